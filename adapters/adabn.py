@@ -1,0 +1,40 @@
+"""AdaBN (Li et al. 2017): the target's statistics in every batch norm; no training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dabench.errors import PluginError
+from dabench.protocols import Adapter
+
+if TYPE_CHECKING:
+    from dabench.data.view import Target, View
+    from dabench.network import Network
+    from dabench.train import Trainer
+
+
+class AdaBN(Adapter):
+    """Replaces the mean and variance of each batch norm by those of the target's training images."""
+
+    name = "adabn"
+    title = "target batch-norm statistics"
+    access = "unlabelled"
+    citation = """@inproceedings{li2017revisiting,
+  title = {Revisiting Batch Normalization for Practical Domain Adaptation},
+  author = {Li, Yanghao and Wang, Naiyan and Shi, Jianping and Liu, Jiaying and Hou, Xiaodi},
+  booktitle = {International Conference on Learning Representations, Workshop Track},
+  year = {2017}
+}"""
+
+    def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
+        """Pass the target's images through the network once; needs `target.unlabelled` and a network with batch norm."""
+        from torch.nn.modules.batchnorm import _BatchNorm
+
+        from dabench.network import estimate_statistics
+
+        assert target.unlabelled is not None
+        if not any(isinstance(m, _BatchNorm) for m in net.modules()):
+            raise PluginError("adabn needs a backbone with batch norm; this one has none")
+        estimate_statistics(net, trainer.batches(target.unlabelled))
+        return net

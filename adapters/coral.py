@@ -1,0 +1,61 @@
+"""Deep CORAL (Sun and Saenko 2016): align the second-order statistics of source and target features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dabench.protocols import Adapter
+from dabench.typed import setting
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dabench.data.stream import Batch
+    from dabench.data.view import Target, View
+    from dabench.network import Network
+    from dabench.train import Trainer
+
+
+class DeepCORAL(Adapter):
+    """Classification loss on the source plus the distance of feature covariances, ||C_S - C_T||_F^2 / (4 F^2) (its Eq. 1)."""
+
+    name = "coral"
+    title = "correlation alignment"
+    access = "unlabelled"
+    citation = """@inproceedings{sun2016deep,
+  title = {Deep {CORAL}: Correlation Alignment for Deep Domain Adaptation},
+  author = {Sun, Baochen and Saenko, Kate},
+  booktitle = {Computer Vision -- ECCV 2016 Workshops},
+  pages = {443--450},
+  year = {2016}
+}"""
+
+    @dataclass(frozen=True)
+    class Options:
+        """Options of coral."""
+
+        weight: float = setting(10.0, "weight of the covariance distance", low=0)
+        part: float = setting(1.0, "length of the training, as a part of the pretraining's steps", above=0)
+
+    def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
+        """Train on labelled source and unlabelled target batches, half and half; needs `target.unlabelled`."""
+        import torch
+
+        from dabench.libraries import pytorch_adapt_layers
+
+        assert target.unlabelled is not None
+        distance = pytorch_adapt_layers().CORALLoss()
+
+        def loss(progress: float, source: Batch, other: Batch) -> Tensor:
+            n = len(source.images)
+            features = net.features(torch.cat([source.images, other.images]))
+            apart: Tensor = distance(features[:n], features[n:])
+            weight: float = self.options.weight
+            return trainer.cross_entropy(net.classify(features[:n]), source.known) + weight * apart
+
+        half = max(2, trainer.settings.batch // 2)
+        steps = max(1, round(self.options.part * trainer.steps(sources)))
+        streams = trainer.stream(sources, half), trainer.stream([target.unlabelled], half)
+        return trainer.fit(net, loss, *streams, steps=steps)

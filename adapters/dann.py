@@ -1,0 +1,86 @@
+"""Domain-adversarial training (Ganin et al. 2016): features from which the domain cannot be told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dabench.protocols import Adapter
+from dabench.typed import setting
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dabench.data.stream import Batch
+    from dabench.data.view import Target, View
+    from dabench.network import Network
+    from dabench.train import Trainer
+
+
+class DANN(Adapter):
+    """Classification loss on the source plus the loss of a domain classifier behind a gradient reversal layer.
+
+    The reversal's factor rises as in the paper, lambda_p = 2 / (1 + exp(-10 p)) - 1 over the progress p (its Section 5.2.2).
+    Half of each batch is source, half target.
+    """
+
+    name = "dann"
+    title = "domain-adversarial training"
+    access = "unlabelled"
+    citation = """@article{ganin2016domain,
+  title = {Domain-Adversarial Training of Neural Networks},
+  author = {Ganin, Yaroslav and Ustinova, Evgeniya and Ajakan, Hana and Germain, Pascal and Larochelle, Hugo and
+            Laviolette, Fran{\\c{c}}ois and Marchand, Mario and Lempitsky, Victor},
+  journal = {Journal of Machine Learning Research},
+  volume = {17},
+  number = {59},
+  pages = {1--35},
+  year = {2016}
+}"""
+
+    @dataclass(frozen=True)
+    class Options:
+        """Options of dann."""
+
+        weight: float = setting(1.0, "weight of the domain loss, times the schedule", low=0)
+        hidden: int = setting(128, "width of the two hidden layers of the domain classifier", low=1)
+        part: float = setting(1.0, "length of the training, as a part of the pretraining's steps", above=0)
+
+    def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
+        """Train on labelled source and unlabelled target batches; needs `target.unlabelled`."""
+        import torch
+        from torch import nn
+        from torch.nn import functional as F
+
+        from dabench.libraries import pytorch_adapt_layers
+
+        assert target.unlabelled is not None
+        reverse = pytorch_adapt_layers().GradientReversal().to(trainer.device)
+        h = self.options.hidden
+        domain = nn.Sequential(nn.Linear(net.head.in_features, h), nn.ReLU(), nn.Linear(h, h), nn.ReLU(), nn.Linear(h, 1))
+
+        def loss(progress: float, source: Batch, other: Batch) -> Tensor:
+            n = len(source.images)
+            features = net.features(torch.cat([source.images, other.images]))
+            reverse.weight[0] = self.options.weight * schedule(progress)
+            says = domain(reverse(features)).float().squeeze(1)
+            truth = (torch.arange(len(says), device=says.device) >= n).float()
+            classified = trainer.cross_entropy(net.classify(features[:n]), source.known)
+            return classified + F.binary_cross_entropy_with_logits(says, truth)
+
+        half = max(1, trainer.settings.batch // 2)
+        return trainer.fit(
+            net,
+            loss,
+            trainer.stream(sources, half),
+            trainer.stream([target.unlabelled], half),
+            trainable=[net, domain],
+            steps=max(1, round(self.options.part * trainer.steps(sources))),
+        )
+
+
+def schedule(progress: float) -> float:
+    """Return the paper's lambda_p for progress p from 0 to 1: from 0 up to almost 1."""
+    return 2 / (1 + math.exp(-10 * progress)) - 1

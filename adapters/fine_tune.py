@@ -1,0 +1,42 @@
+"""Fine-tuning: the pretrained network goes on training on the labelled target shots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dabench.protocols import Adapter
+from dabench.typed import setting
+
+if TYPE_CHECKING:
+    from dabench.data.view import Target, View
+    from dabench.network import Network
+    from dabench.train import Trainer
+
+
+class FineTune(Adapter):
+    """Supervised training on the target's shots, of the whole network or of its linear classifier alone."""
+
+    name = "fine-tune"
+    title = "fine-tuning on labelled target shots"
+    access = "few-shot"
+
+    @dataclass(frozen=True)
+    class Options:
+        """Options of fine-tune."""
+
+        part: float = setting(0.3, "length of the training, as a part of the pretraining's steps", above=0)
+        lr_factor: float = setting(0.2, "highest rate, as a part of train.lr", above=0)
+        head_only: bool = setting(False, "train the linear classifier alone and keep the features")
+
+    def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
+        """Train on the shots; needs `target.shots`."""
+        assert target.shots is not None
+        return trainer.supervised(
+            net,
+            [target.shots],
+            steps=max(1, round(self.options.part * trainer.steps(sources))),
+            lr=self.options.lr_factor * trainer.settings.lr,
+            trainable=[net.head] if self.options.head_only else None,
+        )

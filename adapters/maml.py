@@ -1,0 +1,188 @@
+"""MAML (Finn et al. 2017): meta-train on the source an initialisation that a few gradient steps on the shots adapt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dabench.protocols import Adapter
+from dabench.typed import setting
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from dabench.data.view import Target, View
+    from dabench.network import Network
+    from dabench.train import Trainer
+
+Task = tuple["Tensor", "Tensor", "Tensor", "Tensor"]
+"""Support images and labels, query images and labels."""
+
+
+class MAML(Adapter):
+    """Model-agnostic meta-learning, second order by default (its Algorithm 2, with the meta-update of its Eq. 1).
+
+    A task is one group of a source (a subject, a font); where a source has no groups, random images under one random
+    photometric and geometric shift. The classes keep their meaning in every task. To adapt, the same inner steps are taken
+    on the target's shots. Batch norm uses the batch at hand in inner steps, in meta-training and in adapting alike; for
+    testing it is then given the statistics of the shots, never those of test images.
+    """
+
+    name = "maml"
+    title = "model-agnostic meta-learning"
+    access = "few-shot"
+    citation = """@inproceedings{finn2017model,
+  title = {Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks},
+  author = {Finn, Chelsea and Abbeel, Pieter and Levine, Sergey},
+  booktitle = {Proceedings of the 34th International Conference on Machine Learning},
+  series = {Proceedings of Machine Learning Research},
+  volume = {70},
+  pages = {1126--1135},
+  year = {2017}
+}"""
+
+    @dataclass(frozen=True)
+    class Options:
+        """Options of maml."""
+
+        first_order: bool = setting(False, "ignore second derivatives (FOMAML)")
+        inner_steps: int = setting(3, "gradient steps on a task's support set", low=1)
+        inner_lr: float = setting(0.1, "learning rate of the inner steps", above=0)
+        tasks: int = setting(2, "tasks in a meta-step", low=1)
+        support: int = setting(5, "support images per class", low=1)
+        query: int = setting(5, "query images per class", low=1)
+        part: float = setting(1.0, "meta-steps, as a part of a plain pretraining's steps", above=0)
+
+    def pretrain(self, net: Network, sources: Sequence[View], trainer: Trainer) -> Network:
+        """Meta-train on episodes of the sources."""
+
+        def loss(progress: float, tasks: list[Task]) -> Tensor:
+            total = sum(self._query_loss(net, task, trainer) for task in tasks)
+            return total / len(tasks)  # type: ignore[return-value]
+
+        steps = max(1, round(self.options.part * trainer.steps(sources)))
+        # Second derivatives lose a quarter of their size in bf16, so this method computes in fp32.
+        return trainer.fit(net, loss, Episodes(sources, self.options, trainer), steps=steps, precision="fp32")
+
+    def _query_loss(self, net: Network, task: Task, trainer: Trainer) -> Tensor:
+        from torch.func import functional_call
+
+        support, support_labels, query, query_labels = task
+        start: dict[str, Tensor] = dict(net.named_parameters())
+        fast = self._inner(net, start, lambda: (support, support_labels), trainer, not self.options.first_order)
+        return trainer.cross_entropy(functional_call(net, fast, (query,)), query_labels)
+
+    def _inner(
+        self,
+        net: Network,
+        parameters: dict[str, Tensor],
+        batch: Callable[[], tuple[Tensor, Tensor]],
+        trainer: Trainer,
+        second_order: bool,
+    ) -> dict[str, Tensor]:
+        """Take the inner steps from `parameters` and return the new ones, differentiable if `second_order`."""
+        import torch
+        from torch.func import functional_call
+
+        for _ in range(self.options.inner_steps):
+            images, labels = batch()
+            loss = trainer.cross_entropy(functional_call(net, parameters, (images,)), labels)
+            gradients = torch.autograd.grad(loss, list(parameters.values()), create_graph=second_order)
+            parameters = {
+                name: value - self.options.inner_lr * gradient
+                for (name, value), gradient in zip(parameters.items(), gradients, strict=True)
+            }
+        return parameters
+
+    def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
+        """Take the inner steps on the shots; needs `target.shots`."""
+        from dabench.network import estimate_statistics
+
+        assert target.shots is not None
+        shots = trainer.stream([target.shots], batch=min(512, len(target.shots)))
+
+        def draw() -> tuple[Tensor, Tensor]:
+            batch = next(shots)
+            return batch.images, batch.known
+
+        net.train()
+        fast = self._inner(net, dict(net.named_parameters()), draw, trainer, second_order=False)
+        net.load_state_dict(fast, strict=False)
+        estimate_statistics(net, trainer.batches(target.shots))
+        return net
+
+
+class Episodes(Iterator[list["Task"]]):
+    """Endless lists of tasks drawn from labelled views."""
+
+    def __init__(self, views: Sequence[View], options: MAML.Options, trainer: Trainer) -> None:
+        import torch
+
+        self.options, self.trainer = options, trainer
+        self.generator = trainer.generator()
+        self.shuffler = torch.Generator().manual_seed(trainer.seed)
+        # One pool per task that can be drawn: (view, the positions of each class in it, whether it needs a shift).
+        self.pools: list[tuple[View, list[Tensor], bool]] = []
+        for view in views:
+            assert view.labels is not None
+            labels = view.labels.cpu()
+            groups = torch.zeros_like(labels) if view.groups is None else view.groups.cpu()
+            for group in torch.unique(groups):
+                members = [torch.nonzero((labels == k) & (groups == group)).flatten() for k in range(len(view.classes))]
+                # A class needs two images here: one to adapt on and one to ask about.
+                members = [m for m in members if len(m) >= 2]
+                if len(members) >= 2:
+                    self.pools.append((view, members, view.groups is None))
+
+    def __next__(self) -> list[Task]:
+        return [self._task() for _ in range(self.options.tasks)]
+
+    def _task(self) -> Task:
+        import torch
+
+        view, members, needs_shift = self.pools[self._below(len(self.pools))]
+        support, query = [], []
+        for positions in members:
+            order = positions[torch.randperm(len(positions), generator=self.shuffler)]
+            k = min(self.options.support, len(order) // 2)
+            support.append(order[:k])
+            query.append(order[k : k + self.options.query])
+        at = torch.cat(support + query).to(view.images.device)
+        images = self._images(view, at, needs_shift)
+        assert view.labels is not None
+        labels, split = view.labels[at], sum(map(len, support))
+        return images[:split], labels[:split], images[split:], labels[split:]
+
+    def _images(self, view: View, at: Tensor, needs_shift: bool) -> Tensor:
+        from dabench.data.augment import as_floats
+
+        images = as_floats(self.trainer.augmenter.train(view.images[at], self.generator))
+        # Second derivatives of convolutions are twice as slow on channels-last memory.
+        return (shifted(images, self.shuffler) if needs_shift else images).contiguous()
+
+    def _below(self, limit: int) -> int:
+        import torch
+
+        return int(torch.randint(limit, (1,), generator=self.shuffler))
+
+
+def shifted(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Return (B, C, H, W) images in [0, 1] under one random shift: contrast, brightness, gamma; rotation, scale, shear, move."""
+    import math
+
+    import torch
+    from torch.nn import functional as F
+
+    def between(low: float, high: float) -> float:
+        return low + (high - low) * float(torch.rand(1, generator=generator))
+
+    angle, scale = math.radians(between(-15, 15)), between(0.8, 1.2)
+    shear, x, y = between(-0.2, 0.2), between(-0.1, 0.1), between(-0.1, 0.1)
+    cos, sin = math.cos(angle) / scale, math.sin(angle) / scale
+    theta = torch.tensor([[cos, -sin + shear, x], [sin, cos, y]], device=images.device)
+    grid = F.affine_grid(theta.expand(len(images), 2, 3), list(images.shape), align_corners=False)
+    moved = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    contrast, brightness, gamma = between(0.6, 1.4), between(-0.2, 0.2), between(0.6, 1.6)
+    return ((moved - 0.5) * contrast + 0.5 + brightness).clamp(0, 1).pow(gamma)

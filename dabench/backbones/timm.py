@@ -1,0 +1,88 @@
+"""Any model of the timm library, as timm/<model name>."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from dabench.errors import PluginError, nearest
+from dabench.protocols import Backbone
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Timm(Backbone):
+    """A timm model without its classifier; its feature width is found by one forward pass."""
+
+    name = "timm/*"
+    label = "TIMM"
+    title = "any model of the timm library"
+    citation = """@misc{wightman2019timm,
+  title = {PyTorch Image Models},
+  author = {Wightman, Ross},
+  year = {2019},
+  doi = {10.5281/zenodo.4414861},
+  howpublished = {\\url{https://github.com/huggingface/pytorch-image-models}}
+}"""
+
+    def __init__(self, options: object = None, variant: str = "") -> None:
+        super().__init__(options, variant)
+        if variant:
+            self.label = variant.upper()
+
+    def build(self, channels: int, size: int, pretrained: bool) -> nn.Module:
+        """Return the model named after the slash; pretrained weights come from its hub and normalise as it was trained."""
+        import timm
+        import torch
+        from torch import nn
+
+        if self.variant not in timm.list_models():
+            known = timm.list_models()
+            raise PluginError(f"timm has no model '{self.variant}'{nearest(self.variant, known)}; it knows {len(known)} models")
+        sized = {} if pretrained else {"img_size": size}
+        try:
+            model = _create(timm, self.variant, channels, pretrained, sized)
+        except Exception as e:
+            reason = str(e).strip().splitlines()
+            raise PluginError(
+                f"timm/{self.variant}: {'its pretrained weights' if pretrained else 'it'} cannot be had "
+                f"({type(e).__name__}: {reason[0] if reason else 'no reason given'}); "
+                + (
+                    "put them into the hub's cache where there is a network (HF_HOME), or set pretrained = false"
+                    if pretrained
+                    else ""
+                )
+            ) from e
+        config: Any = model.pretrained_cfg
+        scale = [_normalise(channels, config["mean"], config["std"])] if pretrained else []
+        encoder = nn.Sequential(*scale, model)
+        encoder.eval()
+        with torch.no_grad():
+            try:
+                features = encoder(torch.zeros(2, channels, size, size))
+            except Exception as e:
+                raise PluginError(
+                    f"timm/{self.variant} does not take {channels}x{size}x{size} images ({e}); set another size"
+                ) from e
+        if features.ndim != 2:
+            raise PluginError(f"timm/{self.variant} gives features of shape {tuple(features.shape)}, not (B, F)")
+        encoder.width = features.shape[1]
+        return encoder.train()
+
+
+def _normalise(channels: int, mean: Sequence[float], std: Sequence[float]) -> nn.Module:
+    """Return a module that computes (x - mean) / std; grey images get the mean of the colours' values."""
+    from torchvision.transforms.v2 import Normalize
+
+    if channels == 1:
+        mean, std = [sum(mean) / len(mean)], [sum(std) / len(std)]
+    module: nn.Module = Normalize(list(mean), list(std))
+    return module
+
+
+def _create(timm: Any, name: str, channels: int, pretrained: bool, sized: dict[str, int]) -> Any:
+    try:
+        return timm.create_model(name, pretrained=pretrained, num_classes=0, in_chans=channels, **sized)
+    except TypeError:  # convolutional models know no img_size
+        return timm.create_model(name, pretrained=pretrained, num_classes=0, in_chans=channels)

@@ -1,0 +1,137 @@
+"""What is true of every dataset's splits: the contract checked, a validation part, an order that tells nothing, the shots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dabench.errors import DataError
+from dabench.protocols import Dataset, Samples
+
+SPLITS = ("train", "val", "test")
+_VALIDATION_PART = 0.1
+
+
+def checked(dataset: Dataset, splits: Mapping[str, Samples]) -> dict[str, Samples]:
+    """Return the splits with exact dtypes, each in a fixed random order; raise DataError where the contract is broken.
+
+    The order is shuffled because raw files often lie sorted by class: a method that sees unlabelled images in that order
+    would see the labels.
+    """
+    who = f"dataset '{dataset.name}'"
+    if not dataset.classes or len(set(dataset.classes)) != len(dataset.classes):
+        raise DataError(f"{who}: classes = {dataset.classes!r} must be a list of different names")
+    if not isinstance(splits, Mapping) or not {"train", "test"} <= set(splits) <= set(SPLITS):
+        got = sorted(splits) if isinstance(splits, Mapping) else type(splits).__name__
+        raise DataError(f"{who}: prepare() must return a dict with 'train' and 'test' (and 'val' if there is one), not {got}")
+    shapes = {split: tuple(np.shape(s.images)[1:]) for split, s in splits.items()}
+    if len(set(shapes.values())) > 1:
+        raise DataError(f"{who}: images differ in shape between splits: {shapes}")
+    for split, samples in splits.items():
+        _check_split(dataset, split, samples)
+        expected = dataset.counts.get(split)
+        if expected is not None and len(samples.images) != expected:
+            raise DataError(
+                f"{who}: {split} holds {len(samples.images):,} images, but the set has {expected:,}; "
+                f"the raw files are incomplete or another version. {dataset.obtain}"
+            )
+    return {s: _shuffled(splits[s], seed) for seed, s in enumerate(SPLITS) if s in splits}
+
+
+def _check_split(dataset: Dataset, split: str, samples: Samples) -> None:
+    who = f"dataset '{dataset.name}', split '{split}'"
+    images = np.asarray(samples.images)
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or images.dtype != np.uint8:
+        raise DataError(f"{who}: images are {images.dtype} {images.shape}; must be uint8 (N, C, H, W) with C 1 or 3")
+    n = len(images)
+    if n == 0:
+        raise DataError(f"{who}: is empty")
+    if samples.labels is None:
+        raise DataError(f"{who}: labels are missing; prepare() must give them (dabench withholds them where it must)")
+    for what, values in {"labels": samples.labels, "groups": samples.groups, **samples.attributes}.items():
+        if values is not None and np.shape(values) != (n,):
+            raise DataError(f"{who}: {what} has shape {np.shape(values)}; must be ({n},), one for each image")
+    for what, values in {"labels": samples.labels, "groups": samples.groups}.items():
+        if values is not None and not np.issubdtype(np.asarray(values).dtype, np.integer):
+            raise DataError(f"{who}: {what} are {np.asarray(values).dtype}; must be whole numbers (int64)")
+    low, high = int(np.min(samples.labels)), int(np.max(samples.labels))
+    if low < 0 or high >= len(dataset.classes):
+        raise DataError(
+            f"{who}: label {low if low < 0 else high} is outside 0..{len(dataset.classes) - 1} "
+            f"({len(dataset.classes)} classes: {', '.join(dataset.classes)})"
+        )
+
+
+def _take(samples: Samples, at: NDArray[np.int64]) -> Samples:
+    assert samples.labels is not None
+    return Samples(
+        np.asarray(samples.images)[at],
+        np.asarray(samples.labels, dtype=np.int64)[at],
+        None if samples.groups is None else np.asarray(samples.groups, dtype=np.int64)[at],
+        {name: np.asarray(values)[at] for name, values in samples.attributes.items()},
+    )
+
+
+def _shuffled(samples: Samples, seed: int) -> Samples:
+    return _take(samples, np.random.default_rng(seed).permutation(len(samples.images)))
+
+
+def with_validation(splits: Mapping[str, Samples]) -> dict[str, Samples]:
+    """Return the splits with "val": where the set has none, a tenth of "train", by whole groups where groups are known."""
+    if "val" in splits:
+        return dict(splits)
+    train = splits["train"]
+    held = held_out(train.labels, train.groups, _VALIDATION_PART)  # type: ignore[arg-type]
+    return {
+        "train": _take(train, np.flatnonzero(~held)),
+        "val": _take(train, np.flatnonzero(held)),
+        "test": splits["test"],
+    }
+
+
+def held_out(labels: NDArray[np.int64], groups: NDArray[np.int64] | None, part: float) -> NDArray[np.bool_]:
+    """Return a mask (N,) of about `part` of the images: whole groups if that leaves every class on the other side.
+
+    Where there are no groups, or too few, `part` of each class (at least one image of a class of two or more).
+    """
+    rng = np.random.default_rng(0)
+    if groups is not None:
+        names = rng.permutation(np.unique(groups))
+        held = np.isin(groups, names[: max(1, round(part * len(names)))])
+        if set(labels[~held]) == set(labels) and held.any() and not held.all():
+            return held
+    held = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        at = rng.permutation(np.flatnonzero(labels == label))
+        held[at[: max(1, round(part * len(at))) if len(at) > 1 else 0]] = True
+    if not held.any():  # every class has one image: validation reuses them rather than being empty
+        raise DataError("every class has a single image: too few to hold any out; add images, or give a 'val' split")
+    return held
+
+
+def choose_shots(
+    labels: NDArray[np.int64], classes: Sequence[str], shots: int | str, seed: int, dataset: str
+) -> NDArray[np.int64]:
+    """Return the positions of the labelled target images that a few-shot method gets: `shots` of each class, or "all".
+
+    They depend on the target and the seed alone, so all methods get the very same images; fewer shots are a part of more.
+
+    Raises:
+        DataError: a class has fewer images than `shots`.
+    """
+    if shots == "all":
+        return np.arange(len(labels))
+    rng = np.random.default_rng([seed, 5])
+    order = rng.permutation(len(labels))
+    chosen = []
+    for number, name in enumerate(classes):
+        of_class = order[labels[order] == number]
+        if len(of_class) < int(shots):
+            raise DataError(
+                f"shots = {shots}: class '{name}' of dataset '{dataset}' has only {len(of_class)} training images; "
+                f"set shots = {max(len(of_class), 1)} or fewer"
+            )
+        chosen.append(of_class[: int(shots)])
+    return np.sort(np.concatenate(chosen))

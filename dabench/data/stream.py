@@ -1,0 +1,66 @@
+"""Endless shuffled batches from views that lie on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dabench.data.augment import Augmenter, as_floats
+from dabench.data.view import View
+
+
+@dataclass(frozen=True)
+class Batch:
+    """images (B, C, H, W) float32 in [0, 1]; labels (B,) int64 if all its views have them; source (B,) the view's number."""
+
+    images: Tensor
+    labels: Tensor | None
+    view: Tensor
+
+    @property
+    def known(self) -> Tensor:
+        """The labels, which must be there."""
+        if self.labels is None:
+            raise PermissionError("these labels are withheld: the adapter's `access` does not grant them")
+        return self.labels
+
+
+class _Order:
+    """Positions of one view in a random order, each once per epoch, without end."""
+
+    def __init__(self, n: int, generator: torch.Generator, device: torch.device) -> None:
+        self.n, self.generator, self.device = n, generator, device
+        self.rest = torch.empty(0, dtype=torch.long, device=device)
+
+    def take(self, count: int) -> Tensor:
+        while len(self.rest) < count:
+            fresh = torch.randperm(self.n, generator=self.generator, device=self.device)
+            self.rest = torch.cat([self.rest, fresh])
+        taken, self.rest = self.rest[:count], self.rest[count:]
+        return taken
+
+
+class Stream(Iterator[Batch]):
+    """Batches of `batch` images, the same number from each view; fewer where the views together hold fewer."""
+
+    def __init__(
+        self, views: Sequence[View], batch: int, augmenter: Augmenter, generator: torch.Generator, augment: bool = True
+    ) -> None:
+        self.views, self.augmenter, self.generator, self.augment = list(views), augmenter, generator, augment
+        device = augmenter.device
+        self.counts = [min(len(v), batch // len(views) + (i < batch % len(views))) for i, v in enumerate(views)]
+        self.orders = [_Order(len(v), generator, device) for v in views]
+        self.numbers = torch.cat([torch.full((c,), i, device=device) for i, c in enumerate(self.counts)])
+        self.labelled = all(v.labels is not None for v in views)
+
+    def __next__(self) -> Batch:
+        at = [order.take(count) for order, count in zip(self.orders, self.counts, strict=True)]
+        images = torch.cat([v.images[a] for v, a in zip(self.views, at, strict=True)])
+        labels = None
+        if self.labelled:
+            labels = torch.cat([v.labels[a] for v, a in zip(self.views, at, strict=True) if v.labels is not None])
+        images = self.augmenter.train(images, self.generator) if self.augment else self.augmenter.test(images)
+        return Batch(as_floats(images), labels, self.numbers)

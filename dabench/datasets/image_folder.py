@@ -1,0 +1,201 @@
+"""Pictures in class folders, in a folder or a zip: anybody's dataset without writing code."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from dabench.errors import DataError
+from dabench.protocols import Dataset, Samples
+from dabench.typed import setting
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
+_SPLIT_NAMES = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "testing": "test",
+}  # fmt: skip
+
+Picture = tuple[PurePosixPath, Callable[[], bytes]]
+"""Where a picture lies below the root, and how to read it."""
+
+
+class ImageFolder(Dataset):
+    """`<class>/<picture>`, or `train/<class>/<picture>` beside `test/` and perhaps `val/`; a folder, or a zip of it.
+
+    Without split folders, `test` of the images are held out, by whole groups where `group` names them.
+    """
+
+    name = "image-folder"
+    label = "FOLDER"
+    title = "pictures in class folders or a zip of them, declared in a sweep file"
+    licence = "as the pictures"
+    obtain = 'declare it in a sweep file: [dataset.NAME] with path = "FOLDER or ZIP"'
+
+    @dataclass(frozen=True)
+    class Options:
+        """Options of image-folder."""
+
+        path: str = setting("", "the folder or zip; relative to the sweep file, or to the folder it is run from")
+        label: str = setting("", "short name in tables")
+        size: int | None = setting(None, "side of the square that pictures of different sizes are resized to", low=4)
+        channels: int | None = setting(None, "1 grey or 3 RGB; found from the first picture if not set", low=1, high=3)
+        test: float = setting(0.2, "part held out for testing where there is no test folder", above=0, high=0.9)
+        group: str = setting("", "regular expression searched in the file name; its first group is the group (the subject)")
+        classes: tuple[str, ...] = setting((), "class folders in the order of their labels; all, by name, if not set")
+        licence: str = setting("", "terms of use, for the report")
+        citation: str = setting("", "BibTeX, for dabench cite")
+
+    def __init__(self, options: object = None, variant: str = "") -> None:
+        super().__init__(options, variant)
+        o = self.options
+        self.label = getattr(o, "label", "") or self.label
+        self.licence = getattr(o, "licence", "") or self.licence
+        self.citation = getattr(o, "citation", "") or self.citation
+
+    def root(self, raw: Path) -> Path:
+        """Return the folder or zip that holds the pictures."""
+        if not self.options.path:
+            raise DataError(f"dataset '{self.name}': no path is set; {self.obtain}")
+        return Path(self.options.path).expanduser()
+
+    def raw_files(self, raw: Path) -> Sequence[Path]:
+        """Return the zip, or every file of the folder."""
+        root = self.root(raw)
+        return [root] if root.is_file() else super().raw_files(root)
+
+    def split_of(self, path: PurePosixPath) -> str | None:
+        """Return the split that a picture's place says it is in, or None where the place says nothing."""
+        return _SPLIT_NAMES.get(path.parts[0].lower()) if len(path.parts) > 2 else None
+
+    def prepare(self, raw: Path) -> Mapping[str, Samples]:
+        """Read every picture; a file that is no readable picture is an error that names it."""
+        import numpy as np
+
+        root = self.root(raw)
+        with opened(root, self.name) as pictures:
+            found = [(path, read) for path, read in pictures if len(path.parts) >= 2]
+            if not found:
+                raise DataError(f"dataset '{self.name}': {root} holds no pictures in class folders (<class>/<picture>)")
+            self.classes = self._classes(found)
+            splits = [self.split_of(path) for path, _ in found]
+            labels = np.array([self._label(path, root) for path, _ in found], np.int64)
+            images = self._images(found, root)
+        groups = self._groups([path for path, _ in found])
+        if not any(splits):
+            from dabench.data.splits import held_out
+
+            test = held_out(labels, groups, self.options.test)
+            splits = ["test" if held else "train" for held in test]
+        result = {}
+        for split in dict.fromkeys(s for s in splits if s):
+            at = np.array([i for i, s in enumerate(splits) if s == split])
+            result[split] = Samples(images[at], labels[at], None if groups is None else groups[at])
+        return result
+
+    def _classes(self, found: Sequence[Picture]) -> tuple[str, ...]:
+        names = sorted({path.parts[-2] for path, _ in found})
+        return tuple(self.options.classes or self.classes or names)
+
+    def _label(self, path: PurePosixPath, root: Path) -> int:
+        name = path.parts[-2]
+        if name not in self.classes:
+            raise DataError(
+                f"dataset '{self.name}': {root}/{path}: folder '{name}' is none of the classes {', '.join(self.classes)}"
+            )
+        return self.classes.index(name)
+
+    def _groups(self, paths: Sequence[PurePosixPath]) -> NDArray[np.int64] | None:
+        import numpy as np
+
+        if not self.options.group:
+            return None
+        try:
+            pattern = re.compile(self.options.group)
+        except re.error as e:
+            raise DataError(f"dataset '{self.name}': group = {self.options.group!r} is no regular expression ({e})") from e
+        names = []
+        for path in paths:
+            match = pattern.search(path.name)
+            if not match or not match.groups():
+                raise DataError(f"dataset '{self.name}': group = {self.options.group!r} finds no (group) in '{path}'")
+            names.append(match.group(1))
+        return np.unique(names, return_inverse=True)[1].astype(np.int64)
+
+    def _images(self, found: Sequence[Picture], root: Path) -> NDArray[np.uint8]:
+        """Return (N, C, H, W) uint8; pictures of other sizes need the option `size`."""
+        import numpy as np
+        from PIL import Image, UnidentifiedImageError
+
+        from dabench.data.resize import fitted
+
+        images: NDArray[np.uint8] | None = None
+        for row, (path, read) in enumerate(found):
+            try:
+                picture = Image.open(io.BytesIO(read()))
+                picture.load()
+            except (
+                UnidentifiedImageError,
+                OSError,
+                SyntaxError,
+                ValueError,
+                Image.DecompressionBombError,
+                zipfile.BadZipFile,
+            ) as e:
+                raise DataError(f"dataset '{self.name}': {root}/{path} is no readable picture ({e}); remove or replace it") from e
+            if images is None:
+                channels = self.options.channels or (1 if picture.mode in ("1", "L", "I", "I;16", "LA") else 3)
+                size = self.options.size
+                shape = (size, size) if size else (picture.height, picture.width)
+                images = np.empty((len(found), channels, *shape), np.uint8)
+            if not self.options.size and (picture.height, picture.width) != images.shape[2:]:
+                raise DataError(
+                    f"dataset '{self.name}': {root}/{path} is {picture.width}x{picture.height}, others are "
+                    f"{images.shape[3]}x{images.shape[2]}; set size = {min(images.shape[2:])} to resize them all"
+                )
+            images[row] = fitted(picture, images.shape[1], self.options.size)
+        assert images is not None
+        return images
+
+
+class opened:  # noqa: N801 (used as a function)
+    """Context manager: the pictures of a folder or zip, sorted by name."""
+
+    def __init__(self, root: Path, name: str) -> None:
+        self.root, self.name = root, name
+        self.archive: zipfile.ZipFile | None = None
+
+    def __enter__(self) -> Iterator[Picture]:
+        """Return the pictures; raise DataError if there is no such folder or zip."""
+        if self.root.is_dir():
+            return iter(self._in_folder())
+        if not self.root.is_file():
+            raise DataError(f"dataset '{self.name}': there is no folder or zip at {self.root}")
+        try:
+            self.archive = zipfile.ZipFile(self.root)
+        except (zipfile.BadZipFile, OSError) as e:
+            raise DataError(f"dataset '{self.name}': {self.root} is no complete zip ({e}); get it again") from e
+        return iter(self._in_zip(self.archive))
+
+    def __exit__(self, *_: object) -> None:
+        if self.archive:
+            self.archive.close()
+
+    def _in_folder(self) -> list[Picture]:
+        files = sorted(p for p in self.root.rglob("*") if p.is_file() and p.suffix.lower() in _PICTURES)
+        return [(PurePosixPath(p.relative_to(self.root).as_posix()), p.read_bytes) for p in files]
+
+    def _in_zip(self, archive: zipfile.ZipFile) -> list[Picture]:
+        names = [n for n in archive.namelist() if PurePosixPath(n).suffix.lower() in _PICTURES and "__MACOSX" not in n]
+        paths = {n: PurePosixPath(n) for n in sorted(names)}
+        # One folder around everything is no split and no class.
+        wrapped = len({p.parts[0] for p in paths.values()}) == 1 and min(len(p.parts) for p in paths.values()) > 2
+        return [(PurePosixPath(*p.parts[wrapped:]), partial(archive.read, n)) for n, p in paths.items()]

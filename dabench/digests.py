@@ -1,0 +1,56 @@
+"""Digests: of plain values, of files, and of the code that a result depends on."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from dabench.protocols import Adapter, Backbone, Dataset, Plugin
+
+_CORE = (Plugin, Dataset, Backbone, Adapter)
+
+
+def digest(value: Any) -> str:
+    """Return 64 hex digits that identify a JSON-able value, whatever the order of its keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hex digits."""
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def code_digest(plugin: Plugin) -> str:
+    """Return a digest of the code of a plugin: of the modules that define its class and the classes it builds on.
+
+    Comments, docstrings and layout do not count, so only a change that can change a result makes finished work stale.
+    """
+    classes = [c for c in type(plugin).__mro__ if issubclass(c, Plugin) and c not in _CORE]
+    return digest([_code(c) for c in classes])
+
+
+def _code(cls: type) -> str:
+    module = sys.modules.get(cls.__module__)
+    source = getattr(module, "__dabench_source__", None)
+    try:
+        # A class made in a notebook or a script: its own text, since the rest of that file is not part of it.
+        source = source or (inspect.getsource(cls) if cls.__module__ == "__main__" else inspect.getsource(module))  # type: ignore[arg-type]
+        tree = ast.parse(inspect.cleandoc(source))
+    except (OSError, TypeError, SyntaxError):
+        return f"{cls.__module__}.{cls.__qualname__}"
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and body and _is_text(body[0]):
+            node.body = body[1:]
+    return ast.dump(tree)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -1,0 +1,165 @@
+"""A sweep from its file to its store: plan, find what is finished, do the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from dabench.engines.queue import Event
+from dabench.errors import SpecError, nearest
+from dabench.plan import Plan, Run
+from dabench.protocols import Dataset
+from dabench.registry import Registry
+from dabench.spec import SweepFile, read_sweep
+from dabench.store import Store
+
+Engine = Literal["ray", "inline"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a sweep: how many runs stood already, were done now, and failed or were skipped."""
+
+    store: Store
+    there: int
+    done: int
+    failed: int
+    interrupted: bool = False
+
+
+def shelf() -> dict[str, Path]:
+    """Return the sweeps that dabench brings: name -> file."""
+    from importlib import import_module
+
+    folder = Path(next(iter(import_module("dabench.sweeps").__path__)))
+    return {p.stem: p for p in sorted(folder.glob("*.toml"))}
+
+
+def sweep_path(sweep: str | Path) -> Path:
+    """Return the file of a sweep given by shelf name or path; raise SpecError if there is none."""
+    path = Path(sweep).expanduser()
+    if path.suffix == ".toml" or (path.exists() and path.is_file()):
+        if not path.is_file():
+            raise SpecError(f"there is no sweep file {path}")
+        return path
+    known = shelf()
+    if str(sweep) not in known:
+        raise SpecError(
+            f"unknown sweep '{sweep}'{nearest(str(sweep), known)}; known: {', '.join(known)}, or give the path of a .toml file"
+        )
+    return known[str(sweep)]
+
+
+def load(sweep: str | Path, overrides: Sequence[str], plugins: Sequence[str | Path], registry: Registry) -> SweepFile:
+    """Read a sweep by shelf name or path, after the plugin files that it may need."""
+    for plugin in plugins:
+        registry.load_file(Path(plugin))
+    return read_sweep(sweep_path(sweep), overrides, registry)
+
+
+def finished(plan: Plan, store: Store) -> set[str]:
+    """Return the digests of the plan's runs that stand in the store, whole."""
+    return {r.digest for r in plan.runs if store.find(r.digest, r.tests)}
+
+
+def to_do(plan: Plan, there: set[str]) -> list[Run]:
+    """Return the runs to do: what is missing, the longest chains first."""
+    chains = {r.parent for r in plan.runs if r.parent}
+    missing = [r for r in plan.runs if r.digest not in there]
+    # A method's own pretraining is the longest single piece of work: begun last, it would end alone.
+    return sorted(missing, key=lambda r: (r.digest not in chains, r.method == "supervised"))
+
+
+def carry_out(
+    file: SweepFile,
+    plan: Plan,
+    store: Store,
+    registry: Registry,
+    engine: Engine,
+    *,
+    redo: bool = False,
+    listen: Callable[[Event], None] = lambda event: None,
+) -> Outcome:
+    """Do what is missing of a plan and keep it in `store`.
+
+    Args:
+        redo: do every run again, finished or not.
+        listen: is told of each run.
+
+    Raises:
+        StoreError: the store is another sweep's or cannot be written.
+    """
+    store.claim(_record(file, plan), file.sweep.recipe, file.text)
+    for name, dataset in plan.datasets.items():
+        _keep_dataset(store, plan, name, dataset)
+    if redo:
+        for run in plan.runs:
+            store.remove(run.digest)
+    there = finished(plan, store)
+    runs = to_do(plan, there)
+    counts = {"done": 0, "failed": 0, "skipped": 0, "started": 0}
+
+    def count(event: Event) -> None:
+        counts[event.what] += 1
+        if event.what in ("failed", "skipped"):
+            store.fail(event.run.name, event.reason)
+        listen(event)
+
+    interrupted = False
+    if runs:
+        try:
+            _engine(engine)(plan, runs, store, registry, count)
+        except KeyboardInterrupt:
+            interrupted = True
+    return Outcome(store, len(there), counts["done"], counts["failed"] + counts["skipped"], interrupted)
+
+
+def _engine(name: Engine) -> Callable[..., None]:
+    if name == "inline":
+        from dabench.engines import inline
+
+        return inline.run_all
+    from dabench.engines import ray
+
+    return ray.run_all
+
+
+def _record(file: SweepFile, plan: Plan) -> dict[str, Any]:
+    """Return what sweep.json holds: enough to report without the plugins or the data."""
+    adapters = {
+        n: {"title": a.title, "citation": a.citation, "access": a.access, "options": asdict(a.options), "adapts": a.adapts(),
+            "own_pretraining": not a.shares_pretraining()}
+        for n, a in plan.adapters.items()
+    }  # fmt: skip
+    return {
+        "sweep": file.sweep.as_dict(),
+        "recipe": file.sweep.recipe,
+        "digest": file.sweep.digest,
+        "overrides": list(file.overrides),
+        "tasks": [[list(sources), target] for sources, target in file.sweep.tasks],
+        "seeds": list(file.sweep.seed_list),
+        "classes": list(plan.classes),
+        "input": {"channels": plan.channels, "size": plan.size, "augment": asdict(plan.augment)},
+        "backbone": {"name": plan.backbone.name, "label": plan.backbone.label, "citation": plan.backbone.citation},
+        "adapters": adapters,
+        "runs": [asdict(r) for r in plan.runs],
+    }
+
+
+def _keep_dataset(store: Store, plan: Plan, name: str, dataset: Dataset) -> None:
+    prepared = plan.prepared[name]
+    samples = prepared.samples("test")
+    facts = {
+        "name": name,
+        "label": dataset.label,
+        "title": dataset.title,
+        "licence": dataset.licence,
+        "homepage": dataset.homepage,
+        "citation": dataset.citation,
+        "digest": prepared.digest,
+        "counts": {split: prepared.count(split) for split in prepared.splits},
+    }
+    test = {"labels": samples.labels, "groups": samples.groups}
+    store.add_dataset(name, facts, test | {f"attribute-{a}": v for a, v in samples.attributes.items()})

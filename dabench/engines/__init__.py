@@ -1,0 +1,1 @@
+"""What runs a plan's runs: `inline` in this process, `ray` on Ray Tune. Both call the same function for each run."""

@@ -1,0 +1,89 @@
+"""A classifier: a backbone's encoder, dropout, and one linear layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import cast
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from dabench.errors import PluginError, StoreError
+from dabench.protocols import Backbone
+
+
+class Network(nn.Module):
+    """(B, C, H, W) float in [0, 1] -> features (B, F) -> logits (B, K), both float32 whatever the precision inside."""
+
+    def __init__(self, encoder: nn.Module, width: int, classes: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(width, classes)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the encoder's features, (B, F) float32."""
+        return cast(Tensor, self.encoder(images)).float()
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Return logits (B, K) float32 of features (B, F)."""
+        return cast(Tensor, self.head(self.dropout(features))).float()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits, (B, K) float32."""
+        return self.classify(self.features(images))
+
+
+def build_network(backbone: Backbone, channels: int, size: int, classes: int, pretrained: bool = False) -> Network:
+    """Return a fresh network of `backbone` for `classes` classes.
+
+    Raises:
+        PluginError: the backbone breaks its contract, or its pretrained weights cannot be had.
+    """
+    encoder = backbone.build(channels, size, pretrained)
+    width = getattr(encoder, "width", None)
+    if not isinstance(encoder, nn.Module) or not isinstance(width, int):
+        raise PluginError(f"backbone '{backbone.name}': build() must return a torch module with an int attribute `width`")
+    return Network(encoder, width, classes, backbone.dropout)
+
+
+def parameter_count(net: nn.Module) -> int:
+    """Return the number of trainable parameters."""
+    return sum(p.numel() for p in net.parameters() if p.requires_grad)
+
+
+def save_network(net: nn.Module, path: Path) -> None:
+    """Write the parameters and buffers of `net` as safetensors."""
+    save_file({name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}, path)
+
+
+def load_network(net: nn.Module, path: Path) -> None:
+    """Read parameters and buffers into `net`; raise StoreError if they do not fit it."""
+    try:
+        net.load_state_dict(load_file(path))
+    except Exception as e:  # safetensors and torch raise their own kinds
+        raise StoreError(f"{path}: does not hold this network ({str(e).splitlines()[0]}); run again with --redo") from e
+
+
+def device_of(net: nn.Module) -> torch.device:
+    """Return the device that the parameters of `net` lie on."""
+    return next(net.parameters()).device
+
+
+def estimate_statistics(net: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Replace the running mean and variance of every batch norm in `net` by the average over `batches` of (B, C, H, W) images."""
+    norms = [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    before = [m.momentum for m in norms]
+    net.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # torch's way to say: the plain average of all batches
+        norm.train()
+    with torch.no_grad():
+        for images in batches:
+            net(images)
+    for norm, momentum in zip(norms, before, strict=True):
+        norm.momentum = momentum
+    net.eval()

@@ -1,0 +1,21 @@
+"""Where raw data and the prepared cache lie, unless the user says otherwise."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """Return the folder of all prepared sets: DABENCH_CACHE, or ~/.cache/dabench/prepared."""
+    return _from("DABENCH_CACHE", "prepared")
+
+
+def data_folder(given: str | Path | None = None) -> Path:
+    """Return the folder of all raw sets (`--data`, DABENCH_DATA, or ~/.cache/dabench/raw); set NAME lies in its NAME/."""
+    return Path(given).expanduser().resolve() if given else _from("DABENCH_DATA", "raw")
+
+
+def _from(variable: str, default: str) -> Path:
+    value = os.environ.get(variable)
+    return Path(value).expanduser().resolve() if value else Path("~/.cache/dabench").expanduser() / default

@@ -1,0 +1,233 @@
+"""A sweep expanded to runs: every pretraining once, every adaptation after the pretraining it starts from.
+
+A run's digest covers exactly what its numbers depend on: the prepared data, the networks, the method's code and options,
+the settings and the seed. The same digest is the same work, so it is done once and found again later.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dabench.data.prepared import Prepared, Say, prepare, reshaped
+from dabench.digests import code_digest, digest
+from dabench.errors import DataError, SpecError
+from dabench.firewall import grant_source, grant_target, grant_test, labels_used
+from dabench.places import cache_folder
+from dabench.protocols import Adapter, Augment, Backbone, Dataset
+from dabench.registry import Registry
+from dabench.spec import Sweep, make_adapter, make_backbone, make_dataset
+
+NUMERICS = 1
+"""Raised when the same spec and seed would give other numbers than before, so that finished runs of before are not current."""
+
+SUPERVISED = "supervised"
+"""The method of a pretraining that all adapters with the default `pretrain` share."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One piece of work: a pretraining (`target` None), or the adaptation of one to a target.
+
+    Attributes:
+        method: the adapter's name, or "supervised" for a shared pretraining.
+        tests: the datasets whose test images it predicts.
+        parent: digest of the pretraining that an adaptation starts from.
+        digest: identifies the result.
+    """
+
+    method: str
+    sources: tuple[str, ...]
+    target: str | None
+    seed: int
+    tests: tuple[str, ...]
+    labels: str
+    parent: str | None
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """A name for people, unique within a sweep, that can be a folder's."""
+        parts = [self.method, "+".join(self.sources), *([self.target] if self.target else []), f"s{self.seed}"]
+        return "_".join(parts).replace("/", "-")
+
+    @property
+    def folder(self) -> str:
+        """The name of the folder it is stored in."""
+        return f"{self.name}-{self.digest[:10]}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep with its data prepared and all its choices made: sizes, channels, augmentation, classes, runs in order."""
+
+    sweep: Sweep
+    augment: Augment
+    channels: int
+    size: int
+    datasets: Mapping[str, Dataset]
+    prepared: Mapping[str, Prepared]
+    adapters: Mapping[str, Adapter]
+    backbone: Backbone
+    runs: tuple[Run, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of every dataset in the sweep, in the order of the logits."""
+        return next(iter(self.prepared.values())).classes
+
+    @property
+    def input_size(self) -> int:
+        """Side of the image that the network sees."""
+        return self.augment.crop or self.size
+
+    def job(self, run: Run) -> dict[str, Any]:
+        """Return all that a worker needs for a run, as plain values: what is not in it, the worker does not have."""
+        adapter = None if run.method == SUPERVISED else self.adapters[run.method]
+        target = None
+        if run.target is not None and adapter is not None:
+            target = grant_target(self.prepared[run.target], adapter.access, self.sweep.shots, run.seed)
+        return {
+            "name": run.name,
+            "digest": run.digest,
+            "method": run.method,
+            "options": self.sweep.options.get(run.method, {}),
+            "backbone": [self.sweep.backbone, self.sweep.options.get(self.sweep.backbone, {})],
+            "channels": self.channels,
+            "size": self.size,
+            "pretrained": self.sweep.pretrained,
+            "classes": list(self.classes),
+            "train": asdict(self.sweep.train),
+            "test": asdict(self.sweep.test),
+            "augment": asdict(self.augment),
+            "seed": run.seed,
+            "labels": run.labels,
+            "sources": [grant_source(self.prepared[s]) for s in run.sources],
+            "target": target,
+            "tests": {t: grant_test(self.prepared[t]) for t in run.tests},
+            "parent": run.parent,
+        }
+
+
+def make_plan(sweep: Sweep, registry: Registry, data: Path, say: Say) -> Plan:
+    """Prepare the sweep's datasets and expand it to runs.
+
+    Raises:
+        SpecError, DataError: the datasets do not fit each other or the sweep.
+    """
+    datasets = {name: make_dataset(sweep, name, registry) for name in sweep.datasets}
+    raw = {name: prepare(dataset, data / name, cache_folder(), say=say) for name, dataset in datasets.items()}
+    classes = _classes(sweep, raw)
+    channels = sweep.channels or max(p.shape[0] for p in raw.values())
+    size = sweep.size or max(max(p.shape[1:]) for p in raw.values())
+    prepared = {n: reshaped(p, channels, size, classes, say=say) for n, p in raw.items()}
+    for name, p in prepared.items():
+        _check_counts(name, p)
+    augment = _augment(sweep, datasets)
+    if augment.crop and augment.crop > size:
+        raise SpecError(
+            f"augment.crop = {augment.crop}: larger than the images, which are {size}x{size}; set size or augment.crop"
+        )
+    if sweep.test.crops == 10 and augment.crop is None:
+        raise SpecError("test.crops = 10 needs augment.crop: ten crops of the whole image are one")
+    adapters = {name: make_adapter(sweep, name, registry) for name in sweep.adapters}
+    plan = Plan(sweep, augment, channels, size, datasets, prepared, adapters, make_backbone(sweep, registry), ())
+    plan = replace(plan, runs=tuple(_runs(plan)))
+    for run in plan.runs:  # shots larger than a class are found now, not in the middle of the night
+        if run.target is not None:
+            grant_target(prepared[run.target], adapters[run.method].access, sweep.shots, run.seed)
+    return plan
+
+
+def _classes(sweep: Sweep, prepared: Mapping[str, Prepared]) -> tuple[str, ...]:
+    if sweep.classes:
+        for name, p in prepared.items():
+            missing = [c for c in sweep.classes if c not in p.classes]
+            if missing:
+                raise SpecError(f"classes: dataset '{name}' has no {', '.join(missing)}; its classes are {', '.join(p.classes)}")
+        return sweep.classes
+    first, *others = prepared.items()
+    for name, p in others:
+        if set(p.classes) != set(first[1].classes):
+            shared = [c for c in first[1].classes if all(c in q.classes for q in prepared.values())]
+            advice = f"add the shared ones to the sweep file: classes = {json.dumps(shared)}" if shared else "they share none"
+            ours, theirs = ", ".join(first[1].classes), ", ".join(p.classes)
+            raise SpecError(f"datasets with different classes: {first[0]} has {ours}; {name} has {theirs}; {advice}")
+    return first[1].classes
+
+
+def _check_counts(name: str, prepared: Prepared) -> None:
+    for split in ("train", "test"):
+        for label, count in prepared.splits[split]["classes"].items():
+            if count == 0:
+                others = [c for c in prepared.classes if c != label]
+                raise DataError(
+                    f"dataset '{name}': its {split} split has no image of class '{label}'; add some, or leave the class out "
+                    f"with classes = {json.dumps(others)}"
+                )
+
+
+def _augment(sweep: Sweep, datasets: Mapping[str, Dataset]) -> Augment:
+    """Return the augmentation that the datasets agree on, changed by the sweep's [augment]."""
+    wanted = {d.augment for d in datasets.values()}
+    if len(wanted) > 1 and {"crop", "flip", "rotate"} > set(sweep.augment):
+        rows = "; ".join(f"{n}: {d.augment}" for n, d in datasets.items())
+        raise SpecError(f"the datasets ask for different augmentation ({rows}); set crop, flip and rotate under [augment]")
+    return replace(next(iter(wanted)), **sweep.augment)
+
+
+def _runs(plan: Plan) -> list[Run]:
+    """Return the pretrainings and then the adaptations, each once."""
+    sweep, pretrained, adapted = plan.sweep, {}, []
+    everything = tuple(sweep.datasets)
+    # Each dataset is a row of the matrix: its own pretraining gives the diagonal even where no pair starts from it.
+    rows = dict.fromkeys([(d,) for d in sweep.datasets] + [s for s, _ in sweep.tasks])
+    for seed in sweep.seed_list:
+        for sources in rows:
+            run = _run(plan, SUPERVISED, sources, None, seed, everything, None)
+            pretrained[SUPERVISED, sources, seed] = run
+        for name, adapter in plan.adapters.items():
+            if not adapter.shares_pretraining():
+                for sources in dict.fromkeys(s for s, _ in sweep.tasks):
+                    pretrained[name, sources, seed] = _run(plan, name, sources, None, seed, everything, None)
+            if adapter.adapts():
+                for sources, target in sweep.tasks:
+                    parent = pretrained[SUPERVISED if adapter.shares_pretraining() else name, sources, seed]
+                    adapted.append(_run(plan, name, sources, target, seed, (*sources, target), parent.digest))
+    return [*pretrained.values(), *adapted]
+
+
+def _run(
+    plan: Plan,
+    method: str,
+    sources: tuple[str, ...],
+    target: str | None,
+    seed: int,
+    tests: tuple[str, ...],
+    parent: str | None,
+) -> Run:
+    sweep = plan.sweep
+    labels = "0"
+    how: list[Any] = [SUPERVISED]
+    if method != SUPERVISED:
+        adapter = plan.adapters[method]
+        how = [method, code_digest(adapter), asdict(adapter.options)]
+        if target is not None:
+            labels = labels_used(adapter.access, sweep.shots)
+            how += [adapter.access, labels, plan.prepared[target].digest]
+    key = {
+        "numerics": NUMERICS,
+        "backbone": [sweep.backbone, code_digest(plan.backbone), asdict(plan.backbone.options)],
+        "input": [plan.channels, plan.size, sweep.pretrained, list(plan.classes)],
+        "train": asdict(sweep.train),
+        "test": asdict(sweep.test),
+        "augment": asdict(plan.augment),
+        "sources": [plan.prepared[s].digest for s in sources],
+        "seed": seed,
+        "method": how,
+        "parent": parent,
+    }
+    return Run(method, sources, target, seed, tests, labels, parent, digest(key))

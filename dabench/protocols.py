@@ -1,0 +1,185 @@
+"""What plugins are written against: samples, and the three kinds Dataset, Backbone and Adapter.
+
+A plugin is one class with a few facts and one or two methods. Importing a plugin must not import torch: `dabench list`
+reads every plugin's facts, and should answer at once. Import torch inside the methods that need it.
+
+Letters in shapes: N images, B batch, C channels, H height, W width, F features, K classes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from dabench.typed import setting
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from dabench.data.view import Target, View
+    from dabench.network import Network
+    from dabench.train import Trainer
+
+Access = Literal["none", "unlabelled", "few-shot", "full"]
+"""What of the target's training split a method may see; each level includes the ones before it.
+
+none: nothing. unlabelled: its images. few-shot: and `shots` labels per class. full: and every label.
+"""
+
+Kind = Literal["dataset", "backbone", "adapter"]
+KINDS: tuple[Kind, ...] = ("dataset", "backbone", "adapter")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The images of one split, with what is known of each.
+
+    Attributes:
+        images: (N, C, H, W) uint8, C is 1 (grey) or 3 (RGB), all of one size.
+        labels: (N,) int64, indices into the dataset's `classes`; None where they are withheld.
+        groups: (N,) int64, what images share when they are not independent: the subject, the font, the video. None if unknown.
+        attributes: name -> (N,) array of numbers or text, such as age or sex.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None = None
+    groups: NDArray[np.int64] | None = None
+    attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Training augmentation, drawn anew for each image of each batch."""
+
+    crop: int | None = setting(None, "side of the random crop in pixels (the centre when testing); none: whole image", low=1)
+    flip: bool = setting(False, "mirror left-right with probability 1/2")
+    rotate: float = setting(0.0, "largest rotation to either side in degrees, drawn uniformly", low=0, high=180)
+
+
+FACES = Augment(crop=44, flip=True, rotate=5.0)
+"""The study's augmentation of 48x48 faces: 44x44 crops, mirrored, turned within 5 degrees to either side."""
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """The options of a plugin that has none."""
+
+
+class Plugin:
+    """What the three kinds share: facts as class attributes, and options.
+
+    Attributes:
+        name: what users write; lower case with hyphens. A name ending in "/*" serves every name with that beginning, and
+            the rest of it is `self.variant`.
+        label: the short name in tables such as VGG-FER-NAE; made from `name` if empty.
+        title: one line that says what it is.
+        citation: BibTeX entries, or an empty string.
+        Options: a frozen dataclass of `dabench.setting` fields, each with a default.
+    """
+
+    kind: ClassVar[Kind]
+    name: str = ""
+    label: str = ""
+    title: str = ""
+    citation: str = ""
+    Options: ClassVar[type] = NoOptions
+
+    def __init__(self, options: Any = None, variant: str = "") -> None:
+        self.options: Any = self.Options() if options is None else options
+        self.variant = variant
+        if variant:
+            self.name = self.name.removesuffix("*") + variant
+        if not self.label:
+            self.label = self.name.upper()
+
+
+class Dataset(Plugin, ABC):
+    """A labelled image set with fixed training and test splits.
+
+    Attributes:
+        classes: the names of the K classes; labels are indices into it.
+        licence, homepage: terms of use, and where the set lives.
+        obtain: how a person gets the raw files, and the layout expected in the raw folder. Empty if nothing is needed.
+        counts: images per split as its authors state them; checked when preparing. Empty if not known.
+        augment: the training augmentation that suits it; a sweep's [augment] changes it.
+    """
+
+    kind: ClassVar[Kind] = "dataset"
+    classes: tuple[str, ...] = ()
+    licence: str = ""
+    homepage: str = ""
+    obtain: str = ""
+    counts: Mapping[str, int] = {}
+    augment: Augment = Augment()
+
+    @abstractmethod
+    def prepare(self, raw: Path) -> Mapping[str, Samples]:
+        """Read the raw files in the folder `raw` and return Samples for "train" and "test", and "val" if the set has one.
+
+        Called once; the result is kept in the prepared cache. Must give the same samples each time. Where "val" is
+        missing, dabench splits a tenth off "train" (whole groups).
+
+        Raises:
+            dabench.errors.DataError: a file is missing or unreadable; say which, where, and how to get it.
+        """
+
+    def raw_files(self, raw: Path) -> Sequence[Path]:
+        """Return the files that the samples depend on; when one changes, the set is prepared again."""
+        return sorted(p for p in raw.rglob("*") if p.is_file()) if raw.is_dir() else []
+
+
+class Backbone(Plugin, ABC):
+    """A network body that turns images into features; the classifying layer is added by dabench.
+
+    Attributes:
+        dropout: probability of dropping a feature before the linear classifier.
+    """
+
+    kind: ClassVar[Kind] = "backbone"
+    dropout: float = 0.0
+
+    @abstractmethod
+    def build(self, channels: int, size: int, pretrained: bool) -> nn.Module:
+        """Return an encoder: a module from (B, `channels`, `size`, `size`) float in [0, 1] to (B, F) with `width` = F.
+
+        Raises:
+            dabench.errors.PluginError: `pretrained` weights cannot be had.
+        """
+
+
+class Adapter(Plugin):
+    """A method that carries a classifier from its sources to a target.
+
+    Attributes:
+        access: what of the target it may see; the rest is not in its process.
+    """
+
+    kind: ClassVar[Kind] = "adapter"
+    access: Access = "none"
+
+    def pretrain(self, net: Network, sources: Sequence[View], trainer: Trainer) -> Network:
+        """Train the fresh network `net` on the labelled `sources` and return it.
+
+        The default is plain supervised training. It is trained once per (sources, seed) and shared by every adapter
+        that keeps it.
+        """
+        return trainer.supervised(net, sources)
+
+    def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
+        """Adapt the pretrained `net` (this run's own copy) to `target` and return it. The default returns it unchanged."""
+        return net
+
+    @classmethod
+    def shares_pretraining(cls) -> bool:
+        """Whether the method keeps the default `pretrain`, so that one training serves all such methods."""
+        return cls.pretrain is Adapter.pretrain
+
+    @classmethod
+    def adapts(cls) -> bool:
+        """Whether the method does anything with a target."""
+        return cls.adapt is not Adapter.adapt

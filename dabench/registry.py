@@ -1,0 +1,256 @@
+"""Finds plugins: first-party folders, entry points, a file named by the user, and `register()`.
+
+One stair, always the same: a plugin class is read, its facts are checked at the door, and it stands under (kind, name).
+A name taken twice is an error that names both origins. A plugin that cannot be read is kept with its error, which is
+raised only when somebody asks for it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib
+import importlib.metadata
+import inspect
+import pkgutil
+import re
+import sys
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from dabench.errors import PluginError, nearest
+from dabench.protocols import Access, Adapter, Backbone, Dataset, Kind, Plugin
+from dabench.typed import build
+
+_FIRST_PARTY: Mapping[Kind, str] = {
+    "dataset": "dabench.datasets",
+    "backbone": "dabench.backbones",
+    "adapter": "dabench.adapters",
+}
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(/([A-Za-z0-9][A-Za-z0-9._-]*|\*))?")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A plugin as found: where it came from, and its class or ready instance, or what is wrong with it."""
+
+    kind: Kind
+    name: str
+    origin: str
+    plugin: type[Plugin] | Plugin | None
+    error: str = ""
+
+    def make(self, options: Mapping[str, Any] | None = None, variant: str = "") -> Plugin:
+        """Return the plugin with `options` (a table of its Options) set; raise PluginError if it is broken."""
+        if self.plugin is None:
+            raise PluginError(f"{self.kind} '{self.name}' ({self.origin}) cannot be used: {self.error}")
+        if isinstance(self.plugin, Plugin) and not options:
+            return self.plugin
+        cls = self.plugin if isinstance(self.plugin, type) else type(self.plugin)
+        return cls(build(cls.Options, options or {}, (variant and self.name.removesuffix("*") + variant) or self.name), variant)
+
+
+class Registry:
+    """The plugins of this process, found when first asked for."""
+
+    def __init__(self, first_party: Mapping[Kind, str] = _FIRST_PARTY, entry_points: bool = True) -> None:
+        self._first_party = first_party
+        self._entry_points = entry_points
+        self._entries: dict[tuple[Kind, str], Entry] = {}
+        self._found: set[Kind] = set()
+        self._files: dict[str, str] = {}
+        self._registered: list[type[Plugin] | Plugin] = []
+
+    def entries(self, kind: Kind) -> list[Entry]:
+        """Return every plugin of a kind, sorted by name, the broken ones among them."""
+        self._discover(kind)
+        return sorted((e for (k, _), e in self._entries.items() if k == kind), key=lambda e: e.name)
+
+    def find(self, kind: Kind, name: str) -> Entry:
+        """Return the plugin of that name; raise PluginError with the nearest names and the full list."""
+        return self._lookup(kind, name)[0]
+
+    def make(self, kind: Kind, name: str, options: Mapping[str, Any] | None = None) -> Any:
+        """Return an instance of the plugin of that name with `options` set."""
+        entry, variant = self._lookup(kind, name)
+        return entry.make(options, variant)
+
+    def _lookup(self, kind: Kind, name: str) -> tuple[Entry, str]:
+        self._discover(kind)
+        if (kind, name) in self._entries:
+            return self._entries[kind, name], ""
+        family, _, variant = name.partition("/")
+        if variant and variant != "*" and (kind, f"{family}/*") in self._entries:
+            return self._entries[kind, f"{family}/*"], variant
+        known = [e.name for e in self.entries(kind)]
+        raise PluginError(
+            f"unknown {kind} '{name}'{nearest(name, known)}; known: {', '.join(known)} "
+            f"(add your own with --plugin FILE, or see: dabench list {kind}s)"
+        )
+
+    def register(self, plugin: type[Plugin] | Plugin) -> type[Plugin] | Plugin:
+        """Add a plugin class (or an instance) and return it, so that it serves as a class decorator.
+
+        Raises:
+            PluginError: its facts are incomplete or wrong, or its name is taken.
+        """
+        cls = plugin if isinstance(plugin, type) else type(plugin)
+        if not issubclass(cls, (Dataset, Backbone, Adapter)):
+            raise PluginError(f"register({plugin!r}): not a Dataset, Backbone or Adapter; write a class on one of these")
+        problem = facts_problem(plugin)
+        if problem:
+            raise PluginError(f"register({cls.__qualname__}): {problem}")
+        # A notebook cell run again replaces its own plugin.
+        old = self._entries.get((plugin.kind, plugin.name))
+        if old and old.origin == _registered_origin(cls):
+            del self._entries[plugin.kind, plugin.name]
+        self._add(plugin, _registered_origin(cls))
+        self._registered = [p for p in self._registered if (p.kind, p.name) != (plugin.kind, plugin.name)] + [plugin]
+        return plugin
+
+    def load_file(self, path: Path, source: str | None = None) -> list[Entry]:
+        """Add the plugins that a Python file defines and return them. `source` stands for a file that is elsewhere.
+
+        Raises:
+            PluginError: the file cannot be read or run, or defines no plugin.
+        """
+        key = str(path if source is not None else Path(path).expanduser().resolve())
+        if key in self._files:
+            return [e for e in self._entries.values() if e.origin == f"file {key}"]
+        try:
+            text = source if source is not None else Path(key).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as e:
+            raise PluginError(f"plugin file {path}: cannot be read ({getattr(e, 'strerror', None) or e})") from e
+        module = types.ModuleType(f"dabench_plugin_{hashlib.sha256(key.encode()).hexdigest()[:12]}")
+        module.__file__ = key
+        module.__dict__["__dabench_source__"] = text
+        sys.modules[module.__name__] = module
+        try:
+            exec(compile(text, key, "exec"), module.__dict__)
+        except (Exception, SystemExit) as e:
+            del sys.modules[module.__name__]
+            raise PluginError(f"plugin file {key}: {_why(e)}") from e
+        plugins = plugins_in(module)
+        if not plugins:
+            raise PluginError(f"plugin file {key}: defines no class on dabench.Dataset, Backbone or Adapter with a name")
+        for plugin in plugins:
+            problem = facts_problem(plugin)
+            if problem:
+                raise PluginError(f"plugin file {key}: {problem}")
+            self._add(plugin, f"file {key}")
+        self._files[key] = text
+        return [e for e in self._entries.values() if e.origin == f"file {key}"]
+
+    def shipment(self) -> tuple[list[tuple[str, str]], list[type[Plugin] | Plugin]]:
+        """Return what a worker process lacks: (path, text) of the plugin files, and what was registered in Python."""
+        return list(self._files.items()), list(self._registered)
+
+    def receive(self, shipment: tuple[list[tuple[str, str]], list[type[Plugin] | Plugin]]) -> None:
+        """Add what another process's `shipment` holds."""
+        files, registered = shipment
+        for path, source in files:
+            self.load_file(Path(path), source)
+        for plugin in registered:
+            self.register(plugin)
+
+    def _add(self, plugin: type[Plugin] | Plugin, origin: str) -> None:
+        entry = Entry(plugin.kind, plugin.name, origin, plugin)
+        self._discover(entry.kind)
+        other = self._entries.get((entry.kind, entry.name))
+        if other:
+            raise PluginError(
+                f"two {entry.kind}s are named '{entry.name}': {other.origin} and {entry.origin}; rename one of them"
+            )
+        self._entries[entry.kind, entry.name] = entry
+
+    def _discover(self, kind: Kind) -> None:
+        if kind in self._found:
+            return
+        self._found.add(kind)
+        package = importlib.import_module(self._first_party[kind])
+        for info in pkgutil.iter_modules(package.__path__):
+            where = f"{package.__name__}.{info.name}"
+            self._take(kind, info.name.replace("_", "-"), where, lambda w=where: importlib.import_module(w))
+        if self._entry_points:
+            for point in importlib.metadata.entry_points(group=f"dabench.{kind}s"):
+                package_name = point.dist.name if point.dist else "unknown package"
+                self._take(kind, point.name, f"package {package_name} ({point.value})", point.load)
+
+    def _take(self, kind: Kind, name: str, origin: str, load: Any) -> None:
+        """Load one found thing (a module, a class or an instance) and add its plugins; a failure becomes a broken entry."""
+        try:
+            found = load()
+            plugins = plugins_in(found) if isinstance(found, types.ModuleType) else [found]
+            for plugin in plugins:
+                cls = plugin if isinstance(plugin, type) else type(plugin)
+                if not issubclass(cls, Plugin):
+                    raise PluginError(f"{plugin!r} is not a Dataset, Backbone or Adapter")
+                problem = facts_problem(plugin)
+                if problem:
+                    raise PluginError(problem)
+        except (Exception, SystemExit) as e:
+            self._entries.setdefault((kind, name), Entry(kind, name, origin, None, _why(e)))
+            return
+        for plugin in plugins:
+            other = self._entries.get((plugin.kind, plugin.name))
+            if other:  # Found, not asked for: only whoever uses this name is told.
+                why = f"two {plugin.kind}s are named '{plugin.name}': {other.origin} and {origin}; remove one of them"
+                self._entries[plugin.kind, plugin.name] = Entry(plugin.kind, plugin.name, origin, None, why)
+            else:
+                self._add(plugin, origin)
+
+
+def plugins_in(module: types.ModuleType) -> list[type[Plugin] | Plugin]:
+    """Return the plugins that a module itself defines: named classes, and instances."""
+    found: list[type[Plugin] | Plugin] = []
+    for value in vars(module).values():
+        if isinstance(value, Plugin) or (
+            isinstance(value, type) and issubclass(value, Plugin) and value.__module__ == module.__name__ and value.name
+        ):
+            found.append(value)
+    return found
+
+
+def facts_problem(plugin: type[Plugin] | Plugin) -> str:
+    """Say what is wrong with a plugin's facts, or return an empty string."""
+    cls = plugin if isinstance(plugin, type) else type(plugin)
+    name = plugin.name
+    if not name or not _NAME.fullmatch(name):
+        return f"{cls.__qualname__}.name = {name!r}: use lower case letters, digits, '.', '_' and '-', and at most one '/'"
+    if inspect.isabstract(cls):
+        missing = ", ".join(f"{m}()" for m in sorted(getattr(cls, "__abstractmethods__", ())))
+        return f"{plugin.kind} '{name}' lacks {missing}"
+    if not (dataclasses.is_dataclass(cls.Options) and cls.Options.__dataclass_params__.frozen):  # type: ignore[attr-defined]
+        return f"{plugin.kind} '{name}': Options must be a frozen dataclass"
+    if any(
+        f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING for f in dataclasses.fields(cls.Options)
+    ):
+        return f"{plugin.kind} '{name}': every field of Options needs a default"
+    if isinstance(plugin, Adapter) or issubclass(cls, Adapter):
+        access = plugin.access  # type: ignore[union-attr]
+        if access not in get_args(Access):
+            return f"adapter '{name}': access = {access!r} must be one of {', '.join(get_args(Access))}"
+    return ""
+
+
+def _registered_origin(cls: type) -> str:
+    return f"register() of {cls.__module__}.{cls.__qualname__}"
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, SyntaxError):
+        return f"SyntaxError: {error.msg} (line {error.lineno})"
+    where = ""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    if trace and not isinstance(error, PluginError):
+        where = f" (line {trace.tb_lineno} of {trace.tb_frame.f_code.co_filename})"
+    return f"{error if isinstance(error, PluginError) else f'{type(error).__name__}: {error}'}{where}"
+
+
+REGISTRY = Registry()
+"""The registry that the commands use."""

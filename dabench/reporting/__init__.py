@@ -1,0 +1,1 @@
+"""From a matrix to something to read: terminal, Markdown, CSV, LaTeX, JSON, pictures."""

@@ -1,0 +1,214 @@
+"""The one training loop. An adapter gives it a loss and the streams of batches that the loss reads.
+
+The loop holds no method, no dataset and no label that a method may not see. It never waits for the device between
+checkpoints: losses stay there until then, and a loss that is not a number is found with the step at which it came.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dabench.data.augment import Augmenter, as_floats
+from dabench.data.stream import Batch, Stream
+from dabench.data.view import View
+from dabench.device import low_precision
+from dabench.errors import DivergedError
+from dabench.network import Network
+from dabench.settings import Train
+
+
+@dataclass
+class Trace:
+    """What a run's trainings were: the loss of every step, and the seconds spent."""
+
+    losses: list[float] = field(default_factory=list)
+    train_seconds: float = 0.0
+    steps: int = 0
+
+
+class Trainer:
+    """Runs trainings for one run: on its device, with its settings, its seed and its checkpoints.
+
+    Attributes:
+        settings: the sweep's [train].
+        device: where everything lies.
+        trace: losses and seconds so far.
+    """
+
+    def __init__(
+        self,
+        settings: Train,
+        augmenter: Augmenter,
+        device: torch.device,
+        seed: int,
+        checkpoint: Callable[[Network, int], None] | None = None,
+    ) -> None:
+        self.settings, self.augmenter, self.device, self.seed = settings, augmenter, device, seed
+        self.trace = Trace()
+        self._checkpoint = checkpoint
+        self._generators = 0
+
+    def generator(self) -> torch.Generator:
+        """Return a new random generator on the device; the n-th one of a run is always the same."""
+        self._generators += 1
+        return torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + self._generators)
+
+    def steps(self, views: Sequence[View]) -> int:
+        """Return the length of a full training on `views` in steps."""
+        if self.settings.steps is not None:
+            return self.settings.steps
+        return max(1, math.ceil(self.settings.epochs * sum(map(len, views)) / self.settings.batch))
+
+    def stream(self, views: Sequence[View], batch: int | None = None, augment: bool = True) -> Stream:
+        """Return endless shuffled batches of `batch` images (default: [train] batch) drawn evenly from `views`."""
+        return Stream(views, batch or self.settings.batch, self.augmenter, self.generator(), augment)
+
+    def batches(self, view: View, batch: int = 512) -> Iterator[Tensor]:
+        """Yield every image of `view` once, as in testing: (B, C, H, W) float32 in [0, 1]."""
+        for start in range(0, len(view), batch):
+            yield as_floats(self.augmenter.test(view.images[start : start + batch]))
+
+    def cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean cross-entropy of (B, K) logits with the sweep's label smoothing."""
+        return F.cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
+
+    def supervised(self, net: Network, views: Sequence[View], **fit: Any) -> Network:
+        """Train `net` on labelled `views` by cross-entropy; keyword arguments are those of `fit`."""
+
+        def loss(progress: float, batch: Batch) -> Tensor:
+            return self.cross_entropy(net(batch.images), batch.known)
+
+        fit.setdefault("steps", self.steps(views))
+        return self.fit(net, loss, self.stream(views), **fit)
+
+    def fit(
+        self,
+        net: Network,
+        loss: Callable[..., Tensor],
+        *streams: Iterator[Any],
+        steps: int,
+        trainable: Sequence[nn.Module] | None = None,
+        lr: float | None = None,
+        precision: Literal["auto", "bf16", "fp32"] | None = None,
+    ) -> Network:
+        """Minimise `loss` for `steps` steps and return `net` in evaluation mode.
+
+        Args:
+            net: the network; what checkpoints test.
+            loss: called as loss(progress, *batches), progress from 0 to below 1 and one batch of each stream; returns a
+                scalar.
+            streams: endless iterators.
+            trainable: the modules whose parameters change (default: `net`); name extra modules here. All else in `net`
+                stays as it is, its batch statistics included.
+            lr: highest learning rate (default: [train] lr).
+            precision: in place of [train] precision.
+
+        Raises:
+            DivergedError: a loss was not a finite number.
+        """
+        modules = list(trainable) if trainable is not None else [net]
+        parameters = [p for m in modules for p in m.to(self.device).parameters()]
+        optimizer = self._optimizer(parameters, lr or self.settings.lr)
+        losses = torch.zeros(steps, device=self.device)
+        marks = self._marks(steps)
+        learned = {id(p) for p in parameters}
+        fixed = [p for p in net.parameters() if p.requires_grad and id(p) not in learned]
+        for p in fixed:
+            p.requires_grad_(False)
+        self._learn(net, modules)
+        started = time.perf_counter()
+        for step in range(steps):
+            progress = step / steps
+            rate = (lr or self.settings.lr) * rate_at(self.settings, progress)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            with self.autocast(precision):
+                value = loss(progress, *(next(s) for s in streams))
+            optimizer.zero_grad(set_to_none=True)
+            value.backward()  # type: ignore[no-untyped-call]
+            self._clip(parameters)
+            optimizer.step()
+            losses[step] = value.detach()
+            if step + 1 in marks:
+                self._check(losses[: step + 1])
+                self.trace.train_seconds += time.perf_counter() - started
+                self._mark(net, step + 1)
+                self._learn(net, modules)
+                started = time.perf_counter()
+        self._check(losses)
+        self.trace.train_seconds += time.perf_counter() - started
+        self.trace.steps += steps
+        self.trace.losses += losses.tolist()
+        for p in fixed:
+            p.requires_grad_(True)
+        return net.eval()
+
+    def autocast(self, precision: Literal["auto", "bf16", "fp32"] | None = None) -> AbstractContextManager[Any]:
+        """Return the context in which losses are computed: bf16 autocast, or nothing for fp32."""
+        if low_precision(precision or self.settings.precision, self.device):
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return nullcontext()
+
+    def _learn(self, net: Network, modules: Sequence[nn.Module]) -> None:
+        net.eval()
+        for module in modules:
+            module.train()
+
+    def _mark(self, net: Network, step: int) -> None:
+        if self._checkpoint:
+            net.eval()
+            self._checkpoint(net, self.trace.steps + step)
+
+    def _marks(self, steps: int) -> set[int]:
+        """Return the steps after which to test; the end is not among them, since the run tests its final network."""
+        count = min(self.settings.checkpoints, steps)
+        return {round(steps * (i + 1) / count) for i in range(count - 1)}
+
+    def _optimizer(self, parameters: list[nn.Parameter], lr: float) -> torch.optim.Optimizer:
+        s = self.settings
+        fused = self.device.type in ("cuda", "cpu")
+        if s.optimizer == "adamw":
+            return torch.optim.AdamW(parameters, lr=lr, betas=(s.momentum, 0.999), weight_decay=s.weight_decay, fused=fused)
+        return torch.optim.SGD(parameters, lr=lr, momentum=s.momentum, weight_decay=s.weight_decay, nesterov=False, fused=fused)
+
+    def _clip(self, parameters: list[nn.Parameter]) -> None:
+        if self.settings.clip == "value":
+            nn.utils.clip_grad_value_(parameters, self.settings.clip_at)
+        elif self.settings.clip == "norm":
+            nn.utils.clip_grad_norm_(parameters, self.settings.clip_at)
+
+    def _check(self, losses: Tensor) -> None:
+        bad = torch.nonzero(~torch.isfinite(losses))
+        if len(bad):
+            step = int(bad[0])
+            raise DivergedError(
+                f"the loss became {losses[step].item()} at step {step + 1}; try a smaller train.lr (now {self.settings.lr:g}), "
+                f'clip = "norm" under [train] (now "{self.settings.clip}"), or precision = "fp32"'
+            )
+
+
+def rate_at(settings: Train, progress: float) -> float:
+    """Return the learning rate at `progress` in [0, 1) as a fraction of the highest one.
+
+    step: 1 until `step_from`, then `step_factor` to the number of `step_every` begun since; cosine: half a cosine down to 0;
+    one-cycle (Smith and Topin 2018): linear up over `warmup`, then linear down to 0.
+    """
+    if settings.schedule == "step":
+        falls = math.floor((progress - settings.step_from) / settings.step_every + 1e-9) + 1
+        return settings.step_factor ** max(0, falls)
+    if settings.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * progress))
+    if settings.schedule == "one-cycle":
+        if progress < settings.warmup:
+            return max(0.01, progress / settings.warmup)
+        return (1 - progress) / max(1e-9, 1 - settings.warmup)
+    return 1.0

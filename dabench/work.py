@@ -1,0 +1,152 @@
+"""One run, from its job to its finished folder. The same function whatever engine calls it, in whatever process."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dabench.data.augment import Augmenter
+from dabench.data.view import Target, View
+from dabench.device import choose_device, low_precision, reproducible
+from dabench.errors import DabenchError, DivergedError
+from dabench.evaluate import logits
+from dabench.network import Network, build_network, load_network, save_network
+from dabench.plan import SUPERVISED
+from dabench.protocols import Adapter, Augment
+from dabench.registry import Registry
+from dabench.settings import Test, Train
+from dabench.store import Store
+from dabench.train import Trainer
+from dabench.typed import build
+
+
+def execute(job: Mapping[str, Any], store: Store, registry: Registry) -> None:
+    """Do the run that `job` describes (Plan.job) and store it.
+
+    Raises:
+        DabenchError: it cannot be done, or diverged; nothing of it is stored.
+    """
+    started = time.perf_counter()
+    train, test = build(Train, job["train"]), build(Test, job["test"])
+    device = choose_device(train.device)
+    with reproducible(train.threads, job["seed"]):
+        augmenter = Augmenter(build(Augment, job["augment"]), job["size"], job["size"], device)
+        predictions = _Predictions(job, augmenter, test, train.precision)
+        trainer = Trainer(train, augmenter, device, job["seed"], predictions.take)
+        backbone = registry.make("backbone", *job["backbone"])
+        net = build_network(
+            backbone,
+            job["channels"],
+            augmenter.size[0],
+            len(job["classes"]),
+            job["pretrained"] and job["parent"] is None,
+        ).to(device)
+        try:
+            net = _train(job, net, trainer, store, registry)
+            predictions.take(net, trainer.trace.steps)
+        except DivergedError as e:
+            what = "adapting" if job["target"] else "training"
+            raise DivergedError(f"{job['name']}: while {what}, {e}") from None
+    facts = {
+        "name": job["name"],
+        "method": job["method"],
+        "sources": [s["name"] for s in job["sources"]],
+        "target": job["target"] and job["target"]["name"],
+        "labels": job["labels"],
+        "seed": job["seed"],
+        "digest": job["digest"],
+        "parent": job["parent"],
+        "tests": list(job["tests"]),
+        "classes": job["classes"],
+        "steps": trainer.trace.steps,
+        "checkpoints": predictions.steps,
+        "losses": trainer.trace.losses,
+        "seconds": {
+            "train": round(trainer.trace.train_seconds, 3),
+            "test": round(predictions.seconds, 3),
+            "total": round(time.perf_counter() - started, 3),
+        },
+        "environment": environment(device, low_precision(train.precision, device)),
+    }
+    store.add(job["name"], job["digest"], facts, predictions.arrays(), lambda path: save_network(net, path))
+
+
+def _train(job: Mapping[str, Any], net: Network, trainer: Trainer, store: Store, registry: Registry) -> Network:
+    sources = [_source(s, job["classes"], trainer.device) for s in job["sources"]]
+    adapter = Adapter() if job["method"] == SUPERVISED else registry.make("adapter", job["method"], job["options"])
+    if job["parent"] is None:
+        result = adapter.pretrain(net, sources, trainer)
+    else:
+        load_network(net, store.network(job["parent"]))
+        result = adapter.adapt(net, sources, _target(job["target"], job["classes"], trainer.device), trainer)
+    if not isinstance(result, Network):
+        raise DabenchError(
+            f"adapter '{job['method']}' returned {type(result).__name__}; pretrain() and adapt() must return a Network"
+        )
+    return result.to(trainer.device).eval()
+
+
+class _Predictions:
+    """The logits of every checkpoint on every test split of the job."""
+
+    def __init__(self, job: Mapping[str, Any], augmenter: Augmenter, test: Test, precision: str) -> None:
+        self.images = {name: np.load(path, mmap_mode="r", allow_pickle=False) for name, path in job["tests"].items()}
+        self.augmenter, self.test, self.precision = augmenter, test, precision
+        self.found: dict[str, list[NDArray[np.float32]]] = {name: [] for name in self.images}
+        self.steps: list[int] = []
+        self.seconds = 0.0
+
+    def take(self, net: Network, step: int) -> None:
+        started = time.perf_counter()
+        for name, images in self.images.items():
+            self.found[name].append(logits(net, images, self.augmenter, self.test, self.precision))
+        self.steps.append(step)
+        self.seconds += time.perf_counter() - started
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Return dataset -> (checkpoints, N, K) float32."""
+        return {name: np.stack(found) for name, found in self.found.items()}
+
+
+def _tensor(path: str, device: torch.device) -> torch.Tensor:
+    # Copy-on-write: torch wants writable memory, and the pages stay shared until somebody writes.
+    return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False)).to(device)
+
+
+def _source(grant: Mapping[str, Any], classes: list[str], device: torch.device) -> View:
+    groups = _tensor(grant["groups"], device) if "groups" in grant else None
+    images, labels = _tensor(grant["images"], device), _tensor(grant["labels"], device)
+    return View(grant["name"], tuple(classes), images, labels, groups)
+
+
+def _target(grant: Mapping[str, Any], classes: list[str], device: torch.device) -> Target:
+    name, names = grant["name"], tuple(classes)
+    if "images" not in grant:
+        return Target(name, names)
+    images = _tensor(grant["images"], device)
+    shots = None
+    if "shots" in grant:
+        at = torch.tensor(grant["shots"]["at"], device=device)
+        shots = View(name, names, images[at], torch.tensor(grant["shots"]["labels"], device=device))
+    return Target(name, names, View(name, names, images), shots)
+
+
+def environment(device: torch.device, low: bool) -> dict[str, Any]:
+    """Return what a result was computed with: versions, device by its class, precision."""
+    from importlib.metadata import version
+
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    return {
+        "dabench": version("dabench"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "device": gpu or f"{device.type} ({platform.machine()})",
+        "precision": "bf16" if low else "fp32",
+    }
