@@ -6,9 +6,44 @@ dabench loads neither torch nor ray.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from dabench.protocols import FACES, Access, Adapter, Augment, Backbone, Dataset, Samples
 from dabench.typed import setting
 
+if TYPE_CHECKING:
+    from dabench.api import cite, prepare, register, report, show, sweep
+    from dabench.committed import read_baseline as baseline
+
 __version__ = "0.1.0"
 
-__all__ = ["FACES", "Access", "Adapter", "Augment", "Backbone", "Dataset", "Samples", "__version__", "setting"]
+_WORDS = {name: ("dabench.api", name) for name in ("cite", "prepare", "register", "report", "show", "sweep")}
+_WORDS |= {"list": ("dabench.api", "listing"), "baseline": ("dabench.committed", "read_baseline")}
+
+__all__ = [
+    "FACES",
+    "Access",
+    "Adapter",
+    "Augment",
+    "Backbone",
+    "Dataset",
+    "Samples",
+    "__version__",
+    "baseline",
+    "cite",
+    "prepare",
+    "register",
+    "report",
+    "setting",
+    "show",
+    "sweep",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WORDS:
+        raise AttributeError(f"module 'dabench' has no attribute '{name}'")
+    from importlib import import_module
+
+    module, attribute = _WORDS[name]
+    return getattr(import_module(module), attribute)

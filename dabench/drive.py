@@ -160,6 +160,7 @@ def _keep_dataset(store: Store, plan: Plan, name: str, dataset: Dataset) -> None
         "citation": dataset.citation,
         "digest": prepared.digest,
         "counts": {split: prepared.count(split) for split in prepared.splits},
+        "grouped": samples.groups is not None,
     }
     test = {"labels": samples.labels, "groups": samples.groups}
     store.add_dataset(name, facts, test | {f"attribute-{a}": v for a, v in samples.attributes.items()})

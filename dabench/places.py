@@ -1,4 +1,4 @@
-"""Where raw data and the prepared cache lie, unless the user says otherwise."""
+"""What this machine gives: where raw data and the prepared cache lie, unless the user says otherwise, and its cores."""
 
 from __future__ import annotations
 
@@ -19,3 +19,8 @@ def data_folder(given: str | Path | None = None) -> Path:
 def _from(variable: str, default: str) -> Path:
     value = os.environ.get(variable)
     return Path(value).expanduser().resolve() if value else Path("~/.cache/dabench").expanduser() / default
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -28,6 +28,8 @@ from numpy.typing import NDArray
 from dabench.digests import file_digest
 from dabench.errors import StoreError
 
+_NETWORK = "network.safetensors"
+
 
 @dataclass(frozen=True)
 class Record:
@@ -161,7 +163,7 @@ class Store:
         scratch = None
         try:
             scratch = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=self.runs))
-            save_network(scratch / "network.safetensors")
+            save_network(scratch / _NETWORK)
             for dataset, values in logits.items():
                 with open(scratch / _logits_name(dataset), "wb") as f:
                     np.lib.format.write_array(f, values, allow_pickle=False)
@@ -186,12 +188,17 @@ class Store:
         folder = self.folder / "failed"
         return {p.stem: p.read_text(encoding="utf-8") for p in sorted(folder.glob("*.txt"))} if folder.is_dir() else {}
 
-    def find(self, digest: str, tests: tuple[str, ...] = ()) -> Record | None:
-        """Return the finished run with that digest if it is whole and has predictions for all of `tests`, else None."""
+    def find(self, digest: str, tests: tuple[str, ...] = (), *, network: bool = True) -> Record | None:
+        """Return the finished run with that digest if it is whole and has predictions for all of `tests`, else None.
+
+        Args:
+            network: check the network's file too; a report has no need of it.
+        """
         for folder in self.runs.glob(f"*-{digest[:10]}"):
             try:
                 facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-                whole = all(file_digest(folder / file) == expected for file, expected in facts["files"].items())
+                files = {f: d for f, d in facts["files"].items() if network or f != _NETWORK}
+                whole = all(file_digest(folder / file) == expected for file, expected in files.items())
                 if whole and facts["digest"] == digest and set(tests) <= set(facts["tests"]):
                     return Record(folder, facts)
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -206,7 +213,7 @@ class Store:
     def network(self, digest: str) -> Path:
         """Return the file of a finished run's network; raise StoreError if there is none."""
         for folder in self.runs.glob(f"*-{digest[:10]}"):
-            return folder / "network.safetensors"
+            return folder / _NETWORK
         raise StoreError(f"{self.runs}: the pretraining {digest[:10]} is not there; run the sweep again")
 
 

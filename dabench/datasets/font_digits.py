@@ -24,7 +24,7 @@ _RENDERED = 64  # height of the font in pixels before acquisition
 
 
 class FontDigits(Dataset):
-    """Each digit is drawn with a little rotation, shear and stroke, cut out, stretched to a 32x32 bitmap, and reduced to 8x8.
+    """Each digit is drawn with a little rotation, shear and stroke, cut out, sized to fill a 32x32 bitmap, and reduced to 8x8.
 
     The reduction counts the black pixels of each 4x4 block, as the UCI set's did, so that what is left of the shift between
     the two is print against handwriting. The font is the group; the fonts of the test split are not in the training split.
@@ -96,16 +96,21 @@ def _drawn(digit: str, font: object, rng: np.random.Generator) -> NDArray[np.uin
 
 
 def acquired(bitmap: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a bitmap as the UCI set would hold it: cut out, stretched to 32x32, 4x4 blocks counted; (8, 8) uint8.
+    """Return a bitmap as the UCI set would hold it: cut out, sized to fill 32x32, 4x4 blocks counted; (8, 8) uint8.
 
-    The counts 0..16 are spread over 0..255, as dabench does with the UCI digits.
+    The longer side fills the frame and the shape is kept, as in that set: its digits are 8 pixels high and 5 to 6 wide. The
+    counts 0..16 are spread over 0..255, as dabench does with the UCI digits.
     """
     import numpy as np
     from PIL import Image
 
     rows, cols = np.flatnonzero(bitmap.any(1)), np.flatnonzero(bitmap.any(0))
     cut = bitmap[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1] * np.uint8(255)
-    stretched = np.asarray(Image.fromarray(cut).resize((32, 32), Image.Resampling.BILINEAR)) > 127
-    counts = stretched.reshape(8, 4, 8, 4).sum((1, 3))
+    height, width = (max(1, round(32 * side / max(cut.shape))) for side in cut.shape)
+    sized = np.asarray(Image.fromarray(cut).resize((width, height), Image.Resampling.BILINEAR)) > 127
+    frame = np.zeros((32, 32), bool)
+    top, left = (32 - height) // 2, (32 - width) // 2
+    frame[top : top + height, left : left + width] = sized
+    counts = frame.reshape(8, 4, 8, 4).sum((1, 3))
     result: NDArray[np.uint8] = np.round(counts * (255 / 16)).astype(np.uint8)
     return result

@@ -38,6 +38,7 @@ with warnings.catch_warnings():
     from ray.tune.search import Searcher
 
 from dabench.engines.queue import Listener, Queue, reason_of  # noqa: E402
+from dabench.places import cores  # noqa: E402
 from dabench.plan import Plan, Run  # noqa: E402
 from dabench.registry import Registry  # noqa: E402
 from dabench.store import Store  # noqa: E402
@@ -71,6 +72,10 @@ class _Hands(Searcher):  # type: ignore[misc]
             self.queue.failed(run, result["reason"])
         else:
             self.queue.done(run, result["seconds"])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles its parts to resume by; what is handed out lives in this process alone."""
+        return {}
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to keep: the store is the truth."""
@@ -161,8 +166,3 @@ def _resources(plan: Plan) -> dict[str, float]:
 def _at_once(resources: dict[str, float]) -> int:
     there = ray.cluster_resources()
     return max(1, min(int(there.get(k.upper(), 0) // n) for k, n in resources.items() if n))
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,7 @@
+"""`python -m dabench`."""
+
+import sys
+
+from dabench.cli import main
+
+sys.exit(main())

@@ -1,0 +1,336 @@
+"""What the commands do, as functions with the same words, for scripts and notebooks."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dabench.drive import Engine, Outcome, carry_out, finished, load, shelf, to_do
+from dabench.errors import SpecError
+from dabench.places import cache_folder, data_folder
+from dabench.plan import Plan, Run, make_plan
+from dabench.protocols import KINDS, Dataset, Kind, Plugin
+from dabench.registry import REGISTRY
+from dabench.spec import Sweep, SweepFile
+from dabench.store import Store
+from dabench.typed import describe
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dabench.data.prepared import Prepared
+    from dabench.matrix import Matrix
+
+Overrides = Mapping[str, Any] | Sequence[str]
+
+
+def register(plugin: type[Plugin] | Plugin) -> type[Plugin] | Plugin:
+    """Add a dataset, backbone or adapter class (or instance) to this process and to its sweeps; serves as a decorator.
+
+    Raises:
+        PluginError: its facts are incomplete or wrong, or its name is taken.
+    """
+    return REGISTRY.register(plugin)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a sweep would do: the plan, what stands already, what is left, and how long that may take.
+
+    Attributes:
+        seconds: expected seconds of each run that is left, by digest.
+        at_once: runs side by side.
+    """
+
+    plan: Plan
+    there: set[str]
+    left: list[Run]
+    seconds: Mapping[str, float]
+    at_once: int
+
+    @property
+    def wall_seconds(self) -> float:
+        """Expected wall time of what is left, Ray's start not counted."""
+        return sum(self.seconds.values()) / self.at_once
+
+
+def plan_sweep(
+    sweep: str | Path | Mapping[str, Any],
+    *,
+    out: str | Path | None = None,
+    set: Overrides = (),
+    plugins: Sequence[str | Path] = (),
+    data: str | Path | None = None,
+    engine: Engine = "ray",
+) -> Planned:
+    """Return what `sweep(...)` with the same arguments would do. Prepares the data and trains nothing that is kept."""
+    from dabench.estimate import seconds_each
+
+    file = _read(sweep, set, plugins)
+    plan = make_plan(file.sweep, REGISTRY, data_folder(data), _note)
+    store = Store(_out(out, file.sweep.name))
+    there = finished(plan, store)
+    left = to_do(plan, there)
+    return Planned(plan, there, left, seconds_each(plan, left, store, REGISTRY), at_once(file.sweep, engine))
+
+
+def sweep(
+    sweep: str | Path | Mapping[str, Any],
+    *,
+    out: str | Path | None = None,
+    set: Overrides = (),
+    plugins: Sequence[str | Path] = (),
+    data: str | Path | None = None,
+    engine: Engine = "ray",
+    redo: bool = False,
+    quiet: bool = False,
+) -> Matrix:
+    """Run what is missing of a sweep, write its report, and return its matrix.
+
+    Args:
+        sweep: a shelf name such as "quick", the path of a sweep file, or a table of its keys.
+        out: output folder; default runs/NAME.
+        set: overrides of keys, {"train.epochs": 2} or ["train.epochs=2"].
+        plugins: Python files with plugins.
+        data: folder of raw datasets; default DABENCH_DATA.
+        engine: "ray" runs side by side on Ray Tune, "inline" in this process; the results are the same.
+        redo: run everything again.
+        quiet: print nothing.
+
+    Raises:
+        DabenchError: the request is wrong. Runs that fail raise nothing: they are in Matrix.failed.
+        KeyboardInterrupt: it was stopped; finished runs are kept and the same call goes on with the rest.
+    """
+    return run_sweep(sweep, out=out, set=set, plugins=plugins, data=data, engine=engine, redo=redo, quiet=quiet)[1]
+
+
+def run_sweep(
+    sweep: str | Path | Mapping[str, Any],
+    *,
+    out: str | Path | None,
+    set: Overrides,
+    plugins: Sequence[str | Path],
+    data: str | Path | None,
+    engine: Engine,
+    redo: bool,
+    quiet: bool,
+) -> tuple[Outcome, Matrix]:
+    """Do what `sweep` does and return what came of the runs, too."""
+    from dabench.matrix import read_matrix
+    from dabench.reporting.terminal import Watch
+    from dabench.reporting.write import write_report
+
+    say: Callable[[str], None] = (lambda line: None) if quiet else _note
+    file = _read(sweep, set, plugins)
+    plan = make_plan(file.sweep, REGISTRY, data_folder(data), say)
+    store = Store(_out(out, file.sweep.name))
+    runs = list(plan.runs) if redo else to_do(plan, finished(plan, store))
+    if runs:
+        say(f"{file.sweep.name}: {len(plan.runs)} runs, {len(plan.runs) - len(runs)} stand, {len(runs)} to do -> {store.folder}")
+    with Watch(_console(quiet), runs, at_once(file.sweep, engine)) as watch:
+        outcome = carry_out(file, plan, store, REGISTRY, engine, redo=redo, listen=watch)
+    if outcome.interrupted:
+        raise KeyboardInterrupt
+    matrix = read_matrix(store)
+    write_report(matrix, store)
+    return outcome, matrix
+
+
+def at_once(sweep: Sweep, engine: Engine) -> int:
+    """Return how many runs go side by side on this machine."""
+    from dabench.places import cores
+
+    return 1 if engine == "inline" else max(1, cores() // sweep.train.threads)
+
+
+def report(runs: str | Path, *, metric: str = "accuracy", select: str = "last", write: bool = True) -> Matrix:
+    """Return the matrix of a sweep's output folder, and write its report; trains nothing.
+
+    Args:
+        runs: the folder that `sweep` wrote.
+        metric: "accuracy", "balanced-accuracy", "macro-f1", or "recall:CLASS".
+        select: the rule that chooses a checkpoint of each run.
+        write: write the files of runs/report/, too.
+
+    Raises:
+        StoreError: it is no sweep's folder, or is damaged.
+        SpecError: an unknown metric or rule.
+    """
+    from dabench.matrix import read_matrix
+
+    store = Store(Path(runs))
+    matrix = read_matrix(store, metric, select)
+    if write:
+        from dabench.reporting.write import write_report
+
+        write_report(matrix, store)
+    return matrix
+
+
+def prepare(
+    dataset: str,
+    *,
+    raw: str | Path | None = None,
+    data: str | Path | None = None,
+    plugins: Sequence[str | Path] = (),
+    rebuild: bool = False,
+) -> Prepared:
+    """Decode a dataset into the prepared cache once, check its counts, and return it.
+
+    Args:
+        raw: the folder with its files; default DATA/NAME.
+
+    Raises:
+        DataError: files are missing or wrong; the message says which and how to get them.
+    """
+    from dabench.data.prepared import prepare as prepare_dataset
+
+    load_plugins(plugins)
+    made: Dataset = REGISTRY.make("dataset", dataset)
+    folder = Path(raw).expanduser().resolve() if raw else data_folder(data) / dataset
+    return prepare_dataset(made, folder, cache_folder(), rebuild=rebuild, say=_note)
+
+
+def load_plugins(files: Sequence[str | Path]) -> None:
+    """Add the plugins of Python files to this process and to its sweeps."""
+    for file in files:
+        REGISTRY.load_file(Path(file))
+
+
+def listing() -> dict[str, list[dict[str, Any]]]:
+    """Return every plugin, sweep and baseline that there is, by kind; loads neither torch nor ray."""
+    from dabench.committed import shelf as baseline_shelf
+
+    found: dict[str, list[dict[str, Any]]] = {f"{kind}s": [_facts(e) for e in REGISTRY.entries(kind)] for kind in KINDS}
+    found["sweeps"] = [{"name": name, "title": _title(path)} for name, path in shelf().items()]
+    found["baselines"] = [{"name": name, "title": _title(path)} for name, path in baseline_shelf().items()]
+    return found
+
+
+def show(kind: Kind, name: str, *, plugins: Sequence[str | Path] = ()) -> dict[str, Any]:
+    """Return all facts of one plugin, its options with their defaults among them.
+
+    Raises:
+        PluginError: it is unknown or broken.
+    """
+    load_plugins(plugins)
+    entry = REGISTRY.find(kind, name)
+    plugin = REGISTRY.make(kind, name)
+    facts: dict[str, Any] = {"name": plugin.name, "label": plugin.label, "title": plugin.title, "origin": entry.origin}
+    if isinstance(plugin, Dataset):
+        facts |= {
+            "classes": list(plugin.classes),
+            "licence": plugin.licence,
+            "homepage": plugin.homepage,
+            "obtain": plugin.obtain,
+        }
+        facts |= {"counts": dict(plugin.counts), "augment": vars(plugin.augment)}
+    if kind == "adapter":
+        facts |= {"access": plugin.access}
+    if kind == "backbone":
+        facts |= {"dropout": plugin.dropout, "parameters": _parameters(plugin)}
+    facts |= {"options": describe(type(plugin).Options), "citation": plugin.citation}
+    doc = type(plugin).__doc__ or ""
+    return facts | {"about": " ".join(doc.split())}
+
+
+def _parameters(backbone: Any) -> str:
+    """Return the number of parameters under the study's conditions, or why it cannot be said."""
+    from dabench.network import build_network, parameter_count
+
+    for channels, size in ((3, 44), (3, 224)):
+        try:
+            net = build_network(backbone, channels, size, 7)
+        except Exception:
+            continue
+        return f"{parameter_count(net):,} with {channels} channels, {size}x{size} images and 7 classes"
+    return "not known: it takes neither 44x44 nor 224x224 images"
+
+
+def _facts(entry: Any) -> dict[str, Any]:
+    plugin = entry.plugin
+    facts = {"name": entry.name, "title": getattr(plugin, "title", ""), "origin": entry.origin}
+    if entry.kind == "adapter" and plugin is not None:
+        facts["access"] = plugin.access
+    return facts | ({"error": entry.error} if entry.error else {})
+
+
+def _title(path: Path) -> str:
+    import tomllib
+
+    text = path.read_text(encoding="utf-8")
+    return str((tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)).get("title", ""))
+
+
+def cite(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> str:
+    """Return BibTeX for the toolkit and all that a sweep, a sweep's output folder, or a baseline rests on."""
+    from dabench import __version__
+    from dabench.citations import citations_of_store, citations_of_sweep, toolkit, unique
+    from dabench.committed import read_baseline
+    from dabench.committed import shelf as baseline_shelf
+
+    name, path = str(what), Path(what)
+    if (path / "sweep.json").is_file():
+        store = Store(path)
+        from dabench.matrix import read_matrix
+
+        return _bibtex(citations_of_store(store, __version__), f"{path}: digest {read_matrix(store).digest}")
+    committed = read_baseline(name) if name in baseline_shelf() else None
+    note = f"baseline {name}: digest {committed['digest']}" if committed and "digest" in committed else ""
+    if name in shelf() or path.suffix == ".toml":
+        return _bibtex(citations_of_sweep(_read(what, (), plugins).sweep, REGISTRY, __version__), note)
+    if committed:
+        return _bibtex(unique([toolkit(__version__), *committed["citations"]]), note)
+    known = sorted({*shelf(), *baseline_shelf()})
+    raise SpecError(
+        f"nothing to cite under '{name}'; give a sweep or baseline ({', '.join(known)}), a .toml file, or an output folder"
+    )
+
+
+def _bibtex(entries: list[str], note: str) -> str:
+    return "\n\n".join([*([f"% {note}"] if note else []), *entries]) + "\n"
+
+
+def _read(sweep: str | Path | Mapping[str, Any], overrides: Overrides, plugins: Sequence[str | Path]) -> SweepFile:
+    pairs = [f"{k}={json.dumps(v)}" for k, v in overrides.items()] if isinstance(overrides, Mapping) else list(overrides)
+    if not isinstance(sweep, Mapping):
+        return load(sweep, pairs, plugins, REGISTRY)
+    from dabench.toml import toml_text
+
+    folder = Path(tempfile.mkdtemp(prefix="dabench-"))
+    try:
+        # Written and read again, so that a table in Python and a file go the same way. Paths in it are of this folder.
+        path = folder / "sweep.toml"
+        path.write_text(toml_text(_absolute(sweep)), encoding="utf-8")
+        return load(path, pairs, plugins, REGISTRY)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _absolute(table: Mapping[str, Any]) -> dict[str, Any]:
+    plugins = [str(Path(p).resolve()) for p in table.get("plugins", [])]
+    datasets = {
+        n: {**o, **({"path": str(Path(o["path"]).expanduser().resolve())} if "path" in o else {})}
+        for n, o in table.get("dataset", {}).items()
+    }
+    return {**table, **({"plugins": plugins} if plugins else {}), **({"dataset": datasets} if datasets else {})}
+
+
+def _out(out: str | Path | None, name: str) -> Path:
+    return Path(out).expanduser() if out else Path("runs") / name
+
+
+def _console(quiet: bool) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True, quiet=quiet, highlight=False)
+
+
+def _note(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

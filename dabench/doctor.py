@@ -1,0 +1,54 @@
+"""What a machine has of what dabench needs."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import warnings
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+
+from dabench.places import cache_folder, cores, data_folder
+
+_PACKAGES = {
+    "torch": "torch", "torchvision": "torchvision", "timm": "timm", "ray": "ray", "decord": "decord",
+    "pytorch-adapt": "pytorch_adapt", "numpy": "numpy", "scikit-learn": "sklearn", "matplotlib": "matplotlib",
+}  # fmt: skip
+
+
+def findings() -> Iterator[tuple[str, str, bool]]:
+    """Yield (what, what was found and how to get it if it is missing, whether it is fine)."""
+    yield "python", platform.python_version(), True
+    for package, module in _PACKAGES.items():
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                importlib.import_module(module)
+            yield package, _version(package), True
+        except Exception as e:
+            yield package, f"cannot be imported ({type(e).__name__}: {e}); pip install {package}", False
+    yield from _devices()
+    yield "cores", str(cores()), True
+    yield "prepared cache", f"{cache_folder()} (DABENCH_CACHE)", True
+    yield "raw data", f"{data_folder()} (DABENCH_DATA){'' if data_folder().is_dir() else ', not there yet'}", True
+
+
+def _version(package: str) -> str:
+    for name in (package, f"eva-{package}"):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return "version not known"
+
+
+def _devices() -> Iterator[tuple[str, str, bool]]:
+    try:
+        import torch
+
+        from dabench.device import choose_device, low_precision
+    except ImportError:
+        return
+    device = choose_device("auto")
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    yield "device", f"{name}; precision 'auto' is {'bf16' if low_precision('auto', device) else 'fp32'}", True

@@ -1,0 +1,129 @@
+"""Tables as Markdown, CSV and LaTeX. Names that users gave are escaped: they cannot break a format or add to it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+
+from dabench.matrix import Matrix
+from dabench.reporting.tables import Table, caption, cell_rows, gains_table, matrix_tables, unfinished
+
+FORMATS = ("json", "md", "csv", "tex")
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+}  # fmt: skip
+
+
+def to_json(matrix: Matrix) -> str:
+    """Return results.json."""
+    return json.dumps(matrix.as_dict(), indent=1, allow_nan=False) + "\n"
+
+
+def matrix_md(matrix: Matrix) -> str:
+    """Return the matrices as Markdown."""
+    parts = [f"# {escape_md(matrix.sweep['sweep']['title'] or matrix.sweep['sweep']['name'])}", escape_md(caption(matrix))]
+    parts += [escape_md(line) for line in unfinished(matrix)]
+    parts += [part for table in matrix_tables(matrix) for part in (f"## {escape_md(table.title)}", markdown(table))]
+    return "\n\n".join(parts) + "\n"
+
+
+def gains_md(matrix: Matrix) -> str:
+    """Return the gains as Markdown."""
+    table = gains_table(matrix)
+    return f"# {table.title}\n\n{escape_md(caption(matrix))}\n\n{markdown(table)}\n"
+
+
+def to_md(matrix: Matrix) -> str:
+    """Return matrices and gains as Markdown."""
+    table = gains_table(matrix)
+    return f"{matrix_md(matrix)}\n## {table.title}\n\n{markdown(table)}\n"
+
+
+def matrix_csv(matrix: Matrix) -> str:
+    """Return one line for each cell, with all its conditions."""
+    return _csv(*cell_rows(matrix.cells))
+
+
+def gains_csv(matrix: Matrix) -> str:
+    """Return one line for each gain, with all its conditions."""
+    return _csv(*cell_rows(matrix.gains))
+
+
+def matrix_tex(matrix: Matrix) -> str:
+    """Return the matrices as LaTeX tables for the booktabs package."""
+    return "\n".join(latex(t, f"{t.title}. {caption(matrix)}") for t in matrix_tables(matrix))
+
+
+def gains_tex(matrix: Matrix) -> str:
+    """Return the gains as a LaTeX table for the booktabs package."""
+    table = gains_table(matrix)
+    return latex(table, f"{table.title}. {caption(matrix)}")
+
+
+def one_text(matrix: Matrix, form: str) -> str:
+    """Return a report as one text in a format of FORMATS."""
+    if form == "json":
+        return to_json(matrix)
+    if form == "md":
+        return to_md(matrix)
+    if form == "csv":
+        return matrix_csv(matrix)
+    return f"{matrix_tex(matrix)}\n{gains_tex(matrix)}"
+
+
+def markdown(table: Table) -> str:
+    """Return a Markdown table, padded so that it reads well as text."""
+    rows = [[escape_md(c) for c in row] for row in (table.columns, *table.rows)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(table.columns))]
+    lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |" for row in rows]
+    rule = "|" + "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|"
+    return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def latex(table: Table, text: str) -> str:
+    """Return a LaTeX table environment with rules of booktabs."""
+    columns = "l" + "r" * (len(table.columns) - 1)
+    rows = [" & ".join(escape_latex(c) for c in row) + r" \\" for row in table.rows]
+    head = " & ".join(escape_latex(c) for c in table.columns) + r" \\"
+    return "\n".join(
+        [
+            r"\begin{table}", r"\centering", rf"\caption{{{escape_latex(text)}}}", rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule", head, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}", r"\end{table}", "",
+        ]
+    )  # fmt: skip
+
+
+def escape_md(text: str) -> str:
+    """Return `text` so that Markdown shows it as it is."""
+    return re.sub(r"([\\`*_<\[\]|#])", r"\\\1", text.replace("\n", " ")) if _needs(text) else text
+
+
+def _needs(text: str) -> bool:
+    """Whether escaping is due: the brackets of our own intervals read well unescaped and make no link by themselves."""
+    return bool(re.search(r"[\\`*_<|#\n]|\]\(", text))
+
+
+def escape_latex(text: str) -> str:
+    """Return `text` so that LaTeX sets it as it is; our own arrow becomes one."""
+    escaped = "".join(_LATEX.get(c, c) for c in text.replace("\n", " "))
+    return escaped.replace(r"-\textgreater{}", r"$\rightarrow$")
+
+
+def _csv(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    # A spreadsheet takes a leading = + - @ of a text for a formula; numbers may begin with a minus.
+    writer.writerows([[_inert(value) for value in row] for row in rows])
+    return out.getvalue()
+
+
+def _inert(value: str) -> str:
+    if value[:1] in ("=", "+", "@", "-") and not re.fullmatch(r"[+-]?[0-9.eE+-]+", value):
+        return "'" + value
+    return value

@@ -1,0 +1,111 @@
+"""A matrix as plain tables of text: what every format prints, decided once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dabench.matrix import Cell, Gain, Matrix
+
+EMPTY = "-"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A heading, what is below it, columns and rows. The first column names the row."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def matrix_tables(matrix: Matrix) -> list[Table]:
+    """Return the cross matrix of each adapter: rows trained on, columns tested on; an empty cell stays empty."""
+    return [_matrix_table(matrix, name) for name in matrix.sweep["sweep"]["adapters"]]
+
+
+def _matrix_table(matrix: Matrix, adapter: str) -> Table:
+    datasets = matrix.datasets
+    cells = [c for c in matrix.cells if c.adapter == adapter]
+    rows = []
+    for sources, target in dict.fromkeys((tuple(c.sources), c.target) for c in cells):
+        here = {c.test: c for c in cells if (tuple(c.sources), c.target) == (sources, target)}
+        rows.append((_trained(matrix, sources, target), *(_with_interval(here.get(test)) for test in datasets)))
+    facts = matrix.sweep["adapters"][adapter]
+    labels = next((c.labels for c in cells), EMPTY)
+    heading = (
+        f"{adapter}: {facts['title']} (target labels: {labels})" if facts["title"] else f"{adapter} (target labels: {labels})"
+    )
+    return Table(heading, ("trained on", *(f"{f['label']} test" for f in datasets.values())), tuple(rows))
+
+
+def gains_table(matrix: Matrix) -> Table:
+    """Return what each adapter wins on each target."""
+    rows = tuple(
+        (
+            g.adapter,
+            g.name,
+            f"{g.mean:+.1f} [{g.low:+.1f}, {g.high:+.1f}]",
+            EMPTY if g.gap_closed is None else f"{g.gap_closed:.0f} %",
+            g.labels,
+            str(g.seeds),
+        )
+        for g in matrix.gains
+    )
+    points = f"gain in {matrix.metric} over none, points [95 %]"
+    return Table("Adaptation gains", ("adapter", "model-train-test", points, "gap closed", "target labels", "seeds"), rows)
+
+
+def _trained(matrix: Matrix, sources: Sequence[str], target: str | None) -> str:
+    names = "+".join(matrix.datasets[s]["label"] for s in sources)
+    return f"{names} -> {matrix.datasets[target]['label']}" if target else names
+
+
+def _with_interval(cell: Cell | None) -> str:
+    return EMPTY if cell is None else f"{cell.mean:.1f} [{cell.low:.1f}, {cell.high:.1f}]"
+
+
+def caption(matrix: Matrix) -> str:
+    """Return the conditions that every number of the matrix has."""
+    sweep = matrix.sweep["sweep"]
+    groups = [f["label"] for n, f in matrix.datasets.items() if f.get("grouped")]
+    seeds = len(matrix.sweep["seeds"])
+    units = f"groups of {', '.join(groups)}, else images" if groups else "images"
+    return (
+        f"{matrix.metric.replace('-', ' ').capitalize()} in % on the test split, mean of {seeds} "
+        f"seed{'s' if seeds != 1 else ''}, with 95 % bootstrap intervals over seeds and {units}. "
+        f"Backbone {matrix.sweep['backbone']['name']}; checkpoint chosen by '{matrix.selection}'; "
+        f"{_shots(sweep['shots'])} for few-shot adapters; digest {matrix.digest[:12]}."
+    )
+
+
+def _shots(shots: int | str) -> str:
+    return "all labelled target images" if shots == "all" else f"{shots} labelled target images per class"
+
+
+def unfinished(matrix: Matrix) -> list[str]:
+    """Return lines that say what is missing and what failed; none if the sweep is complete."""
+    if not matrix.missing:
+        return []
+    total = len(matrix.sweep["runs"])
+    lines = [f"Unfinished: {len(matrix.missing)} of {total} runs are missing; the numbers are of those that stand."]
+    for name, reason in matrix.failed.items():
+        lines.append(f"  failed {name}: {reason.splitlines()[0]}")
+    others = [m for m in matrix.missing if m.replace("/", "-") not in matrix.failed]
+    if others:
+        lines.append(f"  not done: {', '.join(others[:6])}{f' and {len(others) - 6} more' if len(others) > 6 else ''}")
+    return lines
+
+
+def cell_rows(cells: Sequence[Cell] | Sequence[Gain]) -> tuple[list[str], list[list[str]]]:
+    """Return the long form of cells or gains: column names, and one row each."""
+    rows: list[Mapping[str, Any]] = [vars(c) for c in cells]
+    columns = list(rows[0]) if rows else []
+    return columns, [[_text(row[c]) for c in columns] for row in rows]
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return "+".join(value) if isinstance(value, list) else str(value)
