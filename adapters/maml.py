@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dabench.errors import DataError
 from dabench.protocols import Adapter
 from dabench.typed import setting
 
@@ -135,6 +136,9 @@ class Episodes(Iterator[list["Task"]]):
                 members = [m for m in members if len(m) >= 2]
                 if len(members) >= 2:
                     self.pools.append((view, members, view.groups is None))
+        if not self.pools:
+            names = ", ".join(f"'{v.name}'" for v in views)
+            raise DataError(f"maml: no group of {names} has two images each of two classes, so there is no task to learn from")
 
     def __next__(self) -> list[Task]:
         return [self._task() for _ in range(self.options.tasks)]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from dabench.data.prepared import Prepared
     from dabench.matrix import Matrix
+    from dabench.reporting.tables import Table
 
 Overrides = Mapping[str, Any] | Sequence[str]
 
@@ -171,6 +172,19 @@ def report(runs: str | Path, *, metric: str = "accuracy", select: str = "last", 
 
         write_report(matrix, store)
     return matrix
+
+
+def compare(runs: str | Path, baseline: str | Path) -> Table:
+    """Return the numbers of a sweep's output folder beside those of a committed table, cell by cell.
+
+    Raises:
+        StoreError, SpecError: one of the two is not there or cannot be read.
+    """
+    from dabench.committed import comparison, read_baseline
+    from dabench.matrix import read_matrix
+
+    committed = read_baseline(baseline)
+    return comparison(read_matrix(Store(Path(runs)), committed["metric"]), committed)
 
 
 def prepare(

@@ -9,12 +9,6 @@ from typing import Any
 from dabench.spec import Sweep, make_adapter, make_backbone, make_dataset
 from dabench.store import Store
 
-STUDY = """@misc{kim-nonactors,
-  title = {Recognizing Emotions from Out-of-domain Facial Expressions Produced by Non-Actors},
-  author = {Kim and others},
-  howpublished = {Seoul National University}
-}"""
-
 
 def toolkit(version: str) -> str:
     """Return the entry for dabench itself."""
@@ -43,7 +37,7 @@ def citations_of_store(store: Store, version: str) -> list[str]:
 def unique(entries: Iterable[str]) -> list[str]:
     """Return the entries that are there, each key once."""
     found: dict[str, str] = {}
-    for entry in entries:
-        for key in re.findall(r"@\w+\{([^,\s]+),", entry)[:1]:
+    for entry in (one for text in entries for one in re.split(r"(?m)^\s*(?=@)", text)):
+        for key in re.findall(r"@\w+\s*\{\s*([^,\s]+)\s*,", entry)[:1]:
             found.setdefault(key, entry.strip())
     return list(found.values())

@@ -228,14 +228,12 @@ def _report(a: argparse.Namespace) -> int:
 
 
 def _compare(a: argparse.Namespace) -> int:
-    from dabench.committed import baseline_notes, comparison, read_baseline
-    from dabench.matrix import read_matrix
+    from dabench import api
+    from dabench.committed import baseline_notes, read_baseline
     from dabench.reporting.terminal import print_table
-    from dabench.store import Store
 
-    committed = read_baseline(a.baseline)
-    print_table(comparison(read_matrix(Store(Path(a.runs)), committed["metric"]), committed), _console())
-    print("\n".join(["", *baseline_notes(committed)]))
+    print_table(api.compare(a.runs, a.baseline), _console())
+    print("\n".join(["", *baseline_notes(read_baseline(a.baseline))]))
     return _DONE
 
 

@@ -13,7 +13,7 @@ from dabench.citations import citations_of_store
 from dabench.errors import DabenchError, SpecError, StoreError, nearest
 from dabench.matrix import Matrix, read_matrix
 from dabench.reporting.formats import escape_md, markdown
-from dabench.reporting.tables import EMPTY, Table
+from dabench.reporting.tables import EMPTY, Table, whole_percent
 from dabench.store import Store, write_text
 
 Baseline = Mapping[str, Any]
@@ -39,6 +39,9 @@ def read_baseline(name: str | Path) -> Baseline:
         value: Baseline = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
         if not isinstance(value["cells"], list):
             raise ValueError("cells must be a list")
+        lacking = [key for key in ("name", "kind", "title", "source", "metric") if key not in value]
+        if lacking:
+            raise ValueError(f"it lacks {', '.join(lacking)}; make one with dabench baseline NAME --from RUNS")
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise StoreError(f"baseline {path}: cannot be read ({e})") from e
     return value
@@ -119,7 +122,7 @@ def baseline_tables(baseline: Baseline) -> list[Table]:
     ]
     gains = [
         (g["adapter"], g["name"], f"{g['mean']:+.1f} [{g['low']:+.1f}, {g['high']:+.1f}]",
-         EMPTY if g["gap_closed"] is None else f"{g['gap_closed']:.0f} %", g["labels"], str(g["seeds"]))
+         whole_percent(g["gap_closed"]), g["labels"], str(g["seeds"]))
         for g in baseline.get("gains", [])
     ]  # fmt: skip
     if gains:

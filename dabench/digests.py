@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import json
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def _code(cls: type) -> str:
     try:
         # A class made in a notebook or a script: its own text, since the rest of that file is not part of it.
         source = source or (inspect.getsource(cls) if cls.__module__ == "__main__" else inspect.getsource(module))  # type: ignore[arg-type]
-        tree = ast.parse(inspect.cleandoc(source))
+        tree = ast.parse(textwrap.dedent(source))
     except (OSError, TypeError, SyntaxError):
         return f"{cls.__module__}.{cls.__qualname__}"
     for node in ast.walk(tree):

@@ -129,7 +129,7 @@ class Registry:
         module.__dict__["__dabench_source__"] = text
         sys.modules[module.__name__] = module
         try:
-            exec(compile(text, key, "exec"), module.__dict__)
+            exec(compile(text, key, "exec", dont_inherit=True), module.__dict__)
         except (Exception, SystemExit) as e:
             del sys.modules[module.__name__]
             raise PluginError(f"plugin file {key}: {_why(e)}") from e
@@ -140,7 +140,14 @@ class Registry:
             problem = facts_problem(plugin)
             if problem:
                 raise PluginError(f"plugin file {key}: {problem}")
-            self._add(plugin, f"file {key}")
+            self._discover(plugin.kind)
+        before = dict(self._entries)
+        try:
+            for plugin in plugins:
+                self._add(plugin, f"file {key}")
+        except PluginError:  # all of a file or nothing of it
+            self._entries = before
+            raise
         self._files[key] = text
         return [e for e in self._entries.values() if e.origin == f"file {key}"]
 
@@ -206,7 +213,7 @@ class Registry:
 def plugins_in(module: types.ModuleType) -> list[type[Plugin] | Plugin]:
     """Return the plugins that a module itself defines: named classes, and instances."""
     found: list[type[Plugin] | Plugin] = []
-    for value in vars(module).values():
+    for value in {id(v): v for v in vars(module).values()}.values():  # each once, whatever its names
         if isinstance(value, Plugin) or (
             isinstance(value, type) and issubclass(value, Plugin) and value.__module__ == module.__name__ and value.name
         ):
@@ -218,7 +225,7 @@ def facts_problem(plugin: type[Plugin] | Plugin) -> str:
     """Say what is wrong with a plugin's facts, or return an empty string."""
     cls = plugin if isinstance(plugin, type) else type(plugin)
     name = plugin.name
-    if not name or not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         return f"{cls.__qualname__}.name = {name!r}: use lower case letters, digits, '.', '_' and '-', and at most one '/'"
     if inspect.isabstract(cls):
         missing = ", ".join(f"{m}()" for m in sorted(getattr(cls, "__abstractmethods__", ())))

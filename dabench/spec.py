@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -101,7 +102,8 @@ def read_sweep(path: Path, overrides: Sequence[str], registry: Registry) -> Swee
     try:
         sweep = sweep_from(table, registry, path.parent)
     except KeyProblem as e:
-        given = any(o.split("=")[0].strip() == e.path for o in overrides)
+        keys = [o.partition("=")[0].strip() for o in overrides]
+        given = any(k == e.path or k.startswith(f"{e.path}.") for k in keys)
         line = None if given else line_of(text, e.path)
         where = "--set" if given else f"{path}, line {line}" if line else str(path)
         raise SpecError(f"{where}: {e}") from e
@@ -130,10 +132,14 @@ def sweep_from(table: Mapping[str, Any], registry: Registry, folder: Path | None
 def _options(table: dict[str, Any], registry: Registry) -> dict[str, Any]:
     """Take the tables named after adapters and backbones out of `table`: they are those plugins' options."""
     own = {f.name for f in fields(Sweep)}
+    if not isinstance(table.get("options", {}), Mapping):
+        raise KeyProblem("options", f"options = {table['options']!r}: must be a table")
     options: dict[str, Any] = dict(table.get("options", {}))
     known = {e.name for kind in ("adapter", "backbone") for e in registry.entries(kind)}
     for key in [k for k in table if k not in own]:
-        if not isinstance(table[key], Mapping) or not (key in known or key == table.get("backbone")):
+        if (key in known or key == table.get("backbone")) and not isinstance(table[key], Mapping):
+            raise KeyProblem(key, f"{key} = {table[key]!r}: must be a table of its options, [{key}]")
+        if not (key in known or key == table.get("backbone")):
             near = nearest(key, own | known)
             raise KeyProblem(
                 key,
@@ -162,6 +168,8 @@ def _check(sweep: Sweep, registry: Registry) -> None:
         values = getattr(sweep, key)
         if not values:
             raise KeyProblem(key, f"{key} is missing; write for example {key} = {example}")
+    for key in ("datasets", "adapters", "classes"):
+        values = getattr(sweep, key)
         if len(set(values)) < len(values):
             raise KeyProblem(key, f"{key} = {list(values)}: a name stands twice")
     if not sweep.backbone:
@@ -176,6 +184,8 @@ def _check(sweep: Sweep, registry: Registry) -> None:
             _pair(text, sweep.datasets)
         except SpecError as e:
             raise KeyProblem("pairs", f"pairs[{i}] = {text!r}: {e}") from e
+    if len({(frozenset(sources), target) for sources, target in sweep.tasks}) < len(sweep.tasks):
+        raise KeyProblem("pairs", f"pairs = {list(sweep.pairs)}: a pair stands twice")
     build(Augment, sweep.augment, "augment")
     if sweep.test.crops == 10 and sweep.augment.get("crop", 0) is None:
         raise KeyProblem("test.crops", "test.crops = 10 needs augment.crop: ten crops of the whole image are one")
@@ -210,9 +220,16 @@ def make_dataset(sweep: Sweep, name: str, registry: Registry) -> Dataset:
         if not _NAME.fullmatch(name):
             raise KeyProblem(f"dataset.{name}", f"[dataset.{name}]: a declared name is letters, digits, '.', '_' and '-'")
         known = {e.name for e in registry.entries("dataset")}
-        plugin = plugin or (name if name in known else "image-folder")
+        plugin = (name if name in known else "image-folder") if plugin is None else plugin
+        if not isinstance(plugin, str):
+            raise KeyProblem(f"dataset.{name}.plugin", f"dataset.{name}.plugin = {plugin!r}: must be a text")
+        try:
+            registry.find("dataset", plugin)
+        except PluginError as e:
+            raise KeyProblem(f"dataset.{name}.plugin", f"[dataset.{name}] {e}") from e
     try:
-        dataset: Dataset = registry.make("dataset", plugin or name, options)
+        # A copy: what was registered as an instance keeps its own name.
+        dataset: Dataset = copy.copy(registry.make("dataset", plugin or name, options))
     except KeyProblem as e:
         key = e.path.removeprefix(plugin or name)
         raise KeyProblem(f"dataset.{name}{key}", f"[dataset.{name}] {e}") from e

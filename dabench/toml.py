@@ -16,10 +16,10 @@ def toml_text(table: Mapping[str, Any], path: str = "") -> str:
         SpecError: a value is none of these.
     """
     plain = {k: v for k, v in table.items() if not isinstance(v, Mapping) and v is not None}
-    lines = [f"{json.dumps(str(k))} = {_value(v, f'{path}{k}')}" for k, v in plain.items()]
+    lines = [f"{_text(str(k))} = {_value(v, f'{path}{k}')}" for k, v in plain.items()]
     for key, value in table.items():
         if isinstance(value, Mapping):
-            name = f"{path}{json.dumps(str(key))}"
+            name = f"{path}{_text(str(key))}"
             lines += ["", f"[{name}]", toml_text(value, f"{name}.")]
     return "\n".join(lines)
 
@@ -27,10 +27,17 @@ def toml_text(table: Mapping[str, Any], path: str = "") -> str:
 def _value(value: Any, path: str) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return repr(value)
+    if isinstance(value, int):
+        return repr(int(value))
+    if isinstance(value, float):
+        return repr(float(value))  # numpy's floats are floats, too, and say so in their repr
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=True)
+        return _text(value)
     if isinstance(value, Sequence):
         return f"[{', '.join(_value(v, path) for v in value)}]"
     raise SpecError(f"{path} = {value!r}: a sweep holds text, numbers, true and false, lists of them and tables")
+
+
+def _text(value: str) -> str:
+    # JSON's escapes are TOML's, but for characters beyond 16 bits, which stand as they are, and DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

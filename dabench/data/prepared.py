@@ -97,7 +97,8 @@ def prepare(dataset: Dataset, raw: Path, cache: Path, *, rebuild: bool = False, 
 
     def make() -> tuple[tuple[str, ...], dict[str, Samples]]:
         say(f"preparing {dataset.name} ...")
-        return dataset.classes, with_validation(checked(dataset, dataset.prepare(raw)))
+        splits = dataset.prepare(raw)  # first: a set declared by its folder finds its classes here
+        return dataset.classes, with_validation(checked(dataset, splits))
 
     return _cached(folder, dataset.name, make, rebuild=rebuild, say=say)
 
@@ -202,6 +203,7 @@ def _write(folder: Path, name: str, classes: tuple[str, ...], splits: Mapping[st
             "files": files,
         }
     record["digest"] = _content(record)
+    record["check"] = digest(record)
     path = folder / "prepared.json"
     with open(path, "w", encoding="utf-8") as f:
         json.dump(record, f, indent=1)
@@ -223,7 +225,8 @@ def _problem(folder: Path) -> str:
             for part, expected in facts["files"].items():
                 if file_digest(folder / f"{split}-{part}.npy") != expected:
                     return f"{split}-{part}.npy has changed"
-        return "" if _content(record) == record["digest"] else "prepared.json has changed"
+        check = record.pop("check")
+        return "" if digest(record) == check else "prepared.json has changed"
     except FileNotFoundError as e:
         return f"{Path(e.filename).name} is missing"
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

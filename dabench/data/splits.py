@@ -56,6 +56,9 @@ def _check_split(dataset: Dataset, split: str, samples: Samples) -> None:
     for what, values in {"labels": samples.labels, "groups": samples.groups}.items():
         if values is not None and not np.issubdtype(np.asarray(values).dtype, np.integer):
             raise DataError(f"{who}: {what} are {np.asarray(values).dtype}; must be whole numbers (int64)")
+    for name, values in samples.attributes.items():
+        if np.asarray(values).dtype.kind not in "biufU":
+            raise DataError(f"{who}: attribute '{name}' is {np.asarray(values).dtype}; must be numbers or text")
     low, high = int(np.min(samples.labels)), int(np.max(samples.labels))
     if low < 0 or high >= len(dataset.classes):
         raise DataError(
@@ -92,15 +95,15 @@ def with_validation(splits: Mapping[str, Samples]) -> dict[str, Samples]:
 
 
 def held_out(labels: NDArray[np.int64], groups: NDArray[np.int64] | None, part: float) -> NDArray[np.bool_]:
-    """Return a mask (N,) of about `part` of the images: whole groups if that leaves every class on the other side.
+    """Return a mask (N,) of about `part` of the images: whole groups, of those without which no class is lost.
 
-    Where there are no groups, or too few, `part` of each class (at least one image of a class of two or more).
+    Where there are no groups, or every one of them is needed, `part` of each class (at least one image of a class of two
+    or more).
     """
     rng = np.random.default_rng(0)
     if groups is not None:
-        names = rng.permutation(np.unique(groups))
-        held = np.isin(groups, names[: max(1, round(part * len(names)))])
-        if set(labels[~held]) == set(labels) and held.any() and not held.all():
+        held = _whole_groups(labels, groups, part, rng)
+        if held.any():
             return held
     held = np.zeros(len(labels), dtype=bool)
     for label in np.unique(labels):
@@ -108,6 +111,20 @@ def held_out(labels: NDArray[np.int64], groups: NDArray[np.int64] | None, part: 
         held[at[: max(1, round(part * len(at))) if len(at) > 1 else 0]] = True
     if not held.any():  # every class has one image: validation reuses them rather than being empty
         raise DataError("every class has a single image: too few to hold any out; add images, or give a 'val' split")
+    return held
+
+
+def _whole_groups(
+    labels: NDArray[np.int64], groups: NDArray[np.int64], part: float, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Return a mask (N,) of about `part` of the groups, such that the other images still have every class."""
+    names = rng.permutation(np.unique(groups))
+    wanted = max(1, round(part * len(names)))
+    held = np.zeros(len(labels), dtype=bool)
+    for name in names:
+        more = held | (groups == name)
+        if wanted and set(labels[~more]) == set(labels):
+            held, wanted = more, wanted - 1
     return held
 
 

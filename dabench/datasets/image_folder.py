@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dabench.errors import DataError
 from dabench.protocols import Dataset, Samples
@@ -47,7 +47,7 @@ class ImageFolder(Dataset):
         path: str = setting("", "the folder or zip; relative to the sweep file, or to the folder it is run from")
         label: str = setting("", "short name in tables")
         size: int | None = setting(None, "side of the square that pictures of different sizes are resized to", low=4)
-        channels: int | None = setting(None, "1 grey or 3 RGB; found from the first picture if not set", low=1, high=3)
+        channels: Literal[1, 3] | None = setting(None, "1 grey or 3 RGB; found from the first picture if not set")
         test: float = setting(0.2, "part held out for testing where there is no test folder", above=0, high=0.9)
         group: str = setting("", "regular expression searched in the file name; its first group is the group (the subject)")
         classes: tuple[str, ...] = setting((), "class folders in the order of their labels; all, by name, if not set")
@@ -86,7 +86,7 @@ class ImageFolder(Dataset):
             if not found:
                 raise DataError(f"dataset '{self.name}': {root} holds no pictures in class folders (<class>/<picture>)")
             self.classes = self._classes(found)
-            splits = [self.split_of(path) for path, _ in found]
+            splits = self._splits([path for path, _ in found], root)
             labels = np.array([self._label(path, root) for path, _ in found], np.int64)
             images = self._images(found, root)
         groups = self._groups([path for path, _ in found])
@@ -94,12 +94,31 @@ class ImageFolder(Dataset):
             from dabench.data.splits import held_out
 
             test = held_out(labels, groups, self.options.test)
+            if groups is not None and np.intersect1d(groups[test], groups[~test]).size:
+                raise DataError(
+                    f"dataset '{self.name}': group = {self.options.group!r}: no whole group can be held out for testing without "
+                    "losing a class; give train and test folders"
+                )
             splits = ["test" if held else "train" for held in test]
         result = {}
         for split in dict.fromkeys(s for s in splits if s):
             at = np.array([i for i, s in enumerate(splits) if s == split])
             result[split] = Samples(images[at], labels[at], None if groups is None else groups[at])
         return result
+
+    def _splits(self, paths: Sequence[PurePosixPath], root: Path) -> list[str | None]:
+        """Return the split of each picture, all None if there are no split folders."""
+        splits = [self.split_of(path) for path in paths]
+        if any(splits):
+            if None in splits:
+                raise DataError(
+                    f"dataset '{self.name}': {root}/{paths[splits.index(None)]} lies beside the folders train, val and test; "
+                    "move it into one of them"
+                )
+            for split in ("train", "test"):
+                if split not in splits:
+                    raise DataError(f"dataset '{self.name}': {root} has split folders, but no picture in {split}/<class>/")
+        return splits
 
     def _classes(self, found: Sequence[Picture]) -> tuple[str, ...]:
         names = sorted({path.parts[-2] for path, _ in found})
@@ -125,7 +144,7 @@ class ImageFolder(Dataset):
         names = []
         for path in paths:
             match = pattern.search(path.name)
-            if not match or not match.groups():
+            if not match or not match.groups() or match.group(1) is None:
                 raise DataError(f"dataset '{self.name}': group = {self.options.group!r} finds no (group) in '{path}'")
             names.append(match.group(1))
         return np.unique(names, return_inverse=True)[1].astype(np.int64)
@@ -133,7 +152,7 @@ class ImageFolder(Dataset):
     def _images(self, found: Sequence[Picture], root: Path) -> NDArray[np.uint8]:
         """Return (N, C, H, W) uint8; pictures of other sizes need the option `size`."""
         import numpy as np
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image
 
         from dabench.data.resize import fitted
 
@@ -142,14 +161,7 @@ class ImageFolder(Dataset):
             try:
                 picture = Image.open(io.BytesIO(read()))
                 picture.load()
-            except (
-                UnidentifiedImageError,
-                OSError,
-                SyntaxError,
-                ValueError,
-                Image.DecompressionBombError,
-                zipfile.BadZipFile,
-            ) as e:
+            except Exception as e:  # zip, its compressions and pillow's decoders each have errors of their own
                 raise DataError(f"dataset '{self.name}': {root}/{path} is no readable picture ({e}); remove or replace it") from e
             if images is None:
                 channels = self.options.channels or (1 if picture.mode in ("1", "L", "I", "I;16", "LA") else 3)

@@ -100,17 +100,23 @@ def latex(table: Table, text: str) -> str:
 
 def escape_md(text: str) -> str:
     """Return `text` so that Markdown shows it as it is."""
-    return re.sub(r"([\\`*_<\[\]|#])", r"\\\1", text.replace("\n", " ")) if _needs(text) else text
+    line = _one_line(text)
+    return re.sub(r"([\\`*_<\[\]|#&])", r"\\\1", line) if _needs(line) else line
 
 
 def _needs(text: str) -> bool:
     """Whether escaping is due: the brackets of our own intervals read well unescaped and make no link by themselves."""
-    return bool(re.search(r"[\\`*_<|#\n]|\]\(", text))
+    return bool(re.search(r"[\\`*_<|#]|\]\(|&\S*;", text))
+
+
+def _one_line(text: str) -> str:
+    """Return `text` with a space for every line break: a table's row and a heading are one line."""
+    return " ".join(text.splitlines())
 
 
 def escape_latex(text: str) -> str:
     """Return `text` so that LaTeX sets it as it is; our own arrow becomes one."""
-    escaped = "".join(_LATEX.get(c, c) for c in text.replace("\n", " "))
+    escaped = "".join(_LATEX.get(c, c) for c in _one_line(text))
     return escaped.replace(r"-\textgreater{}", r"$\rightarrow$")
 
 
@@ -124,6 +130,6 @@ def _csv(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _inert(value: str) -> str:
-    if value[:1] in ("=", "+", "@", "-") and not re.fullmatch(r"[+-]?[0-9.eE+-]+", value):
+    if value.lstrip()[:1] in ("=", "+", "@", "-") and not re.fullmatch(r"[+-]?[0-9.eE+-]+", value):
         return "'" + value
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,4 +48,7 @@ def draw_confusion(counts: NDArray[np.float64], classes: Sequence[str], title: s
         for row, column in np.ndindex(k, k):
             colour = "white" if share[row, column] > 55 else "black"
             axes.text(column, row, f"{share[row, column]:.0f}", ha="center", va="center", color=colour, fontsize=8)
-    figure.savefig(path, dpi=110)
+    with warnings.catch_warnings():
+        # A class named in a script that matplotlib's own font lacks becomes boxes, without a warning for every letter.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(path, dpi=110)

@@ -47,7 +47,7 @@ def gains_table(matrix: Matrix) -> Table:
             g.adapter,
             g.name,
             f"{g.mean:+.1f} [{g.low:+.1f}, {g.high:+.1f}]",
-            EMPTY if g.gap_closed is None else f"{g.gap_closed:.0f} %",
+            whole_percent(g.gap_closed),
             g.labels,
             str(g.seeds),
         )
@@ -55,6 +55,11 @@ def gains_table(matrix: Matrix) -> Table:
     )
     points = f"gain in {matrix.metric} over none, points [95 %]"
     return Table("Adaptation gains", ("adapter", "model-train-test", points, "gap closed", "target labels", "seeds"), rows)
+
+
+def whole_percent(value: float | None) -> str:
+    """Return "62 %", or the empty mark for None."""
+    return EMPTY if value is None else f"{round(value)} %"
 
 
 def _trained(matrix: Matrix, sources: Sequence[str], target: str | None) -> str:

@@ -88,10 +88,11 @@ class Watch:
         number = f"[{self.finished:>{len(str(self.total))}}/{self.total}]"
         if event.what in ("failed", "skipped"):
             self.console.print(
-                f"[red]{escape(number)} {event.what} {escape(event.run.name)}: {escape(event.reason.splitlines()[0])}[/red]"
+                f"[red]{escape(number)} {event.what} {escape(event.run.name)}: {escape(event.reason.splitlines()[0])}[/red]",
+                soft_wrap=True,  # one line a run, however long
             )
         elif event.what == "done" and not self._live:
-            self.console.print(escape(f"{number} {event.run.name}  {event.seconds:.1f} s{self._left()}"))
+            self.console.print(escape(f"{number} {event.run.name}  {event.seconds:.1f} s{self._left()}"), soft_wrap=True)
         if self._live:
             failed = f", [red]{self.failed} failed[/red]" if self.failed else ""
             names = ", ".join(r.name for r in self.running)
