@@ -50,12 +50,10 @@ class DeepCORAL(Adapter):
 
         def loss(progress: float, source: Batch, other: Batch) -> Tensor:
             n = len(source.images)
-            features = net.features(torch.cat([source.images, other.images]))
-            apart: Tensor = distance(features[:n], features[n:])
-            weight: float = self.options.weight
-            return trainer.cross_entropy(net.classify(features[:n]), source.known) + weight * apart
+            ours, theirs = net.features(torch.cat([source.images, other.images])).tensor_split([n])
+            apart: Tensor = self.options.weight * distance(ours, theirs)
+            return trainer.cross_entropy(net.classify(ours), source.known) + apart
 
         half = max(2, trainer.settings.batch // 2)
         steps = max(1, round(self.options.part * trainer.steps(sources)))
-        streams = trainer.stream(sources, half), trainer.stream([target.unlabelled], half)
-        return trainer.fit(net, loss, *streams, steps=steps)
+        return trainer.fit(net, loss, trainer.stream(sources, half), trainer.stream([target.unlabelled], half), steps=steps)

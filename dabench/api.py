@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -312,10 +313,11 @@ def _bibtex(entries: list[str], note: str) -> str:
 
 
 def _read(sweep: str | Path | Mapping[str, Any], overrides: Overrides, plugins: Sequence[str | Path]) -> SweepFile:
-    pairs = [f"{k}={json.dumps(v)}" for k, v in overrides.items()] if isinstance(overrides, Mapping) else list(overrides)
+    from dabench.toml import toml_text, toml_value
+
+    pairs = [f"{k}={toml_value(v, k)}" for k, v in overrides.items()] if isinstance(overrides, Mapping) else list(overrides)
     if not isinstance(sweep, Mapping):
         return load(sweep, pairs, plugins, REGISTRY)
-    from dabench.toml import toml_text
 
     folder = Path(tempfile.mkdtemp(prefix="dabench-"))
     try:
@@ -323,17 +325,28 @@ def _read(sweep: str | Path | Mapping[str, Any], overrides: Overrides, plugins: 
         path = folder / "sweep.toml"
         path.write_text(toml_text(_absolute(sweep)), encoding="utf-8")
         return load(path, pairs, plugins, REGISTRY)
+    except SpecError as e:
+        # The file is gone when the message is read; it is the key that counts.
+        raise SpecError(re.sub(rf"^{re.escape(str(path))}(, line \d+)?: ", "", str(e))) from e
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _absolute(table: Mapping[str, Any]) -> dict[str, Any]:
-    plugins = [str(Path(p).resolve()) for p in table.get("plugins", [])]
-    datasets = {
-        n: {**o, **({"path": str(Path(o["path"]).expanduser().resolve())} if "path" in o else {})}
-        for n, o in table.get("dataset", {}).items()
-    }
-    return {**table, **({"plugins": plugins} if plugins else {}), **({"dataset": datasets} if datasets else {})}
+    """Return `table` with its paths made absolute; what is not as it must be is left for the reader to refuse."""
+    result = dict(table)
+    plugins, datasets = table.get("plugins"), table.get("dataset")
+    if isinstance(plugins, (list, tuple)):
+        result["plugins"] = [_resolved(p) for p in plugins]
+    if isinstance(datasets, Mapping):
+        result["dataset"] = {
+            n: {**o, "path": _resolved(o["path"])} if isinstance(o, Mapping) and o.get("path") else o for n, o in datasets.items()
+        }
+    return result
+
+
+def _resolved(path: Any) -> Any:
+    return str(Path(path).expanduser().resolve()) if isinstance(path, (str, Path)) else path
 
 
 def _out(out: str | Path | None, name: str) -> Path:

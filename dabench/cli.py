@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dabench import __version__
-from dabench.errors import DabenchError
+from dabench.errors import DabenchError, SpecError
 from dabench.protocols import KINDS
 
 _DONE, _FAILED, _WRONG = 0, 1, 2
@@ -241,6 +241,8 @@ def _baseline(a: argparse.Namespace) -> int:
     from dabench.committed import baseline_notes, baseline_tables, read_baseline, shelf, write_baseline
     from dabench.reporting.terminal import print_table
 
+    if a.runs and not a.name:
+        raise SpecError(f"--from {a.runs}: name the table to make, as in: dabench baseline NAME --from {a.runs}")
     if not a.name:
         for name in shelf():
             value = read_baseline(name)

@@ -88,18 +88,20 @@ def write_baseline(name: str, runs: Path, folder: Path) -> list[Path]:
 
     store = Store(runs)
     value = {**baseline_from(store, citations_of_store(store, __version__)), "name": name}
-    tables = "\n\n".join(f"## {escape_md(t.title)}\n\n{markdown(t)}" for t in baseline_tables(value))
-    notes = "\n".join(f"- {escape_md(line)}" for line in baseline_notes(value))
-    files = {
-        f"{name}.json": json.dumps(value, indent=1) + "\n",
-        f"{name}.md": f"# {escape_md(value['title'])}\n\n{tables}\n\n{notes}\n",
-    }
+    files = {f"{name}.json": json.dumps(value, indent=1) + "\n", f"{name}.md": baseline_md(value)}
     try:
         for file, text in files.items():
             write_text(folder / file, text)
     except OSError as e:
         raise StoreError(f"{folder}: cannot be written ({e.strerror or e}); give a folder that is there with --to") from e
     return [folder / file for file in files]
+
+
+def baseline_md(baseline: Baseline) -> str:
+    """Return a committed table as Markdown."""
+    tables = "\n\n".join(f"## {escape_md(t.title)}\n\n{markdown(t)}" for t in baseline_tables(baseline))
+    notes = "\n".join(f"- {escape_md(line)}" for line in baseline_notes(baseline))
+    return f"# {escape_md(baseline['title'])}\n\n{tables}\n\n{notes}\n"
 
 
 def labels_of(baseline: Baseline) -> dict[str, str]:
@@ -112,10 +114,8 @@ def baseline_tables(baseline: Baseline) -> list[Table]:
     labels = labels_of(baseline)
     rows = []
     for cell in baseline["cells"]:
-        trained = "+".join(labels.get(s, s) for s in cell["sources"]) or "None"
-        if cell.get("target"):
-            trained += f" -> {labels[cell['target']]}"
-        rows.append((cell["name"], cell["adapter"], trained, labels[cell["test"]], _number(cell), baseline["kind"]))
+        row = (cell["name"], cell["adapter"], _trained(cell, labels), labels[cell["test"]], _number(cell), baseline["kind"])
+        rows.append(row)
     title = f"{baseline['title']} ({baseline['kind']})"
     tables = [
         Table(title, ("model-train-test", "adapter", "trained on", "tested on", f"{baseline['metric']} %", "kind"), tuple(rows))
@@ -149,6 +149,7 @@ def baseline_notes(baseline: Baseline) -> list[str]:
 
 def comparison(matrix: Matrix, baseline: Baseline) -> Table:
     """Return measured beside committed numbers, for every cell that either has."""
+    labels = labels_of(baseline) | {n: f["label"] for n, f in matrix.datasets.items()}
     ours = {place(vars(c)): vars(c) for c in matrix.cells}
     theirs = {place(c): c for c in baseline["cells"]}
     rows = []
@@ -156,14 +157,21 @@ def comparison(matrix: Matrix, baseline: Baseline) -> Table:
         mine, other = ours.get(key), theirs.get(key)
         some: Mapping[str, Any] = mine or other or {}
         between = f"{mine['mean'] - other['mean']:+.1f}" if mine and other else EMPTY
-        rows.append((some["adapter"], some["name"], _number(mine), _number(other), between, _verdict(mine, other)))
-    columns = ("adapter", "model-train-test", "measured", f"{baseline['kind']}", "difference", "")
+        # What a network was adapted to is not in its name: the sources of two targets would read the same.
+        what = (some["adapter"], some["name"], _trained(some, labels))
+        rows.append((*what, _number(mine), _number(other), between, _verdict(mine, other)))
+    columns = ("adapter", "model-train-test", "trained on", "measured", f"{baseline['kind']}", "difference", "")
     return Table(f"{matrix.sweep['sweep']['name']} beside baseline {baseline['name']}, {matrix.metric} %", columns, tuple(rows))
 
 
 def place(cell: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return what identifies a cell across tables."""
     return cell["adapter"], cell["backbone"], tuple(cell["sources"]), cell.get("target"), cell["test"]
+
+
+def _trained(cell: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+    names = "+".join(labels.get(s, s) for s in cell["sources"]) or "None"
+    return f"{names} -> {labels.get(cell['target'], cell['target'])}" if cell.get("target") else names
 
 
 def _number(cell: Mapping[str, Any] | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import inspect
 import json
@@ -43,9 +44,15 @@ def _code(cls: type) -> str:
     try:
         # A class made in a notebook or a script: its own text, since the rest of that file is not part of it.
         source = source or (inspect.getsource(cls) if cls.__module__ == "__main__" else inspect.getsource(module))  # type: ignore[arg-type]
-        tree = ast.parse(textwrap.dedent(source))
+        return _meaning(source)
     except (OSError, TypeError, SyntaxError):
         return f"{cls.__module__}.{cls.__qualname__}"
+
+
+@functools.lru_cache(maxsize=256)  # asked for each run of a sweep
+def _meaning(source: str) -> str:
+    """Return Python source as its syntax tree in one text, without docstrings."""
+    tree = ast.parse(textwrap.dedent(source))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and body and _is_text(body[0]):

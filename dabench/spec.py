@@ -284,21 +284,24 @@ def _override(table: dict[str, Any], text: str) -> None:
 
 def line_of(text: str, path: str) -> int | None:
     """Return the number of the line of a TOML text in which the key `path` ("train.lr") stands, or its table begins."""
-    path = re.sub(r"\[\d+\]$", "", path)
+    path = _bare(re.sub(r"\[\d+\]$", "", path))
     table, best = "", None
     for number, line in enumerate(text.splitlines(), 1):
         header = re.match(r"\s*\[+\s*(.+?)\s*\]+\s*(#.*)?$", line)
         if header and "=" not in line.split("#")[0]:
-            table = header.group(1).replace('"', "").replace(" ", "")
+            table = _bare(header.group(1))
             if table == path:
                 return number
             continue
         key = re.match(r"""\s*([A-Za-z0-9_."'-]+?)\s*=""", line)
         if key:
-            full = f"{table}.{key.group(1)}" if table else key.group(1)
-            full = full.replace('"', "").replace("'", "")
+            full = _bare(f"{table}.{key.group(1)}" if table else key.group(1))
             if full == path:
                 return number
             if path.startswith(full + "."):
                 best = number
     return best
+
+
+def _bare(key: str) -> str:
+    return re.sub(r"[\s\"']", "", key)

@@ -81,7 +81,7 @@ class Store:
             ) from None
         except (OSError, ValueError) as e:
             raise StoreError(f"{self.folder / 'sweep.json'}: cannot be read ({e})") from e
-        if not isinstance(value, dict) or "sweep" not in value:
+        if not isinstance(value, dict) or not all(isinstance(value.get(key), dict) for key in ("sweep", "recipe")):
             raise StoreError(f"{self.folder / 'sweep.json'}: is not what dabench writes; restore it or use another --out")
         return value
 

@@ -16,7 +16,7 @@ def toml_text(table: Mapping[str, Any], path: str = "") -> str:
         SpecError: a value is none of these.
     """
     plain = {k: v for k, v in table.items() if not isinstance(v, Mapping) and v is not None}
-    lines = [f"{_text(str(k))} = {_value(v, f'{path}{k}')}" for k, v in plain.items()]
+    lines = [f"{_text(str(k))} = {toml_value(v, f'{path}{k}')}" for k, v in plain.items()]
     for key, value in table.items():
         if isinstance(value, Mapping):
             name = f"{path}{_text(str(key))}"
@@ -24,7 +24,8 @@ def toml_text(table: Mapping[str, Any], path: str = "") -> str:
     return "\n".join(lines)
 
 
-def _value(value: Any, path: str) -> str:
+def toml_value(value: Any, path: str) -> str:
+    """Return one value as TOML; `path` is its key, for the message of the SpecError if no TOML can hold it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -34,7 +35,7 @@ def _value(value: Any, path: str) -> str:
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, Sequence):
-        return f"[{', '.join(_value(v, path) for v in value)}]"
+        return f"[{', '.join(toml_value(v, path) for v in value)}]"
     raise SpecError(f"{path} = {value!r}: a sweep holds text, numbers, true and false, lists of them and tables")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import platform
 import time
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ def execute(job: Mapping[str, Any], store: Store, registry: Registry) -> None:
     Raises:
         DabenchError: it cannot be done, or diverged; nothing of it is stored.
     """
+    gc.collect()  # what an earlier run of this process left in reference cycles, labels among it, is gone before this one
     started = time.perf_counter()
     train, test = build(Train, job["train"]), build(Test, job["test"])
     device = choose_device(train.device)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from dabench.protocols import KINDS
+from dabench.registry import REGISTRY, Registry
+
+# Before torch is imported: tests share the cores with others, and threads that wait for each other there take minutes.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +25,57 @@ def _own_places(monkeypatch: pytest.MonkeyPatch, _cache: Path, tmp_path: Path) -
     """One prepared cache for the whole session (made once), and no raw data unless a test says so."""
     monkeypatch.setenv("DABENCH_CACHE", str(_cache))
     monkeypatch.setenv("DABENCH_DATA", str(tmp_path / "raw"))
+
+
+@pytest.fixture
+def registry() -> Registry:
+    """The first-party plugins, in a registry of the test's own."""
+    return Registry(entry_points=False)
+
+
+@pytest.fixture
+def registry_restored() -> Iterator[None]:
+    """What a test adds to the registry of the commands is forgotten after it."""
+    for kind in KINDS:
+        REGISTRY.entries(kind)
+    before = dict(REGISTRY._entries), dict(REGISTRY._files), list(REGISTRY._registered)
+    yield
+    REGISTRY._entries, REGISTRY._files, REGISTRY._registered = before
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Callable[[str], Path]:
+    """A function from a path below DABENCH_TEST_DATA to that file; the test is skipped where it is not there."""
+
+    def find(relative: str) -> Path:
+        root = os.environ.get("DABENCH_TEST_DATA")
+        if not root:
+            pytest.skip(f"needs {relative} in the folder that DABENCH_TEST_DATA names, which is not set")
+        path = Path(root) / relative
+        if not path.is_file():
+            pytest.skip(f"needs {path}, which is not there")
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def quick_runs(_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The quick sweep really run, of one seed and three steps; a test that writes into it takes a copy."""
+    import dabench
+
+    folder = tmp_path_factory.mktemp("quick") / "runs"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DABENCH_CACHE", str(_cache))
+        dabench.sweep("quick", out=folder, set={"train.steps": 3, "seeds": 1}, engine="inline", quiet=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def running_ray() -> Iterator[None]:
+    """Ray, started once as the engine starts it: each start takes seconds."""
+    from dabench.engines import ray as engine
+
+    engine._start()
+    yield
+    engine.ray.shutdown()

@@ -44,16 +44,11 @@ class Timm(Backbone):
         try:
             model = _create(timm, self.variant, channels, pretrained, sized)
         except Exception as e:
-            reason = str(e).strip().splitlines()
-            raise PluginError(
-                f"timm/{self.variant}: {'its pretrained weights' if pretrained else 'it'} cannot be had "
-                f"({type(e).__name__}: {reason[0] if reason else 'no reason given'}); "
-                + (
-                    "put them into the hub's cache where there is a network (HF_HOME), or set pretrained = false"
-                    if pretrained
-                    else ""
-                )
-            ) from e
+            what, advice = "it", ""
+            if pretrained:
+                what = "its pretrained weights"
+                advice = "; put them into the hub's cache where there is a network (HF_HOME), or set pretrained = false"
+            raise PluginError(f"timm/{self.variant}: {what} cannot be had ({type(e).__name__}: {_line(e)}){advice}") from e
         config: Any = model.pretrained_cfg
         scale = [_normalise(channels, config["mean"], config["std"])] if pretrained else []
         encoder = nn.Sequential(*scale, model)
@@ -63,12 +58,16 @@ class Timm(Backbone):
                 features = encoder(torch.zeros(2, channels, size, size))
             except Exception as e:
                 raise PluginError(
-                    f"timm/{self.variant} does not take {channels}x{size}x{size} images ({e}); set another size"
+                    f"timm/{self.variant} does not take {channels}x{size}x{size} images ({_line(e)}); set another size"
                 ) from e
         if features.ndim != 2:
             raise PluginError(f"timm/{self.variant} gives features of shape {tuple(features.shape)}, not (B, F)")
         encoder.width = features.shape[1]
         return encoder.train()
+
+
+def _line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), "no reason given")
 
 
 def _normalise(channels: int, mean: Sequence[float], std: Sequence[float]) -> nn.Module:

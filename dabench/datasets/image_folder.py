@@ -164,7 +164,9 @@ class ImageFolder(Dataset):
             except Exception as e:  # zip, its compressions and pillow's decoders each have errors of their own
                 raise DataError(f"dataset '{self.name}': {root}/{path} is no readable picture ({e}); remove or replace it") from e
             if images is None:
-                channels = self.options.channels or (1 if picture.mode in ("1", "L", "I", "I;16", "LA") else 3)
+                channels = self.options.channels or (
+                    1 if picture.mode in ("1", "L", "LA", "F") or picture.mode.startswith("I") else 3
+                )
                 size = self.options.size
                 shape = (size, size) if size else (picture.height, picture.width)
                 images = np.empty((len(found), channels, *shape), np.uint8)

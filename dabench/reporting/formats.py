@@ -35,7 +35,8 @@ def matrix_md(matrix: Matrix) -> str:
 def gains_md(matrix: Matrix) -> str:
     """Return the gains as Markdown."""
     table = gains_table(matrix)
-    return f"# {table.title}\n\n{escape_md(caption(matrix))}\n\n{markdown(table)}\n"
+    parts = [f"# {table.title}", escape_md(caption(matrix)), *(escape_md(line) for line in unfinished(matrix)), markdown(table)]
+    return "\n\n".join(parts) + "\n"
 
 
 def to_md(matrix: Matrix) -> str:
@@ -101,12 +102,12 @@ def latex(table: Table, text: str) -> str:
 def escape_md(text: str) -> str:
     """Return `text` so that Markdown shows it as it is."""
     line = _one_line(text)
-    return re.sub(r"([\\`*_<\[\]|#&])", r"\\\1", line) if _needs(line) else line
+    return re.sub(r"([\\`*_<\[\]|#&~$])", r"\\\1", line) if _needs(line) else line
 
 
 def _needs(text: str) -> bool:
     """Whether escaping is due: the brackets of our own intervals read well unescaped and make no link by themselves."""
-    return bool(re.search(r"[\\`*_<|#]|\]\(|&\S*;", text))
+    return bool(re.search(r"[\\`*_<|#~$]|\]\(|&\S*;", text))
 
 
 def _one_line(text: str) -> str:
@@ -125,7 +126,7 @@ def _csv(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
     # A spreadsheet takes a leading = + - @ of a text for a formula; numbers may begin with a minus.
-    writer.writerows([[_inert(value) for value in row] for row in rows])
+    writer.writerows([[_inert(_one_line(value)) for value in row] for row in rows])
     return out.getvalue()
 
 

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from dabench.engines.queue import Event
 from dabench.matrix import Matrix
@@ -36,9 +37,10 @@ def print_table(table: Table, console: Console) -> None:
     console.print(f"[bold]{escape(table.title)}[/bold]")
     rich = RichTable(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for i, column in enumerate(table.columns):
-        rich.add_column(escape(column), justify="left" if i == 0 else "right", header_style="dim")
+        # Folded, not cut: a narrow terminal breaks a long name and shows all of it.
+        rich.add_column(Text(column), justify="left" if i == 0 else "right", header_style="dim", overflow="fold")
     for row in table.rows:
-        rich.add_row(*(escape(c) for c in row))
+        rich.add_row(*(Text(c) for c in row))
     console.print(rich)
 
 

@@ -1,0 +1,88 @@
+"""Endless batches: every image once per epoch, sources in equal shares, labels beside their images."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dabench.data.augment import Augmenter
+from dabench.data.stream import Stream
+from dabench.data.view import View
+from dabench.protocols import Augment
+
+CPU = torch.device("cpu")
+
+
+def numbered(n: int, start: int = 0, labelled: bool = True) -> View:
+    """Return a view whose image i is filled with the value start + i, which is its label too."""
+    values = torch.arange(start, start + n)
+    images = values.to(torch.uint8)[:, None, None, None].expand(n, 1, 4, 4)
+    return View(f"from-{start}", ("x",), images, values if labelled else None)
+
+
+def stream(views: list[View], batch: int, seed: int = 0, augment: Augment | None = None, training: bool = True) -> Stream:
+    augmenter = Augmenter(augment or Augment(), 4, 4, CPU)
+    return Stream(views, batch, augmenter, torch.Generator().manual_seed(seed), training)
+
+
+def drawn(of: Stream, batches: int) -> list[int]:
+    return [v for _ in range(batches) for v in (next(of).images[:, 0, 0, 0] * 255).round().long().tolist()]
+
+
+def test_every_image_comes_once_per_epoch() -> None:
+    values = drawn(stream([numbered(10)], 4), 5)  # two epochs; the third batch is in both
+    assert sorted(values[:10]) == sorted(values[10:]) == list(range(10))
+
+
+def test_epochs_have_orders_of_their_own() -> None:
+    values = drawn(stream([numbered(10)], 5), 4)
+    assert values[:10] != values[10:]
+
+
+def test_labels_are_those_of_the_images() -> None:
+    batch = next(stream([numbered(50), numbered(50, 100)], 32))
+    assert torch.equal(batch.known, (batch.images[:, 0, 0, 0] * 255).round().long())
+
+
+def test_views_have_equal_shares_whatever_their_size() -> None:
+    batch = next(stream([numbered(20), numbered(200, 20)], 16))
+    assert int((batch.known < 20).sum()) == 8
+
+
+def test_a_batch_that_does_not_divide_evenly_is_full() -> None:
+    batch = next(stream([numbered(50), numbered(50, 50), numbered(50, 100)], 32))
+    assert torch.bincount(batch.view).tolist() == [11, 11, 10]
+
+
+def test_view_numbers_say_where_an_image_is_from() -> None:
+    batch = next(stream([numbered(50), numbered(50, 50)], 16))
+    assert torch.equal(batch.view, batch.known // 50)
+
+
+def test_fewer_shots_than_a_batch_give_all_of_them_each_time() -> None:
+    of = stream([numbered(5)], 32)
+    assert [sorted(drawn(of, 1)) for _ in range(3)] == [list(range(5))] * 3
+
+
+def test_withheld_labels_cannot_be_asked_for() -> None:
+    batch = next(stream([numbered(5, labelled=False)], 4))
+    with pytest.raises(PermissionError, match="withheld"):
+        _ = batch.known
+
+
+def test_labels_of_one_view_do_not_hide_that_another_has_none() -> None:
+    assert next(stream([numbered(5), numbered(5, 5, labelled=False)], 4)).labels is None
+
+
+def test_the_same_generator_gives_the_same_batches() -> None:
+    assert drawn(stream([numbered(20)], 8, seed=1), 5) == drawn(stream([numbered(20)], 8, seed=1), 5)
+
+
+def test_another_generator_gives_other_batches() -> None:
+    assert drawn(stream([numbered(20)], 8, seed=1), 5) != drawn(stream([numbered(20)], 8, seed=2), 5)
+
+
+def test_without_augmentation_a_stream_takes_the_centre() -> None:
+    pixels = torch.arange(16, dtype=torch.uint8).reshape(1, 1, 4, 4)
+    batch = next(stream([View("one", ("x",), pixels)], 1, augment=Augment(crop=2), training=False))
+    assert torch.equal((batch.images * 255).round().to(torch.uint8), pixels[:, :, 1:3, 1:3])

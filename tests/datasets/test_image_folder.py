@@ -1,0 +1,303 @@
+"""Pictures in class folders or a zip of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pictures import as_folder, as_zip, classes, png, tree
+
+from dabench.data.prepared import Prepared, prepare
+from dabench.datasets.image_folder import ImageFolder
+from dabench.errors import DataError, SpecError
+from dabench.protocols import Samples
+from dabench.registry import Registry
+
+
+def folder_set(path: Path, **options: Any) -> ImageFolder:
+    return ImageFolder(ImageFolder.Options(path=str(path), **options))
+
+
+def read(path: Path, **options: Any) -> Mapping[str, Samples]:
+    return folder_set(path, **options).prepare(Path())
+
+
+def counts(splits: Mapping[str, Samples]) -> dict[str, list[int]]:
+    return {s: np.bincount(np.asarray(v.labels)).tolist() for s, v in sorted(splits.items())}
+
+
+def marks(samples: Samples) -> set[int]:
+    return set(samples.images[:, 0, 0, 0].tolist())
+
+
+def refusal(path: Path, **options: Any) -> str:
+    with pytest.raises(DataError) as caught:
+        read(path, **options)
+    assert str(caught.value).startswith("dataset 'image-folder': ")
+    return str(caught.value)
+
+
+# Where the pictures lie
+
+
+def test_class_folders_are_read_and_a_fifth_is_held_out_for_testing(tmp_path: Path) -> None:
+    splits = read(as_folder(tmp_path, tree(classes())))
+    assert counts(splits) == {"test": [2, 2], "train": [8, 8]}
+    assert marks(splits["train"]) | marks(splits["test"]) == set(range(20))
+
+
+def test_the_label_of_a_picture_is_its_folder(tmp_path: Path) -> None:
+    splits = read(as_folder(tmp_path, tree(classes())))
+    for samples in splits.values():
+        np.testing.assert_array_equal(samples.labels, samples.images[:, 0, 0, 0] // 10)
+
+
+def test_how_much_is_held_out_is_an_option(tmp_path: Path) -> None:
+    assert counts(read(as_folder(tmp_path, tree(classes())), test=0.5)) == {"test": [5, 5], "train": [5, 5]}
+
+
+@pytest.mark.parametrize("prefix", ["", "wrapping/"])
+def test_a_zip_gives_the_same_as_the_folder(tmp_path: Path, prefix: str) -> None:
+    folder = read(as_folder(tmp_path / "f", tree(classes())))
+    zipped = read(as_zip(tmp_path / "z.zip", tree(classes(prefix=prefix))))
+    for split in ("train", "test"):
+        np.testing.assert_array_equal(folder[split].images, zipped[split].images)
+        np.testing.assert_array_equal(folder[split].labels, zipped[split].labels)
+
+
+@pytest.mark.parametrize("prefix", ["", "wrapping/"])
+def test_split_folders_are_kept_in_a_zip_too(tmp_path: Path, prefix: str) -> None:
+    names = classes(4, prefix=f"{prefix}train/") + classes(2, prefix=f"{prefix}test/")
+    assert counts(read(as_zip(tmp_path / "z.zip", tree(names)))) == {"test": [2, 2], "train": [4, 4]}
+
+
+def test_split_folders_are_the_splits(tmp_path: Path) -> None:
+    names = classes(4, prefix="train/") + classes(1, prefix="val/") + classes(2, prefix="test/")
+    splits = read(as_folder(tmp_path, tree(names)))
+    assert counts(splits) == {"test": [2, 2], "train": [4, 4], "val": [1, 1]}
+    assert marks(splits["val"]) == {8, 9}
+
+
+def test_split_folders_have_other_usual_names(tmp_path: Path) -> None:
+    names = classes(4, prefix="Training/") + classes(1, prefix="validation/") + classes(2, prefix="TESTING/")
+    assert set(read(as_folder(tmp_path, tree(names)))) == {"train", "val", "test"}
+
+
+def test_a_class_may_be_named_like_a_split(tmp_path: Path) -> None:
+    splits = read(as_folder(tmp_path, tree([f"{c}/{i}.png" for c in ("test", "train") for i in range(10)])))
+    assert counts(splits) == {"test": [2, 2], "train": [8, 8]}
+
+
+def test_split_folders_without_test_are_an_error(tmp_path: Path) -> None:
+    names = classes(4, prefix="train/") + classes(2, prefix="val/")
+    assert "has split folders, but no picture in test/<class>/" in refusal(as_folder(tmp_path, tree(names)))
+
+
+def test_a_picture_beside_the_split_folders_is_an_error_that_names_it(tmp_path: Path) -> None:
+    names = [*classes(4, prefix="train/"), *classes(2, prefix="test/"), "more/a/1.png"]
+    assert "more/a/1.png lies beside the folders train, val and test" in refusal(as_folder(tmp_path, tree(names)))
+
+
+def test_what_is_no_picture_is_left_alone(tmp_path: Path) -> None:
+    files = tree(classes()) | {"a/notes.txt": b"hello", "README.md": b"x", "cover.png": png()}
+    assert counts(read(as_folder(tmp_path, files))) == {"test": [2, 2], "train": [8, 8]}
+
+
+def test_what_macs_add_to_a_zip_is_left_alone(tmp_path: Path) -> None:
+    files = tree(classes(prefix="faces/")) | {"__MACOSX/faces/a/._00.png": b"junk"}
+    assert counts(read(as_zip(tmp_path / "z.zip", files))) == {"test": [2, 2], "train": [8, 8]}
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP"])
+def test_the_usual_kinds_of_pictures_are_read(tmp_path: Path, form: str) -> None:
+    names = [f"{c}/{i}.{form.lower()}" for c in "ab" for i in range(5)]
+    images = read(as_folder(tmp_path, tree(names, form=form)))["train"].images
+    assert len(images) == 8
+    assert images.std() > 30
+
+
+# Classes
+
+
+def test_classes_are_the_folders_by_name(tmp_path: Path) -> None:
+    dataset = folder_set(as_folder(tmp_path, tree(classes(names="cab"))))
+    dataset.prepare(Path())
+    assert dataset.classes == ("a", "b", "c")
+
+
+def test_the_option_classes_gives_their_order(tmp_path: Path) -> None:
+    splits = read(as_folder(tmp_path, tree(classes())), classes=("b", "a"))
+    for samples in splits.values():
+        np.testing.assert_array_equal(samples.labels, 1 - samples.images[:, 0, 0, 0] // 10)
+
+
+def test_a_folder_that_is_no_class_is_an_error_that_names_it(tmp_path: Path) -> None:
+    message = refusal(as_folder(tmp_path, tree(classes(names="abx"))), classes=("a", "b"))
+    assert f"{tmp_path}/x/00.png: folder 'x' is none of the classes a, b" in message
+
+
+# Groups
+
+
+def faces(people: int = 5) -> list[str]:
+    return [f"{c}/p{p}_{i}.png" for c in "ab" for p in range(people) for i in range(2)]
+
+
+def test_the_group_is_found_in_the_file_name(tmp_path: Path) -> None:
+    splits = read(as_folder(tmp_path, tree(faces())), group=r"p(\d)_")
+    for samples in splits.values():
+        np.testing.assert_array_equal(samples.groups, samples.images[:, 0, 0, 0] % 10 // 2)
+
+
+def test_whole_groups_are_held_out_for_testing(tmp_path: Path) -> None:
+    splits = read(as_folder(tmp_path, tree(faces())), group=r"p(\d)_")
+    assert set(np.asarray(splits["train"].groups)) & set(np.asarray(splits["test"].groups)) == set()
+    assert len(splits["test"].images) == 4
+
+
+def test_without_a_group_there_are_no_groups(tmp_path: Path) -> None:
+    assert read(as_folder(tmp_path, tree(faces())))["train"].groups is None
+
+
+def test_groups_that_cannot_be_held_out_whole_are_an_error(tmp_path: Path) -> None:
+    message = refusal(as_folder(tmp_path, tree(faces(1))), group=r"p(\d)_")
+    assert "no whole group can be held out for testing" in message
+
+
+@pytest.mark.parametrize("pattern", [r"subject(\d)", r"p\d_", r"(q)?"])
+def test_a_group_that_is_not_in_a_name_is_an_error_that_names_it(tmp_path: Path, pattern: str) -> None:
+    message = refusal(as_folder(tmp_path, tree(faces())), group=pattern)
+    assert f"group = {pattern!r} finds no (group) in 'a/p0_0.png'" in message
+
+
+def test_a_group_that_is_no_regular_expression_is_an_error(tmp_path: Path) -> None:
+    assert "group = '(' is no regular expression" in refusal(as_folder(tmp_path, tree(faces())), group="(")
+
+
+# Sizes and colours
+
+
+def test_pictures_of_different_sizes_need_the_option_size(tmp_path: Path) -> None:
+    files = tree(classes()) | {"b/03.png": png(13, (12, 10))}
+    message = refusal(as_folder(tmp_path, files))
+    assert "b/03.png is 12x10, others are 8x8; set size = 8 to resize them all" in message
+    assert read(tmp_path, size=6)["train"].images.shape == (16, 1, 6, 6)
+
+
+def test_grey_pictures_give_one_channel_and_coloured_ones_three(tmp_path: Path) -> None:
+    assert read(as_folder(tmp_path / "g", tree(classes())))["train"].images.shape[1] == 1
+    assert read(as_folder(tmp_path / "c", tree(classes(), mode="RGB")))["train"].images.shape[1] == 3
+    assert read(as_folder(tmp_path / "t", tree(classes(), mode="RGBA")))["train"].images.shape[1] == 3
+
+
+def test_the_option_channels_says_otherwise(tmp_path: Path) -> None:
+    assert read(as_folder(tmp_path / "g", tree(classes())), channels=3)["train"].images.shape[1] == 3
+    assert read(as_folder(tmp_path / "c", tree(classes(), mode="RGB")), channels=1)["train"].images.shape[1] == 1
+
+
+def test_two_channels_are_refused(registry: Registry) -> None:
+    with pytest.raises(SpecError, match=r"channels = 2: must be 1 or 3"):
+        registry.make("dataset", "image-folder", {"channels": 2})
+
+
+# Bad files
+
+
+def test_a_file_that_is_no_picture_is_an_error_that_names_it(tmp_path: Path) -> None:
+    message = refusal(as_folder(tmp_path, tree(classes()) | {"a/05.png": b"not a picture"}))
+    assert f"{tmp_path}/a/05.png is no readable picture" in message
+    assert message.endswith("remove or replace it")
+
+
+def test_a_truncated_picture_is_an_error_that_names_it(tmp_path: Path) -> None:
+    files = tree(classes(), form="JPEG", size=(64, 64))
+    assert "a/05.png is no readable picture" in refusal(as_folder(tmp_path, files | {"a/05.png": files["a/05.png"][:-400]}))
+
+
+def test_an_empty_picture_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+    assert "a/05.png is no readable picture" in refusal(as_folder(tmp_path, tree(classes()) | {"a/05.png": b""}))
+
+
+def test_a_truncated_zip_is_an_error_that_says_get_it_again(tmp_path: Path) -> None:
+    path = as_zip(tmp_path / "z.zip", tree(classes()))
+    path.write_bytes(path.read_bytes()[:-200])
+    assert f"{path} is no complete zip" in refusal(path)
+    assert "get it again" in refusal(path)
+
+
+def test_a_damaged_picture_in_a_zip_is_an_error_that_names_it(tmp_path: Path) -> None:
+    path = as_zip(tmp_path / "z.zip", tree(classes()))
+    content = path.read_bytes()
+    at = content.index(b"a/05.png") + len("a/05.png")
+    path.write_bytes(content[:at] + b"\xff" * 40 + content[at + 40 :])
+    assert f"{path}/a/05.png is no readable picture" in refusal(path)
+
+
+def test_an_encrypted_zip_is_an_error_that_says_so(tmp_path: Path) -> None:
+    path = as_zip(tmp_path / "z.zip", tree(classes()))
+    content = bytearray(path.read_bytes())
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # local header, central directory
+        at = content.find(mark)
+        while at >= 0:
+            content[at + flags] |= 1
+            at = content.find(mark, at + 4)
+    path.write_bytes(content)
+    assert "encrypted" in refusal(path)
+
+
+def test_a_file_that_is_no_zip_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "z.zip").write_text("hello")
+    assert "z.zip is no complete zip" in refusal(tmp_path / "z.zip")
+
+
+def test_a_path_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> None:
+    assert f"there is no folder or zip at {tmp_path / 'nowhere'}" in refusal(tmp_path / "nowhere")
+
+
+def test_a_path_that_is_not_set_is_an_error_that_says_how() -> None:
+    with pytest.raises(DataError, match=r"no path is set; declare it in a sweep file: \[dataset.NAME\] with path ="):
+        ImageFolder().prepare(Path())
+
+
+@pytest.mark.parametrize("files", [{}, {"a.png": png()}, {"a/readme.txt": b"x"}])
+def test_a_folder_without_pictures_in_class_folders_is_an_error(tmp_path: Path, files: dict[str, bytes]) -> None:
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / "empty-class").mkdir()
+    assert "holds no pictures in class folders (<class>/<picture>)" in refusal(as_folder(tmp_path / "f", files))
+
+
+def test_an_empty_zip_is_an_error(tmp_path: Path) -> None:
+    assert "holds no pictures in class folders" in refusal(as_zip(tmp_path / "z.zip", {}))
+
+
+# In the prepared cache
+
+
+def prepared(path: Path, cache: Path) -> Prepared:
+    return prepare(folder_set(path), Path(), cache, say=lambda _: None)
+
+
+def test_the_prepared_set_knows_the_classes_it_found(tmp_path: Path) -> None:
+    assert prepared(as_folder(tmp_path / "f", tree(classes(names="xyz"))), tmp_path / "cache").classes == ("x", "y", "z")
+
+
+def test_a_new_picture_in_the_folder_prepares_it_again(tmp_path: Path) -> None:
+    path = as_folder(tmp_path / "f", tree(classes()))
+    first = prepared(path, tmp_path / "cache")
+    as_folder(path, {"a/new.png": png(77)})
+    second = prepared(path, tmp_path / "cache")
+    total = [sum(p.count(s) for s in p.splits) for p in (first, second)]
+    assert total == [20, 21]
+
+
+def test_folder_and_zip_have_the_same_content_digest(tmp_path: Path) -> None:
+    folder, archive = as_folder(tmp_path / "f", tree(classes())), as_zip(tmp_path / "z.zip", tree(classes()))
+    assert prepared(folder, tmp_path / "cache").digest == prepared(archive, tmp_path / "cache").digest
+
+
+def test_label_licence_and_citation_can_be_declared() -> None:
+    dataset = ImageFolder(ImageFolder.Options(label="MINE", licence="CC0", citation="@misc{mine}"))
+    assert (dataset.label, dataset.licence, dataset.citation) == ("MINE", "CC0", "@misc{mine}")

@@ -1,0 +1,206 @@
+"""Stores made without training: the predictions are planned, so that every number of a matrix can be checked by hand.
+
+Of N test images the first `wrong` are predicted wrong: accuracy is 1 - wrong / N. The wrong class is the next one. Each run
+has two checkpoints; at the first, every image is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dabench.digests import digest
+from dabench.plan import SUPERVISED, Run
+from dabench.spec import Sweep
+from dabench.store import Store
+
+CLASSES = ("x", "y", "z")
+LABELS = (0, 0, 0, 0, 1, 1, 1, 2, 2, 2)
+
+Wrong = Callable[[Run, str], int]
+"""A run and a test set -> how many of its images the run predicts wrong."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A dataset of a fabricated store."""
+
+    label: str
+    labels: Sequence[int] = LABELS
+    groups: Sequence[int] | None = None
+    citation: str = ""
+
+
+@dataclass(frozen=True)
+class Method:
+    """An adapter of a fabricated store."""
+
+    title: str = ""
+    access: str = "none"
+    adapts: bool = True
+    own_pretraining: bool = False
+    citation: str = ""
+
+
+NONE = Method("no adaptation", adapts=False)
+ADABN = Method("target batch-norm statistics", "unlabelled", citation="@misc{li, title={AdaBN}}")
+FINE_TUNE = Method("fine-tuning on shots", "few-shot")
+
+
+@dataclass
+class Fabrication:
+    """What a fabricated sweep is, and how wrong each of its runs is."""
+
+    wrong: Wrong
+    datasets: Mapping[str, Made] = field(default_factory=lambda: {"print": Made("P"), "hand": Made("H")})
+    adapters: Mapping[str, Method] = field(default_factory=lambda: {"none": NONE, "adabn": ADABN, "fine-tune": FINE_TUNE})
+    name: str = "made"
+    title: str = "Made up, to be checked by hand"
+    classes: tuple[str, ...] = CLASSES
+    backbone_label: str = "NET"
+    seeds: int = 2
+    pairs: tuple[str, ...] = ()
+    leave_out: Callable[[Run], bool] = lambda run: False
+    order: Callable[[list[Run]], Iterable[Run]] = lambda runs: runs
+
+    def sweep(self) -> Sweep:
+        """Return the sweep as a file would give it."""
+        return Sweep(
+            self.name,
+            self.title,
+            tuple(self.datasets),
+            tuple(self.adapters),
+            "conv4",
+            self.seeds,
+            pairs=self.pairs,
+            classes=self.classes,
+        )
+
+    def runs(self) -> list[Run]:
+        """Return the runs of its plan."""
+        sweep, found = self.sweep(), []
+        rows = dict.fromkeys([(d,) for d in sweep.datasets] + [s for s, _ in sweep.tasks])
+        for seed in sweep.seed_list:
+            begun = [(SUPERVISED, s) for s in rows]
+            begun += [(n, s) for n, a in self.adapters.items() if a.own_pretraining for s in dict(sweep.tasks)]
+            found += [self._run(m, s, None, seed, sweep.datasets, None) for m, s in begun]
+            for name, adapter in self.adapters.items():
+                for sources, target in sweep.tasks if adapter.adapts else ():
+                    first = name if adapter.own_pretraining else SUPERVISED
+                    parent = self._run(first, sources, None, seed, (), None).digest
+                    found.append(self._run(name, sources, target, seed, (*sources, target), parent))
+        return found
+
+    def _run(
+        self, method: str, sources: tuple[str, ...], target: str | None, seed: int, tests: tuple[str, ...], parent: str | None
+    ) -> Run:
+        few = target is not None and self.adapters[method].access == "few-shot"
+        labels = "5 per class" if few else "0"
+        return Run(method, sources, target, seed, tests, labels, parent, digest([method, sources, target, seed]))
+
+    def write(self, folder: Path) -> Store:
+        """Write the store as a sweep would and return it."""
+        sweep, store = self.sweep(), Store(folder)
+        record = {
+            "sweep": sweep.as_dict(),
+            "recipe": sweep.recipe,
+            "digest": sweep.digest,
+            "overrides": [],
+            "tasks": [[list(s), t] for s, t in sweep.tasks],
+            "seeds": list(sweep.seed_list),
+            "classes": list(self.classes),
+            "backbone": {"name": "conv4", "label": self.backbone_label, "citation": "@misc{net, title={Net}}"},
+            "adapters": {n: {**asdict(a), "options": {}} for n, a in self.adapters.items()},
+            "runs": [asdict(r) for r in self.runs()],
+        }
+        store.claim(record, sweep.recipe, "# made\n")
+        for name, made in self.datasets.items():
+            store.add_dataset(name, self._facts(name, made), self._test(made))
+        for run in self.order(self.runs()):
+            if not self.leave_out(run):
+                self.add(store, run)
+        return store
+
+    def add(self, store: Store, run: Run) -> None:
+        """Store one run."""
+        facts = {
+            "name": run.name,
+            "method": run.method,
+            "sources": list(run.sources),
+            "target": run.target,
+            "labels": run.labels,
+            "seed": run.seed,
+            "digest": run.digest,
+            "parent": run.parent,
+            "tests": list(run.tests),
+            "seconds": {"train": 1.0, "test": 0.5, "total": 1.5},
+            "environment": {
+                "dabench": "0.1.0",
+                "python": "3.11.7",
+                "torch": "2.15.0",
+                "numpy": "2.4.6",
+                "device": "cpu (x86_64)",
+                "precision": "fp32",
+            },
+        }
+        logits = {test: self._logits(run, test) for test in run.tests}
+        store.add(run.name, run.digest, facts, logits, lambda path: path.write_bytes(b"no network"))
+
+    def _logits(self, run: Run, test: str) -> NDArray[np.float32]:
+        labels = np.asarray(self.datasets[test].labels)
+        predicted = labels.copy()
+        wrong = self.wrong(run, test)
+        predicted[:wrong] = (labels[:wrong] + 1) % len(self.classes)
+        begun = (labels + 1) % len(self.classes)
+        return np.stack([np.eye(len(self.classes), dtype=np.float32)[p] for p in (begun, predicted)])
+
+    @staticmethod
+    def _facts(name: str, made: Made) -> dict[str, Any]:
+        return {
+            "name": name,
+            "label": made.label,
+            "title": name,
+            "licence": "none needed",
+            "homepage": "",
+            "citation": made.citation,
+            "digest": digest(name),
+            "counts": {"train": 20, "val": 2, "test": len(made.labels)},
+            "grouped": made.groups is not None,
+        }
+
+    @staticmethod
+    def _test(made: Made) -> dict[str, NDArray[Any] | None]:
+        groups = None if made.groups is None else np.asarray(made.groups, np.int64)
+        return {"labels": np.asarray(made.labels, np.int64), "groups": groups}
+
+
+WRONG = {
+    # method, trained on, adapted to, tested on: wrong of 10 images with seed 0, with seed 1
+    (SUPERVISED, "print", None, "print"): (1, 1),
+    (SUPERVISED, "print", None, "hand"): (6, 4),
+    (SUPERVISED, "hand", None, "print"): (3, 5),
+    (SUPERVISED, "hand", None, "hand"): (0, 2),
+    ("adabn", "print", "hand", "print"): (2, 2),
+    ("adabn", "print", "hand", "hand"): (4, 2),
+    ("adabn", "hand", "print", "hand"): (1, 1),
+    ("adabn", "hand", "print", "print"): (3, 5),
+    ("fine-tune", "print", "hand", "print"): (5, 5),
+    ("fine-tune", "print", "hand", "hand"): (1, 1),
+    ("fine-tune", "hand", "print", "hand"): (0, 2),
+    ("fine-tune", "hand", "print", "print"): (5, 5),
+}
+
+
+def from_table(table: Mapping[tuple[str, str, str | None, str], tuple[int, ...]]) -> Wrong:
+    """Return `wrong` as a table says it."""
+    return lambda run, test: table[run.method, "+".join(run.sources), run.target, test][run.seed]
+
+
+def two_sets(**changes: Any) -> Fabrication:
+    """Return two datasets, both directions, three adapters, two seeds, as wrong as WRONG says."""
+    return Fabrication(**{"wrong": from_table(WRONG), **changes})

@@ -1,0 +1,89 @@
+"""What every format prints: the tables, their conditions, and what is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fabricated import ADABN, FINE_TUNE, NONE, Fabrication, Made, two_sets
+
+from dabench.matrix import read_matrix
+from dabench.reporting.tables import EMPTY, caption, gains_table, matrix_tables, unfinished
+from dabench.store import Store
+
+
+def failing(tmp_path: Path) -> Store:
+    """Return a store in which one run failed and its like was not done."""
+    store = two_sets(leave_out=lambda run: run.method == "adabn" and run.target == "hand").write(tmp_path / "s")
+    store.fail("adabn_print_hand_s0", "loss is not a number at step 3; try a lower train.lr\nTraceback ...")
+    return store
+
+
+def test_there_is_one_matrix_for_each_adapter(tmp_path: Path) -> None:
+    tables = matrix_tables(read_matrix(two_sets().write(tmp_path / "s")))
+    assert [t.title for t in tables] == [
+        "none: no adaptation (target labels: 0)",
+        "adabn: target batch-norm statistics (target labels: 0)",
+        "fine-tune: fine-tuning on shots (target labels: 5 per class)",
+    ]
+    assert tables[1].columns == ("trained on", "P test", "H test")
+    assert [row[0] for row in tables[0].rows] == ["P", "H"]
+    assert [row[0] for row in tables[1].rows] == ["P -> H", "H -> P"]
+
+
+def test_a_cell_that_is_not_there_stays_empty(tmp_path: Path) -> None:
+    sets = {name: Made(name.upper()) for name in "abc"}
+    fabrication = Fabrication(lambda run, test: 1, sets, {"none": NONE, "adabn": ADABN}, pairs=("a -> b",))
+    adabn = matrix_tables(read_matrix(fabrication.write(tmp_path / "s")))[1]
+    assert [row[0] for row in adabn.rows] == ["A -> B"]
+    assert [text == EMPTY for text in adabn.rows[0]] == [False, False, False, True]
+
+
+def test_a_gap_that_is_not_known_stays_empty(tmp_path: Path) -> None:
+    fabrication = two_sets(leave_out=lambda run: run.name == "supervised_hand_s0", adapters={"none": NONE, "adabn": ADABN})
+    table = gains_table(read_matrix(fabrication.write(tmp_path / "s")))
+    assert [(row[1], row[3]) for row in table.rows] == [("NET-P-H", EMPTY), ("NET-H-P", "0 %")]
+
+
+def test_a_gain_has_its_sign(tmp_path: Path) -> None:
+    table = gains_table(read_matrix(two_sets(adapters={"none": NONE, "fine-tune": FINE_TUNE}).write(tmp_path / "s")))
+    assert [row[2].split()[0] for row in table.rows] == ["+40.0", "-10.0"]
+
+
+def test_the_caption_holds_the_conditions_of_every_number(tmp_path: Path) -> None:
+    sets = {"print": Made("P", groups=list(range(10))), "hand": Made("H")}
+    matrix = read_matrix(two_sets(datasets=sets).write(tmp_path / "s"), "balanced-accuracy")
+    text = caption(matrix)
+    for part in (
+        "Balanced accuracy in %",
+        "mean of 2 seeds",
+        "95 %",
+        "groups of P, else images",
+        "conv4",
+        "'last'",
+        "5 labelled",
+    ):
+        assert part in text
+    assert matrix.digest[:12] in text
+
+
+def test_one_seed_is_one_seed(tmp_path: Path) -> None:
+    assert "mean of 1 seed," in caption(read_matrix(two_sets(seeds=1).write(tmp_path / "s")))
+
+
+def test_a_complete_sweep_has_nothing_to_say_about_what_is_missing(tmp_path: Path) -> None:
+    assert unfinished(read_matrix(two_sets().write(tmp_path / "s"))) == []
+
+
+def test_an_unfinished_sweep_names_what_failed_with_its_reason_and_what_was_not_done(tmp_path: Path) -> None:
+    lines = unfinished(read_matrix(failing(tmp_path)))
+    assert lines == [
+        "Unfinished: 2 of 12 runs are missing; the numbers are of those that stand.",
+        "  failed adabn_print_hand_s0: loss is not a number at step 3; try a lower train.lr",
+        "  not done: adabn_print_hand_s1",
+    ]
+
+
+def test_many_missing_runs_are_counted_instead_of_listed(tmp_path: Path) -> None:
+    lines = unfinished(read_matrix(two_sets(leave_out=lambda run: True).write(tmp_path / "s")))
+    assert lines[-1].endswith("and 6 more")
+    assert lines[-1].count("_s") == 6

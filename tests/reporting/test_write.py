@@ -1,0 +1,45 @@
+"""The report folder of a sweep."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from fabricated import two_sets
+
+from dabench.errors import StoreError
+from dabench.matrix import read_matrix
+from dabench.reporting.write import write_report
+
+
+def test_a_report_is_the_files_that_the_readme_names(tmp_path: Path) -> None:
+    store = two_sets(seeds=1).write(tmp_path / "s")
+    write_report(read_matrix(store), store)
+    files = {f.relative_to(store.report).as_posix() for f in store.report.rglob("*") if f.suffix != ".png" and f.is_file()}
+    assert files == {"results.json", "matrix.md", "matrix.csv", "matrix.tex", "gains.md", "gains.csv", "gains.tex"}
+    assert len(list((store.report / "confusion").glob("*.png"))) == 12
+    assert json.loads((store.report / "results.json").read_text())["cells"]
+
+
+def test_a_report_folder_that_was_deleted_is_made_again(tmp_path: Path) -> None:
+    store = two_sets(seeds=1).write(tmp_path / "s")
+    store.report.rmdir()
+    write_report(read_matrix(store), store)
+    assert (store.report / "results.json").is_file()
+
+
+def test_a_report_folder_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
+    store = two_sets(seeds=1).write(tmp_path / "s")
+    store.report.rmdir()
+    store.report.write_text("a file where the folder belongs")
+    with pytest.raises(StoreError, match="report: cannot be written"):
+        write_report(read_matrix(store), store)
+
+
+def test_a_report_written_twice_is_the_same(tmp_path: Path) -> None:
+    store = two_sets(seeds=1).write(tmp_path / "s")
+    write_report(read_matrix(store), store)
+    before = {f: f.read_bytes() for f in sorted(store.report.rglob("*.*"))}
+    write_report(read_matrix(store), store)
+    assert {f: f.read_bytes() for f in sorted(store.report.rglob("*.*"))} == before

@@ -1,0 +1,96 @@
+"""Tiny sweeps over the shapes plugin, for the tests of engines, firewall, store and faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dabench.drive import Outcome, carry_out, load
+from dabench.engines.queue import Event
+from dabench.places import data_folder
+from dabench.plan import Plan, make_plan
+from dabench.registry import Registry
+from dabench.spec import SweepFile
+from dabench.store import Store
+
+PLUGINS = Path(__file__).parent / "plugins"
+SHAPES = PLUGINS / "shapes.py"
+
+TINY = """
+name = "tiny"
+datasets = ["bright", "pale"]
+adapters = {adapters}
+backbone = "conv4"
+seeds = 1
+shots = 3
+{head}
+[train]
+steps = 4
+batch = 16
+checkpoints = 2
+precision = "fp32"
+device = "cpu"
+[conv4]
+width = 4
+[maml]
+inner_steps = 1
+tasks = 1
+support = 2
+query = 2
+{tables}
+"""
+
+
+@dataclass
+class Tiny:
+    """A planned sweep and how to run it."""
+
+    file: SweepFile
+    plan: Plan
+    registry: Registry
+
+    def run(self, folder: Path, engine: str = "inline", listen: Callable[[Event], None] = lambda event: None) -> Outcome:
+        """Do what is missing in `folder`."""
+        return carry_out(self.file, self.plan, Store(folder), self.registry, engine, listen=listen)  # type: ignore[arg-type]
+
+    def digest(self, name: str) -> str:
+        """Return the digest of the run of that name."""
+        return next(r.digest for r in self.plan.runs if r.name == name)
+
+
+def tiny(
+    folder: Path,
+    adapters: Sequence[str],
+    *,
+    head: str = "",
+    tables: str = "",
+    overrides: Sequence[str] = (),
+    plugins: Sequence[Path] = (SHAPES,),
+    registry: Registry | None = None,
+) -> Tiny:
+    """Write a tiny sweep file into `folder` and plan it."""
+    registry = registry or Registry(entry_points=False)
+    path = folder / "tiny.toml"
+    names = "[" + ", ".join(f'"{a}"' for a in adapters) + "]"
+    path.write_text(TINY.format(adapters=names, head=head, tables=tables), encoding="utf-8")
+    file = load(path, overrides, plugins, registry)
+    return Tiny(file, make_plan(file.sweep, registry, data_folder(), lambda line: None), registry)
+
+
+def stored_logits(of: Tiny, folder: Path) -> dict[tuple[str, str], NDArray[np.float32]]:
+    """Return (run name, dataset) -> logits of every finished run of the sweep."""
+    found = {}
+    for run in of.plan.runs:
+        record = Store(folder).find(run.digest, run.tests)
+        if record is not None:
+            found.update({(run.name, test): np.array(record.logits(test)) for test in run.tests})
+    return found
+
+
+def identical(one: dict[tuple[str, str], NDArray[np.float32]], other: dict[tuple[str, str], NDArray[np.float32]]) -> bool:
+    """Whether two sets of logits are the same to the bit."""
+    return one.keys() == other.keys() and all(one[key].tobytes() == other[key].tobytes() for key in one)

@@ -1,0 +1,193 @@
+"""Committed tables: the published one, and measured ones written from a finished sweep."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from fabricated import ADABN, NONE, Fabrication, Made, two_sets
+from markdown_it import MarkdownIt
+
+from dabench.committed import (
+    baseline_md,
+    baseline_notes,
+    baseline_tables,
+    comparison,
+    read_baseline,
+    shelf,
+    write_baseline,
+)
+from dabench.errors import DabenchError, SpecError, StoreError
+from dabench.matrix import read_matrix
+
+PUBLISHED = {
+    "VGG-FER-FER": 70.57,
+    "VGG-FER-NAE": 29.05,
+    "VGG-NAE-NAE": 46.86,
+    "VGG-NAE-FER": 25.30,
+    "Human-None-NAE": 39.60,
+}
+
+
+def test_the_papers_table_holds_the_five_published_numbers() -> None:
+    assert {c["name"]: c["mean"] for c in read_baseline("paper")["cells"]} == PUBLISHED
+
+
+def test_the_papers_table_is_marked_as_published_with_its_source() -> None:
+    paper = read_baseline("paper")
+    (table,) = baseline_tables(paper)
+    assert {row[-1] for row in table.rows} == {"published"}
+    assert "(published)" in table.title
+    assert "Kim et al." in baseline_notes(paper)[0]
+    assert "Table 1" in baseline_notes(paper)[0]
+
+
+def test_published_numbers_are_printed_with_both_decimals_as_published() -> None:
+    (table,) = baseline_tables(read_baseline("paper"))
+    assert [row[4] for row in table.rows] == ["70.57", "29.05", "46.86", "25.30", "39.60"]
+
+
+def test_the_human_row_was_trained_on_none() -> None:
+    (table,) = baseline_tables(read_baseline("paper"))
+    assert table.rows[-1][:4] == ("Human-None-NAE", "human", "None", "NAE")
+
+
+@pytest.mark.parametrize("name", sorted(shelf()))
+def test_every_committed_table_can_be_read_and_printed(name: str) -> None:
+    value = read_baseline(name)
+    assert value["name"] == name
+    assert value["kind"] in ("published", "measured")
+    assert value["citations"]
+    assert all(len(row) == len(t.columns) for t in baseline_tables(value) for row in t.rows)
+    assert len(baseline_notes(value)) >= 1
+
+
+def test_the_committed_quick_table_is_what_its_json_says() -> None:
+    path = shelf().get("quick")
+    if path is None:
+        pytest.skip("baselines/quick.json is not there")
+    assert path.with_suffix(".md").read_text(encoding="utf-8") == baseline_md(read_baseline("quick"))
+
+
+def test_the_committed_quick_table_is_complete_and_measured() -> None:
+    if "quick" not in shelf():
+        pytest.skip("baselines/quick.json is not there")
+    quick = read_baseline("quick")
+    assert (quick["kind"], quick["complete"], quick["missing"]) == ("measured", True, [])
+    assert {c["adapter"] for c in quick["cells"]} == {"none", "fine-tune", "dann", "maml"}
+    assert len(quick["seeds"]) == 3
+    assert re.fullmatch(r"[0-9a-f]{64}", quick["digest"])
+
+
+def test_an_unfinished_sweep_is_no_baseline(tmp_path: Path) -> None:
+    store = two_sets(leave_out=lambda run: run.name == "adabn_print_hand_s1").write(tmp_path / "s")
+    with pytest.raises(DabenchError, match=r"1 runs are missing \(adabn_print_hand_s1"):
+        write_baseline("made", store.folder, tmp_path)
+    assert not list(tmp_path.glob("made*"))
+
+
+def test_a_written_baseline_is_read_back_with_the_results_and_where_they_come_from(tmp_path: Path) -> None:
+    store = two_sets().write(tmp_path / "s")
+    files = write_baseline("mine", store.folder, tmp_path)
+    assert [f.name for f in files] == ["mine.json", "mine.md"]
+    value, results = read_baseline(tmp_path / "mine.json"), read_matrix(store).as_dict()
+    assert {key: value[key] for key in results} == results
+    assert (value["name"], value["kind"], value["source"]) == ("mine", "measured", "dabench sweep made")
+    assert value["provenance"]["runs"] == 12
+    assert value["provenance"]["training_seconds"] == 18
+    assert value["provenance"]["environments"] == [
+        {"dabench": "0.1.0", "python": "3.11.7", "torch": "2.15.0", "numpy": "2.4.6", "device": "cpu (x86_64)",
+         "precision": "fp32"}
+    ]  # fmt: skip
+
+
+def test_a_baseline_says_its_conditions(tmp_path: Path) -> None:
+    write_baseline("mine", two_sets().write(tmp_path / "s").folder, tmp_path)
+    notes = "\n".join(baseline_notes(read_baseline(tmp_path / "mine.json")))
+    for part in ("2 seeds", "5 shots per class", "'last'", "torch 2.15.0", "Python 3.11.7", "fp32", "digest"):
+        assert part in notes
+
+
+def test_the_markdown_of_a_baseline_holds_the_tables_and_notes(tmp_path: Path) -> None:
+    _, md = write_baseline("mine", two_sets().write(tmp_path / "s").folder, tmp_path)
+    tokens = MarkdownIt().enable("table").parse(md.read_text(encoding="utf-8"))
+    assert [t.type for t in tokens].count("table_open") == 2
+    cells = {t.content for t in tokens if t.type == "inline"}
+    assert {"NET-P-H", "measured", "fine-tune", "P -> H"} <= cells
+    assert "90.0 [70.0, 100.0]" in cells
+
+
+def test_a_baseline_written_twice_is_the_same(tmp_path: Path) -> None:
+    store = two_sets().write(tmp_path / "s")
+    texts = [[f.read_bytes() for f in write_baseline("mine", store.folder, tmp_path)] for _ in range(2)]
+    assert texts[0] == texts[1]
+
+
+def test_a_folder_that_is_not_there_is_an_error_that_names_the_option(tmp_path: Path) -> None:
+    store = two_sets().write(tmp_path / "s")
+    with pytest.raises(StoreError, match=r"cannot be written.*--to"):
+        write_baseline("mine", store.folder, tmp_path / "nowhere")
+
+
+def test_an_unknown_baseline_names_the_nearest() -> None:
+    with pytest.raises(SpecError, match="unknown baseline 'papr'; did you mean 'paper'"):
+        read_baseline("papr")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"cells": 3}', '{"cells": []}', "\x00"])
+def test_a_damaged_baseline_is_one_error(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "b.json"
+    path.write_text(text)
+    with pytest.raises(StoreError, match=r"b\.json: cannot be read"):
+        read_baseline(path)
+
+
+def rows(tmp_path: Path, ours: Fabrication, theirs: Fabrication) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Return what `ours` beside the baseline made of `theirs` says: (adapter, name, trained on) -> the rest."""
+    write_baseline("theirs", theirs.write(tmp_path / "theirs").folder, tmp_path)
+    table = comparison(read_matrix(ours.write(tmp_path / "ours")), read_baseline(tmp_path / "theirs.json"))
+    assert len({row[:3] for row in table.rows}) == len(table.rows)
+    return {row[:3]: row[3:] for row in table.rows}
+
+
+def constant(wrong: int, **changes: object) -> Fabrication:
+    return Fabrication(lambda run, test: wrong, **{"adapters": {"none": NONE, "adabn": ADABN}, **changes})  # type: ignore[arg-type]
+
+
+def test_a_comparison_lays_both_numbers_side_by_side(tmp_path: Path) -> None:
+    found = rows(tmp_path, constant(1), constant(2))
+    assert found["none", "NET-P-H", "P"] == ("90.0 [70.0, 100.0]", "80.0 [50.0, 100.0]", "+10.0", "intervals overlap")
+
+
+def test_numbers_far_from_each_other_have_intervals_apart(tmp_path: Path) -> None:
+    assert {row[3] for row in rows(tmp_path, constant(0), constant(9)).values()} == {"intervals apart"}
+
+
+def test_cells_that_only_one_side_has_are_kept(tmp_path: Path) -> None:
+    found = rows(tmp_path, constant(1, adapters={"none": NONE}), constant(1, datasets={"print": Made("P"), "new": Made("N")}))
+    assert found["none", "NET-P-P", "P"][3] == "intervals overlap"
+    assert found["none", "NET-P-H", "P"][1:] == ("-", "-", "only measured")
+    assert (found["adabn", "NET-P-N", "P -> N"][0], found["adabn", "NET-P-N", "P -> N"][3]) == ("-", "not measured")
+
+
+def test_what_an_adapted_network_keeps_on_its_source_is_told_apart_by_its_target(tmp_path: Path) -> None:
+    sets = {name: Made(name.upper()) for name in "abc"}
+    found = rows(tmp_path, constant(1, datasets=sets), constant(2, datasets=sets))
+    assert {key[2] for key in found if key[:2] == ("adabn", "NET-A-A")} == {"A -> B", "A -> C"}
+
+
+def test_measured_beside_published_has_no_interval_to_compare(tmp_path: Path) -> None:
+    sets = {"fer2013": Made("FER"), "nae": Made("NAE")}
+    store = constant(5, datasets=sets, adapters={"none": NONE}).write(tmp_path / "s")
+    text = (store.folder / "sweep.json").read_text().replace('"name": "conv4"', '"name": "vgg19"')
+    (store.folder / "sweep.json").write_text(text)
+    table = comparison(read_matrix(store), read_baseline("paper"))
+    assert table.rows[0] == ("none", "NET-FER-FER", "FER", "50.0 [20.0, 80.0]", "70.57", "-20.6", "no published interval")
+    assert table.rows[-1][-1] == "not measured"
+
+
+def test_a_baseline_is_plain_json(tmp_path: Path) -> None:
+    json_file, _ = write_baseline("mine", two_sets().write(tmp_path / "s").folder, tmp_path)
+    assert json.loads(json_file.read_text(encoding="utf-8"))["labels"] == {"print": "P", "hand": "H"}

@@ -1,0 +1,134 @@
+"""What is true of every registered dataset, ours or a stranger's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dabench.data.prepared import Prepared, prepare
+from dabench.data.splits import checked
+from dabench.errors import DabenchError, DataError
+from dabench.places import cache_folder
+from dabench.protocols import Augment, Dataset
+from dabench.registry import REGISTRY, Entry, facts_problem
+
+ENTRIES = REGISTRY.entries("dataset")
+
+
+@pytest.fixture(params=ENTRIES, ids=[e.name for e in ENTRIES])
+def entry(request: pytest.FixtureRequest) -> Entry:
+    found: Entry = request.param
+    return found
+
+
+@pytest.fixture
+def dataset(entry: Entry) -> Dataset:
+    made = entry.make()
+    assert isinstance(made, Dataset)
+    return made
+
+
+def declared_by_path(dataset: Dataset) -> bool:
+    """Whether it is a form that a sweep file fills in, with no classes and terms of its own."""
+    return not dataset.classes
+
+
+@pytest.fixture
+def prepared(dataset: Dataset, tmp_path: Path) -> Prepared:
+    """The prepared set; skipped where it needs raw files, since a test has none."""
+    if dataset.obtain:
+        pytest.skip(f"{dataset.name} needs raw files")
+    return prepare(dataset, tmp_path, cache_folder(), say=lambda _: None)
+
+
+def test_it_is_not_broken(entry: Entry) -> None:
+    assert entry.error == ""
+    assert facts_problem(entry.make()) == ""
+
+
+def test_it_has_a_title_of_one_line_and_a_label_for_tables(dataset: Dataset) -> None:
+    assert dataset.title
+    assert "\n" not in dataset.title
+    assert re.fullmatch(r"[A-Z0-9][A-Z0-9+._-]*", dataset.label)
+
+
+def test_its_terms_of_use_are_named(dataset: Dataset) -> None:
+    assert dataset.licence
+
+
+def test_it_can_be_cited_and_found(dataset: Dataset) -> None:
+    if declared_by_path(dataset):
+        pytest.skip("declared in a sweep file, which cites it")
+    assert dataset.homepage.startswith("https://")
+    assert re.match(r"@\w+\{[\w:-]+,\n", dataset.citation)
+    assert dataset.citation.count("{") == dataset.citation.count("}")
+
+
+def test_its_classes_are_different_names(dataset: Dataset) -> None:
+    if declared_by_path(dataset):
+        pytest.skip("its classes are the folders found")
+    assert len(set(dataset.classes)) == len(dataset.classes) > 1
+    assert all(isinstance(c, str) and c for c in dataset.classes)
+
+
+def test_its_augmentation_is_one(dataset: Dataset) -> None:
+    assert isinstance(dataset.augment, Augment)
+
+
+def test_it_says_how_to_get_its_raw_files_or_needs_none(dataset: Dataset, tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    if not dataset.obtain:
+        assert set(dataset.prepare(nowhere)) >= {"train", "test"}
+        return
+    with pytest.raises(DataError) as caught:
+        prepare(dataset, nowhere, tmp_path / "cache", say=lambda _: None)
+    assert dataset.obtain in str(caught.value)
+    assert dataset.name in str(caught.value)
+
+
+def test_what_it_raises_without_files_is_one_line(dataset: Dataset, tmp_path: Path) -> None:
+    if not dataset.obtain:
+        pytest.skip("needs no files")
+    with pytest.raises(DabenchError) as caught:
+        prepare(dataset, tmp_path / "nowhere", tmp_path / "cache", say=lambda _: None)
+    assert "\n" not in str(caught.value)
+
+
+def test_its_samples_keep_the_contract(dataset: Dataset, tmp_path: Path) -> None:
+    if dataset.obtain:
+        pytest.skip(f"{dataset.name} needs raw files")
+    assert set(checked(dataset, dataset.prepare(tmp_path))) >= {"train", "test"}
+
+
+def test_preparing_again_gives_the_same_content(dataset: Dataset, prepared: Prepared, tmp_path: Path) -> None:
+    assert prepare(dataset, tmp_path, tmp_path / "other", say=lambda _: None).digest == prepared.digest
+
+
+def test_preparing_leaves_the_raw_folder_as_it_was(dataset: Dataset, tmp_path: Path) -> None:
+    if dataset.obtain:
+        pytest.skip(f"{dataset.name} needs raw files")
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    dataset.prepare(raw)
+    assert list(raw.iterdir()) == []
+
+
+def test_every_split_has_every_class(prepared: Prepared) -> None:
+    for split in prepared.splits:
+        assert np.bincount(prepared.labels(split), minlength=len(prepared.classes)).min() > 0
+
+
+def test_no_group_is_in_two_splits(prepared: Prepared) -> None:
+    groups = {s: set(g.tolist()) for s in prepared.splits if (g := prepared.groups(s)) is not None}
+    if not groups:
+        pytest.skip("it knows no groups")
+    assert sum(map(len, groups.values())) == len(set().union(*groups.values()))
+
+
+def test_its_images_are_no_constant(prepared: Prepared) -> None:
+    for split in prepared.splits:
+        images = prepared.samples(split).images
+        assert np.ptp(images.reshape(len(images), -1), axis=1).min() > 0

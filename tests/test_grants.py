@@ -1,0 +1,108 @@
+"""What a run is granted, as plain values: what `access` names and no more."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from toys import even, samples, toy
+
+from dabench.data.prepared import Prepared, prepare
+from dabench.errors import DataError
+from dabench.firewall import grant_source, grant_target, grant_test, labels_used
+from dabench.protocols import Access
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Prepared:
+    groups = np.arange(60) % 20
+    splits = {"train": samples(even(20), groups=groups), "test": samples(even(10), groups=np.arange(30) + 50)}
+    return prepare(toy("x", splits), tmp_path / "raw", tmp_path / "cache", say=lambda _: None)
+
+
+def file(prepared: Prepared, part: str, split: str = "train") -> str:
+    return str(prepared.folder / f"{split}-{part}.npy")
+
+
+def test_of_a_source_images_labels_and_groups_of_the_training_split(prepared: Prepared) -> None:
+    assert grant_source(prepared) == {
+        "name": "x", "images": file(prepared, "images"), "labels": file(prepared, "labels"), "groups": file(prepared, "groups"),
+    }  # fmt: skip
+
+
+def test_of_a_source_without_groups_no_groups(tmp_path: Path) -> None:
+    prepared = prepare(toy(), tmp_path / "raw", tmp_path / "cache", say=lambda _: None)
+    assert set(grant_source(prepared)) == {"name", "images", "labels"}
+
+
+def test_of_a_test_split_the_images_alone(prepared: Prepared) -> None:
+    assert grant_test(prepared) == file(prepared, "images", "test")
+
+
+@pytest.mark.parametrize(
+    ("access", "keys"),
+    [
+        ("none", {"name"}),
+        ("unlabelled", {"name", "images"}),
+        ("few-shot", {"name", "images", "shots"}),
+        ("full", {"name", "images", "shots"}),
+    ],
+)
+def test_of_a_target_what_its_access_names(prepared: Prepared, access: Access, keys: set[str]) -> None:
+    assert set(grant_target(prepared, access, 3, 0)) == keys
+
+
+def test_of_a_target_the_training_images(prepared: Prepared) -> None:
+    assert grant_target(prepared, "unlabelled", 3, 0)["images"] == file(prepared, "images")
+
+
+def test_few_shot_is_the_labels_of_its_shots(prepared: Prepared) -> None:
+    shots = grant_target(prepared, "few-shot", 3, 0)["shots"]
+    assert np.bincount(shots["labels"]).tolist() == [3, 3, 3]
+    np.testing.assert_array_equal(prepared.labels("train")[shots["at"]], shots["labels"])
+
+
+def test_the_shots_depend_on_the_seed_and_not_on_the_method(prepared: Prepared) -> None:
+    one = grant_target(prepared, "few-shot", 3, 0)
+    assert one == grant_target(prepared, "few-shot", 3, 0)
+    assert one["shots"]["at"] != grant_target(prepared, "few-shot", 3, 1)["shots"]["at"]
+
+
+@pytest.mark.parametrize(("access", "shots"), [("full", 3), ("few-shot", "all")])
+def test_full_access_or_all_shots_is_every_label(prepared: Prepared, access: Access, shots: Any) -> None:
+    assert grant_target(prepared, access, shots, 0)["shots"]["labels"] == prepared.labels("train").tolist()
+
+
+def test_full_access_does_not_mind_the_number_of_shots(prepared: Prepared) -> None:
+    assert grant_target(prepared, "full", 1000, 0)
+
+
+def test_more_shots_than_a_class_has_are_an_error(prepared: Prepared) -> None:
+    with pytest.raises(DataError, match=r"shots = 1000: class 'a' of dataset 'x'"):
+        grant_target(prepared, "few-shot", 1000, 0)
+
+
+def test_methods_that_may_see_no_labels_do_not_mind_the_number_of_shots(prepared: Prepared) -> None:
+    assert "shots" not in grant_target(prepared, "unlabelled", 1000, 0)
+
+
+@pytest.mark.parametrize("access", ["none", "unlabelled", "few-shot", "full"])
+def test_no_target_grant_names_a_file_of_labels_or_groups(prepared: Prepared, access: Access) -> None:
+    text = json.dumps(grant_target(prepared, access, 3, 0))
+    assert "labels.npy" not in text
+    assert "groups.npy" not in text
+    assert "test-images.npy" not in text
+
+
+@pytest.mark.parametrize(
+    ("access", "shots", "words"),
+    [
+        ("none", 5, "0"), ("unlabelled", 5, "0"), ("unlabelled", "all", "0"), ("few-shot", 5, "5 per class"),
+        ("few-shot", "all", "all"), ("full", 5, "all"),
+    ],
+)  # fmt: skip
+def test_how_many_labels_are_used_in_the_words_of_the_tables(access: Access, shots: Any, words: str) -> None:
+    assert labels_used(access, shots) == words

@@ -1,0 +1,137 @@
+"""A network is an encoder, dropout and a linear layer; its file brings it back to the bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from planted import SIZE, network, trainer, view
+from torch import nn
+
+from dabench.errors import PluginError, StoreError
+from dabench.network import (
+    Network,
+    build_network,
+    device_of,
+    estimate_statistics,
+    load_network,
+    parameter_count,
+    save_network,
+)
+from dabench.protocols import Backbone
+
+IMAGES = torch.rand(6, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+
+
+class Bad(Backbone):
+    """A backbone that forgets its width, or gives no module."""
+
+    name = "bad"
+
+    def __init__(self, given: object) -> None:
+        super().__init__()
+        self.given = given
+
+    def build(self, channels: int, size: int, pretrained: bool) -> nn.Module:
+        return self.given  # type: ignore[return-value]
+
+
+class Dropping(Backbone):
+    """A backbone whose features are dropped."""
+
+    name = "dropping"
+    dropout = 0.25
+
+    def build(self, channels: int, size: int, pretrained: bool) -> nn.Module:
+        encoder = nn.Flatten()
+        encoder.width = channels * size * size  # type: ignore[assignment]
+        return encoder
+
+
+def test_logits_are_the_classifier_of_the_features() -> None:
+    net = network(8).eval()
+    assert torch.equal(net(IMAGES), net.classify(net.features(IMAGES)))
+
+
+def test_features_have_the_encoders_width() -> None:
+    assert network(8).features(IMAGES).shape == (6, 8)
+
+
+def test_dropout_is_the_backbones() -> None:
+    assert build_network(Dropping(), 1, 4, 3).dropout.p == 0.25
+
+
+def test_dropout_acts_between_features_and_classifier() -> None:
+    net = build_network(Dropping(), 1, 4, 3).train()
+    net.dropout.p = 1.0
+    assert torch.equal(net(torch.ones(2, 1, 4, 4)), net.head.bias.expand(2, 3))
+
+
+@pytest.mark.parametrize("given", [nn.Flatten(), "no module", None])
+def test_a_backbone_that_breaks_its_contract_is_named(given: object) -> None:
+    with pytest.raises(PluginError, match=r"backbone 'bad': build\(\) must return a torch module with an int attribute"):
+        build_network(Bad(given), 1, 4, 3)
+
+
+def test_only_trainable_parameters_are_counted() -> None:
+    net = Network(nn.Linear(4, 2), 2, 3)
+    for p in net.encoder.parameters():
+        p.requires_grad_(False)
+    assert parameter_count(net) == 2 * 3 + 3
+
+
+def test_device_is_that_of_the_parameters() -> None:
+    assert device_of(network(8)) == torch.device("cpu")
+
+
+def test_a_saved_network_comes_back_to_the_bit(tmp_path: Path) -> None:
+    net, other = trainer(steps=5).supervised(network(8), [view("source", 50, 1)]), network(8, seed=1)
+    save_network(net, tmp_path / "network.safetensors")
+    load_network(other, tmp_path / "network.safetensors")
+    saved, loaded = net.state_dict(), other.state_dict()
+    assert saved.keys() == loaded.keys()
+    assert all(torch.equal(saved[name], loaded[name]) for name in saved)
+
+
+def test_a_network_in_channels_last_memory_can_be_saved(tmp_path: Path) -> None:
+    net, other = network(8).to(memory_format=torch.channels_last), network(8, seed=1)  # type: ignore[call-overload]
+    save_network(net, tmp_path / "network.safetensors")
+    load_network(other, tmp_path / "network.safetensors")
+    assert torch.equal(net.encoder[4].weight, other.encoder[4].weight)
+
+
+def test_another_networks_file_is_an_error(tmp_path: Path) -> None:
+    save_network(network(8), tmp_path / "network.safetensors")
+    with pytest.raises(StoreError, match="does not hold this network"):
+        load_network(network(16), tmp_path / "network.safetensors")
+
+
+def test_a_truncated_file_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "network.safetensors"
+    save_network(network(8), path)
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(StoreError, match="does not hold this network"):
+        load_network(network(8), path)
+
+
+def test_estimated_statistics_are_the_plain_average_over_the_batches() -> None:
+    norm = nn.BatchNorm2d(1)
+    first, second = torch.full((2, 1, 2, 2), 1.0), torch.full((2, 1, 2, 2), 4.0)
+    first[0], second[0] = 3.0, 4.0  # means 2 and 4, unbiased variances 8/7 and 0
+    estimate_statistics(norm, [first, second])
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    assert (float(norm.running_mean), float(norm.running_var)) == pytest.approx((3.0, 4 / 7))
+
+
+def test_estimating_statistics_puts_the_momentum_back() -> None:
+    net = network(8)
+    estimate_statistics(net, [IMAGES])
+    assert {m.momentum for m in net.modules() if isinstance(m, nn.BatchNorm2d)} == {0.1}
+
+
+def test_estimating_statistics_leaves_the_network_in_evaluation_mode() -> None:
+    net = network(8).train()
+    estimate_statistics(net, [IMAGES])
+    assert not any(m.training for m in net.modules())

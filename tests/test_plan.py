@@ -1,0 +1,365 @@
+"""A sweep expanded to runs: which, how often, and what identifies them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from toys import adapter, even, samples, toy
+
+from dabench.errors import DataError, SpecError
+from dabench.plan import SUPERVISED, Plan, Run, make_plan
+from dabench.protocols import FACES, Augment, Dataset, Samples
+from dabench.registry import Registry
+from dabench.spec import sweep_from
+
+BASE: dict[str, Any] = {"name": "try", "datasets": ["x", "y"], "adapters": ["none"], "backbone": "conv4", "seeds": 2, "shots": 3}
+
+MakePlan = Callable[..., Plan]
+
+
+def keep(self: Any, net: Any, *rest: Any) -> Any:
+    return net
+
+
+def data(seed: int, train: Sequence[int] = even(20), test: Sequence[int] = even(10), **how: Any) -> dict[str, Samples]:
+    return {"train": samples(train, seed, **how), "test": samples(test, seed + 100, **how)}
+
+
+@pytest.fixture
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakePlan:
+    """A function that plans a sweep over toy datasets x, y, z, or those given, with BASE changed as given."""
+    monkeypatch.setenv("DABENCH_CACHE", str(tmp_path / "cache"))
+
+    def make(*datasets: Dataset, **changes: Any) -> Plan:
+        registry = Registry(entry_points=False)
+        for dataset in datasets or [toy(name, data(n)) for n, name in enumerate("xyz")]:
+            registry.register(dataset)
+        registry.register(adapter("own", pretrain=keep, adapt=keep, access="few-shot"))
+        registry.register(adapter("all", adapt=keep, access="full"))
+        registry.register(adapter("images", adapt=keep, access="unlabelled"))
+        return make_plan(sweep_from(BASE | changes, registry), registry, tmp_path / "raw", lambda _: None)
+
+    return make
+
+
+def found(plan: Plan, method: str, source: str = "x", target: str | None = "y", seed: int = 0) -> Run:
+    (run,) = [r for r in plan.runs if (r.method, r.sources, r.target, r.seed) == (method, (source,), target, seed)]
+    return run
+
+
+def digests(plan: Plan) -> dict[str, str]:
+    return {r.name: r.digest for r in plan.runs}
+
+
+def changed(one: Plan, two: Plan) -> set[str]:
+    """Names of the runs in both plans whose digest differs."""
+    old, new = digests(one), digests(two)
+    assert set(old) == set(new)
+    return {name for name in old if old[name] != new[name]}
+
+
+# Which runs
+
+
+def test_none_needs_only_one_pretraining_for_each_dataset_and_seed(plan: MakePlan) -> None:
+    runs = plan().runs
+    assert [(r.method, r.sources, r.target, r.seed) for r in runs] == [
+        (SUPERVISED, ("x",), None, 0),
+        (SUPERVISED, ("y",), None, 0),
+        (SUPERVISED, ("x",), None, 1),
+        (SUPERVISED, ("y",), None, 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("adapters", "datasets", "seeds", "runs"),
+    [
+        (["none"], ["x"], 3, 3),
+        (["none", "fine-tune"], ["x", "y"], 2, 4 + 4),
+        (["none", "fine-tune", "dann"], ["x", "y"], 2, 4 + 8),
+        (["none", "own"], ["x", "y"], 2, 4 + 4 + 4),
+        (["none", "fine-tune", "dann", "maml"], ["x", "y"], 3, 6 + 6 + 6 + 6 + 6),
+        (["none", "fine-tune"], ["x", "y", "z"], 1, 3 + 6),
+        (["fine-tune"], ["x", "y"], [5, 9], 4 + 4),
+    ],
+)
+def test_the_number_of_runs(plan: MakePlan, adapters: list[str], datasets: list[str], seeds: Any, runs: int) -> None:
+    assert len(plan(adapters=adapters, datasets=datasets, seeds=seeds).runs) == runs
+
+
+def test_every_run_has_a_name_a_folder_and_a_digest_of_its_own(plan: MakePlan) -> None:
+    runs = plan(adapters=["none", "fine-tune", "dann", "own"], datasets=["x", "y", "z"]).runs
+    for values in ([r.name for r in runs], [r.folder for r in runs], [r.digest for r in runs]):
+        assert len(set(values)) == len(runs)
+
+
+def test_a_pretraining_comes_before_what_starts_from_it(plan: MakePlan) -> None:
+    seen: set[str] = set()
+    for run in plan(adapters=["none", "own", "dann"]).runs:
+        assert run.parent is None or run.parent in seen
+        seen.add(run.digest)
+
+
+def test_adapters_with_the_default_pretraining_share_it(plan: MakePlan) -> None:
+    made = plan(adapters=["none", "fine-tune", "dann"])
+    shared = found(made, SUPERVISED, target=None)
+    assert found(made, "fine-tune").parent == found(made, "dann").parent == shared.digest
+
+
+def test_an_adapter_with_its_own_pretraining_starts_from_that(plan: MakePlan) -> None:
+    made = plan(adapters=["none", "own"])
+    assert found(made, "own").parent == found(made, "own", target=None).digest
+
+
+def test_a_pretraining_is_tested_on_every_dataset_and_an_adaptation_on_source_and_target(plan: MakePlan) -> None:
+    made = plan(adapters=["none", "fine-tune"], datasets=["x", "y", "z"])
+    assert found(made, SUPERVISED, target=None).tests == ("x", "y", "z")
+    assert found(made, "fine-tune").tests == ("x", "y")
+
+
+def test_pairs_limit_the_adaptations_but_every_dataset_keeps_its_diagonal(plan: MakePlan) -> None:
+    made = plan(adapters=["none", "fine-tune"], datasets=["x", "y", "z"], pairs=["x -> y"], seeds=1)
+    assert [(r.method, r.sources, r.target) for r in made.runs] == [
+        (SUPERVISED, ("x",), None), (SUPERVISED, ("y",), None), (SUPERVISED, ("z",), None), ("fine-tune", ("x",), "y"),
+    ]  # fmt: skip
+
+
+def test_several_sources_are_one_run(plan: MakePlan) -> None:
+    made = plan(adapters=["none", "fine-tune"], datasets=["x", "y", "z"], pairs=["x + y -> z"], seeds=1)
+    assert made.runs[-1].sources == ("x", "y")
+    assert made.runs[-1].tests == ("x", "y", "z")
+    assert made.runs[-1].name == "fine-tune_x+y_z_s0"
+
+
+@pytest.mark.parametrize(
+    ("method", "labels"), [("none", None), ("dann", "0"), ("images", "0"), ("fine-tune", "3 per class"), ("all", "all")]
+)
+def test_a_run_says_how_many_target_labels_it_uses(plan: MakePlan, method: str, labels: str | None) -> None:
+    made = plan(adapters=["none", "dann", "images", "fine-tune", "all"])
+    assert found(made, SUPERVISED, target=None).labels == "0"
+    if labels is not None:
+        assert found(made, method).labels == labels
+
+
+def test_all_shots_are_said_as_all(plan: MakePlan) -> None:
+    assert found(plan(adapters=["fine-tune"], shots="all"), "fine-tune").labels == "all"
+
+
+# What identifies a run
+
+
+def test_the_same_sweep_gives_the_same_digests(plan: MakePlan) -> None:
+    assert changed(plan(adapters=["none", "dann", "maml"]), plan(adapters=["none", "dann", "maml"])) == set()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"title": "Something else"}, {"name": "other"}, {"dataset": {"x": {}}}, {"pairs": ["x -> y", "y -> x"]}]
+)
+def test_what_changes_no_number_changes_no_digest(plan: MakePlan, changes: dict[str, Any]) -> None:
+    adapters = ["none", "dann", "maml"]
+    assert changed(plan(adapters=adapters), plan(adapters=adapters, **changes)) == set()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"train": {"epochs": 2}}, {"train": {"lr": 0.02}}, {"train": {"threads": 2}}, {"train": {"checkpoints": 3}},
+        {"test": {"batch": 100}}, {"augment": {"flip": True}}, {"size": 16}, {"channels": 3}, {"pretrained": True},
+        {"classes": ["b", "a"]}, {"classes": ["c", "b", "a"]}, {"conv4": {"width": 8}}, {"backbone": "vgg19"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_changes_every_number_changes_every_digest(plan: MakePlan, changes: dict[str, Any]) -> None:
+    old = plan(adapters=["none", "dann", "maml"])
+    assert changed(old, plan(adapters=["none", "dann", "maml"], **changes)) == set(digests(old))
+
+
+def test_another_seed_is_another_run(plan: MakePlan) -> None:
+    made = plan(adapters=["none", "dann"])
+    assert found(made, SUPERVISED, target=None, seed=0).digest != found(made, SUPERVISED, target=None, seed=1).digest
+    assert found(made, "dann", seed=0).digest != found(made, "dann", seed=1).digest
+
+
+def test_more_seeds_methods_and_pairs_leave_the_runs_there_were(plan: MakePlan) -> None:
+    old = digests(plan(adapters=["none", "dann"]))
+    new = digests(plan(adapters=["dann", "none", "maml"], seeds=4, datasets=["y", "x", "z"]))
+    assert old.items() <= new.items()
+
+
+def test_shots_count_only_for_methods_that_see_some(plan: MakePlan) -> None:
+    adapters = ["none", "dann", "all", "fine-tune", "maml"]
+    names = changed(plan(adapters=adapters), plan(adapters=adapters, shots=4))
+    assert {n.split("_")[0] for n in names} == {"fine-tune", "maml"}
+    # What maml does before it meets a target does not depend on the shots.
+    assert all(len(n.split("_")) == 4 for n in names)
+
+
+def test_options_of_an_adapter_count_for_that_adapter_alone(plan: MakePlan) -> None:
+    adapters = ["none", "dann", "coral", "maml"]
+    names = changed(plan(adapters=adapters), plan(adapters=adapters, dann={"weight": 0.7}))
+    assert {n.split("_")[0] for n in names} == {"dann"}
+
+
+def test_options_of_a_method_with_its_own_pretraining_count_for_that_too(plan: MakePlan) -> None:
+    names = changed(plan(adapters=["none", "maml"]), plan(adapters=["none", "maml"], maml={"tasks": 7}))
+    assert "maml_x_s0" in names
+    assert "maml_x_y_s0" in names
+    assert not any(n.startswith(SUPERVISED) for n in names)
+
+
+def test_a_default_written_out_changes_nothing(plan: MakePlan) -> None:
+    assert changed(plan(adapters=["dann"]), plan(adapters=["dann"], dann={}, train={"epochs": 15})) == set()
+
+
+def test_data_count_for_the_runs_that_train_on_them(plan: MakePlan) -> None:
+    old = plan(adapters=["none", "dann"])
+    fresh = [toy(name, data(n + (50 if name == "y" else 0)), classes=("a", "b", "c")) for n, name in enumerate("xyz")]
+    for dataset in fresh:
+        type(dataset).raw_files = lambda self, raw: [Path(__file__)]  # type: ignore[method-assign]  # not the cache of the old
+    names = changed(old, plan(*fresh, adapters=["none", "dann"]))
+    assert {n for n in names if n.endswith("s0")} >= {"supervised_y_s0", "dann_x_y_s0", "dann_y_x_s0"}
+
+
+# Sizes, channels, augmentation, classes
+
+
+def test_images_take_the_largest_size_and_colour_if_any_set_has_it(plan: MakePlan) -> None:
+    made = plan(toy("x", data(0)), toy("y", data(1, shape=(3, 12, 12))))
+    assert (made.size, made.channels, made.input_size) == (12, 3, 12)
+    assert {p.shape for p in made.prepared.values()} == {(3, 12, 12)}
+
+
+def test_size_and_channels_can_be_set(plan: MakePlan) -> None:
+    made = plan(toy("x", data(0)), toy("y", data(1, shape=(3, 12, 12))), size=10, channels=1)
+    assert {p.shape for p in made.prepared.values()} == {(1, 10, 10)}
+
+
+def test_the_augmentation_is_what_the_datasets_ask_for(plan: MakePlan) -> None:
+    wanted = Augment(crop=6, flip=True)
+    made = plan(toy("x", data(0), augment=wanted), toy("y", data(1), augment=wanted))
+    assert made.augment == wanted
+    assert made.input_size == 6
+
+
+def test_the_sweep_changes_the_augmentation(plan: MakePlan) -> None:
+    wanted = Augment(crop=6, flip=True)
+    made = plan(toy("x", data(0), augment=wanted), toy("y", data(1), augment=wanted), augment={"rotate": 3.0})
+    assert made.augment == Augment(crop=6, flip=True, rotate=3.0)
+
+
+def test_datasets_that_ask_for_different_augmentation_are_an_error_unless_all_is_set(plan: MakePlan) -> None:
+    pair = toy("x", data(0), augment=FACES), toy("y", data(1))
+    with pytest.raises(SpecError, match=r"different augmentation \(x: Augment\(crop=44.*set crop, flip and rotate under"):
+        plan(*pair)
+    assert plan(*pair, augment={"crop": 6, "flip": False, "rotate": 0.0}).augment == Augment(crop=6)
+
+
+def test_a_crop_larger_than_the_images_is_an_error_that_says_what_to_set(plan: MakePlan) -> None:
+    with pytest.raises(SpecError, match=r"augment\.crop = 9: larger than the images, which are 8x8; set size or augment\.crop"):
+        plan(augment={"crop": 9})
+
+
+def test_ten_crops_without_a_crop_are_an_error(plan: MakePlan) -> None:
+    with pytest.raises(SpecError, match=r"test\.crops = 10 needs augment\.crop"):
+        plan(test={"crops": 10})
+
+
+def test_different_classes_are_an_error_with_both_lists_and_the_line_to_add(plan: MakePlan) -> None:
+    with pytest.raises(SpecError) as caught:
+        plan(toy("x", data(0)), toy("y", data(1), classes=("c", "b", "contempt")))
+    message = str(caught.value)
+    assert "x has a, b, c; y has c, b, contempt" in message
+    assert message.endswith('add the shared ones to the sweep file: classes = ["b", "c"]')
+
+
+def test_the_line_to_add_is_the_one_that_helps(plan: MakePlan) -> None:
+    made = plan(toy("x", data(0)), toy("y", data(1), classes=("c", "b", "contempt")), classes=["b", "c"])
+    assert made.classes == ("b", "c")
+    assert {p.classes for p in made.prepared.values()} == {("b", "c")}
+    assert made.prepared["y"].splits["test"]["classes"] == {"b": 10, "c": 10}
+
+
+def test_no_shared_class_says_so(plan: MakePlan) -> None:
+    with pytest.raises(SpecError, match="they share none"):
+        plan(toy("x", data(0)), toy("y", data(1), classes=("p", "q", "r")))
+
+
+def test_the_same_classes_in_another_order_are_brought_into_one(plan: MakePlan) -> None:
+    made = plan(toy("x", data(0)), toy("y", data(1), classes=("c", "a", "b")))
+    assert made.classes == ("a", "b", "c")
+    images, labels = made.prepared["y"].samples("test").images, made.prepared["y"].labels("test")
+    np.testing.assert_array_equal(labels, (images[:, 0, 0, 0] // 10 + 2) % 3)  # 0, 1, 2 there are c, a, b
+
+
+def test_a_class_that_a_dataset_lacks_is_an_error_with_its_list(plan: MakePlan) -> None:
+    with pytest.raises(SpecError, match=r"classes: dataset 'x' has no contempt; its classes are a, b, c"):
+        plan(classes=["a", "contempt"])
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_class_missing_from_a_split_is_an_error_that_names_both_and_what_to_do(plan: MakePlan, split: str) -> None:
+    lacking = toy("y", data(1, **{split: [0, 2] * 10}))
+    with pytest.raises(DataError) as caught:
+        plan(toy("x", data(0)), lacking)
+    message = str(caught.value)
+    assert f"dataset 'y': its {split} split has no image of class 'b'" in message
+    assert 'classes = ["a", "c"]' in message
+    assert plan(toy("x", data(0)), lacking, classes=["a", "c"]).classes == ("a", "c")
+
+
+def test_more_shots_than_a_class_has_are_found_when_planning(plan: MakePlan) -> None:
+    with pytest.raises(DataError, match=r"shots = 19: class '[abc]' of dataset '[xy]' has only 18 training images"):
+        plan(adapters=["none", "fine-tune"], shots=19)
+
+
+def test_shots_do_not_matter_where_nobody_uses_them(plan: MakePlan) -> None:
+    assert plan(adapters=["none", "dann"], shots=1000).runs
+
+
+def test_an_empty_dataset_is_an_error_that_names_it(plan: MakePlan) -> None:
+    empty = Samples(np.zeros((0, 1, 8, 8), np.uint8), np.zeros(0, np.int64))
+    with pytest.raises(DataError, match=r"dataset 'y', split 'train': is empty"):
+        plan(toy("x", data(0)), toy("y", {"train": empty, "test": empty}))
+
+
+# What a worker is handed
+
+
+def texts(value: Any) -> set[str]:
+    if isinstance(value, str):
+        return {value}
+    if isinstance(value, Mapping):
+        return set().union(*map(texts, value.values()))
+    return set().union(*map(texts, value)) if isinstance(value, (list, tuple)) else set()
+
+
+def test_a_job_is_plain_values(plan: MakePlan) -> None:
+    made = plan(adapters=["none", "fine-tune", "own"])
+    for run in made.runs:
+        assert json.loads(json.dumps(made.job(run))) == made.job(run) | {
+            "augment": json.loads(json.dumps(made.job(run)["augment"]))
+        }
+
+
+def test_a_pretrainings_job_names_no_target(plan: MakePlan) -> None:
+    made = plan()
+    assert made.job(found(made, SUPERVISED, target=None))["target"] is None
+
+
+@pytest.mark.parametrize("method", ["dann", "fine-tune", "own", "all", "images"])
+def test_no_job_names_a_file_with_labels_other_than_of_its_sources(plan: MakePlan, method: str) -> None:
+    made = plan(adapters=["none", method])
+    for run in made.runs:
+        of_sources = {str(made.prepared[s].path("train", "labels")) for s in run.sources}
+        assert {t for t in texts(made.job(run)) if "labels" in t} == of_sources
+
+
+def test_a_job_carries_its_options_and_seed(plan: MakePlan) -> None:
+    made = plan(adapters=["dann"], dann={"weight": 0.7}, conv4={"width": 8})
+    job = made.job(found(made, "dann", seed=1))
+    assert (job["options"], job["backbone"], job["seed"]) == ({"weight": 0.7}, ["conv4", {"width": 8}], 1)
