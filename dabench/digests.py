@@ -51,13 +51,13 @@ def _code(cls: type) -> str:
 
 @functools.lru_cache(maxsize=256)  # asked for each run of a sweep
 def _meaning(source: str) -> str:
-    """Return Python source as its syntax tree in one text, without docstrings."""
+    """Return Python source in one layout, without comments and docstrings."""
     tree = ast.parse(textwrap.dedent(source))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and body and _is_text(body[0]):
             node.body = body[1:]
-    return ast.dump(tree)
+    return ast.unparse(tree)  # ast.dump differs between versions of Python
 
 
 def _is_text(node: ast.stmt) -> bool:

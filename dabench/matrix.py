@@ -116,7 +116,7 @@ class _Reader:
         self.records: dict[tuple[str, tuple[str, ...], str | None, int], Record] = {}
         self.missing: list[str] = []
         for run in sweep["runs"]:
-            record = store.find(run["digest"], tuple(run["tests"]), network=False)
+            record = store.find(run["digest"], {t: self.tests[t].facts["digest"] for t in run["tests"]}, network=False)
             if record:
                 self.records[run["method"], tuple(run["sources"]), run["target"], run["seed"]] = record
             else:

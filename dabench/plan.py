@@ -84,6 +84,10 @@ class Plan:
         """Side of the image that the network sees."""
         return self.augment.crop or self.size
 
+    def test_digests(self, run: Run) -> dict[str, str]:
+        """Return what a run's predictions are of: dataset -> digest of its prepared data."""
+        return {t: self.prepared[t].digest for t in run.tests}
+
     def job(self, run: Run) -> dict[str, Any]:
         """Return all that a worker needs for a run, as plain values: what is not in it, the worker does not have."""
         adapter = None if run.method == SUPERVISED else self.adapters[run.method]
@@ -108,6 +112,7 @@ class Plan:
             "sources": [grant_source(self.prepared[s]) for s in run.sources],
             "target": target,
             "tests": {t: grant_test(self.prepared[t]) for t in run.tests},
+            "test_digests": self.test_digests(run),
             "parent": run.parent,
         }
 
@@ -176,7 +181,8 @@ def _augment(sweep: Sweep, datasets: Mapping[str, Dataset]) -> Augment:
     if len(wanted) > 1 and {"crop", "flip", "rotate"} > set(sweep.augment):
         rows = "; ".join(f"{n}: {d.augment}" for n, d in datasets.items())
         raise SpecError(f"the datasets ask for different augmentation ({rows}); set crop, flip and rotate under [augment]")
-    return replace(next(iter(wanted)), **sweep.augment)
+    chosen = replace(next(iter(wanted)), **sweep.augment)
+    return chosen if chosen.crop else replace(chosen, crop=None)
 
 
 def _runs(plan: Plan) -> list[Run]:

@@ -56,7 +56,7 @@ class Samples:
 class Augment:
     """Training augmentation, drawn anew for each image of each batch."""
 
-    crop: int | None = setting(None, "side of the random crop in pixels (the centre when testing); none: whole image", low=1)
+    crop: int | None = setting(None, "side of the random crop in pixels (the centre when testing); 0: the whole image", low=0)
     flip: bool = setting(False, "mirror left-right with probability 1/2")
     rotate: float = setting(0.0, "largest rotation to either side in degrees, drawn uniformly", low=0, high=180)
 

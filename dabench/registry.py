@@ -47,8 +47,10 @@ class Entry:
         """Return the plugin with `options` (a table of its Options) set; raise PluginError if it is broken."""
         if self.plugin is None:
             raise PluginError(f"{self.kind} '{self.name}' ({self.origin}) cannot be used: {self.error}")
-        if isinstance(self.plugin, Plugin) and not options:
-            return self.plugin
+        if isinstance(self.plugin, Plugin):
+            if not options:
+                return self.plugin
+            options = {**dataclasses.asdict(self.plugin.options), **options}
         cls = self.plugin if isinstance(self.plugin, type) else type(self.plugin)
         return cls(build(cls.Options, options or {}, (variant and self.name.removesuffix("*") + variant) or self.name), variant)
 
@@ -118,12 +120,14 @@ class Registry:
             PluginError: the file cannot be read or run, or defines no plugin.
         """
         key = str(path if source is not None else Path(path).expanduser().resolve())
-        if key in self._files:
-            return [e for e in self._entries.values() if e.origin == f"file {key}"]
         try:
             text = source if source is not None else Path(key).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as e:
             raise PluginError(f"plugin file {path}: cannot be read ({getattr(e, 'strerror', None) or e})") from e
+        if self._files.get(key) == text:
+            return [e for e in self._entries.values() if e.origin == f"file {key}"]
+        # A file edited since, as happens beside a notebook, is read anew.
+        self._entries = {place: e for place, e in self._entries.items() if e.origin != f"file {key}"}
         module = types.ModuleType(f"dabench_plugin_{hashlib.sha256(key.encode()).hexdigest()[:12]}")
         module.__file__ = key
         module.__dict__["__dabench_source__"] = text
@@ -199,7 +203,9 @@ class Registry:
                 if problem:
                     raise PluginError(problem)
         except (Exception, SystemExit) as e:
-            self._entries.setdefault((kind, name), Entry(kind, name, origin, None, _why(e)))
+            # Under a name of its own where that of a plugin that works would be hidden.
+            name = name if (kind, name) not in self._entries else f"{name} from {origin}"
+            self._entries[kind, name] = Entry(kind, name, origin, None, _why(e))
             return
         for plugin in plugins:
             other = self._entries.get((plugin.kind, plugin.name))

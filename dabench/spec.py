@@ -187,7 +187,7 @@ def _check(sweep: Sweep, registry: Registry) -> None:
     if len({(frozenset(sources), target) for sources, target in sweep.tasks}) < len(sweep.tasks):
         raise KeyProblem("pairs", f"pairs = {list(sweep.pairs)}: a pair stands twice")
     build(Augment, sweep.augment, "augment")
-    if sweep.test.crops == 10 and sweep.augment.get("crop", 0) is None:
+    if sweep.test.crops == 10 and not sweep.augment.get("crop", True):
         raise KeyProblem("test.crops", "test.crops = 10 needs augment.crop: ten crops of the whole image are one")
 
 

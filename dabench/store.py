@@ -188,10 +188,11 @@ class Store:
         folder = self.folder / "failed"
         return {p.stem: p.read_text(encoding="utf-8") for p in sorted(folder.glob("*.txt"))} if folder.is_dir() else {}
 
-    def find(self, digest: str, tests: tuple[str, ...] = (), *, network: bool = True) -> Record | None:
+    def find(self, digest: str, tests: Mapping[str, str] | None = None, *, network: bool = True) -> Record | None:
         """Return the finished run with that digest if it is whole and has predictions for all of `tests`, else None.
 
         Args:
+            tests: dataset -> digest of its prepared data: a prediction on other images than today's is none.
             network: check the network's file too; a report has no need of it.
         """
         for folder in self.runs.glob(f"*-{digest[:10]}"):
@@ -199,7 +200,7 @@ class Store:
                 facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
                 files = {f: d for f, d in facts["files"].items() if network or f != _NETWORK}
                 whole = all(file_digest(folder / file) == expected for file, expected in files.items())
-                if whole and facts["digest"] == digest and set(tests) <= set(facts["tests"]):
+                if whole and facts["digest"] == digest and (tests or {}).items() <= facts["tests"].items():
                     return Record(folder, facts)
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 continue  # half-written or damaged: not finished

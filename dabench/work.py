@@ -64,7 +64,7 @@ def execute(job: Mapping[str, Any], store: Store, registry: Registry) -> None:
         "seed": job["seed"],
         "digest": job["digest"],
         "parent": job["parent"],
-        "tests": list(job["tests"]),
+        "tests": job["test_digests"],
         "classes": job["classes"],
         "steps": trainer.trace.steps,
         "checkpoints": predictions.steps,

@@ -137,7 +137,7 @@ class Fabrication:
             "seed": run.seed,
             "digest": run.digest,
             "parent": run.parent,
-            "tests": list(run.tests),
+            "tests": {t: digest(t) for t in run.tests},
             "seconds": {"train": 1.0, "test": 0.5, "total": 1.5},
             "environment": {
                 "dabench": "0.1.0",

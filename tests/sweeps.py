@@ -85,7 +85,7 @@ def stored_logits(of: Tiny, folder: Path) -> dict[tuple[str, str], NDArray[np.fl
     """Return (run name, dataset) -> logits of every finished run of the sweep."""
     found = {}
     for run in of.plan.runs:
-        record = Store(folder).find(run.digest, run.tests)
+        record = Store(folder).find(run.digest, of.plan.test_digests(run))
         if record is not None:
             found.update({(run.name, test): np.array(record.logits(test)) for test in run.tests})
     return found

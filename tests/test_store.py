@@ -29,7 +29,7 @@ def claimed(folder: Path, **recipe: Any) -> Store:
 def with_run(folder: Path) -> tuple[Store, Path]:
     """Return a store with one finished run, and that run's folder."""
     store = claimed(folder)
-    facts = {"digest": DIGEST, "tests": ["pale", "fonts/a"], "name": "none_bright_s0"}
+    facts = {"digest": DIGEST, "tests": {"pale": "01", "fonts/a": "02"}, "name": "none_bright_s0"}
     store.add("none_bright_s0", DIGEST, facts, {"pale": LOGITS, "fonts/a": LOGITS + 1}, lambda path: _write(path, b"network"))
     return store, store.runs / f"none_bright_s0-{DIGEST[:10]}"
 
@@ -75,7 +75,13 @@ def test_a_digest_with_the_same_beginning_is_not_found(tmp_path: Path) -> None:
 
 def test_a_run_without_predictions_for_a_test_set_is_not_found(tmp_path: Path) -> None:
     store, _ = with_run(tmp_path / "out")
-    assert store.find(DIGEST, ("pale", "bright")) is None
+    assert store.find(DIGEST, {"pale": "01", "bright": "03"}) is None
+
+
+def test_predictions_on_other_data_of_the_same_name_are_not_found(tmp_path: Path) -> None:
+    store, _ = with_run(tmp_path / "out")
+    assert store.find(DIGEST, {"pale": "01"}) is not None
+    assert store.find(DIGEST, {"pale": "99"}) is None
 
 
 def truncate(path: Path) -> None:
