@@ -37,12 +37,14 @@ def read_baseline(name: str | Path) -> Baseline:
     try:
         text = path.read_text(encoding="utf-8")
         value: Baseline = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-        if not isinstance(value["cells"], list):
-            raise ValueError("cells must be a list")
-        lacking = [key for key in ("name", "kind", "title", "source", "metric") if key not in value]
+        if not isinstance(value, dict):
+            raise ValueError("it must be a table")
+        lacking = [key for key in ("name", "kind", "title", "source", "metric", "cells") if key not in value]
         if lacking:
             raise ValueError(f"it lacks {', '.join(lacking)}; make one with dabench baseline NAME --from RUNS")
-    except (OSError, ValueError, KeyError, TypeError) as e:
+        if not isinstance(value["cells"], list):
+            raise ValueError("cells must be a list")
+    except (OSError, ValueError) as e:
         raise StoreError(f"baseline {path}: cannot be read ({e})") from e
     return value
 

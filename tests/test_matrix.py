@@ -132,6 +132,16 @@ def test_groups_of_the_test_set_are_drawn_together(tmp_path: Path) -> None:
     assert (on_hand.low, on_hand.high) == pytest.approx((20, 80))
 
 
+def test_groups_of_the_test_set_are_drawn_together_for_a_gain_too(tmp_path: Path) -> None:
+    # What adabn wins are the five images of one of two groups: 0, 50 or 100 points in every resample.
+    sets = {"print": Made("P"), "hand": Made("H", groups=[0] * 5 + [1] * 5)}
+    fabrication = Fabrication(lambda run, test: 0 if run.method == "adabn" else 5, sets, {"none": NONE, "adabn": ADABN})
+    matrix = read_matrix(fabrication.write(tmp_path / "s"))
+    grouped, single = gain(matrix, "adabn", "print", "hand"), gain(matrix, "adabn", "hand", "print")
+    assert (grouped.low, grouped.mean, grouped.high) == pytest.approx((0, 50, 100))
+    assert (single.low, single.high) == pytest.approx((20, 80))
+
+
 def test_the_confusion_matrix_counts_the_images_of_all_seeds(matrix: Matrix) -> None:
     # print on print: one of the four x is taken for y, with both seeds.
     found = matrix.confusion[key_of("none", ["print"], None, "print")]

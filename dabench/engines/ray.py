@@ -95,6 +95,7 @@ class _Worker(tune.Trainable):  # type: ignore[misc]
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.job = json.loads(new_config["job"])
+        self._last_result = None  # Tune's record of the run before, with its job: shots of another's target
         return True
 
     def step(self) -> dict[str, Any]:

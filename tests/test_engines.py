@@ -1,0 +1,276 @@
+"""Both engines give the same, to the bit, whatever the order, the folder and where the plugins came from."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from dabench.data.view import Target, View
+from dabench.drive import Outcome, carry_out, finished, to_do
+from dabench.engines import inline
+from dabench.engines.queue import Event, Queue
+from dabench.network import Network
+from dabench.plan import Run
+from dabench.protocols import Adapter
+from dabench.registry import Registry
+from dabench.store import Store
+from dabench.train import Trainer
+from sweeps import PLUGINS, SHAPES, Tiny, identical, stored_logits, tiny
+
+ADAPTERS = ("none", "fine-tune", "dann", "maml", "halves", "multiplies")
+
+
+def registered() -> Registry:
+    """Return a registry with an object that exists in this process alone."""
+
+    class Multiplies(Adapter):
+        name = "multiplies"
+
+        def __init__(self, factor: float) -> None:
+            super().__init__()
+            self.factor = factor
+
+        def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
+            net.head.weight.data *= self.factor
+            return net
+
+    registry = Registry(entry_points=False)
+    registry.register(Multiplies(3.0))
+    return registry
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory, _cache: Path) -> Path:
+    """A folder with a user's plugin file in it."""
+    folder = tmp_path_factory.mktemp("engines")
+    (folder / "mine").mkdir()
+    shutil.copy(PLUGINS / "misfits.py", folder / "mine" / "misfits.py")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sweep(places: Path, _cache: Path) -> Tiny:
+    """The sweep, planned in a working directory of its own, with a plugin file named relative to it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DABENCH_CACHE", str(_cache))
+        patch.chdir(places)
+        return tiny(places, ADAPTERS, plugins=(SHAPES, Path("mine/misfits.py")), registry=registered())
+
+
+@pytest.fixture(scope="module")
+def by_inline(sweep: Tiny, places: Path) -> tuple[Path, Outcome, list[Event]]:
+    """The sweep done in this process: folder, outcome, events."""
+    events: list[Event] = []
+    return places / "inline", sweep.run(places / "inline", "inline", events.append), events
+
+
+@pytest.fixture(scope="module")
+def by_ray(sweep: Tiny, places: Path, running_ray: None) -> tuple[Path, Outcome, list[Event]]:
+    """The sweep done by Ray from another working directory, the plugin file no longer there."""
+    events: list[Event] = []
+    elsewhere = places / "elsewhere"
+    elsewhere.mkdir()
+    (places / "mine" / "misfits.py").rename(places / "mine" / "moved.py")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(elsewhere)
+        return places / "ray", sweep.run(places / "ray", "ray", events.append), events
+
+
+Done = tuple[Path, Outcome, list[Event]]
+
+
+def test_ray_does_every_run(sweep: Tiny, by_ray: Done) -> None:
+    assert (by_ray[1].done, by_ray[1].failed, Store(by_ray[0]).failures()) == (len(sweep.plan.runs), 0, {})
+
+
+def test_inline_does_every_run(sweep: Tiny, by_inline: Done) -> None:
+    assert (by_inline[1].done, by_inline[1].failed, Store(by_inline[0]).failures()) == (len(sweep.plan.runs), 0, {})
+
+
+def test_ray_and_inline_give_bit_identical_logits(sweep: Tiny, by_ray: Done, by_inline: Done) -> None:
+    assert identical(stored_logits(sweep, by_ray[0]), stored_logits(sweep, by_inline[0]))
+
+
+def test_ray_and_inline_give_bit_identical_networks(sweep: Tiny, by_ray: Done, by_inline: Done) -> None:
+    for run in sweep.plan.runs:
+        one, other = (Store(folder).network(run.digest).read_bytes() for folder in (by_ray[0], by_inline[0]))
+        assert one == other
+
+
+def test_ray_and_inline_give_the_same_losses(sweep: Tiny, by_ray: Done, by_inline: Done) -> None:
+    for run in sweep.plan.runs:
+        one, other = (Store(folder).find(run.digest) for folder in (by_ray[0], by_inline[0]))
+        assert one is not None
+        assert other is not None
+        assert one.facts["losses"] == other.facts["losses"]
+
+
+@pytest.mark.parametrize(("name", "factor"), [("halves", 0.5), ("multiplies", 3.0)])
+def test_a_users_plugin_does_its_work_in_the_workers(sweep: Tiny, by_ray: Done, name: str, factor: float) -> None:
+    from safetensors.torch import load_file
+
+    store = Store(by_ray[0])
+    run = next(r for r in sweep.plan.runs if r.method == name)
+    assert run.parent is not None
+    before, after = load_file(store.network(run.parent)), load_file(store.network(run.digest))
+    torch.testing.assert_close(after["head.weight"], factor * before["head.weight"])
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_order_of_the_runs_makes_no_difference(sweep: Tiny, by_inline: Done, tmp_path: Path, seed: int) -> None:
+    shuffled = list(sweep.plan.runs)
+    random.Random(seed).shuffle(shuffled)
+    store = Store(tmp_path / "out")
+    carry_out(sweep.file, replace(sweep.plan, runs=()), store, sweep.registry, "inline")
+    inline.run_all(sweep.plan, shuffled, store, sweep.registry, lambda event: None)
+    assert identical(stored_logits(sweep, tmp_path / "out"), stored_logits(sweep, by_inline[0]))
+
+
+def test_threads_and_random_numbers_of_the_process_make_no_difference(sweep: Tiny, by_inline: Done, tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    torch.manual_seed(12345)
+    try:
+        sweep.run(tmp_path / "out")
+    finally:
+        torch.set_num_threads(before)
+    assert identical(stored_logits(sweep, tmp_path / "out"), stored_logits(sweep, by_inline[0]))
+
+
+def test_another_seed_gives_other_logits(places: Path, by_inline: Done, sweep: Tiny, tmp_path: Path) -> None:
+    other = tiny(tmp_path, ["none"], head="", overrides=["seeds=[1]"])
+    other.run(tmp_path / "out")
+    one = stored_logits(sweep, by_inline[0])["supervised_bright_s0", "pale"]
+    two = stored_logits(other, tmp_path / "out")["supervised_bright_s1", "pale"]
+    assert one.shape == two.shape
+    assert one.tobytes() != two.tobytes()
+
+
+def test_a_run_keeps_the_logits_of_every_checkpoint(sweep: Tiny, by_inline: Done) -> None:
+    logits = stored_logits(sweep, by_inline[0])["supervised_bright_s0", "pale"]
+    assert logits.shape == (2, 48, 4)  # checkpoints, test images, classes
+
+
+def test_checkpoints_differ(sweep: Tiny, by_inline: Done) -> None:
+    middle, end = stored_logits(sweep, by_inline[0])["supervised_bright_s0", "pale"]
+    assert middle.tobytes() != end.tobytes()
+
+
+def test_an_adapted_network_is_tested_on_its_target_and_its_source(sweep: Tiny, by_inline: Done) -> None:
+    record = Store(by_inline[0]).find(sweep.digest("dann_bright_pale_s0"))
+    assert record is not None
+    assert sorted(record.facts["tests"]) == ["bright", "pale"]
+
+
+def test_a_run_says_what_it_was_computed_with(sweep: Tiny, by_inline: Done) -> None:
+    record = Store(by_inline[0]).find(sweep.digest("supervised_bright_s0"))
+    assert record is not None
+    environment = record.facts["environment"]
+    assert (environment["torch"], environment["precision"]) == (torch.__version__, "fp32")
+
+
+@pytest.mark.parametrize("done", ["by_inline", "by_ray"])
+def test_every_run_starts_after_its_pretraining_is_done(request: pytest.FixtureRequest, done: str) -> None:
+    _, _, events = request.getfixturevalue(done)
+    finished_so_far: set[str] = set()
+    for event in events:
+        if event.what == "started" and event.run.parent:
+            assert event.run.parent in finished_so_far
+        if event.what == "done":
+            finished_so_far.add(event.run.digest)
+
+
+# Going on
+
+
+def test_running_again_does_nothing(sweep: Tiny, by_inline: Done) -> None:
+    outcome = sweep.run(by_inline[0])
+    assert (outcome.there, outcome.done, outcome.failed) == (len(sweep.plan.runs), 0, 0)
+
+
+def test_running_with_the_other_engine_goes_on_with_the_same_store(sweep: Tiny, by_inline: Done) -> None:
+    assert sweep.run(by_inline[0], "ray").there == len(sweep.plan.runs)
+
+
+@pytest.fixture
+def copied(by_inline: Done, tmp_path: Path) -> Path:
+    """A copy of the finished sweep, to be damaged."""
+    return Path(shutil.copytree(by_inline[0], tmp_path / "copied"))
+
+
+def test_only_what_is_damaged_is_done_again(sweep: Tiny, by_inline: Done, copied: Path) -> None:
+    run = next(r for r in sweep.plan.runs if r.name == "fine-tune_bright_pale_s0")
+    (copied / "runs" / run.folder / "logits-pale.npy").unlink()
+    again: list[str] = []
+    sweep.run(copied, listen=lambda event: again.append(event.run.name) if event.what == "done" else None)
+    assert again == ["fine-tune_bright_pale_s0"]
+    assert identical(stored_logits(sweep, copied), stored_logits(sweep, by_inline[0]))
+
+
+def test_a_lost_pretraining_is_done_again_without_what_came_of_it(sweep: Tiny, by_inline: Done, copied: Path) -> None:
+    run = next(r for r in sweep.plan.runs if r.name == "supervised_bright_s0")
+    shutil.rmtree(copied / "runs" / run.folder)
+    assert sweep.run(copied).done == 1
+    assert identical(stored_logits(sweep, copied), stored_logits(sweep, by_inline[0]))
+
+
+def test_redo_does_everything_again(sweep: Tiny, copied: Path) -> None:
+    outcome = carry_out(sweep.file, sweep.plan, Store(copied), sweep.registry, "inline", redo=True)
+    assert (outcome.there, outcome.done) == (0, len(sweep.plan.runs))
+
+
+def test_more_seeds_go_on_in_the_same_folder(tmp_path: Path) -> None:
+    tiny(tmp_path, ["none"]).run(tmp_path / "out")
+    outcome = tiny(tmp_path, ["none"], overrides=["seeds=2"]).run(tmp_path / "out")
+    assert (outcome.there, outcome.done) == (2, 2)
+
+
+def test_a_shared_pretraining_is_trained_once(sweep: Tiny) -> None:
+    names = [run.name for run in sweep.plan.runs if run.target is None]
+    assert sorted(names) == ["maml_bright_s0", "maml_pale_s0", "supervised_bright_s0", "supervised_pale_s0"]
+
+
+def test_what_others_wait_for_is_done_first(sweep: Tiny, tmp_path: Path) -> None:
+    order = [run.target is None for run in to_do(sweep.plan, finished(sweep.plan, Store(tmp_path)))]
+    assert order == sorted(order, reverse=True)
+
+
+# The queue
+
+
+def run_named(name: str, parent: str | None = None) -> Run:
+    return Run(name, ("bright",), None, 0, (), "0", parent, digest=name)
+
+
+def test_a_child_waits_for_its_parent() -> None:
+    queue = Queue([run_named("child", "parent"), run_named("parent")], lambda event: None)
+    first = queue.next()
+    assert first is not None
+    assert (first.method, queue.next(), queue.empty) == ("parent", None, False)
+    queue.done(first, 0.0)
+    second = queue.next()
+    assert second is not None
+    assert second.method == "child"
+
+
+def test_a_parent_that_is_not_in_the_queue_is_done_already() -> None:
+    queue = Queue([run_named("child", "parent")], lambda event: None)
+    assert queue.next() is not None
+
+
+def test_children_of_what_failed_are_skipped_and_the_others_stay() -> None:
+    events: list[tuple[str, str]] = []
+    runs = [run_named("parent"), run_named("child", "parent"), run_named("other")]
+    queue = Queue(runs, lambda event: events.append((event.what, event.run.method)))
+    first = queue.next()
+    assert first is not None
+    queue.failed(first, "broken")
+    second = queue.next()
+    assert second is not None
+    assert (events[1:3], second.method) == ([("failed", "parent"), ("skipped", "child")], "other")
