@@ -75,8 +75,9 @@ def plan_sweep(
     from dabench.estimate import seconds_each
 
     file = _read(sweep, set, plugins)
-    plan = make_plan(file.sweep, REGISTRY, data_folder(data), _note)
     store = Store(_out(out, file.sweep.name))
+    store.check(file.sweep.recipe)
+    plan = make_plan(file.sweep, REGISTRY, data_folder(data), _note)
     there = finished(plan, store)
     left = to_do(plan, there)
     return Planned(plan, there, left, seconds_each(plan, left, store, REGISTRY), at_once(file.sweep, engine))
@@ -130,8 +131,9 @@ def run_sweep(
 
     say: Callable[[str], None] = (lambda line: None) if quiet else _note
     file = _read(sweep, set, plugins)
-    plan = make_plan(file.sweep, REGISTRY, data_folder(data), say)
     store = Store(_out(out, file.sweep.name))
+    store.check(file.sweep.recipe)
+    plan = make_plan(file.sweep, REGISTRY, data_folder(data), say)
     runs = list(plan.runs) if redo else to_do(plan, finished(plan, store))
     if runs:
         say(f"{file.sweep.name}: {len(plan.runs)} runs, {len(plan.runs) - len(runs)} stand, {len(runs)} to do -> {store.folder}")
@@ -257,6 +259,8 @@ def show(kind: Kind, name: str, *, plugins: Sequence[str | Path] = ()) -> dict[s
 
 def _parameters(backbone: Any) -> str:
     """Return the number of parameters under the study's conditions, or why it cannot be said."""
+    if backbone.name.endswith("/*"):
+        return f"as the model: dabench show backbone {backbone.name.removesuffix('*')}MODEL"
     from dabench.network import build_network, parameter_count
 
     for channels, size in ((3, 44), (3, 224)):

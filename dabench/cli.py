@@ -180,7 +180,7 @@ def _sweep(a: argparse.Namespace) -> int:
     if outcome.failed:
         print(f"Reasons: {folder}/failed/. Try the failed runs again with: {_again(a)}")
         return _FAILED
-    print(f"Next: dabench report {folder} --metric balanced-accuracy | dabench cite {folder}")
+    print(f"Next: dabench report {folder} --metric balanced-accuracy, or dabench cite {folder}")
     return _DONE
 
 

@@ -168,7 +168,7 @@ def comparison(matrix: Matrix, baseline: Baseline) -> Table:
 
 def place(cell: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return what identifies a cell across tables."""
-    return cell["adapter"], cell["backbone"], tuple(cell["sources"]), cell.get("target"), cell["test"]
+    return cell["adapter"], cell["backbone"], tuple(cell["sources"]), cell.get("target"), cell["test"], cell.get("labels", "0")
 
 
 def _trained(cell: Mapping[str, Any], labels: Mapping[str, str]) -> str:

@@ -91,6 +91,8 @@ def carry_out(
     Raises:
         StoreError: the store is another sweep's or cannot be written.
     """
+    if redo or len(finished(plan, store)) < len(plan.runs):
+        _try_network(plan)
     store.claim(_record(file, plan), file.sweep.recipe, file.text)
     for name, dataset in plan.datasets.items():
         _keep_dataset(store, plan, name, dataset)
@@ -114,6 +116,13 @@ def carry_out(
         except KeyboardInterrupt:
             interrupted = True
     return Outcome(store, len(there), counts["done"], counts["failed"] + counts["skipped"], interrupted)
+
+
+def _try_network(plan: Plan) -> None:
+    """Build the network once, so that a backbone that cannot take these images is told of now, not by every run."""
+    from dabench.network import build_network
+
+    build_network(plan.backbone, plan.channels, plan.input_size, len(plan.classes), plan.sweep.pretrained)
 
 
 def _engine(name: Engine) -> Callable[..., None]:

@@ -158,7 +158,7 @@ def read_matrix(store: Store, metric: str = "accuracy", selection: str = "last")
             if cell and counts is not None:
                 cells.append(cell)
                 confusion[key_of(adapter, sources, target, test)] = counts
-    gains = [g for g in (_gain(reader, a, s, t, measure) for a, s, t, _ in _rows(sweep) if t) if g]
+    gains = [g for g in (_gain(reader, *won, measure) for won in _wins(sweep)) if g]
     datasets = {n: dict(test.facts) for n, test in reader.tests.items()}
     runs = sorted(r.facts["digest"] for r in reader.records.values())
     whole = digest([sweep["digest"], runs, {n: f["digest"] for n, f in datasets.items()}])
@@ -178,6 +178,13 @@ def _rows(sweep: Mapping[str, Any]) -> list[tuple[str, tuple[str, ...], str | No
         else:
             rows += [(name, s, None, datasets) for s in alone if not facts["own_pretraining"] or s in {x for x, _ in tasks}]
     return rows
+
+
+def _wins(sweep: Mapping[str, Any]) -> list[tuple[str, tuple[str, ...], str]]:
+    """Return every (adapter, sources, target) that may gain over `none`: all but the plain training itself."""
+    adapters = {name: sweep["adapters"][name] for name in sweep["sweep"]["adapters"]}
+    others = [name for name, facts in adapters.items() if facts["adapts"] or facts["own_pretraining"]]
+    return [(name, tuple(sources), target) for name in others for sources, target in sweep["tasks"]]
 
 
 def _method(reader: _Reader, adapter: str) -> str:
@@ -225,12 +232,13 @@ def _cell(
 
 def _gain(reader: _Reader, adapter: str, sources: tuple[str, ...], target: str, measure: Metric) -> Gain | None:
     method = _method(reader, adapter)
+    trained_for = target if reader.sweep["adapters"][adapter]["adapts"] else None
     plain = reader.seeds("supervised", sources, None)
-    seeds = [s for s in reader.seeds(method, sources, target) if s in plain]
+    seeds = [s for s in reader.seeds(method, sources, trained_for) if s in plain]
     if not seeds:
         return None
     truth, k = reader.tests[target], len(reader.sweep["classes"])
-    adapted = reader.predictions(method, sources, target, target, seeds)
+    adapted = reader.predictions(method, sources, trained_for, target, seeds)
     none = reader.predictions("supervised", sources, None, target, seeds)
     mean = point(truth.labels, adapted, measure, k) - point(truth.labels, none, measure, k)
     values = resampled(truth.labels, [adapted, none], truth.groups, measure, k)
@@ -241,11 +249,11 @@ def _gain(reader: _Reader, adapter: str, sources: tuple[str, ...], target: str, 
         at_home = point(truth.labels, reader.predictions("supervised", (target,), None, target, seeds), measure, k)
         gap = at_home - point(truth.labels, none, measure, k)
         closed = _percent(mean / gap) if gap > 0 else None
-    labels = reader.records[method, sources, target, seeds[0]].facts["labels"]
+    labels = reader.records[method, sources, trained_for, seeds[0]].facts["labels"]
     facts = {n: t.facts for n, t in reader.tests.items()}
     name = label_of(reader.sweep, facts, sources, target)
     return Gain(name, adapter, list(sources), target, labels, _percent(mean), _percent(low), _percent(high), closed, len(seeds))
 
 
 def _percent(value: float) -> float:
-    return round(100 * value, 4)
+    return round(100 * value, 4) + 0.0  # no -0.0

@@ -169,10 +169,8 @@ def _check_counts(name: str, prepared: Prepared) -> None:
         for label, count in prepared.splits[split]["classes"].items():
             if count == 0:
                 others = [c for c in prepared.classes if c != label]
-                raise DataError(
-                    f"dataset '{name}': its {split} split has no image of class '{label}'; add some, or leave the class out "
-                    f"with classes = {json.dumps(others)}"
-                )
+                advice = f", or leave the class out with classes = {json.dumps(others)}" if len(others) > 1 else ""
+                raise DataError(f"dataset '{name}': its {split} split has no image of class '{label}'; add some{advice}")
 
 
 def _augment(sweep: Sweep, datasets: Mapping[str, Dataset]) -> Augment:

@@ -91,12 +91,9 @@ class Store:
         Raises:
             StoreError: it cannot be written, holds something else, or the same sweep with other settings.
         """
+        self.check(recipe)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            if (self.folder / "sweep.json").exists():
-                self._same_sweep(self.read_sweep(), recipe)
-            elif any(p.name not in ("report",) for p in self.folder.iterdir()):
-                raise StoreError(f"{self.folder}: is not empty and no sweep's output; give another folder with --out")
             for name in ("runs", "datasets", "report", "failed"):
                 (self.folder / name).mkdir(exist_ok=True)
             for leftover in self.runs.glob(".*"):
@@ -106,6 +103,16 @@ class Store:
         except OSError as e:
             raise StoreError(f"{self.folder}: cannot be written ({e.strerror or e}); give another folder with --out") from e
 
+    def check(self, recipe: Mapping[str, Any]) -> None:
+        """Raise StoreError if the folder cannot become, or is not, the output of the sweep with this recipe; change nothing."""
+        there = next(p for p in (self.folder, *self.folder.absolute().parents) if p.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK):
+            raise StoreError(f"{self.folder}: cannot be written; give another folder with --out")
+        if (self.folder / "sweep.json").exists():
+            self._same_sweep(self.read_sweep(), recipe)
+        elif self.folder.exists() and any(self.folder.iterdir()):
+            raise StoreError(f"{self.folder}: is not empty and no sweep's output; give another folder with --out")
+
     def _same_sweep(self, there: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
         name = there["sweep"].get("name")
         if name != recipe["name"]:
@@ -114,7 +121,8 @@ class Store:
             )
         old, new = _flat(there["recipe"]), _flat(dict(recipe))
         changed = [f"{k}: {old.get(k)} -> {new.get(k)}" for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]
-        if changed:
+        # Settings under which nothing came to an end, a loss that diverged say, bind nobody.
+        if changed and any(self.runs.glob("[!.]*")):
             raise StoreError(
                 f"{self.folder}: holds the sweep '{name}' with other settings ({'; '.join(changed)}); "
                 f"give another folder, for example --out {self.folder}-2"
@@ -129,14 +137,18 @@ class Store:
                 with open(folder / f".{part}.npy", "wb") as f:
                     np.lib.format.write_array(f, np.ascontiguousarray(values), allow_pickle=False)
                 os.replace(folder / f".{part}.npy", folder / f"{part}.npy")
-        write_text(folder / "facts.json", json.dumps(facts, indent=1, sort_keys=True) + "\n")
+        files = {p.name: file_digest(p) for p in sorted(folder.glob("[!.]*.npy"))}
+        write_text(folder / "facts.json", json.dumps({**facts, "files": files}, indent=1, sort_keys=True) + "\n")
 
     def dataset(self, name: str) -> TestSet:
         """Return what is kept of a dataset; raise StoreError if it is not there."""
         folder = self.folder / "datasets" / _safe(name)
         try:
             facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-            arrays = {p.stem: np.load(p, allow_pickle=False) for p in sorted(folder.glob("[!.]*.npy"))}
+            damaged = [f for f, expected in facts["files"].items() if file_digest(folder / f) != expected]
+            if damaged:
+                raise ValueError(f"{damaged[0]} has changed")
+            arrays = {f.removesuffix(".npy"): np.load(folder / f, allow_pickle=False) for f in facts["files"]}
             attributes = {k.removeprefix("attribute-"): v for k, v in arrays.items() if k.startswith("attribute-")}
             return TestSet(arrays["labels"], arrays.get("groups"), attributes, facts)
         except (OSError, ValueError, KeyError) as e:

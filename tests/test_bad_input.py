@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from fabricated import two_sets
 from PIL import Image
+from tiny_sweeps import SHAPES, TINY
 
 from dabench.cli import main
-from sweeps import SHAPES, TINY
 
 pytestmark = pytest.mark.usefixtures("registry_restored")
 
@@ -244,11 +244,12 @@ def test_shots_larger_than_a_class_are_refused_with_the_class_and_how_many_it_ha
 
 
 def test_a_class_missing_from_a_split_is_refused_with_what_to_do(sweep: Fails, tmp_path: Path) -> None:
-    pictures(tmp_path / "a", train__cat=9, train__dog=9, test__cat=2)
-    pictures(tmp_path / "b", train__cat=9, train__dog=9, test__cat=2, test__dog=2)
+    trained = {"train__cat": 9, "train__dog": 9, "train__owl": 9}
+    pictures(tmp_path / "a", **trained, test__cat=2, test__owl=2)
+    pictures(tmp_path / "b", **trained, test__cat=2, test__dog=2, test__owl=2)
     line = sweep(folders("a", "b"))
     assert "dataset 'a': its test split has no image of class 'dog'" in line
-    assert 'classes = ["cat"]' in line
+    assert 'classes = ["cat", "owl"]' in line
 
 
 @pytest.mark.parametrize("made", [True, False])

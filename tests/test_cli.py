@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 from fabricated import two_sets
+from tiny_sweeps import SHAPES, TINY
 
 import dabench
 from dabench import cli, doctor
 from dabench.cli import main
 from dabench.errors import StoreError
-from sweeps import SHAPES, TINY
 
 pytestmark = pytest.mark.usefixtures("registry_restored")
 

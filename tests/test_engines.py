@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, stored_logits, tiny
 
 from dabench.data.view import Target, View
 from dabench.drive import Outcome, carry_out, finished, to_do
@@ -21,7 +22,6 @@ from dabench.protocols import Adapter
 from dabench.registry import Registry
 from dabench.store import Store
 from dabench.train import Trainer
-from sweeps import PLUGINS, SHAPES, Tiny, identical, stored_logits, tiny
 
 ADAPTERS = ("none", "fine-tune", "dann", "maml", "halves", "multiplies")
 

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, stored_logits, tiny
 
 from dabench.drive import Outcome
 from dabench.engines.queue import Event
 from dabench.store import Store
-from sweeps import PLUGINS, SHAPES, Tiny, identical, stored_logits, tiny
 
 MISFITS = (SHAPES, PLUGINS / "misfits.py")
 TESTS = Path(__file__).parent
@@ -41,8 +41,7 @@ def test_the_outcome_counts_what_was_done_and_what_was_not(sweep: Faulty) -> Non
 
 def test_the_runs_that_are_sound_stand(sweep: Faulty) -> None:
     planned, _, store, _ = sweep
-    stand = sorted(r.name for r in planned.plan.runs if store.find(r.digest, r.tests))
-    assert stand == ["halves_bright_pale_s0", "supervised_bright_s0", "supervised_pale_s0"]
+    assert planned.standing(store.folder) == ["halves_bright_pale_s0", "supervised_bright_s0", "supervised_pale_s0"]
 
 
 def test_the_runs_that_failed_leave_nothing_half_made(sweep: Faulty) -> None:
@@ -111,7 +110,7 @@ def with_dead_worker(tmp_path_factory: pytest.TempPathFactory, _cache: Path, run
 
 def test_a_dead_worker_fails_its_own_run_alone(with_dead_worker: tuple[Tiny, Outcome, Store]) -> None:
     planned, _, store = with_dead_worker
-    missing = sorted(r.name for r in planned.plan.runs if not store.find(r.digest, r.tests))
+    missing = sorted({run.name for run in planned.plan.runs} - set(planned.standing(store.folder)))
     assert [name for name in missing if "diverges" not in name] == ["exits_bright_pale_s0", "exits_pale_bright_s0"]
 
 
@@ -137,7 +136,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from dabench import store
-from sweeps import tiny
+from tiny_sweeps import tiny
 
 folder, moment = Path(sys.argv[1]), sys.argv[2]
 done = 0

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_sweeps import PLUGINS, SHAPES, Tiny, tiny
 
 from dabench.data.splits import choose_shots
 from dabench.firewall import grant_source, grant_target, grant_test, labels_used
 from dabench.registry import Registry
 from dabench.store import Store
-from sweeps import PLUGINS, SHAPES, Tiny, tiny
 
 # Those that may see labels come first: what they were given must be gone when the others search.
 CHEATS = ("cheat-full", "careless", "cheat-few-shot", "cheat-unlabelled", "cheat-none")

@@ -76,10 +76,17 @@ def caption(matrix: Matrix) -> str:
     sweep = matrix.sweep["sweep"]
     groups = [f["label"] for n, f in matrix.datasets.items() if f.get("grouped")]
     seeds = len(matrix.sweep["seeds"])
-    units = f"groups of {', '.join(groups)}, else images" if groups else "images"
+    units = (
+        "images"
+        if not groups
+        else "groups"
+        if len(groups) == len(matrix.datasets)
+        else f"groups of {', '.join(groups)}, else images"
+    )
+    units = f"seeds and {units}" if seeds > 1 else units
     return (
         f"{matrix.metric.replace('-', ' ').capitalize()} in % on the test split, mean of {seeds} "
-        f"seed{'s' if seeds != 1 else ''}, with 95 % bootstrap intervals over seeds and {units}. "
+        f"seed{'s' if seeds != 1 else ''}, with 95 % bootstrap intervals over {units}. "
         f"Backbone {matrix.sweep['backbone']['name']}; checkpoint chosen by '{matrix.selection}'; "
         f"{_shots(sweep['shots'])} for few-shot adapters; digest {matrix.digest[:12]}."
     )
@@ -96,7 +103,7 @@ def unfinished(matrix: Matrix) -> list[str]:
     total = len(matrix.sweep["runs"])
     lines = [f"Unfinished: {len(matrix.missing)} of {total} runs are missing; the numbers are of those that stand."]
     for name, reason in matrix.failed.items():
-        lines.append(f"  failed {name}: {reason.splitlines()[0]}")
+        lines.append(f"  failed {name}: {reason.splitlines()[0].removeprefix(f'{name}: ')}")
     others = [m for m in matrix.missing if m.replace("/", "-") not in matrix.failed]
     if others:
         lines.append(f"  not done: {', '.join(others[:6])}{f' and {len(others) - 6} more' if len(others) > 6 else ''}")

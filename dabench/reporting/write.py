@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from dabench.errors import StoreError
 from dabench.matrix import Matrix
 from dabench.reporting import formats
 from dabench.store import Store, write_text
 
 
-def write_report(matrix: Matrix, store: Store) -> None:
+def write_report(matrix: Matrix, store: Store) -> Path:
     """Write results.json, matrix and gains as Markdown, CSV and LaTeX, and the confusion matrices as pictures.
+
+    Another metric than accuracy gets a folder of its own in the report folder, and overwrites nothing.
 
     Raises:
         StoreError: the report folder cannot be written.
@@ -26,10 +31,12 @@ def write_report(matrix: Matrix, store: Store) -> None:
         "gains.csv": formats.gains_csv(matrix),
         "gains.tex": formats.gains_tex(matrix),
     }
+    folder = store.report if matrix.metric == "accuracy" else store.report / re.sub(r"[^A-Za-z0-9.-]", "-", matrix.metric)
     try:
-        store.report.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
-            write_text(store.report / name, text)
-        draw_confusions(matrix, store.report / "confusion")
+            write_text(folder / name, text)
+        draw_confusions(matrix, folder / "confusion")
     except OSError as e:
-        raise StoreError(f"{store.report}: cannot be written ({e.strerror or e})") from e
+        raise StoreError(f"{folder}: cannot be written ({e.strerror or e})") from e
+    return folder

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.drive import Outcome, carry_out, load
+from dabench.drive import Outcome, carry_out, finished, load
 from dabench.engines.queue import Event
 from dabench.places import data_folder
 from dabench.plan import Plan, make_plan
@@ -56,6 +56,11 @@ class Tiny:
     def run(self, folder: Path, engine: str = "inline", listen: Callable[[Event], None] = lambda event: None) -> Outcome:
         """Do what is missing in `folder`."""
         return carry_out(self.file, self.plan, Store(folder), self.registry, engine, listen=listen)  # type: ignore[arg-type]
+
+    def standing(self, folder: Path) -> list[str]:
+        """Return the names of the runs that stand in `folder`, sorted."""
+        there = finished(self.plan, Store(folder))
+        return sorted(run.name for run in self.plan.runs if run.digest in there)
 
     def digest(self, name: str) -> str:
         """Return the digest of the run of that name."""
