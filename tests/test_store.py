@@ -186,6 +186,14 @@ def test_a_dataset_without_groups_has_none(tmp_path: Path) -> None:
     assert store.dataset("pale").groups is None
 
 
+def test_a_damaged_dataset_is_an_error(tmp_path: Path) -> None:
+    store = claimed(tmp_path / "out")
+    store.add_dataset("pale", {}, {"labels": np.array([1, 0, 2])})
+    flip(store.folder / "datasets" / "pale" / "labels.npy")
+    with pytest.raises(StoreError, match=r"labels\.npy has changed\); run the sweep again"):
+        store.dataset("pale")
+
+
 def test_a_dataset_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="run the sweep again to write it anew"):
         claimed(tmp_path / "out").dataset("pale")

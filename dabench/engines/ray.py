@@ -147,6 +147,7 @@ def run_all(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry, l
 
 def _start() -> None:
     logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a run that fails is told to the listener, without tracebacks
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ray.init(
