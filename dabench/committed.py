@@ -162,7 +162,7 @@ def comparison(matrix: Matrix, baseline: Baseline) -> Table:
         # What a network was adapted to is not in its name: the sources of two targets would read the same.
         what = (some["adapter"], some["name"], _trained(some, labels))
         rows.append((*what, _number(mine), _number(other), between, _verdict(mine, other)))
-    columns = ("adapter", "model-train-test", "trained on", "measured", f"{baseline['kind']}", "difference", "")
+    columns = ("adapter", "model-train-test", "trained on", "measured", f"baseline ({baseline['kind']})", "difference", "")
     return Table(f"{matrix.sweep['sweep']['name']} beside baseline {baseline['name']}, {matrix.metric} %", columns, tuple(rows))
 
 
