@@ -62,7 +62,8 @@ def test_its_terms_of_use_are_named(dataset: Dataset) -> None:
 def test_it_can_be_cited_and_found(dataset: Dataset) -> None:
     if declared_by_path(dataset):
         pytest.skip("declared in a sweep file, which cites it")
-    assert dataset.homepage.startswith("https://")
+    # A set that is not published has no home.
+    assert dataset.homepage.startswith("https://") or dataset.licence.startswith("private")
     assert re.match(r"@\w+\{[\w:-]+,\n", dataset.citation)
     assert dataset.citation.count("{") == dataset.citation.count("}")
 

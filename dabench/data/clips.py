@@ -1,0 +1,182 @@
+"""Which clips a folder holds, of whom and of which class: by `<subject>/<class>[_take].mp4`, or by a CSV."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dabench.errors import DataError, nearest
+
+VIDEOS = {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp"}
+PARTICIPANTS = "participants.csv"
+_OURS = ("subject", "clip")
+_ATTRIBUTE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ -]*")
+
+Row = tuple[int, dict[str, str]]
+"""The line of a CSV file, and column -> value."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip as declared: its place below the root, its subject, its class, and what else is known (as text)."""
+
+    name: str
+    subject: str
+    label: str
+    take: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+def clips_in_folder(root: Path, classes: Sequence[str], who: str) -> tuple[list[Clip], dict[str, str]]:
+    """Return the clips below `root`, by name, and the files that are none of them with the reason.
+
+    Raises:
+        DataError: a clip of no known class, or two of one (subject, class, take).
+    """
+    clips, skipped = [], {}
+    for path in sorted(p for p in root.rglob("*") if p.is_file()):
+        name = PurePosixPath(path.relative_to(root).as_posix())
+        if any(part.startswith(".") for part in name.parts) or (len(name.parts) == 1 and path.suffix.lower() == ".csv"):
+            continue
+        if path.suffix.lower() not in VIDEOS:
+            skipped[str(name)] = f"no video by its name ('{path.suffix}')"
+        elif len(name.parts) != 2:
+            skipped[str(name)] = "does not lie in a folder of its subject (<subject>/<class>[_take].mp4)"
+        else:
+            label, take = _class_and_take(name, classes, who)
+            clips.append(Clip(str(name), name.parts[0], label, take))
+    _refuse_twice(clips, who)
+    return clips, skipped
+
+
+def _class_and_take(name: PurePosixPath, classes: Sequence[str], who: str) -> tuple[str, str]:
+    """Return ("happy", "2") of happy_2.mp4; a known class may hold underscores itself."""
+    if not classes:
+        label, _, take = name.stem.partition("_")
+        return label, take
+    for label in sorted(classes, key=len, reverse=True):
+        if name.stem.lower() == label.lower() or name.stem.lower().startswith(f"{label.lower()}_"):
+            return label, name.stem[len(label) + 1 :]
+    raise DataError(f"{who}: {name}: its name begins with none of the classes {', '.join(classes)}; rename or remove it")
+
+
+def _refuse_twice(clips: Sequence[Clip], who: str) -> None:
+    seen: dict[tuple[str, str, str], str] = {}
+    for clip in clips:
+        key = (clip.subject, clip.label, clip.take)
+        if key in seen:
+            raise DataError(
+                f"{who}: {seen[key]} and {clip.name} are both subject '{clip.subject}', class '{clip.label}', "
+                f"take '{clip.take}'; remove one of them or give it another take"
+            )
+        seen[key] = clip.name
+
+
+def clips_in_csv(table: Path, columns: Mapping[str, str], classes: Sequence[str], who: str) -> list[Clip]:
+    """Return the clips that a CSV names, in its order; `columns` says which column is the path, the class, the subject.
+
+    Paths are relative to the CSV's folder. A column `take` tells clips of one subject and class apart; every other
+    column is an attribute.
+
+    Raises:
+        DataError: a column, a value or a class is wrong; the line is named.
+    """
+    clips: dict[str, Clip] = {}
+    for line, row in _rows(table, list(columns.values()), who):
+        where = f"{who}: {table}, line {line}"
+        name, label, subject = (row.pop(columns[c]) for c in ("path", "class", "subject"))
+        place = PurePosixPath(name.replace("\\", "/"))
+        if place.is_absolute() or ".." in place.parts:
+            raise DataError(f"{where}: path '{name}' must be relative and below {table.parent}")
+        if str(place) in clips:
+            raise DataError(f"{where}: '{name}' is there twice; remove one of the lines")
+        if classes and label not in classes:
+            raise DataError(f"{where}: class '{label}' is none of {', '.join(classes)}{nearest(label, classes)}")
+        take = row.pop("take", str(place))
+        _check_attributes(row, where)
+        clips[str(place)] = Clip(str(place), subject, label, take, row)
+    _refuse_twice(list(clips.values()), who)
+    return list(clips.values())
+
+
+def with_participants(clips: Sequence[Clip], table: Path, who: str) -> list[Clip]:
+    """Return the clips with the attributes of their subjects from `table` (column subject, and any others), if it is there."""
+    if not table.is_file():
+        return list(clips)
+    people: dict[str, dict[str, str]] = {}
+    for line, row in _rows(table, ["subject"], who):
+        where = f"{who}: {table}, line {line}"
+        subject = row.pop("subject")
+        if subject in people:
+            raise DataError(f"{where}: subject '{subject}' is there twice; remove one of the lines")
+        _check_attributes(row, where)
+        people[subject] = row
+    twice = {a for c in clips for a in c.attributes} & {a for row in people.values() for a in row}
+    if twice:
+        raise DataError(f"{who}: {table}: column '{min(twice)}' is in the table of the clips, too; keep it in one of them")
+    return [replace(c, attributes={**c.attributes, **people.get(c.subject, {})}) for c in clips]
+
+
+def _rows(table: Path, needed: Sequence[str], who: str) -> Iterator[Row]:
+    try:
+        with open(table, encoding="utf-8-sig", newline="") as f:
+            reader = csv.reader(f)
+            header = [h.strip() for h in next(reader, [])]
+            missing = [c for c in needed if c not in header]
+            if missing:
+                raise DataError(
+                    f"{who}: {table}, line 1: no column '{missing[0]}'{nearest(missing[0], header)}; it has: {', '.join(header)}"
+                )
+            if len(set(header)) < len(header) or "" in header:
+                raise DataError(f"{who}: {table}, line 1: columns must have different names: {', '.join(header)}")
+            for values in reader:
+                if not any(values):
+                    continue
+                where = f"{who}: {table}, line {reader.line_num}"
+                if len(values) != len(header):
+                    raise DataError(f"{where}: {len(values)} values, but {len(header)} columns ({', '.join(header)})")
+                row = {h: v.strip() for h, v in zip(header, values, strict=True)}
+                empty = [c for c in needed if not row[c]]
+                if empty:
+                    raise DataError(f"{where}: column '{empty[0]}' is empty; every line needs it")
+                yield reader.line_num, row
+    except FileNotFoundError as e:
+        raise DataError(f"{who}: there is no {table}") from e
+    except (OSError, UnicodeDecodeError, csv.Error) as e:
+        raise DataError(f"{who}: {table} is no readable CSV in UTF-8 ({e})") from e
+
+
+def _check_attributes(row: Mapping[str, str], where: str) -> None:
+    for name in row:
+        if name in _OURS or not _ATTRIBUTE.fullmatch(name):
+            raise DataError(
+                f"{where}: '{name}' cannot name an attribute: use letters, digits, '_', '-', spaces; not {', '.join(_OURS)}"
+            )
+
+
+def attributes_of(clips: Sequence[Clip]) -> dict[str, NDArray[np.generic]]:
+    """Return name -> (number of clips,) array: whole numbers, numbers (a gap is NaN), else text (a gap is empty)."""
+    values: dict[str, list[str]] = {"subject": [c.subject for c in clips], "clip": [c.name for c in clips]}
+    for name in dict.fromkeys(a for c in clips for a in c.attributes):
+        values[name] = [c.attributes.get(name, "") for c in clips]
+    return {name: np.array(v) if name in _OURS else _typed(v) for name, v in values.items()}
+
+
+def _typed(values: Sequence[str]) -> NDArray[np.generic]:
+    kinds: list[tuple[Callable[[str], int | float], type]] = [
+        (int, np.int64),
+        (lambda v: float(v) if v else float("nan"), np.float64),
+    ]
+    for read, dtype in kinds:
+        try:
+            if any(values):
+                return np.array([read(v) for v in values], dtype)
+        except (ValueError, OverflowError):
+            continue
+    return np.array(values)

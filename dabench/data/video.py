@@ -1,0 +1,155 @@
+"""One clip to a few small grey frames: decoded at native size, made grey, perhaps cut to the face, resized with antialiasing.
+
+Run as a module it is a worker: it reads one request a line (JSON) and answers each with one line. decord and OpenCV are
+imported by the worker alone, so a decoder that crashes on a broken file takes nothing else with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dabench.digests import digest
+
+FORMAT = 1
+_DECODED_AT_ONCE = 64_000_000
+"""Bytes of native frames held at a time: thirty frames of a 4K clip together would be 750 MB."""
+
+
+class ClipError(Exception):
+    """Why a clip gives no frames, in a few words."""
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """What is taken from each clip.
+
+    Attributes:
+        frames: frames a clip.
+        size: side of the square frames in pixels.
+        skip_start, skip_end: parts of the clip (0 to 1) that are left out at its ends.
+        face: cut each frame to its largest face; frames without one are left out.
+    """
+
+    frames: int = 30
+    size: int = 48
+    skip_start: float = 0.0
+    skip_end: float = 0.0
+    face: bool = False
+
+
+def positions(length: int, cutting: Cutting) -> list[int]:
+    """Return the frame numbers to take from a clip of `length` frames: evenly spaced, each in the middle of its stretch.
+
+    Raises:
+        ClipError: the part that is kept has fewer frames than are wanted.
+    """
+    first, last = round(length * cutting.skip_start), length - round(length * cutting.skip_end)
+    kept = max(0, last - first)
+    if kept < cutting.frames:
+        part = "" if kept == length else f" of {length} in the part that is kept"
+        raise ClipError(f"too short: {kept} frames{part}, {cutting.frames} wanted")
+    return [first + (2 * i + 1) * kept // (2 * cutting.frames) for i in range(cutting.frames)]
+
+
+def read_clip(path: Path, cutting: Cutting) -> NDArray[np.uint8]:
+    """Return the frames of a clip, (N, size, size) uint8 grey; N is `frames`, or with `face` as many as show a face.
+
+    Raises:
+        ClipError: it is empty, no video, too short, or shows no face.
+    """
+    try:
+        if path.stat().st_size == 0:
+            raise ClipError("is empty (0 bytes)")
+    except OSError as e:
+        raise ClipError(f"cannot be read ({e.strerror})") from e
+    import decord
+
+    try:
+        # One thread: every core has a process of its own.
+        reader = decord.VideoReader(str(path), num_threads=1)
+        length = len(reader)
+    except Exception as e:  # decord's own errors are RuntimeError, and others under it
+        raise ClipError("is no video that can be decoded") from e
+    wanted = positions(length, cutting)
+    try:
+        frames = [small for native in _native(reader, wanted) if (small := _small(native, cutting)) is not None]
+    except Exception as e:
+        raise ClipError(f"is damaged ({str(e).strip().splitlines()[0][:80] if str(e).strip() else type(e).__name__})") from e
+    if not frames:
+        raise ClipError(f"no face found in any of its {len(wanted)} frames")
+    return np.stack(frames)
+
+
+def _native(reader: Any, wanted: list[int]) -> Iterator[NDArray[np.uint8]]:
+    """Yield the frames at native size, (H, W, 3) uint8, a bounded number of them decoded at a time."""
+    size = int(np.prod(reader[wanted[0]].shape))
+    step = max(1, _DECODED_AT_ONCE // size)
+    for start in range(0, len(wanted), step):
+        yield from reader.get_batch(wanted[start : start + step]).asnumpy()
+
+
+def _small(native: NDArray[np.uint8], cutting: Cutting) -> NDArray[np.uint8] | None:
+    """Return a frame as (size, size) uint8, or None where a face is asked for and none is found."""
+    from PIL import Image
+
+    from dabench.data.resize import fitted
+
+    grey = Image.fromarray(native).convert("L")
+    if cutting.face:
+        from dabench.data.faces import largest_face
+
+        box = largest_face(grey)
+        if box is None:
+            return None
+        grey = grey.crop(box)
+    small: NDArray[np.uint8] = fitted(grey, 1, cutting.size)[0]
+    return small
+
+
+def kept_at(work: Path, path: Path, cutting: Cutting) -> Path:
+    """Return where the decoded frames of a clip are kept; another place once the file or what is cut changes.
+
+    Raises:
+        ClipError: there is no such file.
+    """
+    try:
+        facts = path.stat()
+    except OSError as e:
+        raise ClipError("is not there" if isinstance(e, FileNotFoundError) else f"cannot be read ({e.strerror})") from e
+    key = digest([FORMAT, str(path.resolve()), facts.st_size, facts.st_mtime_ns, asdict(cutting)])
+    return work / key[:2] / f"{key[:24]}.npy"
+
+
+def _serve(requests: IO[str], answers: IO[str]) -> None:
+    """Decode each requested clip into its place; an answer is the reason why there are no frames, or empty."""
+    for line in requests:
+        request = json.loads(line)
+        target = Path(request["target"])
+        reason = ""
+        try:
+            frames = read_clip(Path(request["path"]), Cutting(**request["cutting"]))
+            # Under another name first: an interrupted worker leaves no half a clip.
+            scratch = target.with_name(f"{target.stem}.{os.getpid()}.part")
+            with open(scratch, "wb") as f:
+                np.save(f, frames, allow_pickle=False)
+            os.replace(scratch, target)
+        except ClipError as e:
+            reason = str(e)
+        answers.write(json.dumps({"reason": reason}) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    # The answers have a channel of their own: what the decoder prints goes nowhere.
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    _serve(sys.stdin, channel)

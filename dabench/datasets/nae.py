@@ -1,0 +1,30 @@
+"""NAE, "Non-Actor Emotions": clips of Koreans aged 18 to 84 who are no actors, seven emotions. Private."""
+
+from __future__ import annotations
+
+from dabench.datasets.fer2013 import EMOTIONS
+from dabench.datasets.video_folder import VideoFolder
+from dabench.protocols import FACES
+
+
+class NAE(VideoFolder):
+    """The study's non-actor videos: 174 subjects, about ten seconds of each emotion at 30 fps, thirty frames of each clip.
+
+    The set is not published: this reads a copy of yours, in the layout of video-folder with the seven emotions as classes.
+    """
+
+    name = "nae"
+    label = "NAE"
+    title = "non-actor expressions, thirty frames of each video, 48x48, seven expressions"
+    classes = EMOTIONS
+    licence = "private; not published"
+    obtain = (
+        "The set is private. Put your copy into the raw folder as <subject>/<class>[_take].mp4, the classes being "
+        f"{', '.join(EMOTIONS)}; participants.csv (subject, age, sex, ...) adds attributes."
+    )
+    augment = FACES
+    citation = """@misc{kim-nonactors,
+  title = {Recognizing Emotions from Out-of-domain Facial Expressions Produced by Non-Actors},
+  author = {Kim and others},
+  howpublished = {Seoul National University}
+}"""

@@ -1,0 +1,205 @@
+"""Clips in subject folders or named by a CSV."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from clips import clip, people
+
+from dabench.data.video import ClipError, Cutting, positions
+from dabench.datasets.nae import NAE
+from dabench.datasets.video_folder import VideoFolder
+from dabench.errors import DataError
+from dabench.protocols import Samples
+
+QUICK: dict[str, Any] = {"frames": 4, "size": 12}
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("DABENCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def read(root: Path, **options: Any) -> Mapping[str, Samples]:
+    return VideoFolder(VideoFolder.Options(**{**QUICK, **options})).prepare(root)
+
+
+def refusal(root: Path, **options: Any) -> str:
+    with pytest.raises(DataError) as caught:
+        read(root, **options)
+    assert str(caught.value).startswith("dataset 'video-folder': ")
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def total(splits: Mapping[str, Samples]) -> int:
+    return sum(len(s.images) for s in splits.values())
+
+
+def table(root: Path, text: str, name: str = "clips.csv") -> Path:
+    root.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text(text, encoding="utf-8")
+    return root
+
+
+def test_frames_are_evenly_spaced_over_the_clip() -> None:
+    assert positions(40, Cutting(frames=4)) == [5, 15, 25, 35]
+
+
+def test_the_ends_of_a_clip_can_be_left_out() -> None:
+    assert positions(100, Cutting(frames=5, skip_start=0.2, skip_end=0.3)) == [25, 35, 45, 55, 65]
+
+
+def test_a_clip_with_fewer_frames_than_wanted_is_too_short() -> None:
+    with pytest.raises(ClipError, match="too short: 3 frames, 4 wanted"):
+        positions(3, Cutting(frames=4))
+
+
+def test_every_clip_gives_its_frames_small_and_grey(tmp_path: Path) -> None:
+    splits = read(people(tmp_path / "raw"))
+    assert total(splits) == 6 * 2 * 4
+    assert splits["train"].images.shape[1:] == (1, 12, 12)
+    assert splits["train"].images.dtype == np.uint8
+
+
+def test_the_label_is_the_class_in_the_file_name(tmp_path: Path) -> None:
+    for samples in read(people(tmp_path / "raw")).values():
+        bright = samples.images.mean((1, 2, 3)) > 120
+        np.testing.assert_array_equal(samples.labels, bright.astype(np.int64))
+
+
+def test_frames_grow_brighter_as_the_clip_does(tmp_path: Path) -> None:
+    images = read(people(tmp_path / "raw"))["train"].images[:4].mean((1, 2, 3))
+    np.testing.assert_allclose(np.diff(images), 10, atol=3)
+
+
+def test_nobody_is_in_two_splits(tmp_path: Path) -> None:
+    splits = read(people(tmp_path / "raw"))
+    subjects = [set(s.attributes["subject"].tolist()) for s in splits.values()]
+    assert sum(map(len, subjects)) == len(set().union(*subjects)) == 6
+
+
+def test_two_subjects_are_too_few_for_three_splits(tmp_path: Path) -> None:
+    assert "each class needs at least three subjects" in refusal(people(tmp_path / "raw", subjects=2))
+
+
+def test_participants_give_attributes_to_every_frame(tmp_path: Path) -> None:
+    root = people(tmp_path / "raw")
+    table(root, "subject,age,sex\n" + "".join(f"s{i},{20 + i},{'fm'[i % 2]}\n" for i in range(6)), "participants.csv")
+    for samples in read(root).values():
+        ages = [20 + int(s[1:]) for s in samples.attributes["subject"]]
+        np.testing.assert_array_equal(samples.attributes["age"], ages)
+
+
+def test_a_csv_names_the_clips_and_their_attributes(tmp_path: Path) -> None:
+    root = people(tmp_path / "raw")
+    rows = [f"s{i}/{c}.mp4,{c},person {i},{i}" for i in range(6) for c in ("happy", "sad")]
+    table(root, "file,emotion,who,age\n" + "\n".join(rows))
+    columns = {"path_column": "file", "class_column": "emotion", "subject_column": "who"}
+    splits = read(root, csv="clips.csv", **columns)
+    assert total(splits) == 48
+    assert set(splits["test"].attributes) == {"subject", "clip", "age"}
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda p: p.write_bytes(b""), "is empty (0 bytes)"),
+        (lambda p: p.write_text("not a video"), "is no video that can be decoded"),
+        (lambda p: clip(p, frames=3), "too short: 3 frames, 4 wanted"),
+        (lambda p: p.with_suffix(".txt").write_text("a note"), "no video by its name ('.txt')"),
+    ],
+    ids=["zero bytes", "text", "too short", "no video"],
+)
+class TestBadFile:
+    def test_it_is_listed_with_its_reason_and_the_rest_is_read(
+        self, make: Callable[[Path], Any], reason: str, tmp_path: Path, cache: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        root = people(tmp_path / "raw")
+        make(root / "s0" / "sad_2.mp4")
+        assert total(read(root)) == 48
+        assert "1 files skipped" in (said := capfd.readouterr().err)
+        assert reason in said
+        assert reason in (cache / ".clips" / "video-folder-skipped.csv").read_text()
+
+    def test_strict_makes_it_an_error(self, make: Callable[[Path], Any], reason: str, tmp_path: Path) -> None:
+        root = people(tmp_path / "raw")
+        make(root / "s0" / "sad_2.mp4")
+        assert reason in refusal(root, strict=True)
+
+
+def test_a_folder_of_bad_files_alone_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "raw" / "s0").mkdir(parents=True)
+    (tmp_path / "raw" / "s0" / "happy.mp4").write_bytes(b"")
+    assert "holds no usable clip (the first: s0/happy.mp4: is empty (0 bytes))" in refusal(tmp_path / "raw")
+
+
+def test_two_files_of_one_subject_class_and_take_are_an_error(tmp_path: Path) -> None:
+    for name in ("happy_1.mp4", "happy_1.mov"):
+        table(tmp_path / "raw" / "s0", "", name)
+    assert "s0/happy_1.mov and s0/happy_1.mp4 are both subject 's0', class 'happy', take '1'" in refusal(tmp_path / "raw")
+
+
+def test_a_clip_of_no_known_class_is_an_error(tmp_path: Path) -> None:
+    table(tmp_path / "raw" / "s0", "", "bored.mp4")
+    assert "s0/bored.mp4: its name begins with none of the classes happy, sad" in refusal(
+        tmp_path / "raw", classes=("happy", "sad")
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,class\na.mp4,happy\n", "line 1: no column 'subject'"),
+        ("path,class,subject\na.mp4,happy,s0\nb.mp4,happy\n", "line 3: 2 values, but 3 columns"),
+        ("path,class,subject\na.mp4,,s0\n", "line 2: column 'class' is empty"),
+        ("path,class,subject\na.mp4,hapy,s0\n", "line 2: class 'hapy' is none of happy, sad; did you mean 'happy'?"),
+        ("path,class,subject\n../a.mp4,happy,s0\n", "line 2: path '../a.mp4' must be relative"),
+        ("path,class,subject\na.mp4,sad,s0\na.mp4,sad,s0\n", "line 3: 'a.mp4' is there twice"),
+        ("path,class,subject,a/b\na.mp4,sad,s0,1\n", "line 2: 'a/b' cannot name an attribute"),
+    ],
+)
+def test_a_wrong_csv_is_an_error_that_names_the_line(text: str, message: str, tmp_path: Path) -> None:
+    assert message in refusal(table(tmp_path / "raw", text), csv="clips.csv", classes=("happy", "sad"))
+
+
+def test_decoded_clips_are_used_again(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = people(tmp_path / "raw")
+    first = read(root)
+    monkeypatch.setattr("dabench.data.video_pool._Pool.run", lambda *_: pytest.fail("decoded again"))
+    np.testing.assert_array_equal(read(root)["test"].images, first["test"].images)
+    assert not list(cache.rglob("*.part"))
+
+
+def test_nae_has_the_seven_emotions() -> None:
+    assert NAE().classes == ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+
+
+def real_folder(root: Path, real_data: Callable[[str], Path]) -> Path:
+    """Six subjects: half with the clip of a face, all with one where nobody is seen."""
+    face, none = real_data("videos/single_face.mp4"), real_data("videos/no_face.mp4")
+    for subject in range(6):
+        (root / f"s{subject}").mkdir(parents=True)
+        shutil.copy(face, root / f"s{subject}" / "happy.mp4")
+        shutil.copy(none, root / f"s{subject}" / "sad.mp4")
+    return root
+
+
+def test_real_clips_are_decoded(tmp_path: Path, real_data: Callable[[str], Path]) -> None:
+    assert total(read(real_folder(tmp_path / "raw", real_data), frames=30, size=48)) == 6 * 2 * 30
+
+
+def test_real_clips_without_a_face_are_skipped_and_counted(
+    tmp_path: Path, real_data: Callable[[str], Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("cv2", reason="finding faces needs opencv-python-headless")
+    splits = read(real_folder(tmp_path / "raw", real_data), face=True)
+    assert total(splits) == 6 * 4
+    assert "6 files skipped" in (said := capfd.readouterr().err)
+    assert "no face found in any of its 4 frames" in said
