@@ -14,7 +14,6 @@ from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
-import dabench
 from dabench.data.video import ClipError, Cutting, kept_at
 from dabench.errors import DataError, StoreError
 
@@ -124,7 +123,7 @@ class _Pool:
             return None
 
     def _start(self) -> subprocess.Popen[str]:
-        here = str(Path(dabench.__file__).parents[1])
+        here = str(Path(__file__).parents[2])
         search = os.pathsep.join([here, *filter(None, sys.path)])  # as this process finds its packages
         worker = subprocess.Popen(
             [sys.executable, "-m", "dabench.data.video"],

@@ -165,9 +165,11 @@ class VideoFolder(Dataset):
         side = np.full(len(labels), "train")
         for split, part in (("test", self.options.test), ("val", self.options.val / (1 - self.options.test))):
             rest = np.flatnonzero(side == "train")
-            held = held_out(labels[rest], groups[rest], part)
-            side[rest[held]] = split
-            if np.intersect1d(groups[side == split], groups[side != split]).size:
+            try:
+                side[rest[held_out(labels[rest], groups[rest], part)]] = split
+            except DataError:  # a single clip of each class
+                side[rest] = split
+            if not (side == "train").any() or np.intersect1d(groups[side == split], groups[side != split]).size:
                 raise DataError(
                     f"dataset '{self.name}': no subject can be held out for '{split}' without losing a class in training "
                     f"({len(np.unique(groups))} subjects with usable clips); each class needs at least three subjects"
