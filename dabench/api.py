@@ -25,6 +25,7 @@ from dabench.typed import describe
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from dabench.auditing import Audit
     from dabench.data.prepared import Prepared
     from dabench.matrix import Matrix
     from dabench.reporting.tables import Table
@@ -212,6 +213,53 @@ def prepare(
     made: Dataset = REGISTRY.make("dataset", dataset)
     folder = Path(raw).expanduser().resolve() if raw else data_folder(data) / dataset
     return prepare_dataset(made, folder, cache_folder(), rebuild=rebuild, say=_note)
+
+
+def audit(
+    *names: str | Path,
+    data: str | Path | None = None,
+    raw: str | Path | None = None,
+    plugins: Sequence[str | Path] = (),
+    set: Overrides = (),
+    radius: int | None = None,
+) -> Audit:
+    """Look for copies, near copies, conflicting labels, shared subjects and constant pictures; prepares what is not prepared.
+
+    Args:
+        names: datasets, or sweeps (shelf name or path of a .toml file), which stand for their datasets.
+        data: the folder of all raw datasets; default DABENCH_DATA.
+        raw: the raw folder of the one dataset named.
+        set: overrides of the keys of a sweep.
+        radius: bits of 64 in which the hashes of near-identical pictures may differ; default 5; -1: do not look for them.
+
+    Raises:
+        DataError, SpecError, PluginError: a name is neither, or a dataset cannot be prepared.
+    """
+    from dabench.auditing import RADIUS
+    from dabench.auditing import audit as look
+    from dabench.data.prepared import prepare as prepare_dataset
+
+    load_plugins(plugins)
+    datasets = {d.name: d for name in names for d in _datasets_of(name, set)}
+    if raw and len(datasets) != 1:
+        raise SpecError(f"raw = {raw}: is the folder of one dataset, but {len(datasets)} are named; give data instead")
+    radius = RADIUS if radius is None else radius
+    if not -1 <= radius <= 15:
+        raise SpecError(f"radius = {radius}: must be 0 to 15 bits of the 64 of a hash, or -1 to look for identical pictures only")
+    folders = {n: Path(raw).expanduser().resolve() if raw else data_folder(data) / n for n in datasets}
+    prepared = [prepare_dataset(d, folders[n], cache_folder(), say=_note) for n, d in datasets.items()]
+    return look(prepared, radius=None if radius < 0 else radius)
+
+
+def _datasets_of(name: str | Path, overrides: Overrides) -> list[Dataset]:
+    """Return the dataset of that name, or those of the sweep of that name or path."""
+    from dabench.spec import make_dataset
+
+    known = {e.name for e in REGISTRY.entries("dataset")}
+    if str(name) not in known and (str(name) in shelf() or Path(name).suffix == ".toml"):
+        file = _read(name, overrides, ())
+        return [make_dataset(file.sweep, d, REGISTRY) for d in file.sweep.datasets]
+    return [REGISTRY.make("dataset", str(name))]
 
 
 def load_plugins(files: Sequence[str | Path]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dabench import __version__
-from dabench.errors import DabenchError, SpecError
+from dabench.errors import DabenchError, SpecError, StoreError
 from dabench.protocols import KINDS
 
 _DONE, _FAILED, _WRONG = 0, 1, 2
@@ -73,6 +73,17 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--raw", metavar="DIR", help="the folder with its raw files; default: DATA/DATASET")
     sub.add_argument("--data", metavar="DIR", help="the folder of all raw datasets; default: DABENCH_DATA")
     sub.add_argument("--rebuild", action="store_true", help="decode again what is there already")
+
+    sub = verb("audit", _audit, "copies, conflicting labels, shared subjects and class balance of datasets", plugins=True)
+    sub.add_argument("names", nargs="+", metavar="DATASET|SWEEP", help="datasets, or sweeps, which stand for their datasets")
+    sub.add_argument("--raw", metavar="DIR", help="the raw folder of the one dataset named; default: DATA/DATASET")
+    sub.add_argument("--data", metavar="DIR", help="the folder of all raw datasets; default: DABENCH_DATA")
+    sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of a sweep")
+    sub.add_argument(
+        "--radius", type=int, metavar="BITS",
+        help="bits of 64 in which hashes of near-identical pictures may differ (default 5); -1: identical pictures only",
+    )  # fmt: skip
+    sub.add_argument("--out", metavar="DIR", help="folder for findings.csv and examples.png; default: audit/NAME")
 
     sub = verb("sweep", _sweep, "run what is missing of a sweep and report it", plugins=True)
     sub.add_argument("sweep", help="a shelf name (see: dabench list sweeps) or the path of a .toml file")
@@ -156,6 +167,26 @@ def _prepare(a: argparse.Namespace) -> int:
     for split, facts in prepared.splits.items():
         print(f"  {split:<5} " + ", ".join(f"{c} {n:,}" for c, n in facts["classes"].items()))
     print(f"  digest {prepared.digest}\n  cache  {prepared.folder}")
+    return _DONE
+
+
+def _audit(a: argparse.Namespace) -> int:
+    from dabench import api
+    from dabench.reporting.audit import audit_tables, write_audit
+    from dabench.reporting.terminal import print_table
+
+    found = api.audit(*a.names, data=a.data, raw=a.raw, plugins=a.plugin, set=a.set, radius=a.radius)
+    name = "+".join(Path(n).stem if n.endswith(".toml") else n.replace("/", "-") for n in a.names)
+    out = Path(a.out) if a.out else Path("audit") / name
+    console = _console()
+    for table in audit_tables(found):
+        print_table(table, console)
+        print()
+    try:
+        files = write_audit(found, out)
+    except OSError as e:
+        raise StoreError(f"{out}: cannot be written ({e.strerror or e}); give another folder with --out") from e
+    print(f"Written: {', '.join(map(str, files))}")
     return _DONE
 
 

@@ -1,0 +1,171 @@
+"""An audit as tables, as a CSV of every finding, and as a contact sheet of examples."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from dabench.auditing import Audit, Group, Kind
+from dabench.reporting.tables import EMPTY, Table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+COLUMNS = ("finding", "group", "dataset", "split", "position", "class", "subject", "across_splits", "across_datasets",
+           "conflicting_labels", "pixels", "attributes")  # fmt: skip
+_TILE, _GAP, _TEXT = 96, 8, 14
+_KINDS: tuple[Kind, ...] = ("identical", "near-identical", "constant")
+
+
+def audit_tables(audit: Audit) -> list[Table]:
+    """Return what was found, and the class balance of each dataset."""
+    return [_findings(audit), *_balance(audit)]
+
+
+def _findings(audit: Audit) -> Table:
+    limits = f"hash within {audit.radius} of 64 bits and correlation >= {audit.correlation:g}"
+    near = f"near-identical pictures, linked by pairs ({limits})"
+    titles: dict[Kind, str] = {"identical": "identical pictures", "near-identical": near}
+    rows = []
+    for kind, title in titles.items():
+        groups = audit.of(kind)
+        if kind == "near-identical" and audit.radius is None:
+            rows.append(("near-identical pictures (not looked for)", EMPTY, EMPTY))
+            continue
+        rows.append(_row(title, groups))
+        rows.append(_row("  across splits", [g for g in groups if g.across_splits]))
+        if len(audit.pictures.sets) > 1:
+            rows.append(_row("  across datasets", [g for g in groups if g.across_datasets]))
+        rows.append(_row("  with conflicting labels", [g for g in groups if g.conflicting]))
+    rows.append(("constant pictures", EMPTY, f"{len(audit.of('constant')):,}"))
+    for o in audit.overlaps:
+        rows.append(
+            (f"subjects both in {o.splits[0]} and {o.splits[1]} of {o.dataset}", f"{len(o.subjects):,}", f"{o.pictures:,}")
+        )
+    if not audit.overlaps:
+        without = [n for n, p in audit.pictures.sets.items() if not any(map(p.has_groups, p.splits))]
+        known = f" ({', '.join(without)}: subjects not known)" if without else ""
+        rows.append((f"subjects in two splits{known}", EMPTY if len(without) == len(audit.pictures.sets) else "0", EMPTY))
+    total = len(audit.pictures.part)
+    heading = f"Audit of {', '.join(audit.pictures.sets)}: {total:,} pictures"
+    return Table(heading, ("finding", "groups", "pictures"), tuple(rows))
+
+
+def _row(title: str, groups: Sequence[Group]) -> tuple[str, str, str]:
+    return title, f"{len(groups):,}", f"{sum(len(g.members) for g in groups):,}"
+
+
+def _balance(audit: Audit) -> Iterator[Table]:
+    for name, prepared in audit.pictures.sets.items():
+        rows = []
+        for split, facts in prepared.splits.items():
+            counts = [facts["classes"][c] for c in prepared.classes]
+            ratio = f"{max(counts) / min(counts):.1f}" if min(counts) else "a class is empty"
+            rows.append((split, *(f"{n:,}" for n in counts), f"{sum(counts):,}", ratio))
+        yield Table(f"Class balance of {name}", ("split", *prepared.classes, "all", "largest : smallest"), tuple(rows))
+
+
+def write_audit(audit: Audit, folder: Path) -> list[Path]:
+    """Write findings.csv and, where there is anything to see, examples.png into `folder`; return the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / "findings.csv"]
+    with open(files[0], "w", newline="", encoding="utf-8") as f:
+        writer = csv.writer(f)
+        writer.writerow(COLUMNS)
+        writer.writerows(csv_rows(audit))
+    sheet = contact_sheet(audit)
+    path = folder / "examples.png"
+    if sheet:
+        sheet.save(path)
+        files.append(path)
+    else:
+        path.unlink(missing_ok=True)  # of an earlier audit, when there was something to see
+    return files
+
+
+def csv_rows(audit: Audit) -> Iterator[list[str]]:
+    """Yield one row for each picture of each finding; subjects on both sides have a row each, without a picture."""
+    rest = {(d, s): audit.pictures.sets[d].samples(s) for d, s, _ in audit.pictures.parts}
+    for kind in _KINDS:
+        for number, group in enumerate(audit.of(kind), 1):
+            flags = ["yes" if f else "no" for f in (group.across_splits, group.across_datasets, group.conflicting)]
+            for m in group.members.tolist():
+                dataset, split, at = audit.pictures.place(m)
+                samples = rest[dataset, split]
+                subject = "" if samples.groups is None else str(samples.groups[at])
+                about = "; ".join(f"{name}={values[at]}" for name, values in samples.attributes.items())
+                pixels = audit.pictures.prints.pixels[m].decode()
+                label = str(audit.pictures.labels[m])
+                yield [kind, str(number), dataset, split, str(at), label, subject, *flags, pixels, about]
+    for o in audit.overlaps:
+        for subject in map(str, o.subjects):
+            yield ["subject in two splits", subject, o.dataset, " and ".join(o.splits), "", "", subject, "yes", "no", "", "", ""]
+
+
+def contact_sheet(audit: Audit, groups: int = 12, pictures: int = 8) -> Image.Image | None:
+    """Return up to `groups` examples of each finding, up to `pictures` pictures each; None if nothing is found."""
+    lines: list[tuple[str, list[Group]]] = []
+    for title, found in _examples(audit):
+        if found:
+            few = found[:groups]
+            lines.append((f"{title}: {len(few)} of {len(found):,}", []))
+            lines += [("", few[i : i + 2]) for i in range(0, len(few), 2)]
+    if not lines:
+        return None
+    half = pictures * (_TILE + 2) + _GAP
+    heights = [3 * _GAP if title else _TILE + _TEXT + _GAP for title, _ in lines]
+    sheet = Image.new("RGB", (2 * half + _GAP, sum(heights) + _GAP), "white")
+    draw, font, top = ImageDraw.Draw(sheet), ImageFont.load_default(), _GAP
+    for (title, row), height in zip(lines, heights, strict=True):
+        if title:
+            draw.text((_GAP, top), _plain(title), "black", font)
+        for column, group in enumerate(row):
+            for k, m in enumerate(_varied(audit, group)[:pictures]):
+                left = _GAP + column * half + k * (_TILE + 2)
+                sheet.paste(_tile(audit.pictures.image(m)), (left, top))
+                draw.text((left, top + _TILE), _plain(_caption(audit, m))[:16], "black", font)
+        top += height
+    return sheet
+
+
+def _examples(audit: Audit) -> Iterator[tuple[str, list[Group]]]:
+    """Yield titles with groups, each group under the worst that is wrong with it."""
+    kinds: tuple[Kind, ...] = ("identical", "near-identical")
+    for kind in kinds:
+        found = audit.of(kind)
+        yield f"{kind}, conflicting labels", [g for g in found if g.conflicting]
+        yield f"{kind}, across datasets", [g for g in found if g.across_datasets and not g.conflicting]
+        alike = [g for g in found if not g.conflicting and not g.across_datasets]
+        yield f"{kind}, across splits", [g for g in alike if g.across_splits]
+        yield f"{kind}, in one split", [g for g in alike if not g.across_splits]
+    yield "constant", audit.of("constant")
+
+
+def _varied(audit: Audit, group: Group) -> list[int]:
+    """Return the members with one of each place and class first, so that a few of them show what is wrong."""
+    members = group.members.tolist()
+    first = {(audit.pictures.place(m)[:2], str(audit.pictures.labels[m])): m for m in reversed(members)}
+    return sorted(members, key=lambda m: (m not in first.values(), m))
+
+
+def _caption(audit: Audit, picture: int) -> str:
+    dataset, split, _ = audit.pictures.place(picture)
+    where = f"{dataset} {split}" if len(audit.pictures.sets) > 1 else split
+    return f"{where} {audit.pictures.labels[picture]}"
+
+
+def _tile(image: NDArray[np.uint8]) -> Image.Image:
+    picture = Image.fromarray(image[0] if len(image) == 1 else np.moveaxis(image, 0, -1)).convert("RGB")
+    scale = _TILE / max(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BOX)
+
+
+def _plain(text: str) -> str:
+    # Pillow's own font knows few scripts, and without FreeType it fails on the others.
+    return text.encode("latin-1", "replace").decode("latin-1")
