@@ -12,12 +12,15 @@ from dabench.protocols import FACES, Access, Adapter, Augment, Backbone, Dataset
 from dabench.typed import setting
 
 if TYPE_CHECKING:
-    from dabench.api import audit, cite, compare, prepare, register, report, show, sweep
+    from dabench.api import audit, check, cite, compare, new, prepare, register, report, show, sweep
     from dabench.committed import read_baseline as baseline
 
 __version__ = "0.1.0"
 
-_WORDS = {name: ("dabench.api", name) for name in ("audit", "cite", "compare", "prepare", "register", "report", "show", "sweep")}
+_WORDS = {
+    name: ("dabench.api", name)
+    for name in ("audit", "check", "cite", "compare", "new", "prepare", "register", "report", "show", "sweep")
+}
 _WORDS |= {"list": ("dabench.api", "listing"), "baseline": ("dabench.committed", "read_baseline")}
 
 __all__ = [
@@ -31,8 +34,10 @@ __all__ = [
     "__version__",
     "audit",
     "baseline",
+    "check",
     "cite",
     "compare",
+    "new",
     "prepare",
     "register",
     "report",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from dabench.auditing import Audit
+    from dabench.contracts.rules import Finding
     from dabench.data.prepared import Prepared
     from dabench.matrix import Matrix
     from dabench.reporting.tables import Table
@@ -260,6 +261,35 @@ def _datasets_of(name: str | Path, overrides: Overrides) -> list[Dataset]:
         file = _read(name, overrides, ())
         return [make_dataset(file.sweep, d, REGISTRY) for d in file.sweep.datasets]
     return [REGISTRY.make("dataset", str(name))]
+
+
+def new(kind: Kind, name: str, to: str | Path | None = None) -> list[Path]:
+    """Write the package of a new plugin into the folder `to` (default: NAME), which must not be there; return its files.
+
+    Raises:
+        PluginError, StoreError: the name or the folder cannot be.
+    """
+    from dabench.scaffold import scaffold
+
+    return scaffold(kind, name, Path(to).expanduser() if to else Path(name))
+
+
+def check(
+    *names: str, raw: str | Path | None = None, data: str | Path | None = None, plugins: Sequence[str | Path] = ()
+) -> list[Finding]:
+    """Hold plugins to the contract of their kind, all that there are if none is named; return what came of every rule.
+
+    Args:
+        raw: the folder with the raw files of the dataset named; default DATA/NAME. Without raw files, the rules about
+            samples are not done.
+
+    Raises:
+        PluginError: there is no plugin of a name, or a plugin file is broken.
+    """
+    from dabench.contracts.check import check_plugins
+
+    load_plugins(plugins)
+    return check_plugins(names, REGISTRY, data_folder(data), Path(raw).expanduser().resolve() if raw else None)
 
 
 def load_plugins(files: Sequence[str | Path]) -> None:

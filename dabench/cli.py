@@ -85,6 +85,17 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     sub.add_argument("--out", metavar="DIR", help="folder for findings.csv and examples.png; default: audit/NAME")
 
+    sub = verb("new", _new, "write the package of a new plugin: module, test, README, entry point")
+    sub.add_argument("kind", choices=KINDS)
+    sub.add_argument("name", help="the plugin's name, lower case with hyphens, as my-faces")
+    sub.add_argument("--to", metavar="DIR", help="the folder to make; default: NAME")
+
+    sub = verb("check", _check, "hold plugins to the contract of their kind, and explain each failure", plugins=True)
+    sub.add_argument("names", nargs="*", metavar="NAME", help="plugins; all that there are if none is named")
+    sub.add_argument("--raw", metavar="DIR", help="the folder with the raw files of the dataset named; default: DATA/NAME")
+    sub.add_argument("--data", metavar="DIR", help="the folder of all raw datasets; default: DABENCH_DATA")
+    sub.add_argument("--json", action="store_true", help="as JSON")
+
     sub = verb("sweep", _sweep, "run what is missing of a sweep and report it", plugins=True)
     sub.add_argument("sweep", help="a shelf name (see: dabench list sweeps) or the path of a .toml file")
     sub.add_argument("--plan", action="store_true", help="say what would run and how long it may take; train nothing")
@@ -188,6 +199,33 @@ def _audit(a: argparse.Namespace) -> int:
         raise StoreError(f"{out}: cannot be written ({e.strerror or e}); give another folder with --out") from e
     print(f"Written: {', '.join(map(str, files))}")
     return _DONE
+
+
+def _new(a: argparse.Namespace) -> int:
+    from dabench import api
+
+    files = api.new(a.kind, a.name, a.to)
+    print("\n".join(map(str, files)))
+    print(f"Next: pip install -e {files[0].parent} | dabench check {a.name}; {files[1]} says what to fill in")
+    return _DONE
+
+
+def _check(a: argparse.Namespace) -> int:
+    from dabench import api
+
+    found = api.check(*a.names, raw=a.raw, data=a.data, plugins=a.plugin)
+    failed = sum(f.state == "failed" for f in found)
+    if a.json:
+        print(json.dumps([vars(f) for f in found], indent=1))
+        return _FAILED if failed else _DONE
+    for kind, name in dict.fromkeys((f.kind, f.name) for f in found):
+        print(f"{kind} {name}")
+        for f in found:
+            if (f.kind, f.name) == (kind, name):
+                print(f"  {f.state:<8}  {f.rule}{': ' if f.advice else ''}{f.advice}")
+    counts = [sum(f.state == s for f in found) for s in ("passed", "failed", "not done")]
+    print("{} rules kept, {} broken, {} not done".format(*counts))
+    return _FAILED if failed else _DONE
 
 
 def _sweep(a: argparse.Namespace) -> int:

@@ -43,7 +43,20 @@ def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert stop.value.code == 0
     found = set(re.findall(r"^    (\w+) ", capsys.readouterr().out, flags=re.M))
-    assert found >= {"list", "show", "prepare", "sweep", "report", "compare", "baseline", "cite", "doctor"}
+    assert found >= {
+        "list",
+        "show",
+        "prepare",
+        "sweep",
+        "report",
+        "compare",
+        "baseline",
+        "cite",
+        "doctor",
+        "audit",
+        "new",
+        "check",
+    }
 
 
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,4 +51,17 @@ def test_every_command_of_the_readme_is_one() -> None:
     code = re.sub(r"\s", " ", " ".join(re.findall(r"```sh\n(.*?)```", README, flags=re.S)))
     verbs = set(re.findall(r"dabench ([a-z]+) ", code))
     assert len(verbs) > 3
-    assert verbs <= {"list", "show", "prepare", "sweep", "report", "compare", "baseline", "cite", "doctor"}
+    assert verbs <= {
+        "list",
+        "show",
+        "prepare",
+        "sweep",
+        "report",
+        "compare",
+        "baseline",
+        "cite",
+        "doctor",
+        "audit",
+        "new",
+        "check",
+    }

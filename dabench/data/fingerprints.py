@@ -1,6 +1,6 @@
 """What tells pictures apart: a digest of the pixels, and a difference hash with a thumbnail for near-identical ones.
 
-Near-identical is decided in two steps. The 64-bit difference hash (is each of 8x8 places clearly darker than its right neighbour?)
+Near-identical is decided in two steps. The 64-bit difference hash (is each of 8x8 places clearly darker than its right one?)
 proposes pairs that differ in at most `radius` bits; aligned pictures such as faces agree there by chance, so a pair only
 counts if the correlation of the two 16x16 thumbnails is high, too. Cost: linear in the number of pictures, as long as few
 of them share a band of their hash.

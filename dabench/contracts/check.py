@@ -1,0 +1,59 @@
+"""Which rules a plugin is held to, by its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dabench.contracts.datasets import dataset_rules
+from dabench.contracts.rules import Finding, Rule, common_rules, examine
+from dabench.errors import PluginError, nearest
+from dabench.protocols import KINDS, Adapter, Backbone, Dataset, Kind, Plugin
+from dabench.registry import Registry
+
+
+def check_plugins(names: Sequence[str], registry: Registry, data: Path, raw: Path | None = None) -> list[Finding]:
+    """Hold plugins to their contract; all that there are if none is named.
+
+    Args:
+        names: names of plugins; one that several kinds have stands for each of them.
+        data: the folder of all raw datasets.
+        raw: the raw folder of the datasets named; default: data/NAME.
+
+    Raises:
+        PluginError: there is no plugin of a name.
+    """
+    wanted = [p for name in names for p in _of_name(name, registry)] or [(k, e.name) for k in KINDS for e in registry.entries(k)]
+    found = []
+    for kind, name in wanted:
+        try:
+            plugin: Plugin = registry.make(kind, name)
+        except PluginError as e:
+            found.append(Finding(kind, name, "it can be loaded", "failed", str(e)))
+            continue
+        found += examine(kind, name, [*common_rules(plugin), *_rules(plugin, raw or data / name)])
+    return found
+
+
+def _of_name(name: str, registry: Registry) -> list[tuple[Kind, str]]:
+    family = f"{name.partition('/')[0]}/*"
+    known = {kind: [e.name for e in registry.entries(kind)] for kind in KINDS}
+    found: list[tuple[Kind, str]] = [(k, name) for k in KINDS if name in known[k] or ("/" in name and family in known[k])]
+    if not found:
+        every = sorted({n for names in known.values() for n in names})
+        raise PluginError(
+            f"unknown plugin '{name}'{nearest(name, every)}; see: dabench list, or give its file with --plugin FILE"
+        )
+    return found
+
+
+def _rules(plugin: Plugin, raw: Path) -> list[Rule]:
+    if isinstance(plugin, Dataset):
+        return dataset_rules(plugin, raw)
+    # Imported here: datasets are checked without torch.
+    from dabench.contracts.networks import adapter_rules, backbone_rules
+
+    if isinstance(plugin, Backbone):
+        return backbone_rules(plugin)
+    assert isinstance(plugin, Adapter)
+    return adapter_rules(plugin)

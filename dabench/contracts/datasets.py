@@ -1,0 +1,160 @@
+"""The rules for datasets: facts, and the samples that prepare() gives, where the raw files are there."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from dabench.contracts.rules import NotDone, Rule
+from dabench.data.fingerprints import fingerprints
+from dabench.data.splits import checked
+from dabench.errors import DabenchError, DataError
+from dabench.protocols import Augment, Dataset, Samples
+
+
+def dataset_rules(dataset: Dataset, raw: Path) -> list[Rule]:
+    """Return the rules of one dataset; `raw` is the folder with its raw files, which need not be there."""
+    of = _Looked(dataset, raw)
+    return [
+        Rule("classes are two or more different names", of.classes),
+        Rule("licence names the terms of use", of.licence),
+        Rule("homepage is an address, or empty", of.homepage),
+        Rule("augment is an Augment", of.augment),
+        Rule("without raw files it says how to get them", of.refusal),
+        Rule("prepare() gives splits of the right shapes, dtypes, labels and counts", of.contract),
+        Rule("prepare() gives the same samples each time", of.deterministic),
+        Rule("prepare() leaves the raw folder as it was", of.untouched),
+        Rule("every split has every class", of.every_class),
+        Rule("no group stands in two splits", of.groups),
+        Rule("pictures are no constants", of.constant),
+    ]
+
+
+class _Looked:
+    """One dataset with its samples, prepared when a rule first needs them."""
+
+    def __init__(self, dataset: Dataset, raw: Path) -> None:
+        self.dataset, self.raw = dataset, raw
+
+    @cached_property
+    def _before(self) -> list[tuple[str, int, int]]:
+        return self._files()
+
+    def _files(self) -> list[tuple[str, int, int]]:
+        found = sorted(p for p in self.raw.rglob("*") if p.is_file()) if self.raw.is_dir() else []
+        return [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in found]
+
+    @cached_property
+    def samples(self) -> Mapping[str, Samples]:
+        """What prepare() gives; raises NotDone where its raw files are not there."""
+        before = self._before
+        try:
+            return self.dataset.prepare(self.raw)
+        except DataError as e:
+            if not before and self.dataset.obtain:
+                raise NotDone(f"needs its raw files, and there are none in {self.raw}; give their folder with --raw DIR") from e
+            raise
+
+    @cached_property
+    def prepared(self) -> Mapping[str, Samples]:
+        """The samples in the form that dabench keeps."""
+        return checked(self.dataset, self.samples)
+
+    def classes(self) -> str:
+        """Two or more different names; a set declared by its folder finds them when it is prepared."""
+        if not self.dataset.classes and self.dataset.obtain:
+            raise NotDone("its classes are found in its files")
+        names = self.dataset.classes
+        if len(names) < 2 or len(set(names)) < len(names) or not all(isinstance(c, str) and c for c in names):
+            return f"classes = {names!r}; name each class once, in the order of the labels: classes = ('happy', 'sad')"
+        return ""
+
+    def licence(self) -> str:
+        """Who uses numbers made from a set must know its terms."""
+        return "" if self.dataset.licence.strip() else "licence is empty; say the terms, as in licence = 'CC BY 4.0' or 'private'"
+
+    def homepage(self) -> str:
+        """An address that a browser can open."""
+        page = self.dataset.homepage
+        good = not page or page.startswith(("https://", "http://"))
+        return "" if good else f"homepage = {page!r}: begin with https://, or leave it empty"
+
+    def augment(self) -> str:
+        """Of the right type."""
+        good = isinstance(self.dataset.augment, Augment)
+        return "" if good else f"augment = {self.dataset.augment!r}; use dabench.Augment(crop=..., flip=..., rotate=...)"
+
+    def refusal(self) -> str:
+        """An empty raw folder is a DataError of one line that tells how to get the files."""
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                self.dataset.prepare(Path(folder))
+            except DabenchError as e:
+                if "\n" in str(e):
+                    return f"its error for an empty raw folder has more than one line: {str(e)!r}; write one"
+                told = not self.dataset.obtain or self.dataset.obtain in str(e)
+                return (
+                    ""
+                    if told
+                    else f"its error for an empty raw folder does not say how to get the files; end it with self.obtain: {e}"
+                )
+            except Exception as e:
+                return (
+                    f"an empty raw folder raises {type(e).__name__}: {e}; raise dabench.errors.DataError with self.obtain in it"
+                )
+        return ""  # it needs no raw files
+
+    def contract(self) -> str:
+        """`checked` raises DataError with the reason."""
+        return "" if self.prepared else "there are no splits"
+
+    def deterministic(self) -> str:
+        """The same bytes and labels in the same order."""
+        one, other = self.samples, self.dataset.prepare(self.raw)
+        for split, samples in one.items():
+            again = other[split]
+            for part in ("images", "labels", "groups"):
+                if not np.array_equal(getattr(samples, part), getattr(again, part)):  # two None are equal, too
+                    return f"{part} of {split} differ between two calls; sort what is listed, and fix the seed of what is drawn"
+        return ""
+
+    def untouched(self) -> str:
+        """Raw files belong to the user."""
+        before, _ = self._before, self.samples
+        changed = {row[0] for row in set(before) ^ set(self._files())}
+        return f"prepare() changed {', '.join(sorted(changed)[:3])}; write nothing into the raw folder" if changed else ""
+
+    def every_class(self) -> str:
+        """A class that a split lacks makes its accuracy another number."""
+        for split, samples in self.prepared.items():
+            assert samples.labels is not None
+            counts = np.bincount(samples.labels, minlength=len(self.dataset.classes))
+            lacking = [c for c, n in zip(self.dataset.classes, counts, strict=True) if n == 0]
+            if lacking:
+                return f"{split} has no picture of {', '.join(lacking)}; take them out of classes, or split otherwise"
+        return ""
+
+    def groups(self) -> str:
+        """A subject on both sides of a split is learnt by heart."""
+        known = {s: set(v.groups.tolist()) for s, v in self.prepared.items() if v.groups is not None}
+        if not known:
+            raise NotDone("it gives no groups; if its pictures show subjects, give Samples(groups=...)")
+        names = list(known)
+        for i, one in enumerate(names):
+            for other in names[i + 1 :]:
+                if both := known[one] & known[other]:
+                    few = ", ".join(map(str, sorted(both)[:5]))
+                    return f"{len(both)} groups are both in {one} and {other} ({few}); split by whole groups"
+        return ""
+
+    def constant(self) -> str:
+        """Pictures that a failed reading leaves behind are of one value; a few may be the set's own."""
+        for split, samples in self.prepared.items():
+            part = float(fingerprints(samples.images).constant.mean())
+            if part > 0.01:
+                return f"{100 * part:.0f} % of {split} are of one value; is the scale right (0 to 255, not 0 to 1)?"
+        return ""

@@ -1,0 +1,203 @@
+"""The rules for backbones and adapters: a tiny run on made-up images, on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import torch
+from torch import nn
+
+from dabench.contracts.rules import NotDone, Rule
+from dabench.data.augment import Augmenter
+from dabench.data.view import Target, View
+from dabench.device import reproducible
+from dabench.network import Network, build_network
+from dabench.protocols import Adapter, Augment, Backbone
+from dabench.settings import Train
+from dabench.train import Trainer
+
+_SIZES = (32, 44, 224)
+_SIDE, _CLASSES, _CPU = 16, ("a", "b", "c"), torch.device("cpu")
+
+
+def backbone_rules(backbone: Backbone) -> list[Rule]:
+    """Return the rules of one backbone."""
+    if backbone.name.endswith("*"):
+        return []  # a family: one of its names is checked, as in timm/resnet18
+    of = _Built(backbone)
+    return [
+        Rule("build() takes grey or colour images of 32, 44 or 224 pixels", of.builds),
+        Rule("features are (B, F) with F = its attribute width", of.features),
+        Rule("logits are finite, and every parameter gets a gradient", of.gradients),
+        Rule("the same seed builds the same network", of.seeded),
+        Rule("in evaluation an image is classified alike whatever is beside it", of.alone),
+    ]
+
+
+class _Built:
+    def __init__(self, backbone: Backbone) -> None:
+        self.backbone = backbone
+
+    @cached_property
+    def form(self) -> tuple[int, int]:
+        """Channels and size that build() takes."""
+        reasons = []
+        for channels, size in ((c, s) for s in _SIZES for c in (3, 1)):
+            try:
+                self.net(channels, size)
+                return channels, size
+            except Exception as e:
+                reasons.append(f"{channels}x{size}x{size}: {e}")
+        raise NotDone(f"build() takes none of the images tried ({reasons[0]})")
+
+    def net(self, channels: int, size: int) -> Network:
+        with reproducible(1, 0):
+            return build_network(self.backbone, channels, size, len(_CLASSES))
+
+    def images(self) -> torch.Tensor:
+        channels, size = self.form
+        return torch.rand(4, channels, size, size, generator=torch.Generator().manual_seed(1))
+
+    def builds(self) -> str:
+        try:
+            return "" if self.form else "none"
+        except NotDone as e:
+            return f"{e}; use `channels` and `size` as they are given"
+
+    def features(self) -> str:
+        encoder = self.net(*self.form).encoder
+        shape, width = tuple(encoder(self.images()).shape), encoder.width
+        return "" if shape == (4, width) else f"4 images give {shape}, but width = {width}; flatten the features, and set width"
+
+    def gradients(self) -> str:
+        net = self.net(*self.form)
+        logits = net(self.images())
+        if not bool(torch.isfinite(logits).all()):
+            return "logits are not all finite for images in [0, 1]"
+        logits.square().sum().backward()
+        idle = [n for n, p in net.named_parameters() if p.requires_grad and p.grad is None]
+        return f"parameters that the features do not depend on: {', '.join(idle[:5])}; take them out" if idle else ""
+
+    def seeded(self) -> str:
+        one, other = self.net(*self.form).state_dict(), self.net(*self.form).state_dict()
+        unlike = [k for k in one if not torch.equal(one[k], other[k])]
+        return f"{', '.join(unlike[:3])} differ; draw the first weights from torch's global generator" if unlike else ""
+
+    def alone(self) -> str:
+        net, four = self.net(*self.form).eval(), self.images()
+        with torch.inference_mode():
+            apart = float((net(four)[:1] - net(four[:1])).abs().max())
+        return (
+            "" if apart < 1e-3 else f"logits of an image change by {apart:.2g} with the others; nothing may depend on the batch"
+        )
+
+
+def adapter_rules(adapter: Adapter) -> list[Rule]:
+    """Return the rules of one adapter."""
+    of = _Adapted(adapter)
+    return [
+        Rule("a tiny run gives a network with finite logits", of.runs),
+        Rule("it takes several sources, one of them without groups", of.several),
+        Rule("the same seed gives the same logits to the bit", of.seeded),
+        Rule("sources and target stay as they are", of.untouched),
+        Rule("every parameter of its network can be trained afterwards", of.trainable),
+        Rule("it does something: pretrain() or adapt() is its own", of.does),
+    ]
+
+
+class _Encoder(nn.Module):
+    """What adapters are tried with: convolution, batch norm, pooling; (B, C, H, W) -> (B, 8)."""
+
+    width = 8
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(), nn.Linear(32, 8), nn.ReLU(),
+        )  # fmt: skip
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        features: torch.Tensor = self.body(images)
+        return features
+
+
+def _view(name: str, seed: int, groups: bool = False) -> View:
+    """Return 60 noisy images (60, 1, 16, 16) of three classes that differ in brightness by place."""
+    random = torch.Generator().manual_seed(seed)
+    labels = torch.arange(60) % 3
+    images = torch.randint(0, 120, (60, 1, _SIDE, _SIDE), generator=random)
+    for k in range(3):
+        images[labels == k, :, 5 * k : 5 * k + 5] += 100
+    return View(name, _CLASSES, images.to(torch.uint8), labels, torch.arange(60) // 3 % 4 if groups else None)
+
+
+class _Adapted:
+    def __init__(self, adapter: Adapter) -> None:
+        self.adapter = adapter
+
+    def target(self) -> Target:
+        """Return what its access grants, and no more."""
+        full = _view("target", 9)
+        assert full.labels is not None
+        hidden = View(full.name, full.classes, full.images)
+        few = View(full.name, full.classes, full.images[:15], full.labels[:15])
+        return {
+            "none": Target("target", _CLASSES),
+            "unlabelled": Target("target", _CLASSES, hidden),
+            "few-shot": Target("target", _CLASSES, hidden, few),
+            "full": Target("target", _CLASSES, hidden, View(full.name, full.classes, full.images, full.labels)),
+        }[self.adapter.access]
+
+    def run(self, sources: Sequence[View], target: Target) -> Network:
+        settings = Train(steps=3, batch=24, precision="fp32", device="cpu", checkpoints=1, lr=0.01)
+        with reproducible(1, 0):
+            augmenter = Augmenter(Augment(), _SIDE, _SIDE, _CPU)
+            net = Network(_Encoder(1), _Encoder.width, len(_CLASSES))
+            net = self.adapter.pretrain(net, sources, Trainer(settings, augmenter, _CPU, 0))
+            return self.adapter.adapt(net, sources, target, Trainer(settings, augmenter, _CPU, 0))
+
+    @cached_property
+    def logits(self) -> torch.Tensor:
+        return self.said(self.run([_view("source", 1, groups=True)], self.target()))
+
+    def said(self, net: Network) -> torch.Tensor:
+        if not isinstance(net, Network):
+            raise TypeError(f"pretrain() and adapt() must return a Network, not {type(net).__name__}")
+        with torch.no_grad():
+            logits: torch.Tensor = net.eval()(_view("test", 5).images.float() / 255)
+        return logits
+
+    def runs(self) -> str:
+        if self.logits.shape != (60, len(_CLASSES)):
+            return f"60 images of 3 classes give logits {tuple(self.logits.shape)}; keep the network's head as it is"
+        return "" if bool(torch.isfinite(self.logits).all()) else "logits are not all finite after 3 steps; is the loss bounded?"
+
+    def several(self) -> str:
+        self.said(self.run([_view("one", 1, groups=True), _view("two", 2)], self.target()))
+        return ""  # an exception says what it cannot take
+
+    def seeded(self) -> str:
+        again = self.said(self.run([_view("source", 1, groups=True)], self.target()))
+        return (
+            "" if torch.equal(again, self.logits) else "two runs differ; draw from trainer.generator(), not from another source"
+        )
+
+    def untouched(self) -> str:
+        source, target = _view("source", 1, groups=True), self.target()
+        self.run([source], target)
+        for old, new in ((_view("source", 1, groups=True), source), (self.target().unlabelled, target.unlabelled)):
+            if old is not None and new is not None and not torch.equal(old.images, new.images):
+                return f"the images of {new.name} have changed; make a copy of what is to be changed"
+        return ""
+
+    def trainable(self) -> str:
+        net = self.run([_view("source", 1, groups=True)], self.target())
+        frozen = [n for n, p in net.named_parameters() if not p.requires_grad]
+        return f"still frozen: {', '.join(frozen[:3])}; name what is trained with trainer.fit(trainable=...)" if frozen else ""
+
+    def does(self) -> str:
+        if self.adapter.adapts() or not self.adapter.shares_pretraining() or self.adapter.access == "none":
+            return ""
+        return f"access = '{self.adapter.access}', but neither pretrain() nor adapt() is written; write adapt()"

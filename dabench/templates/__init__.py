@@ -1,0 +1,1 @@
+"""The texts that `dabench new` writes, one module for each kind of plugin."""

@@ -1,0 +1,98 @@
+"""The texts of a new dataset."""
+
+MODULE = '''"""The dataset $name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dabench import Dataset, Samples
+from dabench.errors import DataError
+
+
+class $cls(Dataset):
+    """Say what is in it: of whom, how it was taken, how it is split."""
+
+    name = "$name"
+    label = "$label"  # as it stands in tables
+    title = ""  # one line: what it is
+    classes = ("first", "second")  # in the order of the labels
+    licence = ""  # the terms of use; "private" if nobody else may have it
+    homepage = ""
+    citation = ""  # BibTeX
+    obtain = "Put the pictures into train/<class>/*.png and test/<class>/*.png of the folder named above."
+    counts = {}  # images per split, checked when preparing: {"train": 800, "test": 200}
+
+    def prepare(self, raw: Path) -> Mapping[str, Samples]:
+        """Read raw/<split>/<class>/*.png, grey, all of one size."""
+        return {split: self.read(raw / split) for split in ("train", "test")}
+
+    def read(self, folder: Path) -> Samples:
+        """Return the pictures of one split: images (N, 1, H, W) uint8, labels (N,) int64."""
+        import numpy as np
+        from PIL import Image
+
+        files = [(k, path) for k, name in enumerate(self.classes) for path in sorted((folder / name).glob("*.png"))]
+        if not files:
+            raise DataError(f"dataset '{self.name}': no pictures in {folder}. {self.obtain}")
+        images = np.stack([np.asarray(Image.open(path).convert("L"), np.uint8)[None] for _, path in files])
+        labels = np.array([k for k, _ in files], np.int64)
+        # If the pictures show subjects, say whom: Samples(images, labels, groups), groups (N,) int64. Subjects then never
+        # stand on both sides of the validation split, and intervals are drawn over subjects.
+        return Samples(images, labels)
+'''
+
+TEST = '''"""$name, on a few pictures made in its layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from $module import $cls
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for split, n in (("train", 6), ("test", 3)):
+        for name in $cls.classes:
+            (tmp_path / split / name).mkdir(parents=True)
+            for i in range(n):
+                pixels = rng.integers(0, 256, (8, 8), dtype=np.uint8)
+                Image.fromarray(pixels).save(tmp_path / split / name / f"{i}.png")
+    return tmp_path
+
+
+def test_every_picture_is_read(raw: Path) -> None:
+    splits = $cls().prepare(raw)
+    assert {split: samples.images.shape for split, samples in splits.items()} == {
+        "train": (6 * len($cls.classes), 1, 8, 8),
+        "test": (3 * len($cls.classes), 1, 8, 8),
+    }
+
+
+def test_labels_are_the_folders(raw: Path) -> None:
+    labels = $cls().prepare(raw)["test"].labels
+    assert np.bincount(labels).tolist() == [3] * len($cls.classes)
+'''
+
+README = """# $name: a dataset for dabench
+
+    pip install -e .
+    dabench show dataset $name
+    dabench check $name --raw DIR       # the contract; DIR holds the raw files
+    dabench prepare $name --raw DIR
+    dabench audit $name --raw DIR       # copies, conflicting labels, shared subjects
+    pytest
+
+1. Fill in the facts at the top of `$module.py`: what is empty, `dabench check $name` asks for.
+2. Write `prepare`: from the raw files to images (N, C, H, W) uint8 and labels (N,) int64.
+3. Change the test to your layout, with small made-up files.
+
+In a sweep file: `datasets = ["$name", ...]`; the raw files then lie in `$$DABENCH_DATA/$name/`.
+"""

@@ -1,0 +1,313 @@
+"""The contract suite: what breaks a rule is found, under that rule, with what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from toys import adapter, even, samples, toy
+
+import dabench
+from dabench.cli import main
+from dabench.contracts.datasets import dataset_rules
+from dabench.contracts.rules import Finding, NotDone, Rule, common_rules, examine
+from dabench.errors import DataError, PluginError
+from dabench.protocols import Adapter, Backbone, Dataset, Plugin, Samples
+from dabench.registry import REGISTRY
+
+pytestmark = pytest.mark.usefixtures("registry_restored")
+GOOD = {"title": "a toy", "licence": "CC0"}
+
+
+def broken(rules: Sequence[Rule]) -> dict[str, str]:
+    """Return rule -> advice of the rules that are broken."""
+    return {f.rule: f.advice for f in examine("dataset", "toy", rules) if f.state == "failed"}
+
+
+def of_dataset(dataset: Dataset, raw: Path) -> dict[str, str]:
+    return broken([*common_rules(dataset), *dataset_rules(dataset, raw)])
+
+
+def of_plugin(plugin: type[Plugin]) -> list[Finding]:
+    REGISTRY.register(plugin)
+    return [f for f in dabench.check(plugin.name) if f.state == "failed"]
+
+
+def test_a_good_dataset_breaks_no_rule(tmp_path: Path) -> None:
+    assert of_dataset(toy(**GOOD), tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("facts", "advice"),
+    [
+        ({"title": ""}, "title is empty; write one line"),
+        ({"title": "a\nb"}, "title has more than one line"),
+        ({"label": "two words"}, "label = 'two words': begin with a capital"),
+        ({"citation": "Kim et al."}, "citation does not begin as BibTeX does"),
+        ({"citation": "@misc{key, title = {x}"}, "citation has 2 '{' and 1 '}'"),
+        ({"licence": " "}, "licence is empty; say the terms"),
+        ({"homepage": "www.example.org"}, "homepage = 'www.example.org': begin with https://"),
+        ({"classes": ("a", "a", "b")}, "name each class once"),
+        ({"augment": 44}, "augment = 44; use dabench.Augment"),
+        ({"counts": {"train": 61}}, "train holds 60 images, but the set has 61"),
+    ],
+)
+def test_a_wrong_fact_is_explained(tmp_path: Path, facts: dict[str, Any], advice: str) -> None:
+    assert any(advice in text for text in of_dataset(toy(**{**GOOD, **facts}), tmp_path).values())
+
+
+def changed(**parts: Samples) -> Mapping[str, Samples]:
+    return {"train": samples(even(20), 1), "test": samples(even(10), 2)} | parts
+
+
+@pytest.mark.parametrize(
+    ("test", "advice"),
+    [
+        (samples([0, 0, 1]), "test has no picture of c; take them out of classes"),
+        (samples([0, 1, 3]), "label 3 is outside 0..2"),
+        (Samples(np.zeros((3, 8, 8), np.uint8), np.arange(3)), "images differ in shape between splits"),
+        (Samples(np.zeros((3, 1, 8, 8), np.float32), np.arange(3)), "images are float32"),  # type: ignore[arg-type]
+        (Samples(np.zeros((3, 1, 8, 8), np.uint8), np.arange(3)), "100 % of test are of one value"),
+        (samples([0, 1, 2], shape=(1, 9, 9)), "images differ in shape between splits"),
+    ],
+)
+def test_wrong_samples_are_explained(tmp_path: Path, test: Samples, advice: str) -> None:
+    assert any(advice in text for text in of_dataset(toy(splits=changed(test=test), **GOOD), tmp_path).values())
+
+
+def test_a_group_in_two_splits_is_named(tmp_path: Path) -> None:
+    splits = {"train": samples(even(4), groups=np.arange(12)), "test": samples(even(2), 2, groups=np.arange(11, 17))}
+    assert of_dataset(toy(splits=splits, **GOOD), tmp_path) == {
+        "no group stands in two splits": "1 groups are both in train and test (11); split by whole groups"
+    }
+
+
+class Drawn(Dataset):
+    """Draws from a generator without a seed."""
+
+    name, label, title, licence, classes = "drawn", "D", "t", "CC0", ("a", "b")
+
+    def prepare(self, raw: Path) -> Mapping[str, Samples]:
+        images = np.random.default_rng().integers(0, 256, (8, 1, 8, 8), dtype=np.uint8)
+        return {s: Samples(images, np.arange(8) % 2) for s in ("train", "test")}
+
+
+def test_samples_that_differ_each_time_are_found(tmp_path: Path) -> None:
+    assert of_dataset(Drawn(), tmp_path) == {
+        "prepare() gives the same samples each time": "images of train differ between two calls; sort what is listed, and fix "
+        "the seed of what is drawn"
+    }
+
+
+class Writes(Drawn):
+    """Writes into the raw folder."""
+
+    def prepare(self, raw: Path) -> Mapping[str, Samples]:
+        (raw / "index.txt").write_text("x")
+        return {"train": samples([0, 1] * 4), "test": samples([0, 1] * 4)}
+
+
+def test_a_raw_folder_written_into_is_found(tmp_path: Path) -> None:
+    found = of_dataset(Writes(), tmp_path)
+    assert list(found) == ["prepare() leaves the raw folder as it was"]
+    assert "index.txt; write nothing into the raw folder" in next(iter(found.values()))
+
+
+def refusing(error: Exception, obtain: str = "Ask the authors.") -> Dataset:
+    class Refusing(Drawn):
+        def prepare(self, raw: Path) -> Mapping[str, Samples]:
+            raise error
+
+    Refusing.obtain = obtain
+    return Refusing()
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (FileNotFoundError("x.zip"), "an empty raw folder raises FileNotFoundError: x.zip; raise dabench.errors.DataError"),
+        (DataError("no files"), "does not say how to get the files; end it with self.obtain: no files"),
+        (DataError("no files. Ask the authors.\nNow."), "has more than one line"),
+    ],
+)
+def test_a_poor_refusal_is_explained(tmp_path: Path, error: Exception, advice: str) -> None:
+    assert advice in of_dataset(refusing(error), tmp_path)["without raw files it says how to get them"]
+
+
+def test_without_raw_files_the_rules_about_samples_are_not_done(tmp_path: Path) -> None:
+    dataset = refusing(DataError("none. Ask the authors."))
+    states = {f.rule: f.state for f in examine("dataset", "x", dataset_rules(dataset, tmp_path))}
+    assert states["without raw files it says how to get them"] == "passed"
+    assert states["every split has every class"] == "not done"
+
+
+def test_raw_files_that_cannot_be_read_are_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_text("x")
+    found = of_dataset(refusing(DataError("a.zip is no zip. Ask the authors.")), tmp_path)
+    assert found["every split has every class"] == "a.zip is no zip. Ask the authors."
+
+
+def test_an_option_without_a_meaning_is_named(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Options:
+        size: int = 4
+
+    assert "options without a meaning: size" in "".join(of_dataset(toy(Options=Options, **GOOD), tmp_path).values())
+
+
+def test_an_exception_is_told_with_its_line() -> None:
+    def look() -> str:
+        raise KeyError("age")
+
+    assert "KeyError: 'age' (line " in broken([Rule("it is", look)])["it is"]
+
+
+def test_a_rule_that_cannot_be_looked_at_is_no_failure() -> None:
+    def look() -> str:
+        raise NotDone("needs files")
+
+    assert examine("dataset", "x", [Rule("it is", look)]) == [Finding("dataset", "x", "it is", "not done", "needs files")]
+
+
+# Backbones and adapters
+
+
+class Body(Backbone):
+    """A backbone to be broken in one way each."""
+
+    name, title = "body", "t"
+
+    def build(self, channels: int, size: int, pretrained: bool) -> Any:
+        from torch import nn
+
+        encoder: Any = nn.Sequential(nn.Flatten(), nn.Linear(channels * size * size, 4))
+        encoder.width = 4
+        return self.spoil(encoder)
+
+    def spoil(self, encoder: Any) -> Any:
+        return encoder
+
+
+def test_a_good_backbone_breaks_no_rule() -> None:
+    assert of_plugin(Body) == []
+
+
+def wide(encoder: Any) -> Any:
+    encoder.width = 5
+    return encoder
+
+
+def idle(encoder: Any) -> Any:
+    from torch import nn
+
+    encoder.unused = nn.Linear(2, 2)
+    encoder.forward = lambda images: encoder[1](encoder[0](images))
+    return encoder
+
+
+def fixed(encoder: Any) -> Any:
+    import torch
+
+    encoder[1].weight.data.copy_(
+        torch.rand(encoder[1].weight.shape, generator=torch.Generator().manual_seed(np.random.randint(1e6)))
+    )
+    return encoder
+
+
+def batchwise(encoder: Any) -> Any:
+    encoder.forward = lambda images: encoder[1](encoder[0](images - images.mean(0)))
+    return encoder
+
+
+@pytest.mark.parametrize(
+    ("spoil", "advice"),
+    [
+        (wide, "4 images give (4, 4), but width = 5"),
+        (idle, "parameters that the features do not depend on: encoder.unused"),
+        (fixed, "differ; draw the first weights from torch's global generator"),
+        (batchwise, "nothing may depend on the batch"),
+        (lambda encoder: None, "must return a torch module with an int attribute `width`"),
+    ],
+)
+def test_a_broken_backbone_is_explained(spoil: Callable[[Any], Any], advice: str) -> None:
+    found = of_plugin(type("Spoilt", (Body,), {"name": "spoilt", "spoil": staticmethod(spoil), "__module__": __name__}))
+    assert any(advice in f.advice for f in found)
+
+
+def test_a_good_adapter_breaks_no_rule() -> None:
+    assert of_plugin(adapter(title="t", adapt=lambda self, net, sources, target, trainer: net, access="unlabelled")) == []
+
+
+def spoils_source(self: Adapter, net: Any, sources: Any, target: Any, trainer: Any) -> Any:
+    sources[0].images.zero_()
+    return net
+
+
+def freezes(self: Adapter, net: Any, sources: Any, target: Any, trainer: Any) -> Any:
+    return net.requires_grad_(False)
+
+
+def gives_nan(self: Adapter, net: Any, sources: Any, target: Any, trainer: Any) -> Any:
+    net.head.bias.data[0] = float("nan")
+    return net
+
+
+def draws(self: Adapter, net: Any, sources: Any, target: Any, trainer: Any) -> Any:
+    net.head.bias.data += float(np.random.default_rng().random())
+    return net
+
+
+@pytest.mark.parametrize(
+    ("adapt", "advice"),
+    [
+        (spoils_source, "the images of source have changed"),
+        (freezes, "still frozen: "),
+        (gives_nan, "logits are not all finite after 3 steps"),
+        (draws, "two runs differ; draw from trainer.generator()"),
+        (lambda self, net, sources, target, trainer: None, "must return a Network, not NoneType"),
+        (lambda self, net, sources, target, trainer: target.shots.labels, "AttributeError"),
+        (lambda self, net, sources, target, trainer: net if sources[-1].groups.sum() else None, "AttributeError"),
+    ],
+)
+def test_a_broken_adapter_is_explained(adapt: Any, advice: str) -> None:
+    assert any(advice in f.advice for f in of_plugin(adapter(title="t", adapt=adapt, access="unlabelled")))
+
+
+def test_an_adapter_that_does_nothing_with_what_it_may_see_is_told() -> None:
+    assert ["write adapt()" in f.advice for f in of_plugin(adapter(title="t", access="few-shot"))] == [True]
+
+
+# The command
+
+
+def test_the_command_prints_each_rule_and_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "uci-digits"]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[0] == "dataset uci-digits"
+    assert "  passed    every split has every class" in out
+    assert out.splitlines()[-1] == "15 rules kept, 0 broken, 1 not done"
+
+
+def test_a_broken_rule_is_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
+    REGISTRY.register(toy("untitled", licence="CC0"))
+    assert main(["check", "untitled", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [f["rule"] for f in found if f["state"] == "failed"] == ["title is one line that says what it is"]
+
+
+def test_an_unknown_plugin_is_an_error_with_the_nearest() -> None:
+    with pytest.raises(PluginError, match=r"unknown plugin 'uci-digit'; did you mean 'uci-digits'"):
+        dabench.check("uci-digit")
+
+
+def test_one_of_a_family_is_checked() -> None:
+    assert {f.state for f in dabench.check("timm/resnet18")} == {"passed"}
+
+
+def test_every_first_party_plugin_keeps_its_contract() -> None:
+    assert [f for f in dabench.check("fer2013", "conv4", "dann", "maml", "none", "image-folder") if f.state == "failed"] == []

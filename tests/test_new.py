@@ -1,0 +1,141 @@
+"""New plugins: the package that `dabench new` writes is whole, installs, and is found, checked and run."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import dabench
+from dabench.cli import main
+from dabench.contracts.check import check_plugins
+from dabench.data.prepared import prepare
+from dabench.errors import PluginError, StoreError
+from dabench.protocols import KINDS, Kind
+from dabench.registry import REGISTRY, Registry
+
+pytestmark = pytest.mark.usefixtures("registry_restored")
+
+
+def fill_in(module: Path) -> None:
+    """Fill in the facts that a new dataset leaves empty."""
+    text = module.read_text(encoding="utf-8")
+    text = text.replace('title = ""', 'title = "made-up faces"').replace('licence = ""', 'licence = "private"')
+    module.write_text(text, encoding="utf-8")
+
+
+def pictures(raw: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for split, n in (("train", 12), ("test", 4)):
+        for name in ("first", "second"):
+            (raw / split / name).mkdir(parents=True)
+            for i in range(n):
+                Image.fromarray(rng.integers(0, 256, (8, 8), dtype=np.uint8)).save(raw / split / name / f"{i}.png")
+    return raw
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_package_has_module_test_readme_and_entry_point(kind: Kind, tmp_path: Path) -> None:
+    files = dabench.new(kind, "my-own", tmp_path / "p")
+    assert [f.relative_to(tmp_path / "p").as_posix() for f in files] == [
+        "pyproject.toml",
+        "README.md",
+        "dabench_my_own.py",
+        "tests/test_dabench_my_own.py",
+    ]
+    points = tomllib.loads(files[0].read_text(encoding="utf-8"))["project"]["entry-points"]
+    assert points == {f"dabench.{kind}s": {"my-own": "dabench_my_own:MyOwn"}}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["x", "a.b-c_d", "4faces", "3d"])
+def test_every_allowed_name_gives_python_that_defines_the_class(kind: Kind, name: str, tmp_path: Path) -> None:
+    files = dabench.new(kind, name, tmp_path / "p")
+    point = tomllib.loads(files[0].read_text(encoding="utf-8"))["project"]["entry-points"][f"dabench.{kind}s"][name]
+    classes = [n.name for n in ast.parse(files[2].read_text(encoding="utf-8")).body if isinstance(n, ast.ClassDef)]
+    assert point == f"{files[2].stem}:{classes[0]}"
+    ast.parse(files[3].read_text(encoding="utf-8"))
+    assert REGISTRY.load_file(files[2])[0].name == name
+
+
+@pytest.mark.parametrize("name", ["My-Faces", "my faces", "", "a/b", "../x", "-a", "a-"])
+def test_a_name_that_cannot_be_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match="cannot be a plugin's name: use lower case letters and digits"):
+        dabench.new("dataset", name, tmp_path / "p")
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_folder_that_is_there_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "README.md").write_text("mine")
+    with pytest.raises(StoreError, match="is there already, and nothing of it was changed; give another folder with --to"):
+        dabench.new("dataset", "mine", tmp_path / "p")
+    assert [f.read_text() for f in (tmp_path / "p").iterdir()] == ["mine"]
+
+
+def test_the_command_writes_into_a_folder_of_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "adapter", "my-method"]) == 0
+    assert "Next: pip install -e my-method | dabench check my-method" in capsys.readouterr().out
+    assert (tmp_path / "my-method" / "dabench_my_method.py").is_file()
+
+
+def test_a_new_dataset_is_told_what_to_fill_in(tmp_path: Path) -> None:
+    files = dabench.new("dataset", "my-faces", tmp_path / "p")
+    failed = [f.advice for f in dabench.check("my-faces", plugins=[files[2]]) if f.state == "failed"]
+    assert [a.split(";")[0] for a in failed] == ["title is empty", "licence is empty"]
+
+
+def test_a_dataset_filled_in_keeps_the_contract(tmp_path: Path) -> None:
+    files = dabench.new("dataset", "my-faces", tmp_path / "p")
+    fill_in(files[2])
+    found = dabench.check("my-faces", plugins=[files[2]], raw=pictures(tmp_path / "faces"))
+    assert [f for f in found if f.state == "failed"] == []
+    assert [f.rule for f in found if f.state == "not done"] == ["no group stands in two splits"]
+
+
+@pytest.mark.parametrize("kind", ["backbone", "adapter"])
+def test_a_new_network_or_method_keeps_the_contract_as_it_is(kind: Kind, tmp_path: Path) -> None:
+    files = dabench.new(kind, "my-own", tmp_path / "p")
+    assert [f for f in dabench.check("my-own", plugins=[files[2]]) if f.state != "passed"] == []
+
+
+def test_an_installed_package_is_found_checked_and_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = dabench.new("dataset", "my-faces", tmp_path / "p")
+    fill_in(files[2])
+    site = tmp_path / "site"
+    command = [
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-index",
+        "--no-build-isolation",
+        "--target",
+        str(site),
+        str(tmp_path / "p"),
+    ]
+    ran = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    monkeypatch.syspath_prepend(site)
+    registry = Registry()
+    assert registry.find("dataset", "my-faces").origin == "package dabench-my-faces (dabench_my_faces:MyFaces)"
+    raw = pictures(tmp_path / "faces")
+    assert [f for f in check_plugins(["my-faces"], registry, tmp_path, raw) if f.state == "failed"] == []
+    made = prepare(registry.make("dataset", "my-faces"), raw, tmp_path / "cache", say=lambda _: None)
+    assert (made.count("train") + made.count("val"), made.count("test")) == (24, 8)
+
+
+def test_the_test_that_comes_with_a_dataset_passes(tmp_path: Path) -> None:
+    files = dabench.new("dataset", "my-faces", tmp_path / "p")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(files[3])]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path / "p", env={"PYTHONPATH": str(tmp_path / "p")})
+    assert ran.returncode == 0, ran.stdout
