@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dabench.protocols import FACES, Access, Adapter, Augment, Backbone, Dataset, Samples
+from dabench.protocols import FACES, Access, Adapter, Augment, Backbone, Dataset, RemoteFile, Samples
 from dabench.typed import setting
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ __all__ = [
     "Augment",
     "Backbone",
     "Dataset",
+    "RemoteFile",
     "Samples",
     "__version__",
     "audit",

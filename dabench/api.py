@@ -200,7 +200,7 @@ def prepare(
     plugins: Sequence[str | Path] = (),
     rebuild: bool = False,
 ) -> Prepared:
-    """Decode a dataset into the prepared cache once, check its counts, and return it.
+    """Decode a dataset into the prepared cache once, check its counts, and return it; files it lists are downloaded first.
 
     Args:
         raw: the folder with its files; default DATA/NAME.
@@ -213,6 +213,12 @@ def prepare(
     load_plugins(plugins)
     made: Dataset = REGISTRY.make("dataset", dataset)
     folder = Path(raw).expanduser().resolve() if raw else data_folder(data) / dataset
+    if made.files:
+        from dabench.fetch import fetch
+        from dabench.reporting.download import Download
+
+        with Download(_console(False)) as bar:
+            fetch(made.files, folder, say=_note, progress=bar)
     return prepare_dataset(made, folder, cache_folder(), rebuild=rebuild, say=_note)
 
 
@@ -326,6 +332,7 @@ def show(kind: Kind, name: str, *, plugins: Sequence[str | Path] = ()) -> dict[s
             "obtain": plugin.obtain,
         }
         facts |= {"counts": dict(plugin.counts), "augment": vars(plugin.augment)}
+        facts |= {"files": [f"{f.name} ({f.bytes:,} bytes, downloaded by dabench prepare)" for f in plugin.files]}
     if kind == "adapter":
         facts |= {"access": plugin.access}
     if kind == "backbone":

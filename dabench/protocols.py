@@ -66,6 +66,23 @@ FACES = Augment(crop=44, flip=True, rotate=5.0)
 
 
 @dataclass(frozen=True)
+class RemoteFile:
+    """A raw file that anybody may download.
+
+    Attributes:
+        name: its plain name in the raw folder.
+        urls: where it lies: http(s) addresses, tried in this order.
+        sha256: of its bytes, 64 lower-case hex digits.
+        bytes: its size.
+    """
+
+    name: str
+    urls: tuple[str, ...]
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
 class NoOptions:
     """The options of a plugin that has none."""
 
@@ -106,6 +123,7 @@ class Dataset(Plugin, ABC):
         licence, homepage: terms of use, and where the set lives.
         obtain: how a person gets the raw files, and the layout expected in the raw folder. Empty if nothing is needed.
         counts: images per split as its authors state them; checked when preparing. Empty if not known.
+        files: what `dabench prepare` downloads where it is missing. Empty if the terms of the set do not allow it.
         augment: the training augmentation that suits it; a sweep's [augment] changes it.
     """
 
@@ -115,6 +133,7 @@ class Dataset(Plugin, ABC):
     homepage: str = ""
     obtain: str = ""
     counts: Mapping[str, int] = {}
+    files: tuple[RemoteFile, ...] = ()
     augment: Augment = Augment()
 
     @abstractmethod

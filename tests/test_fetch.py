@@ -1,0 +1,266 @@
+"""Downloads from a server on the loopback: resumed, checked, from the next mirror, and never half a file under its name."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toys import samples
+
+import dabench
+from dabench.cli import main
+from dabench.errors import DataError
+from dabench.fetch import fetch
+from dabench.protocols import Dataset, RemoteFile, Samples
+from dabench.registry import REGISTRY
+
+CONTENT = np.random.default_rng(0).integers(0, 256, 1_000_000, dtype=np.uint8).tobytes()
+OTHER = CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])
+
+
+@dataclass
+class Server:
+    """What the paths of the loopback server hold, how it behaves, and what was asked for: (path, first byte)."""
+
+    address: str
+    holds: dict[str, bytes] = field(default_factory=lambda: {"/good": CONTENT})
+    ranges: bool = True
+    wrong_part: bool = False
+    stop_after: int | None = None
+    asked: list[tuple[str, int]] = field(default_factory=list)
+
+    def file(self, *paths: str, **facts: object) -> RemoteFile:
+        """Return the file that is expected, at these paths of the server."""
+        urls = tuple(self.address + p for p in paths or ("/good",))
+        expected = RemoteFile("data.bin", urls, hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
+        return replace(expected, **facts)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            begin = int(self.headers.get("Range", "bytes=0-")[6:-1])
+            here.asked.append((self.path, begin))
+            body = here.holds.get(self.path)
+            if body is None:
+                self.send_error(404)
+                return
+            part = here.ranges and begin > 0
+            if part and begin >= len(body):
+                self.send_error(416)
+                return
+            self.send_response(206 if part else 200)
+            if part:
+                first = 0 if here.wrong_part else begin
+                self.send_header("Content-Range", f"bytes {first}-{len(body) - 1}/{len(body)}")
+                body = body[first:]
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body if here.stop_after is None else body[: here.stop_after])
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    here = Server(f"http://127.0.0.1:{listening.server_port}")
+    thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield here
+    listening.shutdown()
+    listening.server_close()
+    thread.join()
+
+
+def quiet(line: str) -> None:
+    pass
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir()) if folder.exists() else []
+
+
+def test_a_missing_file_is_brought_whole(server: Server, tmp_path: Path) -> None:
+    assert fetch([server.file()], tmp_path / "raw", say=quiet) == [tmp_path / "raw" / "data.bin"]
+    assert (tmp_path / "raw" / "data.bin").read_bytes() == CONTENT
+    assert names(tmp_path / "raw") == ["data.bin"]
+
+
+def test_a_file_that_is_there_is_not_asked_for(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "data.bin").write_bytes(CONTENT)
+    assert fetch([server.file()], tmp_path, say=quiet) == []
+    assert server.asked == []
+
+
+def test_another_file_of_that_name_is_not_replaced(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "data.bin").write_bytes(OTHER)
+    with pytest.raises(DataError, match=r"is not the file expected \(other size or sha256\); move it away"):
+        fetch([server.file()], tmp_path, say=quiet)
+    assert (tmp_path / "data.bin").read_bytes() == OTHER
+
+
+def test_a_truncated_answer_is_kept_and_gone_on_with(server: Server, tmp_path: Path) -> None:
+    server.stop_after = 300_000
+    with pytest.raises(DataError, match=r"ended after 300,000 of 1,000,000 bytes\); try again \(it goes on where it stopped\)"):
+        fetch([server.file()], tmp_path, say=quiet)
+    assert names(tmp_path) == ["data.bin.part"]
+    server.stop_after = None
+    fetch([server.file()], tmp_path, say=quiet)
+    assert server.asked == [("/good", 0), ("/good", 300_000)]
+    assert (tmp_path / "data.bin").read_bytes() == CONTENT
+
+
+def test_a_stopped_download_goes_on_where_it_stopped(server: Server, tmp_path: Path) -> None:
+    def stop(name: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch([server.file()], tmp_path, say=quiet, progress=stop)
+    kept = (tmp_path / "data.bin.part").stat().st_size
+    fetch([server.file()], tmp_path, say=quiet)
+    assert server.asked[-1] == ("/good", kept) != ("/good", 0)
+    assert (tmp_path / "data.bin").read_bytes() == CONTENT
+
+
+def test_the_next_mirror_goes_on_where_the_first_stopped(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "data.bin.part").write_bytes(CONTENT[:500])
+    fetch([server.file("/gone", "/good")], tmp_path, say=quiet)
+    assert server.asked == [("/gone", 500), ("/good", 500)]
+    assert (tmp_path / "data.bin").read_bytes() == CONTENT
+
+
+def test_without_ranges_it_begins_anew(server: Server, tmp_path: Path) -> None:
+    server.ranges = False
+    (tmp_path / "data.bin.part").write_bytes(CONTENT[:500])
+    fetch([server.file()], tmp_path, say=quiet)
+    assert (tmp_path / "data.bin").read_bytes() == CONTENT
+
+
+def test_an_answer_with_another_part_is_refused(server: Server, tmp_path: Path) -> None:
+    server.wrong_part = True
+    (tmp_path / "data.bin.part").write_bytes(CONTENT[:500])
+    with pytest.raises(DataError, match="answered with another part of the file than the one asked for"):
+        fetch([server.file()], tmp_path, say=quiet)
+    assert (tmp_path / "data.bin.part").read_bytes() == CONTENT[:500]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (OTHER, "has another sha256; thrown away"),
+        (CONTENT + b"x", "gives more than the 1,000,000 bytes expected"),
+        (CONTENT[:99], "ended after 99 of 1,000,000 bytes"),
+    ],
+    ids=["changed", "longer", "shorter"],
+)
+def test_a_mirror_with_another_file_is_refused_and_the_next_tried(
+    server: Server, tmp_path: Path, content: bytes, reason: str
+) -> None:
+    server.holds["/bad"] = content
+    said: list[str] = []
+    fetch([server.file("/bad", "/good")], tmp_path, say=said.append)
+    assert any(reason in line for line in said)
+    assert names(tmp_path) == ["data.bin"]
+    assert (tmp_path / "data.bin").read_bytes() == CONTENT
+
+
+def test_a_wrong_checksum_leaves_nothing(server: Server, tmp_path: Path) -> None:
+    server.holds["/good"] = OTHER
+    with pytest.raises(DataError, match="has another sha256; thrown away"):
+        fetch([server.file()], tmp_path, say=quiet)
+    assert names(tmp_path) == []
+
+
+def test_a_rotten_beginning_is_thrown_away_and_the_file_brought_anew(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "data.bin.part").write_bytes(b"x" * 500)
+    fetch([server.file()], tmp_path, say=quiet)
+    assert server.asked == [("/good", 500), ("/good", 0)]
+    assert (tmp_path / "data.bin").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("size", [1_000_000, 1_000_001])
+def test_a_rotten_part_of_full_size_or_more_is_brought_anew(server: Server, tmp_path: Path, size: int) -> None:
+    (tmp_path / "data.bin.part").write_bytes(b"x" * size)
+    fetch([server.file()], tmp_path, say=quiet)
+    assert (tmp_path / "data.bin").read_bytes() == CONTENT
+
+
+def test_when_no_mirror_gives_it_the_steps_are_told(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        fetch([server.file("/gone", "/lost")], tmp_path / "raw", say=quiet)
+    text = str(caught.value)
+    assert text.count("answered 404") == 2
+    assert f"put the file with sha256 {hashlib.sha256(CONTENT).hexdigest()} into {tmp_path / 'raw'} yourself" in text
+    assert "\n" not in text
+
+
+def test_a_server_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"http://127.0.0.1:9/x: .*refused"):
+        fetch([RemoteFile("data.bin", ("http://127.0.0.1:9/x",), "0" * 64, 1)], tmp_path, say=quiet)
+
+
+def test_only_http_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(CONTENT)
+    with pytest.raises(DataError, match="is no http or https address"):
+        fetch([RemoteFile("data.bin", (f"file://{tmp_path}/x",), "0" * 64, 1)], tmp_path / "raw", say=quiet)
+
+
+@pytest.mark.parametrize("facts", [{"name": "../x"}, {"name": ""}, {"name": "/x"}, {"name": "a\\b"}, {"sha256": "ABC"}])
+def test_a_file_described_wrongly_is_refused_before_anything(server: Server, tmp_path: Path, facts: Mapping[str, object]) -> None:
+    with pytest.raises(DataError, match="must have a plain name and a sha256 of 64 lower-case hex digits"):
+        fetch([server.file(**facts)], tmp_path, say=quiet)  # type: ignore[arg-type]
+    assert server.asked == []
+
+
+def test_a_folder_that_cannot_be_is_one_line(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"cannot be written .* or give another folder with --raw"):
+        fetch([server.file()], tmp_path / "file", say=quiet)
+
+
+def test_progress_counts_to_the_end_and_from_where_it_stopped(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "data.bin.part").write_bytes(CONTENT[:900_000])
+    seen: list[tuple[str, int, int]] = []
+    fetch([server.file()], tmp_path, say=quiet, progress=lambda *now: seen.append(now))
+    assert seen[0][1] > 900_000
+    assert seen[-1] == ("data.bin", 1_000_000, 1_000_000)
+
+
+# dabench prepare
+
+
+class Online(Dataset):
+    """A set whose one file may be downloaded."""
+
+    name, title, classes = "online", "a set to download", ("a", "b")
+
+    def prepare(self, raw: Path) -> Mapping[str, Samples]:
+        first = (raw / "data.bin").read_bytes()[0]
+        return {"train": samples([0, 1] * 20, first), "test": samples([0, 1] * 4, first + 1)}
+
+
+@pytest.mark.usefixtures("registry_restored")
+def test_prepare_downloads_what_is_missing_once(server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    REGISTRY.register(type("Here", (Online,), {"files": (server.file(),), "__module__": __name__}))
+    for _ in range(2):
+        assert main(["prepare", "online", "--data", str(tmp_path)]) == 0
+    assert server.asked == [("/good", 0)]
+    assert (tmp_path / "online" / "data.bin").is_file()
+    assert "getting data.bin (1,000,000 bytes) from http://127.0.0.1" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("registry_restored")
+def test_show_names_what_is_downloaded(server: Server) -> None:
+    REGISTRY.register(type("Here", (Online,), {"files": (server.file(),), "__module__": __name__}))
+    assert dabench.show("dataset", "online")["files"] == ["data.bin (1,000,000 bytes, downloaded by dabench prepare)"]
+
+
+def test_a_set_that_may_not_be_downloaded_prints_the_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prepare", "fer2013", "--data", str(tmp_path)]) == 2
+    assert "Get the FER2013 folder form" in capsys.readouterr().err
