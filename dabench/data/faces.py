@@ -41,6 +41,7 @@ def largest_face(grey: Image.Image) -> Box | None:
 def _detector() -> Any:
     """Return the cascade, read once a process; it searches on one thread, since every core has a process of its own."""
     import cv2
+    from cv2.data import haarcascades
 
     cv2.setNumThreads(1)
-    return cv2.CascadeClassifier(f"{cv2.data.haarcascades}haarcascade_frontalface_default.xml")
+    return cv2.CascadeClassifier(f"{haarcascades}haarcascade_frontalface_default.xml")
