@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from dabench.datasets.image_folder import ImageFolder
+from dabench.emotions import BASIC
 from dabench.errors import DataError
 from dabench.protocols import FACES
-
-EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
 _USAGE = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}
 
@@ -23,7 +22,7 @@ class FER2013(ImageFolder):
     name = "fer2013"
     label = "FER"
     title = "web faces, 48x48, seven expressions"
-    classes = EMOTIONS
+    classes = BASIC
     licence = "research use; not to be published"
     homepage = "https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge"
     obtain = (

@@ -1,0 +1,40 @@
+"""JAFFE: 213 faces of ten Japanese women, seven expressions."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+from dabench.datasets.named_pictures import Named, NamedPictures
+from dabench.emotions import BASIC
+from dabench.protocols import FACES
+
+_NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})\d+\.\d+", re.IGNORECASE)
+
+
+class JAFFE(NamedPictures):
+    """Subject and expression are in the file name: KA.AN1.39.tiff is KA, angry. Subjects are never on both sides of a split."""
+
+    name = "jaffe"
+    label = "JAFFE"
+    title = "posed faces of ten Japanese women, seven expressions"
+    classes = BASIC
+    total = 213
+    licence = "non-commercial research; images are not to be published without permission"
+    homepage = "https://zenodo.org/record/3451524"
+    obtain = "Ask for JAFFE on its page and put its .tiff files (KA.AN1.39.tiff ...), or a zip of them, into the raw folder."
+    augment = FACES
+    citation = """@inproceedings{lyons1998coding,
+  title = {Coding Facial Expressions with Gabor Wavelets},
+  author = {Lyons, Michael and Akamatsu, Shigeru and Kamachi, Miyuki and Gyoba, Jiro},
+  booktitle = {Third IEEE International Conference on Automatic Face and Gesture Recognition},
+  pages = {200--205},
+  year = {1998}
+}"""
+
+    def named(self, path: PurePosixPath) -> Named:
+        """Read KA.AN1.39.tiff."""
+        match = _NAME.fullmatch(path.stem)
+        if not match:
+            raise self.strange(path, "KA.AN1.39.tiff")
+        return Named(self.emotion(match[2], path), match[1].upper())

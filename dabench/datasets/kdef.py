@@ -1,0 +1,54 @@
+"""KDEF: 70 actors, seven expressions, five angles, two sessions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from dabench.datasets.named_pictures import Named, NamedPictures
+from dabench.emotions import BASIC
+from dabench.protocols import FACES
+from dabench.typed import setting
+
+_NAME = re.compile(r"([AB])([FM]\d\d)(AF|AN|DI|HA|NE|SA|SU)(FL|HL|S|HR|FR)", re.IGNORECASE)
+
+
+class KDEF(NamedPictures):
+    """AF01ANS.JPG is session A, subject F01, angry, straight. Only straight faces are kept, unless `frontal` is false.
+
+    Both sessions of a subject stand on the same side of a split.
+    """
+
+    name = "kdef"
+    label = "KDEF"
+    title = "posed faces of 70 actors, seven expressions"
+    classes = BASIC
+    licence = "non-commercial research, on the terms of its page"
+    homepage = "https://www.kdef.se"
+    obtain = (
+        "Get KDEF from its page and put its folders of pictures (AF01/AF01ANS.JPG ...), or a zip of them, into the raw folder."
+    )
+    augment = FACES
+    citation = """@misc{lundqvist1998kdef,
+  title = {The {Karolinska} Directed Emotional Faces -- {KDEF}},
+  author = {Lundqvist, Daniel and Flykt, Anders and {\\"O}hman, Arne},
+  howpublished = {CD ROM from Department of Clinical Neuroscience, Psychology section, Karolinska Institutet},
+  year = {1998},
+  note = {ISBN 91-630-7164-9}
+}"""
+
+    @dataclass(frozen=True)
+    class Options(NamedPictures.Options):
+        """Options of kdef."""
+
+        frontal: bool = setting(True, "keep only the pictures taken straight from the front")
+
+    def named(self, path: PurePosixPath) -> Named | None:
+        """Read AF01ANS.JPG."""
+        match = _NAME.fullmatch(path.stem)
+        if not match:
+            raise self.strange(path, "AF01ANS.JPG")
+        if self.options.frontal and match[4].upper() != "S":
+            return None
+        return Named(self.emotion(match[3], path), match[2].upper())

@@ -1,0 +1,101 @@
+"""What the sets share whose file names or lists say class and subject of each picture; no dataset by itself."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from dabench.datasets.image_folder import ImageFolder, Picture, opened
+from dabench.emotions import emotion
+from dabench.errors import DataError
+from dabench.protocols import Samples
+from dabench.typed import setting
+
+
+@dataclass(frozen=True)
+class Named:
+    """What is known of a picture: its class, its subject and its split ("" where the set does not say)."""
+
+    label: str
+    subject: str = ""
+    split: str = ""
+
+
+class NamedPictures(ImageFolder):
+    """A folder, or the one zip in it. `total` is the number of pictures that the authors state, 0 if not known.
+
+    Without official splits `test` of the subjects are held out, always the same ones.
+    """
+
+    name = ""
+    total = 0
+
+    @dataclass(frozen=True)
+    class Options:
+        """Options of such a set."""
+
+        path: str = setting("", "the folder or zip; the dataset's raw folder if not set")
+        size: int = setting(48, "side of the square that pictures are resized to, in pixels", low=4)
+        channels: Literal[1, 3] = setting(1, "1 grey or 3 RGB")
+        test: float = setting(0.2, "part of the subjects held out for testing where the set has no splits", above=0, high=0.9)
+
+    @abstractmethod
+    def named(self, path: PurePosixPath) -> Named | None:
+        """Return what the name of a picture says; None leaves it out. Raise DataError for a name of another set."""
+
+    def root(self, raw: Path) -> Path:
+        """Return the option `path`, or the one zip in `raw`, or `raw` itself."""
+        if self.options.path:
+            return super().root(raw)
+        zips = sorted(raw.glob("*.zip")) if raw.is_dir() else []
+        if len(zips) > 1:
+            raise DataError(f"dataset '{self.name}': {raw} holds {len(zips)} zips; leave one, or set path to the one to read")
+        if not raw.is_dir():
+            raise DataError(f"dataset '{self.name}': its raw files are not in {raw}. {self.obtain}")
+        return zips[0] if zips else raw
+
+    def prepare(self, raw: Path) -> Mapping[str, Samples]:
+        """Read the pictures; a name that says nothing, or a number other than `total`, is an error."""
+        root = self.root(raw)
+        with opened(root, self.name) as pictures:
+            found = list(pictures)
+            rows = [(picture, facts) for picture in found if (facts := self.named(picture[0])) is not None]
+            if not rows:
+                raise DataError(f"dataset '{self.name}': its raw files are not in {root}. {self.obtain}")
+            if self.total and len(found) != self.total:
+                raise DataError(
+                    f"dataset '{self.name}': {root} holds {len(found):,} pictures, but the set has {self.total:,}. {self.obtain}"
+                )
+            return self._samples(rows, root)
+
+    def _samples(self, rows: Sequence[tuple[Picture, Named]], root: Path) -> Mapping[str, Samples]:
+        import numpy as np
+
+        from dabench.data.splits import held_out
+
+        labels = np.array([self.classes.index(facts.label) for _, facts in rows], np.int64)
+        subjects = [facts.subject for _, facts in rows]
+        groups = np.unique(subjects, return_inverse=True)[1].astype(np.int64) if any(subjects) else None
+        splits = np.array([facts.split for _, facts in rows])
+        if not any(splits):
+            test = held_out(labels, groups, self.options.test)
+            if groups is not None and np.intersect1d(groups[test], groups[~test]).size:
+                raise DataError(f"dataset '{self.name}': {root}: no whole subject can be held out without losing a class")
+            splits = np.where(test, "test", "train")
+        images = self._images([picture for picture, _ in rows], root)
+        parts = {split: np.flatnonzero(splits == split) for split in ("train", "val", "test") if (splits == split).any()}
+        return {s: Samples(images[at], labels[at], None if groups is None else groups[at]) for s, at in parts.items()}
+
+    def emotion(self, word: str, path: object) -> str:
+        """Return a word as one of the classes; raise DataError, which names `path`, if it is none."""
+        name = emotion(word)
+        if name not in self.classes:
+            raise DataError(f"dataset '{self.name}': {path}: '{word}' is none of the classes {', '.join(self.classes)}")
+        return name
+
+    def strange(self, path: PurePosixPath, form: str) -> DataError:
+        """Return the error for a name that is not of the set's form."""
+        return DataError(f"dataset '{self.name}': {path}: its name is not like {form}; remove it. {self.obtain}")

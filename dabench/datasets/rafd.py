@@ -1,0 +1,54 @@
+"""RaFD: 67 models, eight expressions, five angles, three gaze directions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from dabench.datasets.named_pictures import Named, NamedPictures
+from dabench.emotions import BASIC
+from dabench.protocols import FACES
+from dabench.typed import setting
+
+_NAME = re.compile(r"Rafd(\d+)_(\d+)_([A-Za-z]+)_(male|female)_([a-z]+)_(frontal|left|right)", re.IGNORECASE)
+
+
+class RaFD(NamedPictures):
+    """Rafd090_01_Caucasian_female_angry_frontal.jpg is camera angle 90, subject 01; the last word is the gaze.
+
+    Only the pictures of the front camera are kept, unless `frontal` is false.
+    """
+
+    name = "rafd"
+    label = "RAFD"
+    title = "posed faces of 67 models, eight expressions"
+    classes = (*BASIC, "contempt")
+    licence = "non-commercial research, on the terms of its page"
+    homepage = "https://rafd.socsci.ru.nl"
+    obtain = "Ask for RaFD on its page and put its pictures (Rafd090_01_Caucasian_female_angry_frontal.jpg ...), or a zip of them, into the raw folder."  # noqa: E501
+    augment = FACES
+    citation = """@article{langner2010presentation,
+  title = {Presentation and Validation of the {Radboud} Faces Database},
+  author = {Langner, Oliver and Dotsch, Ron and Bijlstra, Gijsbert and Wigboldus, Daniel H. J. and Hawk, Skyler T. and {van Knippenberg}, Ad},
+  journal = {Cognition and Emotion},
+  volume = {24},
+  number = {8},
+  pages = {1377--1388},
+  year = {2010}
+}"""  # noqa: E501
+
+    @dataclass(frozen=True)
+    class Options(NamedPictures.Options):
+        """Options of rafd."""
+
+        frontal: bool = setting(True, "keep only the pictures of the front camera (Rafd090)")
+
+    def named(self, path: PurePosixPath) -> Named | None:
+        """Read Rafd090_01_Caucasian_female_angry_frontal.jpg."""
+        match = _NAME.fullmatch(path.stem)
+        if not match:
+            raise self.strange(path, "Rafd090_01_Caucasian_female_angry_frontal.jpg")
+        if self.options.frontal and match[1] != "090":
+            return None
+        return Named(self.emotion(match[5], path), match[2])
