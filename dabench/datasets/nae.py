@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dabench.datasets.fer2013 import EMOTIONS
 from dabench.datasets.video_folder import VideoFolder
+from dabench.emotions import BASIC
 from dabench.protocols import FACES
 
 
@@ -16,11 +16,11 @@ class NAE(VideoFolder):
     name = "nae"
     label = "NAE"
     title = "non-actor expressions, thirty frames of each video, 48x48, seven expressions"
-    classes = EMOTIONS
+    classes = BASIC
     licence = "private; not published"
     obtain = (
         "The set is private. Put your copy into the raw folder as <subject>/<class>[_take].mp4, the classes being "
-        f"{', '.join(EMOTIONS)}; participants.csv (subject, age, sex, ...) adds attributes."
+        f"{', '.join(BASIC)}; participants.csv (subject, age, sex, ...) adds attributes."
     )
     augment = FACES
     citation = """@misc{kim-nonactors,
