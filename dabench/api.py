@@ -351,7 +351,7 @@ def _parameters(backbone: Any) -> str:
     for channels, size in ((3, 44), (3, 224)):
         try:
             net = build_network(backbone, channels, size, 7)
-        except Exception:
+        except Exception:  # anybody's backbone refuses a size in its own way; the next size, or the last line, answers
             continue
         return f"{parameter_count(net):,} with {channels} channels, {size}x{size} images and 7 classes"
     return "not known: it takes neither 44x44 nor 224x224 images"

@@ -63,10 +63,8 @@ def find_metric(name: str, classes: Sequence[str]) -> Metric:
     return lambda confusion: recalls(confusion)[..., number]
 
 
-def confusions(
-    labels: NDArray[np.int64], predictions: NDArray[np.int64], classes: int, weights: NDArray[np.int64] | None = None
-) -> NDArray[np.float64]:
+def confusions(labels: NDArray[np.int64], predictions: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
     """Return the confusion matrix of each row of `predictions` (S, N) against `labels` (N,), as (S, K, K)."""
     flat = labels * classes + predictions
-    counts = [np.bincount(row, weights=weights, minlength=classes * classes) for row in flat]
+    counts = [np.bincount(row, minlength=classes * classes) for row in flat]
     return np.stack(counts).reshape(len(predictions), classes, classes).astype(np.float64)

@@ -84,11 +84,6 @@ def test_confusions_count_true_class_by_predicted_class_for_each_row() -> None:
     assert found.tolist() == [[[1, 1], [0, 1]], [[0, 2], [1, 0]]]
 
 
-def test_confusions_count_an_image_as_often_as_its_weight_says() -> None:
-    found = confusions(np.array([0, 1]), np.array([[0, 0]]), 2, weights=np.array([3, 2]))
-    assert found.tolist() == [[[3, 0], [2, 0]]]
-
-
 def test_an_unknown_metric_names_the_nearest_and_all_that_there_are() -> None:
     with pytest.raises(SpecError, match=r"did you mean 'accuracy'.*known: accuracy, balanced-accuracy, macro-f1, recall:a"):
         find_metric("acuracy", ("a",))
