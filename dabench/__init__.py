@@ -14,6 +14,7 @@ from dabench.typed import setting
 if TYPE_CHECKING:
     from dabench.api import audit, check, cite, compare, new, prepare, register, report, show, sweep
     from dabench.committed import read_baseline as baseline
+    from dabench.data.lazy import LazyImages
 
 __version__ = "0.1.0"
 
@@ -22,6 +23,7 @@ _WORDS = {
     for name in ("audit", "check", "cite", "compare", "new", "prepare", "register", "report", "show", "sweep")
 }
 _WORDS |= {"list": ("dabench.api", "listing"), "baseline": ("dabench.committed", "read_baseline")}
+_WORDS["LazyImages"] = ("dabench.data.lazy", "LazyImages")
 
 __all__ = [
     "FACES",
@@ -30,6 +32,7 @@ __all__ = [
     "Augment",
     "Backbone",
     "Dataset",
+    "LazyImages",
     "RemoteFile",
     "Samples",
     "__version__",

@@ -212,7 +212,7 @@ def prepare(
 
     load_plugins(plugins)
     made: Dataset = REGISTRY.make("dataset", dataset)
-    folder = Path(raw).expanduser().resolve() if raw else data_folder(data) / dataset
+    folder = Path(raw).expanduser().resolve() if raw else made.raw_in(data_folder(data))
     if made.files:
         from dabench.fetch import fetch
         from dabench.reporting.download import Download
@@ -253,7 +253,7 @@ def audit(
     radius = RADIUS if radius is None else radius
     if not -1 <= radius <= 15:
         raise SpecError(f"radius = {radius}: must be 0 to 15 bits of the 64 of a hash, or -1 to look for identical pictures only")
-    folders = {n: Path(raw).expanduser().resolve() if raw else data_folder(data) / n for n in datasets}
+    folders = {n: Path(raw).expanduser().resolve() if raw else d.raw_in(data_folder(data)) for n, d in datasets.items()}
     prepared = [prepare_dataset(d, folders[n], cache_folder(), say=_note) for n, d in datasets.items()]
     return look(prepared, radius=None if radius < 0 else radius)
 

@@ -9,6 +9,7 @@ import inspect
 import json
 import sys
 import textwrap
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,31 @@ def file_digest(path: Path) -> str:
 def code_digest(plugin: Plugin) -> str:
     """Return a digest of the code of a plugin: of the modules that define its class and the classes it builds on.
 
+    Of a dataset, the modules of dabench.data and the vocabulary that they import count, too: they make its images.
     Comments, docstrings and layout do not count, so only a change that can change a result makes finished work stale.
     """
     classes = [c for c in type(plugin).__mro__ if issubclass(c, Plugin) and c not in _CORE]
-    return digest([_code(c) for c in classes])
+    texts = [_code(c) for c in classes]
+    return digest([*texts, *(_used(texts) if isinstance(plugin, Dataset) else [])])
+
+
+def _used(texts: list[str]) -> list[str]:
+    """Return the code of the modules that make images and that `texts` import, directly or through each other, by name."""
+    found: dict[str, str] = {}
+    left = list(texts)
+    while left:
+        for name in _imported(left.pop()) - found.keys():
+            spec = find_spec(name)
+            if spec and spec.origin:
+                found[name] = _meaning(Path(spec.origin).read_text(encoding="utf-8"))
+                left.append(found[name])
+    return [found[name] for name in sorted(found)]
+
+
+@functools.lru_cache(maxsize=256)
+def _imported(text: str) -> frozenset[str]:
+    modules = [n.module for n in ast.walk(ast.parse(text)) if isinstance(n, ast.ImportFrom) and n.module]
+    return frozenset(m for m in modules if m.startswith("dabench.data.") or m == "dabench.emotions")
 
 
 def _code(cls: type) -> str:
@@ -56,7 +78,7 @@ def _meaning(source: str) -> str:
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and body and _is_text(body[0]):
-            node.body = body[1:]
+            node.body = body[1:] or [ast.Pass()]
     return ast.unparse(tree)  # ast.dump differs between versions of Python
 
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dabench.class_space import renames, shared_classes
 from dabench.data.prepared import Prepared, Say, prepare, reshaped
 from dabench.digests import code_digest, digest
 from dabench.errors import DataError, SpecError
@@ -124,11 +125,11 @@ def make_plan(sweep: Sweep, registry: Registry, data: Path, say: Say) -> Plan:
         SpecError, DataError: the datasets do not fit each other or the sweep.
     """
     datasets = {name: make_dataset(sweep, name, registry) for name in sweep.datasets}
-    raw = {name: prepare(dataset, data / name, cache_folder(), say=say) for name, dataset in datasets.items()}
-    classes = _classes(sweep, raw)
+    raw = {name: prepare(dataset, dataset.raw_in(data), cache_folder(), say=say) for name, dataset in datasets.items()}
+    classes = shared_classes(sweep, raw)
     channels = sweep.channels or max(p.shape[0] for p in raw.values())
     size = sweep.size or max(max(p.shape[1:]) for p in raw.values())
-    prepared = {n: reshaped(p, channels, size, classes, say=say) for n, p in raw.items()}
+    prepared = {n: reshaped(p, channels, size, classes, renames(sweep, n), say=say) for n, p in raw.items()}
     for name, p in prepared.items():
         _check_counts(name, p)
     augment = _augment(sweep, datasets)
@@ -145,23 +146,6 @@ def make_plan(sweep: Sweep, registry: Registry, data: Path, say: Say) -> Plan:
         if run.target is not None:
             grant_target(prepared[run.target], adapters[run.method].access, sweep.shots, run.seed)
     return plan
-
-
-def _classes(sweep: Sweep, prepared: Mapping[str, Prepared]) -> tuple[str, ...]:
-    if sweep.classes:
-        for name, p in prepared.items():
-            missing = [c for c in sweep.classes if c not in p.classes]
-            if missing:
-                raise SpecError(f"classes: dataset '{name}' has no {', '.join(missing)}; its classes are {', '.join(p.classes)}")
-        return sweep.classes
-    first, *others = prepared.items()
-    for name, p in others:
-        if set(p.classes) != set(first[1].classes):
-            shared = [c for c in first[1].classes if all(c in q.classes for q in prepared.values())]
-            advice = f"add the shared ones to the sweep file: classes = {json.dumps(shared)}" if shared else "they share none"
-            ours, theirs = ", ".join(first[1].classes), ", ".join(p.classes)
-            raise SpecError(f"datasets with different classes: {first[0]} has {ours}; {name} has {theirs}; {advice}")
-    return first[1].classes
 
 
 def _check_counts(name: str, prepared: Prepared) -> None:

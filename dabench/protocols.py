@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from dabench.typed import setting
 
@@ -35,18 +35,36 @@ Kind = Literal["dataset", "backbone", "adapter"]
 KINDS: tuple[Kind, ...] = ("dataset", "backbone", "adapter")
 
 
+class Images(Protocol):
+    """What serves as the images of a split: a numpy array, in memory or memory-mapped, or a `dabench.LazyImages`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, C, H, W)."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """uint8."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, at: Any, /) -> Any: ...
+
+    def __array__(self, dtype: Any = None, /) -> NDArray[Any]: ...
+
+
 @dataclass(frozen=True)
 class Samples:
     """The images of one split, with what is known of each.
 
     Attributes:
-        images: (N, C, H, W) uint8, C is 1 (grey) or 3 (RGB), all of one size.
+        images: (N, C, H, W) uint8, C is 1 (grey) or 3 (RGB), all of one size; `LazyImages` where they may not fit into memory.
         labels: (N,) int64, indices into the dataset's `classes`; None where they are withheld.
         groups: (N,) int64, what images share when they are not independent: the subject, the font, the video. None if unknown.
         attributes: name -> (N,) array of numbers or text, such as age or sex.
     """
 
-    images: NDArray[np.uint8]
+    images: Images
     labels: NDArray[np.int64] | None = None
     groups: NDArray[np.int64] | None = None
     attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
@@ -122,7 +140,9 @@ class Dataset(Plugin, ABC):
         classes: the names of the K classes; labels are indices into it.
         licence, homepage: terms of use, and where the set lives.
         obtain: how a person gets the raw files, and the layout expected in the raw folder. Empty if nothing is needed.
-        counts: images per split as its authors state them; checked when preparing. Empty if not known.
+        counts: images per split as its authors state them, "all" for those of all splits; checked when preparing. Empty if
+            not known.
+        raw_folder: the folder of its raw files below the folder of all raw sets; its name if empty.
         files: what `dabench prepare` downloads where it is missing. Empty if the terms of the set do not allow it.
         augment: the training augmentation that suits it; a sweep's [augment] changes it.
     """
@@ -133,6 +153,7 @@ class Dataset(Plugin, ABC):
     homepage: str = ""
     obtain: str = ""
     counts: Mapping[str, int] = {}
+    raw_folder: str = ""
     files: tuple[RemoteFile, ...] = ()
     augment: Augment = Augment()
 
@@ -150,6 +171,22 @@ class Dataset(Plugin, ABC):
     def raw_files(self, raw: Path) -> Sequence[Path]:
         """Return the files that the samples depend on; when one changes, the set is prepared again."""
         return sorted(p for p in raw.rglob("*") if p.is_file()) if raw.is_dir() else []
+
+    def raw_in(self, data: Path) -> Path:
+        """Return the folder with its raw files, where `data` holds those of all datasets."""
+        return data / (self.raw_folder or self.name)
+
+    def imitate(self, raw: Path, n: int, seed: int) -> None:
+        """Write a made-up set in the documented layout into the folder `raw`, with at least `n` images of each class.
+
+        Each class looks different, so that a network can learn it, and what the set knows of subjects is there. `prepare`
+        reads it like the real one, but for `counts`. It serves those who try the plugin without the real files, and
+        `dabench check`. Leave it out if you have none.
+
+        Raises:
+            NotImplementedError: the plugin does not offer it.
+        """
+        raise NotImplementedError
 
 
 class Backbone(Plugin, ABC):

@@ -33,7 +33,8 @@ class Sweep:
     seeds: int | tuple[int, ...] = setting(3, "how many seeds (0, 1, ...), or which", low=1)
     shots: int | Literal["all"] = setting(5, "labelled target images per class for few-shot adapters, or all", low=1)
     pairs: tuple[str, ...] = setting((), 'only these, as "A -> B" or "A + B -> C"; every ordered pair if not set')
-    classes: tuple[str, ...] = setting((), "the classes to keep, where the datasets have different ones")
+    classes: tuple[str, ...] = setting((), "the classes to keep, where the datasets have different ones; or [classes] keep")
+    class_map: Mapping[str, Any] = setting({}, "[classes.map]: other names for classes; [classes.map.DATASET]: of one")
     plugins: tuple[str, ...] = setting((), "Python files with plugins; relative to this file")
     size: int | None = setting(None, "side of the square images are resized to; the largest of the datasets if not set", low=4)
     channels: Literal[1, 3] | None = setting(None, "1 grey, 3 RGB; 3 if any dataset has colours, if not set")
@@ -123,6 +124,8 @@ def sweep_from(table: Mapping[str, Any], registry: Registry, folder: Path | None
     for plugin in table.get("plugins", []) if isinstance(table.get("plugins", []), (list, tuple)) else []:
         registry.load_file((folder or Path()) / str(plugin))
     table["options"] = _options(table, registry)
+    if isinstance(table.get("classes"), Mapping):
+        table |= _classes(table["classes"])
     sweep = build(Sweep, table)
     sweep = replace(sweep, dataset=_declared(sweep.dataset, folder))
     _check(sweep, registry)
@@ -147,6 +150,25 @@ def _options(table: dict[str, Any], registry: Registry) -> dict[str, Any]:
             )
         options[key] = table.pop(key)
     return options
+
+
+def _classes(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `classes` and `class_map` of the table [classes], which holds `keep` and `map`."""
+    for key in table:
+        if key not in ("keep", "map"):
+            near = nearest(key, ("keep", "map"))
+            raise KeyProblem(f"classes.{key}", f"unknown key 'classes.{key}'{near}; known: keep = [...], [classes.map]")
+    keep, renamed = table.get("keep", []), table.get("map", {})
+    if not isinstance(keep, (list, tuple)) or not all(isinstance(c, str) for c in keep):
+        raise KeyProblem("classes.keep", f"classes.keep = {keep!r}: must be a list of class names")
+    if not isinstance(renamed, Mapping):
+        raise KeyProblem("classes.map", f'classes.map = {renamed!r}: must be a table of old = "new"')
+    for old, new in renamed.items():
+        rows = {f"map.{old}.{o}": n for o, n in new.items()} if isinstance(new, Mapping) else {f"map.{old}": new}
+        for key, name in rows.items():
+            if not isinstance(name, str) or not name:
+                raise KeyProblem(f"classes.{key}", f"classes.{key} = {name!r}: must be the new name of a class")
+    return {"classes": keep, "class_map": renamed}
 
 
 def _declared(datasets: Mapping[str, Mapping[str, Any]], folder: Path | None) -> dict[str, dict[str, Any]]:
@@ -178,6 +200,10 @@ def _check(sweep: Sweep, registry: Registry) -> None:
         raise KeyProblem(
             "seeds", f"seeds = {sweep.seeds!r}: must be a number of at least 1, or a list of different numbers from 0"
         )
+    for name, new in sweep.class_map.items():
+        if isinstance(new, Mapping) and name not in sweep.datasets:
+            near = nearest(name, sweep.datasets)
+            raise KeyProblem(f"classes.map.{name}", f"[classes.map.{name}]: '{name}' is not in datasets{near}")
     _check_plugins(sweep, registry)
     for i, text in enumerate(sweep.pairs):
         try:

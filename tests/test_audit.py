@@ -196,7 +196,7 @@ def test_the_correlation_of_thumbnails_is_asked_for_too() -> None:
 def test_chunks_give_the_fingerprints_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     images = smooth(10, 4)
     whole = fingerprints(images)
-    monkeypatch.setattr("dabench.data.fingerprints._CHUNK", 3)
+    monkeypatch.setattr("dabench.data.lazy._BYTES", 3 * images[0].nbytes)
     parts = fingerprints(images)
     assert (parts.pixels == whole.pixels).all()
     assert (parts.hashes == whole.hashes).all()

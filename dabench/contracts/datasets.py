@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -11,13 +14,20 @@ import numpy as np
 
 from dabench.contracts.rules import NotDone, Rule
 from dabench.data.fingerprints import fingerprints
+from dabench.data.prepared import prepare
 from dabench.data.splits import checked
 from dabench.errors import DabenchError, DataError
 from dabench.protocols import Augment, Dataset, Samples
 
+_MADE_UP = 10
+"""Images of each class in a made-up set: enough to hold out a tenth and a fifth of them."""
+
 
 def dataset_rules(dataset: Dataset, raw: Path) -> list[Rule]:
-    """Return the rules of one dataset; `raw` is the folder with its raw files, which need not be there."""
+    """Return the rules of one dataset; `raw` is the folder with its raw files.
+
+    Where they are not there, the rules about samples are looked at with the set that `imitate` makes up, if it offers one.
+    """
     of = _Looked(dataset, raw)
     return [
         Rule("classes are two or more different names", of.classes),
@@ -28,9 +38,11 @@ def dataset_rules(dataset: Dataset, raw: Path) -> list[Rule]:
         Rule("prepare() gives splits of the right shapes, dtypes, labels and counts", of.contract),
         Rule("prepare() gives the same samples each time", of.deterministic),
         Rule("prepare() leaves the raw folder as it was", of.untouched),
+        Rule("preparing again takes what is prepared, and from nothing gives the same digest", of.idempotent),
         Rule("every split has every class", of.every_class),
         Rule("no group stands in two splits", of.groups),
         Rule("pictures are no constants", of.constant),
+        Rule("imitate() makes up a set that prepare() reads like the real one", of.imitated),
     ]
 
 
@@ -39,6 +51,16 @@ class _Looked:
 
     def __init__(self, dataset: Dataset, raw: Path) -> None:
         self.dataset, self.raw = dataset, raw
+        if dataset.obtain and dataset.imitate.__func__ is not Dataset.imitate and not self._files():  # type: ignore[attr-defined]
+            self.dataset, self.raw = copy.copy(dataset), self._folder()
+            self.dataset.counts = {}  # those of the real set
+            self.dataset.imitate(self.raw, _MADE_UP, 0)
+
+    def _folder(self) -> Path:
+        """Return an empty folder that goes when this does."""
+        folder = tempfile.mkdtemp(prefix="dabench-check-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
 
     @cached_property
     def _before(self) -> list[tuple[str, int, int]]:
@@ -122,6 +144,17 @@ class _Looked:
                     return f"{part} of {split} differ between two calls; sort what is listed, and fix the seed of what is drawn"
         return ""
 
+    def idempotent(self) -> str:
+        """A second call that decodes again wastes time; another digest makes every finished run stale."""
+        if self.deterministic() or self.untouched():
+            raise NotDone("first mend what the rules above say of prepare()")
+        said: list[str] = []
+        one, other = self._folder(), self._folder()
+        once, twice, anew = (prepare(self.dataset, self.raw, cache, say=said.append).digest for cache in (one, one, other))
+        if len(said) != 2:
+            return f"preparing twice decoded {len(said) - 1} times; does raw_files() give the same each time?"
+        return "" if once == twice == anew else "the content digest differs; is the order of what prepare() lists fixed?"
+
     def untouched(self) -> str:
         """Raw files belong to the user."""
         before, _ = self._before, self.samples
@@ -157,4 +190,29 @@ class _Looked:
             part = float(fingerprints(samples.images).constant.mean())
             if part > 0.01:
                 return f"{100 * part:.0f} % of {split} are of one value; is the scale right (0 to 255, not 0 to 1)?"
+        return ""
+
+    def imitated(self) -> str:
+        """What is tried on the made-up set must hold for the real one."""
+        folder, made = self._folder(), copy.copy(self.dataset)
+        made.counts = {}
+        try:
+            made.imitate(folder, _MADE_UP, 1)
+        except NotImplementedError:
+            raise NotDone("it offers no imitate(); with one, the plugin can be tried without the real files") from None
+        splits, real = checked(made, made.prepare(folder)), self.prepared
+        if made.classes != self.dataset.classes:
+            return f"the made-up set has the classes {', '.join(made.classes)}, not {', '.join(self.dataset.classes)}"
+        numbers = sum(np.bincount(np.asarray(s.labels), minlength=len(made.classes)) for s in splits.values())
+        if np.min(numbers) < _MADE_UP:
+            few = made.classes[int(np.argmin(numbers))]
+            return f"{_MADE_UP} images of each class were asked for, but '{few}' has {np.min(numbers)}; write as many"
+        for split, samples in splits.items():
+            for what, ours, theirs in (
+                ("shape", samples.images.shape[1:], real[split].images.shape[1:] if split in real else None),
+                ("groups", samples.groups is not None, real[split].groups is not None if split in real else None),
+                ("attributes", sorted(samples.attributes), sorted(real[split].attributes) if split in real else None),
+            ):
+                if ours != theirs:
+                    return f"{what} of {split}: made-up {ours}, real {theirs}; imitate() must write what the set has"
         return ""

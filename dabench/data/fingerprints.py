@@ -16,9 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.data.lazy import chunks
+from dabench.protocols import Images
+
 THUMBNAIL = 16
 _MARGIN = 3.0  # levels of 255: a flat background gives the same bits after noise or compression
-_CHUNK = 4096
 _BLOCK = 2048
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -50,9 +52,9 @@ class Fingerprints:
         )
 
 
-def fingerprints(images: NDArray[np.uint8]) -> Fingerprints:
-    """Return the fingerprints of (N, C, H, W) uint8 images, which may be memory-mapped: a chunk is in memory at a time."""
-    return Fingerprints.joined([_of_chunk(np.asarray(images[at : at + _CHUNK])) for at in range(0, len(images), _CHUNK)])
+def fingerprints(images: Images) -> Fingerprints:
+    """Return the fingerprints of (N, C, H, W) uint8 images; a chunk of them is in memory at a time."""
+    return Fingerprints.joined([_of_chunk(chunk) for chunk in chunks(images)])
 
 
 def _of_chunk(images: NDArray[np.uint8]) -> Fingerprints:

@@ -14,15 +14,16 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.data.lazy import LazyImages, chunks
 from dabench.data.splits import checked, with_validation
 from dabench.digests import code_digest, digest, file_digest
 from dabench.errors import DataError, StoreError
-from dabench.protocols import Dataset, Samples
+from dabench.protocols import Dataset, Images, Samples
 
 FORMAT = 1
 Say = Callable[[str], None]
@@ -103,14 +104,25 @@ def prepare(dataset: Dataset, raw: Path, cache: Path, *, rebuild: bool = False, 
     return _cached(folder, dataset.name, make, rebuild=rebuild, say=say)
 
 
-def reshaped(prepared: Prepared, channels: int, size: int, classes: tuple[str, ...], *, say: Say = print) -> Prepared:
+def reshaped(
+    prepared: Prepared,
+    channels: int,
+    size: int,
+    classes: tuple[str, ...],
+    renames: Mapping[str, str] = {},
+    *,
+    say: Say = print,
+) -> Prepared:
     """Return the set with square images of `size` pixels, `channels` 1 or 3, and only `classes`, in that order.
 
     The result lies in the cache beside the original and is made once; where nothing changes it is the original.
+
+    Args:
+        renames: class of the original -> its name among `classes`; several may become one.
     """
-    if prepared.shape == (channels, size, size) and prepared.classes == classes:
+    if prepared.shape == (channels, size, size) and prepared.classes == classes and not renames:
         return prepared
-    key = digest([FORMAT, prepared.digest, channels, size, classes])
+    key = digest([FORMAT, prepared.digest, channels, size, classes, dict(renames)])
     folder = prepared.folder.parent / f"{prepared.name.replace('/', '-')}-{channels}x{size}x{size}-{key[:16]}"
 
     def make() -> tuple[tuple[str, ...], dict[str, Samples]]:
@@ -120,10 +132,13 @@ def reshaped(prepared: Prepared, channels: int, size: int, classes: tuple[str, .
         say(f"resizing {prepared.name} to {channels}x{size}x{size} ...")
         splits = {}
         for split in prepared.splits:
-            kept, labels = _selected(prepared, split, classes)
+            kept, labels = _selected(prepared, split, classes, renames)
             old = prepared.samples(split)
             splits[split] = Samples(
-                resized(old.images, kept, channels, size),
+                LazyImages(
+                    (len(kept), channels, size, size),
+                    lambda at, images=old.images, kept=kept: resized(images, kept[at], channels, size),  # type: ignore[misc]
+                ),
                 labels,
                 None if old.groups is None else old.groups[kept],
                 {name: values[kept] for name, values in old.attributes.items()},
@@ -133,11 +148,12 @@ def reshaped(prepared: Prepared, channels: int, size: int, classes: tuple[str, .
     return _cached(folder, prepared.name, make, rebuild=False, say=say)
 
 
-def _selected(prepared: Prepared, split: str, classes: tuple[str, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _selected(
+    prepared: Prepared, split: str, classes: tuple[str, ...], renames: Mapping[str, str]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the positions of the images whose class is kept, and their labels in the new numbering."""
-    new = np.full(len(prepared.classes), -1, dtype=np.int64)
-    for number, name in enumerate(classes):
-        new[prepared.classes.index(name)] = number
+    numbers = {name: number for number, name in enumerate(classes)}
+    new = np.array([numbers.get(renames.get(name, name), -1) for name in prepared.classes], dtype=np.int64)
     labels = new[prepared.labels(split)]
     kept = np.flatnonzero(labels >= 0)
     return kept, labels[kept]
@@ -184,15 +200,18 @@ def _write(folder: Path, name: str, classes: tuple[str, ...], splits: Mapping[st
     record: dict[str, Any] = {"format": FORMAT, "name": name, "classes": list(classes), "splits": {}}
     for split, samples in splits.items():
         assert samples.labels is not None
-        parts: dict[str, NDArray[Any]] = {"images": samples.images, "labels": samples.labels}
+        parts: dict[str, Any] = {"images": samples.images, "labels": samples.labels}
         if samples.groups is not None:
             parts["groups"] = samples.groups
         parts |= {f"attribute-{a}": v for a, v in samples.attributes.items()}
         files = {}
-        for part, array in parts.items():
+        for part, values in parts.items():
             path = folder / f"{split}-{part}.npy"
             with open(path, "wb") as f:
-                np.lib.format.write_array(f, np.ascontiguousarray(array), allow_pickle=False)
+                if part == "images":
+                    _write_images(f, values)
+                else:
+                    np.lib.format.write_array(f, np.ascontiguousarray(values), allow_pickle=False)
                 f.flush()
                 os.fsync(f.fileno())
             files[part] = file_digest(path)
@@ -209,6 +228,14 @@ def _write(folder: Path, name: str, classes: tuple[str, ...], splits: Mapping[st
         json.dump(record, f, indent=1)
         f.flush()
         os.fsync(f.fileno())
+
+
+def _write_images(file: BinaryIO, images: Images) -> None:
+    """Write (N, C, H, W) uint8 images as numpy's own format, some megabytes in memory at a time."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": tuple(map(int, images.shape))}
+    np.lib.format.write_array_header_1_0(file, header)
+    for chunk in chunks(images):
+        file.write(chunk.data)
 
 
 def _content(record: Mapping[str, Any]) -> str:

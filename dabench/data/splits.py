@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.data.lazy import chosen
 from dabench.errors import DataError
 from dabench.protocols import Dataset, Samples
 
@@ -31,19 +32,21 @@ def checked(dataset: Dataset, splits: Mapping[str, Samples]) -> dict[str, Sample
         raise DataError(f"{who}: images differ in shape between splits: {shapes}")
     for split, samples in splits.items():
         _check_split(dataset, split, samples)
-        expected = dataset.counts.get(split)
-        if expected is not None and len(samples.images) != expected:
+    numbers = {split: len(s.images) for split, s in splits.items()}
+    for split, found in {**numbers, "all": sum(numbers.values())}.items():
+        expected = dataset.counts.get(split, found)
+        if found != expected:
+            holds = f"{split} holds {found:,} images" if split != "all" else f"{found:,} images are there in all"
             raise DataError(
-                f"{who}: {split} holds {len(samples.images):,} images, but the set has {expected:,}; "
-                f"the raw files are incomplete or another version. {dataset.obtain}"
+                f"{who}: {holds}, but the set has {expected:,}; the raw files are incomplete or another version. {dataset.obtain}"
             )
     return {s: _shuffled(splits[s], seed) for seed, s in enumerate(SPLITS) if s in splits}
 
 
 def _check_split(dataset: Dataset, split: str, samples: Samples) -> None:
     who = f"dataset '{dataset.name}', split '{split}'"
-    images = np.asarray(samples.images)
-    if images.ndim != 4 or images.shape[1] not in (1, 3) or images.dtype != np.uint8:
+    images = samples.images  # not read here
+    if len(images.shape) != 4 or images.shape[1] not in (1, 3) or images.dtype != np.uint8:
         raise DataError(f"{who}: images are {images.dtype} {images.shape}; must be uint8 (N, C, H, W) with C 1 or 3")
     n = len(images)
     if n == 0:
@@ -70,7 +73,7 @@ def _check_split(dataset: Dataset, split: str, samples: Samples) -> None:
 def _take(samples: Samples, at: NDArray[np.int64]) -> Samples:
     assert samples.labels is not None
     return Samples(
-        np.asarray(samples.images)[at],
+        chosen(samples.images, at),
         np.asarray(samples.labels, dtype=np.int64)[at],
         None if samples.groups is None else np.asarray(samples.groups, dtype=np.int64)[at],
         {name: np.asarray(values)[at] for name, values in samples.attributes.items()},

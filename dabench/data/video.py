@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +17,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.data.lazy import LazyImages
 from dabench.digests import digest
 
 FORMAT = 1
@@ -127,6 +128,23 @@ def kept_at(work: Path, path: Path, cutting: Cutting) -> Path:
         raise ClipError("is not there" if isinstance(e, FileNotFoundError) else f"cannot be read ({e.strerror})") from e
     key = digest([FORMAT, str(path.resolve()), facts.st_size, facts.st_mtime_ns, asdict(cutting)])
     return work / key[:2] / f"{key[:24]}.npy"
+
+
+def stored_frames(files: Sequence[Path]) -> tuple[LazyImages, list[int]]:
+    """Return the frames of decoded clips, one clip after another, and how many each has; they are read when asked for."""
+    each = [int(np.load(path, mmap_mode="r", allow_pickle=False).shape[0]) for path in files]
+    size = int(np.load(files[0], mmap_mode="r", allow_pickle=False).shape[1])
+    starts = np.cumsum([0, *each])
+
+    def read(at: NDArray[np.int64]) -> NDArray[np.uint8]:
+        images = np.empty((len(at), 1, size, size), np.uint8)
+        clips = np.searchsorted(starts, at, side="right") - 1
+        for clip in np.unique(clips).tolist():  # each file is opened once
+            rows = np.flatnonzero(clips == clip)
+            images[rows, 0] = np.load(files[clip], allow_pickle=False)[at[rows] - starts[clip]]
+        return images
+
+    return LazyImages((int(starts[-1]), 1, size, size), read), each
 
 
 def _serve(requests: IO[str], answers: IO[str]) -> None:

@@ -31,6 +31,11 @@ class CKPlus(NamedPictures):
   year = {2010}
 }"""
 
+    def example(self, label: int, subject: int, take: int) -> str:
+        """Return a place such as anger/S010_004_00000017.png."""
+        word = ("anger", "disgust", "fear", "happy", "sadness", "surprise", "contempt")[label]
+        return f"{word}/S{subject + 10:03}_{label + 1:03}_{take + 10:08}.png"
+
     def named(self, path: PurePosixPath) -> Named:
         """Read anger/S010_004_00000017.png."""
         match = _NAME.fullmatch(path.stem)

@@ -42,6 +42,19 @@ class FER2013(ImageFolder):
   publisher = {Springer}
 }"""
 
+    def imitate(self, raw: Path, n: int, seed: int) -> None:
+        """Write the folder form, n pictures of each class and usage."""
+        import numpy as np
+
+        from dabench.data.imitation import made_up, write_picture
+
+        rng = np.random.default_rng(seed)
+        for usage, split in _USAGE.items():
+            for label, name in enumerate(self.classes):
+                for i in range(n):
+                    place = raw / ("train" if split == "train" else "test") / name / f"{usage}_{label}{i:04}.jpg"
+                    write_picture(place, made_up(label, rng))
+
     def root(self, raw: Path) -> Path:
         """Return the option `path`, or the zip in `raw`, or `raw` itself."""
         if self.options.path:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
@@ -19,13 +16,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
+    from dabench.data.pictures import Picture
+
 _SPLIT_NAMES = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "testing": "test",
 }  # fmt: skip
-
-Picture = tuple[PurePosixPath, Callable[[], bytes]]
-"""Where a picture lies below the root, and how to read it."""
 
 
 class ImageFolder(Dataset):
@@ -80,15 +75,17 @@ class ImageFolder(Dataset):
         """Read every picture; a file that is no readable picture is an error that names it."""
         import numpy as np
 
-        root = self.root(raw)
-        with opened(root, self.name) as pictures:
-            found = [(path, read) for path, read in pictures if len(path.parts) >= 2]
-            if not found:
-                raise DataError(f"dataset '{self.name}': {root} holds no pictures in class folders (<class>/<picture>)")
-            self.classes = self._classes(found)
-            splits = self._splits([path for path, _ in found], root)
-            labels = np.array([self._label(path, root) for path, _ in found], np.int64)
-            images = self._images(found, root)
+        from dabench.data.lazy import chosen
+        from dabench.data.pictures import lazy_pictures, pictures_in
+
+        root, who = self.root(raw), f"dataset '{self.name}'"
+        found = [(path, read) for path, read in pictures_in(root, who) if len(path.parts) >= 2]
+        if not found:
+            raise DataError(f"{who}: {root} holds no pictures in class folders (<class>/<picture>)")
+        self.classes = self._classes(found)
+        splits = self._splits([path for path, _ in found], root)
+        labels = np.array([self._label(path, root) for path, _ in found], np.int64)
+        images = lazy_pictures(found, root, who, self.options.channels, self.options.size)
         groups = self._groups([path for path, _ in found])
         if not any(splits):
             from dabench.data.splits import held_out
@@ -96,14 +93,14 @@ class ImageFolder(Dataset):
             test = held_out(labels, groups, self.options.test)
             if groups is not None and np.intersect1d(groups[test], groups[~test]).size:
                 raise DataError(
-                    f"dataset '{self.name}': group = {self.options.group!r}: no whole group can be held out for testing without "
+                    f"{who}: group = {self.options.group!r}: no whole group can be held out for testing without "
                     "losing a class; give train and test folders"
                 )
             splits = ["test" if held else "train" for held in test]
         result = {}
         for split in dict.fromkeys(s for s in splits if s):
             at = np.array([i for i, s in enumerate(splits) if s == split])
-            result[split] = Samples(images[at], labels[at], None if groups is None else groups[at])
+            result[split] = Samples(chosen(images, at), labels[at], None if groups is None else groups[at])
         return result
 
     def _splits(self, paths: Sequence[PurePosixPath], root: Path) -> list[str | None]:
@@ -148,68 +145,3 @@ class ImageFolder(Dataset):
                 raise DataError(f"dataset '{self.name}': group = {self.options.group!r} finds no (group) in '{path}'")
             names.append(match.group(1))
         return np.unique(names, return_inverse=True)[1].astype(np.int64)
-
-    def _images(self, found: Sequence[Picture], root: Path) -> NDArray[np.uint8]:
-        """Return (N, C, H, W) uint8; pictures of other sizes need the option `size`."""
-        import numpy as np
-        from PIL import Image
-
-        from dabench.data.resize import fitted
-
-        images: NDArray[np.uint8] | None = None
-        for row, (path, read) in enumerate(found):
-            try:
-                picture = Image.open(io.BytesIO(read()))
-                picture.load()
-            except Exception as e:  # zip, its compressions and pillow's decoders each have errors of their own
-                raise DataError(f"dataset '{self.name}': {root}/{path} is no readable picture ({e}); remove or replace it") from e
-            if images is None:
-                channels = self.options.channels or (
-                    1 if picture.mode in ("1", "L", "LA", "F") or picture.mode.startswith("I") else 3
-                )
-                size = self.options.size
-                shape = (size, size) if size else (picture.height, picture.width)
-                images = np.empty((len(found), channels, *shape), np.uint8)
-            if not self.options.size and (picture.height, picture.width) != images.shape[2:]:
-                raise DataError(
-                    f"dataset '{self.name}': {root}/{path} is {picture.width}x{picture.height}, others are "
-                    f"{images.shape[3]}x{images.shape[2]}; set size = {min(images.shape[2:])} to resize them all"
-                )
-            images[row] = fitted(picture, images.shape[1], self.options.size)
-        assert images is not None
-        return images
-
-
-class opened:  # noqa: N801 (used as a function)
-    """Context manager: the pictures of a folder or zip, sorted by name."""
-
-    def __init__(self, root: Path, name: str) -> None:
-        self.root, self.name = root, name
-        self.archive: zipfile.ZipFile | None = None
-
-    def __enter__(self) -> Iterator[Picture]:
-        """Return the pictures; raise DataError if there is no such folder or zip."""
-        if self.root.is_dir():
-            return iter(self._in_folder())
-        if not self.root.is_file():
-            raise DataError(f"dataset '{self.name}': there is no folder or zip at {self.root}")
-        try:
-            self.archive = zipfile.ZipFile(self.root)
-        except (zipfile.BadZipFile, OSError) as e:
-            raise DataError(f"dataset '{self.name}': {self.root} is no complete zip ({e}); get it again") from e
-        return iter(self._in_zip(self.archive))
-
-    def __exit__(self, *_: object) -> None:
-        if self.archive:
-            self.archive.close()
-
-    def _in_folder(self) -> list[Picture]:
-        files = sorted(p for p in self.root.rglob("*") if p.is_file() and p.suffix.lower() in _PICTURES)
-        return [(PurePosixPath(p.relative_to(self.root).as_posix()), p.read_bytes) for p in files]
-
-    def _in_zip(self, archive: zipfile.ZipFile) -> list[Picture]:
-        names = [n for n in archive.namelist() if PurePosixPath(n).suffix.lower() in _PICTURES and "__MACOSX" not in n]
-        paths = {n: PurePosixPath(n) for n in sorted(names)}
-        # One folder around everything is no split and no class.
-        wrapped = len({p.parts[0] for p in paths.values()}) == 1 and min(len(p.parts) for p in paths.values()) > 2
-        return [(PurePosixPath(*p.parts[wrapped:]), partial(archive.read, n)) for n, p in paths.items()]

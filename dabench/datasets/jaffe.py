@@ -19,7 +19,7 @@ class JAFFE(NamedPictures):
     label = "JAFFE"
     title = "posed faces of ten Japanese women, seven expressions"
     classes = BASIC
-    total = 213
+    counts = {"all": 213}  # noqa: RUF012
     licence = "non-commercial research; images are not to be published without permission"
     homepage = "https://zenodo.org/record/3451524"
     obtain = "Ask for JAFFE on its page and put its .tiff files (KA.AN1.39.tiff ...), or a zip of them, into the raw folder."
@@ -31,6 +31,11 @@ class JAFFE(NamedPictures):
   pages = {200--205},
   year = {1998}
 }"""
+
+    def example(self, label: int, subject: int, take: int) -> str:
+        """Return a place such as KA.AN1.1.tiff."""
+        code = ("AN", "DI", "FE", "HA", "SA", "SU", "NE")[label]
+        return f"K{'ALMRY'[subject]}.{code}{take + 1}.{10 * label + subject}.tiff"
 
     def named(self, path: PurePosixPath) -> Named:
         """Read KA.AN1.39.tiff."""

@@ -44,6 +44,12 @@ class KDEF(NamedPictures):
 
         frontal: bool = setting(True, "keep only the pictures taken straight from the front")
 
+    def example(self, label: int, subject: int, take: int) -> str:
+        """Return a place such as AF01/AF01ANS.JPG."""
+        code = ("AN", "DI", "AF", "HA", "SA", "SU", "NE")[label]
+        folder = f"{'AB'[take % 2]}{'FM'[subject % 2]}{subject + 1:02}"
+        return f"{folder}/{folder}{code}{('S', 'HL', 'HR', 'FL', 'FR')[take // 2 % 5]}.JPG"
+
     def named(self, path: PurePosixPath) -> Named | None:
         """Read AF01ANS.JPG."""
         match = _NAME.fullmatch(path.stem)

@@ -6,13 +6,16 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from dabench.datasets.image_folder import ImageFolder, Picture, opened
+from dabench.datasets.image_folder import ImageFolder
 from dabench.emotions import emotion
 from dabench.errors import DataError
 from dabench.protocols import Samples
 from dabench.typed import setting
+
+if TYPE_CHECKING:
+    from dabench.data.pictures import Picture
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,12 @@ class Named:
 
 
 class NamedPictures(ImageFolder):
-    """A folder, or the one zip in it. `total` is the number of pictures that the authors state, 0 if not known.
+    """A folder, or the one zip in it.
 
     Without official splits `test` of the subjects are held out, always the same ones.
     """
 
     name = ""
-    total = 0
 
     @dataclass(frozen=True)
     class Options:
@@ -46,6 +48,21 @@ class NamedPictures(ImageFolder):
     def named(self, path: PurePosixPath) -> Named | None:
         """Return what the name of a picture says; None leaves it out. Raise DataError for a name of another set."""
 
+    @abstractmethod
+    def example(self, label: int, subject: int, take: int) -> str:
+        """Return the place of a made-up picture of a class and a subject; `take` tells several of both apart."""
+
+    def imitate(self, raw: Path, n: int, seed: int) -> None:
+        """Write n pictures of each class, shared among five subjects or more."""
+        import numpy as np
+
+        from dabench.data.imitation import made_up, write_picture
+
+        rng = np.random.default_rng(seed)
+        for label in range(len(self.classes)):
+            for i in range(max(n, 5)):
+                write_picture(raw / self.example(label, i % 5, i // 5), made_up(label, rng, 64, 56))
+
     def root(self, raw: Path) -> Path:
         """Return the option `path`, or the one zip in `raw`, or `raw` itself."""
         if self.options.path:
@@ -58,22 +75,20 @@ class NamedPictures(ImageFolder):
         return zips[0] if zips else raw
 
     def prepare(self, raw: Path) -> Mapping[str, Samples]:
-        """Read the pictures; a name that says nothing, or a number other than `total`, is an error."""
-        root = self.root(raw)
-        with opened(root, self.name) as pictures:
-            found = list(pictures)
-            rows = [(picture, facts) for picture in found if (facts := self.named(picture[0])) is not None]
-            if not rows:
-                raise DataError(f"dataset '{self.name}': its raw files are not in {root}. {self.obtain}")
-            if self.total and len(found) != self.total:
-                raise DataError(
-                    f"dataset '{self.name}': {root} holds {len(found):,} pictures, but the set has {self.total:,}. {self.obtain}"
-                )
-            return self._samples(rows, root)
+        """Read the pictures; a name that says nothing is an error."""
+        from dabench.data.pictures import pictures_in
+
+        root, who = self.root(raw), f"dataset '{self.name}'"
+        rows = [(picture, facts) for picture in pictures_in(root, who) if (facts := self.named(picture[0])) is not None]
+        if not rows:
+            raise DataError(f"{who}: its raw files are not in {root}. {self.obtain}")
+        return self._samples(rows, root)
 
     def _samples(self, rows: Sequence[tuple[Picture, Named]], root: Path) -> Mapping[str, Samples]:
         import numpy as np
 
+        from dabench.data.lazy import chosen
+        from dabench.data.pictures import lazy_pictures
         from dabench.data.splits import held_out
 
         labels = np.array([self.classes.index(facts.label) for _, facts in rows], np.int64)
@@ -85,9 +100,10 @@ class NamedPictures(ImageFolder):
             if groups is not None and np.intersect1d(groups[test], groups[~test]).size:
                 raise DataError(f"dataset '{self.name}': {root}: no whole subject can be held out without losing a class")
             splits = np.where(test, "test", "train")
-        images = self._images([picture for picture, _ in rows], root)
+        found = [picture for picture, _ in rows]
+        images = lazy_pictures(found, root, f"dataset '{self.name}'", self.options.channels, self.options.size)
         parts = {split: np.flatnonzero(splits == split) for split in ("train", "val", "test") if (splits == split).any()}
-        return {s: Samples(images[at], labels[at], None if groups is None else groups[at]) for s, at in parts.items()}
+        return {s: Samples(chosen(images, at), labels[at], None if groups is None else groups[at]) for s, at in parts.items()}
 
     def emotion(self, word: str, path: object) -> str:
         """Return a word as one of the classes; raise DataError, which names `path`, if it is none."""

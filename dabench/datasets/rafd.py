@@ -44,6 +44,12 @@ class RaFD(NamedPictures):
 
         frontal: bool = setting(True, "keep only the pictures of the front camera (Rafd090)")
 
+    def example(self, label: int, subject: int, take: int) -> str:
+        """Return a place such as Rafd090_01_Caucasian_female_angry_frontal.jpg."""
+        word = ("angry", "disgusted", "fearful", "happy", "sad", "surprised", "neutral", "contemptuous")[label]
+        gaze = ("frontal", "left", "right")[take % 3]
+        return f"Rafd090_{subject + 1:02}_Caucasian_{('female', 'male')[subject % 2]}_{word}_{gaze}.jpg"
+
     def named(self, path: PurePosixPath) -> Named | None:
         """Read Rafd090_01_Caucasian_female_angry_frontal.jpg."""
         match = _NAME.fullmatch(path.stem)

@@ -137,6 +137,7 @@ class VideoFolder(Dataset):
         import numpy as np
 
         from dabench.data.clips import attributes_of
+        from dabench.data.video import stored_frames
 
         clips = [c for c, _ in found]
         labels = np.array([self.classes.index(c.label) for c in clips], np.int64)
@@ -146,11 +147,9 @@ class VideoFolder(Dataset):
         result, without_face = {}, 0
         for split in ("train", "val", "test"):
             at = np.flatnonzero(side == split)
-            frames = [np.load(found[i][1], allow_pickle=False) for i in at.tolist()]
-            each = [len(f) for f in frames]
-            without_face += self.options.frames * len(frames) - sum(each)
+            images, each = stored_frames([found[i][1] for i in at.tolist()])
+            without_face += self.options.frames * len(at) - len(images)
             rows = np.repeat(at, each)
-            images = np.concatenate(frames)[:, None]
             result[split] = Samples(images, labels[rows], groups[rows], {a: v[rows] for a, v in attributes.items()})
         if without_face:
             print(f"{self.name}: {without_face:,} frames without a face left out of {len(clips):,} clips", file=sys.stderr)

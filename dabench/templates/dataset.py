@@ -39,8 +39,24 @@ class $cls(Dataset):
         images = np.stack([np.asarray(Image.open(path).convert("L"), np.uint8)[None] for _, path in files])
         labels = np.array([k for k, _ in files], np.int64)
         # If the pictures show subjects, say whom: Samples(images, labels, groups), groups (N,) int64. Subjects then never
-        # stand on both sides of the validation split, and intervals are drawn over subjects.
+        # stand on both sides of the validation split, and intervals are drawn over subjects. Where a set is larger than
+        # memory, give images as dabench.LazyImages.
         return Samples(images, labels)
+
+    def imitate(self, raw: Path, n: int, seed: int) -> None:
+        """Write a made-up set in the same layout, so that `dabench check` and the test need no real files."""
+        import numpy as np
+        from PIL import Image
+
+        rng = np.random.default_rng(seed)
+        for split in ("train", "test"):
+            for k, name in enumerate(self.classes):
+                folder = raw / split / name
+                folder.mkdir(parents=True)
+                for i in range(n):
+                    low = 37 * k % 200  # each class looks different
+                    pixels = rng.integers(low, low + 50, (8, 8), dtype=np.uint8)
+                    Image.fromarray(pixels).save(folder / f"{i}.png")
 '''
 
 TEST = '''"""$name, on a few pictures made in its layout."""
@@ -51,20 +67,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from $module import $cls
 
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    for split, n in (("train", 6), ("test", 3)):
-        for name in $cls.classes:
-            (tmp_path / split / name).mkdir(parents=True)
-            for i in range(n):
-                pixels = rng.integers(0, 256, (8, 8), dtype=np.uint8)
-                Image.fromarray(pixels).save(tmp_path / split / name / f"{i}.png")
+    $cls().imitate(tmp_path, 6, 0)
     return tmp_path
 
 
@@ -72,27 +81,27 @@ def test_every_picture_is_read(raw: Path) -> None:
     splits = $cls().prepare(raw)
     assert {split: samples.images.shape for split, samples in splits.items()} == {
         "train": (6 * len($cls.classes), 1, 8, 8),
-        "test": (3 * len($cls.classes), 1, 8, 8),
+        "test": (6 * len($cls.classes), 1, 8, 8),
     }
 
 
 def test_labels_are_the_folders(raw: Path) -> None:
     labels = $cls().prepare(raw)["test"].labels
-    assert np.bincount(labels).tolist() == [3] * len($cls.classes)
+    assert np.bincount(labels).tolist() == [6] * len($cls.classes)
 '''
 
 README = """# $name: a dataset for dabench
 
     pip install -e .
     dabench show dataset $name
-    dabench check $name --raw DIR       # the contract; DIR holds the raw files
+    dabench check $name                 # the contract, on a made-up set; with --raw DIR, on the raw files
     dabench prepare $name --raw DIR
     dabench audit $name --raw DIR       # copies, conflicting labels, shared subjects
     pytest
 
 1. Fill in the facts at the top of `$module.py`: what is empty, `dabench check $name` asks for.
 2. Write `prepare`: from the raw files to images (N, C, H, W) uint8 and labels (N,) int64.
-3. Change the test to your layout, with small made-up files.
+3. Change `imitate` to your layout: it writes a small made-up set, on which the test and `dabench check` run.
 
 In a sweep file: `datasets = ["$name", ...]`; the raw files then lie in `$$DABENCH_DATA/$name/`.
 """

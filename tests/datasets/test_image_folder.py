@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ def folder_set(path: Path, **options: Any) -> ImageFolder:
 
 
 def read(path: Path, **options: Any) -> Mapping[str, Samples]:
-    return folder_set(path, **options).prepare(Path())
+    splits = folder_set(path, **options).prepare(Path())
+    return {split: replace(samples, images=np.asarray(samples.images)) for split, samples in splits.items()}
 
 
 def counts(splits: Mapping[str, Samples]) -> dict[str, list[int]]:

@@ -1,0 +1,59 @@
+"""Images that are read when they are asked for, so that a set may be larger than memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dabench.protocols import Images
+
+_BYTES = 16_000_000
+"""What is in memory at a time while a set is written or looked through."""
+
+
+class LazyImages:
+    """Serves as `Samples.images` where a set may not fit into memory: `prepare` then gives a way to read, not the images.
+
+    `len`, `shape` and `dtype` are known without reading. Indexing with a position, a slice, a mask or positions reads those
+    images and no others; `np.asarray` reads all.
+
+    Args:
+        shape: (N, C, H, W).
+        read: takes (n,) int64 positions and returns those images, (n, C, H, W) uint8, in that order.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, shape: tuple[int, int, int, int], read: Callable[[NDArray[np.int64]], NDArray[np.uint8]]) -> None:
+        self.shape, self._read = shape, read
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, at: Any, /) -> NDArray[np.uint8]:
+        """Read images; in a tuple, what follows the first index is taken of them as numpy does."""
+        first, *rest = at if isinstance(at, tuple) else (at,)
+        positions = np.arange(len(self))[first]
+        images = np.asarray(self._read(np.atleast_1d(positions)))
+        taken: NDArray[np.uint8] = images if positions.ndim else images[0]
+        return taken[(slice(None), *rest) if positions.ndim else tuple(rest)] if rest else taken
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Read all of them; as `np.asarray` does."""
+        return np.asarray(self[:], dtype=dtype)
+
+
+def chosen(images: Images, at: NDArray[np.int64]) -> LazyImages:
+    """Return the images at positions `at`, in that order, without reading them."""
+    _, c, h, w = images.shape
+    return LazyImages((len(at), c, h, w), lambda positions: np.asarray(images[at[positions]], dtype=np.uint8))
+
+
+def chunks(images: Images) -> Iterator[NDArray[np.uint8]]:
+    """Yield all images in order, some megabytes of them at a time."""
+    rows = max(1, _BYTES // max(1, int(np.prod(images.shape[1:]))))
+    for start in range(0, len(images), rows):
+        yield np.ascontiguousarray(images[start : start + rows], dtype=np.uint8)

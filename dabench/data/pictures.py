@@ -1,0 +1,139 @@
+"""Picture files in a folder or a zip: found, looked at for what cannot be, and read one after another.
+
+Nothing is unpacked onto the disk. What a zip says of itself is not trusted: a name that leaves the folder, or a picture that
+would fill the memory, is an error before anything of it is read.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dabench.data.lazy import LazyImages
+from dabench.data.resize import fitted
+from dabench.errors import DataError
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
+_LARGEST = 200_000_000
+"""Bytes of the largest picture file that is read; what is larger, once unpacked, is no picture but an attack or a mistake."""
+
+Picture = tuple[PurePosixPath, Callable[[], bytes]]
+"""Where a picture lies below the root, and how to read it."""
+
+
+def files_below(root: Path, who: str) -> list[Path]:
+    """Return every file below `root`, by name; folders that are links are followed, each once.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise DataError(f"{who}: folder {error.filename} cannot be read ({error.strerror}); change its permissions") from error
+
+    found, seen = [], set()
+    for folder, below, names in os.walk(root, onerror=refuse, followlinks=True):
+        place = os.stat(folder)
+        if (place.st_dev, place.st_ino) in seen:
+            below.clear()
+            continue
+        seen.add((place.st_dev, place.st_ino))
+        found += [path for name in names if (path := Path(folder, name)).is_file()]
+    return sorted(found)
+
+
+def pictures_in(root: Path, who: str) -> list[Picture]:
+    """Return the pictures of a folder or zip, by name; of a zip, without the one folder that may be around everything.
+
+    Raises:
+        DataError: there is no such folder or zip, or it cannot be read, or it holds what must not be in a zip.
+    """
+    if root.is_dir():
+        files = [p for p in files_below(root, who) if p.suffix.lower() in SUFFIXES]
+        return [(PurePosixPath(p.relative_to(root).as_posix()), p.read_bytes) for p in files]
+    archive = opened_zip(root, who)
+    infos = {PurePosixPath(i.filename): i for i in archive.infolist() if _is_picture(i)}
+    for path, info in infos.items():
+        if info.file_size > _LARGEST:
+            raise DataError(
+                f"{who}: {root}/{path} unpacks to {info.file_size:,} bytes, more than the {_LARGEST:,} that a picture may have; "
+                "remove it from the zip"
+            )
+    # One folder around everything is no split and no class.
+    wrapped = len({p.parts[0] for p in infos}) == 1 and min(len(p.parts) for p in infos) > 2
+    return [(PurePosixPath(*p.parts[wrapped:]), partial(archive.read, infos[p])) for p in sorted(infos)]
+
+
+def opened_zip(path: Path, who: str) -> zipfile.ZipFile:
+    """Return a zip, open for reading; it closes with the last reader of it.
+
+    Raises:
+        DataError: there is none, it is damaged, or a name in it is absolute or leaves its folder.
+    """
+    if not path.is_file():
+        raise DataError(f"{who}: there is no folder or zip at {path}")
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, NotImplementedError) as e:
+        raise DataError(f"{who}: {path} is no complete zip ({e}); get it again") from e
+    for name in archive.namelist():
+        place = PurePosixPath(name.replace("\\", "/"))
+        if place.is_absolute() or ".." in place.parts or ":" in place.parts[0]:
+            raise DataError(f"{who}: {path} holds {name!r}, a name that leaves its folder; do not trust it, get the set again")
+    return archive
+
+
+def _is_picture(info: zipfile.ZipInfo) -> bool:
+    return PurePosixPath(info.filename).suffix.lower() in SUFFIXES and "__MACOSX" not in info.filename and not info.is_dir()
+
+
+def lazy_pictures(found: Sequence[Picture], root: Path, who: str, channels: int | None, size: int | None) -> LazyImages:
+    """Return the pictures as images that are read when asked for.
+
+    Args:
+        root: where they are from, for messages.
+        channels: 1 or 3; None: as the first picture has.
+        size: side of the square they are resized to; None: all must have the size of the first.
+
+    Raises:
+        DataError: now or when read: a file is no readable picture, or has another size.
+    """
+    (first,) = _opened(found[:1], root, who)
+    channels = channels or (1 if first.mode in ("1", "L", "LA", "F") or first.mode.startswith("I") else 3)
+    height, width = (size, size) if size else (first.height, first.width)
+
+    def read(at: NDArray[np.int64]) -> NDArray[np.uint8]:
+        images = np.empty((len(at), channels, height, width), np.uint8)
+        wanted = [found[i] for i in at.tolist()]
+        for row, picture in enumerate(_opened(wanted, root, who)):
+            if not size and (picture.height, picture.width) != (height, width):
+                raise DataError(
+                    f"{who}: {root}/{wanted[row][0]} is {picture.width}x{picture.height}, others are {width}x{height}; "
+                    f"set size = {min(height, width)} to resize them all"
+                )
+            images[row] = fitted(picture, channels, size)
+        return images
+
+    return LazyImages((len(found), channels, height, width), read)
+
+
+def _opened(found: Sequence[Picture], root: Path, who: str) -> Iterator[Image.Image]:
+    for path, read in found:
+        try:
+            with warnings.catch_warnings():
+                # A few kilobytes may hold a picture of gigabytes: pillow warns of it, and here that is an error.
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                picture = Image.open(io.BytesIO(read()))
+                picture.load()
+        except Exception as e:  # zip, its compressions and pillow's decoders each have errors of their own
+            raise DataError(f"{who}: {root}/{path} is no readable picture ({e}); remove or replace it") from e
+        yield picture
