@@ -324,6 +324,8 @@ def show(kind: Kind, name: str, *, plugins: Sequence[str | Path] = ()) -> dict[s
     entry = REGISTRY.find(kind, name)
     plugin = REGISTRY.make(kind, name)
     facts: dict[str, Any] = {"name": plugin.name, "label": plugin.label, "title": plugin.title, "origin": entry.origin}
+    if plugin.variants and not plugin.variant:
+        facts["names"] = REGISTRY.members(kind, name)
     if isinstance(plugin, Dataset):
         facts |= {
             "classes": list(plugin.classes),
@@ -332,7 +334,7 @@ def show(kind: Kind, name: str, *, plugins: Sequence[str | Path] = ()) -> dict[s
             "obtain": plugin.obtain,
         }
         facts |= {"counts": dict(plugin.counts), "augment": vars(plugin.augment)}
-        facts |= {"files": [f"{f.name} ({f.bytes:,} bytes, downloaded by dabench prepare)" for f in plugin.files]}
+        facts |= {"files": [f"{f.described()}, downloaded by dabench prepare" for f in plugin.files]}
     if kind == "adapter":
         facts |= {"access": plugin.access}
     if kind == "backbone":

@@ -39,10 +39,11 @@ def fetch(
 ) -> list[Path]:
     """Bring what is missing of `files` into `folder` and return the files that were brought.
 
-    A file that is there with the right checksum is not asked for; one with another checksum is never replaced.
+    A file that is there is never replaced, nor asked for where what it holds is there unpacked. One with another checksum is
+    the user's own, packed again perhaps: it is named, and whoever reads it judges it.
 
     Raises:
-        DataError: the name is no plain one, a file there is another, no mirror gave it, or the folder cannot be written.
+        DataError: a file is described wrongly, no mirror gave it, or the folder cannot be written.
     """
     return [path for file in files if (path := _one(file, folder, say, progress))]
 
@@ -53,13 +54,15 @@ def _one(file: RemoteFile, folder: Path, say: Callable[[str], None], progress: P
         raise DataError(f"file {file.name!r}: must have a plain name and a sha256 of 64 lower-case hex digits")
     try:
         if path.exists():
-            if path.stat().st_size != file.bytes or file_digest(path) != file.sha256:
-                raise DataError(f"{path}: is not the file expected (other size or sha256); move it away, and prepare again")
+            if file_digest(path) != file.sha256:
+                say(f"{path} is not the published file (another sha256); it is read as it is. To have that one, move it away")
+            return None
+        if file.unpacked and (folder / file.unpacked).exists():
             return None
         folder.mkdir(parents=True, exist_ok=True)
         reasons = []
         for url in file.urls:
-            say(f"getting {file.name} ({file.bytes:,} bytes) from {url}")
+            say(f"getting {file.described()} from {url}")
             try:
                 _from(url, file, folder, progress)
                 return path
@@ -79,11 +82,12 @@ def _from(url: str, file: RemoteFile, folder: Path, progress: Progress) -> None:
     """Bring one file from one mirror; raise _Refused where it does not give the file."""
     part = folder / f"{file.name}.part"
     there = part.stat().st_size if part.exists() else 0
-    if there < file.bytes:
-        _append(url, file, part, there, progress)
+    total = file.bytes
+    if total is None or there < total:
+        total = _append(url, file, part, there, progress)
     size = part.stat().st_size
-    if size < file.bytes:  # kept: the next call goes on from here
-        raise _Refused(f"ended after {size:,} of {file.bytes:,} bytes")
+    if size < total:  # kept: the next call goes on from here
+        raise _Refused(f"ended after {size:,} of {total:,} bytes")
     if file_digest(part) != file.sha256:
         part.unlink()  # nothing of it can be trusted, what an earlier mirror gave included
         if there:
@@ -93,7 +97,8 @@ def _from(url: str, file: RemoteFile, folder: Path, progress: Progress) -> None:
     os.replace(part, folder / file.name)
 
 
-def _append(url: str, file: RemoteFile, part: Path, there: int, progress: Progress) -> None:
+def _append(url: str, file: RemoteFile, part: Path, there: int, progress: Progress) -> int:
+    """Add to `part` what it lacks, and return the size of the whole file: the expected one, or what the server says."""
     if not url.startswith(("https://", "http://")):
         raise _Refused("is no http or https address")
     headers = {"User-Agent": "dabench", "Accept-Encoding": "identity"} | ({"Range": f"bytes={there}-"} if there else {})
@@ -103,21 +108,31 @@ def _append(url: str, file: RemoteFile, part: Path, there: int, progress: Progre
             goes_on = answer.status == 206 and _begins_at(answer) == there
             if answer.status == 206 and not goes_on:
                 raise _Refused("answered with another part of the file than the one asked for")
+            done = there if goes_on else 0
+            total = file.bytes if file.bytes is not None else _promised(answer, done)
             with open(part, "ab" if goes_on else "wb") as out:
-                done = there if goes_on else 0
                 while block := _read(answer):
-                    if done + len(block) > file.bytes:
+                    if done + len(block) > total:
                         out.truncate(0)
-                        raise _Refused(f"gives more than the {file.bytes:,} bytes expected")
+                        raise _Refused(f"gives more than the {total:,} bytes expected")
                     out.write(block)
                     done += len(block)
-                    progress(file.name, done, file.bytes)
+                    progress(file.name, done, total)
                 out.flush()
                 os.fsync(out.fileno())
+                return total
     except urllib.error.HTTPError as e:
+        if e.code == 416 and there and file.bytes is None:  # there is no more of it: the checksum judges what is here
+            return there
         raise _Refused(f"answered {e.code} {e.reason}") from e
     except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ValueError) as e:
         raise _Refused(str(getattr(e, "reason", None) or e)) from e
+
+
+def _promised(answer: Any, done: int) -> int:
+    if answer.length is None:
+        raise _Refused("does not say how many bytes the file has")
+    return done + int(answer.length)
 
 
 def _read(answer: Any) -> bytes:

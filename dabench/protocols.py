@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
+from dabench.errors import PluginError, nearest
 from dabench.typed import setting
 
 if TYPE_CHECKING:
@@ -91,13 +92,19 @@ class RemoteFile:
         name: its plain name in the raw folder.
         urls: where it lies: http(s) addresses, tried in this order.
         sha256: of its bytes, 64 lower-case hex digits.
-        bytes: its size.
+        bytes: its size; None where nobody publishes it.
+        unpacked: the plain name of what it holds, if that serves as well; empty if it does not.
     """
 
     name: str
     urls: tuple[str, ...]
     sha256: str
-    bytes: int
+    bytes: int | None = None
+    unpacked: str = ""
+
+    def described(self) -> str:
+        """Return its name, with its size where that is known."""
+        return self.name if self.bytes is None else f"{self.name} ({self.bytes:,} bytes)"
 
 
 @dataclass(frozen=True)
@@ -109,8 +116,9 @@ class Plugin:
     """What the three kinds share: facts as class attributes, and options.
 
     Attributes:
-        name: what users write; lower case with hyphens. A name ending in "/*" serves every name with that beginning, and
-            the rest of it is `self.variant`.
+        name: what users write; lower case with hyphens. A name ending in "/*" is a family: it serves every name with that
+            beginning, and the rest of it is `self.variant`.
+        variants: every `self.variant` of a family that has a fixed number of them; empty if any will do.
         label: the short name in tables such as VGG-FER-NAE; made from `name` if empty.
         title: one line that says what it is.
         citation: BibTeX entries, or an empty string.
@@ -119,12 +127,17 @@ class Plugin:
 
     kind: ClassVar[Kind]
     name: str = ""
+    variants: tuple[str, ...] = ()
     label: str = ""
     title: str = ""
     citation: str = ""
     Options: ClassVar[type] = NoOptions
 
     def __init__(self, options: Any = None, variant: str = "") -> None:
+        if variant and self.variants and variant not in self.variants:
+            known = [self.name.removesuffix("*") + v for v in self.variants]
+            name = self.name.removesuffix("*") + variant
+            raise PluginError(f"unknown {self.kind} '{name}'{nearest(variant, self.variants)}; known: {', '.join(known)}")
         self.options: Any = self.Options() if options is None else options
         self.variant = variant
         if variant:

@@ -75,6 +75,11 @@ class Registry:
         """Return the plugin of that name; raise PluginError with the nearest names and the full list."""
         return self._lookup(kind, name)[0]
 
+    def members(self, kind: Kind, name: str) -> list[str]:
+        """Return the names that a family has a fixed number of, as office-31/amazon of office-31/*; else the name itself."""
+        variants = getattr(self.find(kind, name).plugin, "variants", ()) if name.endswith("*") else ()
+        return [name.removesuffix("*") + variant for variant in variants] or [name]
+
     def make(self, kind: Kind, name: str, options: Mapping[str, Any] | None = None) -> Any:
         """Return an instance of the plugin of that name with `options` set."""
         entry, variant = self._lookup(kind, name)

@@ -243,9 +243,9 @@ def make_dataset(sweep: Sweep, name: str, registry: Registry) -> Dataset:
     options = dict(sweep.dataset.get(name, {}))
     plugin = options.pop("plugin", None)
     if name in sweep.dataset:
-        if not _NAME.fullmatch(name):
+        known = {member for e in registry.entries("dataset") for member in registry.members("dataset", e.name)}
+        if name not in known and not _NAME.fullmatch(name):
             raise KeyProblem(f"dataset.{name}", f"[dataset.{name}]: a declared name is letters, digits, '.', '_' and '-'")
-        known = {e.name for e in registry.entries("dataset")}
         plugin = (name if name in known else "image-folder") if plugin is None else plugin
         if not isinstance(plugin, str):
             raise KeyProblem(f"dataset.{name}.plugin", f"dataset.{name}.plugin = {plugin!r}: must be a text")

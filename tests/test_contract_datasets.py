@@ -13,20 +13,20 @@ from dabench.data.splits import checked
 from dabench.errors import DabenchError, DataError
 from dabench.places import cache_folder
 from dabench.protocols import Augment, Dataset
-from dabench.registry import REGISTRY, Entry, facts_problem
+from dabench.registry import REGISTRY, facts_problem
 
-ENTRIES = REGISTRY.entries("dataset")
+NAMES = [name for e in REGISTRY.entries("dataset") for name in REGISTRY.members("dataset", e.name)]
 
 
-@pytest.fixture(params=ENTRIES, ids=[e.name for e in ENTRIES])
-def entry(request: pytest.FixtureRequest) -> Entry:
-    found: Entry = request.param
+@pytest.fixture(params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    found: str = request.param
     return found
 
 
 @pytest.fixture
-def dataset(entry: Entry) -> Dataset:
-    made = entry.make()
+def dataset(name: str) -> Dataset:
+    made = REGISTRY.make("dataset", name)
     assert isinstance(made, Dataset)
     return made
 
@@ -44,9 +44,9 @@ def prepared(dataset: Dataset, tmp_path: Path) -> Prepared:
     return prepare(dataset, tmp_path, cache_folder(), say=lambda _: None)
 
 
-def test_it_is_not_broken(entry: Entry) -> None:
-    assert entry.error == ""
-    assert facts_problem(entry.make()) == ""
+def test_it_is_not_broken(name: str) -> None:
+    assert REGISTRY.find("dataset", name).error == ""
+    assert facts_problem(REGISTRY.make("dataset", name)) == ""
 
 
 def test_it_has_a_title_of_one_line_and_a_label_for_tables(dataset: Dataset) -> None:
@@ -63,7 +63,7 @@ def test_it_can_be_cited_and_found(dataset: Dataset) -> None:
     if declared_by_path(dataset):
         pytest.skip("declared in a sweep file, which cites it")
     # A set that is not published has no home.
-    assert dataset.homepage.startswith("https://") or dataset.licence.startswith("private")
+    assert dataset.homepage.startswith(("https://", "http://")) or dataset.licence.startswith("private")
     assert re.match(r"@\w+\{[\w:-]+,\n", dataset.citation)
     assert dataset.citation.count("{") == dataset.citation.count("}")
 
@@ -73,6 +73,14 @@ def test_its_classes_are_different_names(dataset: Dataset) -> None:
         pytest.skip("its classes are the folders found")
     assert len(set(dataset.classes)) == len(dataset.classes) > 1
     assert all(isinstance(c, str) and c for c in dataset.classes)
+
+
+def test_what_it_downloads_has_a_plain_name_addresses_and_a_checksum(dataset: Dataset) -> None:
+    for file in dataset.files:
+        assert re.fullmatch(r"[\w.-]+", file.name)
+        assert re.fullmatch(r"[0-9a-f]{64}", file.sha256)
+        assert file.urls
+        assert all(url.startswith(("https://", "http://")) and url.endswith(file.name) for url in file.urls)
 
 
 def test_its_augmentation_is_one(dataset: Dataset) -> None:

@@ -32,6 +32,7 @@ class Server:
     holds: dict[str, bytes] = field(default_factory=lambda: {"/good": CONTENT})
     ranges: bool = True
     wrong_part: bool = False
+    tells_size: bool = True
     stop_after: int | None = None
     asked: list[tuple[str, int]] = field(default_factory=list)
 
@@ -61,7 +62,8 @@ def server() -> Iterator[Server]:
                 first = 0 if here.wrong_part else begin
                 self.send_header("Content-Range", f"bytes {first}-{len(body) - 1}/{len(body)}")
                 body = body[first:]
-            self.send_header("Content-Length", str(len(body)))
+            if here.tells_size:
+                self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body if here.stop_after is None else body[: here.stop_after])
 
@@ -98,11 +100,64 @@ def test_a_file_that_is_there_is_not_asked_for(server: Server, tmp_path: Path) -
     assert server.asked == []
 
 
-def test_another_file_of_that_name_is_not_replaced(server: Server, tmp_path: Path) -> None:
+def test_another_file_of_that_name_is_named_and_kept(server: Server, tmp_path: Path) -> None:
     (tmp_path / "data.bin").write_bytes(OTHER)
-    with pytest.raises(DataError, match=r"is not the file expected \(other size or sha256\); move it away"):
-        fetch([server.file()], tmp_path, say=quiet)
+    said: list[str] = []
+    assert fetch([server.file()], tmp_path, say=said.append) == []
+    assert [line.partition(" (")[0] for line in said] == [f"{tmp_path / 'data.bin'} is not the published file"]
     assert (tmp_path / "data.bin").read_bytes() == OTHER
+    assert server.asked == []
+
+
+def test_a_file_that_is_there_unpacked_is_not_asked_for(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(b"unpacked")
+    assert fetch([server.file(unpacked="data")], tmp_path, say=quiet) == []
+    assert server.asked == []
+
+
+def test_a_file_that_is_not_there_unpacked_is_brought(server: Server, tmp_path: Path) -> None:
+    assert fetch([server.file(unpacked="data")], tmp_path, say=quiet) == [tmp_path / "data.bin"]
+
+
+# A file whose size nobody publishes
+
+
+def test_without_a_size_the_file_is_brought_whole(server: Server, tmp_path: Path) -> None:
+    said: list[str] = []
+    fetch([server.file(bytes=None)], tmp_path, say=said.append)
+    assert (tmp_path / "data.bin").read_bytes() == CONTENT
+    assert said == [f"getting data.bin from {server.address}/good"]
+
+
+def test_without_a_size_a_truncated_answer_is_noticed_and_gone_on_with(server: Server, tmp_path: Path) -> None:
+    server.stop_after = 300_000
+    with pytest.raises(DataError, match=r"ended after 300,000 of 1,000,000 bytes"):
+        fetch([server.file(bytes=None)], tmp_path, say=quiet)
+    server.stop_after = None
+    fetch([server.file(bytes=None)], tmp_path, say=quiet)
+    assert server.asked == [("/good", 0), ("/good", 300_000)]
+    assert (tmp_path / "data.bin").read_bytes() == CONTENT
+
+
+def test_without_a_size_a_part_that_is_whole_becomes_the_file(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "data.bin.part").write_bytes(CONTENT)
+    fetch([server.file(bytes=None)], tmp_path, say=quiet)
+    assert names(tmp_path) == ["data.bin"]
+    assert (tmp_path / "data.bin").read_bytes() == CONTENT
+
+
+def test_without_a_size_a_rotten_part_is_brought_anew(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "data.bin.part").write_bytes(b"x" * 1_000_001)
+    fetch([server.file(bytes=None)], tmp_path, say=quiet)
+    assert (tmp_path / "data.bin").read_bytes() == CONTENT
+
+
+def test_without_a_size_a_server_that_tells_none_is_refused_and_the_part_kept(server: Server, tmp_path: Path) -> None:
+    server.tells_size = False
+    (tmp_path / "data.bin.part").write_bytes(CONTENT[:500])
+    with pytest.raises(DataError, match="does not say how many bytes the file has"):
+        fetch([server.file(bytes=None)], tmp_path, say=quiet)
+    assert (tmp_path / "data.bin.part").read_bytes() == CONTENT[:500]
 
 
 def test_a_truncated_answer_is_kept_and_gone_on_with(server: Server, tmp_path: Path) -> None:
@@ -258,7 +313,7 @@ def test_prepare_downloads_what_is_missing_once(server: Server, tmp_path: Path, 
 @pytest.mark.usefixtures("registry_restored")
 def test_show_names_what_is_downloaded(server: Server) -> None:
     REGISTRY.register(type("Here", (Online,), {"files": (server.file(),), "__module__": __name__}))
-    assert dabench.show("dataset", "online")["files"] == ["data.bin (1,000,000 bytes, downloaded by dabench prepare)"]
+    assert dabench.show("dataset", "online")["files"] == ["data.bin (1,000,000 bytes), downloaded by dabench prepare"]
 
 
 def test_a_set_that_may_not_be_downloaded_prints_the_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,14 +16,16 @@ def check_plugins(names: Sequence[str], registry: Registry, data: Path, raw: Pat
     """Hold plugins to their contract; all that there are if none is named.
 
     Args:
-        names: names of plugins; one that several kinds have stands for each of them.
+        names: names of plugins; one that several kinds have stands for each of them, a family for each of its members.
         data: the folder of all raw datasets.
         raw: the raw folder of the datasets named; default: data/NAME.
 
     Raises:
         PluginError: there is no plugin of a name.
     """
-    wanted = [p for name in names for p in _of_name(name, registry)] or [(k, e.name) for k in KINDS for e in registry.entries(k)]
+    wanted = [p for name in names for p in _of_name(name, registry)] or [
+        (k, member) for k in KINDS for e in registry.entries(k) for member in registry.members(k, e.name)
+    ]
     found = []
     for kind, name in wanted:
         try:
@@ -31,25 +33,25 @@ def check_plugins(names: Sequence[str], registry: Registry, data: Path, raw: Pat
         except PluginError as e:
             found.append(Finding(kind, name, "it can be loaded", "failed", str(e)))
             continue
-        found += examine(kind, name, [*common_rules(plugin), *_rules(plugin, raw or data / name)])
+        found += examine(kind, name, [*common_rules(plugin), *_rules(plugin, data, raw)])
     return found
 
 
 def _of_name(name: str, registry: Registry) -> list[tuple[Kind, str]]:
     family = f"{name.partition('/')[0]}/*"
     known = {kind: [e.name for e in registry.entries(kind)] for kind in KINDS}
-    found: list[tuple[Kind, str]] = [(k, name) for k in KINDS if name in known[k] or ("/" in name and family in known[k])]
-    if not found:
+    kinds = [k for k in KINDS if name in known[k] or ("/" in name and family in known[k])]
+    if not kinds:
         every = sorted({n for names in known.values() for n in names})
         raise PluginError(
             f"unknown plugin '{name}'{nearest(name, every)}; see: dabench list, or give its file with --plugin FILE"
         )
-    return found
+    return [(k, member) for k in kinds for member in registry.members(k, name)]
 
 
-def _rules(plugin: Plugin, raw: Path) -> list[Rule]:
+def _rules(plugin: Plugin, data: Path, raw: Path | None) -> list[Rule]:
     if isinstance(plugin, Dataset):
-        return dataset_rules(plugin, raw)
+        return dataset_rules(plugin, raw or plugin.raw_in(data))
     # Imported here: datasets are checked without torch.
     from dabench.contracts.networks import adapter_rules, backbone_rules
 
