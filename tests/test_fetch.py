@@ -18,7 +18,7 @@ from dabench.cli import main
 from dabench.errors import DataError
 from dabench.fetch import fetch
 from dabench.protocols import Dataset, RemoteFile, Samples
-from dabench.registry import REGISTRY
+from dabench.registry import REGISTRY, Registry
 
 CONTENT = np.random.default_rng(0).integers(0, 256, 1_000_000, dtype=np.uint8).tobytes()
 OTHER = CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])
@@ -319,3 +319,60 @@ def test_show_names_what_is_downloaded(server: Server) -> None:
 def test_a_set_that_may_not_be_downloaded_prints_the_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prepare", "fer2013", "--data", str(tmp_path)]) == 2
     assert "Get the FER2013 folder form" in capsys.readouterr().err
+
+
+DOWNLOADED = [e.name for e in Registry(entry_points=False).entries("dataset") if e.make().files]  # type: ignore[attr-defined]
+
+
+def test_the_digits_may_be_downloaded() -> None:
+    assert {"mnist", "mnist-t10k", "svhn", "usps"} <= set(DOWNLOADED)
+
+
+@pytest.fixture(params=DOWNLOADED)
+def online(request: pytest.FixtureRequest, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
+    """One of our own sets whose files, made up, lie on the server, but not where the first address says."""
+    dataset: Dataset = REGISTRY.make("dataset", request.param)
+    dataset.imitate(tmp_path / "made-up", 10, 0)
+    held = {f.name: (tmp_path / "made-up" / f.name).read_bytes() for f in dataset.files}
+    server.holds = {f"/good/{name}": content for name, content in held.items()}
+    files = tuple(
+        replace(
+            f,
+            urls=(f"{server.address}/gone/{f.name}", f"{server.address}/good/{f.name}"),
+            sha256=hashlib.sha256(held[f.name]).hexdigest(),
+            bytes=None if f.bytes is None else len(held[f.name]),
+        )
+        for f in dataset.files
+    )
+    monkeypatch.setattr(type(dataset), "files", files)
+    monkeypatch.setattr(type(dataset), "counts", {})
+    return dataset
+
+
+def test_prepare_brings_a_set_from_its_mirror_goes_on_where_it_stopped_and_asks_no_more(
+    online: Dataset, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["prepare", online.name, "--data", str(tmp_path / "data")]
+    raw = online.raw_in(tmp_path / "data")
+    first = online.files[0].name
+    server.stop_after = 100
+    assert main(command) == 2
+    assert names(raw) == [f"{first}.part"]
+    assert "try again (it goes on where it stopped)" in capsys.readouterr().err
+    server.stop_after = None
+    assert main(command) == 0
+    assert (f"/good/{first}", 100) in server.asked
+    assert names(raw) == sorted(f.name for f in online.files)
+    asked = len(server.asked)
+    assert main(command) == 0
+    assert len(server.asked) == asked
+    assert f"{online.name}: " in capsys.readouterr().out
+
+
+def test_prepare_leaves_nothing_where_every_mirror_of_a_set_has_another_file(
+    online: Dataset, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.holds = {path: bytes(len(content)) for path, content in server.holds.items()}
+    assert main(["prepare", online.name, "--data", str(tmp_path / "data")]) == 2
+    assert "has another sha256; thrown away" in capsys.readouterr().err
+    assert names(online.raw_in(tmp_path / "data")) == []

@@ -39,7 +39,7 @@ def test_plugin_and_sweep_run_as_written(tmp_path: Path, capsys, monkeypatch) ->
     monkeypatch.chdir(tmp_path)
     (tmp_path / "digits.py").write_text(block("python", "class MNIST"), encoding="utf-8")
     (tmp_path / "digits.toml").write_text(block("toml", 'name = "digits"'), encoding="utf-8")
-    idx_files(tmp_path / "raw" / "mnist-t10k")
+    idx_files(tmp_path / "raw" / "my-mnist")
     command = ["sweep", "digits.toml", "--plugin", "digits.py", "--data", "raw", "--engine", "inline"]
     assert main([*command, "--set", "train.steps=3", "--set", "seeds=1"]) == 0
     printed = capsys.readouterr().out

@@ -10,15 +10,15 @@ from PIL import Image
 
 
 def made_up(label: int, rng: np.random.Generator, height: int = 48, width: int = 48, channels: int = 1) -> NDArray[np.uint8]:
-    """Return (H, W) or (H, W, 3) uint8: stripes whose direction is that of the class `label`, with noise.
+    """Return (H, W) or (H, W, 3) uint8: stripes whose direction and number are those of the class `label`, with noise.
 
     Args:
-        label: number of the class; the first eight have directions of their own.
+        label: number of the class; each eight have directions of their own, and the next eight narrower stripes.
         channels: 1 or 3.
     """
     down, right = np.mgrid[:height, :width] / max(height, width)
-    turn = np.pi * label / 8
-    stripes = np.sin(20 * (down * np.cos(turn) + right * np.sin(turn)) + rng.uniform(0, 0.5))
+    turn, waves = np.pi * (label % 8) / 8, 20 + 8 * (label // 8)
+    stripes = np.sin(waves * (down * np.cos(turn) + right * np.sin(turn)) + rng.uniform(0, 0.5))
     shape = (height, width) if channels == 1 else (height, width, channels)
     pixels = 128 + 70 * (stripes if channels == 1 else stripes[..., None]) + rng.normal(0, 20, shape)
     return np.asarray(pixels.clip(0, 255), dtype=np.uint8)

@@ -1,0 +1,76 @@
+"""MNIST-M: MNIST's digits blended with patches of colour photographs, 32x32 RGB."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from dabench.datasets.digit_files import DigitFiles
+from dabench.protocols import Samples
+
+_LINE = re.compile(r"([^\s/\\]+\.png) ([0-9])")
+
+
+class MNISTM(DigitFiles):
+    """mnist_m_train/00000000.png and, in mnist_m_train_labels.txt, its line "00000000.png 5"; mnist_m_test likewise."""
+
+    name = "mnist-m"
+    label = "MNISTM"
+    title = "handwritten digits on photographs, 32x32 RGB"
+    licence = "not stated by its authors; made of MNIST (CC BY-SA 3.0) and BSDS500 (non-commercial research)"
+    homepage = "http://yaroslav.ganin.net"
+    obtain = (
+        "Get mnist_m.tar.gz from http://yaroslav.ganin.net and unpack it, so that the folders mnist_m_train and mnist_m_test "
+        "and the files mnist_m_train_labels.txt and mnist_m_test_labels.txt lie in the raw folder, or in mnist_m in it."
+    )
+    counts = {"train": 59001, "test": 9001}  # noqa: RUF012
+    citation = """@article{ganin2016domain,
+  title = {Domain-Adversarial Training of Neural Networks},
+  author = {Ganin, Yaroslav and Ustinova, Evgeniya and Ajakan, Hana and Germain, Pascal and Larochelle, Hugo and others},
+  journal = {Journal of Machine Learning Research},
+  volume = {17},
+  number = {59},
+  pages = {1--35},
+  year = {2016}
+}"""
+
+    def prepare(self, raw: Path) -> Mapping[str, Samples]:
+        """Read both folders."""
+        root = raw / "mnist_m" if (raw / "mnist_m").is_dir() else raw
+        return {split: self._read(root, f"mnist_m_{split}") for split in ("train", "test")}
+
+    def _read(self, root: Path, part: str) -> Samples:
+        import numpy as np
+
+        from dabench.data.pictures import lazy_pictures
+
+        path, folder = self.file(root, f"{part}_labels.txt"), root / part
+        rows = []
+        for number, line in enumerate(self.content(path).decode("utf-8", "replace").splitlines(), 1):
+            match = _LINE.fullmatch(line.strip())
+            if not match:
+                raise self.refusal(path, f"line {number} is {line[:40]!r}, not like '00000000.png 5'")
+            rows.append((match[1], int(match[2])))
+        names, there = [name for name, _ in rows], sorted(p.name for p in folder.glob("*.png"))
+        if sorted(names) != there:
+            odd = sorted(set(names) ^ set(there)) or names
+            raise self.refusal(
+                path, f"and the folder {part} do not belong together: {len(names):,} labels, {len(there):,} pictures, as {odd[0]}"
+            )
+        found = [(PurePosixPath(name), (folder / name).read_bytes) for name in names]
+        images = lazy_pictures(found, folder, f"dataset '{self.name}'", 3, 32)
+        return Samples(images, np.array([label for _, label in rows], np.int64))
+
+    def imitate(self, raw: Path, n: int, seed: int) -> None:
+        """Write both folders, with n images of each digit."""
+        import numpy as np
+
+        from dabench.data.imitation import made_up, write_picture
+
+        rng = np.random.default_rng(seed)
+        for part in ("mnist_m_train", "mnist_m_test"):
+            rows = [(f"{i:08}.png", i % 10) for i in range(10 * n)]
+            for name, digit in rows:
+                write_picture(raw / part / name, made_up(digit, rng, 32, 32, 3))
+            (raw / f"{part}_labels.txt").write_text("".join(f"{name} {digit}\n" for name, digit in rows), encoding="utf-8")

@@ -1,0 +1,79 @@
+"""SVHN: 99,289 digits cut out of house numbers in street pictures, 32x32 RGB."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dabench.datasets.digit_files import DigitFiles
+from dabench.protocols import RemoteFile, Samples
+
+_SPLITS = {"train": "train_32x32.mat", "test": "test_32x32.mat"}
+_ADDRESS = "http://ufldl.stanford.edu/housenumbers/"
+
+
+class SVHN(DigitFiles):
+    """The cropped digits ("format 2"): X of 32x32x3xN bytes and y of N labels, where 10 is the digit 0; read by scipy.
+
+    The set's extra pictures are not used.
+    """
+
+    name = "svhn"
+    label = "SVHN"
+    title = "digits of house numbers, 32x32 RGB"
+    licence = "non-commercial use only"
+    homepage = "http://ufldl.stanford.edu/housenumbers/"
+    obtain = (
+        "Run dabench prepare svhn, which downloads two files (246 MB); or put train_32x32.mat and test_32x32.mat of "
+        "http://ufldl.stanford.edu/housenumbers into the folder named above."
+    )
+    counts = {"train": 73257, "test": 26032}  # noqa: RUF012
+    files = (
+        RemoteFile(
+            "train_32x32.mat", (f"{_ADDRESS}train_32x32.mat",),
+            "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8", 182040794,
+        ),
+        RemoteFile(
+            "test_32x32.mat", (f"{_ADDRESS}test_32x32.mat",),
+            "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b", 64275384,
+        ),
+    )  # fmt: skip
+    citation = """@inproceedings{netzer2011reading,
+  title = {Reading Digits in Natural Images with Unsupervised Feature Learning},
+  author = {Netzer, Yuval and Wang, Tao and Coates, Adam and Bissacco, Alessandro and Wu, Bo and Ng, Andrew Y.},
+  booktitle = {NIPS Workshop on Deep Learning and Unsupervised Feature Learning},
+  year = {2011}
+}"""
+
+    def prepare(self, raw: Path) -> Mapping[str, Samples]:
+        """Read both files."""
+        return {split: self._read(self.file(raw, name)) for split, name in _SPLITS.items()}
+
+    def _read(self, path: Path) -> Samples:
+        import numpy as np
+        from scipy.io import loadmat
+
+        try:
+            found = loadmat(path, variable_names=["X", "y"])
+        except Exception as e:  # scipy raises whatever the damaged bytes lead to
+            raise self.refusal(path, f"is no readable .mat file ({type(e).__name__}: {e}); get it again") from e
+        images, labels = found.get("X"), found.get("y")
+        if images is None or images.dtype != np.uint8 or images.ndim != 4 or images.shape[:3] != (32, 32, 3) or labels is None:
+            raise self.refusal(path, "does not hold X, 32x32x3xN bytes, and y; it is another file")
+        labels = np.asarray(labels, np.int64).ravel()
+        self.compare(labels, images.shape[3], range(1, 11), path)
+        return Samples(images.transpose(3, 2, 0, 1), labels % 10)
+
+    def imitate(self, raw: Path, n: int, seed: int) -> None:
+        """Write both files, with n images of each digit."""
+        import numpy as np
+        from scipy.io import savemat
+
+        from dabench.data.imitation import made_up
+
+        rng = np.random.default_rng(seed)
+        raw.mkdir(parents=True, exist_ok=True)
+        labels = np.tile(np.arange(1, 11, dtype=np.uint8), n)
+        for name in _SPLITS.values():
+            images = np.stack([made_up(int(label) % 10, rng, 32, 32, 3) for label in labels], axis=3)
+            savemat(raw / name, {"X": images, "y": labels[:, None]}, do_compression=True)

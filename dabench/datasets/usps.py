@@ -1,0 +1,83 @@
+"""USPS: 9,298 handwritten digits from envelopes, 16x16 grey."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dabench.datasets.digit_files import DigitFiles
+from dabench.protocols import RemoteFile, Samples
+
+_SPLITS = {"train": "usps.bz2", "test": "usps.t.bz2"}
+_ADDRESS = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/multiclass/"
+
+
+class USPS(DigitFiles):
+    """The LIBSVM form: in each line the label 1 to 10 (the digit and one), then index:value of 256 pixels from -1 to 1.
+
+    Pixels become 0 to 255 as torchvision makes them, the fraction cut off. The lines are read by scikit-learn.
+    """
+
+    name = "usps"
+    label = "USPS"
+    title = "handwritten digits from envelopes, 16x16 grey"
+    licence = "not stated by its authors"
+    homepage = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/multiclass.html#usps"
+    obtain = (
+        "Run dabench prepare usps, which downloads two files; or put usps.bz2 and usps.t.bz2 of LIBSVM's page of multi-class "
+        "sets into the folder named above."
+    )
+    counts = {"train": 7291, "test": 2007}  # noqa: RUF012
+    files = (
+        RemoteFile("usps.bz2", (f"{_ADDRESS}usps.bz2",), "3771e9dd6ba685185f89867b6e249233dd74652389f263963b3b741e994b034f"),
+        RemoteFile("usps.t.bz2", (f"{_ADDRESS}usps.t.bz2",), "a9c0164e797d60142a50604917f0baa604f326e9a689698763793fa5d12ffc4e"),
+    )
+    citation = """@article{hull1994database,
+  title = {A Database for Handwritten Text Recognition Research},
+  author = {Hull, Jonathan J.},
+  journal = {IEEE Transactions on Pattern Analysis and Machine Intelligence},
+  volume = {16},
+  number = {5},
+  pages = {550--554},
+  year = {1994}
+}"""
+
+    def prepare(self, raw: Path) -> Mapping[str, Samples]:
+        """Read both files."""
+        return {split: self._read(self.file(raw, name)) for split, name in _SPLITS.items()}
+
+    def _read(self, path: Path) -> Samples:
+        import io
+
+        import numpy as np
+        from sklearn.datasets import load_svmlight_file
+
+        try:
+            values, labels = load_svmlight_file(
+                io.BytesIO(self.content(path)), n_features=256, zero_based=False, dtype=np.float32
+            )
+        except ValueError as e:
+            raise self.refusal(path, f"is not of the form 'label index:value ...' with indices 1 to 256 ({e})") from e
+        pixels = values.toarray()
+        if not np.all(np.abs(pixels) <= 1):  # also where a value is no number
+            raise self.refusal(path, "holds pixels outside -1 to 1")
+        self.compare(labels, len(pixels), range(1, 11), path)
+        images = ((pixels + 1) / 2 * 255).astype(np.uint8).reshape(-1, 1, 16, 16)
+        return Samples(images, labels.astype(np.int64) - 1)
+
+    def imitate(self, raw: Path, n: int, seed: int) -> None:
+        """Write both files, with n images of each digit."""
+        import bz2
+
+        import numpy as np
+
+        from dabench.data.imitation import made_up
+
+        rng = np.random.default_rng(seed)
+        raw.mkdir(parents=True, exist_ok=True)
+        for name in _SPLITS.values():
+            lines = []
+            for digit in list(range(10)) * n:
+                pixels = made_up(digit, rng, 16, 16).ravel() / 127.5 - 1
+                lines.append(f"{digit + 1} " + " ".join(f"{i}:{value:.3f}" for i, value in enumerate(pixels, 1)))
+            (raw / name).write_bytes(bz2.compress("\n".join([*lines, ""]).encode()))
