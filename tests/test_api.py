@@ -189,6 +189,12 @@ def test_vgg19_shows_its_number_of_parameters() -> None:
     assert dabench.show("backbone", "vgg19")["parameters"].startswith("20,038,983 with 3 channels, 44x44 images and 7 classes")
 
 
+def test_a_family_shows_its_members_and_a_member_its_own_counts() -> None:
+    assert dabench.show("dataset", "office-31/*")["names"] == ["office-31/amazon", "office-31/dslr", "office-31/webcam"]
+    facts = dabench.show("dataset", "office-31/dslr")
+    assert (facts["name"], facts["counts"], "names" in facts) == ("office-31/dslr", {"all": 498}, False)
+
+
 def test_an_adapter_shows_its_access_and_its_options_with_defaults() -> None:
     facts = dabench.show("adapter", "fine-tune")
     assert facts["access"] == "few-shot"

@@ -113,6 +113,21 @@ def test_a_family_serves_every_name_with_that_beginning(registry: Registry) -> N
     assert (made.name, made.variant, made.label) == ("timm/resnet18", "resnet18", "RESNET18")
 
 
+def test_a_family_with_a_fixed_number_of_members_lists_them(registry: Registry) -> None:
+    assert registry.members("dataset", "office-31/*") == ["office-31/amazon", "office-31/dslr", "office-31/webcam"]
+
+
+@pytest.mark.parametrize(("kind", "name"), [("backbone", "timm/*"), ("dataset", "uci-digits"), ("dataset", "office-31/dslr")])
+def test_anything_else_stands_for_itself(registry: Registry, kind: Any, name: str) -> None:
+    assert registry.members(kind, name) == [name]
+
+
+def test_a_member_that_a_family_does_not_have_is_an_error_that_lists_them(registry: Registry) -> None:
+    message = refusal(lambda: registry.make("dataset", "office-31/amazn"))
+    assert "unknown dataset 'office-31/amazn'; did you mean 'amazon'" in message
+    assert message.endswith("known: office-31/amazon, office-31/dslr, office-31/webcam")
+
+
 def test_a_family_without_a_variant_is_unknown(registry: Registry) -> None:
     assert "unknown backbone 'timm/'" in refusal(lambda: registry.make("backbone", "timm/"))
 

@@ -393,6 +393,20 @@ def test_a_dataset_can_be_declared_of_any_plugin(read: Read, registry: Registry)
     assert (dataset.name, dataset.label, dataset.options.copies) == ("mine", "MINE", 3)
 
 
+def test_a_member_of_a_family_takes_options_under_its_own_name(registry: Registry) -> None:
+    sweep = sweep_from(
+        BASE | {"datasets": ["office-31/amazon", "office-31/dslr"], "dataset": {"office-31/amazon": {"size": 32}}}, registry
+    )
+    assert make_dataset(sweep, "office-31/amazon", registry).options.size == 32
+    assert make_dataset(sweep, "office-31/dslr", registry).options.size == 224
+
+
+def test_an_unknown_member_of_a_family_is_an_error_of_the_key(registry: Registry) -> None:
+    with pytest.raises(KeyProblem, match=r"unknown dataset 'office-31/kitchen'") as caught:
+        sweep_from(BASE | {"datasets": ["office-31/amazon", "office-31/kitchen"]}, registry)
+    assert caught.value.path == "datasets"
+
+
 def test_a_dataset_declared_of_an_instance_leaves_that_its_name(registry: Registry) -> None:
     ready = toy("ready")
     registry.register(ready)

@@ -61,7 +61,7 @@ class NamedPictures(ImageFolder):
         rng = np.random.default_rng(seed)
         for label in range(len(self.classes)):
             for i in range(max(n, 5)):
-                write_picture(raw / self.example(label, i % 5, i // 5), made_up(label, rng, 64, 56))
+                write_picture(raw / self.example(label, i % 5, i // 5), made_up(label, rng, 64, 56, self.options.channels))
 
     def root(self, raw: Path) -> Path:
         """Return the option `path`, or the one zip in `raw`, or `raw` itself."""

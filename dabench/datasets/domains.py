@@ -1,0 +1,83 @@
+"""What the object sets share whose domains are datasets of their own; no dataset by itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath, PurePosixPath
+from typing import ClassVar, Literal
+
+from dabench.datasets.named_pictures import Named, NamedPictures
+from dabench.errors import DataError
+from dabench.protocols import Augment
+from dabench.typed import setting
+
+
+class Domains(NamedPictures):
+    """Class folders somewhere below the folder of their domain, all domains in one folder or zip.
+
+    There is no official split: `test` of each class is held out, always the same pictures. Published numbers on these sets
+    mostly use the whole of a domain for training and for testing alike; they are no measure for numbers on this split.
+
+    Attributes:
+        domains: name of each domain -> its number of pictures.
+        folder: where the classes of a domain lie, below the folder of that name.
+    """
+
+    name = ""
+    domains: ClassVar[Mapping[str, int]] = {}
+    folder = ""
+    label = ""
+    augment = Augment(flip=True)
+
+    @dataclass(frozen=True)
+    class Options(NamedPictures.Options):
+        """Options of a domain."""
+
+        size: int = setting(224, "side of the square that pictures are resized to, in pixels", low=4)
+        channels: Literal[1, 3] = setting(3, "1 grey or 3 RGB")
+        test: float = setting(0.2, "part of each class held out for testing", above=0, high=0.9)
+
+    def __init__(self, options: object = None, variant: str = "") -> None:
+        super().__init__(options, variant)
+        if variant:
+            self.label = _letters(variant).upper() + type(self).label
+            self.counts = {"all": self.domains[variant]}
+
+    def root(self, raw: Path) -> Path:
+        """Return the option `path`, or the one zip in `raw`, or `raw` itself."""
+        if not self.variant:
+            known = ", ".join(self.name.removesuffix("*") + v for v in self.variants)
+            raise DataError(f"dataset '{self.name}' is a family; name one of {known}. {self.obtain}")
+        return super().root(raw)
+
+    def raw_files(self, raw: Path) -> Sequence[Path]:
+        """Return the zip, or the files of this domain alone: those of the others may change."""
+        from dabench.data.pictures import files_below
+
+        root = self.root(raw)
+        files = [root] if root.is_file() else files_below(root, f"dataset '{self.name}'")
+        return [f for f in files if f == root or self._is_here(f.relative_to(root))]
+
+    def named(self, path: PurePosixPath) -> Named | None:
+        """Return the class that a picture's folder names, in any spelling of case, space and underscore."""
+        if not self._is_here(path):
+            return None
+        known = {_letters(name): name for name in self.classes}
+        label = known.get(_letters(path.parts[-2]))
+        if label is None:
+            raise DataError(f"dataset '{self.name}': {path}: '{path.parts[-2]}' is none of the classes {', '.join(self.classes)}")
+        return Named(label)
+
+    def example(self, label: int, subject: int, take: int) -> str:
+        """Return a place such as amazon/images/back_pack/frame_0001.jpg."""
+        return str(PurePosixPath(self.variant, self.folder, self.classes[label], f"frame_{5 * take + subject + 1:04}.jpg"))
+
+    def _is_here(self, path: PurePath) -> bool:
+        """Whether a picture lies in a class folder of this domain."""
+        return _letters(self.variant) in [_letters(part) for part in path.parts[:-2]]
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z]", "", name.lower())

@@ -1,0 +1,36 @@
+"""Office-31: 4,110 pictures of office things from a shop and two cameras."""
+
+from __future__ import annotations
+
+from dabench.datasets.domains import Domains
+
+
+class Office31(Domains):
+    """amazon/images/back_pack/frame_0001.jpg; dslr and webcam likewise."""
+
+    name = "office-31/*"
+    domains = {"amazon": 2817, "dslr": 498, "webcam": 795}  # noqa: RUF012
+    variants = tuple(domains)
+    folder = "images"
+    raw_folder = "office-31"
+    title = f"office things, 31 classes, RGB; domains {', '.join(domains)}"
+    classes = (
+        "back_pack", "bike", "bike_helmet", "bookcase", "bottle", "calculator", "desk_chair", "desk_lamp", "desktop_computer",
+        "file_cabinet", "headphones", "keyboard", "laptop_computer", "letter_tray", "mobile_phone", "monitor", "mouse", "mug",
+        "paper_notebook", "pen", "phone", "printer", "projector", "punchers", "ring_binder", "ruler", "scissors", "speaker",
+        "stapler", "tape_dispenser", "trash_can",
+    )  # fmt: skip
+    licence = "not stated by its authors"
+    homepage = "https://faculty.cc.gatech.edu/~judy/domainadapt/"
+    obtain = (
+        "Get domain_adaptation_images.tar.gz from https://faculty.cc.gatech.edu/~judy/domainadapt/ and unpack it, so that "
+        "amazon/images/back_pack/frame_0001.jpg and the folders dslr and webcam lie in the raw folder; or put a zip there."
+    )
+    citation = """@inproceedings{saenko2010adapting,
+  title = {Adapting Visual Category Models to New Domains},
+  author = {Saenko, Kate and Kulis, Brian and Fritz, Mario and Darrell, Trevor},
+  booktitle = {Computer Vision -- ECCV 2010},
+  pages = {213--226},
+  year = {2010},
+  publisher = {Springer}
+}"""

@@ -1,0 +1,32 @@
+"""Office-Caltech10: the ten classes that Office-31 and Caltech-256 share, 2,533 pictures."""
+
+from __future__ import annotations
+
+from dabench.datasets.domains import Domains
+
+
+class OfficeCaltech10(Domains):
+    """amazon/back_pack/frame_0001.jpg; caltech, dslr and webcam likewise."""
+
+    name = "office-caltech10/*"
+    label = "10"  # after the domain: Office-31 has domains of the same names
+    domains = {"amazon": 958, "caltech": 1123, "dslr": 157, "webcam": 295}  # noqa: RUF012
+    variants = tuple(domains)
+    raw_folder = "office-caltech10"
+    title = f"office things, 10 classes, RGB; domains {', '.join(domains)}"
+    classes = (
+        "back_pack", "bike", "calculator", "headphones", "keyboard", "laptop_computer", "monitor", "mouse", "mug", "projector",
+    )  # fmt: skip
+    licence = "not stated by its authors"
+    homepage = "https://doi.org/10.1109/CVPR.2012.6247911"
+    obtain = (
+        "Get the image folders of Office-Caltech10 and put them, so that amazon/back_pack/frame_0001.jpg and the folders "
+        "caltech, dslr and webcam lie there, or a zip of them, into the raw folder."
+    )
+    citation = """@inproceedings{gong2012geodesic,
+  title = {Geodesic Flow Kernel for Unsupervised Domain Adaptation},
+  author = {Gong, Boqing and Shi, Yuan and Sha, Fei and Grauman, Kristen},
+  booktitle = {IEEE Conference on Computer Vision and Pattern Recognition},
+  pages = {2066--2073},
+  year = {2012}
+}"""

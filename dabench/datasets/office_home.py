@@ -1,0 +1,36 @@
+"""Office-Home: 15,588 pictures of things from offices and homes, from art to photographs."""
+
+from __future__ import annotations
+
+from dabench.datasets.domains import Domains
+
+
+class OfficeHome(Domains):
+    """Art/Alarm_Clock/00001.jpg; Clipart, Product and "Real World" likewise."""
+
+    name = "office-home/*"
+    domains = {"art": 2427, "clipart": 4365, "product": 4439, "real-world": 4357}  # noqa: RUF012
+    variants = tuple(domains)
+    raw_folder = "office-home"
+    title = f"things of offices and homes, 65 classes, RGB; domains {', '.join(domains)}"
+    classes = (
+        "Alarm_Clock", "Backpack", "Batteries", "Bed", "Bike", "Bottle", "Bucket", "Calculator", "Calendar", "Candles", "Chair",
+        "Clipboards", "Computer", "Couch", "Curtains", "Desk_Lamp", "Drill", "Eraser", "Exit_Sign", "Fan", "File_Cabinet",
+        "Flipflops", "Flowers", "Folder", "Fork", "Glasses", "Hammer", "Helmet", "Kettle", "Keyboard", "Knives", "Lamp_Shade",
+        "Laptop", "Marker", "Monitor", "Mop", "Mouse", "Mug", "Notebook", "Oven", "Pan", "Paper_Clip", "Pen", "Pencil",
+        "Postit_Notes", "Printer", "Push_Pin", "Radio", "Refrigerator", "Ruler", "Scissors", "Screwdriver", "Shelf", "Sink",
+        "Sneakers", "Soda", "Speaker", "Spoon", "TV", "Table", "Telephone", "ToothBrush", "Toys", "Trash_Can", "Webcam",
+    )  # fmt: skip
+    licence = "non-commercial research and education; the pictures belong to their owners"
+    homepage = "https://www.hemanthdv.org/officeHomeDataset.html"
+    obtain = (
+        "Get the set from https://www.hemanthdv.org/officeHomeDataset.html and put its folders Art, Clipart, Product and "
+        "'Real World' (Art/Alarm_Clock/00001.jpg ...), or a zip of them, into the raw folder."
+    )
+    citation = """@inproceedings{venkateswara2017deep,
+  title = {Deep Hashing Network for Unsupervised Domain Adaptation},
+  author = {Venkateswara, Hemanth and Eusebio, Jose and Chakraborty, Shayok and Panchanathan, Sethuraman},
+  booktitle = {IEEE Conference on Computer Vision and Pattern Recognition},
+  pages = {5018--5027},
+  year = {2017}
+}"""
