@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.data.tables import csv_rows
 from dabench.errors import DataError, nearest
 
 VIDEOS = {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp"}
 PARTICIPANTS = "participants.csv"
 _OURS = ("subject", "clip")
 _ATTRIBUTE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ -]*")
-
-Row = tuple[int, dict[str, str]]
-"""The line of a CSV file, and column -> value."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ def clips_in_folder(root: Path, classes: Sequence[str], who: str) -> tuple[list[
         else:
             label, take = _class_and_take(name, classes, who)
             clips.append(Clip(str(name), name.parts[0], label, take))
-    _refuse_twice(clips, who)
+    refuse_twice(clips, who)
     return clips, skipped
 
 
@@ -66,7 +63,8 @@ def _class_and_take(name: PurePosixPath, classes: Sequence[str], who: str) -> tu
     raise DataError(f"{who}: {name}: its name begins with none of the classes {', '.join(classes)}; rename or remove it")
 
 
-def _refuse_twice(clips: Sequence[Clip], who: str) -> None:
+def refuse_twice(clips: Sequence[Clip], who: str) -> None:
+    """Raise DataError where two clips are of one subject, class and take."""
     seen: dict[tuple[str, str, str], str] = {}
     for clip in clips:
         key = (clip.subject, clip.label, clip.take)
@@ -88,7 +86,7 @@ def clips_in_csv(table: Path, columns: Mapping[str, str], classes: Sequence[str]
         DataError: a column, a value or a class is wrong; the line is named.
     """
     clips: dict[str, Clip] = {}
-    for line, row in _rows(table, list(columns.values()), who):
+    for line, row in csv_rows(table, list(columns.values()), who):
         where = f"{who}: {table}, line {line}"
         name, label, subject = (row.pop(columns[c]) for c in ("path", "class", "subject"))
         place = PurePosixPath(name.replace("\\", "/"))
@@ -101,7 +99,7 @@ def clips_in_csv(table: Path, columns: Mapping[str, str], classes: Sequence[str]
         take = row.pop("take", str(place))
         _check_attributes(row, where)
         clips[str(place)] = Clip(str(place), subject, label, take, row)
-    _refuse_twice(list(clips.values()), who)
+    refuse_twice(list(clips.values()), who)
     return list(clips.values())
 
 
@@ -110,7 +108,7 @@ def with_participants(clips: Sequence[Clip], table: Path, who: str) -> list[Clip
     if not table.is_file():
         return list(clips)
     people: dict[str, dict[str, str]] = {}
-    for line, row in _rows(table, ["subject"], who):
+    for line, row in csv_rows(table, ["subject"], who):
         where = f"{who}: {table}, line {line}"
         subject = row.pop("subject")
         if subject in people:
@@ -121,35 +119,6 @@ def with_participants(clips: Sequence[Clip], table: Path, who: str) -> list[Clip
     if twice:
         raise DataError(f"{who}: {table}: column '{min(twice)}' is in the table of the clips, too; keep it in one of them")
     return [replace(c, attributes={**c.attributes, **people.get(c.subject, {})}) for c in clips]
-
-
-def _rows(table: Path, needed: Sequence[str], who: str) -> Iterator[Row]:
-    try:
-        with open(table, encoding="utf-8-sig", newline="") as f:
-            reader = csv.reader(f)
-            header = [h.strip() for h in next(reader, [])]
-            missing = [c for c in needed if c not in header]
-            if missing:
-                raise DataError(
-                    f"{who}: {table}, line 1: no column '{missing[0]}'{nearest(missing[0], header)}; it has: {', '.join(header)}"
-                )
-            if len(set(header)) < len(header) or "" in header:
-                raise DataError(f"{who}: {table}, line 1: columns must have different names: {', '.join(header)}")
-            for values in reader:
-                if not any(values):
-                    continue
-                where = f"{who}: {table}, line {reader.line_num}"
-                if len(values) != len(header):
-                    raise DataError(f"{where}: {len(values)} values, but {len(header)} columns ({', '.join(header)})")
-                row = {h: v.strip() for h, v in zip(header, values, strict=True)}
-                empty = [c for c in needed if not row[c]]
-                if empty:
-                    raise DataError(f"{where}: column '{empty[0]}' is empty; every line needs it")
-                yield reader.line_num, row
-    except FileNotFoundError as e:
-        raise DataError(f"{who}: there is no {table}") from e
-    except (OSError, UnicodeDecodeError, csv.Error) as e:
-        raise DataError(f"{who}: {table} is no readable CSV in UTF-8 ({e})") from e
 
 
 def _check_attributes(row: Mapping[str, str], where: str) -> None:

@@ -10,7 +10,7 @@ import io
 import os
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -27,7 +27,7 @@ _LARGEST = 200_000_000
 """Bytes of the largest picture file that is read; what is larger, once unpacked, is no picture but an attack or a mistake."""
 
 Picture = tuple[PurePosixPath, Callable[[], bytes]]
-"""Where a picture lies below the root, and how to read it."""
+"""Where a picture, or another file of its set, lies below the root, and how to read it."""
 
 
 def files_below(root: Path, who: str) -> list[Path]:
@@ -57,20 +57,30 @@ def pictures_in(root: Path, who: str) -> list[Picture]:
     Raises:
         DataError: there is no such folder or zip, or it cannot be read, or it holds what must not be in a zip.
     """
+    found = files_in(root, who, SUFFIXES)
+    # One folder around everything is no split and no class.
+    wrapped = root.is_file() and len({p.parts[0] for p, _ in found}) == 1 and min(len(p.parts) for p, _ in found) > 2
+    return [(PurePosixPath(*p.parts[wrapped:]), read) for p, read in found]
+
+
+def files_in(root: Path, who: str, suffixes: Collection[str]) -> list[Picture]:
+    """Return the files of a folder or zip whose names end so (".csv"), by name; what is no file of the set is not there.
+
+    Raises:
+        DataError: there is no such folder or zip, or it cannot be read, or it holds what must not be in a zip.
+    """
     if root.is_dir():
-        files = [p for p in files_below(root, who) if p.suffix.lower() in SUFFIXES]
+        files = [p for p in files_below(root, who) if p.suffix.lower() in suffixes]
         return [(PurePosixPath(p.relative_to(root).as_posix()), p.read_bytes) for p in files]
     archive = opened_zip(root, who)
-    infos = {PurePosixPath(i.filename): i for i in archive.infolist() if _is_picture(i)}
+    infos = {PurePosixPath(i.filename): i for i in archive.infolist() if _is_one_of(i, suffixes)}
     for path, info in infos.items():
         if info.file_size > _LARGEST:
             raise DataError(
                 f"{who}: {root}/{path} unpacks to {info.file_size:,} bytes, more than the {_LARGEST:,} that a picture may have; "
                 "remove it from the zip"
             )
-    # One folder around everything is no split and no class.
-    wrapped = len({p.parts[0] for p in infos}) == 1 and min(len(p.parts) for p in infos) > 2
-    return [(PurePosixPath(*p.parts[wrapped:]), partial(archive.read, infos[p])) for p in sorted(infos)]
+    return [(path, partial(archive.read, infos[path])) for path in sorted(infos)]
 
 
 def opened_zip(path: Path, who: str) -> zipfile.ZipFile:
@@ -92,8 +102,8 @@ def opened_zip(path: Path, who: str) -> zipfile.ZipFile:
     return archive
 
 
-def _is_picture(info: zipfile.ZipInfo) -> bool:
-    return PurePosixPath(info.filename).suffix.lower() in SUFFIXES and "__MACOSX" not in info.filename and not info.is_dir()
+def _is_one_of(info: zipfile.ZipInfo, suffixes: Collection[str]) -> bool:
+    return PurePosixPath(info.filename).suffix.lower() in suffixes and "__MACOSX" not in info.filename and not info.is_dir()
 
 
 def lazy_pictures(found: Sequence[Picture], root: Path, who: str, channels: int | None, size: int | None) -> LazyImages:

@@ -124,10 +124,15 @@ def _whole_groups(
     names = rng.permutation(np.unique(groups))
     wanted = max(1, round(part * len(names)))
     held = np.zeros(len(labels), dtype=bool)
+    classes, numbers = np.unique(labels, return_inverse=True)
+    left = np.bincount(numbers)  # of each class, not held
     for name in names:
-        more = held | (groups == name)
-        if wanted and set(labels[~more]) == set(labels):
-            held, wanted = more, wanted - 1
+        if not wanted:
+            break
+        group = groups == name
+        after = left - np.bincount(numbers[group], minlength=len(classes))
+        if after.all():
+            held, left, wanted = held | group, after, wanted - 1
     return held
 
 
