@@ -290,7 +290,7 @@ def test_raw_files_that_are_not_there_are_told_with_where_to_get_and_where_to_pu
     assert "dataset 'fer2013'" in line
     assert str(tmp_path / "raw" / "fer2013") in line  # DABENCH_DATA / NAME
     assert "archive.zip" in line
-    assert "put the zip" in line
+    assert "put fer2013.csv" in line
 
 
 def test_raw_files_are_looked_for_where_data_says(fails: Fails, tmp_path: Path) -> None:

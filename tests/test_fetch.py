@@ -318,7 +318,7 @@ def test_show_names_what_is_downloaded(server: Server) -> None:
 
 def test_a_set_that_may_not_be_downloaded_prints_the_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prepare", "fer2013", "--data", str(tmp_path)]) == 2
-    assert "Get the FER2013 folder form" in capsys.readouterr().err
+    assert "Get FER2013 from its page" in capsys.readouterr().err
 
 
 DOWNLOADED = [e.name for e in Registry(entry_points=False).entries("dataset") if e.make().files]  # type: ignore[attr-defined]

@@ -1,33 +1,43 @@
-"""FER2013: 35,887 grey faces from the web, 48x48, seven expressions."""
+"""FER2013: 35,887 grey faces from the web, 48x48, seven expressions; with the labels of FER+ if wanted."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
-from dabench.datasets.image_folder import ImageFolder
+from dabench.datasets import fer_plus
+from dabench.datasets.fer2013_csv import CSVS, USAGES, csvs_in, is_csv, read_faces, write_faces
+from dabench.datasets.named_pictures import Named, NamedPictures
 from dabench.emotions import BASIC
 from dabench.errors import DataError
-from dabench.protocols import FACES
+from dabench.protocols import FACES, Samples
+from dabench.typed import setting
 
-_USAGE = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}
 
+class FER2013(NamedPictures):
+    """Training, PublicTest and PrivateTest are train, val and test.
 
-class FER2013(ImageFolder):
-    """Training, PublicTest and PrivateTest are train, val and test; the name of each file begins with its usage.
+    Two forms are read, whichever is there; both at once are an error. The CSV: fer2013.csv, icml_face_data.csv, fer2013.tar.gz
+    or a zip with one of them, of several the first in this order, as they hold the same rows. The folder form, or a zip of
+    it: `train/<class>/Training_*.jpg`, `test/<class>/PublicTest_*.jpg` and `PrivateTest_*.jpg`. The pictures are the same, but
+    saving them as JPEG has changed their pixels: the two forms have different digests, and their numbers may differ a little.
 
-    Read from the folder of class folders as commonly downloaded, or a zip of it: `train/<class>/Training_*.jpg`,
-    `test/<class>/PublicTest_*.jpg` and `PrivateTest_*.jpg`.
+    FER+ labels are the majority of ten votes (see `fer_plus`); images without one are left out. Their rows belong to the rows
+    of the CSV; the folder form does not say which row a picture was.
     """
 
     name = "fer2013"
     label = "FER"
     title = "web faces, 48x48, seven expressions"
-    classes = BASIC
+    classes: tuple[str, ...] = BASIC
     licence = "research use; not to be published"
     homepage = "https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge"
     obtain = (
-        "Get the FER2013 folder form (archive.zip with train/<class>/Training_*.jpg and "
-        "test/<class>/{PublicTest,PrivateTest}_*.jpg) and put the zip, or what it holds, into the folder named above."
+        "Get FER2013 from its page and put fer2013.csv, icml_face_data.csv, fer2013.tar.gz or a zip with one of them into the "
+        "folder named above; or its folder form, archive.zip or what it holds (train/<class>/Training_*.jpg, "
+        "test/<class>/{PublicTest,PrivateTest}_*.jpg)."
     )
     counts = {"train": 28709, "val": 3589, "test": 3589}  # noqa: RUF012
     augment = FACES
@@ -42,33 +52,97 @@ class FER2013(ImageFolder):
   publisher = {Springer}
 }"""
 
+    @dataclass(frozen=True)
+    class Options(NamedPictures.Options):
+        """Options of fer2013."""
+
+        labels: Literal["fer2013", "fer+"] = setting("fer2013", f"fer+: those of {fer_plus.FILE}, beside the CSV; adds contempt")
+
+    def __init__(self, options: object = None, variant: str = "") -> None:
+        super().__init__(options, variant)
+        if self.options.labels == "fer+":
+            self.label, self.classes, self.counts = "FER+", (*BASIC, "contempt"), {}
+            self.title = "web faces, 48x48, eight expressions (labels of FER+)"
+            self.licence = f"{self.licence}; labels MIT"
+            self.citation = f"{self.citation}\n\n{fer_plus.CITATION}"
+
+    def example(self, label: int, subject: int, take: int) -> str:
+        """Return a place such as train/angry/Training_10000.jpg."""
+        usage = ("Training", "Training", "Training", "PublicTest", "PrivateTest")[subject]
+        folder = "train" if usage == "Training" else "test"
+        return f"{folder}/{self.classes[label]}/{usage}_{label + 1}{subject}{take:03}.jpg"
+
     def imitate(self, raw: Path, n: int, seed: int) -> None:
-        """Write the folder form, n pictures of each class and usage."""
+        """Write the folder form; for FER+ the CSV and the votes, n pictures of each class and usage."""
         import numpy as np
 
-        from dabench.data.imitation import made_up, write_picture
+        from dabench.data.imitation import made_up
 
-        rng = np.random.default_rng(seed)
-        for usage, split in _USAGE.items():
-            for label, name in enumerate(self.classes):
-                for i in range(n):
-                    place = raw / ("train" if split == "train" else "test") / name / f"{usage}_{label}{i:04}.jpg"
-                    write_picture(place, made_up(label, rng))
+        if self.options.labels == "fer2013":
+            super().imitate(raw, n, seed)
+            return
+        rng, rows = np.random.default_rng(seed), [(label, u) for u in USAGES for label in [*range(len(self.classes))] * n]
+        raw.mkdir(parents=True, exist_ok=True)
+        write_faces(raw / CSVS[0], [(made_up(label, rng), label % len(BASIC), usage) for label, usage in rows])
+        fer_plus.write_votes(raw / fer_plus.FILE, [(self.classes[label], usage) for label, usage in rows])
 
     def root(self, raw: Path) -> Path:
-        """Return the option `path`, or the zip in `raw`, or `raw` itself."""
-        if self.options.path:
-            return super().root(raw)
-        zips = sorted(raw.glob("*.zip")) if raw.is_dir() else []
-        if zips:
-            return zips[0]
-        if (raw / "train").is_dir():
-            return raw
-        raise DataError(f"dataset '{self.name}': its raw files are not in {raw}. {self.obtain}")
+        """Return the CSV or the archive with it, or the folder or zip of the folder form."""
+        place, who = Path(self.options.path).expanduser() if self.options.path else raw, f"dataset '{self.name}'"
+        if self.options.path and not place.is_dir():
+            return place
+        tables = csvs_in(place, who)
+        folders = [place] if (place / "train").is_dir() else []
+        folders += [path for path in sorted(place.glob("*.zip")) if path not in tables]
+        if not tables and not folders:
+            raise DataError(f"{who}: its raw files are not in {place}. {self.obtain}")
+        if len(folders) > 1 or (tables and folders):
+            both = ", ".join(str(path) for path in (*tables[:1], *folders))
+            raise DataError(f"{who}: {place} holds two forms of the set ({both}), which differ; leave one, or set path to it")
+        return (tables or folders)[0]
 
-    def split_of(self, path: PurePosixPath) -> str | None:
-        """Return the split that the beginning of the file name says."""
-        usage = path.name.split("_")[0]
-        if usage not in _USAGE:
-            raise DataError(f"dataset '{self.name}': {path}: its name does not begin with {', '.join(_USAGE)}. {self.obtain}")
-        return _USAGE[usage]
+    def raw_files(self, raw: Path) -> Sequence[Path]:
+        """Return the file or the files of the form that is read, and the votes if they are asked for."""
+        files = [*super().raw_files(raw)]
+        return files if self.options.labels == "fer2013" else [*files, self._votes(self.root(raw))]
+
+    def _votes(self, root: Path) -> Path:
+        """Return the votes beside the CSV, or beside the folder that it was unpacked into."""
+        who, places = f"dataset '{self.name}': labels = \"fer+\"", [root.parent, root.parent.parent]
+        if not is_csv(root, who):
+            raise DataError(
+                f"{who} needs the CSV, but {root} is the folder form, which does not say which row of the CSV a picture was; put "
+                f"{CSVS[0]} there in its place"
+            )
+        found = [path for place in places if (path := place / fer_plus.FILE).is_file()]
+        if not found:
+            raise DataError(f"{who}: there is no {root.parent / fer_plus.FILE}; get it from {fer_plus.HOME}")
+        return found[0]
+
+    def named(self, path: PurePosixPath) -> Named:
+        """Read train/angry/Training_1.jpg."""
+        usage = path.name.partition("_")[0]
+        if usage not in USAGES or len(path.parts) < 2:
+            raise DataError(f"dataset '{self.name}': {path}: its name does not begin with {', '.join(USAGES)}. {self.obtain}")
+        return Named(self.emotion(path.parts[-2], path), split=USAGES[usage])
+
+    def prepare(self, raw: Path) -> Mapping[str, Samples]:
+        """Read whichever form is there."""
+        import numpy as np
+
+        from dabench.data.lazy import LazyImages
+        from dabench.data.resize import resized
+
+        root, who, o = self.root(raw), f"dataset '{self.name}'", self.options
+        votes = self._votes(root) if o.labels == "fer+" else None
+        if not is_csv(root, who):
+            return super().prepare(raw)
+        faces, emotions, usages = read_faces(root, who)
+        labels = [self.classes[e] for e in emotions]
+        if votes:
+            labels = fer_plus.read_votes(votes, usages, who)
+            self.tell(f"{labels.count(''):,} of {len(labels):,} images left out: no emotion has the majority of votes")
+        kept = np.array([i for i, label in enumerate(labels) if label], np.int64)
+        shape = (len(kept), o.channels, o.size, o.size)
+        images = LazyImages(shape, lambda at: resized(faces, kept[at], o.channels, o.size))
+        return self.samples(images, [Named(labels[i], split=USAGES[usages[i]]) for i in kept.tolist()], root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from dabench.datasets.image_folder import ImageFolder
 from dabench.emotions import emotion
 from dabench.errors import DataError
-from dabench.protocols import Samples
+from dabench.protocols import Images, Samples
 from dabench.typed import setting
 
 if TYPE_CHECKING:
@@ -76,34 +77,41 @@ class NamedPictures(ImageFolder):
 
     def prepare(self, raw: Path) -> Mapping[str, Samples]:
         """Read the pictures; a name that says nothing is an error."""
-        from dabench.data.pictures import pictures_in
+        from dabench.data.pictures import lazy_pictures, pictures_in
 
         root, who = self.root(raw), f"dataset '{self.name}'"
-        rows = [(picture, facts) for picture in pictures_in(root, who) if (facts := self.named(picture[0])) is not None]
+        rows = self.rows(pictures_in(root, who), root)
         if not rows:
             raise DataError(f"{who}: its raw files are not in {root}. {self.obtain}")
-        return self._samples(rows, root)
+        images = lazy_pictures([picture for picture, _ in rows], root, who, self.options.channels, self.options.size)
+        return self.samples(images, [facts for _, facts in rows], root)
 
-    def _samples(self, rows: Sequence[tuple[Picture, Named]], root: Path) -> Mapping[str, Samples]:
+    def rows(self, found: Sequence[Picture], root: Path) -> list[tuple[Picture, Named]]:
+        """Return those of the pictures that belong to the set, with what is known of each."""
+        return [(picture, facts) for picture in found if (facts := self.named(picture[0])) is not None]
+
+    def samples(self, images: Images, rows: Sequence[Named], root: Path) -> Mapping[str, Samples]:
+        """Return the splits of the images; `rows` is what is known of each."""
         import numpy as np
 
         from dabench.data.lazy import chosen
-        from dabench.data.pictures import lazy_pictures
         from dabench.data.splits import held_out
 
-        labels = np.array([self.classes.index(facts.label) for _, facts in rows], np.int64)
-        subjects = [facts.subject for _, facts in rows]
+        labels = np.array([self.classes.index(facts.label) for facts in rows], np.int64)
+        subjects = [facts.subject for facts in rows]
         groups = np.unique(subjects, return_inverse=True)[1].astype(np.int64) if any(subjects) else None
-        splits = np.array([facts.split for _, facts in rows])
+        splits = np.array([facts.split for facts in rows])
         if not any(splits):
             test = held_out(labels, groups, self.options.test)
             if groups is not None and np.intersect1d(groups[test], groups[~test]).size:
                 raise DataError(f"dataset '{self.name}': {root}: no whole subject can be held out without losing a class")
             splits = np.where(test, "test", "train")
-        found = [picture for picture, _ in rows]
-        images = lazy_pictures(found, root, f"dataset '{self.name}'", self.options.channels, self.options.size)
         parts = {split: np.flatnonzero(splits == split) for split in ("train", "val", "test") if (splits == split).any()}
         return {s: Samples(chosen(images, at), labels[at], None if groups is None else groups[at]) for s, at in parts.items()}
+
+    def tell(self, what: str) -> None:
+        """Say on standard error what of the set is left out."""
+        print(f"{self.name}: {what}", file=sys.stderr)
 
     def emotion(self, word: str, path: object) -> str:
         """Return a word as one of the classes; raise DataError, which names `path`, if it is none."""

@@ -1,0 +1,133 @@
+"""The CSV of FER2013, wherever it lies; no dataset by itself."""
+
+from __future__ import annotations
+
+import tarfile
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from dabench.emotions import BASIC
+from dabench.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+CSVS = ("fer2013.csv", "icml_face_data.csv")
+"""Its names; both hold the same rows, the second with its columns in another order."""
+USAGES = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}
+
+_COLUMNS = ("emotion", "pixels", "Usage")
+_LABELS = {str(label).encode(): label for label in range(len(BASIC))}
+_USAGES = {usage.encode(): usage for usage in USAGES}
+_SIDE = 48
+_LONGEST = 1 << 16
+"""Bytes of a line that are read at most: 2,304 pixels take 9,215."""
+_BROKEN = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+
+
+def csvs_in(folder: Path, who: str) -> list[Path]:
+    """Return the CSVs in a folder, and the archives with one; the first is the one to read, as all hold the same rows."""
+    names = (*CSVS, f"fer2013/{CSVS[0]}", "fer2013.tar.gz")
+    return [p for name in names if (p := folder / name).is_file()] + [p for p in sorted(folder.glob("*.zip")) if is_csv(p, who)]
+
+
+def is_csv(path: Path, who: str) -> bool:
+    """Whether a file is the CSV or an archive with it, not a zip of pictures; raise DataError where it is no sound zip."""
+    return path.is_file() and (path.suffix != ".zip" or bool(_zipped(path, who)))
+
+
+def _zipped(path: Path, who: str) -> str:
+    from dabench.data.pictures import opened_zip
+
+    names = opened_zip(path, who).namelist()
+    return next((name for wanted in CSVS for name in names if name.rpartition("/")[2] == wanted), "")
+
+
+@contextmanager
+def _opened(path: Path, who: str) -> Iterator[IO[bytes]]:
+    """Open the CSV itself, or that in a zip or tar.gz; what goes wrong while it is read is a DataError, too."""
+    file: IO[bytes] | None = None
+    try:
+        with ExitStack() as stack:
+            if path.suffix == ".csv":
+                file = stack.enter_context(open(path, "rb"))
+            elif path.suffix == ".zip":
+                file = stack.enter_context(zipfile.ZipFile(path).open(_zipped(path, who)))
+            else:
+                archive = stack.enter_context(tarfile.open(path, "r:gz"))
+                inside = (m for m in archive if m.isfile() and m.name.rpartition("/")[2] in CSVS)
+                file = archive.extractfile(found) if (found := next(inside, None)) else None
+            if file is None:
+                raise DataError(f"{who}: {path} holds no {' or '.join(CSVS)}; get it again")
+            yield file
+    except _BROKEN as e:
+        raise DataError(f"{who}: {path} cannot be read ({e}); get it again") from e
+
+
+def read_faces(path: Path, who: str) -> tuple[NDArray[np.uint8], list[int], list[str]]:
+    """Return images (N, 1, 48, 48) uint8, emotions (0 to 6) and usages, in the order of the rows.
+
+    It is read line by line: in memory are the images (83 MB) and one line.
+
+    Raises:
+        DataError: a column, a number of pixels or a value is wrong; the line is named.
+    """
+    import numpy as np
+
+    pixels, emotions, usages = bytearray(), [], []
+    with _opened(path, who) as file, warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)  # numpy's word, in older versions, on text that is no number
+        at = _columns(file.readline(_LONGEST), f"{who}: {path}, line 1")
+        for number, line in enumerate(iter(partial(file.readline, _LONGEST), b""), 2):
+            values = [v.strip(b' \r\n"') for v in line.split(b",")]
+            if values == [b""]:
+                continue
+            if len(values) != len(_COLUMNS):
+                raise DataError(f"{who}: {path}, line {number}: {len(values)} values, but 3 columns ({', '.join(_COLUMNS)})")
+            label, text, usage = (values[i] for i in at)
+            try:
+                row = np.fromstring(text, dtype=np.int64, sep=" ")
+                good = row.size == _SIDE * _SIDE and int(row.min()) >= 0 and int(row.max()) <= 255
+            except (ValueError, DeprecationWarning):
+                good = False
+            if not good or label not in _LABELS or usage not in _USAGES:
+                raise DataError(f"{who}: {path}, line {number}: {_wrong(label, text, usage)}")
+            pixels += row.astype(np.uint8).tobytes()
+            emotions.append(_LABELS[label])
+            usages.append(_USAGES[usage])
+    if not emotions:
+        raise DataError(f"{who}: {path} has no rows; get it again")
+    return np.frombuffer(pixels, np.uint8).reshape(-1, 1, _SIDE, _SIDE), emotions, usages
+
+
+def _columns(header: bytes, where: str) -> list[int]:
+    """Return where emotion, pixels and Usage stand in a row."""
+    names = [name.strip(' \r\n"') for name in header.decode("utf-8-sig", "replace").split(",")]
+    if sorted(names) != sorted(_COLUMNS):
+        raise DataError(f"{where}: the columns must be {', '.join(_COLUMNS)}, in any order, not {', '.join(names)[:80]}")
+    return [names.index(name) for name in _COLUMNS]
+
+
+def _wrong(label: bytes, text: bytes, usage: bytes) -> str:
+    if label not in _LABELS:
+        return f"emotion {label.decode(errors='replace')!r} is none of 0 to 6 ({', '.join(BASIC)})"
+    if usage not in _USAGES:
+        return f"Usage {usage.decode(errors='replace')!r} is none of {', '.join(USAGES)}"
+    numbers = text.split()
+    if len(numbers) != _SIDE * _SIDE:
+        return f"{len(numbers):,} pixels, not 2,304 (48x48)"
+    at, bad = next((i, n) for i, n in enumerate(numbers, 1) if not n.isdigit() or int(n) > 255)
+    return f"pixel {at} is {bad.decode(errors='replace')[:20]!r}, no whole number from 0 to 255"
+
+
+def write_faces(path: Path, rows: Sequence[tuple[NDArray[np.uint8], int, str]]) -> None:
+    """Write the CSV of made-up faces: rows of ((48, 48) pixels, emotion, usage)."""
+    lines = [f"{label},{' '.join(map(str, pixels.ravel().tolist()))},{usage}" for pixels, label, usage in rows]
+    path.write_text("\n".join([",".join(_COLUMNS), *lines, ""]), encoding="utf-8")
