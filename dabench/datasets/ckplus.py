@@ -1,19 +1,36 @@
-"""CK+: the last frames of acted expressions, in the 48x48 folder form."""
+"""CK+: the last frames of acted expressions, as published or in the 48x48 folder form."""
 
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from dabench.datasets.named_pictures import Named, NamedPictures
 from dabench.emotions import BASIC
+from dabench.errors import DataError
 from dabench.protocols import FACES
+from dabench.typed import setting
 
-_NAME = re.compile(r"(S\d+)_\d+_\d+", re.IGNORECASE)
+if TYPE_CHECKING:
+    from dabench.data.pictures import Picture
+
+_FRAME = re.compile(r"(S\d+)_\d+_\d+", re.IGNORECASE)
+_WORDS = ("anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise")
+_CODES = {f"{number}.0000000e+00": word for number, word in enumerate(_WORDS, 1)}
+"""The emotions as the label files number them."""
 
 
 class CKPlus(NamedPictures):
-    """anger/S010_004_00000017.png: the folder is the expression, S010 the subject. There is contempt and no neutral."""
+    """Of each labelled sequence the last `frames`, where the expression is strongest; there is contempt and no neutral.
+
+    As published: cohn-kanade-images/S005/001/S005_001_00000011.png, and the label of its sequence, a number, in
+    Emotion/S005/001/S005_001_00000011_emotion.txt. There are 593 sequences of 123 subjects, of which 327 have a label. Frames
+    are 640x490 or 640x480 and resized whole: the face is not cut out. Or the 48x48 folder form, whose faces are cut out and which
+    holds the last three frames of the labelled sequences: anger/S005_001_00000011.png.
+    """
 
     name = "ckplus"
     label = "CK+"
@@ -21,7 +38,11 @@ class CKPlus(NamedPictures):
     classes = tuple(c if c != "neutral" else "contempt" for c in BASIC)
     licence = "non-commercial research, on the terms of its agreement"
     homepage = "https://doi.org/10.1109/CVPRW.2010.5543262"
-    obtain = "Put the 48x48 folder form of CK+ (anger/S010_004_00000017.png ...), or a zip of it, into the raw folder."
+    obtain = (
+        "Ask its authors for CK+ and put cohn-kanade-images (S005/001/S005_001_00000011.png ...) and Emotion "
+        "(S005/001/S005_001_00000011_emotion.txt ...) into the raw folder; or its 48x48 folder form "
+        "(anger/S010_004_00000017.png ...), or a zip of it."
+    )
     augment = FACES
     citation = """@inproceedings{lucey2010extended,
   title = {The Extended {Cohn-Kanade} Dataset ({CK+}): A Complete Dataset for Action Unit and Emotion-Specified Expression},
@@ -31,14 +52,66 @@ class CKPlus(NamedPictures):
   year = {2010}
 }"""
 
+    @dataclass(frozen=True)
+    class Options(NamedPictures.Options):
+        """Options of ckplus."""
+
+        frames: int = setting(3, "the last frames of each labelled sequence; the 48x48 form has three", low=1)
+
+    def __init__(self, options: object = None, variant: str = "") -> None:
+        super().__init__(options, variant)
+        if self.options.frames <= 3:
+            self.counts = {"all": 327 * self.options.frames}
+
     def example(self, label: int, subject: int, take: int) -> str:
-        """Return a place such as anger/S010_004_00000017.png."""
+        """Return a place such as anger/S010_004_00000017.png; each take is a sequence."""
         word = ("anger", "disgust", "fear", "happy", "sadness", "surprise", "contempt")[label]
-        return f"{word}/S{subject + 10:03}_{label + 1:03}_{take + 10:08}.png"
+        return f"{word}/S{subject + 10:03}_{1 + label + 7 * take:03}_00000010.png"
 
     def named(self, path: PurePosixPath) -> Named:
         """Read anger/S010_004_00000017.png."""
-        match = _NAME.fullmatch(path.stem)
+        match = _FRAME.fullmatch(path.stem)
         if not match or len(path.parts) < 2:
             raise self.strange(path, "anger/S010_004_00000017.png")
-        return Named(self.emotion(path.parts[-2], path), match[1].upper())
+        return Named("" if path.parts[-2].isdigit() else self.emotion(path.parts[-2], path), match[1].upper())
+
+    def rows(self, found: Sequence[Picture], root: Path) -> list[tuple[Picture, Named]]:
+        """Return the last frames of the labelled sequences."""
+        labels: dict[str, str] = {}
+        sequences: dict[str, list[tuple[Picture, Named]]] = {}
+        rows = super().rows(found, root)
+        for picture, facts in rows:
+            sequence = picture[0].stem.upper().rpartition("_")[0]
+            sequences.setdefault(sequence, []).append((picture, facts))
+            labels[sequence] = facts.label
+        published = {not facts.label for _, facts in rows}
+        if len(published) > 1:
+            raise DataError(f"dataset '{self.name}': {root} holds both forms of the set; leave one, or set path to it")
+        if True in published:
+            labels = self._labels(root)
+        lacking = [sequence for sequence in labels if sequence not in sequences]
+        if lacking:
+            place = f"{root}/cohn-kanade-images/{lacking[0].replace('_', '/')}"
+            raise DataError(f"dataset '{self.name}': {len(lacking)} labelled sequences have no frames, the first in {place}")
+        return [
+            (picture, Named(label, facts.subject))
+            for sequence, label in sorted(labels.items())
+            for picture, facts in sorted(sequences[sequence], key=lambda row: row[0][0].stem)[-self.options.frames :]
+        ]
+
+    def _labels(self, root: Path) -> dict[str, str]:
+        """Return sequence ("S005_001") -> emotion from the label files; most sequences have none."""
+        from dabench.data.pictures import files_in
+
+        labels = {}
+        for path, read in files_in(root, f"dataset '{self.name}'", {".txt"}):
+            if path.stem.endswith("_emotion"):
+                text = read().decode("ascii", "replace").strip()
+                if text not in _CODES:
+                    raise DataError(f"dataset '{self.name}': {root}/{path}: {text[:30]!r} is no number of an emotion, 1 to 7")
+                labels[path.stem.upper().rsplit("_", 2)[0]] = self.emotion(_CODES[text], path)
+        if not labels:
+            raise DataError(
+                f"dataset '{self.name}': there is no {root}/Emotion/S005/001/S005_001_00000011_emotion.txt. {self.obtain}"
+            )
+        return labels

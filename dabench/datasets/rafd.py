@@ -44,6 +44,10 @@ class RaFD(NamedPictures):
 
         frontal: bool = setting(True, "keep only the pictures of the front camera (Rafd090)")
 
+    def __init__(self, options: object = None, variant: str = "") -> None:
+        super().__init__(options, variant)
+        self.counts = {"all": 1608 if self.options.frontal else 8040}
+
     def example(self, label: int, subject: int, take: int) -> str:
         """Return a place such as Rafd090_01_Caucasian_female_angry_frontal.jpg."""
         word = ("angry", "disgusted", "fearful", "happy", "sad", "surprised", "neutral", "contemptuous")[label]

@@ -92,3 +92,29 @@ def test_a_part_of_the_set_is_refused_with_both_counts(tmp_path: Path) -> None:
 def test_an_unknown_emotion_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"'bored' is none of the classes angry, disgust"):
         CKPlus().prepare(as_folder(tmp_path, tree([*CK_FILES, "bored/S001_001_00000001.png"])))
+
+
+@pytest.mark.parametrize(("name", "label"), [("AF31/AF31V.JPG", "sad"), ("AM31/AM31H.JPG", "surprise")])
+def test_the_two_misnamed_pictures_of_kdef_are_known(name: str, label: str) -> None:
+    from pathlib import PurePosixPath
+
+    named = KDEF(KDEF.Options(frontal=False)).named(PurePosixPath(name))
+    assert named is not None
+    assert (named.label, named.subject) == (label, name[1:4])
+    assert KDEF().named(PurePosixPath(name)) is None  # both are half profiles
+
+
+@pytest.mark.parametrize(
+    ("dataset", "images"),
+    [
+        (JAFFE(), 213),
+        (KDEF(), 980),
+        (KDEF(KDEF.Options(frontal=False)), 4900),
+        (RaFD(), 1608),
+        (RaFD(RaFD.Options(frontal=False)), 8040),
+        (CKPlus(), 981),
+        (CKPlus(CKPlus.Options(frames=1)), 327),
+    ],
+)
+def test_the_images_to_expect_depend_on_the_options(dataset: NamedPictures, images: int) -> None:
+    assert dataset.counts == {"all": images}
