@@ -1,0 +1,109 @@
+"""Faces of the press and of films from muxspace/facial_expressions, labelled by volunteers, seven expressions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from dabench.datasets.named_pictures import Named, NamedPictures
+from dabench.emotions import BASIC, EMOTIONS, emotion
+from dabench.errors import DataError
+from dabench.protocols import FACES
+
+if TYPE_CHECKING:
+    from dabench.data.pictures import Picture
+
+_PERSON = re.compile(r"(.+)_\d+")
+
+
+class Muxspace(NamedPictures):
+    """images/Aaron_Guiel_0001.jpg with its emotion in data/legend.csv (user.id, image, emotion), or happy/Aaron_Guiel_0001.png.
+
+    Most are pictures of Labeled Faces in the Wild, others of eight film actors. The subject is the name before the last
+    number (Aaron_Guiel, Avinash of Avinash_17.jpg), so that nobody is on both sides of a split; a picture without such a name
+    is a subject by itself. There are no official splits. Labels are noisy, and the classes far from balanced: of the 13,671
+    pictures of the 48x48 class folders 6,862 are neutral and 21 fear.
+
+    A picture that the legend names twice is read once if both agree, and left out if not. The few pictures of contempt are
+    left out. Both are counted and said.
+    """
+
+    name = "muxspace"
+    label = "MUX"
+    title = "faces of the press and of films, labelled by volunteers, seven expressions"
+    classes = BASIC
+    licence = "Apache-2.0"
+    homepage = "https://github.com/muxspace/facial_expressions"
+    obtain = (
+        "Get the repository from its page and put its folders images and data (legend.csv), or a zip of the repository, into the "
+        "raw folder; or a zip or folder of class folders (happy/Aaron_Guiel_0001.png ...)."
+    )
+    augment = FACES
+    citation = """@misc{muxspace,
+  title = {facial\\_expressions: a set of images for classifying facial expressions},
+  author = {{muxspace}},
+  howpublished = {\\url{https://github.com/muxspace/facial_expressions}}
+}"""
+
+    def example(self, label: int, subject: int, take: int) -> str:
+        """Return a place such as images/Person_A_0001.jpg; its first digit is the class."""
+        return f"images/Person_{'ABCDE'[subject]}_{label}{take:03}.jpg"
+
+    def imitate(self, raw: Path, n: int, seed: int) -> None:
+        """Write images and their legend."""
+        super().imitate(raw, n, seed)
+        pictures = sorted(path.name for path in (raw / "images").iterdir())
+        rows = [f"1,{name},{BASIC[int(name.split('_')[2][0])]}" for name in pictures]
+        (raw / "data").mkdir(exist_ok=True)
+        (raw / "data" / "legend.csv").write_text("\n".join(["user.id,image,emotion", *rows, ""]), encoding="utf-8")
+
+    def named(self, path: PurePosixPath) -> Named:
+        """Read happy/Aaron_Guiel_0001.png; in the folder images the name alone."""
+        person = _PERSON.fullmatch(path.stem)
+        label = "" if path.parent.name == "images" else self.emotion(path.parent.name, path)
+        return Named(label, person[1] if person else path.stem)
+
+    def rows(self, found: Sequence[Picture], root: Path) -> list[tuple[Picture, Named]]:
+        """Return the pictures of the class folders, or those of the legend with one emotion."""
+        labels = self._legend(root)
+        if labels is None:
+            rows = super().rows(found, root)
+            if any(not facts.label for _, facts in rows):
+                raise DataError(f"dataset '{self.name}': there is no {root}/data/legend.csv. {self.obtain}")
+            return rows
+        pictures = {path.name: (path, read) for path, read in found if path.parent.name == "images"}
+        if lacking := [name for name in labels if name not in pictures]:
+            raise DataError(
+                f"dataset '{self.name}': {len(lacking)} pictures of {root}/data/legend.csv are not in {root}/images: "
+                f"{', '.join(lacking[:5])}{' ...' if len(lacking) > 5 else ''}; get them, or remove their lines"
+            )
+        left_out = [name for name, label in labels.items() if label not in self.classes]
+        if left_out:
+            unsure = sum(not labels[name] for name in left_out)
+            self.tell(f"{len(left_out)} pictures left out: {unsure} with two emotions, {len(left_out) - unsure} of other classes")
+        return [
+            (pictures[name], Named(label, self.named(pictures[name][0]).subject))
+            for name, label in sorted(labels.items())
+            if label in self.classes
+        ]
+
+    def _legend(self, root: Path) -> dict[str, str] | None:
+        """Return the name of each picture -> its emotion, empty where two are given; None if there is no legend."""
+        from dabench.data.pictures import files_in
+        from dabench.data.tables import csv_rows
+
+        who = f"dataset '{self.name}'"
+        legend = [(path, read) for path, read in files_in(root, who, {".csv"}) if path.name == "legend.csv"]
+        if not legend:
+            return None
+        (path, read), labels = legend[0], dict[str, str]()
+        for line, row in csv_rows(root / path, ("image", "emotion"), who, read):
+            label = emotion(row["emotion"])
+            if label is None:
+                known = ", ".join(EMOTIONS)
+                raise DataError(f"{who}: {root / path}, line {line}: '{row['emotion']}' is none of the emotions {known}")
+            name = row["image"]
+            labels[name] = label if labels.get(name, label) == label else ""
+        return labels
