@@ -153,8 +153,8 @@ class Dataset(Plugin, ABC):
         classes: the names of the K classes; labels are indices into it.
         licence, homepage: terms of use, and where the set lives.
         obtain: how a person gets the raw files, and the layout expected in the raw folder. Empty if nothing is needed.
-        counts: images per split as its authors state them, "all" for those of all splits; checked when preparing. Empty if
-            not known.
+        counts: images per split as its authors state them, "all" for those of all splits, "clips" for the videos of a set that
+            are to be there; checked when preparing. Empty if not known.
         raw_folder: the folder of its raw files below the folder of all raw sets; its name if empty.
         files: what `dabench prepare` downloads where it is missing. Empty if the terms of the set do not allow it.
         augment: the training augmentation that suits it; a sweep's [augment] changes it.

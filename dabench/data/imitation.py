@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from dabench.errors import DataError
+
+_FLV = 2
+"""What the FLV format calls the codec of its videos (Sorenson's)."""
 
 
 def made_up(label: int, rng: np.random.Generator, height: int = 48, width: int = 48, channels: int = 1) -> NDArray[np.uint8]:
@@ -28,3 +34,28 @@ def write_picture(path: Path, pixels: NDArray[np.uint8]) -> None:
     """Write a picture in the format that its suffix names; folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
+
+
+def write_clip(path: Path, frames: Sequence[NDArray[np.uint8]], rate: int = 30) -> None:
+    """Write a video of frames, (H, W) or (H, W, 3) uint8, in the format that its suffix names; folders are made.
+
+    Raises:
+        DataError: OpenCV is not installed, or cannot write this format.
+    """
+    try:
+        import cv2
+    except ImportError as e:
+        package = "opencv-python-headless<5"
+        raise DataError(
+            f"{path}: writing clips needs the package {package}, which is not installed: pip install '{package}'"
+        ) from e
+    path.parent.mkdir(parents=True, exist_ok=True)
+    height, width = frames[0].shape[:2]
+    codec = _FLV if path.suffix == ".flv" else cv2.VideoWriter.fourcc(*"mp4v")
+    writer = cv2.VideoWriter(str(path), codec, rate, (width, height))
+    if not writer.isOpened():
+        raise DataError(f"{path}: this OpenCV cannot write {path.suffix} files")
+    for frame in frames:
+        colours = np.repeat(frame[..., None], 3, axis=2) if frame.ndim == 2 else frame[..., ::-1]  # OpenCV's order is BGR
+        writer.write(np.ascontiguousarray(colours))
+    writer.release()

@@ -23,6 +23,21 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
+@dataclass(frozen=True)
+class ClipOptions:
+    """Options of every set of clips."""
+
+    path: str = setting("", "the folder; relative to the sweep file; the raw folder if not set")
+    frames: int = setting(30, "frames of each clip, evenly spaced", low=1)
+    size: int = setting(48, "side of the square frames in pixels", low=4)
+    skip_start: float = setting(0.0, "part of each clip left out at its start (0.2: the first fifth)", low=0, high=0.9)
+    skip_end: float = setting(0.0, "part of each clip left out at its end", low=0, high=0.9)
+    face: bool = setting(False, "cut frames to the largest face; frames without one are left out and counted")
+    strict: bool = setting(False, "whatever would be skipped is an error")
+    val: float = setting(0.1, "part of the subjects held out for validation", above=0, high=0.45)
+    test: float = setting(0.2, "part of the subjects held out for testing", above=0, high=0.45)
+
+
 class VideoFolder(Dataset):
     """`<subject>/<class>[_take].mp4`, or a CSV with the columns path, class, subject; every other column is an attribute.
 
@@ -41,23 +56,14 @@ class VideoFolder(Dataset):
     )
 
     @dataclass(frozen=True)
-    class Options:
+    class Options(ClipOptions):
         """Options of video-folder."""
 
-        path: str = setting("", "the folder; relative to the sweep file; the raw folder if not set")
-        frames: int = setting(30, "frames of each clip, evenly spaced", low=1)
-        size: int = setting(48, "side of the square frames in pixels", low=4)
-        skip_start: float = setting(0.0, "part of each clip left out at its start (0.2: the first fifth)", low=0, high=0.9)
-        skip_end: float = setting(0.0, "part of each clip left out at its end", low=0, high=0.9)
-        face: bool = setting(False, "cut frames to the largest face; frames without one are left out and counted")
-        strict: bool = setting(False, "whatever would be skipped is an error")
         csv: str = setting("", "a CSV in the folder that names the clips; by folders if not set")
         path_column: str = setting("path", "the CSV's column with the clip's path, relative to the CSV")
         class_column: str = setting("class", "the CSV's column with the class")
         subject_column: str = setting("subject", "the CSV's column with the subject")
         classes: tuple[str, ...] = setting((), "classes in the order of their labels; all found, by name, if not set")
-        val: float = setting(0.1, "part of the subjects held out for validation", above=0, high=0.45)
-        test: float = setting(0.2, "part of the subjects held out for testing", above=0, high=0.45)
         label: str = setting("", "short name in tables")
         licence: str = setting("", "terms of use, for the report")
         citation: str = setting("", "BibTeX, for dabench cite")
@@ -85,7 +91,7 @@ class VideoFolder(Dataset):
             raise DataError(
                 f"dataset '{self.name}': skip_start + skip_end = {o.skip_start + o.skip_end:g} leaves nothing; below 1"
             )
-        clips, skipped = self._declared(root)
+        clips, skipped = self.declared(root)
         cutting = Cutting(o.frames, o.size, o.skip_start, o.skip_end, o.face)
         decoded = decode_clips([root / c.name for c in clips], cutting, cache_folder() / ".clips", cores())
         skipped |= {c.name: str(r) for c in clips if isinstance(r := decoded[root / c.name], str)}
@@ -97,7 +103,8 @@ class VideoFolder(Dataset):
         self.classes = self.classes or tuple(o.classes) or tuple(sorted({c.label for c, _ in found}))
         return self._splits(found)
 
-    def _declared(self, root: Path) -> tuple[list[Clip], dict[str, str]]:
+    def declared(self, root: Path) -> tuple[list[Clip], dict[str, str]]:
+        """Return the clips to decode, and the files that are none with the reason; raise DataError where the layout is broken."""
         from dabench.data.clips import PARTICIPANTS, clips_in_csv, clips_in_folder, with_participants
 
         who, o = f"dataset '{self.name}'", self.options

@@ -1,0 +1,88 @@
+"""CREMA-D: 91 actors who say twelve sentences, six expressions, videos."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from dabench.datasets.named_clips import NamedClips
+from dabench.emotions import BASIC, emotion
+from dabench.errors import DataError
+from dabench.protocols import FACES
+
+if TYPE_CHECKING:
+    from dabench.data.clips import Clip
+
+_NAME = re.compile(r"(\d{4})_([A-Z]{3})_(ANG|DIS|FEA|HAP|NEU|SAD)_(LO|MD|HI|XX?)", re.IGNORECASE)
+_LEVELS = {"LO": "low", "MD": "medium", "HI": "high"}
+_PEOPLE = "VideoDemographics.csv"
+
+
+class CREMAD(NamedClips):
+    """VideoFlash/1001_DFA_ANG_XX.flv: actor 1001, sentence DFA, anger, no level of intensity (else LO, MD, HI).
+
+    The class is the emotion that was asked for, not what listeners heard. Attributes: sentence, intensity, and of the actors
+    age, sex, race, ethnicity from VideoDemographics.csv.
+    """
+
+    name = "crema-d"
+    label = "CREMA-D"
+    title = "91 actors saying twelve sentences, six expressions, thirty frames of each video"
+    classes = tuple(c for c in BASIC if c != "surprise")
+    counts = {"clips": 7442}  # noqa: RUF012
+    licence = "ODbL 1.0; contents DbCL 1.0"
+    homepage = "https://github.com/CheyneyComputerScience/CREMA-D"
+    obtain = (
+        "Get the repository from its page (with git lfs) and put VideoFlash (1001_DFA_ANG_XX.flv ...) and "
+        f"{_PEOPLE} into the raw folder."
+    )
+    augment = FACES
+    citation = """@article{cao2014crema,
+  title = {{CREMA-D}: Crowd-sourced Emotional Multimodal Actors Dataset},
+  author = {Cao, Houwei and Cooper, David G. and Keutmann, Michael K. and Gur, Ruben C. and Nenkova, Ani and Verma, Ragini},
+  journal = {IEEE Transactions on Affective Computing},
+  volume = {5},
+  number = {4},
+  pages = {377--390},
+  year = {2014}
+}"""
+
+    def example(self, label: int, subject: int, take: int) -> str:
+        """Return a place such as VideoFlash/1001_DFA_ANG_XX.flv."""
+        code = ("ANG", "DIS", "FEA", "HAP", "SAD", "NEU")[label]
+        sentence = ("IEO", "DFA", "ITH", "ITS")[take // 4 % 4]
+        return f"VideoFlash/{1001 + subject}_{sentence}_{code}_{('XX', 'LO', 'MD', 'HI')[take % 4]}.flv"
+
+    def imitate(self, raw: Path, n: int, seed: int) -> None:
+        """Write clips and a table of their actors."""
+        super().imitate(raw, n, seed)
+        rows = [f"{1001 + i},{20 + 10 * i},{('Female', 'Male')[i % 2]},Unknown,Unknown" for i in range(5)]
+        (raw / _PEOPLE).write_text("\n".join(["ActorID,Age,Sex,Race,Ethnicity", *rows, ""]), encoding="utf-8")
+
+    def named(self, path: PurePosixPath) -> Clip:
+        """Read 1001_DFA_ANG_XX.flv."""
+        from dabench.data.clips import Clip
+
+        match = _NAME.fullmatch(path.stem)
+        if not match:
+            raise self.strange(path, "1001_DFA_ANG_XX.flv")
+        attributes = {"sentence": match[2].upper(), "intensity": _LEVELS.get(match[4].upper(), "")}
+        return Clip(str(path), match[1], emotion(match[3]) or "", path.stem.upper(), attributes)
+
+    def declared(self, root: Path) -> tuple[list[Clip], dict[str, str]]:
+        """Return the clips with what is known of their actors."""
+        from dabench.data.tables import csv_rows
+
+        clips, skipped = super().declared(root)
+        who, needed = f"dataset '{self.name}'", ("ActorID", "Age", "Sex", "Race", "Ethnicity")
+        if not (root / _PEOPLE).is_file():
+            raise DataError(f"{who}: there is no {root / _PEOPLE}. {self.obtain}")
+        people = {
+            row["ActorID"]: {c.lower(): row[c].lower() for c in needed[1:]} for _, row in csv_rows(root / _PEOPLE, needed, who)
+        }
+        unknown = sorted({clip.subject for clip in clips} - set(people))
+        if unknown:
+            raise DataError(f"{who}: {root / _PEOPLE} has no actor {unknown[0]}; get it again")
+        return [replace(c, attributes={**c.attributes, **people[c.subject]}) for c in clips], skipped
