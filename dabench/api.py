@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dabench.drive import Engine, Outcome, carry_out, finished, load, shelf, to_do
-from dabench.errors import SpecError
+from dabench.errors import DataError, SpecError
 from dabench.places import cache_folder, data_folder
 from dabench.plan import Plan, Run, make_plan
 from dabench.protocols import KINDS, Dataset, Kind, Plugin
 from dabench.registry import REGISTRY
-from dabench.spec import Sweep, SweepFile
+from dabench.spec import PATHS, Sweep, SweepFile
 from dabench.store import Store
 from dabench.typed import describe
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from dabench.auditing import Audit
     from dabench.contracts.rules import Finding
-    from dabench.data.prepared import Prepared
+    from dabench.data.cache import Prepared
+    from dabench.dropping import Cleaned
     from dabench.matrix import Matrix
     from dabench.reporting.tables import Table
 
@@ -208,18 +209,37 @@ def prepare(
     Raises:
         DataError: files are missing or wrong; the message says which and how to get them.
     """
-    from dabench.data.prepared import prepare as prepare_dataset
-
     load_plugins(plugins)
     made: Dataset = REGISTRY.make("dataset", dataset)
-    folder = Path(raw).expanduser().resolve() if raw else made.raw_in(data_folder(data))
-    if made.files:
+    return _prepared(made, Path(raw).expanduser().resolve() if raw else made.raw_in(data_folder(data)), rebuild)
+
+
+def prepare_sweep(
+    sweep: str | Path | Mapping[str, Any],
+    *,
+    data: str | Path | None = None,
+    plugins: Sequence[str | Path] = (),
+    set: Overrides = (),
+    rebuild: bool = False,
+) -> list[Prepared]:
+    """Do what `prepare` does for each dataset of a sweep, with the options and drop lists that the sweep gives them."""
+    from dabench.spec import make_dataset
+
+    file = _read(sweep, set, plugins)
+    made = [make_dataset(file.sweep, name, REGISTRY) for name in file.sweep.datasets]
+    return [_prepared(d, d.raw_in(data_folder(data)), rebuild) for d in made]
+
+
+def _prepared(dataset: Dataset, raw: Path, rebuild: bool) -> Prepared:
+    from dabench.data.prepared import prepare as prepare_dataset
+
+    if dataset.files:
         from dabench.fetch import fetch
         from dabench.reporting.download import Download
 
         with Download(_console(False)) as bar:
-            fetch(made.files, folder, say=_note, progress=bar)
-    return prepare_dataset(made, folder, cache_folder(), rebuild=rebuild, say=_note)
+            fetch(dataset.files, raw, say=_note, progress=bar)
+    return prepare_dataset(dataset, raw, cache_folder(), rebuild=rebuild, say=_note)
 
 
 def audit(
@@ -231,6 +251,8 @@ def audit(
     radius: int | None = None,
 ) -> Audit:
     """Look for copies, near copies, conflicting labels, shared subjects and constant pictures; prepares what is not prepared.
+
+    A dataset that cannot be prepared because of pictures that cannot be read is not looked at, but all of these are listed.
 
     Args:
         names: datasets, or sweeps (shelf name or path of a .toml file), which stand for their datasets.
@@ -245,6 +267,7 @@ def audit(
     from dabench.auditing import RADIUS
     from dabench.auditing import audit as look
     from dabench.data.prepared import prepare as prepare_dataset
+    from dabench.data.unreadable import unreadable
 
     load_plugins(plugins)
     datasets = {d.name: d for name in names for d in _datasets_of(name, set)}
@@ -254,16 +277,42 @@ def audit(
     if not -1 <= radius <= 15:
         raise SpecError(f"radius = {radius}: must be 0 to 15 bits of the 64 of a hash, or -1 to look for identical pictures only")
     folders = {n: Path(raw).expanduser().resolve() if raw else d.raw_in(data_folder(data)) for n, d in datasets.items()}
-    prepared = [prepare_dataset(d, folders[n], cache_folder(), say=_note) for n, d in datasets.items()]
-    return look(prepared, radius=None if radius < 0 else radius)
+    prepared, bad = [], []
+    for name, dataset in datasets.items():
+        try:
+            prepared.append(prepare_dataset(dataset, folders[name], cache_folder(), say=_note))
+        except DataError:
+            found = [] if dataset.drop else unreadable(dataset, folders[name])
+            if not found:
+                raise
+            bad += found
+    return look(prepared, radius=None if radius < 0 else radius, unreadable=bad)
+
+
+def drop(found: Audit, folder: str | Path, *, near: bool = False) -> list[Cleaned]:
+    """Write lists of what to drop of the datasets of an audit into `folder`, and make their cleaned variants in the cache.
+
+    The rule, and what is raised, is said in `dabench.dropping`. A sweep uses a list by `drop = "FILE"` under [dataset.NAME].
+
+    Args:
+        near: near-identical pictures, too.
+    """
+    from dabench.dropping import drop as drop_of
+
+    return drop_of(found, Path(folder).expanduser(), near=near, say=_note)
+
+
+def names_sweep(name: str | Path) -> bool:
+    """Whether a name is that of a sweep: on the shelf or a .toml file, and no dataset's."""
+    known = {e.name for e in REGISTRY.entries("dataset")}
+    return str(name) not in known and (str(name) in shelf() or Path(name).suffix == ".toml")
 
 
 def _datasets_of(name: str | Path, overrides: Overrides) -> list[Dataset]:
     """Return the dataset of that name, or those of the sweep of that name or path."""
     from dabench.spec import make_dataset
 
-    known = {e.name for e in REGISTRY.entries("dataset")}
-    if str(name) not in known and (str(name) in shelf() or Path(name).suffix == ".toml"):
+    if names_sweep(name):
         file = _read(name, overrides, ())
         return [make_dataset(file.sweep, d, REGISTRY) for d in file.sweep.datasets]
     return [REGISTRY.make("dataset", str(name))]
@@ -431,7 +480,8 @@ def _absolute(table: Mapping[str, Any]) -> dict[str, Any]:
         result["plugins"] = [_resolved(p) for p in plugins]
     if isinstance(datasets, Mapping):
         result["dataset"] = {
-            n: {**o, "path": _resolved(o["path"])} if isinstance(o, Mapping) and o.get("path") else o for n, o in datasets.items()
+            n: {k: _resolved(v) if k in PATHS and v else v for k, v in o.items()} if isinstance(o, Mapping) else o
+            for n, o in datasets.items()
         }
     return result
 

@@ -13,8 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.data.cache import Prepared
 from dabench.data.fingerprints import Fingerprints, fingerprints, near_pairs, same_pixels
-from dabench.data.prepared import Prepared
+from dabench.data.unreadable import Unreadable
 
 RADIUS = 5
 CORRELATION = 0.95
@@ -82,40 +83,56 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Audit:
-    """All findings. `radius` is None where near-identical pictures were not looked for."""
+    """All findings. `radius` is None where near-identical pictures were not looked for.
+
+    Attributes:
+        near: (P, 2) int64, pairs of near-identical pictures; the first of identical ones stands for all.
+        unreadable: pictures that cannot be read; a dataset with any is not among `pictures`.
+    """
 
     pictures: Pictures
     groups: tuple[Group, ...]
     overlaps: tuple[Overlap, ...]
+    near: NDArray[np.int64]
     radius: int | None
     correlation: float
+    unreadable: tuple[Unreadable, ...] = ()
 
     def of(self, kind: Kind) -> list[Group]:
         """Return the groups of one kind."""
         return [g for g in self.groups if g.kind == kind]
 
 
-def audit(sets: Sequence[Prepared], *, radius: int | None = RADIUS, correlation: float = CORRELATION) -> Audit:
+def audit(
+    sets: Sequence[Prepared],
+    *,
+    radius: int | None = RADIUS,
+    correlation: float = CORRELATION,
+    unreadable: Sequence[Unreadable] = (),
+) -> Audit:
     """Look at every picture of the prepared datasets.
 
     Args:
         sets: datasets of different names.
+        unreadable: what is already known of other datasets, which could not be prepared.
         radius: bits in which the 64-bit difference hashes of near-identical pictures may differ; None: do not look for them.
         correlation: what the 16x16 thumbnails of near-identical pictures must reach, too.
     """
     pictures = _pictures(sets)
     groups = [_group(pictures, "identical", members) for members in same_pixels(pictures.prints)]
-    if radius is not None:
-        near = _linked(pictures, near_pairs(pictures.prints, radius, correlation))
-        groups += [_group(pictures, "near-identical", members) for members in near]
+    near = np.empty((0, 2), np.int64) if radius is None else near_pairs(pictures.prints, radius, correlation)
+    groups += [_group(pictures, "near-identical", members) for members in _linked(pictures, near)]
     constant = np.flatnonzero(pictures.prints.constant)
     groups += [_group(pictures, "constant", np.array([picture])) for picture in constant.tolist()]
-    return Audit(pictures, tuple(groups), tuple(o for s in sets for o in _overlaps(s)), radius, correlation)
+    overlaps = tuple(o for s in sets for o in _overlaps(s))
+    return Audit(pictures, tuple(groups), overlaps, near, radius, correlation, tuple(unreadable))
 
 
 def _pictures(sets: Sequence[Prepared]) -> Pictures:
     parts: list[tuple[str, str, int]] = []
-    part, labels, prints, start = [], [], [], 0
+    # Empty ones first, since there may be no dataset at all.
+    part, labels = [np.empty(0, np.int64)], [np.empty(0, np.str_)]
+    prints, start = [fingerprints(np.empty((0, 1, 8, 8), np.uint8))], 0
     for prepared in sets:
         for split in prepared.splits:
             n = prepared.count(split)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from dabench.data.prepared import Prepared
+from dabench.data.cache import Prepared
 from dabench.errors import SpecError, nearest
 from dabench.spec import Sweep
 

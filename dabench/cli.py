@@ -7,11 +7,15 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dabench import __version__
 from dabench.errors import DabenchError, SpecError, StoreError
 from dabench.protocols import KINDS
+
+if TYPE_CHECKING:
+    from dabench.data.cache import Prepared
+    from dabench.dropping import Cleaned
 
 _DONE, _FAILED, _WRONG = 0, 1, 2
 
@@ -69,9 +73,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--json", action="store_true", help="as JSON")
 
     sub = verb("prepare", _prepare, "decode a dataset once into the cache and check it", plugins=True)
-    sub.add_argument("dataset")
-    sub.add_argument("--raw", metavar="DIR", help="the folder with its raw files; default: DATA/DATASET")
+    sub.add_argument("name", metavar="DATASET|SWEEP", help="a dataset, or a sweep, which stands for its datasets")
+    sub.add_argument("--raw", metavar="DIR", help="the folder with the raw files of the dataset named; default: DATA/DATASET")
     sub.add_argument("--data", metavar="DIR", help="the folder of all raw datasets; default: DABENCH_DATA")
+    sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of a sweep")
     sub.add_argument("--rebuild", action="store_true", help="decode again what is there already")
 
     sub = verb("audit", _audit, "copies, conflicting labels, shared subjects and class balance of datasets", plugins=True)
@@ -83,7 +88,12 @@ def _parser() -> argparse.ArgumentParser:
         "--radius", type=int, metavar="BITS",
         help="bits of 64 in which hashes of near-identical pictures may differ (default 5); -1: identical pictures only",
     )  # fmt: skip
-    sub.add_argument("--out", metavar="DIR", help="folder for findings.csv and examples.png; default: audit/NAME")
+    sub.add_argument(
+        "--drop", nargs="?", const="identical", choices=("identical", "near"),
+        help="write lists of what to drop and make cleaned variants without it: copies, conflicting labels, constant pictures, "
+        "subjects of the test split in training; near: near-identical pictures, too",
+    )  # fmt: skip
+    sub.add_argument("--out", metavar="DIR", help="folder for findings.csv, examples.png and the lists; default: audit/NAME")
 
     sub = verb("new", _new, "write the package of a new plugin: module, test, README, entry point")
     sub.add_argument("kind", choices=KINDS)
@@ -170,15 +180,29 @@ def _show(a: argparse.Namespace) -> int:
 def _prepare(a: argparse.Namespace) -> int:
     from dabench import api
 
-    prepared = api.prepare(a.dataset, raw=a.raw, data=a.data, plugins=a.plugin, rebuild=a.rebuild)
+    api.load_plugins(a.plugin)
+    if api.names_sweep(a.name):
+        if a.raw:
+            raise SpecError(f"raw = {a.raw}: is the folder of one dataset, but a sweep is named; give --data instead")
+        for prepared in api.prepare_sweep(a.name, data=a.data, set=a.set, rebuild=a.rebuild):
+            _print_prepared(prepared)
+    else:
+        _print_prepared(api.prepare(a.name, raw=a.raw, data=a.data, rebuild=a.rebuild))
+    return _DONE
+
+
+def _print_prepared(prepared: Prepared) -> None:
+    from dabench.reporting.tables import dropped_text
+
     channels, height, width = prepared.shape
     counts = " / ".join(f"{prepared.count(split):,}" for split in prepared.splits)
     shape = f"{channels}x{height}x{width}, {len(prepared.classes)} classes"
     print(f"{prepared.name}: {counts} images ({' / '.join(prepared.splits)}), {shape}")
     for split, facts in prepared.splits.items():
         print(f"  {split:<5} " + ", ".join(f"{c} {n:,}" for c, n in facts["classes"].items()))
+    if prepared.dropped:
+        print(f"  {dropped_text(prepared.dropped)}")
     print(f"  digest {prepared.digest}\n  cache  {prepared.folder}")
-    return _DONE
 
 
 def _audit(a: argparse.Namespace) -> int:
@@ -194,11 +218,25 @@ def _audit(a: argparse.Namespace) -> int:
         print_table(table, console)
         print()
     try:
-        files = write_audit(found, out)
+        print(f"Written: {', '.join(map(str, write_audit(found, out)))}")
+        for cleaned in api.drop(found, out, near=a.drop == "near") if a.drop else ():
+            _print_cleaned(cleaned)
     except OSError as e:
         raise StoreError(f"{out}: cannot be written ({e.strerror or e}); give another folder with --out") from e
-    print(f"Written: {', '.join(map(str, files))}")
-    return _DONE
+    return _FAILED if found.unreadable else _DONE
+
+
+def _print_cleaned(cleaned: Cleaned) -> None:
+    print()
+    if not cleaned.variant:
+        print(f"{cleaned.whole.name}: nothing to drop")
+        return
+    _print_prepared(cleaned.variant)
+    name, table = cleaned.whole.name, f"[dataset.{cleaned.whole.name}]"
+    if "/" in name:  # one of a family: no table can be named so
+        table = f"[dataset.{name.replace('/', '-')}-clean]\nplugin = {json.dumps(name)}"
+    print(f"  list   {cleaned.path}\nIn a sweep file, with the path relative to it:\n{table}")
+    print(f"drop = {json.dumps(str(cleaned.path))}")
 
 
 def _new(a: argparse.Namespace) -> int:
@@ -265,12 +303,15 @@ def _again(a: argparse.Namespace) -> str:
 
 def _plan(a: argparse.Namespace) -> int:
     from dabench import api
+    from dabench.reporting.tables import dropped_text
     from dabench.reporting.terminal import clock
 
     planned = api.plan_sweep(a.sweep, out=a.out, set=a.set, plugins=a.plugin, data=a.data, engine=a.engine)
     plan = planned.plan
     for name, prepared in plan.prepared.items():
         print(f"{name}: " + ", ".join(f"{s} {prepared.count(s):,}" for s in prepared.splits) + f"; digest {prepared.digest[:12]}")
+        if prepared.dropped:
+            print(f"  {dropped_text(prepared.dropped)}")
     print(f"network {plan.backbone.name} on {plan.channels}x{plan.input_size}x{plan.input_size}, {len(plan.classes)} classes")
     for run in plan.runs:
         state = "stands" if run.digest in planned.there else f"to do, about {clock(planned.seconds[run.digest])}"

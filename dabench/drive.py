@@ -169,6 +169,7 @@ def _keep_dataset(store: Store, plan: Plan, name: str, dataset: Dataset) -> None
         "citation": dataset.citation,
         "digest": prepared.digest,
         "counts": {split: prepared.count(split) for split in prepared.splits},
+        "dropped": dict(prepared.dropped),
         "grouped": samples.groups is not None,
     }
     test = {"labels": samples.labels, "groups": samples.groups}

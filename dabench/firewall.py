@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dabench.data.prepared import Prepared
+from dabench.data.cache import Prepared
 from dabench.data.splits import choose_shots
 from dabench.protocols import Access
 

@@ -97,12 +97,18 @@ class Matrix:
             "shots": sweep["shots"],
             "classes": list(self.classes),
             "backbone": self.sweep["backbone"]["name"],
-            "datasets": {n: {k: f[k] for k in ("label", "digest", "counts", "licence")} for n, f in self.datasets.items()},
+            "datasets": {n: _facts(f) for n, f in self.datasets.items()},
             "complete": not self.missing,
             "missing": self.missing,
             "cells": [asdict(c) for c in self.cells],
             "gains": [asdict(g) for g in self.gains],
         }
+
+
+def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what results.json says of a dataset; what was dropped only where something was."""
+    kept = ("label", "digest", "counts", "licence", *(["dropped"] if facts.get("dropped") else []))
+    return {key: facts[key] for key in kept}
 
 
 class _Reader:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from dabench.class_space import renames, shared_classes
-from dabench.data.prepared import Prepared, Say, prepare, reshaped
+from dabench.data.cache import Prepared, Say
+from dabench.data.prepared import prepare, reshaped
 from dabench.digests import code_digest, digest
 from dabench.errors import DataError, SpecError
 from dabench.firewall import grant_source, grant_target, grant_test, labels_used

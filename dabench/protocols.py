@@ -155,9 +155,11 @@ class Dataset(Plugin, ABC):
         obtain: how a person gets the raw files, and the layout expected in the raw folder. Empty if nothing is needed.
         counts: images per split as its authors state them, "all" for those of all splits, "clips" for the videos of a set that
             are to be there; checked when preparing. Empty if not known.
-        raw_folder: the folder of its raw files below the folder of all raw sets; its name if empty.
+        plugin: the name of the plugin, where a sweep declares the set under another name; else empty.
+        raw_folder: the folder of its raw files below the folder of all raw sets; the name of the plugin if empty.
         files: what `dabench prepare` downloads where it is missing. Empty if the terms of the set do not allow it.
         augment: the training augmentation that suits it; a sweep's [augment] changes it.
+        drop: the list of pictures that are left out, a path; set by the key `drop` of a sweep's [dataset.NAME].
     """
 
     kind: ClassVar[Kind] = "dataset"
@@ -166,9 +168,11 @@ class Dataset(Plugin, ABC):
     homepage: str = ""
     obtain: str = ""
     counts: Mapping[str, int] = {}
+    plugin: str = ""
     raw_folder: str = ""
     files: tuple[RemoteFile, ...] = ()
     augment: Augment = Augment()
+    drop: str = ""
 
     @abstractmethod
     def prepare(self, raw: Path) -> Mapping[str, Samples]:
@@ -187,7 +191,7 @@ class Dataset(Plugin, ABC):
 
     def raw_in(self, data: Path) -> Path:
         """Return the folder with its raw files, where `data` holds those of all datasets."""
-        return data / (self.raw_folder or self.name)
+        return data / (self.raw_folder or self.plugin or self.name)
 
     def imitate(self, raw: Path, n: int, seed: int) -> None:
         """Write a made-up set in the documented layout into the folder `raw`, with at least `n` images of each class.

@@ -19,6 +19,8 @@ from dabench.typed import KeyProblem, build, setting
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PAIR = re.compile(r"\s*->\s*")
+PATHS = ("path", "drop")
+"""The keys of a [dataset.NAME] table that are paths, relative to the sweep file."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,9 @@ class Sweep:
     train: Train = field(default_factory=Train)
     test: Test = field(default_factory=Test)
     augment: Mapping[str, Any] = setting({}, "training augmentation: crop, flip, rotate; as the datasets say if not set")
-    dataset: Mapping[str, Mapping[str, Any]] = setting({}, "[dataset.NAME]: options of a dataset, or a folder declared as one")
+    dataset: Mapping[str, Mapping[str, Any]] = setting(
+        {}, "[dataset.NAME]: options of a dataset, its drop list, or a folder declared as one"
+    )
     options: Mapping[str, Mapping[str, Any]] = setting({}, "options of adapters and of the backbone, by name")
 
     @property
@@ -172,14 +176,15 @@ def _classes(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _declared(datasets: Mapping[str, Mapping[str, Any]], folder: Path | None) -> dict[str, dict[str, Any]]:
-    """Return the [dataset.NAME] tables with `path` made absolute."""
+    """Return the [dataset.NAME] tables with their paths made absolute."""
     result = {}
     for name, options in datasets.items():
         if not isinstance(options, Mapping):
             raise KeyProblem(f"dataset.{name}", f"[dataset.{name}] must be a table, not {options!r}")
         result[name] = dict(options)
-        if isinstance(options.get("path"), str) and options["path"]:
-            result[name]["path"] = str(((folder or Path()) / Path(options["path"]).expanduser()).resolve())
+        for key in PATHS:
+            if isinstance(options.get(key), str) and options[key]:
+                result[name][key] = str(((folder or Path()) / Path(options[key]).expanduser()).resolve())
     return result
 
 
@@ -238,10 +243,13 @@ def make_dataset(sweep: Sweep, name: str, registry: Registry) -> Dataset:
     """Return the dataset of that name: a plugin with the options of [dataset.NAME], or what that table declares.
 
     A table [dataset.NAME] for a name that no plugin has declares one: of the plugin that its key `plugin` names, which is
-    image-folder if not set.
+    image-folder if not set. It reads the raw files of that plugin. The key `drop` of any such table is the list of the
+    pictures to leave out.
     """
     options = dict(sweep.dataset.get(name, {}))
-    plugin = options.pop("plugin", None)
+    plugin, drop = options.pop("plugin", None), options.pop("drop", "")
+    if not isinstance(drop, str):
+        raise KeyProblem(f"dataset.{name}.drop", f"dataset.{name}.drop = {drop!r}: must be the path of a list")
     if name in sweep.dataset:
         known = {member for e in registry.entries("dataset") for member in registry.members("dataset", e.name)}
         if name not in known and not _NAME.fullmatch(name):
@@ -262,7 +270,8 @@ def make_dataset(sweep: Sweep, name: str, registry: Registry) -> Dataset:
     if dataset.name != name:
         if dataset.label == dataset.name.upper() or dataset.label == type(dataset).label:
             dataset.label = name.upper()
-        dataset.name = name
+        dataset.plugin, dataset.name = dataset.name, name
+    dataset.drop = drop or dataset.drop
     return dataset
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from audited import found, smooth, splits
 from numpy.typing import NDArray
 from PIL import Image
 from toys import CLASSES, even, samples, toy
@@ -29,30 +30,11 @@ from dabench.reporting.audit import COLUMNS, audit_tables, contact_sheet, csv_ro
 Change = Callable[[dict[str, Samples]], None]
 
 
-def smooth(n: int, seed: int, size: int = 24) -> NDArray[np.uint8]:
-    """Return n pictures (n, 1, size, size) of a few large patches, as photographs have them."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (n, 1, 4, 4))
-    return coarse.repeat(size // 4, 2).repeat(size // 4, 3).astype(np.uint8)
-
-
 def compressed(image: NDArray[Any]) -> NDArray[np.uint8]:
     """Return a (1, H, W) picture as JPEG gives it back."""
     out = io.BytesIO()
     Image.fromarray(image[0].astype(np.uint8)).save(out, "JPEG", quality=90)
     return np.asarray(Image.open(out))[None]
-
-
-def splits(seed: int = 0, **rest: Any) -> dict[str, Samples]:
-    """Return train, val and test of 30, 12 and 12 different pictures."""
-    sizes = {"train": 10, "val": 4, "test": 4}
-    return {
-        s: Samples(smooth(3 * n, 10 * seed + k), np.array(even(n), np.int64), **rest) for k, (s, n) in enumerate(sizes.items())
-    }
-
-
-def found(tmp_path: Path, *sets: dict[str, Samples], radius: int | None = None, names: str = "abc") -> Audit:
-    made = [prepare(toy(f"set-{n}", s), tmp_path, tmp_path / n, say=lambda _: None) for n, s in zip(names, sets, strict=False)]
-    return audit(made, radius=radius)
 
 
 def flags(result: Audit, kind: Any = "identical") -> list[tuple[int, bool, bool, bool]]:
@@ -285,7 +267,7 @@ def test_the_csv_names_subjects_and_attributes(tmp_path: Path) -> None:
     made = splits()
     made["train"] = Samples(made["train"].images, made["train"].labels, np.arange(30), {"age": np.arange(20, 50)})
     made["train"].images[1] = made["train"].images[0]
-    rows = sorted((row[6], row[-1]) for row in csv_rows(found(tmp_path, made)))
+    rows = sorted((row[6], row[COLUMNS.index("attributes")]) for row in csv_rows(found(tmp_path, made)))
     assert rows == [("0", "age=20"), ("1", "age=21")]
 
 

@@ -54,7 +54,7 @@ class Fingerprints:
 
 def fingerprints(images: Images) -> Fingerprints:
     """Return the fingerprints of (N, C, H, W) uint8 images; a chunk of them is in memory at a time."""
-    return Fingerprints.joined([_of_chunk(chunk) for chunk in chunks(images)])
+    return Fingerprints.joined([_of_chunk(chunk) for chunk in chunks(images)] or [_of_chunk(np.asarray(images))])
 
 
 def _of_chunk(images: NDArray[np.uint8]) -> Fingerprints:
@@ -65,7 +65,7 @@ def _of_chunk(images: NDArray[np.uint8]) -> Fingerprints:
     steps = _shrunk(plain, 8, 9)
     bits = (steps[:, :, :-1] + _MARGIN < steps[:, :, 1:]).reshape(n, 64)
     hashes = np.packbits(bits, axis=1).view(np.uint64)[:, 0]
-    small = _shrunk(plain, THUMBNAIL, THUMBNAIL).reshape(n, -1)
+    small = _shrunk(plain, THUMBNAIL, THUMBNAIL).reshape(n, THUMBNAIL**2)
     small = small - small.mean(1, keepdims=True)
     length = np.linalg.norm(small, axis=1, keepdims=True)
     constant = (images == images[:, :, :1, :1]).all(axis=(1, 2, 3))

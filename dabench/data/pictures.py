@@ -6,6 +6,7 @@ would fill the memory, is an error before anything of it is read.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import warnings
@@ -16,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from dabench.data.lazy import LazyImages
 from dabench.data.resize import fitted
@@ -111,13 +112,13 @@ def lazy_pictures(found: Sequence[Picture], root: Path, who: str, channels: int 
 
     Args:
         root: where they are from, for messages.
-        channels: 1 or 3; None: as the first picture has.
-        size: side of the square they are resized to; None: all must have the size of the first.
+        channels: 1 or 3; None: as the first readable picture has.
+        size: side of the square they are resized to; None: all must have the size of the first readable one.
 
     Raises:
-        DataError: now or when read: a file is no readable picture, or has another size.
+        DataError: now, if no file is a readable picture; when read, if that one is none, or has another size.
     """
-    (first,) = _opened(found[:1], root, who)
+    first = _first(found, root, who)
     channels = channels or (1 if first.mode in ("1", "L", "LA", "F") or first.mode.startswith("I") else 3)
     height, width = (size, size) if size else (first.height, first.width)
 
@@ -136,6 +137,14 @@ def lazy_pictures(found: Sequence[Picture], root: Path, who: str, channels: int 
     return LazyImages((len(found), channels, height, width), read)
 
 
+def _first(found: Sequence[Picture], root: Path, who: str) -> Image.Image:
+    """Return the first readable picture, so that a damaged file does not hide what the others are; raise its error if all are."""
+    for picture in found:
+        with contextlib.suppress(DataError):
+            return next(_opened([picture], root, who))
+    return next(_opened(found, root, who))
+
+
 def _opened(found: Sequence[Picture], root: Path, who: str) -> Iterator[Image.Image]:
     for path, read in found:
         try:
@@ -144,6 +153,8 @@ def _opened(found: Sequence[Picture], root: Path, who: str) -> Iterator[Image.Im
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 picture = Image.open(io.BytesIO(read()))
                 picture.load()
+        except UnidentifiedImageError as e:  # its own words name an object in memory
+            raise DataError(f"{who}: {root}/{path} is no readable picture (of no known format); remove or replace it") from e
         except Exception as e:  # zip, its compressions and pillow's decoders each have errors of their own
             raise DataError(f"{who}: {root}/{path} is no readable picture ({e}); remove or replace it") from e
         yield picture

@@ -70,7 +70,8 @@ def _check_split(dataset: Dataset, split: str, samples: Samples) -> None:
         )
 
 
-def _take(samples: Samples, at: NDArray[np.int64]) -> Samples:
+def take(samples: Samples, at: NDArray[np.int64]) -> Samples:
+    """Return the samples at positions `at`, in that order; their images are not read. Labels must be there."""
     assert samples.labels is not None
     return Samples(
         chosen(samples.images, at),
@@ -81,7 +82,7 @@ def _take(samples: Samples, at: NDArray[np.int64]) -> Samples:
 
 
 def _shuffled(samples: Samples, seed: int) -> Samples:
-    return _take(samples, np.random.default_rng(seed).permutation(len(samples.images)))
+    return take(samples, np.random.default_rng(seed).permutation(len(samples.images)))
 
 
 def with_validation(splits: Mapping[str, Samples]) -> dict[str, Samples]:
@@ -91,8 +92,8 @@ def with_validation(splits: Mapping[str, Samples]) -> dict[str, Samples]:
     train = splits["train"]
     held = held_out(train.labels, train.groups, _VALIDATION_PART)  # type: ignore[arg-type]
     return {
-        "train": _take(train, np.flatnonzero(~held)),
-        "val": _take(train, np.flatnonzero(held)),
+        "train": take(train, np.flatnonzero(~held)),
+        "val": take(train, np.flatnonzero(held)),
         "test": splits["test"],
     }
 

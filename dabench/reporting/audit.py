@@ -17,14 +17,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 COLUMNS = ("finding", "group", "dataset", "split", "position", "class", "subject", "across_splits", "across_datasets",
-           "conflicting_labels", "pixels", "attributes")  # fmt: skip
+           "conflicting_labels", "pixels", "attributes", "error")  # fmt: skip
 _TILE, _GAP, _TEXT = 96, 8, 14
+_ACROSS = 12
 _KINDS: tuple[Kind, ...] = ("identical", "near-identical", "constant")
 
 
 def audit_tables(audit: Audit) -> list[Table]:
-    """Return what was found, and the class balance of each dataset."""
-    return [_findings(audit), *_balance(audit)]
+    """Return what was found, the class balance of each dataset, and what cannot be read."""
+    looked_at = [_findings(audit), *_balance(audit)] if audit.pictures.sets else []
+    return [*looked_at, *([_unreadable(audit)] if audit.unreadable else [])]
+
+
+def _unreadable(audit: Audit, shown: int = 20) -> Table:
+    names = ", ".join(dict.fromkeys(u.dataset for u in audit.unreadable))
+    rows = [(u.why,) for u in audit.unreadable[:shown]]
+    more = len(audit.unreadable) - len(rows)
+    rows += [(f"and {more:,} more, all in findings.csv",)] if more else []
+    title = f"Pictures that cannot be read: {len(audit.unreadable):,}; nothing else was looked at in {names}"
+    return Table(title, ("error",), tuple(rows))
 
 
 def _findings(audit: Audit) -> Table:
@@ -89,7 +100,7 @@ def write_audit(audit: Audit, folder: Path) -> list[Path]:
 
 
 def csv_rows(audit: Audit) -> Iterator[list[str]]:
-    """Yield one row for each picture of each finding; subjects on both sides have a row each, without a picture."""
+    """Yield one row for each picture of each finding; subjects on both sides and unreadable files have a row without one."""
     rest = {(d, s): audit.pictures.sets[d].samples(s) for d, s, _ in audit.pictures.parts}
     for kind in _KINDS:
         for number, group in enumerate(audit.of(kind), 1):
@@ -101,36 +112,61 @@ def csv_rows(audit: Audit) -> Iterator[list[str]]:
                 about = "; ".join(f"{name}={values[at]}" for name, values in samples.attributes.items())
                 pixels = audit.pictures.prints.pixels[m].decode()
                 label = str(audit.pictures.labels[m])
-                yield [kind, str(number), dataset, split, str(at), label, subject, *flags, pixels, about]
+                yield [kind, str(number), dataset, split, str(at), label, subject, *flags, pixels, about, ""]
     for o in audit.overlaps:
         for subject in map(str, o.subjects):
-            yield ["subject in two splits", subject, o.dataset, " and ".join(o.splits), "", "", subject, "yes", "no", "", "", ""]
+            yield [
+                "subject in two splits",
+                subject,
+                o.dataset,
+                " and ".join(o.splits),
+                "",
+                "",
+                subject,
+                "yes",
+                "no",
+                "",
+                "",
+                "",
+                "",
+            ]
+    for u in audit.unreadable:
+        yield ["unreadable", "", u.dataset, u.split, "", u.label, *[""] * 6, u.why]
 
 
 def contact_sheet(audit: Audit, groups: int = 12, pictures: int = 8) -> Image.Image | None:
     """Return up to `groups` examples of each finding, up to `pictures` pictures each; None if nothing is found."""
-    lines: list[tuple[str, list[Group]]] = []
+    lines: list[tuple[str, list[list[int]]]] = []
     for title, found in _examples(audit):
         if found:
-            few = found[:groups]
-            lines.append((f"{title}: {len(few)} of {len(found):,}", []))
-            lines += [("", few[i : i + 2]) for i in range(0, len(few), 2)]
+            few = [_varied(audit, group)[:pictures] for group in found[:groups]]
+            lines += [(f"{title}: {len(few)} of {len(found):,}", []), *(("", line) for line in _packed(few))]
     if not lines:
         return None
-    half = pictures * (_TILE + 2) + _GAP
     heights = [3 * _GAP if title else _TILE + _TEXT + _GAP for title, _ in lines]
-    sheet = Image.new("RGB", (2 * half + _GAP, sum(heights) + _GAP), "white")
+    sheet = Image.new("RGB", (_ACROSS * (_TILE + 2 + _GAP) + _GAP, sum(heights) + _GAP), "white")
     draw, font, top = ImageDraw.Draw(sheet), ImageFont.load_default(), _GAP
-    for (title, row), height in zip(lines, heights, strict=True):
-        if title:
-            draw.text((_GAP, top), _plain(title), "black", font)
-        for column, group in enumerate(row):
-            for k, m in enumerate(_varied(audit, group)[:pictures]):
-                left = _GAP + column * half + k * (_TILE + 2)
+    for (title, line), height in zip(lines, heights, strict=True):
+        draw.text((_GAP, top), _plain(title), "black", font)
+        left = _GAP
+        for group in line:
+            for m in group:
                 sheet.paste(_tile(audit.pictures.image(m)), (left, top))
                 draw.text((left, top + _TILE), _plain(_caption(audit, m))[:16], "black", font)
+                left += _TILE + 2
+            left += _GAP
         top += height
     return sheet
+
+
+def _packed(groups: Sequence[list[int]]) -> list[list[list[int]]]:
+    """Return the groups in lines of up to `_ACROSS` pictures."""
+    lines: list[list[list[int]]] = [[]]
+    for group in groups:
+        if lines[-1] and sum(map(len, lines[-1])) + len(group) > _ACROSS:
+            lines.append([])
+        lines[-1].append(group)
+    return lines
 
 
 def _examples(audit: Audit) -> Iterator[tuple[str, list[Group]]]:

@@ -9,6 +9,7 @@ from typing import Any
 from dabench.matrix import Cell, Gain, Matrix
 
 EMPTY = "-"
+_SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,15 @@ def caption(matrix: Matrix) -> str:
         f"seed{'s' if seeds != 1 else ''}, with 95 % bootstrap intervals over {units}. "
         f"Backbone {matrix.sweep['backbone']['name']}; checkpoint chosen by '{matrix.selection}'; "
         f"{_shots(sweep['shots'])} for few-shot adapters; digest {matrix.digest[:12]}."
+        + "".join(f" {f['label']}: {dropped_text(f['dropped'])}." for f in matrix.datasets.values() if f.get("dropped"))
     )
+
+
+def dropped_text(dropped: Mapping[str, Any]) -> str:
+    """Say what a cleaned variant leaves out, from `Prepared.dropped`."""
+    parts = [f"{n:,} of {dropped['of'][s]:,} {word}" for s, word in _SPLITS.items() if (n := dropped["images"].get(s))]
+    most = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
+    return f"{most} images dropped ({', '.join(sorted(dropped['reasons']))}; list {dropped['list'][:8]})"
 
 
 def _shots(shots: int | str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from fabricated import ADABN, FINE_TUNE, NONE, Fabrication, Made, two_sets
 
 from dabench.matrix import read_matrix
-from dabench.reporting.tables import EMPTY, caption, gains_table, matrix_tables, unfinished
+from dabench.reporting.tables import EMPTY, caption, dropped_text, gains_table, matrix_tables, unfinished
 from dabench.store import Store
 
 
@@ -64,6 +64,18 @@ def test_the_caption_holds_the_conditions_of_every_number(tmp_path: Path) -> Non
     ):
         assert part in text
     assert matrix.digest[:12] in text
+
+
+def test_what_was_dropped_is_said_by_split_with_its_reasons_and_its_list() -> None:
+    dropped = {
+        "list": "1a2b3c4d5e",
+        "images": {"test": 12, "train": 1234, "val": 1},
+        "of": {"test": 3589, "train": 28709, "val": 10},
+        "reasons": {"identical": 1240, "constant": 7},
+    }
+    assert dropped_text(dropped) == (
+        "1,234 of 28,709 training, 1 of 10 validation and 12 of 3,589 test images dropped (constant, identical; list 1a2b3c4d)"
+    )
 
 
 def test_one_seed_is_one_seed(tmp_path: Path) -> None:

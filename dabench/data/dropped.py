@@ -1,0 +1,170 @@
+"""The list of the pictures that a cleaned variant of a dataset leaves out, as a CSV, and that variant.
+
+A row names a picture by its position in the prepared split and by the digest of its pixels, and the set by the digest of its
+content, so that a list never drops anything else than what it was made for. Rows may be taken out; the rest still serves.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from dabench.data.cache import FORMAT, Made, Prepared, Say, cached
+from dabench.data.fingerprints import fingerprints
+from dabench.data.lazy import chosen
+from dabench.data.splits import take
+from dabench.digests import digest, file_digest
+from dabench.errors import DataError, StoreError
+
+Reason = Literal["constant", "conflicting labels", "subject in test", "identical", "near-identical"]
+COLUMNS = ("dataset", "digest", "split", "position", "pixels", "class", "reason", "kept")
+_DIGITS = 16
+"""Of the 64 hex digits of the set's digest: what tells versions of one set apart, and leaves lines that can be read."""
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A picture to leave out: where it is, the digest of its pixels, its class, why, and where its copy stays (or "")."""
+
+    split: str
+    position: int
+    pixels: str
+    label: str
+    reason: Reason
+    kept: str
+
+
+def write_list(path: Path, prepared: Prepared, drops: Sequence[Drop]) -> None:
+    """Write the list of what to leave out of `prepared`; the same drops give the same bytes.
+
+    Raises:
+        StoreError: another list lies there; sweeps may use it.
+        OSError: it cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([prepared.name, prepared.digest[:_DIGITS], *astuple(drop)] for drop in drops)
+    content = text.getvalue().encode()
+    if path.exists() and path.read_bytes() != content:
+        raise StoreError(f"{path}: is another list, which sweeps may use; remove it, or give another folder with --out")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def without(prepared: Prepared, path: Path, *, rebuild: bool = False, say: Say = print) -> Prepared:
+    """Return the set without the pictures that a list names; it lies in the cache beside the whole set, and is made once.
+
+    Raises:
+        DataError: the list cannot be read, is of another version of the set, or leaves a class of a split empty.
+    """
+    try:
+        listed = file_digest(path)
+    except OSError as e:
+        raise DataError(f"{path}: the list of what to drop cannot be read ({e.strerror}); {_again(prepared.name)}") from e
+    key = digest([FORMAT, prepared.digest, listed])
+    folder = prepared.folder.with_name(f"{prepared.folder.name}-dropped-{key[:16]}")
+
+    def make() -> Made:
+        drops = _checked(path, prepared)
+        say(f"dropping {len(drops):,} images of {prepared.name} ...")
+        splits = {}
+        for split in prepared.splits:
+            leave = np.zeros(prepared.count(split), dtype=bool)
+            leave[[d.position for d in drops if d.split == split]] = True
+            splits[split] = take(prepared.samples(split), np.flatnonzero(~leave))
+        return Made(prepared.classes, splits, _record(listed, prepared, drops))
+
+    return replace(cached(folder, prepared.name, make, rebuild=rebuild, say=say), name=prepared.name)
+
+
+def _record(listed: str, prepared: Prepared, drops: Sequence[Drop]) -> dict[str, Any]:
+    number, reasons = Counter(d.split for d in drops), Counter(d.reason for d in drops)
+    images = {s: number[s] for s in prepared.splits if number[s]}
+    return {
+        "list": listed,
+        "images": images,
+        "of": {s: prepared.count(s) for s in images},
+        "reasons": {r: reasons[r] for r in get_args(Reason) if reasons[r]},
+    }
+
+
+def _checked(path: Path, prepared: Prepared) -> list[Drop]:
+    """Return what a list drops of `prepared`; raise DataError, with the line, where it does not fit the set."""
+    drops: dict[tuple[str, int], tuple[int, Drop]] = {}
+    for line, row in _rows(path):
+        drop = _drop(path, line, row, prepared)
+        place = drop.split, drop.position
+        if place in drops:
+            raise DataError(f"{path}, line {line}: {drop.split} {drop.position} stands in line {drops[place][0]}, too; leave one")
+        drops[place] = line, drop
+    if not drops:
+        raise DataError(f"{path}: names no picture to drop; take drop out of the sweep, or {_again(prepared.name)}")
+    for split in prepared.splits:
+        here = [(line, drop) for line, drop in drops.values() if drop.split == split]
+        _check_split(path, prepared, split, here)
+    return [drop for _, drop in drops.values()]
+
+
+def _check_split(path: Path, prepared: Prepared, split: str, drops: Sequence[tuple[int, Drop]]) -> None:
+    """Raise DataError where the pixels of a picture are others, or no picture of a class is left."""
+    at = np.array([drop.position for _, drop in drops], dtype=np.int64)
+    pixels = fingerprints(chosen(prepared.samples(split).images, at)).pixels
+    for (line, drop), there in zip(drops, pixels.tolist(), strict=True):
+        if drop.pixels != there.decode():
+            raise DataError(
+                f"{path}, line {line}: the picture {split} {drop.position} has the pixels {there.decode()}, not "
+                f"{drop.pixels!r}; undo the change, or move the list away and {_again(prepared.name)}"
+            )
+    gone = np.bincount(prepared.labels(split)[at], minlength=len(prepared.classes))
+    for label, count in zip(prepared.classes, gone.tolist(), strict=True):
+        if count and count == prepared.splits[split]["classes"][label]:
+            raise DataError(
+                f"{path}: leaves no image of class '{label}' in {split} of '{prepared.name}'; "
+                "take lines of that class out of the list"
+            )
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Yield the number of each line with its fields by column."""
+    with open(path, newline="", encoding="utf-8-sig") as f:  # a spreadsheet begins its files with a mark
+        rows = csv.reader(f, strict=True)
+        try:
+            header = next(rows, [])
+            missing = [c for c in COLUMNS if c not in header]
+            if missing:
+                raise DataError(f"{path}, line 1: has no column {', '.join(missing)}; a list has {', '.join(COLUMNS)}")
+            for values in rows:
+                if len(values) != len(header):
+                    raise DataError(f"{path}, line {rows.line_num}: has {len(values)} fields, the first line has {len(header)}")
+                yield rows.line_num, dict(zip(header, values, strict=True))
+        except (csv.Error, UnicodeDecodeError) as e:
+            raise DataError(f"{path}, line {rows.line_num}: is no CSV ({e}); give a list that dabench audit --drop wrote") from e
+
+
+def _drop(path: Path, line: int, row: Mapping[str, str], prepared: Prepared) -> Drop:
+    where, split, position = f"{path}, line {line}", row["split"], row["position"]
+    if row["digest"] != prepared.digest[:_DIGITS]:
+        raise DataError(
+            f"{where}: is for another version of '{row['dataset']}' (digest {row['digest']!r}; here it is "
+            f"{prepared.digest[:_DIGITS]!r}); move the list away and {_again(row['dataset'])}"
+        )
+    if split not in prepared.splits:
+        raise DataError(f"{where}: split = {split!r}: must be one of {', '.join(prepared.splits)}")
+    if not position.isdecimal() or len(position) > 15 or int(position) >= prepared.count(split):
+        raise DataError(f"{where}: position = {position!r}: must be 0 to {prepared.count(split) - 1:,}, {split} has no more")
+    for reason in get_args(Reason):
+        if row["reason"] == reason:
+            return Drop(split, int(position), row["pixels"], row["class"], reason, row["kept"])
+    raise DataError(f"{where}: reason = {row['reason']!r}: must be one of {', '.join(get_args(Reason))}")
+
+
+def _again(name: str) -> str:
+    return f"make it again: dabench audit {name} --drop (or the sweep that declares '{name}')"
