@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -217,13 +218,23 @@ def _audit(a: argparse.Namespace) -> int:
     for table in audit_tables(found):
         print_table(table, console)
         print()
-    try:
-        print(f"Written: {', '.join(map(str, write_audit(found, out)))}")
-        for cleaned in api.drop(found, out, near=a.drop == "near") if a.drop else ():
+    with _writing_into(out):
+        files = write_audit(found, out)
+    print(f"Written: {', '.join(map(str, files))}")
+    if a.drop:
+        with _writing_into(out):
+            results = api.drop(found, out, near=a.drop == "near")
+        for cleaned in results:
             _print_cleaned(cleaned)
+    return _FAILED if found.unreadable else _DONE
+
+
+@contextmanager
+def _writing_into(out: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as e:
         raise StoreError(f"{out}: cannot be written ({e.strerror or e}); give another folder with --out") from e
-    return _FAILED if found.unreadable else _DONE
 
 
 def _print_cleaned(cleaned: Cleaned) -> None:
