@@ -243,10 +243,9 @@ def _print_cleaned(cleaned: Cleaned) -> None:
         print(f"{cleaned.whole.name}: nothing to drop")
         return
     _print_prepared(cleaned.variant)
-    name, table = cleaned.whole.name, f"[dataset.{cleaned.whole.name}]"
-    if "/" in name:  # one of a family: no table can be named so
-        table = f"[dataset.{name.replace('/', '-')}-clean]\nplugin = {json.dumps(name)}"
-    print(f"  list   {cleaned.path}\nIn a sweep file, with the path relative to it:\n{table}")
+    name = cleaned.whole.name
+    key = json.dumps(name) if "/" in name else name  # as TOML wants it
+    print(f"  list   {cleaned.path}\nIn a sweep file, with the path relative to it:\n[dataset.{key}]")
     print(f"drop = {json.dumps(str(cleaned.path))}")
 
 

@@ -342,6 +342,17 @@ def test_the_command_says_what_is_dropped_and_how_a_sweep_takes_the_list(capsys:
 
 
 @pytest.mark.usefixtures("_faulty")
+def test_the_lines_for_a_member_of_a_family_are_toml_that_a_sweep_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    REGISTRY.register(toy("family/one", faulty(1)))
+    assert main(["audit", "family/one", "--drop"]) == 0
+    lines = capsys.readouterr().out.partition("relative to it:\n")[2]
+    head = 'name = "s"\ndatasets = ["family/one", "other"]\nadapters = ["none"]\nbackbone = "conv4"\n'
+    Path("s.toml").write_text(head + lines, encoding="utf-8")
+    assert main(["prepare", "s.toml"]) == 0
+    assert "family/one: 28 / 12 / 12 images" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("_faulty")
 def test_a_sweep_over_the_whole_and_the_cleaned_set_says_so_in_every_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
