@@ -1,4 +1,4 @@
-"""Stored runs to the cross matrix, the gains and their intervals. Here, and only here, predictions meet test labels."""
+"""Stored runs to the cross matrix, the gains, results by group, and their intervals."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.by_group import GroupCell, by_group
 from dabench.digests import digest
-from dabench.errors import SpecError, StoreError, nearest
 from dabench.metrics import Metric, confusions, find_metric
-from dabench.statistics import RESAMPLES, interval, point, resampled
-from dabench.store import Record, Store, TestSet
-
-SELECTIONS = ("last",)
-"""Rules that choose one of a run's checkpoints."""
+from dabench.parts import divided
+from dabench.predictions import Predictions, Tested
+from dabench.statistics import RESAMPLES, interval, percent, point, resampled
+from dabench.store import Store
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,12 @@ class Gain:
 
 @dataclass(frozen=True)
 class Matrix:
-    """All that a report says, from one store, one metric and one selection rule."""
+    """All that a report says, from one store, one metric and one selection rule.
+
+    Attributes:
+        groups: the cells by attribute of their test images.
+        left_out: test set -> attribute -> why there are no results by it.
+    """
 
     sweep: Mapping[str, Any]
     metric: str
@@ -77,6 +81,8 @@ class Matrix:
     datasets: Mapping[str, Mapping[str, Any]]
     cells: list[Cell]
     gains: list[Gain]
+    groups: list[GroupCell]
+    left_out: Mapping[str, Mapping[str, str]]
     confusion: Mapping[str, NDArray[np.float64]]
     missing: list[str]
     failed: Mapping[str, str]
@@ -102,6 +108,7 @@ class Matrix:
             "missing": self.missing,
             "cells": [asdict(c) for c in self.cells],
             "gains": [asdict(g) for g in self.gains],
+            "groups": [asdict(g) for g in self.groups],
         }
 
 
@@ -109,41 +116,6 @@ def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what results.json says of a dataset; what was dropped only where something was."""
     kept = ("label", "digest", "counts", "licence", *(["dropped"] if facts.get("dropped") else []))
     return {key: facts[key] for key in kept}
-
-
-class _Reader:
-    """The runs of a store, read once: predicted classes of each, by what was run."""
-
-    def __init__(self, store: Store, sweep: Mapping[str, Any], selection: str) -> None:
-        if selection not in SELECTIONS:
-            raise SpecError(f"unknown selection '{selection}'{nearest(selection, SELECTIONS)}; known: {', '.join(SELECTIONS)}")
-        self.sweep = sweep
-        self.tests: dict[str, TestSet] = {n: store.dataset(n) for n in sweep["sweep"]["datasets"]}
-        self.records: dict[tuple[str, tuple[str, ...], str | None, int], Record] = {}
-        self.missing: list[str] = []
-        for run in sweep["runs"]:
-            record = store.find(run["digest"], {t: self.tests[t].facts["digest"] for t in run["tests"]}, network=False)
-            if record:
-                self.records[run["method"], tuple(run["sources"]), run["target"], run["seed"]] = record
-            else:
-                self.missing.append(
-                    f"{run['method']}_{'+'.join(run['sources'])}{'_' + run['target'] if run['target'] else ''}_s{run['seed']}"
-                )
-
-    def seeds(self, method: str, sources: Sequence[str], target: str | None) -> list[int]:
-        return [s for s in self.sweep["seeds"] if (method, tuple(sources), target, s) in self.records]
-
-    def predictions(
-        self, method: str, sources: Sequence[str], target: str | None, test: str, seeds: Sequence[int]
-    ) -> NDArray[np.int64]:
-        """Return the predicted classes, (S, N) int64."""
-        rows = []
-        for seed in seeds:
-            logits = self.records[method, tuple(sources), target, seed].logits(test)
-            if logits.shape[1] != len(self.tests[test].labels):
-                raise StoreError(f"predictions on '{test}' do not fit its test labels; run the sweep again with --redo")
-            rows.append(np.asarray(logits[-1]).argmax(1))
-        return np.stack(rows).astype(np.int64)
 
 
 def read_matrix(store: Store, metric: str = "accuracy", selection: str = "last") -> Matrix:
@@ -156,19 +128,35 @@ def read_matrix(store: Store, metric: str = "accuracy", selection: str = "last")
     sweep = store.read_sweep()
     classes = tuple(sweep["classes"])
     measure = find_metric(metric, classes)
-    reader = _Reader(store, sweep, selection)
+    runs = Predictions(store, sweep, selection)
     cells, confusion = [], {}
     for adapter, sources, target, tests in _rows(sweep):
-        for test in tests:
-            cell, counts = _cell(reader, adapter, sources, target, test, metric, measure, selection)
-            if cell and counts is not None:
-                cells.append(cell)
-                confusion[key_of(adapter, sources, target, test)] = counts
-    gains = [g for g in (_gain(reader, *won, measure) for won in _wins(sweep)) if g]
-    datasets = {n: dict(test.facts) for n, test in reader.tests.items()}
-    runs = sorted(r.facts["digest"] for r in reader.records.values())
-    whole = digest([sweep["digest"], runs, {n: f["digest"] for n, f in datasets.items()}])
-    return Matrix(sweep, metric, selection, classes, datasets, cells, gains, confusion, reader.missing, store.failures(), whole)
+        for tested in filter(None, (runs.tested(adapter, sources, target, test) for test in tests)):
+            name = label_of(sweep, runs.facts, sources, tested.test)
+            cells.append(_cell(tested, name, metric, measure, len(classes)))
+            counts = confusions(tested.truth.labels, tested.predicted, len(classes)).sum(0)
+            confusion[key_of(adapter, sources, target, tested.test)] = counts
+    groups, left_out = _by_group(runs, metric, measure)
+    gains = [g for g in (_gain(runs, *won, measure) for won in _wins(sweep)) if g]
+    done = sorted(r.facts["digest"] for r in runs.records.values())
+    whole = digest([sweep["digest"], done, {n: f["digest"] for n, f in runs.facts.items()}])
+    return Matrix(
+        sweep, metric, selection, classes, runs.facts, cells, gains, groups, left_out, confusion, runs.missing, store.failures(),
+        whole,
+    )  # fmt: skip
+
+
+def _by_group(runs: Predictions, metric: str, measure: Metric) -> tuple[list[GroupCell], dict[str, dict[str, str]]]:
+    """Return the results by group, test set by test set, and the attributes that give none with the reason."""
+    groups: list[GroupCell] = []
+    left_out = {}
+    for test, truth in runs.tests.items():
+        parts, reasons = divided(truth.attributes)
+        cells = (runs.tested(a, sources, target, test) for a, sources, target, tests in _rows(runs.sweep) if test in tests)
+        groups += by_group((c for c in cells if c), parts, metric, measure, len(runs.sweep["classes"]))
+        if reasons:
+            left_out[test] = reasons
+    return groups, left_out
 
 
 def _rows(sweep: Mapping[str, Any]) -> list[tuple[str, tuple[str, ...], str | None, tuple[str, ...]]]:
@@ -193,11 +181,6 @@ def _wins(sweep: Mapping[str, Any]) -> list[tuple[str, tuple[str, ...], str]]:
     return [(name, tuple(sources), target) for name in others for sources, target in sweep["tasks"]]
 
 
-def _method(reader: _Reader, adapter: str) -> str:
-    facts = reader.sweep["adapters"].get(adapter)
-    return adapter if facts and (facts["adapts"] or facts["own_pretraining"]) else "supervised"
-
-
 def key_of(adapter: str, sources: Sequence[str], target: str | None, test: str) -> str:
     """Return the key of a cell's confusion matrix in Matrix.confusion."""
     return f"{adapter}|{'+'.join(sources)}|{target or ''}|{test}"
@@ -209,57 +192,35 @@ def label_of(sweep: Mapping[str, Any], datasets: Mapping[str, Mapping[str, Any]]
     return f"{sweep['backbone']['label']}-{train}-{datasets[test]['label']}"
 
 
-def _cell(
-    reader: _Reader,
-    adapter: str,
-    sources: tuple[str, ...],
-    target: str | None,
-    test: str,
-    metric: str,
-    measure: Metric,
-    selection: str,
-) -> tuple[Cell | None, NDArray[np.float64] | None]:
-    method = _method(reader, adapter)
-    seeds = reader.seeds(method, sources, target)
-    if not seeds:
-        return None, None
-    truth, k = reader.tests[test], len(reader.sweep["classes"])
-    predicted = reader.predictions(method, sources, target, test, seeds)
-    mean = point(truth.labels, predicted, measure, k)
-    low, high = interval(resampled(truth.labels, [predicted], truth.groups, measure, k)[0])
-    labels = reader.records[method, sources, target, seeds[0]].facts["labels"]
-    facts = {n: t.facts for n, t in reader.tests.items()}
-    cell = Cell(
-        label_of(reader.sweep, facts, sources, test), adapter, reader.sweep["backbone"]["name"], list(sources), target, test,
-        labels, selection, metric, _percent(mean), _percent(low), _percent(high), len(seeds), len(truth.labels),
+def _cell(of: Tested, name: str, metric: str, measure: Metric, classes: int) -> Cell:
+    labels, predicted = of.truth.labels, of.predicted
+    mean = point(labels, predicted, measure, classes)
+    low, high = interval(resampled(labels, [predicted], of.truth.groups, measure, classes)[0])
+    return Cell(
+        name, of.adapter, of.backbone, of.sources, of.target, of.test, of.labels, of.selection, metric,
+        percent(mean), percent(low), percent(high), len(predicted), len(labels),
     )  # fmt: skip
-    return cell, confusions(truth.labels, predicted, k).sum(0)
 
 
-def _gain(reader: _Reader, adapter: str, sources: tuple[str, ...], target: str, measure: Metric) -> Gain | None:
-    method = _method(reader, adapter)
-    trained_for = target if reader.sweep["adapters"][adapter]["adapts"] else None
-    plain = reader.seeds("supervised", sources, None)
-    seeds = [s for s in reader.seeds(method, sources, trained_for) if s in plain]
+def _gain(runs: Predictions, adapter: str, sources: tuple[str, ...], target: str, measure: Metric) -> Gain | None:
+    method = runs.method(adapter)
+    trained_for = target if runs.sweep["adapters"][adapter]["adapts"] else None
+    plain = runs.seeds("supervised", sources, None)
+    seeds = [s for s in runs.seeds(method, sources, trained_for) if s in plain]
     if not seeds:
         return None
-    truth, k = reader.tests[target], len(reader.sweep["classes"])
-    adapted = reader.predictions(method, sources, trained_for, target, seeds)
-    none = reader.predictions("supervised", sources, None, target, seeds)
+    truth, k = runs.tests[target], len(runs.sweep["classes"])
+    adapted = runs.predicted(method, sources, trained_for, target, seeds)
+    none = runs.predicted("supervised", sources, None, target, seeds)
     mean = point(truth.labels, adapted, measure, k) - point(truth.labels, none, measure, k)
     values = resampled(truth.labels, [adapted, none], truth.groups, measure, k)
     low, high = interval(values[0] - values[1])
     closed = None
-    inside = [s for s in reader.seeds("supervised", (target,), None) if s in seeds]
+    inside = [s for s in runs.seeds("supervised", (target,), None) if s in seeds]
     if inside == seeds:
-        at_home = point(truth.labels, reader.predictions("supervised", (target,), None, target, seeds), measure, k)
+        at_home = point(truth.labels, runs.predicted("supervised", (target,), None, target, seeds), measure, k)
         gap = at_home - point(truth.labels, none, measure, k)
-        closed = _percent(mean / gap) if gap > 0 else None
-    labels = reader.records[method, sources, trained_for, seeds[0]].facts["labels"]
-    facts = {n: t.facts for n, t in reader.tests.items()}
-    name = label_of(reader.sweep, facts, sources, target)
-    return Gain(name, adapter, list(sources), target, labels, _percent(mean), _percent(low), _percent(high), closed, len(seeds))
-
-
-def _percent(value: float) -> float:
-    return round(100 * value, 4) + 0.0  # no -0.0
+        closed = percent(mean / gap) if gap > 0 else None
+    labels = runs.labels(method, sources, trained_for, seeds[0])
+    name = label_of(runs.sweep, runs.facts, sources, target)
+    return Gain(name, adapter, list(sources), target, labels, percent(mean), percent(low), percent(high), closed, len(seeds))

@@ -35,6 +35,9 @@ none: nothing. unlabelled: its images. few-shot: and `shots` labels per class. f
 Kind = Literal["dataset", "backbone", "adapter"]
 KINDS: tuple[Kind, ...] = ("dataset", "backbone", "adapter")
 
+NAMING = ("subject", "clip")
+"""Attributes that say where an image is from: shown beside it, and never results by group."""
+
 
 class Images(Protocol):
     """What serves as the images of a split: a numpy array, in memory or memory-mapped, or a `dabench.LazyImages`."""

@@ -88,3 +88,8 @@ def interval(values: NDArray[np.float64]) -> tuple[float, float]:
     tail = 100 * (1 - LEVEL) / 2
     low, high = np.nanpercentile(values, [tail, 100 - tail])
     return float(low), float(high)
+
+
+def percent(value: float) -> float:
+    """Return a share as %, with four decimals."""
+    return round(100 * value, 4) + 0.0  # no -0.0

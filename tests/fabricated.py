@@ -34,6 +34,7 @@ class Made:
     labels: Sequence[int] = LABELS
     groups: Sequence[int] | None = None
     citation: str = ""
+    attributes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,8 @@ class Fabrication:
     @staticmethod
     def _test(made: Made) -> dict[str, NDArray[Any] | None]:
         groups = None if made.groups is None else np.asarray(made.groups, np.int64)
-        return {"labels": np.asarray(made.labels, np.int64), "groups": groups}
+        test = {"labels": np.asarray(made.labels, np.int64), "groups": groups}
+        return test | {f"attribute-{name}": np.asarray(values) for name, values in made.attributes.items()}
 
 
 WRONG = {

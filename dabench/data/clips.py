@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from dabench.data.tables import csv_rows
 from dabench.errors import DataError, nearest
+from dabench.protocols import NAMING
 
 VIDEOS = {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp"}
 PARTICIPANTS = "participants.csv"
-_OURS = ("subject", "clip")
 _ATTRIBUTE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ -]*")
 
 
@@ -123,9 +123,9 @@ def with_participants(clips: Sequence[Clip], table: Path, who: str) -> list[Clip
 
 def _check_attributes(row: Mapping[str, str], where: str) -> None:
     for name in row:
-        if name in _OURS or not _ATTRIBUTE.fullmatch(name):
+        if name in NAMING or not _ATTRIBUTE.fullmatch(name):
             raise DataError(
-                f"{where}: '{name}' cannot name an attribute: use letters, digits, '_', '-', spaces; not {', '.join(_OURS)}"
+                f"{where}: '{name}' cannot name an attribute: use letters, digits, '_', '-', spaces; not {', '.join(NAMING)}"
             )
 
 
@@ -134,7 +134,7 @@ def attributes_of(clips: Sequence[Clip]) -> dict[str, NDArray[np.generic]]:
     values: dict[str, list[str]] = {"subject": [c.subject for c in clips], "clip": [c.name for c in clips]}
     for name in dict.fromkeys(a for c in clips for a in c.attributes):
         values[name] = [c.attributes.get(name, "") for c in clips]
-    return {name: np.array(v) if name in _OURS else _typed(v) for name, v in values.items()}
+    return {name: np.array(v) if name in NAMING else _typed(v) for name, v in values.items()}
 
 
 def _typed(values: Sequence[str]) -> NDArray[np.generic]:

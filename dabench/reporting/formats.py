@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from dabench.matrix import Matrix
+from dabench.reporting.groups import RULE, group_notes, group_tables
 from dabench.reporting.tables import Table, caption, cell_rows, gains_table, matrix_tables, unfinished
 
 FORMATS = ("json", "md", "csv", "tex")
@@ -39,10 +40,22 @@ def gains_md(matrix: Matrix) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def groups_md(matrix: Matrix) -> str:
+    """Return the results by group as Markdown."""
+    parts = ["# Results by group", escape_md(caption(matrix)), *(escape_md(line) for line in unfinished(matrix))]
+    return "\n\n".join([*parts, *_groups_md(matrix)]) + "\n"
+
+
+def _groups_md(matrix: Matrix) -> list[str]:
+    tables = [part for table in group_tables(matrix) for part in (f"## {escape_md(table.title)}", markdown(table))]
+    return [*tables, *(escape_md(line) for line in group_notes(matrix))]
+
+
 def to_md(matrix: Matrix) -> str:
-    """Return matrices and gains as Markdown."""
+    """Return matrices, gains and results by group as Markdown."""
     table = gains_table(matrix)
-    return f"{matrix_md(matrix)}\n## {table.title}\n\n{markdown(table)}\n"
+    groups = "".join(f"\n{part}\n" for part in _groups_md(matrix))
+    return f"{matrix_md(matrix)}\n## {table.title}\n\n{markdown(table)}\n{groups}"
 
 
 def matrix_csv(matrix: Matrix) -> str:
@@ -53,6 +66,11 @@ def matrix_csv(matrix: Matrix) -> str:
 def gains_csv(matrix: Matrix) -> str:
     """Return one line for each gain, with all its conditions."""
     return _csv(*cell_rows(matrix.gains))
+
+
+def groups_csv(matrix: Matrix) -> str:
+    """Return one line for each part of each cell, with all its conditions."""
+    return _csv(*cell_rows(matrix.groups))
 
 
 def matrix_tex(matrix: Matrix) -> str:
@@ -66,6 +84,11 @@ def gains_tex(matrix: Matrix) -> str:
     return latex(table, f"{table.title}. {caption(matrix)}")
 
 
+def groups_tex(matrix: Matrix) -> str:
+    """Return the results by group as LaTeX tables for the booktabs package."""
+    return "\n".join(latex(t, f"{t.title}. {caption(matrix)} {RULE}") for t in group_tables(matrix))
+
+
 def one_text(matrix: Matrix, form: str) -> str:
     """Return a report as one text in a format of FORMATS."""
     if form == "json":
@@ -74,7 +97,7 @@ def one_text(matrix: Matrix, form: str) -> str:
         return to_md(matrix)
     if form == "csv":
         return matrix_csv(matrix)
-    return f"{matrix_tex(matrix)}\n{gains_tex(matrix)}"
+    return "\n".join([matrix_tex(matrix), gains_tex(matrix), *([groups_tex(matrix)] if matrix.groups else [])])
 
 
 def markdown(table: Table) -> str:

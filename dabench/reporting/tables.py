@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dabench.by_group import GroupCell
 from dabench.matrix import Cell, Gain, Matrix
 
 EMPTY = "-"
@@ -32,7 +33,7 @@ def _matrix_table(matrix: Matrix, adapter: str) -> Table:
     rows = []
     for sources, target in dict.fromkeys((tuple(c.sources), c.target) for c in cells):
         here = {c.test: c for c in cells if (tuple(c.sources), c.target) == (sources, target)}
-        rows.append((_trained(matrix, sources, target), *(_with_interval(here.get(test)) for test in datasets)))
+        rows.append((trained(matrix, sources, target), *(_with_interval(here.get(test)) for test in datasets)))
     facts = matrix.sweep["adapters"][adapter]
     labels = next((c.labels for c in cells), EMPTY)
     heading = (
@@ -63,7 +64,8 @@ def whole_percent(value: float | None) -> str:
     return EMPTY if value is None else f"{round(value)} %"
 
 
-def _trained(matrix: Matrix, sources: Sequence[str], target: str | None) -> str:
+def trained(matrix: Matrix, sources: Sequence[str], target: str | None) -> str:
+    """Return what a network was trained on and for, as the rows of tables say it: "FER -> NAE"."""
     names = "+".join(matrix.datasets[s]["label"] for s in sources)
     return f"{names} -> {matrix.datasets[target]['label']}" if target else names
 
@@ -119,8 +121,8 @@ def unfinished(matrix: Matrix) -> list[str]:
     return lines
 
 
-def cell_rows(cells: Sequence[Cell] | Sequence[Gain]) -> tuple[list[str], list[list[str]]]:
-    """Return the long form of cells or gains: column names, and one row each."""
+def cell_rows(cells: Sequence[Cell] | Sequence[Gain] | Sequence[GroupCell]) -> tuple[list[str], list[list[str]]]:
+    """Return the long form of cells, gains or results by group: column names, and one row each."""
     rows: list[Mapping[str, Any]] = [vars(c) for c in cells]
     columns = list(rows[0]) if rows else []
     return columns, [[_text(row[c]) for c in columns] for row in rows]

@@ -16,6 +16,7 @@ from rich.text import Text
 from dabench.engines.queue import Event
 from dabench.matrix import Matrix
 from dabench.plan import Run
+from dabench.reporting.groups import group_notes, group_tables
 from dabench.reporting.tables import Table, caption, gains_table, matrix_tables, unfinished
 
 
@@ -24,10 +25,12 @@ def print_matrix(matrix: Matrix, console: Console) -> None:
     sweep = matrix.sweep["sweep"]
     console.print(f"\n[bold]{escape(sweep['title'] or sweep['name'])}[/bold]")
     console.print(escape(caption(matrix)))
-    for table in [*matrix_tables(matrix), gains_table(matrix)]:
+    for table in [*matrix_tables(matrix), gains_table(matrix), *group_tables(matrix)]:
         if table.rows:
             console.print()
             print_table(table, console)
+    for line in group_notes(matrix):
+        console.print(escape(line))
     for line in unfinished(matrix):
         console.print(f"[yellow]{escape(line)}[/yellow]")
 

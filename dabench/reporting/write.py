@@ -12,7 +12,9 @@ from dabench.store import Store, write_text
 
 
 def write_report(matrix: Matrix, store: Store) -> Path:
-    """Write results.json, matrix and gains as Markdown, CSV and LaTeX, and the confusion matrices as pictures.
+    """Write results.json, the tables as Markdown, CSV and LaTeX, and the confusion matrices as pictures.
+
+    Where there are no results by group, groups.md|csv|tex of an earlier report are removed.
 
     Another metric than accuracy gets a folder of its own in the report folder, and overwrites nothing.
 
@@ -31,11 +33,16 @@ def write_report(matrix: Matrix, store: Store) -> Path:
         "gains.csv": formats.gains_csv(matrix),
         "gains.tex": formats.gains_tex(matrix),
     }
+    groups = {"groups.md": formats.groups_md, "groups.csv": formats.groups_csv, "groups.tex": formats.groups_tex}
+    if matrix.groups:
+        texts |= {name: text(matrix) for name, text in groups.items()}
     folder = store.report if matrix.metric == "accuracy" else store.report / re.sub(r"[^A-Za-z0-9.-]", "-", matrix.metric)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             write_text(folder / name, text)
+        for name in groups.keys() - texts.keys():
+            (folder / name).unlink(missing_ok=True)
         draw_confusions(matrix, folder / "confusion")
     except OSError as e:
         raise StoreError(f"{folder}: cannot be written ({e.strerror or e})") from e

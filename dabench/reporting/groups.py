@@ -1,0 +1,70 @@
+"""Results by group as tables: for each test set with attributes one table an attribute, and the worst part named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dabench.by_group import FEWEST, GroupCell
+from dabench.matrix import Matrix
+from dabench.reporting.tables import EMPTY, Table, trained
+
+MARK = "*"
+RULE = (
+    f"{MARK} fewer than {FEWEST} images, or all of one group (subject): may be chance, or that one alone; named worst only where "
+    "every part is so. The 95 % intervals are in groups.csv."
+)
+"""What a reader of a table by group must know."""
+
+
+def group_tables(matrix: Matrix) -> list[Table]:
+    """Return one table for each attribute of each test set: rows trained on, columns the parts, the worst of them last."""
+    found: dict[tuple[str, str], list[GroupCell]] = {}
+    for cell in matrix.groups:
+        found.setdefault((cell.test, cell.attribute), []).append(cell)
+    return [_table(matrix, test, attribute, cells) for (test, attribute), cells in found.items()]
+
+
+def _table(matrix: Matrix, test: str, attribute: str, cells: Sequence[GroupCell]) -> Table:
+    rows: dict[tuple[str, tuple[str, ...], str | None], list[GroupCell]] = {}
+    for cell in cells:
+        rows.setdefault((cell.adapter, tuple(cell.sources), cell.target), []).append(cell)
+    parts = next(iter(rows.values()))
+    sizes = [("images", "", *(str(p.n) for p in parts), "")]
+    if parts[0].subjects is not None:
+        sizes.append(("groups", "", *(str(p.subjects) for p in parts), ""))
+    numbers = [
+        (adapter, trained(matrix, sources, target), *(_number(p.mean) for p in row), _worst(row))
+        for (adapter, sources, target), row in rows.items()
+    ]
+    title = f"{_metric(matrix)} by {attribute}, {matrix.datasets[test]['label']} test"
+    return Table(title, ("adapter", "trained on", *(_name(p) for p in parts), "worst"), (*sizes, *numbers))
+
+
+def _metric(matrix: Matrix) -> str:
+    return matrix.metric.replace("-", " ").capitalize()
+
+
+def _name(part: GroupCell) -> str:
+    return part.value + MARK if part.too_few else part.value
+
+
+def _number(value: float | None) -> str:
+    return EMPTY if value is None else f"{value:.1f}"
+
+
+def _worst(row: Sequence[GroupCell]) -> str:
+    """Return the part with the lowest mean; one of too few images only where there is no other."""
+    known = [(p.too_few, p.mean, p) for p in row if p.mean is not None]
+    if not known:
+        return EMPTY
+    _, mean, part = min(known, key=lambda k: k[:2])
+    return f"{_name(part)}: {mean:.1f}"
+
+
+def group_notes(matrix: Matrix) -> list[str]:
+    """Return what goes with the tables by group: the rule of the mark, and the attributes without a table."""
+    lines = [RULE] if matrix.groups else []
+    for test, reasons in matrix.left_out.items():
+        listed = "; ".join(f"{attribute} ({reason})" for attribute, reason in reasons.items())
+        lines.append(f"{matrix.datasets[test]['label']} test, no results by {listed}.")
+    return lines
