@@ -68,7 +68,7 @@ def parts_of(name: str, values: NDArray[Any]) -> Parts:
 
 def _of_texts(values: NDArray[Any]) -> Parts:
     # What a terminal would obey, a line break among it, is no part of a name.
-    texts = ["".join(c if c.isprintable() else " " for c in text).strip() for text in values.tolist()]
+    texts = [" ".join("".join(c if c.isprintable() else " " for c in text).split()) for text in values.tolist()]
     different, of = np.unique(texts, return_inverse=True)
     return _parts(different.tolist(), np.where(np.isin(different, ["", NOT_KNOWN]), -1, np.arange(len(different)))[of])
 

@@ -114,6 +114,10 @@ def test_data_stands_on_protocols_alone(module: str) -> None:
         ("train", {f"dabench.{m}" for m in ("registry", "spec", "plan", "store", "work", "drive", "matrix", "api", "cli")}),
         ("evaluate", {f"dabench.{m}" for m in ("registry", "spec", "plan", "store", "work", "drive", "matrix", "api", "cli")}),
         ("store", {f"dabench.{m}" for m in ("registry", "spec", "plan", "train", "work", "drive", "matrix", "api", "cli")}),
+        *(
+            (lower, {f"dabench.{m}" for m in ("registry", "spec", "plan", "train", "work", "drive", "matrix", "api", "cli")})
+            for lower in ("parts", "predictions", "by_group")
+        ),
         ("matrix", {f"dabench.{m}" for m in ("registry", "spec", "plan", "train", "work", "drive", "api", "cli")}),
         ("plan", {f"dabench.{m}" for m in ("store", "train", "evaluate", "work", "drive", "matrix", "api", "cli")}),
         ("drive", {f"dabench.{m}" for m in ("matrix", "api", "cli")}),

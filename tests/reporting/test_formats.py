@@ -10,12 +10,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fabricated import ADABN, NONE, Fabrication, Made, Method, two_sets
 from markdown_it import MarkdownIt
 
 from dabench.matrix import Matrix, read_matrix
 from dabench.reporting import formats
+from dabench.reporting.groups import group_tables
 from dabench.reporting.tables import Table, matrix_tables
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -27,6 +29,9 @@ FILES = {
     "gains.md": formats.gains_md,
     "gains.csv": formats.gains_csv,
     "gains.tex": formats.gains_tex,
+    "groups.md": formats.groups_md,
+    "groups.csv": formats.groups_csv,
+    "groups.tex": formats.groups_tex,
 }
 HOSTILE = {
     "pipe": "a|b",
@@ -49,8 +54,10 @@ HOSTILE = {
 
 
 def unfinished() -> Fabrication:
-    """Return the store behind the golden files: grouped on one side, one run missing."""
-    sets = {"print": Made("P", groups=[0, 0, 1, 1, 2, 2, 3, 3, 4, 4]), "hand": Made("H")}
+    """Return the store behind the golden files: subjects of known age on one side, one run missing."""
+    subjects = [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    ages = {"age": [23.0, 23.0, 35.0, 35.0, np.nan, np.nan, 38.0, 38.0, 61.0, 61.0], "subject": [f"s{s}" for s in subjects]}
+    sets = {"print": Made("P", groups=subjects, attributes=ages), "hand": Made("H")}
     return two_sets(datasets=sets, leave_out=lambda run: run.name == "fine-tune_hand_print_s1")
 
 
@@ -65,12 +72,18 @@ def test_a_report_is_letter_by_letter_what_it_was(matrix: Matrix, file: str) -> 
     assert FILES[file](matrix) == (GOLDEN / file).read_text(encoding="utf-8")
 
 
+def attribute_of(name: str) -> str:
+    """Return a hostile name of an attribute; one with a slash cannot be stored."""
+    return HOSTILE[name].replace("/", "")
+
+
 def hostile(name: str, folder: Path) -> Matrix:
-    """Return a matrix in which the title, a dataset's label, an adapter's title and the backbone's label are hostile."""
+    """Return a matrix in which title, labels of a dataset and the backbone, an adapter's title and an attribute are hostile."""
     text = HOSTILE[name]
+    attributes = {attribute_of(name): [text] * 5 + ["b"] * 5}
     fabrication = Fabrication(
         lambda run, test: 1,
-        {"print": Made(text), "hand": Made("H")},
+        {"print": Made(text, attributes=attributes), "hand": Made("H")},
         {"none": NONE, "adabn": Method(text, "unlabelled")},
         title=text,
         backbone_label=text,
@@ -94,8 +107,8 @@ def test_markdown_shows_a_hostile_name_as_it_is_in_tables_of_the_right_size(tmp_
     matrix = hostile(name, tmp_path)
     tokens = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(formats.to_md(matrix))
     assert not [t for t in tokens if t.type == "html_block"]
-    assert [t.tag for t in tokens if t.type == "heading_open"] == ["h1", "h2", "h2", "h2"]
-    assert [t.type for t in tokens].count("table_open") == 3
+    assert [t.tag for t in tokens if t.type == "heading_open"] == ["h1", "h2", "h2", "h2", "h2"]
+    assert [t.type for t in tokens].count("table_open") == 4
     inline = [t for t in tokens if t.type == "inline"]
     kinds = {child.type for t in inline for child in t.children or []}
     assert kinds <= {"text", "text_special"}  # nothing of it became emphasis, code, a link or HTML
@@ -103,11 +116,14 @@ def test_markdown_shows_a_hostile_name_as_it_is_in_tables_of_the_right_size(tmp_
     assert seen[0] == shown(name)
     assert f"{shown(name)} test" in seen
     assert words(f"{HOSTILE[name]}-{HOSTILE[name]}-H") in seen
+    assert words(f"Accuracy by {attribute_of(name)}, {HOSTILE[name]} test") in seen
+    assert f"{shown(name)}*" in seen
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_markdown_rows_have_as_many_cells_as_their_head(tmp_path: Path, name: str) -> None:
-    for table in matrix_tables(hostile(name, tmp_path)):
+    matrix = hostile(name, tmp_path)
+    for table in [*matrix_tables(matrix), *group_tables(matrix)]:
         lines = formats.markdown(table).split("\n")
         assert len(lines) == 2 + len(table.rows)
         assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {len(table.columns) + 1}
@@ -120,12 +136,17 @@ def test_csv_gives_back_every_cell(tmp_path: Path, name: str) -> None:
     assert [row["name"].removeprefix("'") for row in rows] == [" ".join(c.name.splitlines()) for c in matrix.cells]
     assert [float(row["mean"]) for row in rows] == [c.mean for c in matrix.cells]
     assert {row["target"] for row in rows} == {"", "hand"}
+    rows = list(csv.DictReader(io.StringIO(formats.groups_csv(matrix), newline="")))
+    assert {row["attribute"].removeprefix("'") for row in rows} == {" ".join(attribute_of(name).splitlines())}
+    assert {row["value"].removeprefix("'") for row in rows} == {words(HOSTILE[name]), "b"}
+    assert [float(row["mean"]) for row in rows] == [g.mean for g in matrix.groups]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_text_of_a_csv_begins_as_a_formula(tmp_path: Path, name: str) -> None:
-    rows = csv.reader(io.StringIO(formats.matrix_csv(hostile(name, tmp_path)), newline=""))
-    fields = [field for row in rows for field in row]
+    matrix = hostile(name, tmp_path)
+    texts = [formats.matrix_csv(matrix), formats.groups_csv(matrix)]
+    fields = [field for text in texts for row in csv.reader(io.StringIO(text, newline="")) for field in row]
     assert not [f for f in fields if f.lstrip()[:1] in tuple("=+@-") and not re.fullmatch(r"-?[0-9.]+", f)]
 
 
@@ -165,7 +186,7 @@ def test_latex_is_balanced_and_escaped(tmp_path: Path, name: str) -> None:
     }  # fmt: skip
     assert re.findall(r"[#%_^~]", plain) == []
     assert plain.replace(r"$\rightarrow$", "").count("$") == 0
-    assert tex.count(r"\begin{table}") == tex.count(r"\end{table}") == 3
+    assert tex.count(r"\begin{table}") == tex.count(r"\end{table}") == 4
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -208,3 +229,18 @@ def test_a_table_without_rows_is_a_head_and_a_rule() -> None:
 
 def test_every_format_has_a_text(matrix: Matrix) -> None:
     assert {form: bool(formats.one_text(matrix, form)) for form in formats.FORMATS} == dict.fromkeys(formats.FORMATS, True)
+
+
+@pytest.mark.parametrize("form", ["md", "csv", "tex"])
+def test_a_store_without_attributes_has_nothing_by_group(tmp_path: Path, form: str) -> None:
+    text = formats.one_text(read_matrix(two_sets().write(tmp_path / "s")), form)
+    assert "Accuracy by" not in text
+    assert "fewer than" not in text
+
+
+def test_results_by_group_follow_the_gains_in_markdown_and_latex_and_are_not_in_csv(matrix: Matrix) -> None:
+    md, tex = formats.one_text(matrix, "md"), formats.one_text(matrix, "tex")
+    assert md.index("Adaptation gains") < md.index("Accuracy by age, P test")
+    assert tex.index("Adaptation gains") < tex.index("Accuracy by age, P test")
+    assert md.rstrip().endswith("no results by subject (names images).")
+    assert formats.one_text(matrix, "csv") == formats.matrix_csv(matrix)

@@ -139,6 +139,21 @@ def test_the_matrix_is_printed_with_gains_and_conditions(tmp_path: Path) -> None
     assert not any(line.startswith("Unfinished") for line in lines)
 
 
+def test_results_by_group_are_printed_after_the_gains_with_their_rule(tmp_path: Path) -> None:
+    sets = {"print": Made("P", attributes={"age": ["old", "young"] * 5}), "hand": Made("H")}
+    console = pipe(200)
+    print_matrix(read_matrix(two_sets(datasets=sets).write(tmp_path / "s")), console)
+    text = text_of(console)
+    assert text.index("Adaptation gains") < text.index("Accuracy by age, P test") < text.index("* fewer than 30 images")
+
+
+def test_without_attributes_nothing_is_printed_by_group(tmp_path: Path) -> None:
+    console = pipe(200)
+    print_matrix(read_matrix(two_sets().write(tmp_path / "s")), console)
+    assert "Accuracy by" not in text_of(console)
+    assert "fewer than" not in text_of(console)
+
+
 def test_a_store_without_runs_is_printed_as_unfinished_and_without_empty_tables(tmp_path: Path) -> None:
     console = pipe(200)
     print_matrix(read_matrix(two_sets(leave_out=lambda run: True).write(tmp_path / "s")), console)

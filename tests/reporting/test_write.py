@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from fabricated import two_sets
+from fabricated import Fabrication, Made, two_sets
 
 from dabench.errors import StoreError
 from dabench.matrix import read_matrix
@@ -20,6 +20,27 @@ def test_a_report_is_the_files_that_the_readme_names(tmp_path: Path) -> None:
     assert files == {"results.json", "matrix.md", "matrix.csv", "matrix.tex", "gains.md", "gains.csv", "gains.tex"}
     assert len(list((store.report / "confusion").glob("*.png"))) == 12
     assert json.loads((store.report / "results.json").read_text())["cells"]
+
+
+def by_age() -> Fabrication:
+    return two_sets(seeds=1, datasets={"print": Made("P", attributes={"age": ["old", "young"] * 5}), "hand": Made("H")})
+
+
+def test_results_by_group_are_files_beside_the_others(tmp_path: Path) -> None:
+    store = by_age().write(tmp_path / "s")
+    write_report(read_matrix(store), store)
+    assert sorted(f.name for f in store.report.glob("groups.*")) == ["groups.csv", "groups.md", "groups.tex"]
+    assert "Accuracy by age, P test" in (store.report / "groups.md").read_text()
+
+
+def test_files_of_results_by_group_that_there_are_no_more_are_removed(tmp_path: Path) -> None:
+    store = two_sets(seeds=1).write(tmp_path / "s")
+    store.report.mkdir(exist_ok=True)
+    for name in ("groups.md", "groups.csv", "groups.tex", "mine.txt"):
+        (store.report / name).write_text("of an earlier report")
+    write_report(read_matrix(store), store)
+    assert not list(store.report.glob("groups.*"))
+    assert (store.report / "mine.txt").is_file()
 
 
 def test_a_report_folder_that_was_deleted_is_made_again(tmp_path: Path) -> None:

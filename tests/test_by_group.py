@@ -1,0 +1,178 @@
+"""Results by group against numbers worked out by hand and a plain loop; which parts are too small to say something."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fabricated import ADABN, CLASSES, NONE, Fabrication, Made, two_sets
+
+import dabench.by_group as module
+from dabench.by_group import GroupCell
+from dabench.matrix import Matrix, read_matrix
+from dabench.metrics import find_metric
+from dabench.reporting.formats import to_json
+from dabench.statistics import interval, point, resampled
+
+N = 80
+LABELS = [i % 3 for i in range(N)]
+SUBJECTS = [i // 8 for i in range(N)]
+AGE = [20 + 5 * s for s in SUBJECTS]
+SEX = ["f" if s % 2 else "m" for s in SUBJECTS]
+
+
+def store(attributes: dict[str, Sequence[Any]], groups: Sequence[int] | None = SUBJECTS, **changes: Any) -> Fabrication:
+    """Return two sets, of which `print` has attributes; each run predicts another number of its first images wrong."""
+    sets = {"print": Made("P", LABELS, groups, attributes=attributes), "hand": Made("H")}
+    wrong = {"print": (12, 30), "hand": (1, 2)}
+    given = {"wrong": lambda run, test: wrong[test][run.seed], "datasets": sets, "adapters": {"none": NONE, "adabn": ADABN}}
+    return Fabrication(**{**given, **changes})
+
+
+def matrix_of(folder: Path, metric: str = "accuracy", **changes: Any) -> Matrix:
+    return read_matrix(store(**{"attributes": {"age": AGE, "sex": SEX}, **changes}).write(folder / "s"), metric)
+
+
+def found(matrix: Matrix, adapter: str, sources: str, attribute: str) -> dict[str, GroupCell]:
+    """Return part -> result of one cell."""
+    return {g.value: g for g in matrix.groups if (g.adapter, "+".join(g.sources), g.attribute) == (adapter, sources, attribute)}
+
+
+def test_a_result_is_the_mean_accuracy_on_the_images_of_the_part(tmp_path: Path) -> None:
+    # With seed 0 the images 0..11 are wrong, with seed 1 the images 0..29; ages go up with the images.
+    results = found(matrix_of(tmp_path), "none", "print", "age")
+    assert {k: r.mean for k, r in results.items()} == pytest.approx(
+        {"20-29": 100 * (4 / 16 + 0) / 2, "30-39": 100 * (1 + 2 / 16) / 2, "40-49": 100, "50-59": 100, "60-65": 100}
+    )
+
+
+def test_a_result_holds_its_conditions(tmp_path: Path) -> None:
+    result = found(matrix_of(tmp_path), "adabn", "print", "age")["30-39"]
+    assert {k: v for k, v in asdict(result).items() if k not in ("mean", "low", "high")} == {
+        "adapter": "adabn", "backbone": "conv4", "sources": ["print"], "target": "hand", "test": "print", "attribute": "age",
+        "value": "30-39", "metric": "accuracy", "seeds": 2, "n": 16, "subjects": 2, "labels": "0", "selection": "last",
+    }  # fmt: skip
+
+
+def test_every_cell_whose_test_set_has_attributes_has_results_for_every_part(tmp_path: Path) -> None:
+    matrix = matrix_of(tmp_path)
+    cells = [(c.adapter, c.sources, c.target) for c in matrix.cells if c.test == "print"]
+    parts = [("age", v) for v in ("20-29", "30-39", "40-49", "50-59", "60-65")] + [("sex", "f"), ("sex", "m")]
+    assert [((g.adapter, g.sources, g.target), (g.attribute, g.value)) for g in matrix.groups] == [
+        (cell, part) for cell in cells for part in parts
+    ]
+    assert {g.test for g in matrix.groups} == {"print"}
+
+
+def test_the_images_of_the_parts_of_an_attribute_are_all_of_the_test_set(tmp_path: Path) -> None:
+    matrix = matrix_of(tmp_path)
+    (cell,) = [c for c in matrix.cells if (c.adapter, c.sources, c.test) == ("none", ["print"], "print")]
+    for attribute in ("age", "sex"):
+        parts = found(matrix, "none", "print", attribute).values()
+        assert sum(p.n for p in parts) == N
+        assert sum(p.n * p.mean for p in parts if p.mean is not None) / N == pytest.approx(cell.mean, abs=1e-3)
+
+
+def test_without_groups_no_subjects_are_counted(tmp_path: Path) -> None:
+    assert {g.subjects for g in matrix_of(tmp_path, groups=None).groups} == {None}
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "balanced-accuracy", "macro-f1", "recall:y"])
+@pytest.mark.parametrize("grouped", [True, False])
+def test_numbers_are_those_of_the_same_bootstrap_on_the_images_of_the_part_alone(
+    tmp_path: Path, metric: str, grouped: bool
+) -> None:
+    matrix = matrix_of(tmp_path, metric, groups=SUBJECTS if grouped else None)
+    measure, labels = find_metric(metric, CLASSES), np.array(LABELS)
+    predicted = np.stack([np.where(np.arange(N) < wrong, (labels + 1) % 3, labels) for wrong in (12, 30)])
+    for value, result in found(matrix, "none", "print", "sex").items():
+        at = np.flatnonzero(np.array(SEX) == value)
+        units = np.array(SUBJECTS)[at] if grouped else np.arange(len(at))
+        low, high = interval(resampled(labels[at], [predicted[:, at]], units, measure, 3)[0])
+        expected = (point(labels[at], predicted[:, at], measure, 3), low, high)
+        assert (result.mean, result.low, result.high) == pytest.approx([100 * x for x in expected], abs=1e-4)
+
+
+@pytest.mark.parametrize(("grouped", "step"), [(True, 10), (False, 1.25)])  # the least by which the mean of a resample can change
+def test_an_interval_spreads_as_that_of_a_plain_loop_over_subjects_or_images_of_the_part(
+    tmp_path: Path, grouped: bool, step: float
+) -> None:
+    result = found(matrix_of(tmp_path, groups=SUBJECTS if grouped else None), "none", "print", "sex")["m"]
+    rng, at = np.random.default_rng(1), np.flatnonzero(np.array(SEX) == "m")
+    right = np.stack([at >= 12, at >= 30])
+    units = (
+        [np.flatnonzero(np.array(SUBJECTS)[at] == s) for s in range(0, 10, 2)] if grouped else list(np.arange(len(at))[:, None])
+    )
+    draws = [
+        right[rng.integers(0, 2, 2)][:, np.concatenate([units[i] for i in rng.integers(0, len(units), len(units))])].mean()
+        for _ in range(4000)
+    ]
+    assert (result.low, result.high) == pytest.approx(100 * np.percentile(draws, [2.5, 97.5]), abs=step + 0.1)
+
+
+def test_a_result_does_not_depend_on_what_else_is_in_the_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = matrix_of(tmp_path / "many", groups=None).groups
+    alone = matrix_of(tmp_path / "one", groups=None, adapters={"none": NONE}).groups
+    assert [g for g in many if g.adapter == "none"] == alone
+    monkeypatch.setattr(module, "_COUNTS", 0)  # one cell at a time
+    assert matrix_of(tmp_path / "again", groups=None).groups == many
+
+
+def test_seeds_that_are_missing_are_not_counted(tmp_path: Path) -> None:
+    results = found(matrix_of(tmp_path, leave_out=lambda run: run.name == "supervised_print_s1"), "none", "print", "age")
+    assert {r.seeds for r in results.values()} == {1}
+    assert results["20-29"].mean == pytest.approx(25)
+
+
+def test_a_metric_that_has_no_value_on_a_part_is_none_there(tmp_path: Path) -> None:
+    sex = ["f" if label else "m" for label in LABELS]  # class x is of men alone
+    results = found(matrix_of(tmp_path, "recall:x", attributes={"sex": sex}), "none", "print", "sex")
+    assert (results["f"].mean, results["f"].low, results["f"].high) == (None, None, None)
+    assert results["m"].mean is not None
+    assert results["f"].n == sum(label > 0 for label in LABELS)
+
+
+@pytest.mark.parametrize(
+    ("n", "groups", "too_few"), [(30, 2, False), (29, 2, True), (30, 1, True), (300, 1, True), (30, 0, False)]
+)
+def test_fewer_than_30_images_or_a_single_subject_are_too_few(tmp_path: Path, n: int, groups: int, too_few: bool) -> None:
+    sex = ["f"] * n + ["m"] * 60
+    subjects = [i % groups for i in range(n)] + [100 + i for i in range(60)] if groups else None
+    made = Made("P", [i % 3 for i in range(n + 60)], subjects, attributes={"sex": sex})
+    fabrication = Fabrication(lambda run, test: 1, {"print": made, "hand": Made("H")}, {"none": NONE})
+    results = found(read_matrix(fabrication.write(tmp_path / "s")), "none", "print", "sex")
+    assert {k: r.too_few for k, r in results.items()} == {"f": too_few, "m": False}
+
+
+def test_attributes_that_are_left_out_are_said_with_the_reason(tmp_path: Path) -> None:
+    matrix = matrix_of(tmp_path, attributes={"subject": [f"s{s}" for s in SUBJECTS], "sex": SEX})
+    assert matrix.left_out == {"print": {"subject": "names images"}}
+    assert {g.attribute for g in matrix.groups} == {"sex"}
+
+
+def test_a_store_without_attributes_has_no_results_by_group(tmp_path: Path) -> None:
+    matrix = read_matrix(two_sets().write(tmp_path / "s"))
+    assert (matrix.groups, matrix.left_out, matrix.as_dict()["groups"]) == ([], {}, [])
+
+
+def test_attributes_change_no_other_number(tmp_path: Path) -> None:
+    with_them, without = matrix_of(tmp_path / "a").as_dict(), matrix_of(tmp_path / "b", attributes={}).as_dict()
+    assert with_them.pop("groups")
+    assert without.pop("groups") == []
+    assert with_them == without
+
+
+def test_results_do_not_depend_on_the_order_in_which_runs_were_done(tmp_path: Path) -> None:
+    orders = {"forward": lambda runs: runs, "backward": lambda runs: runs[::-1]}
+    texts = {to_json(matrix_of(tmp_path / name, order=order)) for name, order in orders.items()}
+    assert len(texts) == 1
+
+
+def test_results_are_plain_values(tmp_path: Path) -> None:
+    groups = [asdict(g) for g in matrix_of(tmp_path).groups]
+    assert json.loads(json.dumps(groups)) == groups
