@@ -151,7 +151,7 @@ def _by_group(runs: Predictions, metric: str, measure: Metric) -> tuple[list[Gro
     groups: list[GroupCell] = []
     left_out = {}
     for test, truth in runs.tests.items():
-        parts, reasons = divided(truth.attributes)
+        parts, reasons = divided(truth.attributes, truth.groups)
         cells = (runs.tested(a, sources, target, test) for a, sources, target, tests in _rows(runs.sweep) if test in tests)
         groups += by_group((c for c in cells if c), parts, metric, measure, len(runs.sweep["classes"]))
         if reasons:

@@ -31,19 +31,30 @@ class Parts:
     of: NDArray[np.int64]
 
 
-def divided(attributes: Mapping[str, NDArray[Any]]) -> tuple[dict[str, Parts], dict[str, str]]:
-    """Return the parts of each attribute that makes some, and of each other one why it is left out."""
+def divided(
+    attributes: Mapping[str, NDArray[Any]], groups: NDArray[np.int64] | None = None
+) -> tuple[dict[str, Parts], dict[str, str]]:
+    """Return the parts of each attribute that makes some, and of each other one why it is left out.
+
+    Args:
+        attributes: name -> (N,) values.
+        groups: (N,) the subject of each image, None if not known.
+    """
     parts = {name: parts_of(name, values) for name, values in attributes.items()}
-    reasons = {name: _reason(name, attributes[name], found) for name, found in parts.items()}
+    reasons = {name: _reason(name, attributes[name], found, groups) for name, found in parts.items()}
     return {n: p for n, p in parts.items() if not reasons[n]}, {n: r for n, r in reasons.items() if r}
 
 
-def _reason(name: str, values: NDArray[Any], parts: Parts) -> str:
+def _reason(name: str, values: NDArray[Any], parts: Parts, groups: NDArray[np.int64] | None) -> str:
     if name in NAMING:
         return "names images"
     known = len([n for n in parts.names if n != NOT_KNOWN])
     if values.dtype.kind == "U" and known > MOST_TEXTS:
         return f"{known} different texts"
+    if groups is not None and known > MOST_BANDS:
+        pairs = set(zip(parts.of.tolist(), groups.tolist(), strict=True))
+        if len(pairs) == len(parts.names):
+            return f"{known} values, each of a single subject"
     if len(parts.names) < 2:
         return "the same for every image" if known else "not known of any image"
     return ""

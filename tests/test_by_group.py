@@ -129,6 +129,13 @@ def test_seeds_that_are_missing_are_not_counted(tmp_path: Path) -> None:
     assert results["20-29"].mean == pytest.approx(25)
 
 
+def test_seeds_missing_of_one_cell_leave_the_others_as_they_are(tmp_path: Path) -> None:
+    whole = matrix_of(tmp_path / "whole")
+    part = matrix_of(tmp_path / "part", leave_out=lambda run: run.name == "supervised_print_s1")
+    for adapter, sources in (("none", "hand"), ("adabn", "print"), ("adabn", "hand")):
+        assert found(part, adapter, sources, "sex") == found(whole, adapter, sources, "sex")
+
+
 def test_a_metric_that_has_no_value_on_a_part_is_none_there(tmp_path: Path) -> None:
     sex = ["f" if label else "m" for label in LABELS]  # class x is of men alone
     results = found(matrix_of(tmp_path, "recall:x", attributes={"sex": sex}), "none", "print", "sex")

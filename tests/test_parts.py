@@ -100,6 +100,10 @@ def test_a_few_far_numbers_do_not_decide_the_step() -> None:
     assert list(sizes("age", [*AGES, 999])) == ["18-29", "30-39", "40-49", "50-59", "60-69", "70-79", "80-999"]
 
 
+def test_whole_numbers_are_never_cut_in_between() -> None:
+    assert sizes("count", [0, 1, 2] * 100 + list(range(3, 13))) == {"0": 100, "1": 100, "2-12": 110}
+
+
 def test_a_band_without_images_is_left_out() -> None:
     assert list(sizes("age", [*range(20, 30)] * 5 + [*range(60, 70)] * 5)) == ["20-29", "60-69"]
 
@@ -111,7 +115,7 @@ def test_large_whole_numbers_are_told_apart() -> None:
 
 
 def test_a_zero_below_zero_is_zero() -> None:
-    assert sizes("x", [0.0, -0.0, 1.0]) == {"0": 2, "1": 1}
+    assert sizes("x", [-0.0, -0.0, 1.0]) == {"0": 2, "1": 1}
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\x1b[31mb", "a\tb", "a\x00b"])
@@ -154,6 +158,16 @@ def test_an_attribute_that_makes_no_parts_is_left_out_with_the_reason(name: str,
 def test_twenty_different_texts_are_parts() -> None:
     parts, left_out = divided({"town": np.array([f"t{i}" for i in range(20)])})
     assert (len(parts["town"].names), left_out) == (20, {})
+
+
+def test_many_values_each_of_a_single_subject_are_left_out() -> None:
+    groups = np.repeat(np.arange(10), 3)
+    homes = np.array([f"home {g}" for g in groups])
+    assert divided({"home": homes}, groups)[1] == {"home": "10 values, each of a single subject"}
+    assert divided({"home": homes})[1] == {}
+    assert divided({"home": homes[:24]}, groups[:24])[1] == {}  # few enough to be read
+    groups[:3] = 99, 98, 97
+    assert divided({"home": homes}, groups)[1] == {}
 
 
 def test_the_same_value_with_gaps_makes_two_parts() -> None:

@@ -10,8 +10,8 @@ from dabench.reporting.tables import EMPTY, Table, trained
 
 MARK = "*"
 RULE = (
-    f"{MARK} fewer than {FEWEST} images, or all of one group (subject): may be chance, or that one alone; named worst only where "
-    "every part is so. The 95 % intervals are in groups.csv."
+    f"{MARK} fewer than {FEWEST} images, or all of one group (subject), whose interval is over seeds alone: no finding; "
+    "named worst only where every part is so. All 95 % intervals are in groups.csv."
 )
 """What a reader of a table by group must know."""
 
@@ -37,7 +37,7 @@ def _table(matrix: Matrix, test: str, attribute: str, cells: Sequence[GroupCell]
         for (adapter, sources, target), row in rows.items()
     ]
     title = f"{_metric(matrix)} by {attribute}, {matrix.datasets[test]['label']} test"
-    return Table(title, ("adapter", "trained on", *(_name(p) for p in parts), "worst"), (*sizes, *numbers))
+    return Table(title, ("adapter", "trained on", *(_name(p) for p in parts), "worst [95 %]"), (*sizes, *numbers))
 
 
 def _metric(matrix: Matrix) -> str:
@@ -58,7 +58,7 @@ def _worst(row: Sequence[GroupCell]) -> str:
     if not known:
         return EMPTY
     _, mean, part = min(known, key=lambda k: k[:2])
-    return f"{_name(part)}: {mean:.1f}"
+    return f"{_name(part)}: {mean:.1f} [{part.low:.1f}, {part.high:.1f}]"
 
 
 def group_notes(matrix: Matrix) -> list[str]:
