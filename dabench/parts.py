@@ -51,12 +51,12 @@ def _reason(name: str, values: NDArray[Any], parts: Parts, groups: NDArray[np.in
     known = len([n for n in parts.names if n != NOT_KNOWN])
     if values.dtype.kind == "U" and known > MOST_TEXTS:
         return f"{known} different texts"
-    if groups is not None and known > MOST_BANDS:
+    if len(parts.names) < 2:
+        return "the same for every image" if known else "not known of any image"
+    if groups is not None:
         pairs = set(zip(parts.of.tolist(), groups.tolist(), strict=True))
         if len(pairs) == len(parts.names):
             return f"{known} values, each of a single subject"
-    if len(parts.names) < 2:
-        return "the same for every image" if known else "not known of any image"
     return ""
 
 
