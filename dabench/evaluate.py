@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -32,15 +30,19 @@ def logits(net: Network, images: NDArray[np.uint8], augmenter: Augmenter, test: 
     device = device_of(net)
     net.eval()
     low = low_precision(precision, device)
-    parts: list[Any] = []
+    result = torch.empty(0)
     with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=low):
         for start in range(0, len(images), test.batch):
             batch = torch.from_numpy(np.array(images[start : start + test.batch])).to(device)
             if test.crops == 10:
-                parts.append(torch.stack([net(as_floats(crop)) for crop in augmenter.ten(batch)]).mean(0))
+                found = torch.stack([net(as_floats(crop)) for crop in augmenter.ten(batch)]).mean(0)
             else:
-                parts.append(net(as_floats(augmenter.test(batch))))
-    result = torch.cat(parts)
+                found = net(as_floats(augmenter.test(batch)))
+            if start == 0:
+                # One piece of memory for all. Small pieces that are kept, one a batch, come to lie in what the batch leaves
+                # free; the next batch then finds no room there, and the heap grows by a batch each time.
+                result = found.new_empty((len(images), found.shape[1]))
+            result[start : start + len(found)] = found
     if not bool(torch.isfinite(result).all()):
         raise DivergedError('the network gives values that are not numbers; try a smaller train.lr, or clip = "norm"')
     return np.asarray(result.cpu().numpy(), dtype=np.float32)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import platform
 import time
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -117,8 +119,19 @@ class _Predictions:
 
 
 def _tensor(path: str, device: torch.device) -> torch.Tensor:
-    # Copy-on-write: torch wants writable memory, and the pages stay shared until somebody writes.
-    return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False)).to(device)
+    try:
+        # Copy-on-write: torch wants writable memory, and the pages stay shared until somebody writes.
+        array = np.load(path, mmap_mode="c", allow_pickle=False)
+    except OSError as e:
+        if e.errno != errno.ENOMEM:
+            raise
+        # Such a mapping counts as memory of the process, all of it, before anybody writes: under a limit, or where the system
+        # promises no more than it has, that refuses a set larger than memory. A read-only mapping never counts. A method
+        # that writes into its images, against its contract, ends its process here instead of changing its own copy.
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(array).to(device)
 
 
 def _source(grant: Mapping[str, Any], classes: list[str], device: torch.device) -> View:
@@ -134,8 +147,9 @@ def _target(grant: Mapping[str, Any], classes: list[str], device: torch.device) 
     images = _tensor(grant["images"], device)
     shots = None
     if "shots" in grant:
-        at = torch.tensor(grant["shots"]["at"], device=device)
-        shots = View(name, names, images[at], torch.tensor(grant["shots"]["labels"], device=device))
+        at, labels = (torch.tensor(grant["shots"][key], device=device) for key in ("at", "labels"))
+        # All of them are not copied: they may not fit into memory.
+        shots = View(name, names, images if len(at) == len(images) else images[at], labels)
     return Target(name, names, View(name, names, images), shots)
 
 

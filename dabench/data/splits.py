@@ -122,19 +122,14 @@ def _whole_groups(
     labels: NDArray[np.int64], groups: NDArray[np.int64], part: float, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
     """Return a mask (N,) of about `part` of the groups, such that the other images still have every class."""
-    names = rng.permutation(np.unique(groups))
-    wanted = max(1, round(part * len(names)))
-    held = np.zeros(len(labels), dtype=bool)
-    classes, numbers = np.unique(labels, return_inverse=True)
-    left = np.bincount(numbers)  # of each class, not held
-    for name in names:
-        if not wanted:
-            break
-        group = groups == name
-        after = left - np.bincount(numbers[group], minlength=len(classes))
-        if after.all():
-            held, left, wanted = held | group, after, wanted - 1
-    return held
+    names, group = np.unique(groups, return_inverse=True)
+    classes, label = np.unique(labels, return_inverse=True)
+    images = np.bincount(group * len(classes) + label, minlength=len(names) * len(classes)).reshape(len(names), len(classes))
+    held, left, wanted = np.zeros(len(names), dtype=bool), images.sum(0), max(1, round(part * len(names)))
+    for name in rng.permutation(len(names)):
+        if wanted and (left > images[name]).all():
+            held[name], left, wanted = True, left - images[name], wanted - 1
+    return held[group]
 
 
 def choose_shots(

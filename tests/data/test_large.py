@@ -1,0 +1,152 @@
+"""Sets ten times as large as the memory that the process may take: prepared, resized and trained on.
+
+The limit is real: each test runs in a process whose heap and private writable mappings the system keeps to what was held
+before, and some megabytes. Whoever reads a whole split gets no memory, and the test fails.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from limited import needs_limits, run_limited
+from pictures import png
+
+from dabench.data.prepared import _open
+
+pytestmark = needs_limits
+
+# A smaller piece at a time than usual, so that a limit of megabytes and a set of a hundred show what gigabytes would.
+HEAD = """
+import sys
+from pathlib import Path
+import numpy as np
+from dabench import Dataset, LazyImages, Samples
+from dabench.data import lazy
+from dabench.data.prepared import prepare, reshaped
+
+lazy._BYTES = 500_000
+folder = Path(sys.argv[1])
+"""
+
+PLUGIN = """
+class Large(Dataset):
+    name, classes, n = "large", ("a", "b"), 100
+
+    def prepare(self, raw):
+        def read(at):
+            images = np.empty((len(at), 3, 64, 64), np.uint8)
+            images[:] = (at % 251)[:, None, None, None]
+            return images
+        def split(n):
+            return Samples(LazyImages((n, 3, 64, 64), read), np.arange(n) % 2, np.arange(n) // 10)
+        return {"train": split(self.n), "test": split(self.n // 10)}
+
+def both(large):
+    made = prepare(large, folder, folder / "cache", say=print)
+    return made, reshaped(made, 1, 32, large.classes, say=print)
+
+both(Large())  # what is imported and compiled on the way is there
+limit(10)
+Large.n, Large.classes = 8200, ("b", "a")
+for made in both(Large()):
+    print(made.folder.name, sum(made.path(split, "images").stat().st_size for split in made.splits))
+"""
+
+
+def test_a_plugins_set_of_ten_times_the_memory_is_prepared_and_resized(tmp_path: Path) -> None:
+    *_, prepared, resized = (line.split() for line in run_limited(HEAD + PLUGIN, tmp_path).splitlines())
+    assert int(prepared[1]) > 100_000_000
+    train = _open(tmp_path / "cache" / resized[0]).samples("train")
+    assert train.images.shape == (7380, 1, 32, 32)  # a tenth of the groups is held out for validation
+    np.testing.assert_array_equal(train.images[:, 0, 0, 0] % 2, train.images[:, 0, 31, 31] % 2)
+
+
+FOLDER = """
+from dabench.datasets.image_folder import ImageFolder
+
+def made(name):
+    return prepare(ImageFolder(ImageFolder.Options(path=str(folder / name))), folder, folder / "cache", say=print)
+
+made(sys.argv[2])
+limit(10)
+large = made(sys.argv[3])
+print(sum(large.path(split, "images").stat().st_size for split in large.splits))
+"""
+
+
+@pytest.mark.parametrize("form", ["folder", "zip"])
+def test_pictures_of_ten_times_the_memory_are_prepared(tmp_path: Path, form: str) -> None:
+    picture = png(1, (512, 512), "RGB")
+    for name, each in (("small", 5), ("large", 70)):
+        if form == "zip":
+            with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+                for i in range(2 * each):
+                    archive.writestr(f"{'ab'[i % 2]}/{i}.png", picture)
+        else:
+            for i in range(2 * each):
+                (tmp_path / name / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
+                (tmp_path / name / "ab"[i % 2] / f"{i}.png").write_bytes(picture)
+    end = ".zip" if form == "zip" else ""
+    assert int(run_limited(HEAD + FOLDER, tmp_path, f"small{end}", f"large{end}").split()[-1]) > 100_000_000
+
+
+TRAINING = """
+import torch
+from torch import nn
+from dabench import Adapter, Backbone
+from dabench.plan import make_plan
+from dabench.registry import Registry
+from dabench.spec import sweep_from
+from dabench.store import Store
+from dabench.work import execute
+
+class Set(Dataset):
+    classes = ("a", "b")
+    def prepare(self, raw):
+        images = np.random.default_rng(ord(self.name)).integers(0, 256, (80, 3, 64, 64), np.uint8)
+        return {split: Samples(images, np.arange(80) % 2) for split in ("train", "val", "test")}
+
+class Mean(Backbone):
+    name = "mean"
+    def build(self, channels, size, pretrained):
+        net = nn.Sequential(nn.AvgPool2d(16), nn.Flatten())
+        net.width = channels * (size // 16) ** 2
+        return net
+
+class Shots(Adapter):
+    name, access = "shots", "full"
+    def adapt(self, net, sources, target, trainer):
+        return trainer.supervised(net, [*sources, target.shots])
+
+registry = Registry(entry_points=False)
+for plugin in (type("X", (Set,), {"name": "x"}), type("Y", (Set,), {"name": "y"}), Mean, Shots):
+    registry.register(plugin)
+table = {"name": "t", "datasets": ["x", "y"], "adapters": ["shots"], "backbone": "mean", "seeds": 1, "pairs": ["x -> y"],
+         "train": {"steps": 3, "batch": 16, "device": "cpu", "checkpoints": 1, "precision": "fp32"}, "test": {"batch": 64}}
+plan = make_plan(sweep_from(table, registry), registry, folder, print)
+training, _, adapting = [plan.job(run) for run in plan.runs]
+store = Store(folder / "out")
+store.claim({"sweep": {}, "recipe": {}}, {}, "")
+for job in (training, adapting):
+    execute(job, store, registry)
+limit(40)
+# The same jobs on 35,000 pictures, which take no place on the disk.
+images, labels = folder / "images.npy", np.arange(35_000) % 2
+np.lib.format.open_memmap(images, "w+", np.uint8, (len(labels), 3, 64, 64))
+np.save(folder / "labels.npy", labels)
+for job in (training, adapting):
+    job["sources"][0] |= {"images": str(images), "labels": str(folder / "labels.npy")}
+training["tests"]["x"] = adapting["target"]["images"] = str(images)
+adapting["target"]["shots"] = {"at": list(range(len(labels))), "labels": labels.tolist()}
+for job in (training, adapting):
+    execute(job, store, registry)
+    print(images.stat().st_size, store.find(job["digest"]).logits("x").shape)
+"""
+
+
+def test_a_set_of_ten_times_the_memory_is_trained_on_and_tested(tmp_path: Path) -> None:
+    lines = run_limited(HEAD + TRAINING, tmp_path).splitlines()
+    assert lines[-2:] == ["430080128 (1, 35000, 2)", "430080128 (1, 80, 2)"]
