@@ -40,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as e:
         if arguments.debug:
             raise
-        print(f"dabench: unforeseen error: {type(e).__name__}: {e} (run again with --debug to see where)", file=sys.stderr)
+        what = " ".join(f"{type(e).__name__}: {e}".split())
+        print(f"dabench: unforeseen error: {what} (run again with --debug to see where)", file=sys.stderr)
         return _FAILED
     return code
 

@@ -15,6 +15,10 @@ class DabenchError(Exception):
 
     exit_code = 2
 
+    def __str__(self) -> str:
+        # One line, whatever a file is called: what does not print, a line break say, stands as Python writes it.
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in super().__str__())
+
 
 class SpecError(DabenchError):
     """A sweep file, or a value given with --set, asks for something that cannot be."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -19,6 +22,23 @@ def png(value: int = 0, size: tuple[int, int] = (8, 8), mode: str = "L", form: s
     out = io.BytesIO()
     Image.fromarray(pixels, mode=None).save(out, form)
     return out.getvalue()
+
+
+def saved(picture: Image.Image, form: str = "PNG", **how: Any) -> bytes:
+    """Return a picture as a file of that format."""
+    out = io.BytesIO()
+    picture.save(out, form, **how)
+    return out.getvalue()
+
+
+def claiming(width: int, height: int) -> bytes:
+    """Return a PNG of some bytes that says it is of that size."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
 def tree(names: Iterable[str], **how: object) -> dict[str, bytes]:

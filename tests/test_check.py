@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from toys import adapter, even, samples, toy
 
 import dabench
+from dabench import LazyImages
 from dabench.cli import main
 from dabench.contracts.datasets import dataset_rules
 from dabench.contracts.rules import Finding, NotDone, Rule, common_rules, examine
+from dabench.data import lazy
 from dabench.errors import DataError, PluginError
 from dabench.protocols import Adapter, Backbone, Dataset, Plugin, Samples
 from dabench.registry import REGISTRY
@@ -105,6 +108,39 @@ def test_samples_that_differ_each_time_are_found(tmp_path: Path) -> None:
     }
 
 
+class Ages(Drawn):
+    """Draws an attribute from a generator without a seed; another is not known of some."""
+
+    def prepare(self, raw: Path) -> Mapping[str, Samples]:
+        rows = {"age": np.random.default_rng().normal(size=8), "height": np.array([np.nan] * 8)}
+        return {s: samples([0, 1] * 4, attributes=rows) for s in ("train", "test")}
+
+
+def test_an_attribute_that_differs_each_time_is_found(tmp_path: Path) -> None:
+    assert "age of train differ between two calls" in of_dataset(Ages(), tmp_path)["prepare() gives the same samples each time"]
+
+
+class Counting(Drawn):
+    """Reads its images when asked for; notes how many at most are read at a time."""
+
+    most = 0
+
+    def prepare(self, raw: Path) -> Mapping[str, Samples]:
+        held = samples([0, 1] * 20).images
+
+        def read(at: NDArray[np.int64]) -> NDArray[np.uint8]:
+            type(self).most = max(self.most, len(at))
+            return np.asarray(held)[at]
+
+        return {s: Samples(LazyImages((40, 1, 8, 8), read), np.arange(40) % 2) for s in ("train", "test")}
+
+
+def test_a_set_larger_than_memory_is_checked_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lazy, "_BYTES", 5 * 64)
+    assert of_dataset(Counting(), tmp_path) == {}
+    assert Counting.most == 5
+
+
 class Writes(Drawn):
     """Writes into the raw folder."""
 
@@ -182,6 +218,33 @@ def test_an_imitation_unlike_the_set_is_explained(tmp_path: Path, fault: str, ad
     dataset.fault = fault
     dataset.imitate(tmp_path, 10, 0)
     assert of_dataset(dataset, tmp_path) == {"imitate() makes up a set that prepare() reads like the real one": advice}
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_an_imitation_that_fails_is_explained_and_the_other_rules_are_looked_at(tmp_path: Path, there: bool) -> None:
+    class Fails(Imitated):
+        def imitate(self, raw: Path, n: int, seed: int) -> None:
+            raise ValueError("two\nlines")
+
+    if there:
+        Imitated().imitate(tmp_path, 10, 0)
+    found = examine("dataset", "x", dataset_rules(Fails(), tmp_path))
+    states = {f.rule: f.state for f in found}
+    assert states["prepare() gives the same samples each time"] == ("passed" if there else "not done")
+    (failed,) = [f for f in found if f.state == "failed"]
+    assert failed.rule == "imitate() makes up a set that prepare() reads like the real one"
+    assert failed.advice.startswith("ValueError: two lines (line ")
+
+
+def test_raw_files_are_looked_for_in_the_folder_that_the_dataset_names(tmp_path: Path) -> None:
+    class Elsewhere(Imitated):
+        name, raw_folder = "elsewhere", "family"
+
+    (tmp_path / "family").mkdir()
+    np.save(tmp_path / "family" / "set.npy", np.zeros((40, 1, 8, 8), np.uint8))
+    REGISTRY.register(Elsewhere)
+    failed = {f.rule: f.advice for f in dabench.check("elsewhere", data=tmp_path) if f.state == "failed"}
+    assert "100 % of train are of one value" in failed["pictures are no constants"]
 
 
 def refusing(error: Exception, obtain: str = "Ask the authors.") -> Dataset:

@@ -351,9 +351,9 @@ def test_an_unforeseen_error_is_one_line_and_exit_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken(what: str, plugins: list[str]) -> str:
-        raise ZeroDivisionError("by design")
+        raise ZeroDivisionError("by\ndesign")
 
-    monkeypatch.setattr(dabench.api, "cite", broken)
+    monkeypatch.setattr("dabench.api.cite", broken)
     assert main(["cite", "quick"]) == 1
     err = capsys.readouterr().err
     assert err == "dabench: unforeseen error: ZeroDivisionError: by design (run again with --debug to see where)\n"

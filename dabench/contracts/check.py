@@ -18,7 +18,7 @@ def check_plugins(names: Sequence[str], registry: Registry, data: Path, raw: Pat
     Args:
         names: names of plugins; one that several kinds have stands for each of them, a family for each of its members.
         data: the folder of all raw datasets.
-        raw: the raw folder of the datasets named; default: data/NAME.
+        raw: the raw folder of the datasets named; default: its folder in `data`.
 
     Raises:
         PluginError: there is no plugin of a name.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import shutil
 import tempfile
@@ -9,15 +10,18 @@ import weakref
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dabench.contracts.rules import NotDone, Rule
 from dabench.data.fingerprints import fingerprints
+from dabench.data.lazy import chunks
 from dabench.data.prepared import prepare
 from dabench.data.splits import checked
 from dabench.errors import DabenchError, DataError
-from dabench.protocols import Augment, Dataset, Samples
+from dabench.protocols import Augment, Dataset, Images, Samples
 
 _MADE_UP = 10
 """Images of each class in a made-up set: enough to hold out a tenth and a fifth of them."""
@@ -51,10 +55,12 @@ class _Looked:
 
     def __init__(self, dataset: Dataset, raw: Path) -> None:
         self.dataset, self.raw = dataset, raw
-        if dataset.obtain and dataset.imitate.__func__ is not Dataset.imitate and not self._files():  # type: ignore[attr-defined]
-            self.dataset, self.raw = copy.copy(dataset), self._folder()
-            self.dataset.counts = {}  # those of the real set
-            self.dataset.imitate(self.raw, _MADE_UP, 0)
+        if dataset.obtain and not self._files():
+            made, folder = copy.copy(dataset), self._folder()
+            made.counts = {}  # those of the real set
+            with contextlib.suppress(Exception):  # what it raises is told by the rule about imitate()
+                made.imitate(folder, _MADE_UP, 0)
+                self.dataset, self.raw = made, folder
 
     def _folder(self) -> Path:
         """Return an empty folder that goes when this does."""
@@ -116,9 +122,10 @@ class _Looked:
             try:
                 self.dataset.prepare(Path(folder))
             except DabenchError as e:
-                if "\n" in str(e):
-                    return f"its error for an empty raw folder has more than one line: {str(e)!r}; write one"
-                told = not self.dataset.obtain or self.dataset.obtain in str(e)
+                text = "".join(map(str, e.args))  # as it was written; printed, it is one line in any case
+                if "\n" in text:
+                    return f"its error for an empty raw folder has more than one line: {text!r}; write one"
+                told = not self.dataset.obtain or self.dataset.obtain in text
                 return (
                     ""
                     if told
@@ -138,10 +145,14 @@ class _Looked:
         """The same bytes and labels in the same order."""
         one, other = self.samples, self.dataset.prepare(self.raw)
         for split, samples in one.items():
-            again = other[split]
-            for part in ("images", "labels", "groups"):
-                if not np.array_equal(getattr(samples, part), getattr(again, part)):  # two None are equal, too
-                    return f"{part} of {split} differ between two calls; sort what is listed, and fix the seed of what is drawn"
+            again = other.get(split, Samples(np.empty(0)))
+            rest, rest_again = ({"labels": s.labels, "groups": s.groups, **s.attributes} for s in (samples, again))
+            differing = [part for part in rest if _bytes(rest[part]) != _bytes(rest_again.get(part))]
+            if not _same(samples.images, again.images):
+                differing.insert(0, "images")
+            if differing:
+                what = ", ".join(differing)
+                return f"{what} of {split} differ between two calls; sort what is listed, and fix the seed of what is drawn"
         return ""
 
     def idempotent(self) -> str:
@@ -216,3 +227,12 @@ class _Looked:
                 if ours != theirs:
                     return f"{what} of {split}: made-up {ours}, real {theirs}; imitate() must write what the set has"
         return ""
+
+
+def _same(one: Images, other: Images) -> bool:
+    """Whether two splits hold the same images; some megabytes of both are in memory at a time."""
+    return one.shape == other.shape and all(map(np.array_equal, chunks(one), chunks(other)))
+
+
+def _bytes(values: NDArray[Any] | None) -> bytes:
+    return b"" if values is None else np.asarray(values).tobytes()  # not by value: what is not known may be nan

@@ -55,7 +55,7 @@ def _outcome(rule: Rule) -> tuple[State, str]:
         while trace and trace.tb_next:
             trace = trace.tb_next
         where = f" (line {trace.tb_lineno} of {trace.tb_frame.f_code.co_filename})" if trace else ""
-        return "failed", f"{type(e).__name__}: {e}{where}"
+        return "failed", " ".join(f"{type(e).__name__}: {e}{where}".split())
     return ("failed", problem) if problem else ("passed", "")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.errors import DataError
 from dabench.protocols import Images
 
 _BYTES = 16_000_000
@@ -34,12 +35,27 @@ class LazyImages:
         return self.shape[0]
 
     def __getitem__(self, at: Any, /) -> NDArray[np.uint8]:
-        """Read images; in a tuple, what follows the first index is taken of them as numpy does."""
+        """Read images; in a tuple, what follows the first index is taken of them as numpy does.
+
+        Raises:
+            DataError: they cannot be read, or `read` gives something else than these images.
+        """
         first, *rest = at if isinstance(at, tuple) else (at,)
         positions = np.arange(len(self))[first]
-        images = np.asarray(self._read(np.atleast_1d(positions)))
+        images = self._images(np.atleast_1d(positions))
         taken: NDArray[np.uint8] = images if positions.ndim else images[0]
         return taken[(slice(None), *rest) if positions.ndim else tuple(rest)] if rest else taken
+
+    def _images(self, at: NDArray[np.int64]) -> NDArray[np.uint8]:
+        who = f"LazyImages read by {getattr(self._read, '__qualname__', self._read)}"
+        try:
+            images = np.asarray(self._read(at))
+        except OSError as e:
+            raise DataError(f"{who}: cannot be read ({e}); are the raw files still there and whole?") from e
+        expected = (len(at), *self.shape[1:])
+        if images.shape != expected or images.dtype != np.uint8:
+            raise DataError(f"{who}: must be uint8 {expected}, one for each position, but are {images.dtype} {images.shape}")
+        return images
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Read all of them; as `np.asarray` does."""
@@ -49,11 +65,11 @@ class LazyImages:
 def chosen(images: Images, at: NDArray[np.int64]) -> LazyImages:
     """Return the images at positions `at`, in that order, without reading them."""
     _, c, h, w = images.shape
-    return LazyImages((len(at), c, h, w), lambda positions: np.asarray(images[at[positions]], dtype=np.uint8))
+    return LazyImages((len(at), c, h, w), lambda positions: np.asarray(images[at[positions]]))
 
 
 def chunks(images: Images) -> Iterator[NDArray[np.uint8]]:
     """Yield all images in order, some megabytes of them at a time."""
     rows = max(1, _BYTES // max(1, int(np.prod(images.shape[1:]))))
     for start in range(0, len(images), rows):
-        yield np.ascontiguousarray(images[start : start + rows], dtype=np.uint8)
+        yield np.ascontiguousarray(images[start : start + rows])

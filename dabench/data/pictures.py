@@ -1,15 +1,14 @@
 """Picture files in a folder or a zip: found, looked at for what cannot be, and read one after another.
 
 Nothing is unpacked onto the disk. What a zip says of itself is not trusted: a name that leaves the folder, or a picture that
-would fill the memory, is an error before anything of it is read.
+would fill the memory, is an error before anything of it is read. Nor is a picture dropped silently: what stands twice, in a zip
+or by links, is an error, too.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import os
-import warnings
 import zipfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
@@ -17,13 +16,16 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from dabench.data.decoding import decoded
 from dabench.data.lazy import LazyImages
 from dabench.data.resize import fitted
 from dabench.errors import DataError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""Of the others Python unpacks all at once, whatever size a zip states."""
 _LARGEST = 200_000_000
 """Bytes of the largest picture file that is read; what is larger, once unpacked, is no picture but an attack or a mistake."""
 
@@ -32,22 +34,25 @@ Picture = tuple[PurePosixPath, Callable[[], bytes]]
 
 
 def files_below(root: Path, who: str) -> list[Path]:
-    """Return every file below `root`, by name; folders that are links are followed, each once.
+    """Return every file below `root`, by name. Links to folders are followed, but for those back to a folder they lie in.
 
     Raises:
-        DataError: a folder cannot be read.
+        DataError: a folder cannot be read, or is reached in two ways.
     """
 
     def refuse(error: OSError) -> None:
         raise DataError(f"{who}: folder {error.filename} cannot be read ({error.strerror}); change its permissions") from error
 
-    found, seen = [], set()
+    found: list[Path] = []
+    seen: dict[str, str] = {}
     for folder, below, names in os.walk(root, onerror=refuse, followlinks=True):
-        place = os.stat(folder)
-        if (place.st_dev, place.st_ino) in seen:
+        below.sort()
+        first = seen.setdefault(os.path.realpath(folder), folder)
+        if first != folder:
             below.clear()
+            if not Path(folder).is_relative_to(first):
+                raise DataError(f"{who}: {folder} and {first} are one folder, and its files would count twice; remove the link")
             continue
-        seen.add((place.st_dev, place.st_ino))
         found += [path for name in names if (path := Path(folder, name)).is_file()]
     return sorted(found)
 
@@ -72,16 +77,22 @@ def files_in(root: Path, who: str, suffixes: Collection[str]) -> list[Picture]:
     """
     if root.is_dir():
         files = [p for p in files_below(root, who) if p.suffix.lower() in suffixes]
+        for path in files:
+            _check_size(path.stat().st_size, f"{who}: {path}")
         return [(PurePosixPath(p.relative_to(root).as_posix()), p.read_bytes) for p in files]
     archive = opened_zip(root, who)
-    infos = {PurePosixPath(i.filename): i for i in archive.infolist() if _is_one_of(i, suffixes)}
-    for path, info in infos.items():
-        if info.file_size > _LARGEST:
-            raise DataError(
-                f"{who}: {root}/{path} unpacks to {info.file_size:,} bytes, more than the {_LARGEST:,} that a picture may have; "
-                "remove it from the zip"
-            )
-    return [(path, partial(archive.read, infos[path])) for path in sorted(infos)]
+    infos: dict[PurePosixPath, zipfile.ZipInfo] = {}
+    for info in archive.infolist():
+        if not _is_one_of(info, suffixes):
+            continue
+        place = PurePosixPath(info.filename.replace("\\", "/"))
+        if place in infos:
+            raise DataError(f"{who}: {root}/{place} stands twice in the zip; pack it anew with one of them")
+        if info.compress_type not in _COMPRESSIONS:
+            raise DataError(f"{who}: {root}/{place} is compressed by another method than deflate; pack the zip anew")
+        _check_size(info.file_size, f"{who}: {root}/{place}")
+        infos[place] = info
+    return [(place, partial(_unpacked, archive, infos[place])) for place in sorted(infos)]
 
 
 def opened_zip(path: Path, who: str) -> zipfile.ZipFile:
@@ -98,7 +109,7 @@ def opened_zip(path: Path, who: str) -> zipfile.ZipFile:
         raise DataError(f"{who}: {path} is no complete zip ({e}); get it again") from e
     for name in archive.namelist():
         place = PurePosixPath(name.replace("\\", "/"))
-        if place.is_absolute() or ".." in place.parts or ":" in place.parts[0]:
+        if place.is_absolute() or ".." in place.parts or any(":" in part for part in place.parts[:1]):
             raise DataError(f"{who}: {path} holds {name!r}, a name that leaves its folder; do not trust it, get the set again")
     return archive
 
@@ -107,19 +118,31 @@ def _is_one_of(info: zipfile.ZipInfo, suffixes: Collection[str]) -> bool:
     return PurePosixPath(info.filename).suffix.lower() in suffixes and "__MACOSX" not in info.filename and not info.is_dir()
 
 
+def _check_size(size: int, place: str) -> None:
+    if size > _LARGEST:
+        raise DataError(f"{place} has {size:,} bytes, more than the {_LARGEST:,} that a picture may have; remove it")
+
+
+def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    with archive.open(info) as f:
+        return f.read(info.file_size)  # and no more, whatever is packed there: read() without a number unpacks all of it
+
+
 def lazy_pictures(found: Sequence[Picture], root: Path, who: str, channels: int | None, size: int | None) -> LazyImages:
     """Return the pictures as images that are read when asked for.
 
     Args:
         root: where they are from, for messages.
-        channels: 1 or 3; None: as the first readable picture has.
+        channels: 1 or 3; None: as the first readable picture has, and no colours may be lost by it.
         size: side of the square they are resized to; None: all must have the size of the first readable one.
 
     Raises:
-        DataError: now, if no file is a readable picture; when read, if that one is none, or has another size.
+        DataError: now, if no file is a readable picture; when read, if that one is none, has another size, or has colours where
+            the first has none.
     """
     first = _first(found, root, who)
-    channels = channels or (1 if first.mode in ("1", "L", "LA", "F") or first.mode.startswith("I") else 3)
+    grey = not channels and first.mode == "L"
+    channels = channels or (1 if grey else 3)
     height, width = (size, size) if size else (first.height, first.width)
 
     def read(at: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -130,6 +153,10 @@ def lazy_pictures(found: Sequence[Picture], root: Path, who: str, channels: int 
                 raise DataError(
                     f"{who}: {root}/{wanted[row][0]} is {picture.width}x{picture.height}, others are {width}x{height}; "
                     f"set size = {min(height, width)} to resize them all"
+                )
+            if grey and _has_colours(picture):
+                raise DataError(
+                    f"{who}: {root}/{wanted[row][0]} is in colour, others are grey; set channels = 3 to keep the colours, or 1"
                 )
             images[row] = fitted(picture, channels, size)
         return images
@@ -145,16 +172,15 @@ def _first(found: Sequence[Picture], root: Path, who: str) -> Image.Image:
     return next(_opened(found, root, who))
 
 
+def _has_colours(picture: Image.Image) -> bool:
+    pixels = np.asarray(picture)
+    return pixels.ndim == 3 and bool((pixels != pixels[..., :1]).any())
+
+
 def _opened(found: Sequence[Picture], root: Path, who: str) -> Iterator[Image.Image]:
     for path, read in found:
         try:
-            with warnings.catch_warnings():
-                # A few kilobytes may hold a picture of gigabytes: pillow warns of it, and here that is an error.
-                warnings.simplefilter("error", Image.DecompressionBombWarning)
-                picture = Image.open(io.BytesIO(read()))
-                picture.load()
-        except UnidentifiedImageError as e:  # its own words name an object in memory
-            raise DataError(f"{who}: {root}/{path} is no readable picture (of no known format); remove or replace it") from e
-        except Exception as e:  # zip, its compressions and pillow's decoders each have errors of their own
+            picture = decoded(read())
+        except Exception as e:  # a zip and each of its compressions have errors of their own
             raise DataError(f"{who}: {root}/{path} is no readable picture ({e}); remove or replace it") from e
         yield picture

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,12 +37,15 @@ def prepare(dataset: Dataset, raw: Path, cache: Path, *, rebuild: bool = False, 
         StoreError: the cache cannot be written.
     """
     plugin = dataset.plugin or dataset.name  # one set under two names is decoded once
-    key = digest([FORMAT, plugin, code_digest(dataset), repr(dataset.options), _fingerprint(dataset.raw_files(raw), raw)])
+    with _raw_files_of(dataset):
+        files = _fingerprint(dataset.raw_files(raw), raw)
+    key = digest([FORMAT, plugin, code_digest(dataset), repr(dataset.options), files])
     folder = cache / f"{plugin.replace('/', '-')}-{key[:16]}"
 
     def make() -> Made:
         say(f"preparing {dataset.name} ...")
-        splits = dataset.prepare(raw)  # first: a set declared by its folder finds its classes here
+        with _raw_files_of(dataset):
+            splits = dataset.prepare(raw)  # first: a set declared by its folder finds its classes here
         return Made(dataset.classes, with_validation(checked(dataset, splits)))
 
     prepared = replace(cached(folder, dataset.name, make, rebuild=rebuild, say=say), name=dataset.name)
@@ -103,9 +107,15 @@ def _selected(
     return kept, labels[kept]
 
 
-def _fingerprint(files: Iterable[Path], root: Path) -> str:
+@contextmanager
+def _raw_files_of(dataset: Dataset) -> Iterator[None]:
+    """What the system says while raw files are read is an error of the data, not of the cache."""
     try:
-        rows = [[os.path.relpath(f, root), f.stat().st_size, f.stat().st_mtime_ns] for f in files]
+        yield
     except OSError as e:
-        raise DataError(f"{e.filename}: cannot be read ({e.strerror})") from e
-    return digest(rows)
+        what = f"{e.filename}: cannot be read ({e.strerror})" if e.filename else f"raw files cannot be read ({e})"
+        raise DataError(f"dataset '{dataset.name}': {what}; are they there, whole, and may you read them?") from e
+
+
+def _fingerprint(files: Iterable[Path], root: Path) -> str:
+    return digest([[os.path.relpath(f, root), f.stat().st_size, f.stat().st_mtime_ns] for f in files])

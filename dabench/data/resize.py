@@ -23,9 +23,7 @@ def _picture(image: NDArray[np.uint8]) -> Image.Image:
 
 
 def fitted(picture: Image.Image, channels: int, size: int | None = None) -> NDArray[np.uint8]:
-    """Return a picture as (channels, H, W) uint8, resized to a square of `size` pixels if given."""
-    if picture.mode.startswith("I"):  # 16-bit grey, of which pillow's own conversion makes white whatever is above 255
-        picture = Image.fromarray((np.asarray(picture).clip(0, 65535) // 257).astype(np.uint8))
+    """Return a picture of mode L or RGB as (channels, H, W) uint8, resized to a square of `size` pixels if given."""
     picture = picture.convert("L" if channels == 1 else "RGB")
     if size is not None and picture.size != (size, size):
         picture = picture.resize((size, size), Image.Resampling.BILINEAR)

@@ -22,8 +22,9 @@ def checked(dataset: Dataset, splits: Mapping[str, Samples]) -> dict[str, Sample
     would see the labels.
     """
     who = f"dataset '{dataset.name}'"
-    if not dataset.classes or len(set(dataset.classes)) != len(dataset.classes):
-        raise DataError(f"{who}: classes = {dataset.classes!r} must be a list of different names")
+    names = dataset.classes
+    if not names or len(set(names)) != len(names) or not all(isinstance(c, str) and c and c.isprintable() for c in names):
+        raise DataError(f"{who}: classes = {names!r} must be a list of different names, of characters that can be printed")
     if not isinstance(splits, Mapping) or not {"train", "test"} <= set(splits) <= set(SPLITS):
         got = sorted(splits) if isinstance(splits, Mapping) else type(splits).__name__
         raise DataError(f"{who}: prepare() must return a dict with 'train' and 'test' (and 'val' if there is one), not {got}")

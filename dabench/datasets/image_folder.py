@@ -33,16 +33,19 @@ class ImageFolder(Dataset):
     label = "FOLDER"
     title = "pictures in class folders or a zip of them, declared in a sweep file"
     licence = "as the pictures"
-    obtain = 'declare it in a sweep file: [dataset.NAME] with path = "FOLDER or ZIP"'
+    obtain = (
+        "Put pictures into the raw folder as <class>/<picture>, or a zip of that, or declare them in a sweep file: "
+        '[dataset.NAME] with path = "FOLDER or ZIP".'
+    )
 
     @dataclass(frozen=True)
     class Options:
         """Options of image-folder."""
 
-        path: str = setting("", "the folder or zip; relative to the sweep file, or to the folder it is run from")
+        path: str = setting("", "the folder or zip; relative to the sweep file; the raw folder, or the one zip in it, if not set")
         label: str = setting("", "short name in tables")
         size: int | None = setting(None, "side of the square that pictures of different sizes are resized to", low=4)
-        channels: Literal[1, 3] | None = setting(None, "1 grey or 3 RGB; found from the first picture if not set")
+        channels: Literal[1, 3] | None = setting(None, "1 grey or 3 RGB; as the first picture has if not set")
         test: float = setting(0.2, "part held out for testing where there is no test folder", above=0, high=0.9)
         group: str = setting("", "regular expression searched in the file name; its first group is the group (the subject)")
         classes: tuple[str, ...] = setting((), "class folders in the order of their labels; all, by name, if not set")
@@ -57,15 +60,22 @@ class ImageFolder(Dataset):
         self.citation = getattr(o, "citation", "") or self.citation
 
     def root(self, raw: Path) -> Path:
-        """Return the folder or zip that holds the pictures."""
-        if not self.options.path:
-            raise DataError(f"dataset '{self.name}': no path is set; {self.obtain}")
-        return Path(self.options.path).expanduser()
+        """Return the folder or zip that holds the pictures: the option `path`, or the one zip in `raw`, or `raw` itself."""
+        if self.options.path:
+            return Path(self.options.path).expanduser()
+        if not raw.exists():
+            raise DataError(f"dataset '{self.name}': its raw files are not in {raw}. {self.obtain}")
+        zips = sorted(raw.glob("*.zip"))
+        if len(zips) > 1:
+            raise DataError(f"dataset '{self.name}': {raw} holds {len(zips)} zips; leave one, or set path to the one to read")
+        return zips[0] if zips else raw
 
     def raw_files(self, raw: Path) -> Sequence[Path]:
         """Return the zip, or every file of the folder."""
+        from dabench.data.pictures import files_below
+
         root = self.root(raw)
-        return [root] if root.is_file() else super().raw_files(root)
+        return files_below(root, f"dataset '{self.name}'") if root.is_dir() else [root] if root.is_file() else []
 
     def split_of(self, path: PurePosixPath) -> str | None:
         """Return the split that a picture's place says it is in, or None where the place says nothing."""
@@ -81,7 +91,8 @@ class ImageFolder(Dataset):
         root, who = self.root(raw), f"dataset '{self.name}'"
         found = [(path, read) for path, read in pictures_in(root, who) if len(path.parts) >= 2]
         if not found:
-            raise DataError(f"{who}: {root} holds no pictures in class folders (<class>/<picture>)")
+            advice = "" if self.options.path else f". {self.obtain}"
+            raise DataError(f"{who}: {root} holds no pictures in class folders (<class>/<picture>){advice}")
         self.classes = self._classes(found)
         splits = self._splits([path for path, _ in found], root)
         labels = np.array([self._label(path, root) for path, _ in found], np.int64)

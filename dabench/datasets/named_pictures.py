@@ -64,17 +64,6 @@ class NamedPictures(ImageFolder):
             for i in range(max(n, 5)):
                 write_picture(raw / self.example(label, i % 5, i // 5), made_up(label, rng, 64, 56, self.options.channels))
 
-    def root(self, raw: Path) -> Path:
-        """Return the option `path`, or the one zip in `raw`, or `raw` itself."""
-        if self.options.path:
-            return super().root(raw)
-        zips = sorted(raw.glob("*.zip")) if raw.is_dir() else []
-        if len(zips) > 1:
-            raise DataError(f"dataset '{self.name}': {raw} holds {len(zips)} zips; leave one, or set path to the one to read")
-        if not raw.is_dir():
-            raise DataError(f"dataset '{self.name}': its raw files are not in {raw}. {self.obtain}")
-        return zips[0] if zips else raw
-
     def prepare(self, raw: Path) -> Mapping[str, Samples]:
         """Read the pictures; a name that says nothing is an error."""
         from dabench.data.pictures import lazy_pictures, pictures_in

@@ -14,8 +14,6 @@ import pytest
 from limited import needs_limits, run_limited
 from pictures import png
 
-from dabench.data.prepared import _open
-
 pytestmark = needs_limits
 
 # A smaller piece at a time than usual, so that a limit of megabytes and a set of a hundred show what gigabytes would.
@@ -59,9 +57,9 @@ for made in both(Large()):
 def test_a_plugins_set_of_ten_times_the_memory_is_prepared_and_resized(tmp_path: Path) -> None:
     *_, prepared, resized = (line.split() for line in run_limited(HEAD + PLUGIN, tmp_path).splitlines())
     assert int(prepared[1]) > 100_000_000
-    train = _open(tmp_path / "cache" / resized[0]).samples("train")
-    assert train.images.shape == (7380, 1, 32, 32)  # a tenth of the groups is held out for validation
-    np.testing.assert_array_equal(train.images[:, 0, 0, 0] % 2, train.images[:, 0, 31, 31] % 2)
+    images = np.load(tmp_path / "cache" / resized[0] / "train-images.npy", mmap_mode="r")
+    assert images.shape == (7380, 1, 32, 32)  # a tenth of the groups is held out for validation
+    np.testing.assert_array_equal(images[:, 0, 0, 0], images[:, 0, 31, 31])
 
 
 FOLDER = """

@@ -56,11 +56,3 @@ def test_a_picture_that_is_not_square_becomes_square_when_a_size_is_given() -> N
 
 def test_without_a_size_a_picture_keeps_its_own() -> None:
     assert fitted(Image.new("L", (8, 4)), 3).shape == (3, 4, 8)
-
-
-def test_a_16_bit_picture_keeps_its_greys() -> None:
-    greys = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    deep = Image.fromarray(greys.astype(np.uint16) * 257)
-    assert deep.mode == "I;16"
-    np.testing.assert_array_equal(fitted(deep, 1)[0], greys)
-    np.testing.assert_array_equal(fitted(deep, 3)[2], greys)

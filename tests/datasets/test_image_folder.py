@@ -259,9 +259,22 @@ def test_a_path_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> N
     assert f"there is no folder or zip at {tmp_path / 'nowhere'}" in refusal(tmp_path / "nowhere")
 
 
-def test_a_path_that_is_not_set_is_an_error_that_says_how() -> None:
-    with pytest.raises(DataError, match=r"no path is set; declare it in a sweep file: \[dataset.NAME\] with path ="):
-        ImageFolder().prepare(Path())
+def test_without_a_path_the_raw_folder_is_read_or_the_one_zip_in_it(tmp_path: Path) -> None:
+    folder, zipped = as_folder(tmp_path / "f", tree(classes())), as_zip(tmp_path / "z" / "any.zip", tree(classes())).parent
+    for raw in (folder, zipped, zipped / "any.zip"):
+        assert counts(ImageFolder().prepare(raw)) == {"test": [2, 2], "train": [8, 8]}
+
+
+def test_without_a_path_two_zips_are_an_error(tmp_path: Path) -> None:
+    for name in "ab":
+        as_zip(tmp_path / f"{name}.zip", tree(classes()))
+    with pytest.raises(DataError, match="holds 2 zips; leave one, or set path to the one to read"):
+        ImageFolder().prepare(tmp_path)
+
+
+def test_a_raw_folder_that_is_not_there_is_an_error_that_says_what_to_put_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"raw files are not in .*nowhere. Put pictures .* \[dataset.NAME\] with path ="):
+        ImageFolder().prepare(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("files", [{}, {"a.png": png()}, {"a/readme.txt": b"x"}])
