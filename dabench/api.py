@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from dabench.protocols import KINDS, Dataset, Kind, Plugin
 from dabench.registry import REGISTRY
 from dabench.spec import PATHS, Sweep, SweepFile
 from dabench.store import Store
-from dabench.typed import describe
+from dabench.typed import KeyProblem, describe
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,7 +80,7 @@ def plan_sweep(
     file = _read(sweep, set, plugins)
     store = Store(_out(out, file.sweep.name))
     store.check(file.sweep.recipe)
-    plan = make_plan(file.sweep, REGISTRY, data_folder(data), _note)
+    plan = _plan(file, data, _note)
     there = finished(plan, store)
     left = to_do(plan, there)
     return Planned(plan, there, left, seconds_each(plan, left, store, REGISTRY), at_once(file.sweep, engine))
@@ -136,7 +136,7 @@ def run_sweep(
     file = _read(sweep, set, plugins)
     store = Store(_out(out, file.sweep.name))
     store.check(file.sweep.recipe)
-    plan = make_plan(file.sweep, REGISTRY, data_folder(data), say)
+    plan = _plan(file, data, say)
     runs = list(plan.runs) if redo else to_do(plan, finished(plan, store))
     if runs:
         say(f"{file.sweep.name}: {len(plan.runs)} runs, {len(plan.runs) - len(runs)} stand, {len(runs)} to do -> {store.folder}")
@@ -147,6 +147,13 @@ def run_sweep(
     matrix = read_matrix(store)
     write_report(matrix, store)
     return outcome, matrix
+
+
+def _plan(file: SweepFile, data: str | Path | None, say: Callable[[str], None]) -> Plan:
+    try:
+        return make_plan(file.sweep, REGISTRY, data_folder(data), say)
+    except KeyProblem as e:
+        raise file.located(e) from e
 
 
 def at_once(sweep: Sweep, engine: Engine) -> int:
@@ -464,7 +471,7 @@ def _read(sweep: str | Path | Mapping[str, Any], overrides: Overrides, plugins: 
         # Written and read again, so that a table in Python and a file go the same way. Paths in it are of this folder.
         path = folder / "sweep.toml"
         path.write_text(toml_text(_absolute(sweep)), encoding="utf-8")
-        return load(path, pairs, plugins, REGISTRY)
+        return replace(load(path, pairs, plugins, REGISTRY), path=None)
     except SpecError as e:
         # The file is gone when the message is read; it is the key that counts.
         raise SpecError(re.sub(rf"^{re.escape(str(path))}(, line \d+)?: ", "", str(e))) from e

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dabench.data.cache import Prepared
-from dabench.errors import SpecError, nearest
+from dabench.errors import nearest
 from dabench.spec import Sweep
+from dabench.typed import KeyProblem
 
 
-def renames(sweep: Sweep, dataset: str) -> dict[str, str]:
-    """Return class -> its name in the sweep, for the classes of one dataset that [classes.map] renames."""
-    common = {old: new for old, new in sweep.class_map.items() if isinstance(new, str)}
-    own = sweep.class_map.get(dataset, {})
-    return common | dict(own if isinstance(own, Mapping) else {})
+def renames(sweep: Sweep, dataset: str, classes: Sequence[str]) -> dict[str, str]:
+    """Return class -> its name in the sweep, for those of the dataset's own `classes` that [classes.map] renames."""
+    own = sweep.class_map.get(dataset)
+    table = {**sweep.class_map, **(own if isinstance(own, Mapping) else {})}
+    return {old: new for old in classes if isinstance(new := table.get(old, old), str) and new != old}
 
 
 def shared_classes(sweep: Sweep, prepared: Mapping[str, Prepared]) -> tuple[str, ...]:
     """Return the classes of the sweep, in the order of the logits.
 
     Raises:
-        SpecError: the datasets have different ones and the sweep does not say which to keep, or it names one that is not there.
+        KeyProblem: the datasets have different ones and the sweep does not say which to keep, or it names one that is not there.
     """
     _check_renames(sweep, prepared)
     named = {name: _named(sweep, name, p) for name, p in prepared.items()}
@@ -29,22 +30,32 @@ def shared_classes(sweep: Sweep, prepared: Mapping[str, Prepared]) -> tuple[str,
         for name, classes in named.items():
             missing = [c for c in sweep.classes if c not in classes]
             if missing:
-                raise SpecError(f"classes: dataset '{name}' has no {', '.join(missing)}; its classes are {', '.join(classes)}")
+                near = nearest(missing[0], classes)
+                raise KeyProblem(
+                    "classes.keep",
+                    f"classes: dataset '{name}' has no {', '.join(missing)}{near}; its classes are {', '.join(classes)}",
+                )
         return sweep.classes
     (first, ours), *others = named.items()
     for name, theirs in others:
         if set(theirs) != set(ours):
             shared = [c for c in ours if all(c in classes for classes in named.values())]
-            line = f"keep = {json.dumps(shared)} under [classes]" if sweep.class_map else f"classes = {json.dumps(shared)}"
-            advice = f"add the shared ones to the sweep file: {line}" if shared else "they share none; see [classes.map]"
-            raise SpecError(
-                f"datasets with different classes: {first} has {', '.join(ours)}; {name} has {', '.join(theirs)}; {advice}"
+            advice = f"add the shared ones to the sweep file: {keeping(sweep, shared)}"
+            raise KeyProblem(
+                "datasets",
+                f"datasets with different classes: {first} has {', '.join(ours)}; {name} has {', '.join(theirs)}; "
+                + (advice if shared else "they share none; give the same names to the same things under [classes.map]"),
             )
     return ours
 
 
+def keeping(sweep: Sweep, classes: Sequence[str]) -> str:
+    """Return the line of a sweep file that keeps these classes alone."""
+    return f"keep = {json.dumps(classes)} under [classes]" if sweep.class_map else f"classes = {json.dumps(classes)}"
+
+
 def _named(sweep: Sweep, dataset: str, prepared: Prepared) -> tuple[str, ...]:
-    new = renames(sweep, dataset)
+    new = renames(sweep, dataset, prepared.classes)
     return tuple(dict.fromkeys(new.get(c, c) for c in prepared.classes))
 
 
@@ -52,10 +63,10 @@ def _check_renames(sweep: Sweep, prepared: Mapping[str, Prepared]) -> None:
     every = list(dict.fromkeys(c for p in prepared.values() for c in p.classes))
     for key, new in sweep.class_map.items():
         if isinstance(new, Mapping):
-            known = prepared[key].classes
-            wrong = [old for old in new if old not in known]
-            where = f"classes.map.{key}: dataset '{key}'"
+            known, who = prepared[key].classes, f"dataset '{key}' has no"
+            wrong = [(old, f"classes.map.{key}.{old}") for old in new if old not in known]
         else:
-            known, wrong, where = tuple(every), [] if key in every else [key], "classes.map: no dataset of the sweep"
-        if wrong:
-            raise SpecError(f"{where} has a class '{wrong[0]}'{nearest(wrong[0], known)}; there is: {', '.join(known)}")
+            known, who = tuple(every), "no dataset of the sweep has a"
+            wrong = [] if key in every else [(key, f"classes.map.{key}")]
+        for old, path in wrong:
+            raise KeyProblem(path, f"{path}: {who} class '{old}'{nearest(old, known)}; there are {', '.join(known)}")

@@ -13,7 +13,7 @@ from dabench.citations import citations_of_store
 from dabench.errors import DabenchError, SpecError, StoreError, nearest
 from dabench.matrix import Matrix, read_matrix
 from dabench.reporting.formats import escape_md, markdown
-from dabench.reporting.tables import EMPTY, Table, whole_percent
+from dabench.reporting.tables import EMPTY, Table, classes_text, whole_percent
 from dabench.store import Store, write_text
 
 Baseline = Mapping[str, Any]
@@ -68,7 +68,7 @@ def baseline_from(store: Store, citations: list[str]) -> dict[str, Any]:
         "name": sweep["name"],
         "kind": "measured",
         "source": f"dabench sweep {sweep['name']}",
-        "note": "",
+        "note": f"Classes: {kept}." if (kept := classes_text(matrix)) else "",
         "provenance": {
             "environments": [json.loads(e) for e in sorted(environments)],
             "training_seconds": round(sum(r["seconds"]["total"] for r in records), 1),

@@ -102,6 +102,7 @@ class Matrix:
             "seeds": self.sweep["seeds"],
             "shots": sweep["shots"],
             "classes": list(self.classes),
+            **({"class_map": sweep["class_map"]} if sweep.get("class_map") else {}),
             "backbone": self.sweep["backbone"]["name"],
             "datasets": {n: _facts(f) for n, f in self.datasets.items()},
             "complete": not self.missing,

@@ -6,13 +6,12 @@ the settings and the seed. The same digest is the same work, so it is done once 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dabench.class_space import renames, shared_classes
+from dabench.class_space import keeping, renames, shared_classes
 from dabench.data.cache import Prepared, Say
 from dabench.data.prepared import prepare, reshaped
 from dabench.digests import code_digest, digest
@@ -130,9 +129,9 @@ def make_plan(sweep: Sweep, registry: Registry, data: Path, say: Say) -> Plan:
     classes = shared_classes(sweep, raw)
     channels = sweep.channels or max(p.shape[0] for p in raw.values())
     size = sweep.size or max(max(p.shape[1:]) for p in raw.values())
-    prepared = {n: reshaped(p, channels, size, classes, renames(sweep, n), say=say) for n, p in raw.items()}
+    prepared = {n: reshaped(p, channels, size, classes, renames(sweep, n, p.classes), say=say) for n, p in raw.items()}
     for name, p in prepared.items():
-        _check_counts(name, p)
+        _check_counts(sweep, name, p)
     augment = _augment(sweep, datasets)
     if augment.crop and augment.crop > size:
         raise SpecError(
@@ -149,12 +148,12 @@ def make_plan(sweep: Sweep, registry: Registry, data: Path, say: Say) -> Plan:
     return plan
 
 
-def _check_counts(name: str, prepared: Prepared) -> None:
+def _check_counts(sweep: Sweep, name: str, prepared: Prepared) -> None:
     for split in ("train", "test"):
         for label, count in prepared.splits[split]["classes"].items():
             if count == 0:
                 others = [c for c in prepared.classes if c != label]
-                advice = f", or leave the class out with classes = {json.dumps(others)}" if len(others) > 1 else ""
+                advice = f", or leave the class out with {keeping(sweep, others)}" if len(others) > 1 else ""
                 raise DataError(f"dataset '{name}': its {split} split has no image of class '{label}'; add some{advice}")
 
 

@@ -79,12 +79,21 @@ class Sweep:
 
 @dataclass(frozen=True)
 class SweepFile:
-    """A sweep with the text it was read from."""
+    """A sweep with the text it was read from; `path` is None where it was a table in Python."""
 
     sweep: Sweep
-    path: Path
+    path: Path | None
     text: str
     overrides: tuple[str, ...] = ()
+
+    def located(self, e: KeyProblem) -> SpecError:
+        """Return a problem with the place of its key: the line of the file, or --set."""
+        here, given = f"{_bare(e.path)}.", [f"{_bare(o.partition('=')[0])}." for o in self.overrides]
+        if any(k.startswith(here) or here.startswith(k) for k in given):
+            return SpecError(f"--set: {e}")
+        line = line_of(self.text, e.path)
+        where = f"{self.path}, line {line}: " if line else f"{self.path}: "
+        return SpecError(f"{where if self.path else ''}{e}")
 
 
 def read_sweep(path: Path, overrides: Sequence[str], registry: Registry) -> SweepFile:
@@ -104,15 +113,11 @@ def read_sweep(path: Path, overrides: Sequence[str], registry: Registry) -> Swee
         raise SpecError(f"{path}: is no TOML ({e})") from e
     for override in overrides:
         _override(table, override)
+    file = SweepFile(Sweep(), path, text, tuple(overrides))
     try:
-        sweep = sweep_from(table, registry, path.parent)
+        return replace(file, sweep=sweep_from(table, registry, path.parent))
     except KeyProblem as e:
-        keys = [o.partition("=")[0].strip() for o in overrides]
-        given = any(k == e.path or k.startswith(f"{e.path}.") for k in keys)
-        line = None if given else line_of(text, e.path)
-        where = "--set" if given else f"{path}, line {line}" if line else str(path)
-        raise SpecError(f"{where}: {e}") from e
-    return SweepFile(sweep, path, text, tuple(overrides))
+        raise file.located(e) from e
 
 
 def sweep_from(table: Mapping[str, Any], registry: Registry, folder: Path | None = None) -> Sweep:
@@ -125,6 +130,8 @@ def sweep_from(table: Mapping[str, Any], registry: Registry, folder: Path | None
         KeyProblem: a key or value is wrong.
     """
     table = dict(table)
+    if "class_map" in table:  # how it is called inside
+        raise KeyProblem("class_map", "unknown key 'class_map'; other names for classes are written under [classes.map]")
     for plugin in table.get("plugins", []) if isinstance(table.get("plugins", []), (list, tuple)) else []:
         registry.load_file((folder or Path()) / str(plugin))
     table["options"] = _options(table, registry)
@@ -150,7 +157,7 @@ def _options(table: dict[str, Any], registry: Registry) -> dict[str, Any]:
             near = nearest(key, own | known)
             raise KeyProblem(
                 key,
-                f"unknown key '{key}'{near}; known: {', '.join(sorted(own - {'options'}))}, and a table per adapter",
+                f"unknown key '{key}'{near}; known: {', '.join(sorted(own - {'options', 'class_map'}))}, and a table per adapter",
             )
         options[key] = table.pop(key)
     return options
@@ -198,7 +205,7 @@ def _check(sweep: Sweep, registry: Registry) -> None:
     for key in ("datasets", "adapters", "classes"):
         values = getattr(sweep, key)
         if len(set(values)) < len(values):
-            raise KeyProblem(key, f"{key} = {list(values)}: a name stands twice")
+            raise KeyProblem("classes.keep" if key == "classes" else key, f"{key} = {list(values)}: a name stands twice")
     if not sweep.backbone:
         raise KeyProblem("backbone", 'backbone is missing; write for example backbone = "conv4"')
     if not sweep.seed_list or len(set(sweep.seed_list)) < len(sweep.seed_list) or min(sweep.seed_list) < 0:

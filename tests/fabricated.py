@@ -63,6 +63,8 @@ class Fabrication:
     name: str = "made"
     title: str = "Made up, to be checked by hand"
     classes: tuple[str, ...] = CLASSES
+    keep: tuple[str, ...] = ()
+    class_map: Mapping[str, Any] = field(default_factory=dict)
     backbone_label: str = "NET"
     seeds: int = 2
     pairs: tuple[str, ...] = ()
@@ -79,7 +81,8 @@ class Fabrication:
             "conv4",
             self.seeds,
             pairs=self.pairs,
-            classes=self.classes,
+            classes=self.keep,
+            class_map=self.class_map,
         )
 
     def runs(self) -> list[Run]:

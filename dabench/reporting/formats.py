@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from dabench.matrix import Matrix
 from dabench.reporting.groups import RULE, group_notes, group_tables
-from dabench.reporting.tables import Table, caption, cell_rows, gains_table, matrix_tables, unfinished
+from dabench.reporting.tables import Table, caption, cell_rows, classes_text, gains_table, matrix_tables, unfinished
 
 FORMATS = ("json", "md", "csv", "tex")
 
@@ -60,17 +60,23 @@ def to_md(matrix: Matrix) -> str:
 
 def matrix_csv(matrix: Matrix) -> str:
     """Return one line for each cell, with all its conditions."""
-    return _csv(*cell_rows(matrix.cells))
+    return _csv(*_with_classes(matrix, *cell_rows(matrix.cells)))
 
 
 def gains_csv(matrix: Matrix) -> str:
     """Return one line for each gain, with all its conditions."""
-    return _csv(*cell_rows(matrix.gains))
+    return _csv(*_with_classes(matrix, *cell_rows(matrix.gains)))
+
+
+def _with_classes(matrix: Matrix, columns: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """Return a table with a column more, where the sweep keeps or renames classes."""
+    text = classes_text(matrix)
+    return ([*columns, "classes"], [[*row, text] for row in rows]) if text else (columns, rows)
 
 
 def groups_csv(matrix: Matrix) -> str:
     """Return one line for each part of each cell, with all its conditions."""
-    return _csv(*cell_rows(matrix.groups))
+    return _csv(*_with_classes(matrix, *cell_rows(matrix.groups)))
 
 
 def matrix_tex(matrix: Matrix) -> str:

@@ -11,6 +11,8 @@ from dabench.matrix import Cell, Gain, Matrix
 
 EMPTY = "-"
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
+_SHOWN = 20
+"""Names of classes in a caption; results.json has all."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,23 @@ def caption(matrix: Matrix) -> str:
         f"seed{'s' if seeds != 1 else ''}, with 95 % bootstrap intervals over {units}. "
         f"Backbone {matrix.sweep['backbone']['name']}; checkpoint chosen by '{matrix.selection}'; "
         f"{_shots(sweep['shots'])} for few-shot adapters; digest {matrix.digest[:12]}."
+        + (f" Classes: {kept}." if (kept := classes_text(matrix)) else "")
         + "".join(f" {f['label']}: {dropped_text(f['dropped'])}." for f in matrix.datasets.values() if f.get("dropped"))
     )
+
+
+def classes_text(matrix: Matrix) -> str:
+    """Return the classes that a sweep keeps and what it renames; nothing if it does neither."""
+    sweep, names = matrix.sweep["sweep"], list(matrix.classes)
+    renamed = []
+    for key, new in sorted(sweep.get("class_map", {}).items(), key=lambda row: isinstance(row[1], Mapping)):
+        one_set = isinstance(new, Mapping)
+        whose = f" of {matrix.datasets[key]['label']}" if one_set else ""
+        renamed += [f"{old}{whose} read as {to}" for old, to in (new if one_set else {key: new}).items()]
+    if not renamed and not sweep["classes"]:
+        return ""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return "; ".join([", ".join(names[:_SHOWN]) + more, *renamed])
 
 
 def dropped_text(dropped: Mapping[str, Any]) -> str:
