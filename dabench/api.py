@@ -20,7 +20,7 @@ from dabench.protocols import KINDS, Dataset, Kind, Plugin
 from dabench.registry import REGISTRY
 from dabench.spec import PATHS, Sweep, SweepFile
 from dabench.store import Store
-from dabench.typed import KeyProblem, describe
+from dabench.typed import KeyProblem
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -370,49 +370,21 @@ def listing() -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def show(kind: Kind, name: str, *, plugins: Sequence[str | Path] = ()) -> dict[str, Any]:
-    """Return all facts of one plugin, its options with their defaults among them.
+def show(kind: Kind, name: str, *, data: str | Path | None = None, plugins: Sequence[str | Path] = ()) -> dict[str, Any]:
+    """Return all facts of one plugin, its options with their defaults among them; prepares and builds nothing that is kept.
+
+    Args:
+        data: the folder of all raw datasets, in which a dataset's files are looked for; default DABENCH_DATA.
 
     Raises:
         PluginError: it is unknown or broken.
     """
+    from dabench.facts import facts_of
+
     load_plugins(plugins)
-    entry = REGISTRY.find(kind, name)
-    plugin = REGISTRY.make(kind, name)
-    facts: dict[str, Any] = {"name": plugin.name, "label": plugin.label, "title": plugin.title, "origin": entry.origin}
-    if plugin.variants and not plugin.variant:
-        facts["names"] = REGISTRY.members(kind, name)
-    if isinstance(plugin, Dataset):
-        facts |= {
-            "classes": list(plugin.classes),
-            "licence": plugin.licence,
-            "homepage": plugin.homepage,
-            "obtain": plugin.obtain,
-        }
-        facts |= {"counts": dict(plugin.counts), "augment": vars(plugin.augment)}
-        facts |= {"files": [f"{f.described()}, downloaded by dabench prepare" for f in plugin.files]}
-    if kind == "adapter":
-        facts |= {"access": plugin.access}
-    if kind == "backbone":
-        facts |= {"dropout": plugin.dropout, "parameters": _parameters(plugin)}
-    facts |= {"options": describe(type(plugin).Options), "citation": plugin.citation}
-    doc = type(plugin).__doc__ or ""
-    return facts | {"about": " ".join(doc.split())}
-
-
-def _parameters(backbone: Any) -> str:
-    """Return the number of parameters under the study's conditions, or why it cannot be said."""
-    if backbone.name.endswith("/*"):
-        return f"as the model: dabench show backbone {backbone.name.removesuffix('*')}MODEL"
-    from dabench.network import build_network, parameter_count
-
-    for channels, size in ((3, 44), (3, 224)):
-        try:
-            net = build_network(backbone, channels, size, 7)
-        except Exception:  # anybody's backbone refuses a size in its own way; the next size, or the last line, answers
-            continue
-        return f"{parameter_count(net):,} with {channels} channels, {size}x{size} images and 7 classes"
-    return "not known: it takes neither 44x44 nor 224x224 images"
+    plugin, origin = REGISTRY.make(kind, name), REGISTRY.find(kind, name).origin
+    members = REGISTRY.members(kind, name) if plugin.variants and not plugin.variant else []
+    return facts_of(plugin, origin, members, data_folder(data), cache_folder())
 
 
 def _facts(entry: Any) -> dict[str, Any]:

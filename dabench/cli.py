@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = verb("show", _show, "all facts of one plugin, its options with their defaults", plugins=True)
     sub.add_argument("kind", choices=KINDS)
     sub.add_argument("name")
+    sub.add_argument("--data", metavar="DIR", help="the folder of all raw datasets; default: DABENCH_DATA")
     sub.add_argument("--json", action="store_true", help="as JSON")
 
     sub = verb("prepare", _prepare, "decode a dataset once into the cache and check it", plugins=True)
@@ -164,7 +165,7 @@ def _list(a: argparse.Namespace) -> int:
 def _show(a: argparse.Namespace) -> int:
     from dabench import api
 
-    facts = api.show(a.kind, a.name, plugins=a.plugin)
+    facts = api.show(a.kind, a.name, data=a.data, plugins=a.plugin)
     if a.json:
         print(json.dumps(facts, indent=1))
         return _DONE
@@ -172,11 +173,16 @@ def _show(a: argparse.Namespace) -> int:
         if key == "options":
             print("options:" if value else "options: none")
             for o in value:
-                print(f"  {o['key']} = {json.dumps(o['default'])}  ({o['type']}) {o['doc']}")
+                print(f"  {o['key']} = {_plain(o['default'])}  ({o['type']}) {o['doc']}")
         elif value not in ("", {}, []):
-            text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+            text = ", ".join(f"{k} {_plain(v)}" for k, v in value.items()) if isinstance(value, dict) else value
             print(f"{key}: {', '.join(text) if isinstance(text, list) else text}")
     return _DONE
+
+
+def _plain(value: Any) -> str:
+    """Return a value as a sweep file would write it."""
+    return "not set" if value is None else json.dumps(value)
 
 
 def _prepare(a: argparse.Namespace) -> int:

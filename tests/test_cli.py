@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from fabricated import two_sets
+from pictures import as_folder, classes, tree
 from tiny_sweeps import SHAPES, TINY
 
 import dabench
@@ -105,6 +106,41 @@ def test_show_as_json_holds_all_facts(capsys: pytest.CaptureFixture[str], kind: 
     facts = json.loads(capsys.readouterr().out)
     assert facts["name"] == name
     assert {"label", "title", "origin", "options", "citation", "about"} <= set(facts)
+
+
+def test_show_says_where_the_files_of_a_dataset_lie_and_whether_it_is_prepared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def shown() -> dict[str, str]:
+        assert main(["show", "dataset", "image-folder", "--data", str(tmp_path)]) == 0
+        return dict(line.partition(": ")[::2] for line in capsys.readouterr().out.splitlines())
+
+    raw = tmp_path / "image-folder"
+    before = shown()
+    assert (before["raw"], before["prepared"]) == (f"{raw} (nothing there)", "no; dabench prepare image-folder")
+    files = as_folder(raw, tree(classes()))
+    size = sum(path.stat().st_size for path in files.rglob("*.png"))
+    assert (shown()["raw"], shown()["prepared"]) == (f"{raw} (20 files of {size:,} bytes)", "no; dabench prepare image-folder")
+    assert main(["prepare", "image-folder", "--data", str(tmp_path)]) == 0
+    digest = re.search(r"digest (\w+)", capsys.readouterr().out)
+    assert digest
+    assert shown()["prepared"] == "train 14 / val 2 / test 4 images, 1x8x8"
+    assert shown()["digest"] == digest[1]
+    (raw / "a" / "00.png").unlink()
+    assert shown()["prepared"] == "no; dabench prepare image-folder"
+
+
+def test_show_of_a_dataset_without_raw_files_says_that_it_needs_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "dataset", "uci-digits"]) == 0
+    out = capsys.readouterr().out
+    assert "raw: needs no files" in out
+    assert "counts: train 1437, test 360" in out
+    assert "augment: crop not set, flip false, rotate 0.0" in out
+
+
+def test_an_option_without_a_default_is_shown_as_not_set(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "dataset", "image-folder"]) == 0
+    assert "  size = not set  (a whole number) " in capsys.readouterr().out
 
 
 def test_prepare_prints_the_counts_of_every_split_and_class(capsys: pytest.CaptureFixture[str]) -> None:
@@ -409,8 +445,12 @@ def test_a_finished_sweep_run_again_loads_neither_torch_nor_ray(quick_runs: Path
     assert loaded("sweep", "quick", *again) == []
 
 
+def test_show_of_a_dataset_loads_neither_torch_nor_ray() -> None:
+    assert loaded("show", "dataset", "uci-digits") == []
+
+
 def test_show_of_a_backbone_loads_torch() -> None:
-    # What the two tests above look for can be found.
+    # What the tests above look for can be found.
     assert loaded("show", "backbone", "conv4") == ["torch"]
 
 

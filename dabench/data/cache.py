@@ -102,7 +102,7 @@ def cached(folder: Path, name: str, make: Callable[[], Made], *, rebuild: bool, 
     if folder.exists() and not rebuild:
         problem = _problem(folder)
         if not problem:
-            return _open(folder)
+            return opened(folder)
         say(f"prepared cache of {name} is damaged ({problem}): made again")
     made = make()
     try:
@@ -125,7 +125,7 @@ def cached(folder: Path, name: str, make: Callable[[], Made], *, rebuild: bool, 
         raise StoreError(f"prepared cache {folder}: cannot be written ({e.strerror or e}); nothing was left half-made") from e
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return _open(folder)
+    return opened(folder)
 
 
 def _write(folder: Path, name: str, made: Made) -> None:
@@ -193,7 +193,8 @@ def _problem(folder: Path) -> str:
         return "prepared.json cannot be read"
 
 
-def _open(folder: Path) -> Prepared:
+def opened(folder: Path) -> Prepared:
+    """Return the dataset in a finished folder; its bytes are not looked at."""
     record = json.loads((folder / "prepared.json").read_text(encoding="utf-8"))
     dropped = record.get("dropped", {})  # older caches know nothing of it
     return Prepared(folder, record["name"], tuple(record["classes"]), record["digest"], record["splits"], dropped)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.data.cache import FORMAT, Made, Prepared, Say, cached
+from dabench.data.cache import FORMAT, Made, Prepared, Say, cached, opened
 from dabench.data.dropped import without
 from dabench.data.lazy import LazyImages
 from dabench.data.splits import checked, with_validation
@@ -36,11 +36,7 @@ def prepare(dataset: Dataset, raw: Path, cache: Path, *, rebuild: bool = False, 
         DataError: the raw files or the list are missing or wrong, or the samples break the contract.
         StoreError: the cache cannot be written.
     """
-    plugin = dataset.plugin or dataset.name  # one set under two names is decoded once
-    with _raw_files_of(dataset):
-        files = _fingerprint(dataset.raw_files(raw), raw)
-    key = digest([FORMAT, plugin, code_digest(dataset), repr(dataset.options), files])
-    folder = cache / f"{plugin.replace('/', '-')}-{key[:16]}"
+    folder = _folder(dataset, raw, cache)
 
     def make() -> Made:
         say(f"preparing {dataset.name} ...")
@@ -50,6 +46,25 @@ def prepare(dataset: Dataset, raw: Path, cache: Path, *, rebuild: bool = False, 
 
     prepared = replace(cached(folder, dataset.name, make, rebuild=rebuild, say=say), name=dataset.name)
     return without(prepared, Path(dataset.drop), rebuild=rebuild, say=say) if dataset.drop else prepared
+
+
+def standing(dataset: Dataset, raw: Path, cache: Path) -> Prepared | None:
+    """Return the dataset if it is prepared from the raw files as they are now; what is there is not looked through.
+
+    Raises:
+        DataError: the raw files are missing or cannot be read.
+    """
+    folder = _folder(dataset, raw, cache)
+    return opened(folder) if (folder / "prepared.json").is_file() else None
+
+
+def _folder(dataset: Dataset, raw: Path, cache: Path) -> Path:
+    """Return where in the cache the dataset belongs that is made of the raw files as they are now."""
+    with _raw_files_of(dataset):
+        files = _fingerprint(dataset.raw_files(raw), raw)
+    plugin = dataset.plugin or dataset.name  # one set under two names is decoded once
+    key = digest([FORMAT, plugin, code_digest(dataset), repr(dataset.options), files])
+    return cache / f"{plugin.replace('/', '-')}-{key[:16]}"
 
 
 def reshaped(

@@ -31,7 +31,7 @@ class ImageFolder(Dataset):
 
     name = "image-folder"
     label = "FOLDER"
-    title = "pictures in class folders or a zip of them, declared in a sweep file"
+    title = "pictures in class folders or a zip of them: anybody's set without writing code"
     licence = "as the pictures"
     obtain = (
         "Put pictures into the raw folder as <class>/<picture>, or a zip of that, or declare them in a sweep file: "

@@ -1,0 +1,80 @@
+"""All that there is to say of a plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dabench.errors import DabenchError
+from dabench.protocols import Adapter, Backbone, Dataset, Plugin
+from dabench.typed import describe
+
+
+def facts_of(plugin: Plugin, origin: str, members: Sequence[str], data: Path, cache: Path) -> dict[str, Any]:
+    """Return the facts of a plugin by name, in the order in which they are told; plain values that JSON can hold.
+
+    Args:
+        origin: where it was found.
+        members: the names of a family that has a fixed number of them.
+        data: the folder of all raw datasets.
+        cache: the folder of all prepared ones.
+    """
+    facts: dict[str, Any] = {"name": plugin.name, "label": plugin.label, "title": plugin.title, "origin": origin}
+    if members:
+        facts["names"] = list(members)
+    if isinstance(plugin, Dataset):
+        facts |= _of_dataset(plugin, data, cache)
+    if isinstance(plugin, Adapter):
+        facts |= {"access": plugin.access}
+    if isinstance(plugin, Backbone):
+        facts |= {"dropout": plugin.dropout, "parameters": _parameters(plugin)}
+    facts |= {"options": describe(type(plugin).Options), "citation": plugin.citation}
+    return facts | {"about": " ".join((type(plugin).__doc__ or "").split())}
+
+
+def _of_dataset(dataset: Dataset, data: Path, cache: Path) -> dict[str, Any]:
+    return {
+        "classes": list(dataset.classes),
+        "licence": dataset.licence,
+        "homepage": dataset.homepage,
+        "counts": dict(dataset.counts),
+        "augment": vars(dataset.augment),
+        "files": [f"{f.described()}, downloaded by dabench prepare" for f in dataset.files],
+        **({} if dataset.name.endswith("/*") else _on_this_machine(dataset, data, cache)),
+        "obtain": dataset.obtain,
+    }
+
+
+def _on_this_machine(dataset: Dataset, data: Path, cache: Path) -> dict[str, Any]:
+    """Return where the raw files of a dataset lie, and whether it is prepared from them as they are now."""
+    from dabench.data.prepared import standing
+
+    raw = dataset.raw_in(data)
+    try:
+        files = [path.stat().st_size for path in dataset.raw_files(raw)]
+        prepared = standing(dataset, raw, cache)
+    except (DabenchError, OSError):  # there are none, or they may not be read: prepare says which
+        files, prepared = [], None
+    there = f"{len(files):,} file{'s' * (len(files) > 1)} of {sum(files):,} bytes" if files else "nothing there"
+    facts: dict[str, Any] = {"raw": f"{raw} ({there})" if dataset.obtain or dataset.files else "needs no files"}
+    if prepared is None:
+        return facts | {"prepared": f"no; dabench prepare {dataset.name}"}
+    images = " / ".join(f"{split} {prepared.count(split):,}" for split in prepared.splits)
+    shape = "x".join(map(str, prepared.shape))
+    return facts | {"prepared": f"{images} images, {shape}", "digest": prepared.digest, "cache": str(prepared.folder)}
+
+
+def _parameters(backbone: Backbone) -> str:
+    """Return the number of parameters under the study's conditions, or why it cannot be said."""
+    if backbone.name.endswith("/*"):
+        return f"as the model: dabench show backbone {backbone.name.removesuffix('*')}MODEL"
+    from dabench.network import build_network, parameter_count
+
+    for channels, size in ((3, 44), (3, 224)):
+        try:
+            net = build_network(backbone, channels, size, 7)
+        except Exception:  # anybody's backbone refuses a size in its own way; the next size, or the last line, answers
+            continue
+        return f"{parameter_count(net):,} with {channels} channels, {size}x{size} images and 7 classes"
+    return "not known: it takes neither 44x44 nor 224x224 images"
