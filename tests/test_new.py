@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -14,11 +17,9 @@ from PIL import Image
 
 import dabench
 from dabench.cli import main
-from dabench.contracts.check import check_plugins
-from dabench.data.prepared import prepare
 from dabench.errors import PluginError, StoreError
 from dabench.protocols import KINDS, Kind
-from dabench.registry import REGISTRY, Registry
+from dabench.registry import REGISTRY
 
 pytestmark = pytest.mark.usefixtures("registry_restored")
 
@@ -108,30 +109,64 @@ def test_a_new_network_or_method_keeps_the_contract_as_it_is(kind: Kind, tmp_pat
     assert [f for f in dabench.check("my-own", plugins=[files[2]]) if f.state != "passed"] == []
 
 
-def test_an_installed_package_is_found_checked_and_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = dabench.new("dataset", "my-faces", tmp_path / "p")
-    fill_in(files[2])
-    site = tmp_path / "site"
-    command = [
-        "pip",
-        "install",
-        "-q",
-        "--no-deps",
-        "--no-index",
-        "--no-build-isolation",
-        "--target",
-        str(site),
-        str(tmp_path / "p"),
-    ]
-    ran = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, cwd=tmp_path)
-    assert ran.returncode == 0, ran.stderr
-    monkeypatch.syspath_prepend(site)
-    registry = Registry()
-    assert registry.find("dataset", "my-faces").origin == "package dabench-my-faces (dabench_my_faces:MyFaces)"
-    raw = pictures(tmp_path / "faces")
-    assert [f for f in check_plugins(["my-faces"], registry, tmp_path, raw) if f.state == "failed"] == []
-    made = prepare(registry.make("dataset", "my-faces"), raw, tmp_path / "cache", say=lambda _: None)
-    assert (made.count("train") + made.count("val"), made.count("test")) == (24, 8)
+@pytest.fixture(scope="module")
+def empty_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of a new virtual environment, in which the packages of this one are to be seen: nothing is downloaded."""
+    folder = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    theirs = dict.fromkeys(p for p in sys.path if p.endswith("site-packages"))
+    lines = [f"import site; site.addsitedir({p!r})\n" for p in theirs]
+    (site / "borrowed.pth").write_text("".join(lines), encoding="utf-8")
+    return folder / "bin" / "python"
+
+
+SWEEP = """
+name = "faces"
+datasets = ["my-faces", "font-digits"]
+adapters = ["none", "dann"]
+backbone = "conv4"
+seeds = 1
+size = 16
+[classes]
+keep = ["0", "1"]
+[classes.map.my-faces]
+first = "0"
+second = "1"
+[train]
+steps = 2
+batch = 8
+checkpoints = 1
+"""
+
+
+def test_a_package_filled_in_and_installed_is_listed_checked_and_swept(empty_environment: Path, tmp_path: Path) -> None:
+    def run(*words: object, code: int = 0) -> str:
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"DABENCH_DATA": str(tmp_path / "data")}
+        ran = subprocess.run(list(map(str, words)), capture_output=True, text=True, cwd=tmp_path / "elsewhere", env=environment)
+        assert ran.returncode == code, ran.stdout + ran.stderr
+        return ran.stdout
+
+    (tmp_path / "elsewhere").mkdir()
+    commands = empty_environment, "-m", "dabench"
+    assert "my-faces" not in run(*commands, "list", "datasets")
+    fill_in(dabench.new("dataset", "my-faces", tmp_path / "package")[2])
+    offline = "--no-deps", "--no-index", "--no-build-isolation"
+    run(sys.executable, "-m", "pip", "--python", empty_environment, "install", "-q", *offline, tmp_path / "package")
+    shutil.rmtree(tmp_path / "package")  # what is installed stands by itself
+    pictures(tmp_path / "data" / "my-faces")
+    assert ["my-faces", "made-up", "faces"] in [line.split() for line in run(*commands, "list", "datasets").splitlines()]
+    assert "origin: package dabench-my-faces (dabench_my_faces:MyFaces)\n" in run(*commands, "show", "dataset", "my-faces")
+    assert "0 broken" in run(*commands, "check", "my-faces")
+    assert "my-faces: 22 / 2 / 8 images (train / val / test)" in run(*commands, "prepare", "my-faces")
+    (tmp_path / "elsewhere" / "faces.toml").write_text(SWEEP, encoding="utf-8")
+    assert "CONV4-MYFACES-FONT" in run(*commands, "sweep", "faces.toml", "--engine", "inline")
+    results = json.loads(run(*commands, "report", "runs/faces", "--format", "json"))
+    assert results["complete"]
+    assert {(g["sources"][0], g["target"]) for g in results["gains"]} == {
+        ("my-faces", "font-digits"),
+        ("font-digits", "my-faces"),
+    }
 
 
 def test_the_test_that_comes_with_a_dataset_passes(tmp_path: Path) -> None:
