@@ -41,7 +41,8 @@ class LazyImages:
             DataError: they cannot be read, or `read` gives something else than these images.
         """
         first, *rest = at if isinstance(at, tuple) else (at,)
-        positions = np.arange(len(self))[first]
+        n = len(self)
+        positions = np.arange(*first.indices(n)) if isinstance(first, slice) else np.arange(n)[first]
         images = self._images(np.atleast_1d(positions))
         taken: NDArray[np.uint8] = images if positions.ndim else images[0]
         return taken[(slice(None), *rest) if positions.ndim else tuple(rest)] if rest else taken

@@ -26,7 +26,8 @@ _SPLIT_NAMES = {
 class ImageFolder(Dataset):
     """`<class>/<picture>`, or `train/<class>/<picture>` beside `test/` and perhaps `val/`; a folder, or a zip of it.
 
-    Without split folders, `test` of the images are held out, by whole groups where `group` names them.
+    Without split folders, `test` of the images are held out, by whole groups where `group` names them. Pictures are taken as
+    viewers show them: turned as EXIF says, on white where they are transparent, of an animation the first.
     """
 
     name = "image-folder"
