@@ -118,14 +118,19 @@ def markdown(table: Table) -> str:
 def latex(table: Table, text: str) -> str:
     """Return a LaTeX table environment with rules of booktabs."""
     columns = "l" + "r" * (len(table.columns) - 1)
-    rows = [" & ".join(escape_latex(c) for c in row) + r" \\" for row in table.rows]
-    head = " & ".join(escape_latex(c) for c in table.columns) + r" \\"
+    head, *rows = (_latex_row(row) for row in (table.columns, *table.rows))
     return "\n".join(
         [
             r"\begin{table}", r"\centering", rf"\caption{{{escape_latex(text)}}}", rf"\begin{{tabular}}{{{columns}}}",
             r"\toprule", head, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}", r"\end{table}", "",
         ]
     )  # fmt: skip
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    row = " & ".join(escape_latex(c) for c in cells) + r" \\"
+    # What ends the row before takes a star or a bracket that follows it for its own.
+    return f"{{}}{row}" if row.lstrip().startswith(("*", "[")) else row
 
 
 def escape_md(text: str) -> str:

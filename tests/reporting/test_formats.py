@@ -198,6 +198,12 @@ def test_latex_rows_have_as_many_cells_as_the_table_has_columns(tmp_path: Path, 
         assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {columns - 1}
 
 
+@pytest.mark.parametrize("first", ["[a]", " [2pt]", "*"])
+def test_a_latex_row_is_not_taken_for_an_argument_of_what_is_before_it(first: str) -> None:
+    tex = formats.latex(Table("t", (first, "b"), ((first, "1"), ("c", "2"))), "x")
+    assert tex.count(f"\n{{}}{first} & ") == 2
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_latex_compiles_with_hostile_names(tmp_path: Path) -> None:
     bodies = [formats.one_text(hostile(name, tmp_path / name), "tex") for name in HOSTILE]
