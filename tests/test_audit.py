@@ -25,7 +25,7 @@ from dabench.data.prepared import prepare
 from dabench.errors import PluginError, SpecError
 from dabench.protocols import Samples
 from dabench.registry import REGISTRY
-from dabench.reporting.audit import COLUMNS, audit_tables, contact_sheet, csv_rows, write_audit
+from dabench.reporting.audit import COLUMNS, audit_tables, csv_rows, examples_sheet, write_audit
 
 Change = Callable[[dict[str, Samples]], None]
 
@@ -282,7 +282,7 @@ def test_the_contact_sheet_shows_the_pictures(tmp_path: Path) -> None:
     made = splits()
     made["train"].images[0] = made["test"].images[0] = 0
     made["train"].images[0, 0, :, 12:] = made["test"].images[0, 0, :, 12:] = 200
-    sheet = contact_sheet(found(tmp_path, made))
+    sheet = examples_sheet(found(tmp_path, made))
     assert sheet is not None
     pixels = np.asarray(sheet)
     assert int((pixels == 200).all(-1).sum()) >= 2 * 96 * 48
@@ -299,14 +299,14 @@ def test_a_clean_set_has_no_contact_sheet_and_an_old_one_goes(tmp_path: Path) ->
 def test_pictures_of_colour_and_odd_shape_are_drawn(tmp_path: Path) -> None:
     made = {s: samples(even(2), k, shape=(3, 8, 300)) for k, s in enumerate(("train", "val", "test"))}
     made["test"].images[0] = made["train"].images[0]
-    assert contact_sheet(found(tmp_path, made)) is not None
+    assert examples_sheet(found(tmp_path, made)) is not None
 
 
 def test_a_class_in_another_script_is_drawn(tmp_path: Path) -> None:
     made = splits()
     made["train"].images[1] = made["train"].images[0]
     prepared = prepare(toy("korean", made, classes=("행복", "슬픔", "분노")), tmp_path, tmp_path / "k", say=lambda _: None)
-    assert contact_sheet(audit([prepared], radius=None)) is not None
+    assert examples_sheet(audit([prepared], radius=None)) is not None
 
 
 # The command

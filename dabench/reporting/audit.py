@@ -7,18 +7,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image, ImageDraw, ImageFont
-
 from dabench.auditing import Audit, Group, Kind
 from dabench.reporting.tables import EMPTY, Table
+from dabench.reporting.tiles import Tile, contact_sheet
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from PIL import Image
 
 COLUMNS = ("finding", "group", "dataset", "split", "position", "class", "subject", "across_splits", "across_datasets",
            "conflicting_labels", "pixels", "attributes", "error")  # fmt: skip
-_TILE, _GAP, _TEXT = 96, 8, 14
 _ACROSS = 12
 _KINDS: tuple[Kind, ...] = ("identical", "near-identical", "constant")
 
@@ -89,7 +86,7 @@ def write_audit(audit: Audit, folder: Path) -> list[Path]:
         writer = csv.writer(f)
         writer.writerow(COLUMNS)
         writer.writerows(csv_rows(audit))
-    sheet = contact_sheet(audit)
+    sheet = examples_sheet(audit)
     path = folder / "examples.png"
     if sheet:
         sheet.save(path)
@@ -134,29 +131,18 @@ def csv_rows(audit: Audit) -> Iterator[list[str]]:
         yield ["unreadable", "", u.dataset, u.split, "", u.label, *[""] * 6, u.why]
 
 
-def contact_sheet(audit: Audit, groups: int = 12, pictures: int = 8) -> Image.Image | None:
+def examples_sheet(audit: Audit, groups: int = 12, pictures: int = 8) -> Image.Image | None:
     """Return up to `groups` examples of each finding, up to `pictures` pictures each; None if nothing is found."""
-    lines: list[tuple[str, list[list[int]]]] = []
+    lines: list[str | list[Tile | None]] = []
     for title, found in _examples(audit):
         if found:
             few = [_varied(audit, group)[:pictures] for group in found[:groups]]
-            lines += [(f"{title}: {len(few)} of {len(found):,}", []), *(("", line) for line in _packed(few))]
-    if not lines:
-        return None
-    heights = [3 * _GAP if title else _TILE + _TEXT + _GAP for title, _ in lines]
-    sheet = Image.new("RGB", (_ACROSS * (_TILE + 2 + _GAP) + _GAP, sum(heights) + _GAP), "white")
-    draw, font, top = ImageDraw.Draw(sheet), ImageFont.load_default(), _GAP
-    for (title, line), height in zip(lines, heights, strict=True):
-        draw.text((_GAP, top), _plain(title), "black", font)
-        left = _GAP
-        for group in line:
-            for m in group:
-                sheet.paste(_tile(audit.pictures.image(m)), (left, top))
-                draw.text((left, top + _TILE), _plain(_caption(audit, m))[:16], "black", font)
-                left += _TILE + 2
-            left += _GAP
-        top += height
-    return sheet
+            lines += [f"{title}: {len(few)} of {len(found):,}", *(_tiles(audit, line) for line in _packed(few))]
+    return contact_sheet(lines) if lines else None
+
+
+def _tiles(audit: Audit, groups: Sequence[list[int]]) -> list[Tile | None]:
+    return [tile for group in groups for tile in (*((audit.pictures.image(m), _caption(audit, m)) for m in group), None)]
 
 
 def _packed(groups: Sequence[list[int]]) -> list[list[list[int]]]:
@@ -193,15 +179,3 @@ def _caption(audit: Audit, picture: int) -> str:
     dataset, split, _ = audit.pictures.place(picture)
     where = f"{dataset} {split}" if len(audit.pictures.sets) > 1 else split
     return f"{where} {audit.pictures.labels[picture]}"
-
-
-def _tile(image: NDArray[np.uint8]) -> Image.Image:
-    picture = Image.fromarray(image[0] if len(image) == 1 else np.moveaxis(image, 0, -1)).convert("RGB")
-    scale = _TILE / max(picture.size)
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    return picture.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BOX)
-
-
-def _plain(text: str) -> str:
-    # Pillow's own font knows few scripts, and without FreeType it fails on the others.
-    return text.encode("latin-1", "replace").decode("latin-1")
