@@ -163,6 +163,8 @@ class Dataset(Plugin, ABC):
         files: what `dabench prepare` downloads where it is missing. Empty if the terms of the set do not allow it.
         augment: the training augmentation that suits it; a sweep's [augment] changes it.
         drop: the list of pictures that are left out, a path; set by the key `drop` of a sweep's [dataset.NAME].
+        notes: what whoever uses the set must know of its making, such as what was left out, a line each; `prepare` sets it. It
+            is kept with the prepared set, and said each time that is used.
     """
 
     kind: ClassVar[Kind] = "dataset"
@@ -176,6 +178,7 @@ class Dataset(Plugin, ABC):
     files: tuple[RemoteFile, ...] = ()
     augment: Augment = Augment()
     drop: str = ""
+    notes: tuple[str, ...] = ()
 
     @abstractmethod
     def prepare(self, raw: Path) -> Mapping[str, Samples]:

@@ -30,11 +30,12 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Made:
-    """What the cache keeps of a dataset; `dropped` as in Prepared."""
+    """What the cache keeps of a dataset; `dropped` and `notes` as in Prepared."""
 
     classes: tuple[str, ...]
     splits: Mapping[str, Samples]
     dropped: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Prepared:
     Attributes:
         dropped: of a cleaned variant, what was left out: "list" (SHA-256 of the list), "images" and "of" (split -> how many
             were dropped, and of how many), "reasons" (reason -> images). Empty if nothing was.
+        notes: what `Dataset.notes` said when it was made.
     """
 
     folder: Path
@@ -52,6 +54,7 @@ class Prepared:
     digest: str
     splits: Mapping[str, Mapping[str, Any]]
     dropped: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def path(self, split: str, part: str) -> Path:
         """Return the file of a split's "images", "labels", "groups" or "attribute-NAME"."""
@@ -154,7 +157,7 @@ def _write(folder: Path, name: str, made: Made) -> None:
             "files": files,
         }
     record["digest"] = _content(record)
-    record["dropped"] = dict(made.dropped)
+    record |= {"dropped": dict(made.dropped), "notes": list(made.notes)}
     record["check"] = digest(record)
     path = folder / "prepared.json"
     with open(path, "w", encoding="utf-8") as f:
@@ -196,5 +199,5 @@ def _problem(folder: Path) -> str:
 def opened(folder: Path) -> Prepared:
     """Return the dataset in a finished folder; its bytes are not looked at."""
     record = json.loads((folder / "prepared.json").read_text(encoding="utf-8"))
-    dropped = record.get("dropped", {})  # older caches know nothing of it
-    return Prepared(folder, record["name"], tuple(record["classes"]), record["digest"], record["splits"], dropped)
+    dropped, notes = record.get("dropped", {}), tuple(record.get("notes", ()))  # older caches know nothing of them
+    return Prepared(folder, record["name"], tuple(record["classes"]), record["digest"], record["splits"], dropped, notes)

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.data.pictures import files_below
 from dabench.data.tables import csv_rows
 from dabench.errors import DataError, nearest
 from dabench.protocols import NAMING
@@ -34,10 +35,10 @@ def clips_in_folder(root: Path, classes: Sequence[str], who: str) -> tuple[list[
     """Return the clips below `root`, by name, and the files that are none of them with the reason.
 
     Raises:
-        DataError: a clip of no known class, or two of one (subject, class, take).
+        DataError: a folder cannot be read; a clip of no known class, or two of one (subject, class, take).
     """
     clips, skipped = [], {}
-    for path in sorted(p for p in root.rglob("*") if p.is_file()):
+    for path in files_below(root, who):
         name = PurePosixPath(path.relative_to(root).as_posix())
         if any(part.startswith(".") for part in name.parts) or (len(name.parts) == 1 and path.suffix.lower() == ".csv"):
             continue

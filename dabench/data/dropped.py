@@ -80,7 +80,7 @@ def without(prepared: Prepared, path: Path, *, rebuild: bool = False, say: Say =
             leave = np.zeros(prepared.count(split), dtype=bool)
             leave[[d.position for d in drops if d.split == split]] = True
             splits[split] = take(prepared.samples(split), np.flatnonzero(~leave))
-        return Made(prepared.classes, splits, _record(listed, prepared, drops))
+        return Made(prepared.classes, splits, _record(listed, prepared, drops), prepared.notes)
 
     return replace(cached(folder, prepared.name, make, rebuild=rebuild, say=say), name=prepared.name)
 

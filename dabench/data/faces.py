@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_SEARCHED = 640
-"""Longer side in pixels that pictures are shrunk to for the search: the cost grows with the area."""
+_WINDOW = 24
+"""Side in pixels of the cascade's window, which is the smallest face that it can find."""
 _SMALLEST = 0.1
 """Least side of a face, as a part of the picture's shorter side: what is smaller is more often a mistake."""
 
@@ -20,11 +20,13 @@ Box = tuple[int, int, int, int]
 
 def largest_face(grey: Image.Image) -> Box | None:
     """Return the square box of the largest frontal face in a grey picture (mode "L"), or None where none is found."""
-    shrink = max(1.0, max(grey.size) / _SEARCHED)
-    small = grey if shrink == 1 else grey.resize((round(grey.width / shrink), round(grey.height / shrink)))
+    # The search costs as the area does, so the picture is shrunk until the smallest face fills the window.
+    shrink = max(1.0, _SMALLEST * min(grey.size) / _WINDOW)
+    small = (
+        grey if shrink == 1 else grey.resize((round(grey.width / shrink), round(grey.height / shrink)), Image.Resampling.BILINEAR)
+    )
     pixels: NDArray[np.uint8] = np.asarray(small, dtype=np.uint8)
-    least = max(24, round(_SMALLEST * min(small.size)))
-    found = _detector().detectMultiScale(pixels, scaleFactor=1.1, minNeighbors=5, minSize=(least, least))
+    found = _detector().detectMultiScale(pixels, scaleFactor=1.1, minNeighbors=5, minSize=(_WINDOW, _WINDOW))
     if len(found) == 0:
         return None
     # Of equally large ones the topmost, then the leftmost: the answer must not depend on the order of the search.

@@ -1,4 +1,4 @@
-"""Made-up pictures for `Dataset.imitate`: each class looks different, no two are alike, and nobody is on them."""
+"""Made-up pictures and clips for `Dataset.imitate`: each class looks different, no two are alike, nobody is on them."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ def write_picture(path: Path, pixels: NDArray[np.uint8]) -> None:
     """Write a picture in the format that its suffix names; folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
+
+
+def moving(pixels: NDArray[np.uint8], frames: int) -> list[NDArray[np.uint8]]:
+    """Return `frames` frames of a picture, (H, W) or (H, W, 3), that moves sideways, a pixel a frame."""
+    return [np.roll(pixels, i, axis=1) for i in range(frames)]
 
 
 def write_clip(path: Path, frames: Sequence[NDArray[np.uint8]], rate: int = 30) -> None:

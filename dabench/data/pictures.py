@@ -53,7 +53,10 @@ def files_below(root: Path, who: str) -> list[Path]:
             if not Path(folder).is_relative_to(first):
                 raise DataError(f"{who}: {folder} and {first} are one folder, and its files would count twice; remove the link")
             continue
-        found += [path for name in names if (path := Path(folder, name)).is_file()]
+        try:
+            found += [path for name in names if (path := Path(folder, name)).is_file()]
+        except PermissionError as e:  # it may be listed, but not entered
+            refuse(PermissionError(e.errno, e.strerror, folder))
     return sorted(found)
 
 

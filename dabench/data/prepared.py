@@ -30,7 +30,7 @@ def prepare(dataset: Dataset, raw: Path, cache: Path, *, rebuild: bool = False, 
         raw: the folder with its raw files; not looked at if it needs none.
         cache: the folder of all prepared sets.
         rebuild: make it again even if it is there.
-        say: is told what happens, one line a call.
+        say: is told what happens, and the notes of the set, one line a call.
 
     Raises:
         DataError: the raw files or the list are missing or wrong, or the samples break the contract.
@@ -42,9 +42,11 @@ def prepare(dataset: Dataset, raw: Path, cache: Path, *, rebuild: bool = False, 
         say(f"preparing {dataset.name} ...")
         with _raw_files_of(dataset):
             splits = dataset.prepare(raw)  # first: a set declared by its folder finds its classes here
-        return Made(dataset.classes, with_validation(checked(dataset, splits)))
+        return Made(dataset.classes, with_validation(checked(dataset, splits)), notes=dataset.notes)
 
     prepared = replace(cached(folder, dataset.name, make, rebuild=rebuild, say=say), name=dataset.name)
+    for note in prepared.notes:
+        say(f"{dataset.name}: {note}")
     return without(prepared, Path(dataset.drop), rebuild=rebuild, say=say) if dataset.drop else prepared
 
 
@@ -106,7 +108,7 @@ def reshaped(
                 None if old.groups is None else old.groups[kept],
                 {name: values[kept] for name, values in old.attributes.items()},
             )
-        return Made(classes, splits, prepared.dropped)
+        return Made(classes, splits, prepared.dropped, prepared.notes)
 
     return cached(folder, prepared.name, make, rebuild=False, say=say)
 

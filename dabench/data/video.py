@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +22,8 @@ from numpy.typing import NDArray
 from dabench.data.lazy import LazyImages
 from dabench.digests import digest
 
-FORMAT = 1
+FORMAT = 2
+"""Raised when a clip would give other frames than before, so that what is kept from before is not used."""
 _DECODED_AT_ONCE = 64_000_000
 """Bytes of native frames held at a time: thirty frames of a 4K clip together would be 750 MB."""
 
@@ -68,8 +71,9 @@ def read_clip(path: Path, cutting: Cutting) -> NDArray[np.uint8]:
         ClipError: it is empty, no video, too short, or shows no face.
     """
     try:
-        if path.stat().st_size == 0:
-            raise ClipError("is empty (0 bytes)")
+        with open(path, "rb") as f:
+            if not f.read(1):
+                raise ClipError("is empty (0 bytes)")
     except OSError as e:
         raise ClipError(f"cannot be read ({e.strerror})") from e
     import decord
@@ -84,7 +88,7 @@ def read_clip(path: Path, cutting: Cutting) -> NDArray[np.uint8]:
     try:
         frames = [small for native in _native(reader, wanted) if (small := _small(native, cutting)) is not None]
     except Exception as e:
-        raise ClipError(f"is damaged ({str(e).strip().splitlines()[0][:80] if str(e).strip() else type(e).__name__})") from e
+        raise ClipError(f"is damaged: not all of its frames can be decoded ({type(e).__name__})") from e
     if not frames:
         raise ClipError(f"no face found in any of its {len(wanted)} frames")
     return np.stack(frames)
@@ -130,6 +134,15 @@ def kept_at(work: Path, path: Path, cutting: Cutting) -> Path:
     return work / key[:2] / f"{key[:24]}.npy"
 
 
+def is_whole(kept: Path) -> bool:
+    """Whether the decoded frames of a clip are there, and no byte of the file is missing."""
+    try:
+        np.load(kept, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return False
+    return True
+
+
 def stored_frames(files: Sequence[Path]) -> tuple[LazyImages, list[int]]:
     """Return the frames of decoded clips, one clip after another, and how many each has; they are read when asked for."""
     each = [int(np.load(path, mmap_mode="r", allow_pickle=False).shape[0]) for path in files]
@@ -148,22 +161,44 @@ def stored_frames(files: Sequence[Path]) -> tuple[LazyImages, list[int]]:
 
 
 def _serve(requests: IO[str], answers: IO[str]) -> None:
-    """Decode each requested clip into its place; an answer is the reason why there are no frames, or empty."""
-    for line in requests:
-        request = json.loads(line)
+    """Say that the decoder is there; then decode each requested clip into its place and answer what became of it.
+
+    An answer is {"reason": why there are no frames, or empty}, or {"trouble": why they cannot be kept}.
+    """
+    import decord  # noqa: F401
+
+    print("ready", file=answers, flush=True)
+    waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(requests, waiting), daemon=True).start()
+    while True:
+        request = json.loads(waiting.get())
         target = Path(request["target"])
-        reason = ""
         try:
-            frames = read_clip(Path(request["path"]), Cutting(**request["cutting"]))
-            # Under another name first: an interrupted worker leaves no half a clip.
-            scratch = target.with_name(f"{target.stem}.{os.getpid()}.part")
-            with open(scratch, "wb") as f:
-                np.save(f, frames, allow_pickle=False)
-            os.replace(scratch, target)
+            _keep(read_clip(Path(request["path"]), Cutting(**request["cutting"])), target)
+            answer = {"reason": ""}
         except ClipError as e:
-            reason = str(e)
-        answers.write(json.dumps({"reason": reason}) + "\n")
-        answers.flush()
+            answer = {"reason": str(e)}
+        except OSError as e:
+            answer = {"trouble": f"{target}: cannot be written ({e.strerror or e})"}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+def _keep(frames: NDArray[np.uint8], target: Path) -> None:
+    # Under another name first: an interrupted worker leaves no half a clip.
+    scratch = target.with_name(f"{target.stem}.{os.getpid()}.part")
+    try:
+        with open(scratch, "wb") as f:
+            np.save(f, frames, allow_pickle=False)
+        os.replace(scratch, target)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _receive(requests: IO[str], waiting: queue.SimpleQueue[str]) -> None:
+    """Pass requests on; once the parent is gone, however it ended, this process goes too, out of a decoder that hangs."""
+    for request in requests:
+        waiting.put(request)
+    os._exit(0)
 
 
 if __name__ == "__main__":

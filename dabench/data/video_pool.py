@@ -12,13 +12,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.util import find_spec
+from multiprocessing.connection import wait
 from pathlib import Path
 
-from dabench.data.video import ClipError, Cutting, kept_at
+from dabench.data.video import ClipError, Cutting, is_whole, kept_at
 from dabench.errors import DataError, StoreError
 
 
-def decode_clips(paths: Sequence[Path], cutting: Cutting, work: Path, cores: int) -> Mapping[Path, Path | str]:
+def decode_clips(paths: Sequence[Path], cutting: Cutting, work: Path, cores: int, limit: float) -> Mapping[Path, Path | str]:
     """Decode clips that are not decoded yet and return for each the .npy file of its frames, or why there are none.
 
     A frame file holds (N, size, size) uint8. What was decoded by an earlier, interrupted call is used as it stands.
@@ -28,6 +29,7 @@ def decode_clips(paths: Sequence[Path], cutting: Cutting, work: Path, cores: int
         cutting: what is taken from each.
         work: the folder that keeps decoded clips.
         cores: worker processes at a time.
+        limit: seconds that one clip may take; its worker is then killed, and the others go on.
 
     Raises:
         DataError: a package that decodes or finds faces is not installed.
@@ -47,23 +49,25 @@ def decode_clips(paths: Sequence[Path], cutting: Cutting, work: Path, cores: int
             continue
         except OSError as e:
             raise StoreError(f"{work}: cannot be written ({e.strerror}); set DABENCH_CACHE to a folder that can") from e
-        if target.is_file():
+        if is_whole(target):
             results[path] = target
         else:
             left.put((path, target))
     if left.qsize():
-        _Pool(left, cutting, results).run(min(cores, left.qsize()))
+        _Pool(left, cutting, results, limit).run(min(cores, left.qsize()))
     return {path: results[path] for path in paths}
 
 
 class _Pool:
     """Threads that each hand clips to a worker process of their own until none are left."""
 
-    def __init__(self, left: queue.SimpleQueue[tuple[Path, Path]], cutting: Cutting, results: dict[Path, Path | str]) -> None:
-        self.left, self.cutting, self.results = left, cutting, results
+    def __init__(
+        self, left: queue.SimpleQueue[tuple[Path, Path]], cutting: Cutting, results: dict[Path, Path | str], limit: float
+    ) -> None:
+        self.left, self.cutting, self.results, self.limit = left, cutting, results, limit
         self.there, self.total = len(results), left.qsize()
         self.workers: set[subprocess.Popen[str]] = set()
-        self.stopped = False
+        self.stopped, self.trouble = False, ""
 
     def run(self, workers: int) -> None:
         threads = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
@@ -77,12 +81,19 @@ class _Pool:
                     said = time.monotonic()
                     self._say(said - began)
             self._say(time.monotonic() - began, end="\n")
+        except KeyboardInterrupt:
+            self._say(time.monotonic() - began, end="\n")
+            print("stopped; what is decoded is kept, and the same command goes on with the rest", file=sys.stderr)
+            raise
         finally:
             self.stopped = True
             for worker in list(self.workers):
                 worker.kill()
-        if len(self.results) < self.there + self.total:
-            raise StoreError("decoding stopped early: a worker process could not be started; see: dabench doctor")
+            for thread in threads:
+                if thread.ident:
+                    thread.join()
+        if self.trouble or len(self.results) < self.there + self.total:
+            raise StoreError(self.trouble or "a process that decodes clips could not be started; see: dabench doctor")
 
     def _say(self, seconds: float, end: str = "") -> None:
         done = len(self.results) - self.there
@@ -92,47 +103,71 @@ class _Pool:
         print(f"\r{line}" if terminal else line, end=end if terminal else "\n", file=sys.stderr, flush=True)
 
     def _work(self) -> None:
-        worker = self._start()
+        worker = None
         while not self.stopped:
             try:
                 path, target = self.left.get_nowait()
             except queue.Empty:
                 break
+            worker = worker or self._start()
+            if worker is None:
+                break
             reason = self._ask(worker, path, target)
-            if reason is None:  # the worker is dead, and the clip is what killed it
-                self.workers.discard(worker)
-                reason = f"the decoder crashed on it (exit status {worker.wait()})"
-                if not self.stopped:
-                    worker = self._start()
+            if worker.poll() is not None:
+                self._end(worker)
+                worker = None
             if not self.stopped:
                 self.results[path] = reason or target
-        self.workers.discard(worker)
-        worker.kill()
-        worker.communicate()
+        if worker:
+            self._end(worker)
 
-    def _ask(self, worker: subprocess.Popen[str], path: Path, target: Path) -> str | None:
+    def _ask(self, worker: subprocess.Popen[str], path: Path, target: Path) -> str:
+        """Return why a clip has no frames, or an empty text; the worker is dead where the clip killed or outlasted it."""
         assert worker.stdin
         assert worker.stdout
         request = {"path": str(path), "target": str(target), "cutting": asdict(self.cutting)}
+        answer = ""
         try:
             worker.stdin.write(json.dumps(request) + "\n")
             worker.stdin.flush()
+            if not wait([worker.stdout.fileno()], self.limit):
+                worker.kill()
+                worker.wait()
+                return "" if target.is_file() else f"took longer than {self.limit:g} s"
             answer = worker.stdout.readline()
-            return str(json.loads(answer)["reason"]) if answer else None
         except OSError:
-            return None
+            pass  # it is dead, as without an answer
+        if not answer:
+            return f"the decoder crashed on it (exit status {worker.wait()})"
+        told = json.loads(answer)
+        if "trouble" in told:
+            self.trouble, self.stopped = f"{told['trouble']}; free some space, or set DABENCH_CACHE to another folder", True
+        return str(told.get("reason", ""))
 
-    def _start(self) -> subprocess.Popen[str]:
+    def _end(self, worker: subprocess.Popen[str]) -> None:
+        worker.kill()
+        worker.communicate()
+        self.workers.discard(worker)
+
+    def _start(self) -> subprocess.Popen[str] | None:
+        """Return a worker that is ready, or None where none can be had."""
         here = str(Path(__file__).parents[2])
         search = os.pathsep.join([here, *filter(None, sys.path)])  # as this process finds its packages
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "dabench.data.video"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # FFmpeg prints there by itself; what counts comes as the answer
-            text=True,
-            env={**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1"},
-            start_new_session=True,  # an interrupt reaches the parent, which ends its workers
-        )
+        try:
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "dabench.data.video"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # FFmpeg prints there by itself; what counts comes as the answer
+                text=True,
+                env={**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1"},
+                start_new_session=True,  # an interrupt reaches the parent, which ends its workers
+            )
+        except OSError:
+            return None
         self.workers.add(worker)
-        return worker
+        assert worker.stdout
+        if worker.stdout.readline():
+            return worker
+        self._end(worker)
+        return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -57,14 +56,4 @@ class NamedClips(VideoFolder):
 
     def imitate(self, raw: Path, n: int, seed: int) -> None:
         """Write clips of five subjects that give n frames of each class, or more."""
-        import numpy as np
-
-        from dabench.data.imitation import made_up, write_clip
-
-        rng, o = np.random.default_rng(seed), self.options
-        length = math.ceil(o.frames / (1 - o.skip_start - o.skip_end)) + 2
-        for label in range(len(self.classes)):
-            for subject in range(5):
-                for take in range(math.ceil(n / (5 * o.frames))):
-                    frames = [made_up(label, rng, 48, 64) for _ in range(length)]
-                    write_clip(raw / self.example(label, subject, take), frames)
+        self.write_clips(raw, n, seed, 5)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-import sys
+import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
     from dabench.data.clips import Clip
 
-_SHOWN = 10
+_SHOWN = 3
+_SUBJECTS = 12
+"""Of a made-up set: three of them are held out."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,11 @@ class ClipOptions:
 
     path: str = setting("", "the folder; relative to the sweep file; the raw folder if not set")
     frames: int = setting(30, "frames of each clip, evenly spaced", low=1)
-    size: int = setting(48, "side of the square frames in pixels", low=4)
+    size: int = setting(48, "side in pixels of the square that each frame is resized to, whatever its shape", low=4)
     skip_start: float = setting(0.0, "part of each clip left out at its start (0.2: the first fifth)", low=0, high=0.9)
     skip_end: float = setting(0.0, "part of each clip left out at its end", low=0, high=0.9)
     face: bool = setting(False, "cut frames to the largest face; frames without one are left out and counted")
+    limit: float = setting(300.0, "seconds that decoding a clip may take; after that it is skipped", above=0, high=86400)
     strict: bool = setting(False, "whatever would be skipped is an error")
     val: float = setting(0.1, "part of the subjects held out for validation", above=0, high=0.45)
     test: float = setting(0.2, "part of the subjects held out for testing", above=0, high=0.45)
@@ -43,7 +47,8 @@ class VideoFolder(Dataset):
 
     `participants.csv` (column subject, and any others) beside the subject folders adds attributes of each subject. Subjects
     are never on two sides of a split. What gives no frames is listed with its reason and skipped; `strict` makes it an
-    error. Decoded clips are kept below the prepared cache, so that an interrupted call goes on where it stopped.
+    error. Decoded clips are kept below the prepared cache, so that an interrupted call goes on where it stopped; a decoder
+    that hangs is stopped after `limit` seconds.
     """
 
     name = "video-folder"
@@ -73,13 +78,45 @@ class VideoFolder(Dataset):
         for fact in ("label", "licence", "citation"):
             setattr(self, fact, getattr(self.options, fact, "") or getattr(self, fact))
 
+    def imitate(self, raw: Path, n: int, seed: int) -> None:
+        """Write clips of twelve subjects aged 18 to 84, without faces, that give n frames of each class or more."""
+        from dabench.data.clips import PARTICIPANTS
+
+        self.write_clips(raw, n, seed, _SUBJECTS)
+        ages = [round(18 + 66 * subject / (_SUBJECTS - 1)) for subject in range(_SUBJECTS)]
+        people = "".join(f"s{subject:02},{age},{'fm'[subject % 2]}\n" for subject, age in enumerate(ages))
+        (raw / PARTICIPANTS).write_text(f"subject,age,sex\n{people}", encoding="utf-8")
+
+    def write_clips(self, raw: Path, n: int, seed: int, subjects: int) -> None:
+        """Write made-up clips of so many subjects, where `example` says, that give n frames of each class or more."""
+        import numpy as np
+
+        from dabench.data.imitation import made_up, moving, write_clip
+
+        o, rng = self.options, np.random.default_rng(seed)
+        length = math.ceil((o.frames + 2) / max(0.01, 1 - o.skip_start - o.skip_end))
+        for subject in range(subjects):
+            for label in range(len(self._imitated)):
+                for take in range(math.ceil(n / (subjects * o.frames))):
+                    write_clip(raw / self.example(label, subject, take), moving(made_up(label, rng, 48, 64), length))
+
+    @property
+    def _imitated(self) -> tuple[str, ...]:
+        return self.classes or tuple(getattr(self.options, "classes", ())) or ("happy", "sad", "neutral")
+
+    def example(self, label: int, subject: int, take: int) -> str:
+        """Return the place of a made-up clip of a class and a subject; `take` tells several of both apart."""
+        return f"s{subject:02}/{self._imitated[label]}{f'_{take + 1}' if take else ''}.mp4"
+
     def root(self, raw: Path) -> Path:
         """Return the folder of the clips."""
         return Path(self.options.path).expanduser() if self.options.path else raw
 
     def raw_files(self, raw: Path) -> Sequence[Path]:
-        """Return every file of the folder."""
-        return super().raw_files(self.root(raw))
+        """Return every file of the folder; raise DataError where one below it cannot be read."""
+        from dabench.data.pictures import files_below
+
+        return files_below(self.root(raw), f"dataset '{self.name}'") if self.root(raw).is_dir() else []
 
     def prepare(self, raw: Path) -> Mapping[str, Samples]:
         """Decode every clip; raise DataError where the declared layout is broken, or no split by subjects can be made."""
@@ -92,16 +129,23 @@ class VideoFolder(Dataset):
                 f"dataset '{self.name}': skip_start + skip_end = {o.skip_start + o.skip_end:g} leaves nothing; below 1"
             )
         clips, skipped = self.declared(root)
+        files = len(clips) + len(skipped)
         cutting = Cutting(o.frames, o.size, o.skip_start, o.skip_end, o.face)
-        decoded = decode_clips([root / c.name for c in clips], cutting, cache_folder() / ".clips", cores())
-        skipped |= {c.name: str(r) for c in clips if isinstance(r := decoded[root / c.name], str)}
-        self._tell(skipped, root)
-        found = [(c, Path(decoded[root / c.name])) for c in clips if c.name not in skipped]
+        paths = {c.name: root / c.name for c in clips}
+        decoded = decode_clips([*paths.values()], cutting, cache_folder() / ".clips", cores(), o.limit)
+        skipped |= {name: reason for name, path in paths.items() if isinstance(reason := decoded[path], str)}
+        self.notes = self._skipped(skipped, files, root)
+        found = [(c, Path(decoded[paths[c.name]])) for c in clips if c.name not in skipped]
         if not found:
-            reason = next(iter(skipped.items()), ("", ""))
-            raise DataError(f"dataset '{self.name}': {root} holds no usable clip (the first: {': '.join(reason)}). {self.obtain}")
+            first = ": ".join(next(iter(skipped.items()), ("", "")))
+            raise DataError(f"dataset '{self.name}': {root} holds no usable clip (the first: {first}). {self.obtain}")
+        if gone := sorted({c.label for c in clips} - {c.label for c, _ in found}):
+            self.notes += (f"no usable clip is left of class {', '.join(gone)}",)
         self.classes = self.classes or tuple(o.classes) or tuple(sorted({c.label for c, _ in found}))
-        return self._splits(found)
+        splits = self._splits(found)
+        if lost := o.frames * len(found) - sum(len(s.images) for s in splits.values()):
+            self.notes += (f"{lost:,} frames without a face left out of {len(found):,} clips",)
+        return splits
 
     def declared(self, root: Path) -> tuple[list[Clip], dict[str, str]]:
         """Return the clips to decode, and the files that are none with the reason; raise DataError where the layout is broken."""
@@ -119,26 +163,25 @@ class VideoFolder(Dataset):
             clips, skipped = clips_in_folder(root, classes, who)
         return with_participants(clips, root / PARTICIPANTS, who), skipped
 
-    def _tell(self, skipped: Mapping[str, str], root: Path) -> None:
-        """List what is skipped: the first on standard error, all in a CSV beside the decoded clips; or refuse it."""
+    def _skipped(self, skipped: Mapping[str, str], files: int, root: Path) -> tuple[str, ...]:
+        """Write the list of what is skipped, a CSV beside the decoded clips, and return what to say of it; or refuse it."""
         if not skipped:
-            return
-        path = cache_folder() / ".clips" / f"{self.name.replace('/', '-')}-skipped.csv"
+            return ()
+        which = hashlib.sha256(f"{root.resolve()} {self.options}".encode()).hexdigest()[:8]
+        path = cache_folder() / ".clips" / f"{self.name.replace('/', '-')}-{which}-skipped.csv"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with open(path, "w", encoding="utf-8", newline="") as f:
                 csv.writer(f).writerows([("path", "reason"), *skipped.items()])
         except OSError as e:
             raise StoreError(f"{path}: cannot be written ({e.strerror}); set DABENCH_CACHE to a folder that can") from e
-        name, reason = next(iter(skipped.items()))
+        first = "; ".join(f"{name}: {reason}" for name, reason in list(skipped.items())[:_SHOWN])
         if self.options.strict:
             raise DataError(
-                f"dataset '{self.name}': {len(skipped)} files of {root} cannot be used, the first: {name}: {reason} "
+                f"dataset '{self.name}': {len(skipped):,} of {files:,} files of {root} cannot be used: {first} "
                 f"(all: {path}); mend or remove them, or set strict = false"
             )
-        print(f"{self.name}: {len(skipped)} files skipped (all in {path}):", file=sys.stderr)
-        for name, reason in list(skipped.items())[:_SHOWN]:
-            print(f"  {name}: {reason}", file=sys.stderr)
+        return (f"{len(skipped):,} of {files:,} files skipped: {first} (all: {path})",)
 
     def _splits(self, found: Sequence[tuple[Clip, Path]]) -> dict[str, Samples]:
         import numpy as np
@@ -151,15 +194,12 @@ class VideoFolder(Dataset):
         groups = np.unique([c.subject for c in clips], return_inverse=True)[1].astype(np.int64)
         attributes = attributes_of(clips)
         side = self._sides(labels, groups)
-        result, without_face = {}, 0
+        result = {}
         for split in ("train", "val", "test"):
             at = np.flatnonzero(side == split)
             images, each = stored_frames([found[i][1] for i in at.tolist()])
-            without_face += self.options.frames * len(at) - len(images)
             rows = np.repeat(at, each)
             result[split] = Samples(images, labels[rows], groups[rows], {a: v[rows] for a, v in attributes.items()})
-        if without_face:
-            print(f"{self.name}: {without_face:,} frames without a face left out of {len(clips):,} clips", file=sys.stderr)
         return result
 
     def _sides(self, labels: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.str_]:

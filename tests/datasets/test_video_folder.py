@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ import numpy as np
 import pytest
 from clips import clip, people
 
+import dabench
+from dabench.data.imitation import made_up, moving, write_clip
 from dabench.data.video import ClipError, Cutting, positions
 from dabench.datasets.nae import NAE
 from dabench.datasets.video_folder import VideoFolder
@@ -28,6 +32,13 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def read(root: Path, **options: Any) -> Mapping[str, Samples]:
     return VideoFolder(VideoFolder.Options(**{**QUICK, **options})).prepare(root)
+
+
+def notes(root: Path, **options: Any) -> str:
+    """Read the folder and return what the set says of its making."""
+    dataset = VideoFolder(VideoFolder.Options(**{**QUICK, **options}))
+    dataset.prepare(root)
+    return "\n".join(dataset.notes)
 
 
 def refusal(root: Path, **options: Any) -> str:
@@ -107,26 +118,38 @@ def test_a_csv_names_the_clips_and_their_attributes(tmp_path: Path) -> None:
     assert set(splits["test"].attributes) == {"subject", "clip", "age"}
 
 
+def damaged(path: Path) -> None:
+    """Write a clip with a hole in the middle of its frames."""
+    write_clip(path, moving(made_up(0, np.random.default_rng(0), 48, 64), 40))
+    content = path.read_bytes()
+    path.write_bytes(content[:3000] + bytes(3000) + content[6000:])
+
+
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
         (lambda p: p.write_bytes(b""), "is empty (0 bytes)"),
         (lambda p: p.write_text("not a video"), "is no video that can be decoded"),
+        (lambda p: p.write_bytes(clip(p).read_bytes()[:-100]), "is no video that can be decoded"),
+        (damaged, "is damaged: not all of its frames can be decoded"),
         (lambda p: clip(p, frames=3), "too short: 3 frames, 4 wanted"),
         (lambda p: p.with_suffix(".txt").write_text("a note"), "no video by its name ('.txt')"),
     ],
-    ids=["zero bytes", "text", "too short", "no video"],
+    ids=["zero bytes", "text", "truncated", "damaged", "too short", "no video"],
 )
 class TestBadFile:
     def test_it_is_listed_with_its_reason_and_the_rest_is_read(
-        self, make: Callable[[Path], Any], reason: str, tmp_path: Path, cache: Path, capfd: pytest.CaptureFixture[str]
+        self, make: Callable[[Path], Any], reason: str, tmp_path: Path, cache: Path
     ) -> None:
         root = people(tmp_path / "raw")
         make(root / "s0" / "sad_2.mp4")
+        said = notes(root)
         assert total(read(root)) == 48
-        assert "1 files skipped" in (said := capfd.readouterr().err)
+        assert said.startswith("1 of 13 files skipped: s0/sad_2.")
         assert reason in said
-        assert reason in (cache / ".clips" / "video-folder-skipped.csv").read_text()
+        (table,) = (cache / ".clips").glob("video-folder-*-skipped.csv")
+        assert str(table) in said
+        assert reason in table.read_text()
 
     def test_strict_makes_it_an_error(self, make: Callable[[Path], Any], reason: str, tmp_path: Path) -> None:
         root = people(tmp_path / "raw")
@@ -134,10 +157,41 @@ class TestBadFile:
         assert reason in refusal(root, strict=True)
 
 
+def test_a_class_that_loses_all_its_clips_is_named(tmp_path: Path) -> None:
+    root = people(tmp_path / "raw")
+    for subject in range(6):
+        (root / f"s{subject}" / "fear.mp4").touch()
+    assert "no usable clip is left of class fear" in notes(root)
+
+
 def test_a_folder_of_bad_files_alone_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "raw" / "s0").mkdir(parents=True)
     (tmp_path / "raw" / "s0" / "happy.mp4").write_bytes(b"")
     assert "holds no usable clip (the first: s0/happy.mp4: is empty (0 bytes))" in refusal(tmp_path / "raw")
+
+
+UNREADABLE = """
+import os, sys
+from pathlib import Path
+from dabench.data.clips import clips_in_folder
+from dabench.errors import DataError
+if os.geteuid() == 0:  # who may read everything
+    os.setuid(65534)
+try:
+    clips_in_folder(Path(), (), "dataset 'video-folder'")
+except DataError as e:
+    print(e)
+"""
+
+
+@pytest.mark.parametrize("mode", [0, 0o444], ids=["closed", "not to be entered"])
+def test_a_folder_that_cannot_be_read_is_an_error_that_names_it(mode: int, tmp_path: Path) -> None:
+    root = people(tmp_path / "raw")
+    root.chmod(0o755)
+    (root / "s2").chmod(mode)
+    ran = subprocess.run([sys.executable, "-c", UNREADABLE], cwd=root, capture_output=True, text=True)
+    (root / "s2").chmod(0o755)
+    assert ran.stdout == "dataset 'video-folder': folder ./s2 cannot be read (Permission denied); change its permissions\n"
 
 
 def test_two_files_of_one_subject_class_and_take_are_an_error(tmp_path: Path) -> None:
@@ -177,8 +231,43 @@ def test_decoded_clips_are_used_again(tmp_path: Path, cache: Path, monkeypatch: 
     assert not list(cache.rglob("*.part"))
 
 
+def test_a_failed_call_leaves_nothing_that_is_taken_for_prepared(tmp_path: Path, cache: Path) -> None:
+    root = people(tmp_path / "raw")
+    (root / "s0" / "sad_2.mp4").touch()
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"s0/sad_2.mp4: is empty \(0 bytes\)"):
+            dabench.prepare("video-folder", raw=root, set=QUICK, strict=True)
+        assert [p.name for p in cache.iterdir()] == [".clips"]
+
+
+def test_what_was_skipped_is_said_each_time_the_set_is_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = people(tmp_path / "raw")
+    (root / "s0" / "sad_2.mp4").touch()
+    for _ in range(2):
+        dabench.prepare("video-folder", raw=root, set=QUICK)
+        assert "video-folder: 1 of 13 files skipped: s0/sad_2.mp4: is empty (0 bytes) (all: " in capsys.readouterr().err
+
+
 def test_nae_has_the_seven_emotions() -> None:
     assert NAE().classes == ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+
+
+def test_the_made_up_nae_has_every_class_in_every_split_and_ages_from_18_to_84(tmp_path: Path) -> None:
+    dataset = NAE(NAE.Options(**QUICK))
+    dataset.imitate(tmp_path, 60, 0)
+    splits = dataset.prepare(tmp_path)
+    counts = sum(np.bincount(np.asarray(s.labels), minlength=7) for s in splits.values())
+    assert counts.tolist() == [12 * 2 * 4] * 7  # two takes
+    assert all(len(np.unique(s.labels)) == 7 for s in splits.values())
+    ages = np.concatenate([s.attributes["age"] for s in splits.values()])
+    assert (ages.min(), ages.max()) == (18, 84)
+    assert set(splits["train"].attributes["sex"]) == {"f", "m"}
+
+
+def test_the_made_up_folder_has_the_classes_that_are_asked_for(tmp_path: Path) -> None:
+    dataset = VideoFolder(VideoFolder.Options(**QUICK, classes=("no", "yes")))
+    dataset.imitate(tmp_path, 1, 0)
+    assert sorted({p.name for p in tmp_path.glob("*/*")}) == ["no.mp4", "yes.mp4"]
 
 
 def real_folder(root: Path, real_data: Callable[[str], Path]) -> Path:
@@ -195,11 +284,21 @@ def test_real_clips_are_decoded(tmp_path: Path, real_data: Callable[[str], Path]
     assert total(read(real_folder(tmp_path / "raw", real_data), frames=30, size=48)) == 6 * 2 * 30
 
 
-def test_real_clips_without_a_face_are_skipped_and_counted(
-    tmp_path: Path, real_data: Callable[[str], Path], capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_real_clips_without_a_face_are_skipped_and_counted(tmp_path: Path, real_data: Callable[[str], Path]) -> None:
     pytest.importorskip("cv2", reason="finding faces needs opencv-python-headless")
-    splits = read(real_folder(tmp_path / "raw", real_data), face=True)
-    assert total(splits) == 6 * 4
-    assert "6 files skipped" in (said := capfd.readouterr().err)
-    assert "no face found in any of its 4 frames" in said
+    root = real_folder(tmp_path / "raw", real_data)
+    assert total(read(root, face=True)) == 6 * 4
+    said = notes(root, face=True)
+    assert "no usable clip is left of class sad" in said
+    assert said.startswith("6 of 12 files skipped: s0/sad.mp4: no face found in any of its 4 frames; s1/sad.mp4: ")
+
+
+def test_real_frames_without_a_face_are_left_out_and_counted(tmp_path: Path, real_data: Callable[[str], Path]) -> None:
+    pytest.importorskip("cv2", reason="finding faces needs opencv-python-headless")
+    root = real_folder(tmp_path / "raw", real_data)
+    for subject in range(6):  # a face in the first half, and none in the second
+        shutil.copy(real_data("videos/face_noface.mov"), root / f"s{subject}" / "sad.mov")
+        (root / f"s{subject}" / "sad.mp4").unlink()
+    left = total(read(root, face=True))
+    assert 6 * 4 < left < 2 * 6 * 4
+    assert notes(root, face=True) == f"{2 * 6 * 4 - left} frames without a face left out of 12 clips"
