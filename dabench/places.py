@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
 def cache_folder() -> Path:
     """Return the folder of all prepared sets: DABENCH_CACHE, or ~/.cache/dabench/prepared."""
     return _from("DABENCH_CACHE", "prepared")
+
+
+@contextmanager
+def cache_at(folder: Path) -> Iterator[None]:
+    """Make `folder` the folder of all prepared sets for a while, whatever DABENCH_CACHE says."""
+    before = os.environ.get("DABENCH_CACHE")
+    os.environ["DABENCH_CACHE"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["DABENCH_CACHE"]
+        else:
+            os.environ["DABENCH_CACHE"] = before
 
 
 def data_folder(given: str | Path | None = None) -> Path:

@@ -21,6 +21,7 @@ from dabench.data.lazy import chunks
 from dabench.data.prepared import prepare
 from dabench.data.splits import checked
 from dabench.errors import DabenchError, DataError
+from dabench.places import cache_at, cache_folder
 from dabench.protocols import Augment, Dataset, Images, Samples
 
 _MADE_UP = 10
@@ -54,13 +55,13 @@ class _Looked:
     """One dataset with its samples, prepared when a rule first needs them."""
 
     def __init__(self, dataset: Dataset, raw: Path) -> None:
-        self.dataset, self.raw = dataset, raw
+        self.dataset, self.raw, self.cache = dataset, raw, cache_folder()
         if dataset.obtain and not self._files():
             made, folder = copy.copy(dataset), self._folder()
             made.counts = {}  # those of the real set
             with contextlib.suppress(Exception):  # what it raises is told by the rule about imitate()
                 made.imitate(folder, _MADE_UP, 0)
-                self.dataset, self.raw = made, folder
+                self.dataset, self.raw, self.cache = made, folder, self._folder()
 
     def _folder(self) -> Path:
         """Return an empty folder that goes when this does."""
@@ -76,12 +77,17 @@ class _Looked:
         found = sorted(p for p in self.raw.rglob("*") if p.is_file()) if self.raw.is_dir() else []
         return [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in found]
 
+    def _samples(self, dataset: Dataset, raw: Path, cache: Path) -> Mapping[str, Samples]:
+        """Prepare a set; what it keeps meanwhile, such as decoded clips, lies in `cache`."""
+        with cache_at(cache):
+            return dataset.prepare(raw)
+
     @cached_property
     def samples(self) -> Mapping[str, Samples]:
         """What prepare() gives; raises NotDone where its raw files are not there."""
         before = self._before
         try:
-            return self.dataset.prepare(self.raw)
+            return self._samples(self.dataset, self.raw, self.cache)
         except DataError as e:
             if not before and self.dataset.obtain:
                 raise NotDone(f"needs its raw files, and there are none in {self.raw}; give their folder with --raw DIR") from e
@@ -94,8 +100,8 @@ class _Looked:
 
     def classes(self) -> str:
         """Two or more different names; a set declared by its folder finds them when it is prepared."""
-        if not self.dataset.classes and self.dataset.obtain:
-            raise NotDone("its classes are found in its files")
+        if not self.dataset.classes:
+            _ = self.samples
         names = self.dataset.classes
         if len(names) < 2 or len(set(names)) < len(names) or not all(isinstance(c, str) and c for c in names):
             return f"classes = {names!r}; name each class once, in the order of the labels: classes = ('happy', 'sad')"
@@ -143,7 +149,7 @@ class _Looked:
 
     def deterministic(self) -> str:
         """The same bytes and labels in the same order."""
-        one, other = self.samples, self.dataset.prepare(self.raw)
+        one, other = self.samples, self._samples(self.dataset, self.raw, self.cache)
         for split, samples in one.items():
             again = other.get(split, Samples(np.empty(0)))
             rest, rest_again = ({"labels": s.labels, "groups": s.groups, **s.attributes} for s in (samples, again))
@@ -161,9 +167,11 @@ class _Looked:
             raise NotDone("first mend what the rules above say of prepare()")
         said: list[str] = []
         one, other = self._folder(), self._folder()
-        once, twice, anew = (prepare(self.dataset, self.raw, cache, say=said.append).digest for cache in (one, one, other))
-        if len(said) != 2:
-            return f"preparing twice decoded {len(said) - 1} times; does raw_files() give the same each time?"
+        with cache_at(self.cache):
+            once, twice, anew = (prepare(self.dataset, self.raw, cache, say=said.append).digest for cache in (one, one, other))
+        made = sum(line.startswith("preparing ") for line in said)
+        if made != 2:
+            return f"preparing twice decoded {made - 1} times; does raw_files() give the same each time?"
         return "" if once == twice == anew else "the content digest differs; is the order of what prepare() lists fixed?"
 
     def untouched(self) -> str:
@@ -211,7 +219,7 @@ class _Looked:
             made.imitate(folder, _MADE_UP, 1)
         except NotImplementedError:
             raise NotDone("it offers no imitate(); with one, the plugin can be tried without the real files") from None
-        splits, real = checked(made, made.prepare(folder)), self.prepared
+        splits, real = checked(made, self._samples(made, folder, self._folder())), self.prepared
         if made.classes != self.dataset.classes:
             return f"the made-up set has the classes {', '.join(made.classes)}, not {', '.join(self.dataset.classes)}"
         numbers = sum(np.bincount(np.asarray(s.labels), minlength=len(made.classes)) for s in splits.values())
