@@ -18,7 +18,7 @@ from dabench.places import cache_folder, data_folder
 from dabench.plan import Plan, Run, make_plan
 from dabench.protocols import KINDS, Dataset, Kind, Plugin
 from dabench.registry import REGISTRY
-from dabench.spec import PATHS, Sweep, SweepFile
+from dabench.spec import PATHS, Sweep, SweepFile, make_alone, make_dataset
 from dabench.store import Store
 from dabench.typed import KeyProblem
 
@@ -206,18 +206,25 @@ def prepare(
     raw: str | Path | None = None,
     data: str | Path | None = None,
     plugins: Sequence[str | Path] = (),
+    set: Overrides = (),
+    strict: bool = False,
     rebuild: bool = False,
 ) -> Prepared:
     """Decode a dataset into the prepared cache once, check its counts, and return it; files it lists are downloaded first.
 
     Args:
         raw: the folder with its files; default DATA/NAME.
+        set: its options, {"face": True} or ["face=true"], as [dataset.NAME] of a sweep file has them.
+        strict: set its option `strict`: what would be skipped is an error.
 
     Raises:
         DataError: files are missing or wrong; the message says which and how to get them.
+        SpecError: there is no such option.
     """
     load_plugins(plugins)
-    made: Dataset = REGISTRY.make("dataset", dataset)
+    made = make_alone(dataset, _pairs(set), REGISTRY)
+    if strict:
+        _be_strict([made])
     return _prepared(made, Path(raw).expanduser().resolve() if raw else made.raw_in(data_folder(data)), rebuild)
 
 
@@ -227,14 +234,25 @@ def prepare_sweep(
     data: str | Path | None = None,
     plugins: Sequence[str | Path] = (),
     set: Overrides = (),
+    strict: bool = False,
     rebuild: bool = False,
 ) -> list[Prepared]:
     """Do what `prepare` does for each dataset of a sweep, with the options and drop lists that the sweep gives them."""
-    from dabench.spec import make_dataset
-
     file = _read(sweep, set, plugins)
     made = [make_dataset(file.sweep, name, REGISTRY) for name in file.sweep.datasets]
+    if strict:
+        _be_strict(made)
     return [_prepared(d, d.raw_in(data_folder(data)), rebuild) for d in made]
+
+
+def _be_strict(datasets: Sequence[Dataset]) -> None:
+    """Set the option `strict` of those that have it."""
+    able = [d for d in datasets if hasattr(d.options, "strict")]
+    if not able:
+        names = ", ".join(d.name for d in datasets)
+        raise SpecError(f"--strict: no dataset that has the option 'strict' is named ({names}); leave it out")
+    for dataset in able:
+        dataset.options = replace(dataset.options, strict=True)
 
 
 def _prepared(dataset: Dataset, raw: Path, rebuild: bool) -> Prepared:
@@ -265,7 +283,7 @@ def audit(
         names: datasets, or sweeps (shelf name or path of a .toml file), which stand for their datasets.
         data: the folder of all raw datasets; default DABENCH_DATA.
         raw: the raw folder of the one dataset named.
-        set: overrides of the keys of a sweep.
+        set: overrides of the keys of the sweep, or of the options of the dataset.
         radius: bits of 64 in which the hashes of near-identical pictures may differ; default 5; -1: do not look for them.
 
     Raises:
@@ -317,12 +335,10 @@ def names_sweep(name: str | Path) -> bool:
 
 def _datasets_of(name: str | Path, overrides: Overrides) -> list[Dataset]:
     """Return the dataset of that name, or those of the sweep of that name or path."""
-    from dabench.spec import make_dataset
-
     if names_sweep(name):
         file = _read(name, overrides, ())
         return [make_dataset(file.sweep, d, REGISTRY) for d in file.sweep.datasets]
-    return [REGISTRY.make("dataset", str(name))]
+    return [make_alone(str(name), _pairs(overrides), REGISTRY)]
 
 
 def new(kind: Kind, name: str, to: str | Path | None = None) -> list[Path]:
@@ -432,9 +448,9 @@ def _bibtex(entries: list[str], note: str) -> str:
 
 
 def _read(sweep: str | Path | Mapping[str, Any], overrides: Overrides, plugins: Sequence[str | Path]) -> SweepFile:
-    from dabench.toml import toml_text, toml_value
+    from dabench.toml import toml_text
 
-    pairs = [f"{k}={toml_value(v, k)}" for k, v in overrides.items()] if isinstance(overrides, Mapping) else list(overrides)
+    pairs = _pairs(overrides)
     if not isinstance(sweep, Mapping):
         return load(sweep, pairs, plugins, REGISTRY)
 
@@ -449,6 +465,12 @@ def _read(sweep: str | Path | Mapping[str, Any], overrides: Overrides, plugins: 
         raise SpecError(re.sub(rf"^{re.escape(str(path))}(, line \d+)?: ", "", str(e))) from e
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _pairs(overrides: Overrides) -> list[str]:
+    from dabench.toml import toml_value
+
+    return [f"{k}={toml_value(v, k)}" for k, v in overrides.items()] if isinstance(overrides, Mapping) else list(overrides)
 
 
 def _absolute(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -79,14 +79,20 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("name", metavar="DATASET|SWEEP", help="a dataset, or a sweep, which stands for its datasets")
     sub.add_argument("--raw", metavar="DIR", help="the folder with the raw files of the dataset named; default: DATA/DATASET")
     sub.add_argument("--data", metavar="DIR", help="the folder of all raw datasets; default: DABENCH_DATA")
-    sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of a sweep")
+    sub.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="an option of the dataset, or a key of the sweep"
+    )
+    sub.add_argument("--strict", action="store_true", help="what would be skipped is an error, where the dataset skips at all")
+    sub.add_argument("--sheet", metavar="FILE", help="write pictures of each split and class to look at, as .png")
     sub.add_argument("--rebuild", action="store_true", help="decode again what is there already")
 
     sub = verb("audit", _audit, "copies, conflicting labels, shared subjects and class balance of datasets", plugins=True)
     sub.add_argument("names", nargs="+", metavar="DATASET|SWEEP", help="datasets, or sweeps, which stand for their datasets")
     sub.add_argument("--raw", metavar="DIR", help="the raw folder of the one dataset named; default: DATA/DATASET")
     sub.add_argument("--data", metavar="DIR", help="the folder of all raw datasets; default: DABENCH_DATA")
-    sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of a sweep")
+    sub.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a key of the sweep, or an option of the dataset"
+    )
     sub.add_argument(
         "--radius", type=int, metavar="BITS",
         help="bits of 64 in which hashes of near-identical pictures may differ (default 5); -1: identical pictures only",
@@ -187,15 +193,22 @@ def _plain(value: Any) -> str:
 
 def _prepare(a: argparse.Namespace) -> int:
     from dabench import api
+    from dabench.reporting.sheet import sheet_path, write_sheet
 
+    sheet = sheet_path(a.sheet) if a.sheet else None
     api.load_plugins(a.plugin)
-    if api.names_sweep(a.name):
-        if a.raw:
-            raise SpecError(f"raw = {a.raw}: is the folder of one dataset, but a sweep is named; give --data instead")
-        for prepared in api.prepare_sweep(a.name, data=a.data, set=a.set, rebuild=a.rebuild):
-            _print_prepared(prepared)
+    how = {"data": a.data, "set": a.set, "strict": a.strict, "rebuild": a.rebuild}
+    if not api.names_sweep(a.name):
+        sets = [api.prepare(a.name, raw=a.raw, **how)]
+    elif a.raw:
+        raise SpecError(f"raw = {a.raw}: is the folder of one dataset, but a sweep is named; give --data instead")
     else:
-        _print_prepared(api.prepare(a.name, raw=a.raw, data=a.data, rebuild=a.rebuild))
+        sets = api.prepare_sweep(a.name, **how)
+    for prepared in sets:
+        _print_prepared(prepared)
+    if sheet:
+        write_sheet(sets, sheet)
+        print(f"Written: {sheet}")
     return _DONE
 
 

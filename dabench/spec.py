@@ -282,6 +282,21 @@ def make_dataset(sweep: Sweep, name: str, registry: Registry) -> Dataset:
     return dataset
 
 
+def make_alone(name: str, overrides: Sequence[str], registry: Registry) -> Dataset:
+    """Return the dataset of that name, with `overrides` ("face=true") as its table [dataset.NAME] would have them.
+
+    Raises:
+        SpecError, PluginError: there is no such dataset, option or value.
+    """
+    table: dict[str, Any] = {}
+    for override in overrides:
+        _override(table, override)
+    try:
+        return make_dataset(Sweep(dataset=_declared({name: table}, None) if table else {}), name, registry)
+    except KeyProblem as e:
+        raise SpecError(f"--set: {e}") from e
+
+
 def make_adapter(sweep: Sweep, name: str, registry: Registry) -> Adapter:
     """Return the adapter of that name with the options of its table."""
     adapter: Adapter = registry.make("adapter", name, sweep.options.get(name))
