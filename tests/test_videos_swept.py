@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ shots = 2
 
 [dataset.nae]
 frames = 4
+test = 0.45
 
 [train]
 steps = 4
@@ -78,4 +80,13 @@ def test_what_is_known_of_the_people_is_stored_with_the_predictions(study: tuple
     known = Store(study[0].parent / "runs").dataset("nae")
     assert {"subject", "clip", "age", "sex"} <= set(known.attributes)
     assert all(18 <= age <= 84 for age in known.attributes["age"])
-    assert len(np.unique(known.groups)) == 2
+    assert len(np.unique(known.groups)) == 5
+
+
+def test_the_report_tells_ages_and_sexes_apart(study: tuple[Path, Matrix]) -> None:
+    told = json.loads((study[0].parent / "runs" / "report" / "results.json").read_text(encoding="utf-8"))["groups"]
+    assert {g["attribute"] for g in told if g["test"] == "nae"} == {"age", "sex"}
+    for attribute in ("age", "sex"):
+        parts = [g["n"] for g in told if g["attribute"] == attribute and g["adapter"] == "dann" and g["target"] == "nae"]
+        assert len(parts) > 1
+        assert sum(parts) == 5 * 7 * 4  # every frame of the five
