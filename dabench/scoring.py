@@ -1,0 +1,66 @@
+"""What a run says of each of its checkpoints without a target label: the scores by which a report may choose one.
+
+Scores are computed on validation splits: of each source with its labels, of each target its images alone. Some thousand
+images settle them; of a larger split the first are taken (prepared splits are in a random order), but `source-accuracy`
+is of all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from dabench import validators
+from dabench.data.augment import Augmenter
+from dabench.evaluate import outputs
+from dabench.network import Network
+from dabench.settings import Test
+
+SCORED = 2000
+"""Images of a source's training split, and of a target's validation split, that are scored."""
+
+
+class Scores:
+    """The scores of every checkpoint of a job for each of its targets.
+
+    Attributes:
+        found: target -> rule -> one number a checkpoint.
+        seconds: spent on them.
+    """
+
+    def __init__(self, job: Mapping[str, Any], augmenter: Augmenter, test: Test, precision: str) -> None:
+        self._sources = [(_mapped(s["images"])[:SCORED], _mapped(s["val-images"]), _mapped(s["val-labels"])) for s in job["sources"]]
+        self._targets = {name: _mapped(path)[:SCORED] for name, path in job["scored"].items()}
+        self._with = (augmenter, test, precision)
+        self.found: dict[str, dict[str, list[float]]] = {t: {rule: [] for rule in validators.RULES} for t in self._targets}
+        self.seconds = 0.0
+
+    def take(self, net: Network) -> None:
+        """Score the network as it is now.
+
+        Raises:
+            DivergedError: it gives values that are not numbers.
+        """
+        started = time.perf_counter()
+        trained = torch.cat([outputs(net, images, *self._with)[0] for images, _, _ in self._sources])
+        validation = [outputs(net, images, *self._with) for _, images, _ in self._sources]
+        features, logits = (torch.cat(parts) for parts in zip(*validation, strict=True))
+        labels = torch.from_numpy(np.concatenate([np.asarray(labels) for _, _, labels in self._sources]))
+        losses = F.cross_entropy(logits, labels, reduction="none")
+        accuracy = float((logits.argmax(1) == labels).float().mean())
+        for name, images in self._targets.items():
+            of_target = outputs(net, images, *self._with)
+            scores = validators.label_free(*of_target) | {"source-accuracy": accuracy}
+            scores["dev"] = validators.dev(trained, features, losses, of_target[0])
+            for rule, value in scores.items():
+                self.found[name][rule].append(round(value, 6))
+        self.seconds += time.perf_counter() - started
+
+
+def _mapped(path: str) -> Any:
+    return np.load(path, mmap_mode="r", allow_pickle=False)

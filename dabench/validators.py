@@ -1,0 +1,134 @@
+"""Scores of a checkpoint that need no target label, each a rule by which a checkpoint may be chosen; the highest is best.
+
+All are computed on a dataset's validation split, never on its test split: of a target the images alone, of a source its
+labels, too. N images, F features, K classes; p are the softmax probabilities (N, K).
+
+    source-accuracy           accuracy on the validation split of the sources
+    entropy                   mean of sum_k p log p: confident predictions (Morerio et al. 2018)
+    information-maximisation  the entropy of the mean prediction minus the mean entropy (Shi and Sha 2012)
+    snd                       soft neighbourhood density: mean entropy of the softmax of similarities (Saito et al. 2021, eq. 3-5)
+    bnm                       batch nuclear norm of p over N (Cui et al. 2020, eq. 8)
+    class-cluster             adjusted mutual information of predictions and k-means clusters of the features (Musgrave et al. 2021)
+    dev                       minus the deep embedded validation risk (You et al. 2019, eq. 8-10)
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+RULES = ("source-accuracy", "entropy", "information-maximisation", "snd", "bnm", "class-cluster", "dev")
+"""The rules of this module, by the names that users write."""
+
+_TEMPERATURE = 0.05
+_BLOCK = 1024
+
+
+def label_free(features: Tensor, logits: Tensor) -> dict[str, float]:
+    """Return the scores that a target's features (N, F) and logits (N, K) give by themselves, by rule."""
+    return {
+        "entropy": entropy(logits),
+        "information-maximisation": information_maximisation(logits),
+        "snd": snd(logits),
+        "bnm": bnm(logits),
+        "class-cluster": class_cluster(features, logits),
+    }
+
+
+def entropy(logits: Tensor) -> float:
+    """Return minus the mean entropy of the predictions, in nats; `logits` (N, K)."""
+    return float((logits.softmax(1) * logits.log_softmax(1)).sum(1).mean())
+
+
+def information_maximisation(logits: Tensor) -> float:
+    """Return the entropy of the mean prediction minus the mean entropy, in nats; `logits` (N, K)."""
+    mean = logits.softmax(1).mean(0)
+    return float(-torch.xlogy(mean, mean).sum()) + entropy(logits)
+
+
+def bnm(logits: Tensor) -> float:
+    """Return the nuclear norm of the predictions over N; `logits` (N, K)."""
+    return float(torch.linalg.matrix_norm(logits.softmax(1), "nuc")) / len(logits)
+
+
+def snd(logits: Tensor) -> float:
+    """Return the soft neighbourhood density of the predictions, in nats; `logits` (N, K). Of a single image it is 0.
+
+    Each image's cosine similarities to all others, over a temperature of 0.05, go through a softmax; the mean entropy of
+    these distributions is high where every image has many near neighbours.
+    """
+    unit = F.normalize(logits.softmax(1), dim=1)
+    if len(unit) < 2:
+        return 0.0
+    total = 0.0
+    for start in range(0, len(unit), _BLOCK):
+        near = unit[start : start + _BLOCK] @ unit.T / _TEMPERATURE
+        rows = torch.arange(len(near), device=near.device)
+        near[rows, rows + start] = -torch.inf  # nobody is a neighbour of itself
+        p = near.softmax(1)
+        total -= float(torch.xlogy(p, p).sum())
+    return total / len(unit)
+
+
+def class_cluster(features: Tensor, logits: Tensor) -> float:
+    """Return the adjusted mutual information of the predicted classes and k-means clusters of the features.
+
+    As many clusters as classes, begun at the mean features of the predicted classes (of a class that is never predicted, at
+    0), so that nothing is drawn at random. `features` (N, F), `logits` (N, K).
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.metrics import adjusted_mutual_info_score
+    from threadpoolctl import threadpool_limits
+
+    k = logits.shape[1]
+    if len(features) < k:
+        return 0.0
+    predicted = logits.argmax(1)
+    chosen = F.one_hot(predicted, k).float()
+    centres = (chosen.T @ features.float()) / chosen.sum(0).clamp(min=1)[:, None]
+    # One thread: the order of its sums is part of the result.
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different features than classes: few clusters, then
+        clusters = KMeans(k, init=centres.cpu().numpy(), n_init=1).fit_predict(features.float().cpu().numpy())
+    return float(adjusted_mutual_info_score(predicted.cpu().numpy(), clusters))
+
+
+def dev(source: Tensor, validation: Tensor, losses: Tensor, target: Tensor) -> float:
+    """Return minus the deep embedded validation risk: the source's validation loss, weighted to look like the target.
+
+    w = (N_s / N_t) * d(target | f) / d(source | f), by a logistic domain classifier d on features;
+    risk = mean(w l) + eta mean(w) - eta, with eta = -cov(w l, w) / var(w).
+
+    Args:
+        source: features of training images of the sources, (N_s, F).
+        validation: features of their validation images, (N, F).
+        losses: cross-entropy of those, (N,).
+        target: features of the target's images, (N_t, F).
+    """
+    weights = _density_ratio(*(t.float().cpu().numpy() for t in (source, target, validation)))
+    weighted = weights * losses.float().cpu().numpy()
+    variance = float(np.var(weights, ddof=1)) if len(weights) > 1 else 0.0
+    if variance == 0:
+        return -float(weighted.mean())
+    eta = -float(np.cov(weighted, weights)[0, 1]) / variance
+    return -(float(weighted.mean()) + eta * float(weights.mean()) - eta)
+
+
+def _density_ratio(source: NDArray[np.float32], target: NDArray[np.float32], at: NDArray[np.float32]) -> NDArray[np.float64]:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
+
+    domain = np.r_[np.ones(len(source)), np.zeros(len(target))]
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200))
+    with threadpool_limits(1):
+        classifier.fit(np.concatenate([source, target]), domain)
+    odds: NDArray[np.float64] = np.exp(-classifier.decision_function(at))
+    return odds * (len(source) / len(target))
