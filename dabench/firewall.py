@@ -18,12 +18,11 @@ Grant = dict[str, Any]
 
 
 def grant_source(prepared: Prepared) -> Grant:
-    """Return what a run may open of a source: the training images, labels and groups."""
-    grant: Grant = {
-        "name": prepared.name,
-        "images": str(prepared.path("train", "images")),
-        "labels": str(prepared.path("train", "labels")),
-    }
+    """Return what a run may open of a source: the training images, labels and groups, and the validation images and labels."""
+    grant: Grant = {"name": prepared.name}
+    for part in ("images", "labels"):
+        grant[part] = str(prepared.path("train", part))
+        grant[f"val-{part}"] = str(prepared.path("val", part))
     if prepared.has_groups("train"):
         grant["groups"] = str(prepared.path("train", "groups"))
     return grant
@@ -47,6 +46,11 @@ def grant_target(prepared: Prepared, access: Access, shots: int | str, seed: int
         at = choose_shots(labels, prepared.classes, "all" if access == "full" else shots, seed, prepared.name)
         grant["shots"] = {"at": at.tolist(), "labels": labels[at].tolist()}
     return grant
+
+
+def grant_scored(prepared: Prepared) -> str:
+    """Return what a run may open to score its checkpoints for a target: the path of the validation images."""
+    return str(prepared.path("val", "images"))
 
 
 def grant_test(prepared: Prepared) -> str:

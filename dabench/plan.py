@@ -16,7 +16,7 @@ from dabench.data.cache import Prepared, Say
 from dabench.data.prepared import prepare, reshaped
 from dabench.digests import code_digest, digest
 from dabench.errors import DataError, SpecError
-from dabench.firewall import grant_source, grant_target, grant_test, labels_used
+from dabench.firewall import grant_scored, grant_source, grant_target, grant_test, labels_used
 from dabench.places import cache_folder
 from dabench.protocols import Adapter, Augment, Backbone, Dataset
 from dabench.registry import Registry
@@ -113,6 +113,8 @@ class Plan:
             "sources": [grant_source(self.prepared[s]) for s in run.sources],
             "target": target,
             "tests": {t: grant_test(self.prepared[t]) for t in run.tests},
+            # A pretraining may be tested on any of its sets, so it is scored for each of them.
+            "scored": {t: grant_scored(self.prepared[t]) for t in ([run.target] if run.target else run.tests)},
             "test_digests": self.test_digests(run),
             "parent": run.parent,
         }

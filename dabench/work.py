@@ -23,6 +23,7 @@ from dabench.network import Network, build_network, load_network, save_network
 from dabench.plan import SUPERVISED
 from dabench.protocols import Adapter, Augment
 from dabench.registry import Registry
+from dabench.scoring import Scores
 from dabench.settings import Test, Train
 from dabench.store import Store
 from dabench.train import Trainer
@@ -42,7 +43,13 @@ def execute(job: Mapping[str, Any], store: Store, registry: Registry) -> None:
     with reproducible(train.threads, job["seed"]):
         augmenter = Augmenter(build(Augment, job["augment"]), job["size"], job["size"], device)
         predictions = _Predictions(job, augmenter, test, train.precision)
-        trainer = Trainer(train, augmenter, device, job["seed"], predictions.take)
+        scores = Scores(job, augmenter, test, train.precision)
+
+        def checkpoint(net: Network, step: int) -> None:
+            predictions.take(net, step)
+            scores.take(net)
+
+        trainer = Trainer(train, augmenter, device, job["seed"], checkpoint)
         backbone = registry.make("backbone", *job["backbone"])
         net = build_network(
             backbone,
@@ -53,7 +60,7 @@ def execute(job: Mapping[str, Any], store: Store, registry: Registry) -> None:
         ).to(device)
         try:
             net = _train(job, net, trainer, store, registry)
-            predictions.take(net, trainer.trace.steps)
+            checkpoint(net, trainer.trace.steps)
         except DivergedError as e:
             what = "adapting" if job["target"] else "training"
             raise DivergedError(f"{job['name']}: while {what}, {e}") from None
@@ -70,10 +77,12 @@ def execute(job: Mapping[str, Any], store: Store, registry: Registry) -> None:
         "classes": job["classes"],
         "steps": trainer.trace.steps,
         "checkpoints": predictions.steps,
+        "scores": scores.found,
         "losses": trainer.trace.losses,
         "seconds": {
             "train": round(trainer.trace.train_seconds, 3),
             "test": round(predictions.seconds, 3),
+            "score": round(scores.seconds, 3),
             "total": round(time.perf_counter() - started, 3),
         },
         "environment": environment(device, low_precision(train.precision, device)),
