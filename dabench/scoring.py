@@ -19,6 +19,7 @@ from dabench import validators
 from dabench.data.augment import Augmenter
 from dabench.evaluate import outputs
 from dabench.network import Network
+from dabench.selection import VALIDATORS
 from dabench.settings import Test
 
 SCORED = 2000
@@ -37,7 +38,7 @@ class Scores:
         self._sources = [(_mapped(s["images"])[:SCORED], _mapped(s["val-images"]), _mapped(s["val-labels"])) for s in job["sources"]]
         self._targets = {name: _mapped(path)[:SCORED] for name, path in job["scored"].items()}
         self._with = (augmenter, test, precision)
-        self.found: dict[str, dict[str, list[float]]] = {t: {rule: [] for rule in validators.RULES} for t in self._targets}
+        self.found: dict[str, dict[str, list[float]]] = {t: {rule: [] for rule in VALIDATORS} for t in self._targets}
         self.seconds = 0.0
 
     def take(self, net: Network) -> None:

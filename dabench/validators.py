@@ -22,9 +22,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-RULES = ("source-accuracy", "entropy", "information-maximisation", "snd", "bnm", "class-cluster", "dev")
-"""The rules of this module, by the names that users write."""
-
 _TEMPERATURE = 0.05
 _BLOCK = 1024
 
