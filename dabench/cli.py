@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dabench import __version__
 from dabench.errors import DabenchError, SpecError, StoreError
 from dabench.protocols import KINDS
+from dabench.selection import RULES
 
 if TYPE_CHECKING:
     from dabench.data.cache import Prepared
@@ -128,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("runs", help="the folder that dabench sweep wrote, such as runs/quick")
     sub.add_argument("--format", choices=("json", "md", "csv", "tex"), help="print this to standard output, and nothing else")
     sub.add_argument("--metric", default="accuracy", help="accuracy, balanced-accuracy, macro-f1, recall:CLASS")
-    sub.add_argument("--select", default="last", metavar="RULE", help="which checkpoint of each run counts: last")
+    sub.add_argument("--select", default="last", metavar="RULE", help=f"which checkpoint of each run counts: {', '.join(RULES)}")
 
     sub = verb("compare", _compare, "a sweep's numbers beside a committed table")
     sub.add_argument("runs", help="the folder that dabench sweep wrote")
@@ -362,7 +363,7 @@ def _report(a: argparse.Namespace) -> int:
         return _DONE
     from dabench.reporting.terminal import print_matrix
 
-    print_matrix(matrix, _console())
+    print_matrix(matrix, _console(), rules=True)
     print(f"\nReport: {Path(a.runs) / 'report'}/")
     return _DONE
 

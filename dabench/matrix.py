@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.by_group import GroupCell, by_group
+from dabench.checkpoints import Chosen, what_rules_choose
 from dabench.digests import digest
 from dabench.metrics import Metric, confusions, find_metric
 from dabench.parts import divided
@@ -72,6 +73,7 @@ class Matrix:
     Attributes:
         groups: the cells by attribute of their test images.
         left_out: test set -> attribute -> why there are no results by it.
+        rules: what each rule would have chosen, by accuracy; empty where runs stored no scores.
     """
 
     sweep: Mapping[str, Any]
@@ -83,6 +85,7 @@ class Matrix:
     gains: list[Gain]
     groups: list[GroupCell]
     left_out: Mapping[str, Mapping[str, str]]
+    rules: list[Chosen]
     confusion: Mapping[str, NDArray[np.float64]]
     missing: list[str]
     failed: Mapping[str, str]
@@ -110,6 +113,7 @@ class Matrix:
             "cells": [asdict(c) for c in self.cells],
             "gains": [asdict(g) for g in self.gains],
             "groups": [asdict(g) for g in self.groups],
+            "rules": [asdict(c) for c in self.rules],
         }
 
 
@@ -142,8 +146,8 @@ def read_matrix(store: Store, metric: str = "accuracy", selection: str = "last")
     done = sorted(r.facts["digest"] for r in runs.records.values())
     whole = digest([sweep["digest"], done, {n: f["digest"] for n, f in runs.facts.items()}])
     return Matrix(
-        sweep, metric, selection, classes, runs.facts, cells, gains, groups, left_out, confusion, runs.missing, store.failures(),
-        whole,
+        sweep, metric, selection, classes, runs.facts, cells, gains, groups, left_out, _rules(runs), confusion, runs.missing,
+        store.failures(), whole,
     )  # fmt: skip
 
 
@@ -158,6 +162,20 @@ def _by_group(runs: Predictions, metric: str, measure: Metric) -> tuple[list[Gro
         if reasons:
             left_out[test] = reasons
     return groups, left_out
+
+
+def _rules(runs: Predictions) -> list[Chosen]:
+    """Return what each rule would have chosen for each adapter, on the targets of its tasks."""
+    found = []
+    for adapter, facts in ((name, runs.sweep["adapters"][name]) for name in runs.sweep["sweep"]["adapters"]):
+        method = runs.method(adapter)
+        pairs = []
+        for sources, target in runs.sweep["tasks"]:
+            trained_for = target if facts["adapts"] else None
+            records = [runs.records[method, tuple(sources), trained_for, s] for s in runs.seeds(method, sources, trained_for)]
+            pairs.append([runs.checkpoints(record, target) for record in records])
+        found += what_rules_choose(adapter, pairs)
+    return found
 
 
 def _rows(sweep: Mapping[str, Any]) -> list[tuple[str, tuple[str, ...], str | None, tuple[str, ...]]]:

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.errors import SpecError, StoreError, nearest
+from dabench.checkpoints import Checkpoints
+from dabench.errors import StoreError
+from dabench.selection import ORACLE, check_rule
 from dabench.store import Record, Store, TestSet
-
-SELECTIONS = ("last",)
-"""Rules that choose one of a run's checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,7 @@ class Predictions:
     """The runs of a store, found once: predicted classes of each, by what was run."""
 
     def __init__(self, store: Store, sweep: Mapping[str, Any], selection: str) -> None:
-        if selection not in SELECTIONS:
-            raise SpecError(f"unknown selection '{selection}'{nearest(selection, SELECTIONS)}; known: {', '.join(SELECTIONS)}")
+        check_rule(selection)
         self.sweep, self.selection = sweep, selection
         self.tests: dict[str, TestSet] = {n: store.dataset(n) for n in sweep["sweep"]["datasets"]}
         self.facts = {n: dict(test.facts) for n, test in self.tests.items()}
@@ -69,14 +67,34 @@ class Predictions:
     def predicted(
         self, method: str, sources: Sequence[str], target: str | None, test: str, seeds: Sequence[int]
     ) -> NDArray[np.int64]:
-        """Return the predicted classes, (S, N) int64."""
-        rows = []
-        for seed in seeds:
-            logits = self.records[method, tuple(sources), target, seed].logits(test)
-            if logits.shape[1] != len(self.tests[test].labels):
-                raise StoreError(f"predictions on '{test}' do not fit its test labels; run the sweep again with --redo")
-            rows.append(np.asarray(logits[-1]).argmax(1))
-        return np.stack(rows).astype(np.int64)
+        """Return the predicted classes, (S, N) int64, of the checkpoint that the rule chooses of each run.
+
+        A network that was adapted is chosen for its target, whatever it is tested on; one that was not, for `test`.
+        """
+        records = [self.records[method, tuple(sources), target, seed] for seed in seeds]
+        at = [self._chosen(record, target or test) for record in records]
+        return np.stack([self._logits(r, test)[i].argmax(1) for r, i in zip(records, at, strict=True)]).astype(np.int64)
+
+    def _chosen(self, record: Record, target: str) -> int:
+        if self.selection == "last":
+            return -1
+        needs_accuracy = self.selection == ORACLE
+        return self.checkpoints(record, target, accuracy=needs_accuracy).choose(self.selection)
+
+    def checkpoints(self, record: Record, target: str, *, accuracy: bool = True) -> Checkpoints:
+        """Return a run's checkpoints as one of its targets sees them; without `accuracy` no test label is looked at."""
+        facts, found = record.facts, np.zeros(len(record.facts["checkpoints"]))
+        if accuracy:
+            right = np.asarray(self._logits(record, target)).argmax(2) == self.tests[target].labels
+            found = right.mean(1)
+        return Checkpoints(facts["name"], facts.get("scores", {}).get(target, {}), found)
+
+    def _logits(self, record: Record, test: str) -> NDArray[np.float32]:
+        """Return the logits of every checkpoint, (C, N, K), memory-mapped."""
+        logits = record.logits(test)
+        if logits.shape[1] != len(self.tests[test].labels):
+            raise StoreError(f"predictions on '{test}' do not fit its test labels; run the sweep again with --redo")
+        return logits
 
     def labels(self, method: str, sources: Sequence[str], target: str | None, seed: int) -> str:
         """Return how many target labels a run saw."""

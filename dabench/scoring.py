@@ -35,7 +35,9 @@ class Scores:
     """
 
     def __init__(self, job: Mapping[str, Any], augmenter: Augmenter, test: Test, precision: str) -> None:
-        self._sources = [(_mapped(s["images"])[:SCORED], _mapped(s["val-images"]), _mapped(s["val-labels"])) for s in job["sources"]]
+        self._sources = [
+            (_mapped(s["images"])[:SCORED], _mapped(s["val-images"]), _mapped(s["val-labels"])) for s in job["sources"]
+        ]
         self._targets = {name: _mapped(path)[:SCORED] for name, path in job["scored"].items()}
         self._with = (augmenter, test, precision)
         self.found: dict[str, dict[str, list[float]]] = {t: {rule: [] for rule in VALIDATORS} for t in self._targets}

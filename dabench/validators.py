@@ -6,10 +6,10 @@ labels, too. N images, F features, K classes; p are the softmax probabilities (N
     source-accuracy           accuracy on the validation split of the sources
     entropy                   mean of sum_k p log p: confident predictions (Morerio et al. 2018)
     information-maximisation  the entropy of the mean prediction minus the mean entropy (Shi and Sha 2012)
-    snd                       soft neighbourhood density: mean entropy of the softmax of similarities (Saito et al. 2021, eq. 3-5)
-    bnm                       batch nuclear norm of p over N (Cui et al. 2020, eq. 8)
-    class-cluster             adjusted mutual information of predictions and k-means clusters of the features (Musgrave et al. 2021)
-    dev                       minus the deep embedded validation risk (You et al. 2019, eq. 8-10)
+    snd                       soft neighbourhood density: mean entropy of the softmax of similarities (Saito et al. 2021)
+    bnm                       batch nuclear norm of p over N (Cui et al. 2020)
+    class-cluster             adjusted mutual information of predictions and k-means clusters of features (Musgrave et al. 2021)
+    dev                       minus the deep embedded validation risk (You et al. 2019), in full below
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from dabench.matrix import Matrix
 from dabench.reporting.groups import RULE, group_notes, group_tables
+from dabench.reporting.rules import NOTES, rules_tables
 from dabench.reporting.tables import Table, caption, cell_rows, classes_text, gains_table, matrix_tables, unfinished
 
 FORMATS = ("json", "md", "csv", "tex")
@@ -51,11 +52,21 @@ def _groups_md(matrix: Matrix) -> list[str]:
     return [*tables, *(escape_md(line) for line in group_notes(matrix))]
 
 
+def rules_md(matrix: Matrix) -> str:
+    """Return what each selection rule would have chosen as Markdown."""
+    return "\n\n".join(["# Selection of checkpoints", escape_md(caption(matrix)), *_rules_md(matrix)]) + "\n"
+
+
+def _rules_md(matrix: Matrix) -> list[str]:
+    tables = zip(rules_tables(matrix), NOTES, strict=False)
+    return [part for table, note in tables for part in (f"## {escape_md(table.title)}", markdown(table), escape_md(note))]
+
+
 def to_md(matrix: Matrix) -> str:
-    """Return matrices, gains and results by group as Markdown."""
+    """Return matrices, gains, results by group and the selection rules as Markdown."""
     table = gains_table(matrix)
-    groups = "".join(f"\n{part}\n" for part in _groups_md(matrix))
-    return f"{matrix_md(matrix)}\n## {table.title}\n\n{markdown(table)}\n{groups}"
+    rest = "".join(f"\n{part}\n" for part in (*_groups_md(matrix), *_rules_md(matrix)))
+    return f"{matrix_md(matrix)}\n## {table.title}\n\n{markdown(table)}\n{rest}"
 
 
 def matrix_csv(matrix: Matrix) -> str:
@@ -79,6 +90,11 @@ def groups_csv(matrix: Matrix) -> str:
     return _csv(*_with_classes(matrix, *cell_rows(matrix.groups)))
 
 
+def rules_csv(matrix: Matrix) -> str:
+    """Return one line for each adapter and rule."""
+    return _csv(*cell_rows(matrix.rules))
+
+
 def matrix_tex(matrix: Matrix) -> str:
     """Return the matrices as LaTeX tables for the booktabs package."""
     return "\n".join(latex(t, f"{t.title}. {caption(matrix)}") for t in matrix_tables(matrix))
@@ -95,6 +111,12 @@ def groups_tex(matrix: Matrix) -> str:
     return "\n".join(latex(t, f"{t.title}. {caption(matrix)} {RULE}") for t in group_tables(matrix))
 
 
+def rules_tex(matrix: Matrix) -> str:
+    """Return what each selection rule would have chosen as LaTeX tables for the booktabs package."""
+    tables = zip(rules_tables(matrix), NOTES, strict=False)
+    return "\n".join(latex(t, f"{t.title}. {note} Digest {matrix.digest[:12]}.") for t, note in tables)
+
+
 def one_text(matrix: Matrix, form: str) -> str:
     """Return a report as one text in a format of FORMATS."""
     if form == "json":
@@ -103,7 +125,8 @@ def one_text(matrix: Matrix, form: str) -> str:
         return to_md(matrix)
     if form == "csv":
         return matrix_csv(matrix)
-    return "\n".join([matrix_tex(matrix), gains_tex(matrix), *([groups_tex(matrix)] if matrix.groups else [])])
+    rest = [*([groups_tex(matrix)] if matrix.groups else []), *([rules_tex(matrix)] if matrix.rules else [])]
+    return "\n".join([matrix_tex(matrix), gains_tex(matrix), *rest])
 
 
 def markdown(table: Table) -> str:

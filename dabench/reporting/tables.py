@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dabench.by_group import GroupCell
+from dabench.checkpoints import Chosen
 from dabench.matrix import Cell, Gain, Matrix
+from dabench.selection import ORACLE
 
 EMPTY = "-"
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
@@ -92,7 +94,7 @@ def caption(matrix: Matrix) -> str:
     return (
         f"{matrix.metric.replace('-', ' ').capitalize()} in % on the test split, mean of {seeds} "
         f"seed{'s' if seeds != 1 else ''}, with 95 % bootstrap intervals over {units}. "
-        f"Backbone {matrix.sweep['backbone']['name']}; checkpoint chosen by '{matrix.selection}'; "
+        f"Backbone {matrix.sweep['backbone']['name']}; {chosen_by(matrix.selection)}; "
         f"{_shots(sweep['shots'])} for few-shot adapters; digest {matrix.digest[:12]}."
         + (f" Classes: {kept}." if (kept := classes_text(matrix)) else "")
         + "".join(f" {f['label']}: {dropped_text(f['dropped'])}." for f in matrix.datasets.values() if f.get("dropped"))
@@ -111,6 +113,12 @@ def classes_text(matrix: Matrix) -> str:
         return ""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return "; ".join([", ".join(names[:_SHOWN]) + more, *renamed])
+
+
+def chosen_by(rule: str) -> str:
+    """Say which checkpoint of each run counts; of the oracle, that it looked at target labels."""
+    by_labels = " ON TARGET TEST LABELS (a bound, no result)" if rule == ORACLE else ""
+    return f"checkpoint chosen by '{rule}'{by_labels}"
 
 
 def dropped_text(dropped: Mapping[str, Any]) -> str:
@@ -138,7 +146,9 @@ def unfinished(matrix: Matrix) -> list[str]:
     return lines
 
 
-def cell_rows(cells: Sequence[Cell] | Sequence[Gain] | Sequence[GroupCell]) -> tuple[list[str], list[list[str]]]:
+def cell_rows(
+    cells: Sequence[Cell] | Sequence[Gain] | Sequence[GroupCell] | Sequence[Chosen],
+) -> tuple[list[str], list[list[str]]]:
     """Return the long form of cells, gains or results by group: column names, and one row each."""
     rows: list[Mapping[str, Any]] = [vars(c) for c in cells]
     columns = list(rows[0]) if rows else []

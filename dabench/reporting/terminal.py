@@ -17,11 +17,12 @@ from dabench.engines.queue import Event
 from dabench.matrix import Matrix
 from dabench.plan import Run
 from dabench.reporting.groups import group_notes, group_tables
+from dabench.reporting.rules import NOTES, rules_tables
 from dabench.reporting.tables import Table, caption, gains_table, matrix_tables, unfinished
 
 
-def print_matrix(matrix: Matrix, console: Console) -> None:
-    """Print the cross matrix of each adapter, the gains, and what is missing."""
+def print_matrix(matrix: Matrix, console: Console, *, rules: bool = False) -> None:
+    """Print the cross matrix of each adapter, the gains, what is missing, and with `rules` what each rule would have chosen."""
     sweep = matrix.sweep["sweep"]
     console.print(f"\n[bold]{escape(sweep['title'] or sweep['name'])}[/bold]")
     console.print(escape(caption(matrix)))
@@ -31,6 +32,10 @@ def print_matrix(matrix: Matrix, console: Console) -> None:
             print_table(table, console)
     for line in group_notes(matrix):
         console.print(escape(line))
+    for rule_table, note in zip(rules_tables(matrix) if rules else [], NOTES, strict=False):
+        console.print()
+        print_table(rule_table, console)
+        console.print(escape(note))
     for line in unfinished(matrix):
         console.print(f"[yellow]{escape(line)}[/yellow]")
 

@@ -14,9 +14,10 @@ from dabench.store import Store, write_text
 def write_report(matrix: Matrix, store: Store) -> Path:
     """Write results.json, the tables as Markdown, CSV and LaTeX, and the confusion matrices as pictures.
 
-    Where there are no results by group, groups.md|csv|tex of an earlier report are removed.
+    Where there are no results by group or by rule, groups.md|csv|tex and rules.md|csv|tex of an earlier report are removed.
 
-    Another metric than accuracy gets a folder of its own in the report folder, and overwrites nothing.
+    Another metric than accuracy, or another rule than the last checkpoint, gets a folder of its own in the report folder, and
+    overwrites nothing.
 
     Raises:
         StoreError: the report folder cannot be written.
@@ -34,14 +35,16 @@ def write_report(matrix: Matrix, store: Store) -> Path:
         "gains.tex": formats.gains_tex(matrix),
     }
     groups = {"groups.md": formats.groups_md, "groups.csv": formats.groups_csv, "groups.tex": formats.groups_tex}
-    if matrix.groups:
-        texts |= {name: text(matrix) for name, text in groups.items()}
-    folder = store.report if matrix.metric == "accuracy" else store.report / re.sub(r"[^A-Za-z0-9.-]", "-", matrix.metric)
+    rules = {"rules.md": formats.rules_md, "rules.csv": formats.rules_csv, "rules.tex": formats.rules_tex}
+    for rows, forms in ((matrix.groups, groups), (matrix.rules, rules)):
+        texts |= {name: text(matrix) for name, text in forms.items()} if rows else {}
+    own = [word for word, usual in ((matrix.metric, "accuracy"), (matrix.selection, "last")) if word != usual]
+    folder = store.report / re.sub(r"[^A-Za-z0-9.-]", "-", "-".join(own)) if own else store.report
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             write_text(folder / name, text)
-        for name in groups.keys() - texts.keys():
+        for name in (groups | rules).keys() - texts.keys():
             (folder / name).unlink(missing_ok=True)
         draw_confusions(matrix, folder / "confusion")
     except OSError as e:
