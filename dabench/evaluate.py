@@ -1,10 +1,13 @@
-"""Logits of a network over a split."""
+"""What a network says of a split: its logits, and its features."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dabench.data.augment import Augmenter, as_floats
 from dabench.device import low_precision
@@ -27,17 +30,35 @@ def logits(net: Network, images: NDArray[np.uint8], augmenter: Augmenter, test: 
     Raises:
         DivergedError: a logit is not a finite number.
     """
+
+    def look(batch: Tensor) -> Tensor:
+        if test.crops == 10:
+            return torch.stack([net(as_floats(crop)) for crop in augmenter.ten(batch)]).mean(0)
+        result: Tensor = net(as_floats(augmenter.test(batch)))
+        return result
+
+    return np.asarray(_over(net, images, look, test.batch, precision).numpy(), dtype=np.float32)
+
+
+def outputs(net: Network, images: NDArray[np.uint8], augmenter: Augmenter, test: Test, precision: str) -> tuple[Tensor, Tensor]:
+    """Return the features (N, F) and logits (N, K) of the centre crop of every image, float32 on the CPU; as `logits` else."""
+
+    def look(batch: Tensor) -> Tensor:
+        features = net.features(as_floats(augmenter.test(batch)))
+        return torch.cat([features, net.classify(features)], dim=1)
+
+    found, classes = _over(net, images, look, test.batch, precision), net.head.out_features
+    return found[:, :-classes], found[:, -classes:]
+
+
+def _over(net: Network, images: NDArray[np.uint8], look: Callable[[Tensor], Tensor], size: int, precision: str) -> Tensor:
+    """Return `look` of every image, (N, anything) float32 on the CPU, `size` images at a time."""
     device = device_of(net)
     net.eval()
-    low = low_precision(precision, device)
     result = torch.empty(0)
-    with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=low):
-        for start in range(0, len(images), test.batch):
-            batch = torch.from_numpy(np.array(images[start : start + test.batch])).to(device)
-            if test.crops == 10:
-                found = torch.stack([net(as_floats(crop)) for crop in augmenter.ten(batch)]).mean(0)
-            else:
-                found = net(as_floats(augmenter.test(batch)))
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=low_precision(precision, device)):
+        for start in range(0, len(images), size):
+            found = look(torch.from_numpy(np.array(images[start : start + size])).to(device))
             if start == 0:
                 # One piece of memory for all. Small pieces that are kept, one a batch, come to lie in what the batch leaves
                 # free; the next batch then finds no room there, and the heap grows by a batch each time.
@@ -45,4 +66,4 @@ def logits(net: Network, images: NDArray[np.uint8], augmenter: Augmenter, test: 
             result[start : start + len(found)] = found
     if not bool(torch.isfinite(result).all()):
         raise DivergedError('the network gives values that are not numbers; try a smaller train.lr, or clip = "norm"')
-    return np.asarray(result.cpu().numpy(), dtype=np.float32)
+    return result.float().cpu()

@@ -83,11 +83,9 @@ class Predictions:
 
     def checkpoints(self, record: Record, target: str, *, accuracy: bool = True) -> Checkpoints:
         """Return a run's checkpoints as one of its targets sees them; without `accuracy` no test label is looked at."""
-        facts, found = record.facts, np.zeros(len(record.facts["checkpoints"]))
-        if accuracy:
-            right = np.asarray(self._logits(record, target)).argmax(2) == self.tests[target].labels
-            found = right.mean(1)
-        return Checkpoints(facts["name"], facts.get("scores", {}).get(target, {}), found)
+        logits = self._logits(record, target)
+        right = (logits.argmax(2) == self.tests[target].labels).mean(1) if accuracy else np.zeros(len(logits))
+        return Checkpoints(record.facts["name"], record.facts.get("scores", {}).get(target, {}), right)
 
     def _logits(self, record: Record, test: str) -> NDArray[np.float32]:
         """Return the logits of every checkpoint, (C, N, K), memory-mapped."""

@@ -16,11 +16,15 @@ from numpy.typing import NDArray
 
 from dabench.digests import digest
 from dabench.plan import SUPERVISED, Run
+from dabench.selection import VALIDATORS
 from dabench.spec import Sweep
 from dabench.store import Store
 
 CLASSES = ("x", "y", "z")
 LABELS = (0, 0, 0, 0, 1, 1, 1, 2, 2, 2)
+
+SCORES = {rule: [0.1, 0.2] for rule in VALIDATORS} | {"entropy": [0.2, 0.1], "dev": [0.0, 0.0]}
+"""Of the two checkpoints: most rules choose the last, entropy the first, and dev cannot tell them apart."""
 
 Wrong = Callable[[Run, str], int]
 """A run and a test set -> how many of its images the run predicts wrong."""
@@ -142,6 +146,7 @@ class Fabrication:
             "digest": run.digest,
             "parent": run.parent,
             "tests": {t: digest(t) for t in run.tests},
+            "scores": {t: dict(SCORES) for t in ([run.target] if run.target else run.tests)},
             "seconds": {"train": 1.0, "test": 0.5, "total": 1.5},
             "environment": {
                 "dabench": "0.1.0",

@@ -120,7 +120,7 @@ def sweep(tmp_path: Path) -> Tiny:
 def test_no_job_names_a_labels_file_but_those_of_its_sources(sweep: Tiny) -> None:
     for run in sweep.plan.runs:
         named = json.dumps(sweep.plan.job(run))
-        allowed = [str(sweep.plan.prepared[s].path("train", "labels")) for s in run.sources]
+        allowed = [str(sweep.plan.prepared[s].path(split, "labels")) for s in run.sources for split in ("train", "val")]
         for path in allowed:
             named = named.replace(path, "")
         assert "labels.npy" not in named
@@ -158,10 +158,20 @@ def test_another_seed_gets_other_shots(sweep: Tiny) -> None:
     assert one != other
 
 
-def test_a_source_is_granted_its_training_split_alone(sweep: Tiny) -> None:
+def test_a_source_is_granted_its_training_and_validation_split_alone(sweep: Tiny) -> None:
     grant = grant_source(sweep.plan.prepared["bright"])
     names = {part: Path(path).name for part, path in grant.items() if part != "name"}
-    assert names == {"images": "train-images.npy", "labels": "train-labels.npy", "groups": "train-groups.npy"}
+    assert names == {
+        "images": "train-images.npy", "labels": "train-labels.npy", "groups": "train-groups.npy",
+        "val-images": "val-images.npy", "val-labels": "val-labels.npy",
+    }  # fmt: skip
+
+
+def test_to_be_scored_a_target_gives_its_validation_images_alone(sweep: Tiny) -> None:
+    for run in sweep.plan.runs:
+        scored = sweep.plan.job(run)["scored"]
+        assert set(scored) == ({run.target} if run.target else set(run.tests))
+        assert {Path(path).name for path in scored.values()} == {"val-images.npy"}
 
 
 def test_of_a_test_split_the_images_alone_are_granted(sweep: Tiny) -> None:

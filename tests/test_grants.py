@@ -30,12 +30,13 @@ def file(prepared: Prepared, part: str, split: str = "train") -> str:
 def test_of_a_source_images_labels_and_groups_of_the_training_split(prepared: Prepared) -> None:
     assert grant_source(prepared) == {
         "name": "x", "images": file(prepared, "images"), "labels": file(prepared, "labels"), "groups": file(prepared, "groups"),
+        "val-images": file(prepared, "images", "val"), "val-labels": file(prepared, "labels", "val"),
     }  # fmt: skip
 
 
 def test_of_a_source_without_groups_no_groups(tmp_path: Path) -> None:
     prepared = prepare(toy(), tmp_path / "raw", tmp_path / "cache", say=lambda _: None)
-    assert set(grant_source(prepared)) == {"name", "images", "labels"}
+    assert set(grant_source(prepared)) == {"name", "images", "labels", "val-images", "val-labels"}
 
 
 def test_of_a_test_split_the_images_alone(prepared: Prepared) -> None:

@@ -32,6 +32,9 @@ FILES = {
     "groups.md": formats.groups_md,
     "groups.csv": formats.groups_csv,
     "groups.tex": formats.groups_tex,
+    "rules.md": formats.rules_md,
+    "rules.csv": formats.rules_csv,
+    "rules.tex": formats.rules_tex,
 }
 HOSTILE = {
     "pipe": "a|b",
