@@ -356,3 +356,28 @@ def test_reading_a_matrix_leaves_the_store_as_it_was(tmp_path: Path) -> None:
 
 def test_cells_are_plain_values(matrix: Matrix) -> None:
     assert json.loads(json.dumps([asdict(c) for c in matrix.cells])) == [asdict(c) for c in matrix.cells]
+
+
+def test_a_rule_reads_the_same_store_at_other_checkpoints(tmp_path: Path) -> None:
+    # By the fabrication's scores, entropy chooses the first checkpoint, at which every image is wrong.
+    store = two_sets().write(tmp_path / "s")
+    means = {rule: {c.mean for c in read_matrix(store, selection=rule).cells} for rule in ("last", "snd", "oracle", "entropy")}
+    assert means["last"] == means["snd"] == means["oracle"] != {0.0}
+    assert means["entropy"] == {0.0}
+
+
+def test_every_cell_and_the_results_name_the_rule(tmp_path: Path) -> None:
+    results = read_matrix(two_sets().write(tmp_path / "s"), selection="entropy").as_dict()
+    assert {cell["selection"] for cell in results["cells"]} == {results["selection"]} == {"entropy"}
+
+
+def test_what_each_rule_would_have_chosen_is_the_same_whatever_rule_is_reported(tmp_path: Path) -> None:
+    store = two_sets().write(tmp_path / "s")
+    last, entropy = read_matrix(store).rules, read_matrix(store, selection="entropy").rules
+    assert last == entropy
+    assert [c.below_oracle for c in last if c.adapter == "adabn" and c.rule == "entropy"] == [65.0]
+
+
+def test_an_unknown_rule_is_an_error_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"unknown selection 'best'; .*known: last, source-accuracy"):
+        read_matrix(two_sets().write(tmp_path / "s"), selection="best")

@@ -17,7 +17,10 @@ def test_a_report_is_the_files_that_the_readme_names(tmp_path: Path) -> None:
     store = two_sets(seeds=1).write(tmp_path / "s")
     write_report(read_matrix(store), store)
     files = {f.relative_to(store.report).as_posix() for f in store.report.rglob("*") if f.suffix != ".png" and f.is_file()}
-    assert files == {"results.json", "matrix.md", "matrix.csv", "matrix.tex", "gains.md", "gains.csv", "gains.tex"}
+    assert files == {
+        "results.json",
+        *(f"{table}.{form}" for table in ("matrix", "gains", "rules") for form in ("md", "csv", "tex")),
+    }
     assert len(list((store.report / "confusion").glob("*.png"))) == 12
     assert json.loads((store.report / "results.json").read_text())["cells"]
 
@@ -41,6 +44,13 @@ def test_files_of_results_by_group_that_there_are_no_more_are_removed(tmp_path: 
     write_report(read_matrix(store), store)
     assert not list(store.report.glob("groups.*"))
     assert (store.report / "mine.txt").is_file()
+
+
+def test_another_rule_reports_into_a_folder_of_its_own(tmp_path: Path) -> None:
+    store = two_sets(seeds=1).write(tmp_path / "s")
+    write_report(read_matrix(store, "macro-f1", "oracle"), store)
+    assert [p.name for p in store.report.iterdir()] == ["macro-f1-oracle"]
+    assert "ON TARGET TEST LABELS (a bound, no result)" in (store.report / "macro-f1-oracle" / "matrix.md").read_text()
 
 
 def test_a_report_folder_that_was_deleted_is_made_again(tmp_path: Path) -> None:
