@@ -49,8 +49,9 @@ def _calibrated(plan: Plan, run: Run, scratch: Store, registry: Registry) -> flo
     assert record is not None
     facts = record.facts
     full = _full_steps(plan, run) / _STEPS
-    fixed = facts["seconds"]["total"] - facts["seconds"]["train"] - facts["seconds"]["test"]
-    return float(fixed + full * facts["seconds"]["train"] + plan.sweep.train.checkpoints * facts["seconds"]["test"])
+    checked = facts["seconds"]["test"] + facts["seconds"]["score"]
+    fixed = facts["seconds"]["total"] - facts["seconds"]["train"] - checked
+    return float(fixed + full * facts["seconds"]["train"] + plan.sweep.train.checkpoints * checked)
 
 
 def _short(plan: Plan, run: Run) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a run says of each of its checkpoints without a target label: the scores by which a report may choose one.
 
-Scores are computed on validation splits: of each source with its labels, of each target its images alone. Some thousand
+Scores are computed on validation splits: of each source with its labels, of each target its images alone. A thousand
 images settle them; of a larger split the first are taken (prepared splits are in a random order), but `source-accuracy`
 is of all.
 """
@@ -22,8 +22,8 @@ from dabench.network import Network
 from dabench.selection import VALIDATORS
 from dabench.settings import Test
 
-SCORED = 2000
-"""Images of a source's training split, and of a target's validation split, that are scored."""
+SCORED = 1000
+"""Images of each source's training split, and of each target's validation split, that are scored at most."""
 
 
 class Scores:
