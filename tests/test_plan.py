@@ -355,7 +355,7 @@ def test_a_pretrainings_job_names_no_target(plan: MakePlan) -> None:
 def test_no_job_names_a_file_with_labels_other_than_of_its_sources(plan: MakePlan, method: str) -> None:
     made = plan(adapters=["none", method])
     for run in made.runs:
-        of_sources = {str(made.prepared[s].path("train", "labels")) for s in run.sources}
+        of_sources = {str(made.prepared[s].path(split, "labels")) for s in run.sources for split in ("train", "val")}
         assert {t for t in texts(made.job(run)) if "labels" in t} == of_sources
 
 
