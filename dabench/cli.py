@@ -127,7 +127,9 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = verb("report", _report, "matrix and gains of a sweep's output folder; trains nothing")
     sub.add_argument("runs", help="the folder that dabench sweep wrote, such as runs/quick")
-    sub.add_argument("--format", choices=("json", "md", "csv", "tex"), help="print this to standard output, and nothing else")
+    sub.add_argument(
+        "--format", choices=("json", "md", "csv", "tex", "html"), help="print this to standard output, and nothing else"
+    )
     sub.add_argument("--metric", default="accuracy", help="accuracy, balanced-accuracy, macro-f1, recall:CLASS")
     sub.add_argument("--select", default="last", metavar="RULE", help=f"which checkpoint of each run counts: {', '.join(RULES)}")
 
@@ -314,12 +316,13 @@ def _sweep(a: argparse.Namespace) -> int:
         return _FAILED
     print_matrix(matrix, console)
     folder = outcome.store.folder
-    print(f"\n{outcome.done} runs done now, {outcome.there} stood already, {outcome.failed} failed. Report: {folder}/report/")
+    print(f"\n{outcome.done} runs done now, {outcome.there} stood already, {outcome.failed} failed.")
     if outcome.failed:
         print(f"Reasons: {folder}/failed/. Try the failed runs again with: {_again(a)}")
-        return _FAILED
-    print(f"Next: dabench report {folder} --metric balanced-accuracy, or dabench cite {folder}")
-    return _DONE
+    else:
+        print(f"Next: dabench report {folder} --metric balanced-accuracy, or dabench cite {folder}")
+    print(f"Report: {folder}/report/index.html")
+    return _FAILED if outcome.failed else _DONE
 
 
 def _again(a: argparse.Namespace) -> str:
@@ -364,7 +367,9 @@ def _report(a: argparse.Namespace) -> int:
     from dabench.reporting.terminal import print_matrix
 
     print_matrix(matrix, _console(), rules=True)
-    print(f"\nReport: {Path(a.runs) / 'report'}/")
+    from dabench.reporting.write import report_folder
+
+    print(f"\nReport: {report_folder(matrix, matrix.predictions.store) / 'index.html'}")
     return _DONE
 
 

@@ -74,6 +74,7 @@ class Matrix:
         groups: the cells by attribute of their test images.
         left_out: test set -> attribute -> why there are no results by it.
         rules: what each rule would have chosen, by accuracy; empty where runs stored no scores.
+        predictions: the runs that it is of.
     """
 
     sweep: Mapping[str, Any]
@@ -90,6 +91,7 @@ class Matrix:
     missing: list[str]
     failed: Mapping[str, str]
     digest: str
+    predictions: Predictions
 
     def as_dict(self) -> dict[str, Any]:
         """Return results.json: the same for the same runs, whenever and in whatever order they were done."""
@@ -147,7 +149,7 @@ def read_matrix(store: Store, metric: str = "accuracy", selection: str = "last")
     whole = digest([sweep["digest"], done, {n: f["digest"] for n, f in runs.facts.items()}])
     return Matrix(
         sweep, metric, selection, classes, runs.facts, cells, gains, groups, left_out, _rules(runs), confusion, runs.missing,
-        store.failures(), whole,
+        store.failures(), whole, runs,
     )  # fmt: skip
 
 

@@ -37,11 +37,16 @@ class Tested:
 
 
 class Predictions:
-    """The runs of a store, found once: predicted classes of each, by what was run."""
+    """The runs of a store, found once: predicted classes of each, by what was run.
+
+    Attributes:
+        records: (method, sources, target, seed) -> the finished run.
+        missing: names of the runs that do not stand.
+    """
 
     def __init__(self, store: Store, sweep: Mapping[str, Any], selection: str) -> None:
         check_rule(selection)
-        self.sweep, self.selection = sweep, selection
+        self.store, self.sweep, self.selection = store, sweep, selection
         self.tests: dict[str, TestSet] = {n: store.dataset(n) for n in sweep["sweep"]["datasets"]}
         self.facts = {n: dict(test.facts) for n, test in self.tests.items()}
         self.records: dict[tuple[str, tuple[str, ...], str | None, int], Record] = {}

@@ -1,7 +1,7 @@
 """Stores made without training: the predictions are planned, so that every number of a matrix can be checked by hand.
 
 Of N test images the first `wrong` are predicted wrong: accuracy is 1 - wrong / N. The wrong class is the next one. Each run
-has two checkpoints; at the first, every image is wrong.
+has two checkpoints, after steps 10 and 20; at the first, every image is wrong. Losses fall from 1 to 0.05.
 """
 
 from __future__ import annotations
@@ -147,6 +147,9 @@ class Fabrication:
             "parent": run.parent,
             "tests": {t: digest(t) for t in run.tests},
             "scores": {t: dict(SCORES) for t in ([run.target] if run.target else run.tests)},
+            "steps": 20,
+            "checkpoints": [10, 20],
+            "losses": [1 - step / 20 for step in range(20)],
             "seconds": {"train": 1.0, "test": 0.5, "total": 1.5},
             "environment": {
                 "dabench": "0.1.0",

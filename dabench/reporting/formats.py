@@ -8,12 +8,22 @@ import json
 import re
 from collections.abc import Sequence
 
-from dabench.matrix import Matrix
+from dabench.matrix import Matrix, key_of
 from dabench.reporting.groups import RULE, group_notes, group_tables
 from dabench.reporting.rules import NOTES, rules_tables
-from dabench.reporting.tables import Table, caption, cell_rows, classes_text, gains_table, matrix_tables, unfinished
+from dabench.reporting.tables import (
+    Table,
+    caption,
+    cell_rows,
+    classes_text,
+    conditions,
+    extent,
+    gains_table,
+    matrix_tables,
+    unfinished,
+)
 
-FORMATS = ("json", "md", "csv", "tex")
+FORMATS = ("json", "md", "csv", "tex", "html")
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -30,8 +40,12 @@ def matrix_md(matrix: Matrix) -> str:
     """Return the matrices as Markdown."""
     parts = [f"# {escape_md(matrix.sweep['sweep']['title'] or matrix.sweep['sweep']['name'])}", escape_md(caption(matrix))]
     parts += [escape_md(line) for line in unfinished(matrix)]
-    parts += [part for table in matrix_tables(matrix) for part in (f"## {escape_md(table.title)}", markdown(table))]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, *(section_md(matrix, table) for table in matrix_tables(matrix))]) + "\n"
+
+
+def section_md(matrix: Matrix, table: Table) -> str:
+    """Return a table with its heading and its conditions, so that what is copied alone still says them."""
+    return f"## {escape_md(table.title)}\n\n{escape_md(conditions(matrix))}.\n\n{markdown(table)}"
 
 
 def gains_md(matrix: Matrix) -> str:
@@ -48,7 +62,7 @@ def groups_md(matrix: Matrix) -> str:
 
 
 def _groups_md(matrix: Matrix) -> list[str]:
-    tables = [part for table in group_tables(matrix) for part in (f"## {escape_md(table.title)}", markdown(table))]
+    tables = (section_md(matrix, table) for table in group_tables(matrix))
     return [*tables, *(escape_md(line) for line in group_notes(matrix))]
 
 
@@ -59,40 +73,53 @@ def rules_md(matrix: Matrix) -> str:
 
 def _rules_md(matrix: Matrix) -> list[str]:
     tables = zip(rules_tables(matrix), NOTES, strict=False)
-    return [part for table, note in tables for part in (f"## {escape_md(table.title)}", markdown(table), escape_md(note))]
+    about = f"{escape_md(extent(matrix))}."
+    return [part for table, note in tables for part in (f"## {escape_md(table.title)}", about, markdown(table), escape_md(note))]
 
 
 def to_md(matrix: Matrix) -> str:
     """Return matrices, gains, results by group and the selection rules as Markdown."""
-    table = gains_table(matrix)
-    rest = "".join(f"\n{part}\n" for part in (*_groups_md(matrix), *_rules_md(matrix)))
-    return f"{matrix_md(matrix)}\n## {table.title}\n\n{markdown(table)}\n{rest}"
+    rest = (section_md(matrix, gains_table(matrix)), *_groups_md(matrix), *_rules_md(matrix))
+    return "\n".join([matrix_md(matrix), *(f"{part}\n" for part in rest)])
 
 
 def matrix_csv(matrix: Matrix) -> str:
     """Return one line for each cell, with all its conditions."""
-    return _csv(*_with_classes(matrix, *cell_rows(matrix.cells)))
+    return _csv(*_with_conditions(matrix, *cell_rows(matrix.cells)))
 
 
 def gains_csv(matrix: Matrix) -> str:
     """Return one line for each gain, with all its conditions."""
-    return _csv(*_with_classes(matrix, *cell_rows(matrix.gains)))
+    return _csv(*_with_conditions(matrix, *cell_rows(matrix.gains)))
 
 
-def _with_classes(matrix: Matrix, columns: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
-    """Return a table with a column more, where the sweep keeps or renames classes."""
-    text = classes_text(matrix)
-    return ([*columns, "classes"], [[*row, text] for row in rows]) if text else (columns, rows)
+def _with_conditions(matrix: Matrix, columns: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """Return a table with the conditions that it does not name itself; classes where the sweep keeps or renames some."""
+    same = {"metric": matrix.metric, "selection": matrix.selection, "digest": matrix.digest[:12], "classes": classes_text(matrix)}
+    more = {key: value for key, value in same.items() if value and key not in columns}
+    return [*columns, *more], [[*row, *more.values()] for row in rows]
 
 
 def groups_csv(matrix: Matrix) -> str:
     """Return one line for each part of each cell, with all its conditions."""
-    return _csv(*_with_classes(matrix, *cell_rows(matrix.groups)))
+    return _csv(*_with_conditions(matrix, *cell_rows(matrix.groups)))
 
 
 def rules_csv(matrix: Matrix) -> str:
     """Return one line for each adapter and rule."""
-    return _csv(*cell_rows(matrix.rules))
+    columns, rows = cell_rows(matrix.rules)
+    return _csv([*columns, "digest"], [[*row, matrix.digest[:12]] for row in rows])
+
+
+def confusion_csv(matrix: Matrix) -> str:
+    """Return one line for each true class of each cell: what its images, summed over seeds, were taken for."""
+    columns = ["name", "adapter", "sources", "target", "test", "labels", "seeds", "true", *(f"as {c}" for c in matrix.classes)]
+    rows = []
+    for c in matrix.cells:
+        counts = matrix.confusion[key_of(c.adapter, c.sources, c.target, c.test)]
+        facts = [c.name, c.adapter, "+".join(c.sources), c.target or "", c.test, c.labels, str(c.seeds)]
+        rows += [[*facts, name, *(str(int(n)) for n in row)] for name, row in zip(matrix.classes, counts, strict=True)]
+    return _csv(*_with_conditions(matrix, columns, rows))
 
 
 def matrix_tex(matrix: Matrix) -> str:
@@ -125,6 +152,11 @@ def one_text(matrix: Matrix, form: str) -> str:
         return to_md(matrix)
     if form == "csv":
         return matrix_csv(matrix)
+    if form == "html":
+        # Imported here: the page draws with matplotlib, which the other texts do without.
+        from dabench.reporting.html.page import to_html
+
+        return to_html(matrix)
     rest = [*([groups_tex(matrix)] if matrix.groups else []), *([rules_tex(matrix)] if matrix.rules else [])]
     return "\n".join([matrix_tex(matrix), gains_tex(matrix), *rest])
 

@@ -121,6 +121,18 @@ def chosen_by(rule: str) -> str:
     return f"checkpoint chosen by '{rule}'{by_labels}"
 
 
+def conditions(matrix: Matrix) -> str:
+    """Return in short what every number of a table depends on, so that a table that is copied alone still says it."""
+    return f"{matrix.metric.replace('-', ' ').capitalize()} in %, {chosen_by(matrix.selection)}, {extent(matrix)}"
+
+
+def extent(matrix: Matrix) -> str:
+    """Return seeds, label budget and digest."""
+    seeds = len(matrix.sweep["seeds"])
+    shots = _shots(matrix.sweep["sweep"]["shots"])
+    return f"{seeds} seed{'s' if seeds != 1 else ''}, {shots} for few-shot adapters, digest {matrix.digest[:12]}"
+
+
 def dropped_text(dropped: Mapping[str, Any]) -> str:
     """Say what a cleaned variant leaves out, from `Prepared.dropped`."""
     parts = [f"{n:,} of {dropped['of'][s]:,} {word}" for s, word in _SPLITS.items() if (n := dropped["images"].get(s))]
@@ -144,6 +156,18 @@ def unfinished(matrix: Matrix) -> list[str]:
     if others:
         lines.append(f"  not done: {', '.join(others[:6])}{f' and {len(others) - 6} more' if len(others) > 6 else ''}")
     return lines
+
+
+def not_adapted(matrix: Matrix) -> list[Cell]:
+    """Return the cells of networks that were trained and not adapted: what adapters are compared with."""
+    facts = matrix.sweep["adapters"]
+    plain = [n for n in matrix.sweep["sweep"]["adapters"] if not facts[n]["adapts"] and not facts[n]["own_pretraining"]]
+    return [c for c in matrix.cells if c.adapter in plain[:1]]
+
+
+def foremost(cells: Sequence[Cell], most: int) -> list[Cell]:
+    """Return at most `most` cells: those of networks that were not adapted first, then on targets, then at home again."""
+    return sorted(cells, key=lambda c: 0 if c.target is None else 1 if c.test == c.target else 2)[: max(0, most)]
 
 
 def cell_rows(

@@ -12,7 +12,7 @@ from dabench.store import Store, write_text
 
 
 def write_report(matrix: Matrix, store: Store) -> Path:
-    """Write results.json, the tables as Markdown, CSV and LaTeX, and the confusion matrices as pictures.
+    """Write the report folder and return it: index.html, results.json, tables as Markdown, CSV and LaTeX, confusion matrices.
 
     Where there are no results by group or by rule, groups.md|csv|tex and rules.md|csv|tex of an earlier report are removed.
 
@@ -26,6 +26,7 @@ def write_report(matrix: Matrix, store: Store) -> Path:
     from dabench.reporting.pictures import draw_confusions
 
     texts = {
+        "index.html": formats.one_text(matrix, "html"),
         "results.json": formats.to_json(matrix),
         "matrix.md": formats.matrix_md(matrix),
         "matrix.csv": formats.matrix_csv(matrix),
@@ -33,13 +34,13 @@ def write_report(matrix: Matrix, store: Store) -> Path:
         "gains.md": formats.gains_md(matrix),
         "gains.csv": formats.gains_csv(matrix),
         "gains.tex": formats.gains_tex(matrix),
+        "confusion.csv": formats.confusion_csv(matrix),
     }
     groups = {"groups.md": formats.groups_md, "groups.csv": formats.groups_csv, "groups.tex": formats.groups_tex}
     rules = {"rules.md": formats.rules_md, "rules.csv": formats.rules_csv, "rules.tex": formats.rules_tex}
     for rows, forms in ((matrix.groups, groups), (matrix.rules, rules)):
         texts |= {name: text(matrix) for name, text in forms.items()} if rows else {}
-    own = [word for word, usual in ((matrix.metric, "accuracy"), (matrix.selection, "last")) if word != usual]
-    folder = store.report / re.sub(r"[^A-Za-z0-9.-]", "-", "-".join(own)) if own else store.report
+    folder = report_folder(matrix, store)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
@@ -50,3 +51,9 @@ def write_report(matrix: Matrix, store: Store) -> Path:
     except OSError as e:
         raise StoreError(f"{folder}: cannot be written ({e.strerror or e})") from e
     return folder
+
+
+def report_folder(matrix: Matrix, store: Store) -> Path:
+    """Return the folder that a matrix is reported in: of each metric but accuracy, and rule but the last, one of its own."""
+    own = [word for word, usual in ((matrix.metric, "accuracy"), (matrix.selection, "last")) if word != usual]
+    return store.report / re.sub(r"[^A-Za-z0-9.-]", "-", "-".join(own)) if own else store.report

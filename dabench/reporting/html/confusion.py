@@ -1,0 +1,60 @@
+"""Confusion matrices as tables of counts; of large sweeps the first that there is room for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dabench.matrix import Cell, Matrix, key_of
+from dabench.metrics import recalls
+from dabench.reporting.html.colours import shade
+from dabench.reporting.tables import foremost, trained
+
+MOST_COUNTS = 12_000
+"""Counts that a page holds at most: some 400 kB."""
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """What the images of each class were taken for, summed over seeds.
+
+    Attributes:
+        rows: for each true class its name, (count, step of the scale) for each class it was taken for, its images, and its
+            recall in %.
+    """
+
+    number: int
+    adapter: str
+    name: str
+    result: str
+    rows: tuple[tuple[str, tuple[tuple[int, int], ...], int, str], ...]
+
+
+def confusions_of(matrix: Matrix) -> dict[str, Confusion]:
+    """Return key -> confusion matrix, of the foremost cells that there is room for, in the order of the matrix."""
+    places = len(matrix.classes) * (len(matrix.classes) + 2)
+    chosen = {id(c) for c in foremost(matrix.cells, MOST_COUNTS // places)}
+    return {
+        key_of(c.adapter, c.sources, c.target, c.test): _confusion(matrix, c, number)
+        for number, c in enumerate(matrix.cells)
+        if id(c) in chosen
+    }
+
+
+def _confusion(matrix: Matrix, cell: Cell, number: int) -> Confusion:
+    counts = matrix.confusion[key_of(cell.adapter, cell.sources, cell.target, cell.test)]
+    images = counts.sum(1)
+    shares = 100 * np.divide(counts, images[:, None], out=np.zeros_like(counts), where=images[:, None] > 0)
+    rows = tuple(
+        (
+            name,
+            tuple((int(n), shade(s)) for n, s in zip(row, share, strict=True)),
+            int(total),
+            "" if np.isnan(r) else f"{100 * r:.1f}",
+        )
+        for name, row, share, total, r in zip(matrix.classes, counts, shares, images, recalls(counts), strict=True)
+    )
+    name = f"{trained(matrix, cell.sources, cell.target)}, tested on {matrix.datasets[cell.test]['label']}"
+    result = f"{cell.mean:.1f} [{cell.low:.1f}, {cell.high:.1f}]"
+    return Confusion(number, cell.adapter, name, result, rows)

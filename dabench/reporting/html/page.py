@@ -1,0 +1,179 @@
+"""The page: what stands in it, in order. How it looks is in the template and the style beside this file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unicodedata import category
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from dabench.citations import citations_of_store
+from dabench.curves import curves
+from dabench.errors import StoreError
+from dabench.matrix import Matrix
+from dabench.reporting.facts import command, facts_tables, failures
+from dabench.reporting.groups import group_notes, group_tables
+from dabench.reporting.headline import headline
+from dabench.reporting.html import plots
+from dabench.reporting.html.colours import DASHES, LINES, scale_rules
+from dabench.reporting.html.confusion import confusions_of
+from dabench.reporting.html.heat import Map, maps_of
+from dabench.reporting.tables import EMPTY, Table, caption, conditions, gains_table, matrix_tables, unfinished
+
+MOST_FIELDS = 12_000
+"""Fields of tables in one section; further tables are in the files beside the page."""
+_FOLDER = Path(__file__).parent
+_NUMBER = re.compile(r"[+-]?[0-9][0-9.,]*( (%|s|min|h|\[.*\]))?|[0-9]+:[0-9]{2} (min|h)")
+_LONGEST = 100_000
+_BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+def to_html(matrix: Matrix) -> str:
+    """Return the report as one HTML page that needs no other file and no network: the same for the same store."""
+    from dabench import __version__
+
+    found, trained = curves(matrix.predictions), {key[:3] for key in matrix.predictions.records}
+    confusions = confusions_of(matrix)
+    sweep = matrix.sweep["sweep"]
+    adapters = _adapters(matrix)
+    script = Markup(_text("script.js"))
+    return _template().render(
+        title=sweep["title"] or sweep["name"],
+        matrix=matrix,
+        version=__version__,
+        headline=headline(matrix),
+        caption=caption(matrix),
+        conditions=conditions(matrix),
+        unfinished=unfinished(matrix),
+        style=_style(),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        adapters=adapters,
+        borrowed=any(m.borrows for a in adapters for m in a.maps),
+        gains=gains_table(matrix),
+        forest=plots.forest(matrix),
+        forest_most=plots.MOST_ROWS,
+        groups=_fitting(group_tables(matrix), "groups.csv"),
+        group_notes=group_notes(matrix),
+        confusions=confusions,
+        curves={
+            "losses": plots.losses(matrix, found),
+            "accuracies": plots.accuracies(matrix, found),
+            "left_out": len(found) < len(trained),
+        },
+        lines=_lines(matrix),
+        facts=_fitting(facts_tables(matrix), "results.json"),
+        failures=failures(matrix),
+        command=command(matrix),
+        sweep_file=_sweep_file(matrix),
+        citations="\n\n".join(citations_of_store(matrix.predictions.store, __version__)),
+    )
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """The tables of a section that there is room for, and where the others are."""
+
+    tables: Sequence[Table]
+    left_out: int
+    file: str
+
+
+def _fitting(tables: Sequence[Table], file: str) -> Fitting:
+    room, kept = MOST_FIELDS, []
+    for table in tables:
+        room -= len(table.columns) * len(table.rows)
+        if room < 0:
+            break
+        kept.append(table)
+    return Fitting([t for t in kept if t.rows], len(tables) - len(kept), file)
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """One adapter's part of the matrix: its maps, and its table with the intervals (None where there is no room)."""
+
+    name: str
+    table: Table | None
+    heading: str
+    maps: Sequence[Map] = field(default_factory=list)
+
+
+def _adapters(matrix: Matrix) -> list[Adapted]:
+    tables = matrix_tables(matrix)
+    kept = _fitting(tables, "matrix.csv").tables
+    found = []
+    for name, table in zip(matrix.sweep["sweep"]["adapters"], tables, strict=True):
+        found.append(Adapted(name, table if table in kept else None, table.title, maps_of(matrix, name)))
+    return found
+
+
+def _lines(matrix: Matrix) -> list[tuple[str, int, str]]:
+    """Return label, number of the colour and dashes of each dataset's line in the learning curves; none where all are alike."""
+    if len(matrix.datasets) > LINES:
+        return []
+    dashes = ["none" if isinstance(d, str) else ",".join(str(2 * length) for length in d[1]) for d in DASHES]
+    return [(facts["label"], i, dashes[i % len(dashes)]) for i, facts in enumerate(matrix.datasets.values())]
+
+
+def _sweep_file(matrix: Matrix) -> str:
+    path = matrix.predictions.store.folder / "sweep.toml"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as e:
+        raise StoreError(f"{path}: cannot be read ({e}); run the sweep again to write it anew") from e
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n# ... the rest is in sweep.toml beside the report folder"
+
+
+def _text(file: str) -> str:
+    return (_FOLDER / file).read_text(encoding="utf-8")
+
+
+def _style() -> Markup:
+    dark = f"@media screen and (prefers-color-scheme:dark){{{scale_rules(dark=True)}}}"
+    return Markup(f"{_text('style.css')}{scale_rules(dark=False)}{dark}")
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        finalize=_clean,
+    )  # fmt: skip
+    environment.filters |= {"numeric": _numeric, "typeset": _typeset, "breaks": _breaks}
+    return environment.get_template("index.html.jinja")
+
+
+def _numeric(table: Table) -> list[bool]:
+    """Return for each column whether numbers stand in it."""
+    columns = [[row[i] for row in table.rows if row[i] not in (EMPTY, "")] for i in range(len(table.columns))]
+    return [bool(c) and all(_NUMBER.fullmatch(v) for v in c) for c in columns]
+
+
+def _typeset(text: str) -> str:
+    """Return a text of a table as print has it: a minus that is one, and an arrow."""
+    if text == EMPTY:
+        return "–"
+    return re.sub(r"(?<![0-9])-(?=[0-9])", "−", text) if _NUMBER.fullmatch(text) else text.replace(" -> ", " → ")
+
+
+def _breaks(text: str) -> str:
+    """Return the class of a field by its text: "s" where a line break would be ugly, "l" where there is no place for one."""
+    return "s" if len(text) <= 28 else "l" if max(map(len, text.split()), default=0) > 28 else ""
+
+
+def _clean(value: Any) -> Any:
+    """Return a text without characters that HTML forbids or that would turn the direction of what follows."""
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    return "".join("\ufffd" if c in _BIDI or (category(c) in ("Cc", "Cs") and c not in "\n\t") else c for c in value)
