@@ -159,8 +159,9 @@ def test_a_sweep_ends_with_the_matrix_the_gains_and_the_next_command(
     assert "trained on" in out
     assert "Adaptation gains" in out
     assert re.search(r"CONV4-\w+-\w+", out)
-    assert "4 runs done now, 0 stood already, 0 failed. Report: runs/tiny/report/" in out
-    assert out.splitlines()[-1].startswith("Next: dabench report runs/tiny")
+    assert "4 runs done now, 0 stood already, 0 failed." in out
+    assert out.splitlines()[-2].startswith("Next: dabench report runs/tiny")
+    assert out.splitlines()[-1] == "Report: runs/tiny/report/index.html"
     assert "[4/4]" in err
     assert (tmp_path / "runs" / "tiny" / "report" / "results.json").is_file()
 
@@ -282,7 +283,7 @@ def test_report_prints_the_matrix_and_writes_the_files(runs: Path, capsys: pytes
     assert main(["report", str(runs)]) == 0
     out = capsys.readouterr().out
     assert "NET-P-H" in out
-    assert out.endswith(f"Report: {runs}/report/\n")
+    assert out.endswith(f"Report: {runs}/report/index.html\n")
     assert (runs / "report" / "matrix.tex").is_file()
 
 

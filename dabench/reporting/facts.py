@@ -12,6 +12,7 @@ from dabench.reporting.tables import EMPTY, Table, dropped_text
 from dabench.reporting.terminal import clock
 from dabench.spec import PATHS
 
+MOST_FAILURES = 100
 _SEES = {"none": "nothing", "unlabelled": "images", "few-shot": "images, labels of the shots", "full": "images and all labels"}
 _ENVIRONMENT = ("device", "precision", "dabench", "torch", "numpy", "python")
 
@@ -110,8 +111,8 @@ def command(matrix: Matrix) -> str:
 
 
 def failures(matrix: Matrix) -> Table:
-    """Return the runs that failed, each with the first line of the reason."""
-    rows = [(name, _first(name, reason)) for name, reason in matrix.failed.items()]
+    """Return the runs that failed (the first MOST_FAILURES), each with the first line of the reason."""
+    rows = [(name, _first(name, reason)) for name, reason in list(matrix.failed.items())[:MOST_FAILURES]]
     return Table("Failed runs", ("run", "reason"), tuple(rows))
 
 

@@ -18,8 +18,8 @@ from PIL import Image, ImageDraw, ImageFont
 from dabench.matrix import Matrix, key_of
 from dabench.reporting.tables import foremost
 
-MOST = 400
-"""Pictures at most, some seconds and 12 MB; fewer where they are large. The counts of all cells are in confusion.csv."""
+MOST = 250
+"""Pictures at most, some seconds and 8 MB; fewer where they are large. The counts of all cells are in confusion.csv."""
 _DPI = 110
 
 
@@ -89,7 +89,7 @@ class Sheet:
         pen = ImageDraw.Draw(picture)
         for place, value in zip(self._places, share.flat, strict=False):
             pen.text(place, f"{value:.0f}", "white" if value > 55 else "black", self._font, anchor="mm")
-        picture.save(path)
+        picture.save(path, compress_level=3)
 
 
 @contextmanager

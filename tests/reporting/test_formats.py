@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ FILES = {
     "rules.md": formats.rules_md,
     "rules.csv": formats.rules_csv,
     "rules.tex": formats.rules_tex,
+    "confusion.csv": formats.confusion_csv,
 }
 HOSTILE = {
     "pipe": "a|b",
@@ -52,6 +54,7 @@ HOSTILE = {
     "at": "@SUM(A1)",
     "quote": 'say "a", b; c',
     "link": "[a](javascript:x)",
+    "star": "*1pt",
     "percent": "100 % #1 ~~a~~ ^{}",
     "code": "`*x*`",
 }
@@ -224,6 +227,11 @@ def test_json_gives_back_hostile_names(tmp_path: Path, name: str) -> None:
     assert results["datasets"]["print"]["label"] == HOSTILE[name]
 
 
+def test_a_row_of_latex_that_begins_with_a_star_or_a_bracket_keeps_it() -> None:
+    tex = formats.latex(Table("t", ("[a]", "b"), (("*x", "1"), ("[x]", "2"))), "c")
+    assert [line for line in tex.splitlines() if "&" in line] == [r"{}[a] & b \\", r"{}*x & 1 \\", r"{}[x] & 2 \\"]
+
+
 def test_our_own_arrow_is_an_arrow_in_latex() -> None:
     assert formats.escape_latex("P -> H") == r"P $\rightarrow$ H"
 
@@ -246,6 +254,31 @@ def test_a_store_without_attributes_has_nothing_by_group(tmp_path: Path, form: s
     text = formats.one_text(read_matrix(two_sets().write(tmp_path / "s")), form)
     assert "Accuracy by" not in text
     assert "fewer than" not in text
+
+
+@pytest.mark.parametrize("form", [formats.matrix_csv, formats.gains_csv, formats.groups_csv, formats.confusion_csv])
+def test_every_row_of_a_csv_says_what_it_depends_on(matrix: Matrix, form: Callable[[Matrix], str]) -> None:
+    for row in csv.DictReader(io.StringIO(form(matrix))):
+        assert (row["metric"], row["selection"], row["digest"]) == ("accuracy", "last", matrix.digest[:12])
+        assert row["seeds"] in ("1", "2")
+        assert row["labels"] in ("0", "5 per class")
+
+
+def test_every_table_in_markdown_says_what_it_depends_on(matrix: Matrix) -> None:
+    lines = formats.to_md(matrix).split("\n")
+    heads = [i for i, line in enumerate(lines) if line.startswith("## ")]
+    assert len(heads) == 5
+    for i in heads:
+        assert lines[i + 2] == (
+            "Accuracy in %, 2 seeds, checkpoint 'last', 5 labelled target images per class for few-shot adapters, "
+            f"digest {matrix.digest[:12]}."
+        )
+
+
+def test_confusion_counts_are_of_all_images_and_seeds(matrix: Matrix) -> None:
+    rows = list(csv.DictReader(io.StringIO(formats.confusion_csv(matrix))))
+    assert len(rows) == len(matrix.cells) * 3
+    assert sum(int(row[f"as {c}"]) for row in rows for c in "xyz") == sum(c.n * c.seeds for c in matrix.cells)
 
 
 def test_results_by_group_follow_the_gains_in_markdown_and_latex_and_are_not_in_csv(matrix: Matrix) -> None:

@@ -18,7 +18,9 @@ def test_a_report_is_the_files_that_the_readme_names(tmp_path: Path) -> None:
     write_report(read_matrix(store), store)
     files = {f.relative_to(store.report).as_posix() for f in store.report.rglob("*") if f.suffix != ".png" and f.is_file()}
     assert files == {
+        "index.html",
         "results.json",
+        "confusion.csv",
         *(f"{table}.{form}" for table in ("matrix", "gains", "rules") for form in ("md", "csv", "tex")),
     }
     assert len(list((store.report / "confusion").glob("*.png"))) == 12

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
-from unicodedata import category
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
@@ -26,14 +23,13 @@ from dabench.reporting.html import plots
 from dabench.reporting.html.colours import DASHES, LINES, scale_rules
 from dabench.reporting.html.confusion import confusions_of
 from dabench.reporting.html.heat import Map, maps_of
-from dabench.reporting.tables import EMPTY, Table, caption, conditions, gains_table, matrix_tables, unfinished
+from dabench.reporting.html.text import breaks, clean, numeric, typeset
+from dabench.reporting.tables import Table, caption, conditions, gains_table, matrix_tables, unfinished
 
 MOST_FIELDS = 12_000
 """Fields of tables in one section; further tables are in the files beside the page."""
 _FOLDER = Path(__file__).parent
-_NUMBER = re.compile(r"[+-]?[0-9][0-9.,]*( (%|s|min|h|\[.*\]))?|[0-9]+:[0-9]{2} (min|h)")
 _LONGEST = 100_000
-_BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def to_html(matrix: Matrix) -> str:
@@ -70,7 +66,7 @@ def to_html(matrix: Matrix) -> str:
             "left_out": len(found) < len(trained),
         },
         lines=_lines(matrix),
-        facts=_fitting(facts_tables(matrix), "results.json"),
+        facts=Fitting(facts_tables(matrix), 0, ""),
         failures=failures(matrix),
         command=command(matrix),
         sweep_file=_sweep_file(matrix),
@@ -148,32 +144,7 @@ def _style() -> Markup:
 def _template() -> Template:
     environment = Environment(
         loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        finalize=_clean,
+        finalize=clean,
     )  # fmt: skip
-    environment.filters |= {"numeric": _numeric, "typeset": _typeset, "breaks": _breaks}
+    environment.filters |= {"numeric": numeric, "typeset": typeset, "breaks": breaks}
     return environment.get_template("index.html.jinja")
-
-
-def _numeric(table: Table) -> list[bool]:
-    """Return for each column whether numbers stand in it."""
-    columns = [[row[i] for row in table.rows if row[i] not in (EMPTY, "")] for i in range(len(table.columns))]
-    return [bool(c) and all(_NUMBER.fullmatch(v) for v in c) for c in columns]
-
-
-def _typeset(text: str) -> str:
-    """Return a text of a table as print has it: a minus that is one, and an arrow."""
-    if text == EMPTY:
-        return "–"
-    return re.sub(r"(?<![0-9])-(?=[0-9])", "−", text) if _NUMBER.fullmatch(text) else text.replace(" -> ", " → ")
-
-
-def _breaks(text: str) -> str:
-    """Return the class of a field by its text: "s" where a line break would be ugly, "l" where there is no place for one."""
-    return "s" if len(text) <= 28 else "l" if max(map(len, text.split()), default=0) > 28 else ""
-
-
-def _clean(value: Any) -> Any:
-    """Return a text without characters that HTML forbids or that would turn the direction of what follows."""
-    if isinstance(value, Markup) or not isinstance(value, str):
-        return value
-    return "".join("\ufffd" if c in _BIDI or (category(c) in ("Cc", "Cs") and c not in "\n\t") else c for c in value)

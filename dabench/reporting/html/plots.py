@@ -16,7 +16,8 @@ from dabench.curves import Curve
 from dabench.matrix import Gain, Matrix
 from dabench.plan import SUPERVISED
 from dabench.reporting.html.colours import DASHES, LINES
-from dabench.reporting.html.svg import ACCENT, GROUND, INK, LINE_COLOURS, MUTED, draw, plain
+from dabench.reporting.html.svg import ACCENT, GROUND, INK, LINE_COLOURS, MUTED, draw
+from dabench.reporting.html.text import plain
 from dabench.reporting.tables import trained
 
 MOST_ROWS, MOST_NAMED, MOST_PANELS = 600, 150, 24

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from dabench.reporting.html.colours import LINES
+from dabench.reporting.html.text import clean
 
 # matplotlib knows no CSS: it draws in colours that stand for what the page says they are.
 INK, MUTED, RULE, ACCENT, GROUND = "#010101", "#020202", "#030303", "#040404", "#050505"
@@ -55,7 +56,7 @@ def draw(name: str, title: str, text: str, width: float, height: float, fill: Ca
     }
     for i, (tag, content) in enumerate((("title", title), ("desc", text))):
         element = ElementTree.Element(tag, {"id": f"{name}-{'text' if i else 'title'}"})
-        element.text = content
+        element.text = clean(content)
         root.insert(i, element)
     return Markup(ElementTree.tostring(root, encoding="unicode"))
 
@@ -103,9 +104,3 @@ def _value(key: str, value: str, name: str) -> str:
     value = re.sub(r"url\(#", f"url(#{name}-", value)
     # A hundredth of a point is finer than any screen.
     return re.sub(r"-?\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip("."), " ".join(value.split()))
-
-
-def plain(text: str, most: int = 28) -> str:
-    """Return a user's text as a figure can hold it: one line of what XML allows, not longer than there is room for."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"
