@@ -1,4 +1,4 @@
-"""The page in a real browser: what is seen, by mouse, by keyboard, on a phone, in the dark and on paper; and what is not asked for."""
+"""The page in a real browser: by mouse, by keyboard, on a phone, in the dark, on paper; and what it does not ask for."""
 
 from __future__ import annotations
 
