@@ -33,8 +33,8 @@ def forest(matrix: Matrix) -> Markup | None:
     if not gains:
         return None
     named = len(gains) <= MOST_NAMED
-    pitch = 24 if named else 8
-    rows = _rows(matrix, gains, named, 24 / pitch)
+    pitch = 24 if named else 6
+    rows = _rows(matrix, gains, named)
     low, high = min(0, *(g.low for g in gains)), max(0, *(g.high for g in gains))
 
     def fill(figure: Figure) -> None:
@@ -43,12 +43,12 @@ def forest(matrix: Matrix) -> Markup | None:
         for place, gain, _ in rows:
             if gain:
                 sure = gain.low > 0 or gain.high < 0
-                axes.hlines(place, gain.low, gain.high, color=ACCENT if sure else MUTED, linewidth=1.6 if named else 1)
-                axes.plot(gain.mean, place, "o", color=ACCENT if sure else MUTED, markersize=4.5 if named else 2.5,
+                axes.hlines(place, gain.low, gain.high, color=ACCENT if sure else MUTED, linewidth=1.6 if named else 0.8)
+                axes.plot(gain.mean, place, "o", color=ACCENT if sure else MUTED, markersize=4.5 if named else 2,
                           markerfacecolor=ACCENT if sure else GROUND)  # fmt: skip
         axes.set_yticks([r[0] for r in rows if r[2]], [r[2] for r in rows if r[2]], parse_math=False)
         for label, (_, gain, _) in zip(axes.get_yticklabels(), (r for r in rows if r[2]), strict=True):
-            label.set(color=INK, fontweight="normal" if gain else "bold")
+            label.set(color=INK, fontweight="normal" if gain and named else "bold")
         margin = 0.03 * (high - low or 1)
         axes.set(xlim=(low - margin, high + margin), ylim=(rows[-1][0] + 0.8, rows[0][0] - 0.8))
         axes.grid(axis="x")
@@ -57,20 +57,26 @@ def forest(matrix: Matrix) -> Markup | None:
 
     title = f"Gain of each adapter on each target, in points of {matrix.metric}"
     spoken = [f"{g.adapter}, {trained(matrix, g.sources, g.target)}: {g.mean:+.1f} [{g.low:+.1f}, {g.high:+.1f}]" for g in gains]
-    return draw("forest", title, _spoken(spoken), 560, 60 + pitch * rows[-1][0], fill)
+    return draw("forest", title, _spoken(spoken), 560, 84 + pitch * rows[-1][0], fill)
 
 
-def _rows(matrix: Matrix, gains: Sequence[Gain], named: bool, head: float) -> list[tuple[float, Gain | None, str]]:
-    """Return place, gain and name of every row; an adapter's name has a row of its own above its gains."""
+def _rows(matrix: Matrix, gains: Sequence[Gain], named: bool) -> list[tuple[float, Gain | None, str]]:
+    """Return place, gain and name of every row, adapter by adapter.
+
+    An adapter's name has a row of its own; where gains have none, they are in order of size, and it stands at the first.
+    """
     rows: list[tuple[float, Gain | None, str]] = []
-    place = 0.0
+    place = 0
     for adapter in dict.fromkeys(g.adapter for g in gains):
-        rows.append((place, None, plain(adapter)))
         own = [g for g in gains if g.adapter == adapter]
-        for gain in own if named else sorted(own, key=lambda g: -g.mean):
-            place += head if rows[-1][1] is None else 1
-            rows.append((place, gain, plain(trained(matrix, gain.sources, gain.target).replace("->", "→")) if named else ""))
-        place += head
+        if named:
+            own_rows: list[Gain | None] = [None, *own]
+            names = [plain(adapter), *(plain(trained(matrix, g.sources, g.target).replace("->", "→")) for g in own)]
+        else:
+            own_rows = [*sorted(own, key=lambda g: -g.mean), None]
+            names = [plain(adapter), *("" for _ in own)]
+        rows += [(place + i, gain, name) for i, (gain, name) in enumerate(zip(own_rows, names, strict=True))]
+        place += len(own_rows)
     return rows
 
 

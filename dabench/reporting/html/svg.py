@@ -52,7 +52,7 @@ def draw(name: str, title: str, text: str, width: float, height: float, fill: Ca
     root.attrib |= {
         "role": "img",
         "aria-labelledby": f"{name}-title {name}-text",
-        "style": f"min-width:{0.8 * width:.0f}px;max-width:{1.1 * width:.0f}px",
+        "style": f"min-width:{0.9 * width:.0f}px;max-width:{1.1 * width:.0f}px",
     }
     for i, (tag, content) in enumerate((("title", title), ("desc", text))):
         element = ElementTree.Element(tag, {"id": f"{name}-{'text' if i else 'title'}"})

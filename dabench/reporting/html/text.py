@@ -44,6 +44,6 @@ def numeric(table: Table) -> list[bool]:
 
 
 def breaks(text: str) -> str:
-    """Return the class of a field by its text: "s" where a line break would be ugly, "l" where there is no place for one."""
+    """Return the class of a field by its text: short (no line break), long (lines of some width), or words that must be broken."""
     longest = max(map(len, text.split()), default=0)
-    return "s" if len(text) <= _LONGEST_WORD else "l" if longest > _LONGEST_WORD else ""
+    return "short" if len(text) <= _LONGEST_WORD else "long" if longest <= _LONGEST_WORD else "long broken"
