@@ -44,6 +44,6 @@ def numeric(table: Table) -> list[bool]:
 
 
 def breaks(text: str) -> str:
-    """Return the class of a field by its text: short (no line break), long (lines of some width), or words that must be broken."""
+    """Return the class of a field by its text: short (in one line), long (lines of some width), or with words to be broken."""
     longest = max(map(len, text.split()), default=0)
     return "short" if len(text) <= _LONGEST_WORD else "long" if longest <= _LONGEST_WORD else "long broken"
