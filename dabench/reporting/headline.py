@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from dabench.matrix import Cell, Gain, Matrix
 from dabench.reporting.tables import not_adapted
+from dabench.selection import ORACLE
 
 
 def headline(matrix: Matrix) -> str:
@@ -100,7 +101,7 @@ def _label(matrix: Matrix, dataset: str) -> str:
 
 
 def _chosen(matrix: Matrix) -> str:
-    oracle = matrix.selection == "oracle"
+    oracle = matrix.selection == ORACLE
     return "Checkpoints were chosen by the test labels themselves: these numbers are bounds, no results." if oracle else ""
 
 

@@ -176,7 +176,7 @@ def test_a_number_leads_to_its_confusion_matrix(matrix: Matrix, html: Page) -> N
     box = html.one("div", id=link.attrs["href"][1:])
     caption, counts = box.inside[0].inside[0].content, [e.content for e in box.inside[0].inside[2].inside]
     assert caption.startswith("adabn: P → H, tested on P80.0 [")
-    assert "]. Accuracy in %, 2 seeds" in caption
+    assert "]. Accuracy in %, checkpoint chosen by 'last', 2 seeds" in caption
     assert counts == ["x440850.0", "y0606100.0", "z0066100.0"]
 
 
@@ -232,6 +232,27 @@ def test_what_failed_is_told_with_its_reason_in_full(tmp_path: Path) -> None:
 
 def test_a_complete_sweep_warns_of_nothing(html: Page) -> None:
     assert html.all("section", class_="warning") == []
+
+
+def test_what_each_rule_would_have_chosen_is_there_where_runs_stored_scores(html: Page, tmp_path: Path) -> None:
+    assert [e.content.partition(":")[0] for e in html.all("caption") if " rule" in e.content] == [
+        "What each rule would have chosen",
+        "Rank correlation of each rule's score with accuracy",
+    ]
+    assert any(row.content.startswith("oracle (target labels)") for row in html.all("tr"))
+    store = two_sets(seeds=1).write(tmp_path / "s")
+    for path in store.runs.glob("*/run.json"):
+        path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "scores"}))
+    assert page_of(store).all("section", id="selection") == []
+
+
+def test_numbers_chosen_by_test_labels_say_so_in_every_caption(tmp_path: Path) -> None:
+    matrix = read_matrix(two_sets(seeds=1).write(tmp_path / "s"), selection="oracle")
+    html = Page(to_html(matrix))
+    assert "oracle (target labels)" in html.one("dl").content
+    captions = [e.content for e in html.all("caption") if "Accuracy in %" in e.content]
+    assert len(captions) == 3 + 1 + 12
+    assert all("ON TARGET TEST LABELS" in c for c in captions)
 
 
 def test_results_by_group_have_their_section_only_where_there_are_some(html: Page, tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ from dabench.reporting.html.colours import DASHES, LINES, scale_rules
 from dabench.reporting.html.confusion import confusions_of
 from dabench.reporting.html.heat import Map, maps_of
 from dabench.reporting.html.text import breaks, clean, numeric, typeset
-from dabench.reporting.tables import Table, caption, conditions, gains_table, matrix_tables, unfinished
+from dabench.reporting.rules import NOTES, rule_name, rules_tables
+from dabench.reporting.tables import Table, caption, conditions, extent, gains_table, matrix_tables, unfinished
 
 MOST_FIELDS = 12_000
 """Fields of tables in one section; further tables are in the files beside the page."""
@@ -56,6 +57,9 @@ def to_html(matrix: Matrix) -> str:
         borrowed=any(m.borrows for a in adapters for m in a.maps),
         gains=gains_table(matrix),
         forest={"figure": plots.forest(matrix), "named": plots.MOST_NAMED, "most": plots.MOST_ROWS},
+        rules=list(zip(rules_tables(matrix), NOTES, strict=False)),
+        extent=extent(matrix),
+        selection=rule_name(matrix.selection),
         groups=_fitting(group_tables(matrix), "groups.csv"),
         group_notes=group_notes(matrix),
         confusions=confusions,
