@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from importlib import import_module
@@ -104,28 +105,35 @@ def test_data_stands_on_protocols_alone(module: str) -> None:
     assert {name for name in imports_of(module) if not name.startswith("dabench.data.")} <= below
 
 
+def parts(*names: str) -> set[str]:
+    """The modules of those names, and all that are in those that are packages."""
+    return {m for m in SOURCES for name in names if f"{m}.".startswith(f"dabench.{name}.")}
+
+
 @pytest.mark.parametrize(
     ("lower", "upper"),
     [
-        ("errors", {*SOURCES} - {"dabench.errors"}),
-        ("typed", {*SOURCES} - {"dabench.errors", "dabench.typed"}),
-        ("protocols", {*SOURCES} - {"dabench.errors", "dabench.typed", "dabench.protocols"}),
-        ("registry", {f"dabench.{m}" for m in ("spec", "plan", "store", "train", "work", "drive", "matrix", "api", "cli")}),
-        ("train", {f"dabench.{m}" for m in ("registry", "spec", "plan", "store", "work", "drive", "matrix", "api", "cli")}),
-        ("evaluate", {f"dabench.{m}" for m in ("registry", "spec", "plan", "store", "work", "drive", "matrix", "api", "cli")}),
-        ("store", {f"dabench.{m}" for m in ("registry", "spec", "plan", "train", "work", "drive", "matrix", "api", "cli")}),
+        ("errors", {*SOURCES} - parts("errors")),
+        ("typed", {*SOURCES} - parts("errors", "typed")),
+        ("protocols", {*SOURCES} - parts("errors", "typed", "protocols")),
+        ("registry", parts("spec", "plan", "store", "train", "work", "drive", "matrix", "api", "cli")),
+        ("train", parts("registry", "spec", "plan", "store", "work", "drive", "matrix", "api", "cli")),
+        ("evaluate", parts("registry", "spec", "plan", "store", "work", "drive", "matrix", "api", "cli")),
+        ("store", parts("registry", "spec", "plan", "train", "work", "drive", "matrix", "api", "cli")),
         *(
-            (lower, {f"dabench.{m}" for m in ("registry", "spec", "plan", "train", "work", "drive", "matrix", "api", "cli")})
+            (lower, parts("registry", "spec", "plan", "train", "work", "drive", "matrix", "api", "cli"))
             for lower in ("parts", "predictions", "by_group")
         ),
-        ("matrix", {f"dabench.{m}" for m in ("registry", "spec", "plan", "train", "work", "drive", "api", "cli")}),
-        ("plan", {f"dabench.{m}" for m in ("store", "train", "evaluate", "work", "drive", "matrix", "api", "cli")}),
-        ("drive", {f"dabench.{m}" for m in ("matrix", "api", "cli")}),
-        ("api", {"dabench.cli"}),
+        ("matrix", parts("registry", "spec", "plan", "train", "work", "drive", "api", "cli")),
+        ("plan", parts("store", "train", "evaluate", "work", "drive", "matrix", "api", "cli")),
+        ("drive", parts("matrix", "api", "cli")),
+        ("reporting", parts("drive", "api", "cli")),
+        ("api", parts("cli")),
     ],
 )
 def test_no_part_imports_one_above_it(lower: str, upper: set[str]) -> None:
-    assert imports_of(f"dabench.{lower}") & upper == set()
+    assert parts(lower)
+    assert {name for module in parts(lower) for name in imports_of(module)} & upper == set()
 
 
 def heavy_after(code: str) -> str:
@@ -171,3 +179,9 @@ def test_every_word_that_dabench_offers_is_there() -> None:
 def test_an_unknown_word_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'dabench' has no attribute 'swepe'"):
         _ = dabench.swepe
+
+
+def test_every_package_is_named_for_the_wheel() -> None:
+    table = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    folders = {m for m, path in SOURCES.items() if path.name == "__init__.py"}
+    assert folders | {"dabench.baselines", "dabench.sweeps"} == set(table["tool"]["setuptools"]["packages"])

@@ -1,0 +1,28 @@
+"""What the commands do, as functions with the same words, for scripts and notebooks."""
+
+from dabench.api.datasets import audit, drop, names_sweep, prepare, prepare_sweep
+from dabench.api.plugins import check, listing, load_plugins, new, register, show
+from dabench.api.reporting import cite, compare, report
+from dabench.api.sweeping import Planned, at_once, plan_sweep, run_sweep, sweep
+
+__all__ = [
+    "Planned",
+    "at_once",
+    "audit",
+    "check",
+    "cite",
+    "compare",
+    "drop",
+    "listing",
+    "load_plugins",
+    "names_sweep",
+    "new",
+    "plan_sweep",
+    "prepare",
+    "prepare_sweep",
+    "register",
+    "report",
+    "run_sweep",
+    "show",
+    "sweep",
+]

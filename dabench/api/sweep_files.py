@@ -1,0 +1,69 @@
+"""A sweep as the caller gives it, by name, by path or as a table of its keys, read."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dabench.drive import load
+from dabench.errors import SpecError
+from dabench.registry import REGISTRY
+from dabench.spec import PATHS, SweepFile
+
+Overrides = Mapping[str, Any] | Sequence[str]
+"""Keys with new values, {"train.epochs": 2} or ["train.epochs=2"]."""
+
+
+def sweep_file(sweep: str | Path | Mapping[str, Any], overrides: Overrides, plugins: Sequence[str | Path]) -> SweepFile:
+    """Return a sweep given by shelf name, path, or table of keys, after the plugin files that it may need.
+
+    Raises:
+        SpecError, PluginError: it asks for something that cannot be.
+    """
+    from dabench.toml import toml_text
+
+    pairs = as_pairs(overrides)
+    if not isinstance(sweep, Mapping):
+        return load(sweep, pairs, plugins, REGISTRY)
+
+    folder = Path(tempfile.mkdtemp(prefix="dabench-"))
+    try:
+        # Written and read again, so that a table in Python and a file go the same way. Paths in it are of this folder.
+        path = folder / "sweep.toml"
+        path.write_text(toml_text(_absolute(sweep)), encoding="utf-8")
+        return replace(load(path, pairs, plugins, REGISTRY), path=None)
+    except SpecError as e:
+        # The file is gone when the message is read; it is the key that counts.
+        raise SpecError(re.sub(rf"^{re.escape(str(path))}(, line \d+)?: ", "", str(e))) from e
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def as_pairs(overrides: Overrides) -> list[str]:
+    """Return overrides as text, ["train.epochs=2"]."""
+    from dabench.toml import toml_value
+
+    return [f"{k}={toml_value(v, k)}" for k, v in overrides.items()] if isinstance(overrides, Mapping) else list(overrides)
+
+
+def _absolute(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `table` with its paths made absolute; what is not as it must be is left for the reader to refuse."""
+    result = dict(table)
+    plugins, datasets = table.get("plugins"), table.get("dataset")
+    if isinstance(plugins, (list, tuple)):
+        result["plugins"] = [_resolved(p) for p in plugins]
+    if isinstance(datasets, Mapping):
+        result["dataset"] = {
+            n: {k: _resolved(v) if k in PATHS and v else v for k, v in o.items()} if isinstance(o, Mapping) else o
+            for n, o in datasets.items()
+        }
+    return result
+
+
+def _resolved(path: Any) -> Any:
+    return str(Path(path).expanduser().resolve()) if isinstance(path, (str, Path)) else path

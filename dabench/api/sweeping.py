@@ -1,0 +1,144 @@
+"""Sweeps: planned, run, and reported when they are done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dabench.api.saying import console, note
+from dabench.api.sweep_files import Overrides, sweep_file
+from dabench.drive import Engine, Outcome, carry_out, finished, to_do
+from dabench.places import data_folder
+from dabench.plan import Plan, Run, make_plan
+from dabench.registry import REGISTRY
+from dabench.spec import Sweep, SweepFile
+from dabench.store import Store
+from dabench.typed import KeyProblem
+
+if TYPE_CHECKING:
+    from dabench.matrix import Matrix
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a sweep would do: the plan, what stands already, what is left, and how long that may take.
+
+    Attributes:
+        seconds: expected seconds of each run that is left, by digest.
+        at_once: runs side by side.
+    """
+
+    plan: Plan
+    there: set[str]
+    left: list[Run]
+    seconds: Mapping[str, float]
+    at_once: int
+
+    @property
+    def wall_seconds(self) -> float:
+        """Expected wall time of what is left, Ray's start not counted."""
+        return sum(self.seconds.values()) / self.at_once
+
+
+def plan_sweep(
+    sweep: str | Path | Mapping[str, Any],
+    *,
+    out: str | Path | None = None,
+    set: Overrides = (),
+    plugins: Sequence[str | Path] = (),
+    data: str | Path | None = None,
+    engine: Engine = "ray",
+) -> Planned:
+    """Return what `sweep(...)` with the same arguments would do. Prepares the data and trains nothing that is kept."""
+    from dabench.estimate import seconds_each
+
+    file = sweep_file(sweep, set, plugins)
+    store = Store(_out(out, file.sweep.name))
+    store.check(file.sweep.recipe)
+    plan = _plan(file, data, note)
+    there = finished(plan, store)
+    left = to_do(plan, there)
+    return Planned(plan, there, left, seconds_each(plan, left, store, REGISTRY), at_once(file.sweep, engine))
+
+
+def sweep(
+    sweep: str | Path | Mapping[str, Any],
+    *,
+    out: str | Path | None = None,
+    set: Overrides = (),
+    plugins: Sequence[str | Path] = (),
+    data: str | Path | None = None,
+    engine: Engine = "ray",
+    redo: bool = False,
+    quiet: bool = False,
+) -> Matrix:
+    """Run what is missing of a sweep, write its report, and return its matrix.
+
+    Args:
+        sweep: a shelf name such as "quick", the path of a sweep file, or a table of its keys.
+        out: output folder; default runs/NAME.
+        set: overrides of keys, {"train.epochs": 2} or ["train.epochs=2"].
+        plugins: Python files with plugins.
+        data: folder of raw datasets; default DABENCH_DATA.
+        engine: "ray" runs side by side on Ray Tune, "inline" in this process; the results are the same.
+        redo: run everything again.
+        quiet: print nothing.
+
+    Raises:
+        DabenchError: the request is wrong. Runs that fail raise nothing: they are in Matrix.failed.
+        KeyboardInterrupt: it was stopped; finished runs are kept and the same call goes on with the rest.
+    """
+    return run_sweep(sweep, out=out, set=set, plugins=plugins, data=data, engine=engine, redo=redo, quiet=quiet)[1]
+
+
+def run_sweep(
+    sweep: str | Path | Mapping[str, Any],
+    *,
+    out: str | Path | None,
+    set: Overrides,
+    plugins: Sequence[str | Path],
+    data: str | Path | None,
+    engine: Engine,
+    redo: bool,
+    quiet: bool,
+) -> tuple[Outcome, Matrix]:
+    """Do what `sweep` does and return what came of the runs, too."""
+    from dabench.matrix import read_matrix
+    from dabench.reporting.terminal import Watch
+    from dabench.reporting.write import write_report
+
+    say: Callable[[str], None] = (lambda line: None) if quiet else note
+    file = sweep_file(sweep, set, plugins)
+    store = Store(_out(out, file.sweep.name))
+    store.check(file.sweep.recipe)
+    plan = _plan(file, data, say)
+    runs = list(plan.runs) if redo else to_do(plan, finished(plan, store))
+    if runs:
+        say(f"{file.sweep.name}: {len(plan.runs)} runs, {len(plan.runs) - len(runs)} stand, {len(runs)} to do -> {store.folder}")
+    with Watch(console(quiet), runs, at_once(file.sweep, engine)) as watch:
+        outcome = carry_out(file, plan, store, REGISTRY, engine, redo=redo, listen=watch)
+    if outcome.interrupted:
+        raise KeyboardInterrupt
+    matrix = read_matrix(store)
+    write_report(matrix, store)
+    return outcome, matrix
+
+
+def _plan(file: SweepFile, data: str | Path | None, say: Callable[[str], None]) -> Plan:
+    try:
+        return make_plan(file.sweep, REGISTRY, data_folder(data), say)
+    except KeyProblem as e:
+        raise file.located(e) from e
+
+
+def at_once(sweep: Sweep, engine: Engine) -> int:
+    """Return how many runs go side by side on this machine."""
+    from dabench.places import cores
+
+    return 1 if engine == "inline" else max(1, cores() // sweep.train.threads)
+
+
+def _out(out: str | Path | None, name: str) -> Path:
+    return Path(out).expanduser() if out else Path("runs") / name

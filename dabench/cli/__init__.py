@@ -1,0 +1,49 @@
+"""The command line: verbs over dabench.api. Errors are one line and exit code 2; 1 means that work failed in part."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from dabench import __version__
+from dabench.cli import datasets, plugins, reporting, sweeping
+from dabench.cli.command import DONE, FAILED, Verb
+from dabench.errors import DabenchError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0 done, 1 the work failed in part, 2 the request was wrong."""
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+    except DabenchError as e:
+        if arguments.debug:
+            raise
+        print(f"dabench: error: {e}", file=sys.stderr)
+        return e.exit_code
+    except KeyboardInterrupt:
+        print("dabench: stopped", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of a pipe went away, as `| head` does
+        return DONE
+    except Exception as e:
+        if arguments.debug:
+            raise
+        what = " ".join(f"{type(e).__name__}: {e}".split())
+        print(f"dabench: unforeseen error: {what} (run again with --debug to see where)", file=sys.stderr)
+        return FAILED
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dabench", description="Domain-adaptation benchmark: cross matrix and adaptation gains."
+    )
+    parser.add_argument("--version", action="version", version=f"dabench {__version__}")
+    parser.add_argument("--debug", action="store_true", default=False, help="show where an error came from")
+    verb = Verb(parser)
+    for family in (plugins, datasets, sweeping, reporting):
+        family.add(verb)
+    return parser
