@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dabench.spec import Sweep, make_adapter, make_backbone, make_dataset
-from dabench.store import Store
+from dabench.stored import Stored
 
 
 def toolkit(version: str) -> str:
@@ -26,7 +26,7 @@ def citations_of_sweep(sweep: Sweep, registry: Any, version: str) -> list[str]:
     return unique([toolkit(version), *(p.citation for p in plugins), *(p.citation for p in more)])
 
 
-def citations_of_store(store: Store, version: str) -> list[str]:
+def citations_of_store(store: Stored, version: str) -> list[str]:
     """Return the entries for the toolkit, and the datasets, backbone and adapters of a finished sweep."""
     record: Mapping[str, Any] = store.read_sweep()
     datasets = [store.dataset(n).facts["citation"] for n in record["sweep"]["datasets"]]

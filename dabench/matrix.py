@@ -16,7 +16,7 @@ from dabench.metrics import Metric, confusions, find_metric
 from dabench.parts import divided
 from dabench.predictions import Predictions, Tested
 from dabench.statistics import RESAMPLES, interval, percent, point, resampled
-from dabench.store import Store
+from dabench.stored import Stored
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {key: facts[key] for key in kept}
 
 
-def read_matrix(store: Store, metric: str = "accuracy", selection: str = "last") -> Matrix:
+def read_matrix(store: Stored, metric: str = "accuracy", selection: str = "last") -> Matrix:
     """Return the matrix of a sweep's output folder, of what is finished.
 
     Raises:

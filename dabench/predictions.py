@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dabench.checkpoints import Checkpoints
 from dabench.errors import StoreError
 from dabench.selection import ORACLE, check_rule
-from dabench.store import Record, Store, TestSet
+from dabench.stored import Record, Stored, TestSet
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Predictions:
         missing: names of the runs that do not stand.
     """
 
-    def __init__(self, store: Store, sweep: Mapping[str, Any], selection: str) -> None:
+    def __init__(self, store: Stored, sweep: Mapping[str, Any], selection: str) -> None:
         check_rule(selection)
         self.store, self.sweep, self.selection = store, sweep, selection
         self.tests: dict[str, TestSet] = {n: store.dataset(n) for n in sweep["sweep"]["datasets"]}

@@ -18,47 +18,22 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dabench.digests import file_digest
 from dabench.errors import StoreError
-
-_NETWORK = "network.safetensors"
-
-
-@dataclass(frozen=True)
-class Record:
-    """A finished run: its facts (run.json) and where its files lie."""
-
-    folder: Path
-    facts: Mapping[str, Any]
-
-    def logits(self, dataset: str) -> NDArray[np.float32]:
-        """Return the logits of every checkpoint on a dataset's test split, (checkpoints, N, K) float32, memory-mapped."""
-        return np.load(self.folder / _logits_name(dataset), mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+from dabench.stored import NETWORK, Stored, logits_name, safe
 
 
-@dataclass(frozen=True)
-class TestSet:
-    """What a report needs to know of a dataset: test labels (N,), groups (N,) or None, and its facts."""
-
-    labels: NDArray[np.int64]
-    groups: NDArray[np.int64] | None
-    attributes: Mapping[str, NDArray[Any]]
-    facts: Mapping[str, Any]
-
-    __test__ = False  # not a test class, whatever its name
-
-
-class Store:
+class Store(Stored):
     """One sweep's output folder."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self.folder = folder
 
     @property
@@ -71,19 +46,22 @@ class Store:
         """The folder of reports."""
         return self.folder / "report"
 
-    def read_sweep(self) -> dict[str, Any]:
-        """Return sweep.json; raise StoreError if this is no sweep's folder."""
-        try:
-            value = json.loads((self.folder / "sweep.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise StoreError(
-                f"{self.folder}: is no sweep's output (it has no sweep.json); give a folder that dabench sweep wrote"
-            ) from None
-        except (OSError, ValueError) as e:
-            raise StoreError(f"{self.folder / 'sweep.json'}: cannot be read ({e})") from e
-        if not isinstance(value, dict) or not all(isinstance(value.get(key), dict) for key in ("sweep", "recipe")):
-            raise StoreError(f"{self.folder / 'sweep.json'}: is not what dabench writes; restore it or use another --out")
-        return value
+    def names(self, folder: str) -> list[str]:
+        """Return the names of what lies in a folder, in any order; none where there is no such folder."""
+        path = self.folder / folder
+        return os.listdir(path) if path.is_dir() else []
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file; raise OSError where it is not there."""
+        return open(self.folder / name, "rb")
+
+    def array(self, name: str) -> NDArray[Any]:
+        """Return the array in a file, memory-mapped; raise OSError or ValueError where there is none."""
+        return np.load(self.folder / name, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+
+    def digest(self, name: str) -> str:
+        """Return the SHA-256 of a file; raise OSError where it is not there."""
+        return file_digest(self.folder / name)
 
     def claim(self, record: Mapping[str, Any], recipe: Mapping[str, Any], source: str) -> None:
         """Take the folder for a sweep, or go on with it if it is that sweep's already.
@@ -119,7 +97,7 @@ class Store:
             raise StoreError(
                 f"{self.folder}: belongs to the sweep '{name}', not to '{recipe['name']}'; give another folder with --out"
             )
-        old, new = _flat(there["recipe"]), _flat(dict(recipe))
+        old, new = flat(there["recipe"]), flat(dict(recipe))
         changed = [f"{k}: {old.get(k)} -> {new.get(k)}" for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]
         # Settings under which nothing came to an end, a loss that diverged say, bind nobody.
         if changed and any(self.runs.glob("[!.]*")):
@@ -130,7 +108,7 @@ class Store:
 
     def add_dataset(self, name: str, facts: Mapping[str, Any], test: Mapping[str, NDArray[Any] | None]) -> None:
         """Keep what reports need to know of a dataset: facts, and the arrays of its test split ("labels", "groups", ...)."""
-        folder = self.folder / "datasets" / _safe(name)
+        folder = self.folder / "datasets" / safe(name)
         folder.mkdir(exist_ok=True)
         for part, values in test.items():
             if values is not None:
@@ -139,20 +117,6 @@ class Store:
                 os.replace(folder / f".{part}.npy", folder / f"{part}.npy")
         files = {p.name: file_digest(p) for p in sorted(folder.glob("[!.]*.npy"))}
         write_text(folder / "facts.json", json.dumps({**facts, "files": files}, indent=1, sort_keys=True) + "\n")
-
-    def dataset(self, name: str) -> TestSet:
-        """Return what is kept of a dataset; raise StoreError if it is not there."""
-        folder = self.folder / "datasets" / _safe(name)
-        try:
-            facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-            damaged = [f for f, expected in facts["files"].items() if file_digest(folder / f) != expected]
-            if damaged:
-                raise ValueError(f"{damaged[0]} has changed")
-            arrays = {f.removesuffix(".npy"): np.load(folder / f, allow_pickle=False) for f in facts["files"]}
-            attributes = {k.removeprefix("attribute-"): v for k, v in arrays.items() if k.startswith("attribute-")}
-            return TestSet(arrays["labels"], arrays.get("groups"), attributes, facts)
-        except (OSError, ValueError, KeyError) as e:
-            raise StoreError(f"{folder}: cannot be read ({e}); run the sweep again to write it anew") from e
 
     def add(
         self,
@@ -175,9 +139,9 @@ class Store:
         scratch = None
         try:
             scratch = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=self.runs))
-            save_network(scratch / _NETWORK)
+            save_network(scratch / NETWORK)
             for dataset, values in logits.items():
-                with open(scratch / _logits_name(dataset), "wb") as f:
+                with open(scratch / logits_name(dataset), "wb") as f:
                     np.lib.format.write_array(f, values, allow_pickle=False)
             files = {p.name: file_digest(p) for p in sorted(scratch.iterdir())}
             write_text(scratch / "run.json", json.dumps({**facts, "files": files}, sort_keys=True, allow_nan=False) + "\n")
@@ -195,52 +159,22 @@ class Store:
         """Keep what went wrong with a run."""
         write_text(self.folder / "failed" / f"{name}.txt", reason.rstrip() + "\n")
 
-    def failures(self) -> dict[str, str]:
-        """Return run name -> what went wrong, for the runs that failed and did not succeed since."""
-        folder = self.folder / "failed"
-        return {p.stem: p.read_text(encoding="utf-8") for p in sorted(folder.glob("*.txt"))} if folder.is_dir() else {}
-
-    def find(self, digest: str, tests: Mapping[str, str] | None = None, *, network: bool = True) -> Record | None:
-        """Return the finished run with that digest if it is whole and has predictions for all of `tests`, else None.
-
-        Args:
-            tests: dataset -> digest of its prepared data: a prediction on other images than today's is none.
-            network: check the network's file too; a report has no need of it.
-        """
-        for folder in self.runs.glob(f"*-{digest[:10]}"):
-            try:
-                facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-                files = {f: d for f, d in facts["files"].items() if network or f != _NETWORK}
-                whole = all(file_digest(folder / file) == expected for file, expected in files.items())
-                if whole and facts["digest"] == digest and (tests or {}).items() <= facts["tests"].items():
-                    return Record(folder, facts)
-            except (OSError, ValueError, KeyError, TypeError, AttributeError):
-                continue  # half-written or damaged: not finished
-        return None
-
     def remove(self, digest: str) -> None:
         """Delete the run with that digest, whole or not."""
-        for folder in self.runs.glob(f"*-{digest[:10]}"):
-            shutil.rmtree(folder)
+        for where in self.places(digest):
+            shutil.rmtree(self.folder / where)
 
     def network(self, digest: str) -> Path:
         """Return the file of a finished run's network; raise StoreError if there is none."""
-        for folder in self.runs.glob(f"*-{digest[:10]}"):
-            return folder / _NETWORK
+        for where in self.places(digest):
+            return self.folder / where / NETWORK
         raise StoreError(f"{self.runs}: the pretraining {digest[:10]} is not there; run the sweep again")
 
 
-def _logits_name(dataset: str) -> str:
-    return f"logits-{_safe(dataset)}.npy"
-
-
-def _safe(name: str) -> str:
-    return name.replace("/", "-")
-
-
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
+def flat(value: Any, path: str = "") -> dict[str, Any]:
+    """Return a table of tables as one: "train.lr" -> 0.05."""
     if isinstance(value, Mapping):
-        return {k: v for key, item in value.items() for k, v in _flat(item, f"{path}.{key}" if path else str(key)).items()}
+        return {k: v for key, item in value.items() for k, v in flat(item, f"{path}.{key}" if path else str(key)).items()}
     return {path: list(value) if isinstance(value, tuple) else value}
 
 

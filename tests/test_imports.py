@@ -120,6 +120,7 @@ def parts(*names: str) -> set[str]:
         ("train", parts("registry", "spec", "plan", "store", "work", "drive", "matrix", "api", "cli")),
         ("evaluate", parts("registry", "spec", "plan", "store", "work", "drive", "matrix", "api", "cli")),
         ("store", parts("registry", "spec", "plan", "train", "work", "drive", "matrix", "api", "cli")),
+        ("stored", parts("registry", "spec", "plan", "store", "train", "work", "drive", "matrix", "api", "cli")),
         *(
             (lower, parts("registry", "spec", "plan", "train", "work", "drive", "matrix", "api", "cli"))
             for lower in ("parts", "predictions", "by_group")

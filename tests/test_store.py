@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from dabench.errors import StoreError
-from dabench.store import Record, Store
+from dabench.store import Store
+from dabench.stored import Record
 
 DIGEST = "ab" * 32
 LOGITS = np.arange(24, dtype=np.float32).reshape(2, 4, 3)
@@ -49,7 +50,7 @@ def found(store: Store) -> Record:
 
 def test_a_finished_run_is_found(tmp_path: Path) -> None:
     store, folder = with_run(tmp_path / "out")
-    assert found(store).folder == folder
+    assert store.folder / found(store).where == folder
 
 
 @pytest.mark.parametrize(("dataset", "expected"), [("pale", LOGITS), ("fonts/a", LOGITS + 1)])

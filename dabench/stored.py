@@ -1,0 +1,139 @@
+"""What a sweep left behind, to be read: the same from its output folder (dabench.store) and from a pack (dabench.packs)."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dabench.errors import StoreError
+
+NETWORK = "network.safetensors"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished run: its facts (run.json) and where its files lie."""
+
+    stored: Stored
+    where: str
+    facts: Mapping[str, Any]
+
+    def logits(self, dataset: str) -> NDArray[np.float32]:
+        """Return the logits of every checkpoint on a dataset's test split, (checkpoints, N, K) float32, read-only."""
+        return self.stored.array(f"{self.where}/{logits_name(dataset)}")
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """What a report needs to know of a dataset: test labels (N,), groups (N,) or None, and its facts."""
+
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64] | None
+    attributes: Mapping[str, NDArray[Any]]
+    facts: Mapping[str, Any]
+
+    __test__ = False  # not a test class, whatever its name
+
+
+class Stored(ABC):
+    """One sweep's results. Names of files are relative, with "/" between their parts.
+
+    Attributes:
+        place: the folder or file that they lie in, for messages.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+
+    @abstractmethod
+    def names(self, folder: str) -> list[str]:
+        """Return the names of what lies in a folder, in any order; none where there is no such folder."""
+
+    @abstractmethod
+    def open(self, name: str) -> BinaryIO:
+        """Open a file; raise OSError where it is not there."""
+
+    @abstractmethod
+    def array(self, name: str) -> NDArray[Any]:
+        """Return the array in a file; raise OSError or ValueError where there is none."""
+
+    @abstractmethod
+    def digest(self, name: str) -> str:
+        """Return the SHA-256 of a file; raise OSError where it is not there."""
+
+    def text(self, name: str) -> str:
+        """Return the text of a file; raise OSError or ValueError where there is none."""
+        with self.open(name) as f:
+            return f.read().decode("utf-8")
+
+    def read_sweep(self) -> dict[str, Any]:
+        """Return sweep.json; raise StoreError if this is no sweep's folder."""
+        try:
+            value = json.loads(self.text("sweep.json"))
+        except FileNotFoundError:
+            raise StoreError(
+                f"{self.place}: is no sweep's output (it has no sweep.json); give a folder that dabench sweep wrote"
+            ) from None
+        except (OSError, ValueError) as e:
+            raise StoreError(f"{self.place / 'sweep.json'}: cannot be read ({e})") from e
+        if not isinstance(value, dict) or not all(isinstance(value.get(key), dict) for key in ("sweep", "recipe")):
+            raise StoreError(f"{self.place / 'sweep.json'}: is not what dabench writes; restore it or use another --out")
+        return value
+
+    def dataset(self, name: str) -> TestSet:
+        """Return what is kept of a dataset; raise StoreError if it is not there."""
+        folder = f"datasets/{safe(name)}"
+        try:
+            facts = json.loads(self.text(f"{folder}/facts.json"))
+            damaged = [f for f, expected in facts["files"].items() if self.digest(f"{folder}/{f}") != expected]
+            if damaged:
+                raise ValueError(f"{damaged[0]} has changed")
+            arrays = {f.removesuffix(".npy"): np.array(self.array(f"{folder}/{f}")) for f in facts["files"]}
+            attributes = {k.removeprefix("attribute-"): v for k, v in arrays.items() if k.startswith("attribute-")}
+            return TestSet(arrays["labels"], arrays.get("groups"), attributes, facts)
+        except (OSError, ValueError, KeyError) as e:
+            raise StoreError(f"{self.place / folder}: cannot be read ({e}); run the sweep again to write it anew") from e
+
+    def failures(self) -> dict[str, str]:
+        """Return run name -> what went wrong, for the runs that failed and did not succeed since."""
+        files = sorted(name for name in self.names("failed") if name.endswith(".txt"))
+        return {name.removesuffix(".txt"): self.text(f"failed/{name}") for name in files}
+
+    def find(self, digest: str, tests: Mapping[str, str] | None = None, *, network: bool = True) -> Record | None:
+        """Return the finished run with that digest if it is whole and has predictions for all of `tests`, else None.
+
+        Args:
+            tests: dataset -> digest of its prepared data: a prediction on other images than today's is none.
+            network: check the network's file too; a report has no need of it.
+        """
+        for where in self.places(digest):
+            try:
+                facts = json.loads(self.text(f"{where}/run.json"))
+                files = {f: d for f, d in facts["files"].items() if network or f != NETWORK}
+                whole = all(self.digest(f"{where}/{file}") == expected for file, expected in files.items())
+                if whole and facts["digest"] == digest and (tests or {}).items() <= facts["tests"].items():
+                    return Record(self, where, facts)
+            except (OSError, ValueError, KeyError, TypeError, AttributeError):
+                continue  # half-written or damaged: not finished
+        return None
+
+    def places(self, digest: str) -> list[str]:
+        """Return the folders of the run with that digest, whole or not."""
+        return [f"runs/{name}" for name in self.names("runs") if name.endswith(f"-{digest[:10]}")]
+
+
+def logits_name(dataset: str) -> str:
+    """Return the name of the file of the logits on a dataset's test split."""
+    return f"logits-{safe(dataset)}.npy"
+
+
+def safe(name: str) -> str:
+    """Return a dataset's name as a file may have it."""
+    return name.replace("/", "-")
