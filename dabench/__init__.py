@@ -12,7 +12,7 @@ from dabench.protocols import FACES, Access, Adapter, Augment, Backbone, Dataset
 from dabench.typed import setting
 
 if TYPE_CHECKING:
-    from dabench.api import audit, check, cite, compare, drop, new, prepare, register, report, show, sweep
+    from dabench.api import audit, check, cite, compare, drop, export, new, prepare, register, report, show, sweep
     from dabench.committed import read_baseline as baseline
     from dabench.data.lazy import LazyImages
 
@@ -20,7 +20,7 @@ __version__ = "0.1.0"
 
 _WORDS = {
     name: ("dabench.api", name)
-    for name in ("audit", "check", "cite", "compare", "drop", "new", "prepare", "register", "report", "show", "sweep")
+    for name in ("audit", "check", "cite", "compare", "drop", "export", "new", "prepare", "register", "report", "show", "sweep")
 }
 _WORDS |= {"list": ("dabench.api", "listing"), "baseline": ("dabench.committed", "read_baseline")}
 _WORDS["LazyImages"] = ("dabench.data.lazy", "LazyImages")
@@ -42,6 +42,7 @@ __all__ = [
     "cite",
     "compare",
     "drop",
+    "export",
     "new",
     "prepare",
     "register",

@@ -1,13 +1,110 @@
-"""BibTeX of everything that a table rests on."""
+"""What to cite: BibTeX of everything that a sweep, its results or a committed table rests on, and a sentence that cites it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from dabench.spec import Sweep, make_adapter, make_backbone, make_dataset
+from dabench import __version__
+from dabench.bibtex import keys, unique
+from dabench.committed import Baseline, read_baseline
+from dabench.conditions import environments_of, versions_of
+from dabench.digests import digest
+from dabench.predictions import Predictions
+from dabench.spec import SweepFile, make_adapter, make_backbone, make_dataset
 from dabench.stored import Stored
+
+STUDY = "paper"
+"""The committed table of the study that dabench generalises, which is cited with it."""
+
+
+@dataclass(frozen=True)
+class Citations:
+    """What to cite.
+
+    Attributes:
+        sentence: for a paper, in LaTeX, with version, digest and the keys of the entries.
+        digest: the whole of what the sentence says the beginning of.
+        entries: BibTeX, each key once.
+    """
+
+    sentence: str
+    digest: str
+    entries: list[str]
+
+    @property
+    def text(self) -> str:
+        """A .bib file: the sentence as a comment, then the entries."""
+        return "\n\n".join([f"% {self.sentence}\n% Digest: {self.digest}", *self.entries]) + "\n"
+
+
+@dataclass(frozen=True)
+class _Rests:
+    """What a sweep rests on, by name, with the BibTeX of each."""
+
+    datasets: Mapping[str, str]
+    backbone: tuple[str, str]
+    adapters: Mapping[str, str]
+
+    @property
+    def texts(self) -> list[str]:
+        return [*self.datasets.values(), self.backbone[1], *self.adapters.values()]
+
+    def sentence(self, version: str, end: str) -> str:
+        name, text = self.backbone
+        return (
+            f"We used {_toolkit(version)} on {_listed(self.datasets)} with the network {_named(name, text)} and the "
+            f"method{'s' if len(self.adapters) > 1 else ''} {_listed(self.adapters)}; {end}."
+        )
+
+
+def cite_sweep(file: SweepFile, registry: Any, table: Baseline | None = None) -> Citations:
+    """Return what to cite of a sweep that need not have been run.
+
+    Args:
+        table: its committed table, if there is one: the digest is of that, else of the sweep file.
+    """
+    sweep = file.sweep
+    datasets = {n: make_dataset(sweep, n, registry).citation for n in sweep.datasets}
+    backbone = (sweep.backbone, make_backbone(sweep, registry).citation)
+    rests = _Rests(datasets, backbone, {n: make_adapter(sweep, n, registry).citation for n in sweep.adapters})
+    what, whole = ("committed table", table["digest"]) if table else ("sweep", sweep.digest)
+    end = f"sweep {_escaped(sweep.name)}, {_seeds(sweep.seed_list)}, {what} digest {whole[:12]}"
+    return Citations(rests.sentence(__version__, end), whole, _entries(__version__, rests.texts))
+
+
+def cite_results(stored: Stored) -> Citations:
+    """Return what to cite of results, with the version of dabench that they were measured with."""
+    sweep = stored.read_sweep()
+    runs = Predictions(stored, sweep, "last")
+    version = versions_of(environments_of(runs.records.values())).get("dabench", __version__)
+    end = f"sweep {_escaped(sweep['sweep']['name'])}, {_seeds(sweep['seeds'])}, table digest {runs.digest[:12]}"
+    rests = _rests(stored, sweep)
+    return Citations(rests.sentence(version, end), runs.digest, _entries(version, rests.texts))
+
+
+def cite_baseline(table: Baseline) -> Citations:
+    """Return what to cite of a committed table, with the version of dabench that measured it, if it was measured."""
+    rest = _cite(table["citations"], leave_out=("dabench",))
+    if table["kind"] == "published":
+        version, whole = __version__, digest(table)
+        sentence = f"We compare with {_escaped(table['source'])}{rest}, as listed by dabench {version}{_cite([toolkit(version)])}"
+    else:
+        version, whole = versions_of(table["provenance"]["environments"])["dabench"], table["digest"]
+        sentence = f"We compare with table {_escaped(table['name'])} of {_toolkit(version)}, which rests on{rest}"
+    return Citations(f"{sentence}; table digest {whole[:12]}.", whole, _entries(version, table["citations"]))
+
+
+def citations_of_results(stored: Stored) -> list[str]:
+    """Return the entries for the datasets, backbone and adapters of results."""
+    return unique(_rests(stored, stored.read_sweep()).texts)
+
+
+def _rests(stored: Stored, sweep: Mapping[str, Any]) -> _Rests:
+    datasets = {n: stored.dataset(n).facts["citation"] for n in sweep["sweep"]["datasets"]}
+    backbone = (sweep["backbone"]["name"], sweep["backbone"]["citation"])
+    return _Rests(datasets, backbone, {n: sweep["adapters"][n]["citation"] for n in sweep["sweep"]["adapters"]})
 
 
 def toolkit(version: str) -> str:
@@ -19,25 +116,34 @@ def toolkit(version: str) -> str:
 }}"""
 
 
-def citations_of_sweep(sweep: Sweep, registry: Any, version: str) -> list[str]:
-    """Return the entries for the toolkit, and the datasets, backbone and adapters of a sweep."""
-    plugins = [make_dataset(sweep, n, registry) for n in sweep.datasets]
-    more = [make_backbone(sweep, registry), *(make_adapter(sweep, n, registry) for n in sweep.adapters)]
-    return unique([toolkit(version), *(p.citation for p in plugins), *(p.citation for p in more)])
+def _entries(version: str, texts: Iterable[str]) -> list[str]:
+    return unique([toolkit(version), *read_baseline(STUDY)["citations"], *texts])
 
 
-def citations_of_store(store: Stored, version: str) -> list[str]:
-    """Return the entries for the toolkit, and the datasets, backbone and adapters of a finished sweep."""
-    record: Mapping[str, Any] = store.read_sweep()
-    datasets = [store.dataset(n).facts["citation"] for n in record["sweep"]["datasets"]]
-    adapters = [a["citation"] for a in record["adapters"].values()]
-    return unique([toolkit(version), *datasets, record["backbone"]["citation"], *adapters])
+def _cite(texts: Iterable[str], leave_out: Sequence[str] = ()) -> str:
+    found = [k for k in keys(texts) if k not in leave_out]
+    return rf" \cite{{{','.join(found)}}}" if found else ""
 
 
-def unique(entries: Iterable[str]) -> list[str]:
-    """Return the entries that are there, each key once."""
-    found: dict[str, str] = {}
-    for entry in (one for text in entries for one in re.split(r"(?m)^\s*(?=@)", text)):
-        for key in re.findall(r"@\w+\s*\{\s*([^,\s]+)\s*,", entry)[:1]:
-            found.setdefault(key, entry.strip())
-    return list(found.values())
+def _toolkit(version: str) -> str:
+    return f"dabench {version}{_cite([toolkit(version), *read_baseline(STUDY)['citations']])}"
+
+
+def _named(name: str, text: str) -> str:
+    return f"{_escaped(name)}{_cite([text])}"
+
+
+def _listed(of: Mapping[str, str]) -> str:
+    words = [_named(name, text) for name, text in of.items()]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
+
+
+def _escaped(name: str) -> str:
+    from dabench.reporting.formats import escape_latex
+
+    # BibTeX reads an entry from any "@" on, in a comment as well.
+    return escape_latex(name).replace("@", "(at)")

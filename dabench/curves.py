@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.predictions import Predictions
-from dabench.store import Record
+from dabench.stored import Record
 
 POINTS, MOST = 60, 24
 """Points at most in which the losses of a run are given, and curves at most of one method."""

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from dabench.by_group import GroupCell, by_group
 from dabench.checkpoints import Chosen, what_rules_choose
-from dabench.digests import digest
 from dabench.metrics import Metric, confusions, find_metric
 from dabench.parts import divided
 from dabench.predictions import Predictions, Tested
@@ -145,11 +144,9 @@ def read_matrix(store: Stored, metric: str = "accuracy", selection: str = "last"
             confusion[key_of(adapter, sources, target, tested.test)] = counts
     groups, left_out = _by_group(runs, metric, measure)
     gains = [g for g in (_gain(runs, *won, measure) for won in _wins(sweep)) if g]
-    done = sorted(r.facts["digest"] for r in runs.records.values())
-    whole = digest([sweep["digest"], done, {n: f["digest"] for n, f in runs.facts.items()}])
     return Matrix(
         sweep, metric, selection, classes, runs.facts, cells, gains, groups, left_out, _rules(runs), confusion, runs.missing,
-        store.failures(), whole, runs,
+        store.failures(), runs.digest, runs,
     )  # fmt: skip
 
 

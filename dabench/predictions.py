@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.checkpoints import Checkpoints
+from dabench.digests import digest
 from dabench.errors import StoreError
 from dabench.selection import ORACLE, check_rule
 from dabench.stored import Record, Stored, TestSet
@@ -59,6 +60,12 @@ class Predictions:
                 self.missing.append(
                     f"{run['method']}_{'+'.join(run['sources'])}{'_' + run['target'] if run['target'] else ''}_s{run['seed']}"
                 )
+
+    @property
+    def digest(self) -> str:
+        """What identifies the table that they give: the sweep, its finished runs, and the data."""
+        done = sorted(r.facts["digest"] for r in self.records.values())
+        return digest([self.sweep["digest"], done, {n: f["digest"] for n, f in self.facts.items()}])
 
     def method(self, adapter: str) -> str:
         """Return the method of the runs that an adapter's networks come from: its own, or the plain training."""

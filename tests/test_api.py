@@ -18,7 +18,7 @@ from dabench.estimate import seconds_each
 from dabench.registry import REGISTRY
 from dabench.store import Store
 
-WORDS = ("baseline", "cite", "compare", "list", "prepare", "register", "report", "show", "sweep")
+WORDS = ("baseline", "cite", "compare", "export", "list", "prepare", "register", "report", "show", "sweep")
 
 
 pytestmark = pytest.mark.usefixtures("registry_restored")
@@ -70,7 +70,7 @@ def test_every_command_is_a_function_of_the_same_name(word: str) -> None:
 def test_the_words_stay_functions_after_the_modules_of_those_names_are_imported() -> None:
     import importlib
 
-    for module in ("api", "cli", "spec", "store", "matrix", "reporting", "reporting.write", "committed", "citations"):
+    for module in ("api", "cli", "spec", "store", "matrix", "reporting", "reporting.write", "committed", "citations", "packs"):
         importlib.import_module(f"dabench.{module}")
     kinds = {word: type(getattr(dabench, word)).__name__ for word in WORDS}
     assert kinds == dict.fromkeys(WORDS, "function")
@@ -217,11 +217,6 @@ def test_a_report_writes_its_files(tmp_path: Path) -> None:
 def test_a_report_of_no_sweep_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no sweep's output"):
         dabench.report(tmp_path)
-
-
-def test_a_comparison_is_a_table(tmp_path: Path) -> None:
-    table = dabench.compare(two_sets().write(tmp_path / "s").folder, "paper")
-    assert {row[-1] for row in table.rows} == {"only measured", "not measured"}
 
 
 def test_a_baseline_is_read_by_its_name() -> None:

@@ -1,4 +1,4 @@
-"""BibTeX of everything that a table rests on."""
+"""BibTeX of everything that a table rests on, and the sentence that cites it."""
 
 from __future__ import annotations
 
@@ -6,62 +6,122 @@ import re
 from pathlib import Path
 
 import pytest
+from bibtex_reader import NoBibtex, parse
 from fabricated import NONE, Made, Method, two_sets
 
 import dabench
-from dabench.citations import citations_of_store, toolkit, unique
+from dabench.api import citations
+from dabench.bibtex import keys, unique
+from dabench.citations import cite_results, toolkit
+from dabench.committed import shelf
 from dabench.errors import SpecError
+from dabench.matrix import read_matrix
+from dabench.packs import write_pack
 from dabench.registry import REGISTRY
+from dabench.store import Store
 
 
-def entries(text: str) -> dict[str, str]:
-    """Parse BibTeX: key -> body. Every brace is closed, and between the entries are comments at most."""
-    found: dict[str, str] = {}
-    at = 0
-    while match := re.compile(r"(?:\s*(?:%[^\n]*\n)?)*@([A-Za-z]+)\{([^\s,{}]+),").match(text, at):
-        depth, end = 1, match.end()
-        while depth:
-            depth += {"{": 1, "}": -1}.get(text[end], 0)
-            end += 1
-        assert match.group(2) not in found
-        found[match.group(2)] = text[match.end() : end - 1]
-        at = end
-    assert text[at:].strip() == ""
-    return found
+def cited(sentence: str) -> list[str]:
+    """Return the keys that a sentence cites."""
+    return [key for group in re.findall(r"\\cite\{([^}]*)\}", sentence) for key in group.split(",")]
 
 
-@pytest.mark.parametrize("what", ["quick", "paper"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@misc{a, title = {A}} @misc{a, title = {B}}",
+        "@misc{a, title = {A}",
+        "@misc{a title = {A}}",
+        "@misc{a, title = {A} year = {1}}",
+        "@misc{a, title = A}",
+        "@misc{, title = {A}}",
+        "@misc{a, note = {A}}",
+        "% see a@b\n@misc{a, title = {A}}",
+        "text\n@misc{a, title = {A}}",
+    ],
+)
+def test_the_reader_of_these_tests_refuses_what_is_no_bibtex(text: str) -> None:
+    with pytest.raises(NoBibtex):
+        parse(text)
+
+
+@pytest.mark.parametrize("what", ["quick", *sorted(shelf())])
 def test_what_is_cited_is_bibtex_with_each_key_once(what: str) -> None:
-    found = entries(dabench.cite(what))
-    assert "dabench" in found
-    assert all(re.search(r"\btitle = \{", body) for body in found.values())
+    assert "dabench" in parse(dabench.cite(what))
 
 
-def test_a_sweep_cites_the_toolkit_its_datasets_its_backbone_and_its_adapters() -> None:
-    text = dabench.cite("quick")
-    assert set(entries(text)) >= {"dabench", "hunter2007matplotlib", "alpaydin1998optical", "vinyals2016matching"}
-    assert "Domain-Adversarial Training of Neural Networks" in text
-    assert "Model-Agnostic Meta-Learning" in text
+def test_a_sweep_cites_the_toolkit_the_study_its_datasets_its_backbone_and_its_adapters() -> None:
+    found = parse(dabench.cite("quick"))
+    assert set(found) == {
+        "dabench",
+        "kim-nonactors",
+        "hunter2007matplotlib",
+        "alpaydin1998optical",
+        "vinyals2016matching",
+        "ganin2016domain",
+        "finn2017model",
+    }
 
 
 def test_the_toolkits_entry_says_its_version() -> None:
-    assert f"version = {{{dabench.__version__}}}" in entries(toolkit(dabench.__version__))["dabench"]
+    assert parse(toolkit("4.5.6"))["dabench"].fields["version"] == "4.5.6"
 
 
 def test_an_output_folder_cites_what_its_sweep_cites_and_its_digest(quick_runs: Path) -> None:
     text = dabench.cite(quick_runs)
-    assert entries(text) == entries(dabench.cite("quick"))
-    assert dabench.report(quick_runs, write=False).digest in text.splitlines()[0]
+    assert parse(text) == parse(dabench.cite("quick"))
+    assert text.splitlines()[1] == f"% Digest: {read_matrix(Store(quick_runs)).digest}"
+
+
+def test_a_pack_cites_what_its_output_folder_cites(tmp_path: Path) -> None:
+    store = two_sets().write(tmp_path / "s")
+    assert dabench.cite(write_pack(store, tmp_path / "s.zip")) == dabench.cite(store.folder)
 
 
 def test_the_papers_table_cites_the_study() -> None:
-    assert "Produced by Non-Actors" in entries(dabench.cite("paper"))["kim-nonactors"]
+    assert "Produced by Non-Actors" in parse(dabench.cite("paper"))["kim-nonactors"].fields["title"]
+
+
+def test_a_results_sentence_says_version_names_keys_and_digest(tmp_path: Path) -> None:
+    store = two_sets(datasets={"print": Made("P", citation="@misc{p, title={P}}"), "hand": Made("H")}).write(tmp_path / "s")
+    digest = read_matrix(store).digest
+    assert cite_results(store).sentence == (
+        r"We used dabench 0.1.0 \cite{dabench,kim-nonactors} on print \cite{p} and hand with the network conv4 \cite{net} "
+        rf"and the methods none, adabn \cite{{li}} and fine-tune; sweep made, 2 seeds, table digest {digest[:12]}."
+    )
+
+
+@pytest.mark.parametrize("what", ["quick", "paper"])
+def test_every_key_that_a_sentence_cites_is_there(what: str) -> None:
+    found = citations(what)
+    assert found.text.startswith(f"% {found.sentence}\n")
+    assert set(cited(found.sentence)) == set(keys(found.entries))
+
+
+def test_the_version_is_that_which_ran_the_sweep(tmp_path: Path) -> None:
+    store = two_sets().write(tmp_path / "s")
+    for run in store.folder.glob("runs/*/run.json"):
+        run.write_text(run.read_text().replace('"dabench": "0.1.0"', '"dabench": "0.0.9"'))
+    found = cite_results(store)
+    assert found.sentence.startswith("We used dabench 0.0.9 ")
+    assert parse(found.text)["dabench"].fields["version"] == "0.0.9"
+
+
+def test_a_sweep_that_has_a_committed_table_cites_the_digest_of_that() -> None:
+    assert citations("quick").digest == dabench.baseline("quick")["digest"]
+
+
+def test_a_sweep_of_ones_own_cites_its_own_digest(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text('name = "own"\ndatasets = ["uci-digits"]\nadapters = ["none"]\nbackbone = "conv4"\nseeds = 1\n')
+    sentence = citations(path).sentence
+    assert re.search(r"and the method none; sweep own, 1 seed, sweep digest [0-9a-f]{12}\.$", sentence)
 
 
 @pytest.mark.parametrize("kind", ["dataset", "backbone", "adapter"])
 def test_every_plugins_citation_is_bibtex(kind: str) -> None:
     texts = [e.plugin.citation for e in REGISTRY.entries(kind) if e.plugin]  # type: ignore[arg-type]
-    assert any(entries(text) for text in texts)
+    assert sum(len(parse(text, required=False)) for text in texts) > 1
 
 
 def test_what_two_plugins_share_is_cited_once(tmp_path: Path) -> None:
@@ -69,12 +129,18 @@ def test_what_two_plugins_share_is_cited_once(tmp_path: Path) -> None:
     both = f"{one}\n\n@article{{two,\n  title = {{Two}}\n}}"
     sets = {"print": Made("P", citation=one), "hand": Made("H", citation=both)}
     store = two_sets(datasets=sets, adapters={"none": NONE, "adabn": Method(citation=both)}).write(tmp_path / "s")
-    found = entries("\n\n".join(citations_of_store(store, "1")))
-    assert set(found) == {"dabench", "one", "two", "net"}
+    assert set(parse(dabench.cite(store.folder), required=False)) == {"dabench", "kim-nonactors", "one", "two", "net"}
+
+
+def test_a_citation_that_is_no_bibtex_does_not_spoil_the_others(tmp_path: Path) -> None:
+    sets = {"print": Made("P", citation="@misc{open, title = {never closed"), "hand": Made("H", citation="see a@b.org {")}
+    store = two_sets(datasets=sets).write(tmp_path / "s")
+    assert set(parse(dabench.cite(store.folder))) == {"dabench", "kim-nonactors", "net", "li"}
 
 
 def test_an_entry_is_kept_whatever_the_space_in_its_first_line() -> None:
-    assert len(unique(["@misc { a ,\n title = {A}}", "@misc{a,title={B}}", "  @misc{b,\n title = {B}}", ""])) == 2
+    assert keys(["@misc { a ,\n title = {A}}", "@misc{a,title={B}}", "  @misc{b,\n title = {B}}", ""]) == ["a", "b"]
+    assert len(unique(["@misc{a, title = {A}} and @misc{b, title = {B}}"])) == 2
 
 
 def test_nothing_to_cite_names_what_there_is() -> None:

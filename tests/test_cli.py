@@ -53,6 +53,7 @@ def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         "compare",
         "baseline",
         "cite",
+        "export",
         "doctor",
         "audit",
         "new",
@@ -320,9 +321,9 @@ def test_a_table_in_a_pipe_is_not_cut_to_80_columns(runs: Path, capsys: pytest.C
 def test_compare_lays_measured_beside_published(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(runs), "paper"]) == 0
     out = capsys.readouterr().out
-    assert re.search(r"VGG-FER-NAE +FER +- +29\.05 +- +not measured", out)
-    assert re.search(r"none +NET-P-P +P +90\.0 \[.*\] +- +- +only measured", out)
-    assert "Source: Kim et al." in out
+    assert re.search(r"VGG-FER-NAE +FER +- +29\.05 +- +only in B", out)
+    assert re.search(r"none +NET-P-P +P +90\.0 \[.*\] +- +- +only in A", out)
+    assert "B: Source: Kim et al." in out
 
 
 def test_baseline_without_a_name_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
@@ -347,14 +348,22 @@ def test_baseline_from_a_finished_sweep_writes_both_files(runs: Path, tmp_path: 
     assert main(["baseline", "mine", "--from", str(runs), "--to", str(tmp_path)]) == 0
     assert capsys.readouterr().out.split() == [str(tmp_path / "mine.json"), str(tmp_path / "mine.md")]
     assert main(["compare", str(runs), str(tmp_path / "mine.json")]) == 0
-    assert "+0.0   intervals overlap" in capsys.readouterr().out
+    assert "no clear change" in capsys.readouterr().out
 
 
 def test_cite_prints_bibtex_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cite", "paper"]) == 0
     out, err = capsys.readouterr()
-    assert out.startswith("@software{dabench,")
+    assert out.startswith("% We compare with Kim et al., ")
+    assert "\n@software{dabench,\n" in out
     assert err == ""
+
+
+def test_cite_prints_the_sentence_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cite", "quick", "--sentence"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"We used dabench {dabench.__version__} ")
+    assert out.count("\n") == 1
 
 
 def test_doctor_names_what_is_missing_and_how_to_get_it(

@@ -7,20 +7,13 @@ import re
 from pathlib import Path
 
 import pytest
-from fabricated import ADABN, NONE, Fabrication, Made, two_sets
+from fabricated import two_sets
 from markdown_it import MarkdownIt
 
-from dabench.committed import (
-    baseline_md,
-    baseline_notes,
-    baseline_tables,
-    comparison,
-    read_baseline,
-    shelf,
-    write_baseline,
-)
+from dabench.committed import read_baseline, shelf
 from dabench.errors import DabenchError, SpecError, StoreError
 from dabench.matrix import read_matrix
+from dabench.reporting.baselines import baseline_md, baseline_notes, baseline_tables, write_baseline
 
 PUBLISHED = {
     "VGG-FER-FER": 70.57,
@@ -142,50 +135,6 @@ def test_a_damaged_baseline_is_one_error(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(StoreError, match=r"b\.json: cannot be read"):
         read_baseline(path)
-
-
-def rows(tmp_path: Path, ours: Fabrication, theirs: Fabrication) -> dict[tuple[str, ...], tuple[str, ...]]:
-    """Return what `ours` beside the baseline made of `theirs` says: (adapter, name, trained on) -> the rest."""
-    write_baseline("theirs", theirs.write(tmp_path / "theirs").folder, tmp_path)
-    table = comparison(read_matrix(ours.write(tmp_path / "ours")), read_baseline(tmp_path / "theirs.json"))
-    assert len({row[:3] for row in table.rows}) == len(table.rows)
-    return {row[:3]: row[3:] for row in table.rows}
-
-
-def constant(wrong: int, **changes: object) -> Fabrication:
-    return Fabrication(lambda run, test: wrong, **{"adapters": {"none": NONE, "adabn": ADABN}, **changes})  # type: ignore[arg-type]
-
-
-def test_a_comparison_lays_both_numbers_side_by_side(tmp_path: Path) -> None:
-    found = rows(tmp_path, constant(1), constant(2))
-    assert found["none", "NET-P-H", "P"] == ("90.0 [70.0, 100.0]", "80.0 [50.0, 100.0]", "+10.0", "intervals overlap")
-
-
-def test_numbers_far_from_each_other_have_intervals_apart(tmp_path: Path) -> None:
-    assert {row[3] for row in rows(tmp_path, constant(0), constant(9)).values()} == {"intervals apart"}
-
-
-def test_cells_that_only_one_side_has_are_kept(tmp_path: Path) -> None:
-    found = rows(tmp_path, constant(1, adapters={"none": NONE}), constant(1, datasets={"print": Made("P"), "new": Made("N")}))
-    assert found["none", "NET-P-P", "P"][3] == "intervals overlap"
-    assert found["none", "NET-P-H", "P"][1:] == ("-", "-", "only measured")
-    assert (found["adabn", "NET-P-N", "P -> N"][0], found["adabn", "NET-P-N", "P -> N"][3]) == ("-", "not measured")
-
-
-def test_what_an_adapted_network_keeps_on_its_source_is_told_apart_by_its_target(tmp_path: Path) -> None:
-    sets = {name: Made(name.upper()) for name in "abc"}
-    found = rows(tmp_path, constant(1, datasets=sets), constant(2, datasets=sets))
-    assert {key[2] for key in found if key[:2] == ("adabn", "NET-A-A")} == {"A -> B", "A -> C"}
-
-
-def test_measured_beside_published_has_no_interval_to_compare(tmp_path: Path) -> None:
-    sets = {"fer2013": Made("FER"), "nae": Made("NAE")}
-    store = constant(5, datasets=sets, adapters={"none": NONE}).write(tmp_path / "s")
-    text = (store.folder / "sweep.json").read_text().replace('"name": "conv4"', '"name": "vgg19"')
-    (store.folder / "sweep.json").write_text(text)
-    table = comparison(read_matrix(store), read_baseline("paper"))
-    assert table.rows[0] == ("none", "NET-FER-FER", "FER", "50.0 [20.0, 80.0]", "70.57", "-20.6", "no published interval")
-    assert table.rows[-1][-1] == "not measured"
 
 
 def test_a_baseline_is_plain_json(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """What the commands do, as functions with the same words, for scripts and notebooks."""
 
+from dabench.api.citing import citations, cite
+from dabench.api.comparing import compare
 from dabench.api.datasets import audit, drop, names_sweep, prepare, prepare_sweep
 from dabench.api.plugins import check, listing, load_plugins, new, register, show
-from dabench.api.reporting import cite, compare, report
+from dabench.api.reporting import export, report, report_place
 from dabench.api.sweeping import Planned, at_once, plan_sweep, run_sweep, sweep
 
 __all__ = [
@@ -10,9 +12,11 @@ __all__ = [
     "at_once",
     "audit",
     "check",
+    "citations",
     "cite",
     "compare",
     "drop",
+    "export",
     "listing",
     "load_plugins",
     "names_sweep",
@@ -22,6 +26,7 @@ __all__ = [
     "prepare_sweep",
     "register",
     "report",
+    "report_place",
     "run_sweep",
     "show",
     "sweep",

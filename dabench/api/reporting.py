@@ -1,83 +1,74 @@
-"""What finished sweeps and committed tables say: reported, compared, cited."""
+"""Results: reported, and packed for others."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dabench.api.sweep_files import sweep_file
-from dabench.drive import shelf
-from dabench.errors import SpecError
-from dabench.registry import REGISTRY
+from dabench.errors import StoreError
 from dabench.store import Store
 
 if TYPE_CHECKING:
     from dabench.matrix import Matrix
-    from dabench.reporting.tables import Table
 
 
-def report(runs: str | Path, *, metric: str = "accuracy", select: str = "last", write: bool = True) -> Matrix:
-    """Return the matrix of a sweep's output folder, and write its report; trains nothing.
+def report(
+    runs: str | Path, *, metric: str = "accuracy", select: str = "last", write: bool = True, out: str | Path | None = None
+) -> Matrix:
+    """Return the matrix of a sweep's output folder, or of a pack of it, and write its report; trains nothing.
 
     Args:
-        runs: the folder that `sweep` wrote.
+        runs: the folder that `sweep` wrote, or the .zip that `export` wrote.
         metric: "accuracy", "balanced-accuracy", "macro-f1", or "recall:CLASS".
         select: the rule that chooses a checkpoint of each run.
-        write: write the files of runs/report/, too.
+        write: write the files of the report, too.
+        out: the folder for them; default runs/report/. Of a pack nothing is written unless it is given.
 
     Raises:
-        StoreError: it is no sweep's folder, or is damaged.
+        StoreError: it is no sweep's folder and no pack, or is damaged, or `out` holds something else.
         SpecError: an unknown metric or rule.
     """
     from dabench.matrix import read_matrix
+    from dabench.packs import opened
 
-    store = Store(Path(runs))
-    matrix = read_matrix(store, metric, select)
-    if write:
+    folder = report_place(runs, out) if write else None
+    matrix = read_matrix(opened(runs), metric, select)
+    if folder:
         from dabench.reporting.write import write_report
 
-        write_report(matrix, store)
+        write_report(matrix, folder)
     return matrix
 
 
-def compare(runs: str | Path, baseline: str | Path) -> Table:
-    """Return the numbers of a sweep's output folder beside those of a committed table, cell by cell.
+def report_place(runs: str | Path, out: str | Path | None) -> Path | None:
+    """Return the folder into which the report of an output folder or pack goes; None: it is not written.
 
     Raises:
-        StoreError, SpecError: one of the two is not there or cannot be read.
+        StoreError: `out` holds something that is no report.
     """
-    from dabench.committed import comparison, read_baseline
-    from dabench.matrix import read_matrix
-
-    committed = read_baseline(baseline)
-    return comparison(read_matrix(Store(Path(runs)), committed["metric"]), committed)
-
-
-def cite(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> str:
-    """Return BibTeX for the toolkit and all that a sweep, a sweep's output folder, or a baseline rests on."""
-    from dabench import __version__
-    from dabench.citations import citations_of_store, citations_of_sweep, toolkit, unique
-    from dabench.committed import read_baseline
-    from dabench.committed import shelf as baseline_shelf
-
-    name, path = str(what), Path(what)
-    if (path / "sweep.json").is_file():
-        store = Store(path)
-        from dabench.matrix import read_matrix
-
-        return _bibtex(citations_of_store(store, __version__), f"{path}: digest {read_matrix(store).digest}")
-    committed = read_baseline(name) if name in baseline_shelf() else None
-    note = f"baseline {name}: digest {committed['digest']}" if committed and "digest" in committed else ""
-    if name in shelf() or path.suffix == ".toml":
-        return _bibtex(citations_of_sweep(sweep_file(what, (), plugins).sweep, REGISTRY, __version__), note)
-    if committed:
-        return _bibtex(unique([toolkit(__version__), *committed["citations"]]), note)
-    known = sorted({*shelf(), *baseline_shelf()})
-    raise SpecError(
-        f"nothing to cite under '{name}'; give a sweep or baseline ({', '.join(known)}), a .toml file, or an output folder"
-    )
+    if out is None:
+        return None if Path(runs).is_file() else Store(Path(runs)).report
+    folder = Path(out).expanduser()
+    if folder.exists() and not (folder / "results.json").is_file() and (folder.is_file() or any(folder.iterdir())):
+        raise StoreError(f"{folder}: is there already and no report; give another folder with --out")
+    return folder
 
 
-def _bibtex(entries: list[str], note: str) -> str:
-    return "\n\n".join([*([f"% {note}"] if note else []), *entries]) + "\n"
+def export(runs: str | Path, to: str | Path | None = None, *, attributes: bool = True) -> Path:
+    """Pack what another person needs to check the tables of a sweep into one zip, and return its path.
+
+    What is in it is said in `dabench.packs`: no images and no networks. `report` reads it as it reads the output folder.
+
+    Args:
+        runs: the folder that `sweep` wrote.
+        to: the zip to write; default NAME.zip after the sweep.
+        attributes: put attributes of the people in the test images (age, sex, ...) in, too.
+
+    Raises:
+        StoreError: it is no sweep's folder, or the zip is there already or cannot be written.
+    """
+    from dabench.packs import opened, write_pack
+
+    stored = opened(runs)
+    path = Path(to).expanduser() if to else Path(f"{stored.read_sweep()['sweep']['name']}.zip")
+    return write_pack(stored, path, attributes=attributes)

@@ -122,7 +122,7 @@ def run_sweep(
     if outcome.interrupted:
         raise KeyboardInterrupt
     matrix = read_matrix(store)
-    write_report(matrix, store)
+    write_report(matrix, store.report)
     return outcome, matrix
 
 

@@ -36,12 +36,13 @@ def _sweep(a: argparse.Namespace) -> int:
         return FAILED
     print_matrix(matrix, console())
     folder = outcome.store.folder
-    print(f"\n{outcome.done} runs done now, {outcome.there} stood already, {outcome.failed} failed. Report: {folder}/report/")
+    print(f"\n{outcome.done} runs done now, {outcome.there} stood already, {outcome.failed} failed.")
     if outcome.failed:
         print(f"Reasons: {folder}/failed/. Try the failed runs again with: {_again(a)}")
-        return FAILED
-    print(f"Next: dabench report {folder} --metric balanced-accuracy, or dabench cite {folder}")
-    return DONE
+    else:
+        print(f"Next: dabench report {folder} --metric balanced-accuracy, or dabench cite {folder}")
+    print(f"Report: {folder}/report/index.html")
+    return FAILED if outcome.failed else DONE
 
 
 def _again(a: argparse.Namespace) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 from dabench.errors import StoreError
 from dabench.matrix import Matrix
 from dabench.reporting import formats
-from dabench.store import Store, write_text
+from dabench.store import write_text
 
 
-def write_report(matrix: Matrix, store: Store) -> Path:
+def write_report(matrix: Matrix, report: Path) -> Path:
     """Write the report folder and return it: index.html, results.json, tables as Markdown, CSV and LaTeX, confusion matrices.
 
     Where there are no results by group or by rule, groups.md|csv|tex and rules.md|csv|tex of an earlier report are removed.
@@ -40,7 +40,7 @@ def write_report(matrix: Matrix, store: Store) -> Path:
     rules = {"rules.md": formats.rules_md, "rules.csv": formats.rules_csv, "rules.tex": formats.rules_tex}
     for rows, forms in ((matrix.groups, groups), (matrix.rules, rules)):
         texts |= {name: text(matrix) for name, text in forms.items()} if rows else {}
-    folder = report_folder(matrix, store)
+    folder = report_folder(matrix, report)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
@@ -53,7 +53,7 @@ def write_report(matrix: Matrix, store: Store) -> Path:
     return folder
 
 
-def report_folder(matrix: Matrix, store: Store) -> Path:
-    """Return the folder that a matrix is reported in: of each metric but accuracy, and rule but the last, one of its own."""
+def report_folder(matrix: Matrix, report: Path) -> Path:
+    """Return the folder that a matrix is reported in: of each metric but accuracy, and rule but the last, one in `report`."""
     own = [word for word, usual in ((matrix.metric, "accuracy"), (matrix.selection, "last")) if word != usual]
-    return store.report / re.sub(r"[^A-Za-z0-9.-]", "-", "-".join(own)) if own else store.report
+    return report / re.sub(r"[^A-Za-z0-9.-]", "-", "-".join(own)) if own else report

@@ -15,7 +15,7 @@ from dabench.reporting.write import write_report
 
 def test_a_report_is_the_files_that_the_readme_names(tmp_path: Path) -> None:
     store = two_sets(seeds=1).write(tmp_path / "s")
-    write_report(read_matrix(store), store)
+    write_report(read_matrix(store), store.report)
     files = {f.relative_to(store.report).as_posix() for f in store.report.rglob("*") if f.suffix != ".png" and f.is_file()}
     assert files == {
         "index.html",
@@ -33,7 +33,7 @@ def by_age() -> Fabrication:
 
 def test_results_by_group_are_files_beside_the_others(tmp_path: Path) -> None:
     store = by_age().write(tmp_path / "s")
-    write_report(read_matrix(store), store)
+    write_report(read_matrix(store), store.report)
     assert sorted(f.name for f in store.report.glob("groups.*")) == ["groups.csv", "groups.md", "groups.tex"]
     assert "Accuracy by age, P test" in (store.report / "groups.md").read_text()
 
@@ -43,7 +43,7 @@ def test_files_of_results_by_group_that_there_are_no_more_are_removed(tmp_path: 
     store.report.mkdir(exist_ok=True)
     for name in ("groups.md", "groups.csv", "groups.tex", "mine.txt"):
         (store.report / name).write_text("of an earlier report")
-    write_report(read_matrix(store), store)
+    write_report(read_matrix(store), store.report)
     assert not list(store.report.glob("groups.*"))
     assert (store.report / "mine.txt").is_file()
 
@@ -58,7 +58,7 @@ def test_another_rule_reports_into_a_folder_of_its_own(tmp_path: Path) -> None:
 def test_a_report_folder_that_was_deleted_is_made_again(tmp_path: Path) -> None:
     store = two_sets(seeds=1).write(tmp_path / "s")
     store.report.rmdir()
-    write_report(read_matrix(store), store)
+    write_report(read_matrix(store), store.report)
     assert (store.report / "results.json").is_file()
 
 
@@ -67,12 +67,12 @@ def test_a_report_folder_that_cannot_be_written_is_one_error(tmp_path: Path) -> 
     store.report.rmdir()
     store.report.write_text("a file where the folder belongs")
     with pytest.raises(StoreError, match="report: cannot be written"):
-        write_report(read_matrix(store), store)
+        write_report(read_matrix(store), store.report)
 
 
 def test_a_report_written_twice_is_the_same(tmp_path: Path) -> None:
     store = two_sets(seeds=1).write(tmp_path / "s")
-    write_report(read_matrix(store), store)
+    write_report(read_matrix(store), store.report)
     before = {f: f.read_bytes() for f in sorted(store.report.rglob("*.*"))}
-    write_report(read_matrix(store), store)
+    write_report(read_matrix(store), store.report)
     assert {f: f.read_bytes() for f in sorted(store.report.rglob("*.*"))} == before

@@ -12,7 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from dabench.citations import citations_of_store
+from dabench.citations import cite_results
 from dabench.curves import curves
 from dabench.errors import StoreError
 from dabench.matrix import Matrix
@@ -73,7 +73,7 @@ def to_html(matrix: Matrix) -> str:
         failures=failures(matrix),
         command=command(matrix),
         sweep_file=_sweep_file(matrix),
-        citations="\n\n".join(citations_of_store(matrix.predictions.store, __version__)),
+        citations=cite_results(matrix.predictions.store).text,
     )
 
 
@@ -124,13 +124,13 @@ def _lines(matrix: Matrix) -> list[tuple[str, int, str]]:
 
 
 def _sweep_file(matrix: Matrix) -> str:
-    path = matrix.predictions.store.folder / "sweep.toml"
+    stored = matrix.predictions.store
     try:
-        text = path.read_text(encoding="utf-8")
+        text = stored.text("sweep.toml")
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as e:
-        raise StoreError(f"{path}: cannot be read ({e}); run the sweep again to write it anew") from e
+        raise StoreError(f"{stored.place / 'sweep.toml'}: cannot be read ({e}); run the sweep again to write it anew") from e
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n# ... the rest is in sweep.toml beside the report folder"
 
 

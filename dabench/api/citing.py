@@ -1,0 +1,50 @@
+"""What to cite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dabench.api.sweep_files import sweep_file
+from dabench.drive import shelf
+from dabench.errors import SpecError
+from dabench.registry import REGISTRY
+
+if TYPE_CHECKING:
+    from dabench.citations import Citations
+
+
+def cite(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> str:
+    """Return BibTeX for the toolkit, the study, and all that a sweep, its results, or a committed table rests on.
+
+    A sentence that cites the entries, with version and digest, stands in a comment before them.
+
+    Args:
+        what: an output folder, a pack, a sweep (shelf name or path of a .toml file), or a committed table.
+
+    Raises:
+        SpecError: it is none of them.
+    """
+    return citations(what, plugins=plugins).text
+
+
+def citations(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> Citations:
+    """Return what `cite` makes its text of: the sentence, the digest and the entries."""
+    from dabench.citations import cite_baseline, cite_results, cite_sweep
+    from dabench.committed import read_baseline
+    from dabench.committed import shelf as baselines
+    from dabench.packs import opened
+
+    name, path = str(what), Path(what).expanduser()
+    if (path / "sweep.json").is_file() or path.suffix == ".zip":
+        return cite_results(opened(path))
+    committed = read_baseline(what) if name in baselines() or path.suffix == ".json" else None
+    if name in shelf() or path.suffix == ".toml":
+        return cite_sweep(sweep_file(what, (), plugins), REGISTRY, committed)
+    if committed:
+        return cite_baseline(committed)
+    known = sorted({*shelf(), *baselines()})
+    raise SpecError(
+        f"nothing to cite under '{name}'; give a sweep or baseline ({', '.join(known)}), a .toml file, an output folder or a pack"
+    )

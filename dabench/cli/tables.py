@@ -1,0 +1,104 @@
+"""compare, baseline, cite: tables beside each other, committed, and cited."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+
+from dabench.cli.command import DONE, FAILED, Verb, console
+from dabench.errors import SpecError
+
+
+def add(verb: Verb) -> None:
+    """Add the verbs of this module."""
+    sub = verb("compare", _compare, "two tables beside each other: output folders, packs, or committed tables")
+    for side in ("a", "b"):
+        sub.add_argument(
+            side, metavar=side.upper(), help="an output folder, a pack, a committed table, or its .json or .toml file"
+        )
+    sub.add_argument("--metric", help="accuracy, ...; default: that of the committed table")
+    sub.add_argument("--select", metavar="RULE", help="which checkpoint of each run counts; default: as in the committed table")
+    sub.add_argument(
+        "--fail-below", nargs="?", type=float, const=0.0, metavar="POINTS",
+        help="exit with 1 if a cell of A is worse than that of B by more than POINTS (default 0) and the 95 %% interval of the "
+        "difference lies on that side of 0",
+    )  # fmt: skip
+    sub.add_argument("--json", action="store_true", help="as JSON")
+
+    sub = verb("baseline", _baseline, "print a committed table; or make one from a finished sweep")
+    sub.add_argument("name", nargs="?", help="a committed table; all are listed if none is named")
+    sub.add_argument("--json", action="store_true", help="as JSON")
+    sub.add_argument("--from", dest="runs", metavar="RUNS", help="make the table NAME from this finished sweep")
+    sub.add_argument(
+        "--to", metavar="DIR", help="with --from: the folder to write NAME.json and NAME.md into", default="baselines"
+    )
+
+    sub = verb("cite", _cite, "BibTeX of all that a sweep, its results or a committed table rests on", plugins=True)
+    sub.add_argument("what", help="an output folder, a pack, a sweep, or a committed table")
+    sub.add_argument("--sentence", action="store_true", help="the sentence that cites it, with version and digest, alone")
+
+
+def _compare(a: argparse.Namespace) -> int:
+    from dabench import api
+    from dabench.reporting.compared import compared_notes, compared_tables
+    from dabench.reporting.terminal import print_table
+
+    points = a.fail_below
+    if points is not None and not 0 <= points < math.inf:
+        raise SpecError(f"--fail-below {points}: must be points from 0")
+    found = api.compare(a.a, a.b, metric=a.metric, select=a.select)
+    if points is not None and not found.common:
+        raise SpecError(f"--fail-below: {a.a} and {a.b} have no cell in common, so that none could be worse")
+    if a.json:
+        print(json.dumps(found.as_dict(), indent=1))
+    else:
+        for table in compared_tables(found):
+            print_table(table, console())
+            print()
+        print("\n".join(compared_notes(found)))
+    fallen = [] if points is None else found.fallen(points)
+    if points is not None:
+        names = ", ".join(f"{p.first['adapter']} {p.first['name']}" for p in fallen if p.first)
+        print(f"{len(fallen)} of {found.common} cells are worse by more than {points:g} points{': ' if names else ''}{names}",
+              file=sys.stderr)  # fmt: skip
+    return FAILED if fallen else DONE
+
+
+def _baseline(a: argparse.Namespace) -> int:
+    from dabench.committed import read_baseline, shelf
+    from dabench.reporting.baselines import baseline_notes, baseline_tables, write_baseline
+    from dabench.reporting.terminal import print_table
+
+    if a.runs and not a.name:
+        raise SpecError(f"--from {a.runs}: name the table to make, as in: dabench baseline NAME --from {a.runs}")
+    if not a.name:
+        for name in shelf():
+            value = read_baseline(name)
+            print(f"{name}  {value['title']} ({value['kind']}; {value['source']})")
+        return DONE
+    if a.runs:
+        for file in write_baseline(a.name, Path(a.runs), Path(a.to)):
+            print(file)
+        return DONE
+    value = read_baseline(a.name)
+    if a.json:
+        print(json.dumps(value, indent=1))
+        return DONE
+    for table in baseline_tables(value):
+        print_table(table, console())
+        print()
+    print("\n".join(baseline_notes(value)))
+    return DONE
+
+
+def _cite(a: argparse.Namespace) -> int:
+    from dabench import api
+
+    if a.sentence:
+        print(api.citations(a.what, plugins=a.plugin).sentence)
+    else:
+        sys.stdout.write(api.cite(a.what, plugins=a.plugin))
+    return DONE

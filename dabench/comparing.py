@@ -1,0 +1,142 @@
+"""Two tables beside each other: cell by cell with the interval of the difference, and what differs in their conditions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from dabench.metrics import find_metric
+from dabench.sides import Place, Side
+from dabench.statistics import interval, percent, resampled
+
+NOTE = (
+    "A - B in points, with its 95 % interval: a bootstrap of both at once where both hold predictions of the same seeds on the "
+    "same test images, else from both intervals as of independent numbers (Zou and Donner 2008), which is wider. A published "
+    "number without an interval counts as exact."
+)
+"""What a reader of the differences must know. G. Y. Zou and A. Donner, Construction of confidence limits about effect measures,
+Statistics in Medicine 27, 2008, 1693-1702."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A cell on both sides, in % and in points; None where a side does not have it.
+
+    Attributes:
+        first, second: the cell as in results.json.
+        difference: first minus second; low and high bound its 95 % interval, None where neither side has an interval.
+        paired: whether the interval is of predictions on the same images with the same seeds.
+    """
+
+    first: Mapping[str, Any] | None
+    second: Mapping[str, Any] | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    paired: bool
+
+    @property
+    def verdict(self) -> str:
+        """What the difference says of the first side."""
+        if self.difference is None:
+            return "only in A" if self.first else "only in B"
+        if self.low is None or self.high is None:
+            return "no interval"
+        if self.low == self.high == 0:
+            return "the same"
+        return "worse" if self.high < 0 else "better" if self.low > 0 else "no clear change"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A condition that differs: a setting, a dataset's prepared data, a version. None: not there, or not known."""
+
+    what: str
+    first: Any
+    second: Any
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two tables cell by cell."""
+
+    first: Side
+    second: Side
+    pairs: list[Pair]
+    changes: list[Change]
+
+    def fallen(self, points: float = 0.0) -> list[Pair]:
+        """Return the cells of which the first is worse by more than `points`, the interval of the difference below 0."""
+        return [p for p in self.pairs if p.verdict == "worse" and p.difference is not None and p.difference < -points]
+
+    @property
+    def common(self) -> int:
+        """How many cells both sides have."""
+        return sum(p.difference is not None for p in self.pairs)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        sides = {name: {"title": s.title, "kind": s.kind} for name, s in (("first", self.first), ("second", self.second))}
+        cells = [{**asdict(p), "verdict": p.verdict} for p in self.pairs]
+        return {**sides, "metric": self.first.metric, "cells": cells, "changes": [asdict(c) for c in self.changes]}
+
+
+def compared(first: Side, second: Side) -> Comparison:
+    """Lay two tables beside each other."""
+    places = dict.fromkeys([*second.cells, *first.cells])
+    return Comparison(first, second, [_pair(first, second, where) for where in places], _changes(first, second))
+
+
+def _pair(first: Side, second: Side, where: Place) -> Pair:
+    mine, other = first.cells.get(where), second.cells.get(where)
+    if mine is None or other is None:
+        return Pair(mine, other, None, None, None, False)
+    difference = round(mine["mean"] - other["mean"], 4) + 0.0
+    bounds = _paired(first, second, where)
+    if bounds:
+        return Pair(mine, other, difference, *bounds, True)
+    if mine.get("low") is None and other.get("low") is None:
+        return Pair(mine, other, difference, None, None, False)
+    (up_a, down_a), (up_b, down_b) = _arms(mine), _arms(other)
+    low, high = difference - math.hypot(down_a, up_b), difference + math.hypot(up_a, down_b)
+    return Pair(mine, other, difference, round(low, 4), round(high, 4), False)
+
+
+def _arms(cell: Mapping[str, Any]) -> tuple[float, float]:
+    """Return how far an interval goes above and below its number; a published number without one is taken as it stands."""
+    return (0.0, 0.0) if cell.get("low") is None else (cell["high"] - cell["mean"], cell["mean"] - cell["low"])
+
+
+def _paired(first: Side, second: Side, where: Place) -> tuple[float, float] | None:
+    """Return the interval of the difference by a bootstrap of both at once, or None where they do not pair."""
+    if first.runs is None or second.runs is None:
+        return None
+    adapter, _, sources, target, test, _ = where
+    seeds = [r.seeds(r.method(adapter), sources, target) for r in (first.runs, second.runs)]
+    classes = [r.sweep["classes"] for r in (first.runs, second.runs)]
+    truths = [r.tests[test] for r in (first.runs, second.runs)]
+    if seeds[0] != seeds[1] or classes[0] != classes[1] or truths[0].facts["digest"] != truths[1].facts["digest"]:
+        return None
+    one, other = (r.tested(adapter, sources, target, test) for r in (first.runs, second.runs))
+    if one is None or other is None:
+        return None
+    metric = find_metric(first.metric, classes[0])
+    values = resampled(truths[0].labels, [one.predicted, other.predicted], truths[0].groups, metric, len(classes[0]))
+    low, high = interval(values[0] - values[1])
+    return percent(low), percent(high)
+
+
+def _changes(first: Side, second: Side) -> list[Change]:
+    """Return what differs in settings, data and versions, of what both sides know."""
+    found = []
+    alone = {*first.settings.get("adapters", ())} ^ {*second.settings.get("adapters", ())}
+    tables = [(first.settings, second.settings), (first.datasets, second.datasets), (first.versions, second.versions)]
+    for heading, (one, other) in zip(("", "data of ", "ran with "), tables, strict=True):
+        if one and other:
+            # Options of an adapter, and data, that one side does not have at all: the lists of them say so.
+            shared = [k for k in one if k in other]
+            keys = shared if heading else [k for k in dict.fromkeys([*one, *other]) if k.partition(".")[0] not in alone]
+            found += [Change(heading + k, one.get(k), other.get(k)) for k in keys if one.get(k) != other.get(k)]
+    return found

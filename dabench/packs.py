@@ -1,0 +1,191 @@
+"""A sweep's results in one zip: what another person needs to check its tables, and no more.
+
+    pack.json              what this is, and the SHA-256 of every other file
+    sweep.json, sweep.toml the sweep, as in the output folder; of paths on the machine that ran it, the last name alone
+    datasets/NAME/         facts (licence, digest, counts, citation); test labels, groups and, unless left out, attributes
+    runs/NAME-DIGEST/      run.json (losses, times, environment), logits-DATASET.npy of every checkpoint, to the bit
+    failed/NAME.txt        why a run failed, in one line
+
+No image and no network is in it. The same results give the same bytes. A pack is read where it lies: nothing is unpacked onto
+the disk, and nothing in it is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dabench.data.pictures import opened_zip
+from dabench.errors import DataError, StoreError
+from dabench.predictions import Predictions
+from dabench.store import Store
+from dabench.stored import NETWORK, Stored, safe
+
+FORMAT = 1
+_LIST = "pack.json"
+_LARGEST = 2**32
+"""Bytes of the largest file that is read."""
+_BEGINNING = (1980, 1, 1, 0, 0, 0)
+
+
+class Pack(Stored):
+    """A pack, opened; every file of it is checked against its list at once.
+
+    Raises:
+        StoreError: it is no pack, is damaged, or holds what its list does not name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        try:
+            self._archive = opened_zip(path, "pack")
+        except DataError as e:
+            raise StoreError(str(e)) from e
+        infos = [i for i in self._archive.infolist() if not i.is_dir()]
+        self._infos = {i.filename: i for i in infos}
+        self._digests = self._listed()
+        strange = self._infos.keys() ^ self._digests.keys() ^ {_LIST}
+        if strange or len(infos) != len(self._infos):
+            name = min(strange, default="a file that stands twice")
+            raise self._damaged(f"its list and its files differ: {name}")
+        for name, expected in self._digests.items():
+            if self._sum(name) != expected:
+                raise self._damaged(f"{name} has changed")
+
+    def _listed(self) -> dict[str, str]:
+        try:
+            value = json.loads(self.text(_LIST))
+            found, files = value["format"], value["files"]
+        except FileNotFoundError:
+            raise StoreError(f"{self.place}: is no pack of dabench export (it has no {_LIST})") from None
+        except (OSError, ValueError, KeyError, TypeError) as e:
+            raise self._damaged(f"{_LIST} cannot be read: {e}") from e
+        if found != FORMAT or not isinstance(files, dict):
+            raise StoreError(f"{self.place}: is a pack of format {found!r}, this dabench reads {FORMAT}; use another version")
+        return files
+
+    def _sum(self, name: str) -> str:
+        try:
+            with self.open(name) as f:
+                return hashlib.file_digest(f, "sha256").hexdigest()  # type: ignore[arg-type]
+        except Exception as e:  # a zip and its compressions each have errors of their own
+            raise self._damaged(f"{name} cannot be read: {e}") from e
+
+    def _damaged(self, why: str) -> StoreError:
+        return StoreError(f"{self.place}: the pack is damaged ({why}); get it again")
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of what lies in a folder, in any order; none where there is no such folder."""
+        start = f"{folder}/"
+        return list(dict.fromkeys(n[len(start) :].partition("/")[0] for n in self._digests if n.startswith(start)))
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file; raise OSError where it is not there."""
+        info = self._infos.get(name)
+        if info is None:
+            raise FileNotFoundError(f"{name} is not in it")
+        if info.file_size > _LARGEST or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise OSError(f"{name} is too large, or compressed by another method than deflate")
+        return self._archive.open(info)  # type: ignore[return-value]
+
+    def array(self, name: str) -> NDArray[Any]:
+        """Return the array in a file; raise OSError where it is not there, StoreError where it is no array."""
+        with self.open(name) as f:
+            content = io.BytesIO(f.read(self._infos[name].file_size))
+        try:
+            found: NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
+        except (ValueError, MemoryError) as e:  # its list may be as wrong as the file: whoever makes a pack writes both
+            raise self._damaged(f"{name} is no array: {e}") from e
+        found.flags.writeable = False
+        return found
+
+    def digest(self, name: str) -> str:
+        """Return the SHA-256 of a file; raise OSError where it is not there."""
+        if name not in self._digests:
+            raise FileNotFoundError(f"{name} is not in it")
+        return self._digests[name]
+
+
+def opened(runs: str | Path) -> Stored:
+    """Return a sweep's output folder or a pack, for reading; raise StoreError if a pack is none or damaged."""
+    path = Path(runs).expanduser()
+    return Pack(path) if path.is_file() else Store(path)
+
+
+def write_pack(stored: Stored, path: Path, *, attributes: bool = True) -> Path:
+    """Write the results of a sweep as a pack and return its path.
+
+    Args:
+        attributes: put the attributes of test images (age, sex, ...) in, by which there are results by group.
+
+    Raises:
+        StoreError: there is such a file already, or it cannot be written; nothing is left half-made.
+    """
+    if path.exists():
+        raise StoreError(f"{path}: is there already; give another file with --to")
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with zipfile.ZipFile(scratch, "w", zipfile.ZIP_DEFLATED) as archive:
+            sweep = stored.read_sweep()
+            runs = Predictions(stored, sweep, "last")
+            files = {name: _put(archive, name, content) for name, content in _contents(stored, sweep, runs, attributes)}
+            what = "results of dabench sweep, packed by dabench export"
+            head = {"format": FORMAT, "what": what, "sweep": sweep["sweep"]["name"], "digest": runs.digest, "files": files}
+            _put(archive, _LIST, io.BytesIO(_json(head)))
+        os.replace(scratch, path)
+    except OSError as e:
+        raise StoreError(f"{path}: cannot be written ({e.strerror or e}); give another file with --to") from e
+    finally:
+        scratch.unlink(missing_ok=True)
+    return path
+
+
+def _put(archive: zipfile.ZipFile, name: str, content: BinaryIO) -> str:
+    info = zipfile.ZipInfo(name, _BEGINNING)  # no time and no owner: the same results, the same bytes
+    info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+    found = hashlib.sha256()
+    with content, archive.open(info, "w", force_zip64=True) as out:
+        while chunk := content.read(2**20):
+            found.update(chunk)
+            out.write(chunk)
+    return found.hexdigest()
+
+
+def _contents(stored: Stored, sweep: Mapping[str, Any], runs: Predictions, attributes: bool) -> Iterator[tuple[str, BinaryIO]]:
+    """Yield name and content of every file of the pack but its list."""
+    yield "sweep.json", io.BytesIO(_json(_without_folders(sweep)))
+    yield "sweep.toml", stored.open("sweep.toml")
+    for dataset, test in runs.tests.items():
+        folder = f"datasets/{safe(dataset)}"
+        facts = dict(test.facts)
+        facts["files"] = {f: d for f, d in facts["files"].items() if attributes or not f.startswith("attribute-")}
+        yield f"{folder}/facts.json", io.BytesIO(_json(facts))
+        yield from ((f"{folder}/{f}", stored.open(f"{folder}/{f}")) for f in facts["files"])
+    for record in runs.records.values():
+        files = ["run.json", *(f for f in record.facts["files"] if f != NETWORK)]
+        yield from ((f"{record.where}/{f}", stored.open(f"{record.where}/{f}")) for f in files)
+    for name, reason in stored.failures().items():
+        yield f"failed/{name}.txt", io.BytesIO("".join(reason.splitlines()[:1]).encode() + b"\n")
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _without_folders(value: Any) -> Any:
+    """Return a plain value with the last name alone of every absolute path: who ran it, and where, is nobody's business."""
+    if isinstance(value, Mapping):
+        return {k: _without_folders(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_folders(v) for v in value]
+    return re.sub(r"""(^|=["']?)/(?:[^/]+/)+""", r"\1", value) if isinstance(value, str) else value

@@ -1,0 +1,121 @@
+"""What may be compared: a sweep's results, from its output folder or a pack, or a committed table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dabench.committed import Baseline, labels_of, read_baseline, shelf
+from dabench.conditions import environments_of, settings_of, versions_of
+from dabench.errors import SpecError, nearest
+from dabench.matrix import read_matrix
+from dabench.packs import opened
+from dabench.predictions import Predictions
+from dabench.stored import Stored
+
+Place = tuple[Any, ...]
+"""What identifies a cell across tables."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison.
+
+    Attributes:
+        title: what was given, for a heading.
+        kind: "measured" or "published".
+        cells: as in results.json, by place.
+        labels: dataset -> short name.
+        settings: as `settings_of` gives them; empty where they are not known.
+        datasets: dataset -> digest of its prepared data, where known.
+        missing: names of the runs that are not there.
+        table: the committed table that it is, if it is one; runs: the predictions, if it is results.
+    """
+
+    title: str
+    kind: str
+    metric: str
+    cells: Mapping[Place, Mapping[str, Any]]
+    labels: Mapping[str, str]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    datasets: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    missing: Sequence[str] = ()
+    table: Baseline | None = None
+    runs: Predictions | None = None
+
+
+def sides(first: str | Path, second: str | Path, metric: str | None, selection: str | None) -> tuple[Side, Side]:
+    """Return both sides of a comparison, in one metric and, where predictions are there to choose, by one selection rule.
+
+    Args:
+        metric: None: that of the committed table, where one is named, else accuracy; selection: so, too, else last.
+
+    Raises:
+        StoreError: one of the two is damaged.
+        SpecError: one of the two is nothing that can be compared, or a committed table is in another metric.
+    """
+    found = [_found(first), _found(second)]
+    tables = [side for side in found if not isinstance(side, Stored)]
+    metric = metric or next((t["metric"] for t in tables), "accuracy")
+    selection = selection or next((t["selection"] for t in tables if t.get("selection")), "last")
+    for table in tables:
+        if table["metric"] != metric:
+            raise SpecError(f"baseline '{table['name']}' is in {table['metric']}, not in {metric}; leave --metric out")
+    one, other = (_of_results(s, metric, selection) if isinstance(s, Stored) else _of_baseline(s) for s in found)
+    return one, other
+
+
+def _found(what: str | Path) -> Stored | Baseline:
+    """Return what a name or path stands for: an output folder or pack that is there, else a committed table."""
+    path = Path(what).expanduser()
+    if (path / "sweep.json").is_file() or path.suffix == ".zip":
+        return opened(path)
+    if path.suffix in (".json", ".toml") or str(what) in shelf():
+        return read_baseline(what)
+    if path.is_dir():
+        opened(path).read_sweep()  # says that it is none
+    known = shelf()
+    raise SpecError(
+        f"unknown baseline '{what}'{nearest(str(what), known)}; known: {', '.join(known)}, or a .json or .toml file; "
+        "or give an output folder or a pack that is there"
+    )
+
+
+def _of_results(stored: Stored, metric: str, selection: str) -> Side:
+    matrix = read_matrix(stored, metric, selection)
+    runs = Predictions(stored, matrix.sweep, selection)
+    return Side(
+        str(stored.place),
+        "measured",
+        metric,
+        {place(vars(c)): vars(c) for c in matrix.cells},
+        {n: f["label"] for n, f in matrix.datasets.items()},
+        settings_of(matrix.sweep),
+        {n: f["digest"] for n, f in matrix.datasets.items()},
+        versions_of(environments_of(runs.records.values())),
+        matrix.missing,
+        runs=runs,
+    )
+
+
+def _of_baseline(table: Baseline) -> Side:
+    measured = table["kind"] == "measured"
+    return Side(
+        f"baseline {table['name']}",
+        table["kind"],
+        table["metric"],
+        {place(c): c for c in table["cells"]},
+        labels_of(table),
+        table.get("settings", {}),
+        {n: f["digest"] for n, f in table["datasets"].items()} if measured else {},
+        versions_of(table["provenance"]["environments"]) if measured else {},
+        table=table,
+    )
+
+
+def place(cell: Mapping[str, Any]) -> Place:
+    """Return what identifies a cell across tables."""
+    return cell["adapter"], cell["backbone"], tuple(cell["sources"]), cell.get("target"), cell["test"], cell.get("labels", "0")

@@ -1,0 +1,393 @@
+"""Packs: what another person needs to check a table, in one zip that is read where it lies."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fabricated import Made, two_sets
+
+import dabench
+from dabench import packs
+from dabench.cli import main
+from dabench.errors import StoreError
+from dabench.matrix import read_matrix
+from dabench.packs import Pack, write_pack
+from dabench.reporting.formats import to_json
+from dabench.store import Store
+
+PEOPLE = {
+    "print": Made("P", groups=[0, 0, 1, 1, 1, 2, 2, 3, 3, 3], attributes={"age": [20] * 5 + [60] * 5}),
+    "hand": Made("H"),
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return two_sets(datasets=PEOPLE).write(tmp_path / "made")
+
+
+@pytest.fixture
+def pack(store: Store, tmp_path: Path) -> Path:
+    return write_pack(store, tmp_path / "made.zip")
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def zipped(path: Path, files: Mapping[str, bytes], *, listed: bool = False) -> Path:
+    """Write a zip; `listed`: with a list that says what its files are, as somebody who means harm would write it."""
+    files = dict(files)
+    if listed:
+        head = json.loads(files.pop("pack.json"))
+        head["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        files["pack.json"] = json.dumps(head).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+# The same numbers
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro-f1", "recall:x"])
+def test_the_results_of_a_pack_are_those_of_its_output_folder_byte_for_byte(store: Store, pack: Path, metric: str) -> None:
+    assert to_json(read_matrix(Pack(pack), metric)) == to_json(read_matrix(store, metric))
+
+
+def test_the_results_of_a_really_run_sweep_are_the_same_from_its_pack(quick_runs: Path, tmp_path: Path) -> None:
+    path = dabench.export(quick_runs, tmp_path / "quick.zip")
+    assert to_json(dabench.report(path)) == (quick_runs / "report" / "results.json").read_text(encoding="utf-8")
+
+
+def test_the_logits_of_every_checkpoint_are_the_same_to_the_bit(quick_runs: Path, tmp_path: Path) -> None:
+    found = Pack(write_pack(Store(quick_runs), tmp_path / "quick.zip"))
+    for run in found.read_sweep()["runs"]:
+        ours, theirs = (of.find(run["digest"], network=False) for of in (found, Store(quick_runs)))
+        assert ours is not None
+        assert theirs is not None
+        for test in run["tests"]:
+            assert ours.logits(test).tobytes() == theirs.logits(test).tobytes()
+
+
+def test_an_unfinished_sweep_is_packed_with_what_is_missing_and_why(tmp_path: Path) -> None:
+    store = two_sets(leave_out=lambda run: run.name == "adabn_print_hand_s1").write(tmp_path / "s")
+    store.fail("adabn_print_hand_s1", "the loss became nan\nTraceback: /home/somebody/adapter.py")
+    found = Pack(write_pack(store, tmp_path / "s.zip"))
+    assert to_json(read_matrix(found)) == to_json(read_matrix(store))
+    assert found.failures() == {"adabn_print_hand_s1": "the loss became nan\n"}
+
+
+def test_a_damaged_run_is_not_packed(store: Store, tmp_path: Path) -> None:
+    (folder,) = store.runs.glob("adabn_print_hand_s1-*")
+    (folder / "logits-hand.npy").write_bytes(b"damaged")
+    assert read_matrix(Pack(write_pack(store, tmp_path / "s.zip"))).missing == ["adabn_print_hand_s1"]
+
+
+# What is in it
+
+
+def test_a_pack_holds_json_toml_text_and_arrays_alone(pack: Path) -> None:
+    assert {name.rpartition(".")[2] for name in contents(pack)} <= {"json", "toml", "npy", "txt"}
+
+
+def test_a_pack_holds_no_networks_and_no_reports(store: Store, tmp_path: Path) -> None:
+    (store.report / "results.json").write_text("{}")
+    names = contents(write_pack(store, tmp_path / "s.zip"))
+    assert not [name for name in names if "safetensors" in name or name.startswith("report/")]
+
+
+def test_a_pack_holds_licences_digests_and_environments(pack: Path) -> None:
+    files = contents(pack)
+    facts = json.loads(files["datasets/print/facts.json"])
+    runs = [json.loads(content) for name, content in files.items() if name.endswith("run.json")]
+    assert (facts["licence"], len(facts["digest"])) == ("none needed", 64)
+    assert {r["environment"]["torch"] for r in runs} == {"2.15.0"}
+
+
+def test_a_pack_names_its_sweep_and_the_digest_of_its_table(store: Store, pack: Path) -> None:
+    head = json.loads(contents(pack)["pack.json"])
+    assert (head["sweep"], head["digest"]) == ("made", read_matrix(store).digest)
+
+
+def test_attributes_are_in_it_and_may_be_left_out(store: Store, tmp_path: Path) -> None:
+    whole = Pack(write_pack(store, tmp_path / "whole.zip"))
+    less = Pack(write_pack(store, tmp_path / "less.zip", attributes=False))
+    assert whole.dataset("print").attributes["age"].tolist() == [20] * 5 + [60] * 5
+    assert less.dataset("print").attributes == {}
+    assert not [name for name in contents(tmp_path / "less.zip") if "age" in name]
+    assert b"attribute" not in contents(tmp_path / "less.zip")["datasets/print/facts.json"]
+
+
+def test_without_attributes_the_cells_and_gains_are_the_same(store: Store, tmp_path: Path) -> None:
+    less = read_matrix(Pack(write_pack(store, tmp_path / "less.zip", attributes=False)))
+    whole = read_matrix(store)
+    assert (less.cells, less.gains, less.digest) == (whole.cells, whole.gains, whole.digest)
+    assert whole.groups
+    assert less.groups == []
+
+
+def test_of_paths_on_the_machine_that_ran_it_the_last_name_alone_is_packed(store: Store, tmp_path: Path) -> None:
+    record = json.loads((store.folder / "sweep.json").read_text())
+    record["sweep"]["dataset"] = {"print": {"path": "/home/somebody/secret/faces"}}
+    record["sweep"]["plugins"] = ["/home/somebody/secret/mine.py"]
+    record["overrides"] = ["dataset.print.path=/home/somebody/secret/faces", "train.lr=0.1"]
+    (store.folder / "sweep.json").write_text(json.dumps(record))
+    packed = json.loads(contents(write_pack(store, tmp_path / "s.zip"))["sweep.json"])
+    assert "somebody" not in json.dumps(packed)
+    assert packed["sweep"]["dataset"]["print"]["path"] == "faces"
+    assert packed["overrides"] == ["dataset.print.path=faces", "train.lr=0.1"]
+
+
+def test_the_same_results_make_the_same_pack(store: Store, tmp_path: Path) -> None:
+    one, other = (write_pack(store, tmp_path / name).read_bytes() for name in ("a.zip", "b.zip"))
+    assert one == other
+
+
+def test_a_pack_of_a_pack_is_that_pack(pack: Path, tmp_path: Path) -> None:
+    assert write_pack(Pack(pack), tmp_path / "again.zip").read_bytes() == pack.read_bytes()
+
+
+def test_a_file_that_is_there_is_not_overwritten(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "thesis.zip").write_text("years of work")
+    with pytest.raises(StoreError, match=r"thesis\.zip: is there already; give another file with --to"):
+        write_pack(store, tmp_path / "thesis.zip")
+    assert (tmp_path / "thesis.zip").read_text() == "years of work"
+
+
+def test_a_pack_that_cannot_be_written_leaves_nothing(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"cannot be written.*--to"):
+        write_pack(store, tmp_path / "nowhere" / "s.zip")
+    (store.folder / "sweep.toml").unlink()
+    with pytest.raises(StoreError, match="cannot be written"):
+        write_pack(store, tmp_path / "s.zip")
+    assert [p.name for p in tmp_path.iterdir()] == ["made"]
+
+
+# Damage
+
+
+def changed(files: dict[str, bytes]) -> None:
+    name = next(n for n in files if n.endswith("logits-hand.npy"))
+    files[name] = files[name][:-1] + bytes([files[name][-1] ^ 1])
+
+
+def relabelled(files: dict[str, bytes]) -> None:
+    files["datasets/hand/labels.npy"] = files["datasets/print/labels.npy"] + b"\0"
+
+
+def lacking(files: dict[str, bytes]) -> None:
+    del files[next(n for n in files if n.endswith("run.json"))]
+
+
+def stranger(files: dict[str, bytes]) -> None:
+    files["run_me.sh"] = b"echo"
+
+
+@pytest.mark.parametrize("damage", [changed, relabelled, lacking, stranger])
+def test_what_is_not_as_its_list_says_is_one_error(
+    pack: Path, tmp_path: Path, damage: Callable[[dict[str, bytes]], None]
+) -> None:
+    files = contents(pack)
+    damage(files)
+    with pytest.raises(StoreError, match=r"bad\.zip: the pack is damaged \(.*\); get it again$"):
+        Pack(zipped(tmp_path / "bad.zip", files))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_file_that_stands_twice_is_an_error(pack: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(pack, "a") as archive:
+        archive.writestr("sweep.json", b"{}")
+    with pytest.raises(StoreError, match="the pack is damaged"):
+        Pack(pack)
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.99])
+def test_a_truncated_pack_is_one_error(pack: Path, part: float) -> None:
+    content = pack.read_bytes()
+    pack.write_bytes(content[: int(len(content) * part)])
+    with pytest.raises(StoreError, match=r"made\.zip"):
+        Pack(pack)
+
+
+def test_flipped_bits_are_noticed_wherever_they_are(pack: Path) -> None:
+    content = pack.read_bytes()
+    ends = content.index(b"pack.json", len(content) // 2)  # after it: the zip's own list, which holds times and the like
+    for at in np.random.default_rng(0).integers(0, ends, 60).tolist():
+        flipped = bytearray(content)
+        flipped[at] ^= 4
+        pack.write_bytes(flipped)
+        try:
+            found = Pack(pack)
+        except StoreError:
+            continue
+        # Nothing that counts: the zip's list overrules what stands before each file.
+        assert to_json(read_matrix(found))
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b"null", b'{"format": 1, "files": []}', b"\xff"])
+def test_a_list_that_is_none_is_one_error(pack: Path, tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(StoreError, match=r"bad\.zip: "):
+        Pack(zipped(tmp_path / "bad.zip", contents(pack) | {"pack.json": content}))
+
+
+def test_another_format_is_refused(pack: Path, tmp_path: Path) -> None:
+    files = contents(pack)
+    files["pack.json"] = files["pack.json"].replace(b'"format": 1', b'"format": 2')
+    with pytest.raises(StoreError, match="is a pack of format 2, this dabench reads 1"):
+        Pack(zipped(tmp_path / "new.zip", files))
+
+
+def test_a_zip_of_something_else_is_no_pack(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"is no pack of dabench export \(it has no pack\.json\)"):
+        Pack(zipped(tmp_path / "other.zip", {"a.txt": b"a"}))
+
+
+def test_a_file_that_is_no_zip_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_text("no zip")
+    with pytest.raises(StoreError, match=r"a\.zip is no complete zip"):
+        Pack(tmp_path / "a.zip")
+
+
+# Malice: whoever writes a pack writes its list, too
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../outside", "runs/../../outside", "C:/outside"])
+def test_a_name_that_leaves_the_pack_is_an_error(pack: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(StoreError, match="a name that leaves its folder; do not trust it"):
+        Pack(zipped(tmp_path / "bad.zip", contents(pack) | {name: b"x"}, listed=True))
+
+
+def test_reading_a_pack_writes_nothing_anywhere_beside_it(
+    pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    for command in (["report", "made.zip"], ["report", "made.zip", "--format", "md"], ["cite", "made.zip"]):
+        assert main(command) == 0
+    assert sorted(tmp_path.rglob("*")) == before
+    assert "A pack is only read; --out DIR writes the report." in capsys.readouterr().out
+
+
+def array(header: str, content: bytes = b"") -> bytes:
+    """Return the bytes of an .npy file with this header."""
+    line = header.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(line).to_bytes(2, "little") + line + content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        array("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000, 1000000000, 3), }"),
+        array("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 10, 3), }", b"\0" * 10),
+        array("{'descr': '|O', 'fortran_order': False, 'shape': (2, 10, 3), }", b"cos\nsystem\n(S'echo'\ntR."),
+        b"no array",
+        b"",
+    ],
+    ids=["of petabytes", "too short", "of pickles", "none", "empty"],
+)
+def test_a_file_that_is_no_array_is_one_error(pack: Path, tmp_path: Path, content: bytes) -> None:
+    files = contents(pack)
+    name = next(n for n in files if n.endswith("logits-hand.npy") and "supervised_print_s0" in n)
+    record = name.replace("logits-hand.npy", "run.json")
+    files[record] = re.sub(
+        rb'("logits-hand.npy": ")[0-9a-f]{64}', rb"\g<1>" + hashlib.sha256(content).hexdigest().encode(), files[record]
+    )
+    bad = zipped(tmp_path / "bad.zip", files | {name: content}, listed=True)
+    with pytest.raises(StoreError, match=r"bad\.zip: the pack is damaged \(.*logits-hand\.npy is no array"):
+        read_matrix(Pack(bad))
+
+
+def test_a_file_that_unpacks_to_more_than_may_be_is_not_read(pack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packs, "_LARGEST", 1000)
+    with pytest.raises(StoreError, match=r"cannot be read.*is too large"):
+        Pack(pack)
+
+
+def test_a_file_of_another_compression_is_not_read(pack: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w", zipfile.ZIP_LZMA) as archive:
+        for name, content in contents(pack).items():
+            archive.writestr(name, content)
+    with pytest.raises(StoreError, match="compressed by another method than deflate"):
+        Pack(tmp_path / "bad.zip")
+
+
+def test_an_array_of_a_pack_cannot_be_changed(pack: Path) -> None:
+    labels = Pack(pack).array("datasets/hand/labels.npy")
+    with pytest.raises(ValueError, match="read-only"):
+        labels[0] = 1
+
+
+# The command
+
+
+def test_export_names_the_file_after_the_sweep_and_says_what_is_in_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", str(store.folder)]) == 0
+    out = capsys.readouterr().out
+    assert re.match(r"made\.zip: [\d,]+ bytes, 12 runs; no images, no networks\n", out)
+    assert "  print: 10 test labels; licence: none needed; attributes of its test images: age\n" in out
+    assert "If attributes may identify people, pack with --without-attributes.\n" in out
+    assert out.endswith("Next: dabench report made.zip\n")
+
+
+def test_export_without_attributes_says_nothing_of_them(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", str(store.folder), "--to", str(tmp_path / "a.zip"), "--without-attributes"]) == 0
+    assert "attributes of" not in capsys.readouterr().out
+
+
+def test_the_report_of_a_pack_is_written_where_it_is_told(store: Store, pack: Path, tmp_path: Path) -> None:
+    dabench.report(store.folder)
+    assert main(["report", str(pack), "--out", str(tmp_path / "out")]) == 0
+    texts = [{p.name: p.read_bytes() for p in folder.glob("*.*")} for folder in (tmp_path / "out", store.report)]
+    assert texts[0] == texts[1]
+    assert "results.json" in texts[0]
+
+
+def test_the_report_of_an_output_folder_may_be_written_elsewhere(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "results.json").write_text("an older report")
+    assert main(["report", str(store.folder), "--out", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out" / "matrix.md").is_file()
+    assert list(store.report.iterdir()) == []
+
+
+def test_a_folder_with_other_things_in_it_gets_no_report(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "matrix.md").write_text("years of work")
+    assert main(["report", str(store.folder), "--out", str(tmp_path / "thesis")]) == 2
+    assert "is there already and no report; give another folder with --out" in capsys.readouterr().err
+    assert (tmp_path / "thesis" / "matrix.md").read_text() == "years of work"
+
+
+def test_a_damaged_pack_is_one_line_and_exit_code_2(pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = contents(pack)
+    changed(files)
+    assert main(["report", str(zipped(tmp_path / "bad.zip", files))]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("dabench: error: ")
+    assert err.count("\n") == 1
+
+
+def test_a_measured_baseline_can_be_made_from_a_pack(pack: Path, tmp_path: Path) -> None:
+    assert main(["baseline", "mine", "--from", str(pack), "--to", str(tmp_path)]) == 0
+    assert json.loads((tmp_path / "mine.json").read_text())["digest"] == read_matrix(Pack(pack)).digest
+
+
+def test_a_pack_in_memory_is_written_as_numpy_writes_arrays(pack: Path) -> None:
+    name = "datasets/hand/labels.npy"
+    assert np.array_equal(np.load(io.BytesIO(contents(pack)[name]), allow_pickle=False), Pack(pack).array(name))
