@@ -13,7 +13,6 @@ from dabench.conditions import environments_of, versions_of
 from dabench.digests import digest
 from dabench.predictions import Predictions
 from dabench.spec import SweepFile, make_adapter, make_backbone, make_dataset
-from dabench.stored import Stored
 
 STUDY = "paper"
 """The committed table of the study that dabench generalises, which is cited with it."""
@@ -74,13 +73,11 @@ def cite_sweep(file: SweepFile, registry: Any, table: Baseline | None = None) ->
     return Citations(rests.sentence(__version__, end), whole, _entries(__version__, rests.texts))
 
 
-def cite_results(stored: Stored) -> Citations:
+def cite_results(runs: Predictions) -> Citations:
     """Return what to cite of results, with the version of dabench that they were measured with."""
-    sweep = stored.read_sweep()
-    runs = Predictions(stored, sweep, "last")
+    sweep, rests = runs.sweep, _rests(runs)
     version = versions_of(environments_of(runs.records.values())).get("dabench", __version__)
     end = f"sweep {_escaped(sweep['sweep']['name'])}, {_seeds(sweep['seeds'])}, table digest {runs.digest[:12]}"
-    rests = _rests(stored, sweep)
     return Citations(rests.sentence(version, end), runs.digest, _entries(version, rests.texts))
 
 
@@ -96,13 +93,13 @@ def cite_baseline(table: Baseline) -> Citations:
     return Citations(f"{sentence}; table digest {whole[:12]}.", whole, _entries(version, table["citations"]))
 
 
-def citations_of_results(stored: Stored) -> list[str]:
+def citations_of_results(runs: Predictions) -> list[str]:
     """Return the entries for the datasets, backbone and adapters of results."""
-    return unique(_rests(stored, stored.read_sweep()).texts)
+    return unique(_rests(runs).texts)
 
 
-def _rests(stored: Stored, sweep: Mapping[str, Any]) -> _Rests:
-    datasets = {n: stored.dataset(n).facts["citation"] for n in sweep["sweep"]["datasets"]}
+def _rests(runs: Predictions) -> _Rests:
+    sweep, datasets = runs.sweep, {n: facts["citation"] for n, facts in runs.facts.items()}
     backbone = (sweep["backbone"]["name"], sweep["backbone"]["citation"])
     return _Rests(datasets, backbone, {n: sweep["adapters"][n]["citation"] for n in sweep["sweep"]["adapters"]})
 

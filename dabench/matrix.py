@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +17,19 @@ from dabench.predictions import Predictions, Tested
 from dabench.statistics import RESAMPLES, interval, percent, point, resampled
 from dabench.stored import Stored
 
+if TYPE_CHECKING:
+    from dabench.people import People
+    from dabench.published import Published
+
 
 @dataclass(frozen=True)
 class Cell:
     """One number of the matrix, in %: an adapter's network trained on `sources` (for `target`), tested on `test`.
 
     Attributes:
-        labels: how many target labels the method saw: "0", "5 per class", "all".
+        labels: how many target labels the method saw: "0", "5 per class", "all"; "human" of people's answers.
         mean: over seeds; low and high bound its 95 % interval.
-        n: test images.
+        seeds: how many; of people's answers the number of people. n: test images.
     """
 
     name: str
@@ -74,6 +78,7 @@ class Matrix:
         left_out: test set -> attribute -> why there are no results by it.
         rules: what each rule would have chosen, by accuracy; empty where runs stored no scores.
         predictions: the runs that it is of.
+        people: test set -> what the cell "human" is of; published: numbers that others published for the same datasets.
     """
 
     sweep: Mapping[str, Any]
@@ -91,6 +96,8 @@ class Matrix:
     failed: Mapping[str, str]
     digest: str
     predictions: Predictions
+    people: Mapping[str, People] = field(default_factory=dict)
+    published: Sequence[Published] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return results.json: the same for the same runs, whenever and in whatever order they were done."""
@@ -115,6 +122,8 @@ class Matrix:
             "gains": [asdict(g) for g in self.gains],
             "groups": [asdict(g) for g in self.groups],
             "rules": [asdict(c) for c in self.rules],
+            **({"people": {test: asdict(p) for test, p in self.people.items()}} if self.people else {}),
+            **({"published": [asdict(p) for p in self.published]} if self.published else {}),
         }
 
 

@@ -86,7 +86,7 @@ def _found(what: str | Path) -> Stored | Baseline:
 
 def _of_results(stored: Stored, metric: str, selection: str) -> Side:
     matrix = read_matrix(stored, metric, selection)
-    runs = Predictions(stored, matrix.sweep, selection)
+    runs = matrix.predictions
     return Side(
         str(stored.place),
         "measured",

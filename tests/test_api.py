@@ -18,7 +18,7 @@ from dabench.estimate import seconds_each
 from dabench.registry import REGISTRY
 from dabench.store import Store
 
-WORDS = ("baseline", "cite", "compare", "export", "list", "prepare", "register", "report", "show", "sweep")
+WORDS = ("baseline", "cite", "compare", "export", "human", "list", "load", "prepare", "register", "report", "show", "sweep")
 
 
 pytestmark = pytest.mark.usefixtures("registry_restored")
@@ -70,7 +70,20 @@ def test_every_command_is_a_function_of_the_same_name(word: str) -> None:
 def test_the_words_stay_functions_after_the_modules_of_those_names_are_imported() -> None:
     import importlib
 
-    for module in ("api", "cli", "spec", "store", "matrix", "reporting", "reporting.write", "committed", "citations", "packs"):
+    for module in (
+        "api",
+        "cli",
+        "spec",
+        "store",
+        "matrix",
+        "reporting",
+        "reporting.write",
+        "committed",
+        "citations",
+        "packs",
+        "people",
+        "frames",
+    ):
         importlib.import_module(f"dabench.{module}")
     kinds = {word: type(getattr(dabench, word)).__name__ for word in WORDS}
     assert kinds == dict.fromkeys(WORDS, "function")

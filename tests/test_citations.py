@@ -12,7 +12,7 @@ from fabricated import NONE, Made, Method, two_sets
 import dabench
 from dabench.api import citations
 from dabench.bibtex import keys, unique
-from dabench.citations import cite_results, toolkit
+from dabench.citations import toolkit
 from dabench.committed import shelf
 from dabench.errors import SpecError
 from dabench.matrix import read_matrix
@@ -85,7 +85,7 @@ def test_the_papers_table_cites_the_study() -> None:
 def test_a_results_sentence_says_version_names_keys_and_digest(tmp_path: Path) -> None:
     store = two_sets(datasets={"print": Made("P", citation="@misc{p, title={P}}"), "hand": Made("H")}).write(tmp_path / "s")
     digest = read_matrix(store).digest
-    assert cite_results(store).sentence == (
+    assert citations(store.folder).sentence == (
         r"We used dabench 0.1.0 \cite{dabench,kim-nonactors} on print \cite{p} and hand with the network conv4 \cite{net} "
         rf"and the methods none, adabn \cite{{li}} and fine-tune; sweep made, 2 seeds, table digest {digest[:12]}."
     )
@@ -102,7 +102,7 @@ def test_the_version_is_that_which_ran_the_sweep(tmp_path: Path) -> None:
     store = two_sets().write(tmp_path / "s")
     for run in store.folder.glob("runs/*/run.json"):
         run.write_text(run.read_text().replace('"dabench": "0.1.0"', '"dabench": "0.0.9"'))
-    found = cite_results(store)
+    found = citations(store.folder)
     assert found.sentence.startswith("We used dabench 0.0.9 ")
     assert parse(found.text)["dabench"].fields["version"] == "0.0.9"
 

@@ -54,6 +54,7 @@ def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         "baseline",
         "cite",
         "export",
+        "human",
         "doctor",
         "audit",
         "new",

@@ -1,10 +1,11 @@
 """What the commands do, as functions with the same words, for scripts and notebooks."""
 
+from dabench.api.asking import human
 from dabench.api.citing import citations, cite
 from dabench.api.comparing import compare
 from dabench.api.datasets import audit, drop, names_sweep, prepare, prepare_sweep
 from dabench.api.plugins import check, listing, load_plugins, new, register, show
-from dabench.api.reporting import export, report, report_place
+from dabench.api.reporting import export, load, report, report_place
 from dabench.api.sweeping import Planned, at_once, plan_sweep, run_sweep, sweep
 
 __all__ = [
@@ -17,7 +18,9 @@ __all__ = [
     "compare",
     "drop",
     "export",
+    "human",
     "listing",
+    "load",
     "load_plugins",
     "names_sweep",
     "new",

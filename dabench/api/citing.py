@@ -35,10 +35,12 @@ def citations(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> Citati
     from dabench.committed import read_baseline
     from dabench.committed import shelf as baselines
     from dabench.packs import opened
+    from dabench.predictions import Predictions
 
     name, path = str(what), Path(what).expanduser()
     if (path / "sweep.json").is_file() or path.suffix == ".zip":
-        return cite_results(opened(path))
+        stored = opened(path)
+        return cite_results(Predictions(stored, stored.read_sweep(), "last"))
     committed = read_baseline(what) if name in baselines() or path.suffix == ".json" else None
     if name in shelf() or path.suffix == ".toml":
         return cite_sweep(sweep_file(what, (), plugins), REGISTRY, committed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,19 @@ from dabench.errors import StoreError
 from dabench.store import Store
 
 if TYPE_CHECKING:
+    from dabench.frames import Results
     from dabench.matrix import Matrix
 
 
 def report(
-    runs: str | Path, *, metric: str = "accuracy", select: str = "last", write: bool = True, out: str | Path | None = None
+    runs: str | Path,
+    *,
+    metric: str = "accuracy",
+    select: str = "last",
+    human: str | Path | Mapping[str, str | Path] | None = None,
+    published: bool = True,
+    write: bool = True,
+    out: str | Path | None = None,
 ) -> Matrix:
     """Return the matrix of a sweep's output folder, or of a pack of it, and write its report; trains nothing.
 
@@ -21,18 +30,28 @@ def report(
         runs: the folder that `sweep` wrote, or the .zip that `export` wrote.
         metric: "accuracy", "balanced-accuracy", "macro-f1", or "recall:CLASS".
         select: the rule that chooses a checkpoint of each run.
+        human: the answers of people, as `dabench.answers` describes them: a CSV, or of several datasets {"nae": "answers.csv"}.
+        published: lay published numbers beside those measured, where the committed tables have some for the same datasets.
         write: write the files of the report, too.
         out: the folder for them; default runs/report/. Of a pack nothing is written unless it is given.
 
     Raises:
         StoreError: it is no sweep's folder and no pack, or is damaged, or `out` holds something else.
         SpecError: an unknown metric or rule.
+        DataError: a file of answers cannot be read, or a line of it is wrong.
     """
     from dabench.matrix import read_matrix
     from dabench.packs import opened
+    from dabench.people import with_people
+    from dabench.published import with_published
 
     folder = report_place(runs, out) if write else None
     matrix = read_matrix(opened(runs), metric, select)
+    files = human if isinstance(human, Mapping) else {"": human} if human else {}
+    if files:
+        matrix = with_people(matrix, {name: Path(file).expanduser() for name, file in files.items()})
+    if published:
+        matrix = with_published(matrix)
     if folder:
         from dabench.reporting.write import write_report
 
@@ -72,3 +91,20 @@ def export(runs: str | Path, to: str | Path | None = None, *, attributes: bool =
     stored = opened(runs)
     path = Path(to).expanduser() if to else Path(f"{stored.read_sweep()['sweep']['name']}.zip")
     return write_pack(stored, path, attributes=attributes)
+
+
+def load(runs: str | Path, *, metric: str = "accuracy", select: str = "last") -> Results:
+    """Return the results of a sweep as pandas frames and numpy arrays; `dabench.frames.Results` describes every column.
+
+    Args:
+        runs: the folder that `sweep` wrote, or the .zip that `export` wrote.
+        metric, select: as `report` takes them.
+
+    Raises:
+        StoreError, SpecError: as `report` does.
+    """
+    from dabench.frames import Results
+    from dabench.matrix import read_matrix
+    from dabench.packs import opened
+
+    return Results(read_matrix(opened(runs), metric, select))

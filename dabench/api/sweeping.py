@@ -57,7 +57,7 @@ def plan_sweep(
     file = sweep_file(sweep, set, plugins)
     store = Store(_out(out, file.sweep.name))
     store.check(file.sweep.recipe)
-    plan = _plan(file, data, note)
+    plan = plan_of(file, data, note)
     there = finished(plan, store)
     left = to_do(plan, there)
     return Planned(plan, there, left, seconds_each(plan, left, store, REGISTRY), at_once(file.sweep, engine))
@@ -106,6 +106,7 @@ def run_sweep(
 ) -> tuple[Outcome, Matrix]:
     """Do what `sweep` does and return what came of the runs, too."""
     from dabench.matrix import read_matrix
+    from dabench.published import with_published
     from dabench.reporting.terminal import Watch
     from dabench.reporting.write import write_report
 
@@ -113,7 +114,7 @@ def run_sweep(
     file = sweep_file(sweep, set, plugins)
     store = Store(_out(out, file.sweep.name))
     store.check(file.sweep.recipe)
-    plan = _plan(file, data, say)
+    plan = plan_of(file, data, say)
     runs = list(plan.runs) if redo else to_do(plan, finished(plan, store))
     if runs:
         say(f"{file.sweep.name}: {len(plan.runs)} runs, {len(plan.runs) - len(runs)} stand, {len(runs)} to do -> {store.folder}")
@@ -121,12 +122,13 @@ def run_sweep(
         outcome = carry_out(file, plan, store, REGISTRY, engine, redo=redo, listen=watch)
     if outcome.interrupted:
         raise KeyboardInterrupt
-    matrix = read_matrix(store)
+    matrix = with_published(read_matrix(store))
     write_report(matrix, store.report)
     return outcome, matrix
 
 
-def _plan(file: SweepFile, data: str | Path | None, say: Callable[[str], None]) -> Plan:
+def plan_of(file: SweepFile, data: str | Path | None, say: Callable[[str], None]) -> Plan:
+    """Return the plan of a sweep; prepares its datasets. Raise SpecError with the line that is wrong."""
     try:
         return make_plan(file.sweep, REGISTRY, data_folder(data), say)
     except KeyProblem as e:

@@ -1,4 +1,4 @@
-"""prepare, audit: datasets decoded once, and looked at."""
+"""prepare, audit, human: datasets decoded once, looked at, and shown to people."""
 
 from __future__ import annotations
 
@@ -44,6 +44,16 @@ def add(verb: Verb) -> None:
     )  # fmt: skip
     sub.add_argument("--out", metavar="DIR", help="folder for findings.csv, examples.png and the lists; default: audit/NAME")
 
+    sub = verb("human", _human, "test images as pictures without labels, for people to answer", plugins=True)
+    sub.add_argument("dataset")
+    sub.add_argument("--to", metavar="DIR", help="the folder to make; default: human/DATASET")
+    sub.add_argument("--images", type=int, metavar="N", help="how many, as many of each class (default 70)")
+    sub.add_argument("--seed", type=int, default=0, help="which are drawn (default 0)")
+    sub.add_argument("--sweep", help="the sweep in whose report the answers are to stand: images and classes as it has them")
+    sub.add_argument("--raw", metavar="DIR", help="the folder with the raw files; default: DATA/DATASET")
+    takes_data(sub)
+    takes_set(sub, "a key of the sweep, or an option of the dataset")
+
 
 def _prepare(a: argparse.Namespace) -> int:
     from dabench import api
@@ -78,6 +88,21 @@ def _print_prepared(prepared: Prepared) -> None:
     if prepared.dropped:
         print(f"  {dropped_text(prepared.dropped)}")
     print(f"  digest {prepared.digest}\n  cache  {prepared.folder}")
+
+
+def _human(a: argparse.Namespace) -> int:
+    from dabench import api
+
+    if a.seed < 0:
+        raise SpecError(f"--seed {a.seed}: must be a number from 0")
+    files = api.human(
+        a.dataset, a.to, images=a.images, seed=a.seed, sweep=a.sweep, raw=a.raw, data=a.data, plugins=a.plugin, set=a.set
+    )
+    folder = files[0].parent
+    print(f"{folder}: {len(files) - 2} pictures, classes.txt, and answers.csv with a line for each")
+    print("Each person fills in a copy: a name in the column rater, a class in the column answer.")
+    print(f"Next: dabench report RUNS --human {a.dataset}={folder / 'answers.csv'}")
+    return DONE
 
 
 def _audit(a: argparse.Namespace) -> int:

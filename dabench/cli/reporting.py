@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from dabench.cli.command import DONE, Verb, console
+from dabench.errors import SpecError
 from dabench.selection import RULES
 
 
@@ -18,6 +21,11 @@ def add(verb: Verb) -> None:
     )
     sub.add_argument("--metric", default="accuracy", help="accuracy, balanced-accuracy, macro-f1, recall:CLASS")
     sub.add_argument("--select", default="last", metavar="RULE", help=f"which checkpoint of each run counts: {', '.join(RULES)}")
+    sub.add_argument(
+        "--human", action="append", default=[], metavar="[DATASET=]FILE",
+        help="add a row of people's answers to test images, a CSV with the columns rater, image, answer; may be repeated",
+    )  # fmt: skip
+    sub.add_argument("--no-published", action="store_true", help="leave out published numbers for the same datasets")
     sub.add_argument("--out", metavar="DIR", help="folder of the report; default: RUNS/report (of a pack: none is written)")
 
     sub = verb("export", _export, "pack what another person needs to check a table: predictions, labels, no images, no networks")
@@ -32,7 +40,10 @@ def add(verb: Verb) -> None:
 def _report(a: argparse.Namespace) -> int:
     from dabench import api
 
-    matrix = api.report(a.runs, metric=a.metric, select=a.select, write=a.format is None, out=a.out)
+    matrix = api.report(
+        a.runs, metric=a.metric, select=a.select, human=_files(a.human), published=not a.no_published, write=a.format is None,
+        out=a.out,
+    )  # fmt: skip
     if a.format:
         from dabench.reporting.formats import one_text
 
@@ -47,6 +58,18 @@ def _report(a: argparse.Namespace) -> int:
     written = place and f"Report: {report_folder(matrix, place) / 'index.html'}"
     print(f"\n{written or 'A pack is only read; --out DIR writes the report.'}")
     return DONE
+
+
+def _files(given: Sequence[str]) -> dict[str, Path]:
+    """Return dataset -> file, of DATASET=FILE; "" where no dataset is named."""
+    found: dict[str, Path] = {}
+    for text in given:
+        name, equals, file = text.partition("=")
+        name, path = (name, Path(file)) if equals and not Path(text).is_file() else ("", Path(text))
+        if name in found:
+            raise SpecError(f"--human {text}: there is a file for {name or 'that dataset'} already; put all answers into one")
+        found[name] = path
+    return found
 
 
 def _export(a: argparse.Namespace) -> int:

@@ -30,8 +30,7 @@ def baseline_from(store: Stored) -> dict[str, Any]:
         raise DabenchError(
             f"{store.place}: {len(matrix.missing)} runs are missing ({matrix.missing[0]}, ...); finish the sweep first"
         )
-    found = [store.find(r["digest"], network=False) for r in matrix.sweep["runs"]]
-    records = [r for r in found if r]
+    records = matrix.predictions.records.values()
     sweep = matrix.sweep["sweep"]
     return {
         "name": sweep["name"],
@@ -44,7 +43,7 @@ def baseline_from(store: Stored) -> dict[str, Any]:
             "runs": len(records),
         },
         "settings": settings_of(matrix.sweep),
-        "citations": citations_of_results(store),
+        "citations": citations_of_results(matrix.predictions),
         "labels": {n: f["label"] for n, f in matrix.datasets.items()},
         **matrix.as_dict(),
     }

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from dabench.matrix import Matrix, key_of
+from dabench.reporting.beside import beside_notes
 from dabench.reporting.groups import RULE, group_notes, group_tables
 from dabench.reporting.rules import NOTES, rules_tables
 from dabench.reporting.tables import (
@@ -40,7 +41,8 @@ def matrix_md(matrix: Matrix) -> str:
     """Return the matrices as Markdown."""
     parts = [f"# {escape_md(matrix.sweep['sweep']['title'] or matrix.sweep['sweep']['name'])}", escape_md(caption(matrix))]
     parts += [escape_md(line) for line in unfinished(matrix)]
-    return "\n\n".join([*parts, *(section_md(matrix, table) for table in matrix_tables(matrix))]) + "\n"
+    notes = [escape_md(line) for line in beside_notes(matrix)]
+    return "\n\n".join([*parts, *(section_md(matrix, table) for table in matrix_tables(matrix)), *notes]) + "\n"
 
 
 def section_md(matrix: Matrix, table: Table) -> str:
@@ -124,7 +126,8 @@ def confusion_csv(matrix: Matrix) -> str:
 
 def matrix_tex(matrix: Matrix) -> str:
     """Return the matrices as LaTeX tables for the booktabs package."""
-    return "\n".join(latex(t, f"{t.title}. {caption(matrix)}") for t in matrix_tables(matrix))
+    tables = zip(matrix_tables(matrix), matrix.sweep["sweep"]["adapters"], strict=True)
+    return "\n".join(latex(t, " ".join([f"{t.title}. {caption(matrix)}", *beside_notes(matrix, name)])) for t, name in tables)
 
 
 def gains_tex(matrix: Matrix) -> str:

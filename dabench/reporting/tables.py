@@ -9,6 +9,8 @@ from typing import Any
 from dabench.by_group import GroupCell
 from dabench.checkpoints import Chosen
 from dabench.matrix import Cell, Gain, Matrix
+from dabench.published import Published
+from dabench.reporting.beside import PUBLISHED, shown_in
 from dabench.selection import ORACLE
 
 EMPTY = "-"
@@ -32,14 +34,18 @@ def matrix_tables(matrix: Matrix) -> list[Table]:
 
 
 def _matrix_table(matrix: Matrix, adapter: str) -> Table:
-    datasets = matrix.datasets
-    cells = [c for c in matrix.cells if c.adapter == adapter]
+    datasets, shown = matrix.datasets, shown_in(matrix, adapter)
+    cells: list[Cell | Published] = [c for c in matrix.cells if c.adapter in shown]
+    others = [p for p in matrix.published if p.adapter in shown]
     rows = []
-    for sources, target in dict.fromkeys((tuple(c.sources), c.target) for c in cells):
-        here = {c.test: c for c in cells if (tuple(c.sources), c.target) == (sources, target)}
-        rows.append((trained(matrix, sources, target), *(_with_interval(here.get(test)) for test in datasets)))
+    for sources, target in dict.fromkeys((tuple(c.sources), c.target) for c in [*cells, *others]):
+        for mark, numbers in (("", cells), (PUBLISHED, others)):
+            here = {c.test: c for c in numbers if (tuple(c.sources), c.target) == (sources, target)}
+            if here:
+                name = trained(matrix, sources, target) + mark
+                rows.append((name, *(_with_interval(here.get(test)) for test in datasets)))
     facts = matrix.sweep["adapters"][adapter]
-    labels = next((c.labels for c in cells), EMPTY)
+    labels = next((c.labels for c in matrix.cells if c.adapter == adapter), EMPTY)
     heading = (
         f"{adapter}: {facts['title']} (target labels: {labels})" if facts["title"] else f"{adapter} (target labels: {labels})"
     )
@@ -69,13 +75,16 @@ def whole_percent(value: float | None) -> str:
 
 
 def trained(matrix: Matrix, sources: Sequence[str], target: str | None) -> str:
-    """Return what a network was trained on and for, as the rows of tables say it: "FER -> NAE"."""
-    names = "+".join(matrix.datasets[s]["label"] for s in sources)
+    """Return what a network was trained on and for, as the rows of tables say it: "FER -> NAE"; people on nothing."""
+    names = "+".join(matrix.datasets[s]["label"] for s in sources) or "Human"
     return f"{names} -> {matrix.datasets[target]['label']}" if target else names
 
 
-def _with_interval(cell: Cell | None) -> str:
-    return EMPTY if cell is None else f"{cell.mean:.1f} [{cell.low:.1f}, {cell.high:.1f}]"
+def _with_interval(cell: Cell | Published | None) -> str:
+    if cell is None:
+        return EMPTY
+    # A published number keeps its two decimals; most were published without an interval.
+    return f"{cell.mean:.2f}" if cell.low is None else f"{cell.mean:.1f} [{cell.low:.1f}, {cell.high:.1f}]"
 
 
 def caption(matrix: Matrix) -> str:

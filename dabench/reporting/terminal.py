@@ -16,6 +16,7 @@ from rich.text import Text
 from dabench.engines.queue import Event
 from dabench.matrix import Matrix
 from dabench.plan import Run
+from dabench.reporting.beside import beside_notes
 from dabench.reporting.groups import group_notes, group_tables
 from dabench.reporting.rules import NOTES, rules_tables
 from dabench.reporting.tables import Table, caption, gains_table, matrix_tables, unfinished
@@ -30,6 +31,8 @@ def print_matrix(matrix: Matrix, console: Console, *, rules: bool = False) -> No
         if table.rows:
             console.print()
             print_table(table, console)
+    for line in beside_notes(matrix):
+        console.print(escape(line))
     for line in group_notes(matrix):
         console.print(escape(line))
     for rule_table, note in zip(rules_tables(matrix) if rules else [], NOTES, strict=False):

@@ -50,7 +50,7 @@ def test_files_of_results_by_group_that_there_are_no_more_are_removed(tmp_path: 
 
 def test_another_rule_reports_into_a_folder_of_its_own(tmp_path: Path) -> None:
     store = two_sets(seeds=1).write(tmp_path / "s")
-    write_report(read_matrix(store, "macro-f1", "oracle"), store)
+    write_report(read_matrix(store, "macro-f1", "oracle"), store.report)
     assert [p.name for p in store.report.iterdir()] == ["macro-f1-oracle"]
     assert "ON TARGET TEST LABELS (a bound, no result)" in (store.report / "macro-f1-oracle" / "matrix.md").read_text()
 

@@ -73,7 +73,7 @@ def to_html(matrix: Matrix) -> str:
         failures=failures(matrix),
         command=command(matrix),
         sweep_file=_sweep_file(matrix),
-        citations=cite_results(matrix.predictions.store).text,
+        citations=cite_results(matrix.predictions).text,
     )
 
 

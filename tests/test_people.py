@@ -1,0 +1,295 @@
+"""People's answers: each line of the file checked, and the human row that they make."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fabricated import CLASSES, LABELS, NONE, Fabrication, Made, two_sets
+from numpy.typing import NDArray
+
+import dabench
+from dabench.answers import Answers, image_name, read_answers
+from dabench.cli import main
+from dabench.errors import DataError, SpecError
+from dabench.matrix import Matrix, key_of
+from dabench.metrics import accuracy
+from dabench.packs import write_pack
+from dabench.people import measured
+from dabench.reporting.formats import matrix_csv, matrix_md, matrix_tex, to_json
+from dabench.store import Store
+from dabench.stored import TestSet
+
+DIGEST = "0123abcd" * 8
+
+
+def written(path: Path, *lines: str, head: str = "rater,image,answer") -> Path:
+    path.write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+def read(path: Path) -> Answers:
+    return read_answers(path, "hand", DIGEST, 10, CLASSES)
+
+
+# The file
+
+
+def test_answers_are_numbers_of_raters_images_and_classes(tmp_path: Path) -> None:
+    found = read(written(tmp_path / "a.csv", "B,3,y", "A,3,x", "B,0,z"))
+    assert (found.rater.tolist(), found.image.tolist(), found.answer.tolist()) == ([0, 1, 0], [3, 3, 0], [1, 0, 2])
+    assert (found.raters, found.images.tolist()) == (2, [0, 3])
+
+
+@pytest.mark.parametrize("image", ["7", "007", " 7 ", "0123abcd-7", "0123abcd-7.png"])
+def test_an_image_is_its_position_or_the_name_of_its_picture(tmp_path: Path, image: str) -> None:
+    assert read(written(tmp_path / "a.csv", f"A,{image},x")).image.tolist() == [7]
+
+
+def test_the_case_of_a_class_does_not_count(tmp_path: Path) -> None:
+    assert read(written(tmp_path / "a.csv", "A,1,X", "A,2, y ")).answer.tolist() == [0, 1]
+
+
+def test_a_line_without_an_answer_is_counted_and_left_out(tmp_path: Path) -> None:
+    found = read(written(tmp_path / "a.csv", ",1,", "A,2,", "A,3,x", ""))
+    assert (found.unanswered, found.image.tolist()) == (2, [3])
+
+
+def test_columns_may_come_in_any_order_among_others(tmp_path: Path) -> None:
+    found = read(written(tmp_path / "a.csv", "x,9,A,3", head="answer,seconds,rater,image"))
+    assert (found.image.tolist(), found.answer.tolist()) == ([3], [0])
+
+
+def test_a_file_that_a_spreadsheet_wrote_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes('\ufeffrater,image,answer\r\n"Ann, B.",3,x\r\n'.encode())
+    assert read(tmp_path / "a.csv").image.tolist() == [3]
+
+
+WRONG = {
+    "image too high": ("A,10,x", "unknown image '10'; the test images of hand are 0 to 9, or 0123abcd-0 to 0123abcd-9"),
+    "image below 0": ("A,-1,x", "unknown image '-1'"),
+    "no image": ("A,,x", "unknown image ''"),
+    "image in words": ("A,three,x", "unknown image 'three'"),
+    "image of another set": ("A,ffffffff-3,x", "is of other test images of hand than this sweep's .0123abcd.; .*--sweep SWEEP"),
+    "class": ("A,3,xx", "unknown class 'xx'; did you mean 'x'.; known: x, y, z"),
+    "class as a number": ("A,3,0", "unknown class '0'"),
+    "rater": (",3,x", "names no rater"),
+    "twice": ("A,1,y", r"rater 'A' answered image 1 in line 2 already; keep one of the two"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_line_is_an_error_that_names_it(tmp_path: Path, case: str) -> None:
+    line, message = WRONG[case]
+    with pytest.raises(DataError, match=rf"a\.csv, line 3: .*{message}"):
+        read(written(tmp_path / "a.csv", "A,1,x", line))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "has no column rater, image, answer"),
+        (b"rater;image;answer\nA;1;x\n", "has no column rater, image, answer; its first line must be rater,image,answer"),
+        (b"rater,image\nA,1\n", "has no column answer"),
+        (b"rater,image,answer\n", "holds no answer"),
+        (b"rater,image,answer\nA,1,\xff\n", "cannot be read"),
+        (b'rater,image,answer\nA,1,"x\n', "cannot be read"),
+    ],
+)
+def test_a_file_that_is_none_is_one_error(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(DataError, match=rf"a\.csv: {message}"):
+        read(tmp_path / "a.csv")
+
+
+def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere\.csv: cannot be read"):
+        read(tmp_path / "nowhere.csv")
+
+
+# The number
+
+
+def answers(given: NDArray[np.int64], images: NDArray[np.int64] | None = None) -> Answers:
+    """Return the answers (raters, images) of people who all answered the same images."""
+    raters, n = given.shape
+    images = np.arange(n) if images is None else images
+    return Answers(np.repeat(np.arange(raters), n), np.tile(images, raters), given.reshape(-1), 0)
+
+
+def truth(labels: NDArray[np.int64], groups: NDArray[np.int64] | None = None) -> TestSet:
+    return TestSet(labels, groups, {}, {})
+
+
+def test_the_number_is_of_all_answers_together() -> None:
+    labels = np.zeros(4, np.int64)
+    given = np.array([[0, 0, 0, 1], [0, 1, 1, 1]])
+    mean, low, high = measured(answers(given), truth(labels), accuracy, 2)
+    assert mean == 0.5
+    assert low < 0.5 < high
+
+
+def test_the_number_is_of_the_answered_images_alone() -> None:
+    labels = np.array([0, 1, 1, 1])
+    mean, *_ = measured(answers(np.array([[1, 1]]), np.array([2, 3])), truth(labels), accuracy, 2)
+    assert mean == 1
+
+
+def test_people_who_all_answer_alike_and_right_have_no_width() -> None:
+    assert measured(answers(np.ones((3, 20), np.int64)), truth(np.ones(20, np.int64)), accuracy, 2) == (1, 1, 1)
+
+
+def test_raters_who_differ_widen_the_interval() -> None:
+    # Half of the answers are wrong: of every rater half, or of half of the raters all.
+    labels, half = np.zeros(40, np.int64), np.repeat([0, 1], 20)
+    alike = np.stack([np.random.default_rng(r).permutation(half) for r in range(4)])
+    apart = np.repeat([[0], [0], [1], [1]], 40, axis=1)
+    widths = [high - low for _, low, high in (measured(answers(g), truth(labels), accuracy, 2) for g in (alike, apart))]
+    assert widths[0] < 0.4
+    assert widths[1] == 1
+
+
+def test_images_of_one_group_are_drawn_together() -> None:
+    labels, given = np.zeros(40, np.int64), np.repeat([[0, 1]], 20, axis=1)
+    alone = measured(answers(given), truth(labels), accuracy, 2)
+    grouped = measured(answers(given), truth(labels, np.repeat([0, 1], 20)), accuracy, 2)
+    assert grouped[1:] == (0, 1)
+    assert alone[1] > 0.2
+
+
+def test_the_interval_covers_as_often_as_it_says() -> None:
+    # 12 raters of different skill, 150 images of different difficulty, drawn anew: 95 % of the intervals hold the true mean.
+    rng, held = np.random.default_rng(0), []
+    for _ in range(120):
+        skill, ease = rng.normal(0, 0.1, 12), rng.normal(0, 0.15, 150)
+        right = rng.random((12, 150)) < np.clip(0.6 + skill[:, None] + ease, 0, 1)
+        _, low, high = measured(answers(1 - right.astype(np.int64)), truth(np.zeros(150, np.int64)), accuracy, 2)
+        held.append(low <= 0.6 <= high)
+    assert 0.88 <= np.mean(held) <= 0.995
+
+
+# The row
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return two_sets().write(tmp_path / "made")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Two people on the first four images of hand, which all are x: six of eight answers are right."""
+    return written(tmp_path / "a.csv", *(f"A,{i},x" for i in range(4)), "B,0,x", "B,1,x", "B,2,y", "B,3,z", ",4,")
+
+
+@pytest.fixture
+def matrix(store: Store, file: Path) -> Matrix:
+    return dabench.report(store.folder, human={"hand": file}, write=False)
+
+
+def test_the_human_row_is_a_cell_without_sources(matrix: Matrix) -> None:
+    (cell,) = [c for c in matrix.cells if c.adapter == "human"]
+    assert (cell.name, cell.sources, cell.target, cell.test, cell.labels) == ("Human-None-H", [], None, "hand", "human")
+    assert (cell.mean, cell.seeds, cell.n, cell.metric) == (75, 2, 4, "accuracy")
+    assert cell.low < 75 < cell.high
+
+
+def test_the_human_row_leaves_all_else_as_it_is(store: Store, matrix: Matrix) -> None:
+    plain = dabench.report(store.folder, write=False)
+    assert [c for c in matrix.cells if c.adapter != "human"] == plain.cells
+    assert (matrix.gains, matrix.digest) == (plain.gains, plain.digest)
+
+
+def test_results_without_people_hold_no_word_of_them(store: Store) -> None:
+    assert {"people", "published"} & json.loads(to_json(dabench.report(store.folder, write=False))).keys() == set()
+
+
+def test_results_say_what_the_human_number_is_of(matrix: Matrix, file: Path) -> None:
+    found = json.loads(to_json(matrix))["people"]["hand"]
+    assert {k: found[k] for k in ("raters", "images", "of", "answers", "unanswered")} == {
+        "raters": 2,
+        "images": 4,
+        "of": 10,
+        "answers": 8,
+        "unanswered": 1,
+    }
+
+
+def test_networks_are_told_on_the_same_images(matrix: Matrix) -> None:
+    # Of the first four images of hand: from print 4 of 4 wrong with either seed, at home 0 and 2.
+    assert matrix.people["hand"].networks == {"NET-P-H": 0, "NET-H-H": 75}
+
+
+def test_the_confusion_matrix_counts_the_answers(matrix: Matrix) -> None:
+    assert matrix.confusion[key_of("human", [], None, "hand")].tolist() == [[6, 1, 1], [0, 0, 0], [0, 0, 0]]
+
+
+def test_the_human_row_stands_in_the_table_of_networks_that_were_not_adapted(matrix: Matrix) -> None:
+    parts = matrix_md(matrix).split("## ")
+    assert ["| Human" in part for part in parts[1:]] == [True, False, False]
+    assert "Human, H test: 2 raters, 8 answers on 4 of 10 images, 1 lines without an answer" in parts[-1]
+
+
+def test_the_human_row_is_in_csv_and_latex(matrix: Matrix) -> None:
+    rows = {row["name"]: row for row in csv.DictReader(io.StringIO(matrix_csv(matrix)))}
+    assert (rows["Human-None-H"]["adapter"], rows["Human-None-H"]["sources"], rows["Human-None-H"]["mean"]) == (
+        "human",
+        "",
+        "75.0",
+    )
+    assert r"Human & - & 75.0 [" in matrix_tex(matrix)
+
+
+def test_another_metric_is_of_the_same_answers(store: Store, file: Path) -> None:
+    found = dabench.report(store.folder, metric="recall:x", human={"hand": file}, write=False)
+    assert next(c.mean for c in found.cells if c.adapter == "human") == 75
+
+
+def test_a_pack_takes_answers_too(store: Store, matrix: Matrix, file: Path, tmp_path: Path) -> None:
+    assert to_json(dabench.report(write_pack(store, tmp_path / "s.zip"), human={"hand": file})) == to_json(matrix)
+
+
+def test_the_only_dataset_needs_no_name(tmp_path: Path, file: Path) -> None:
+    store = Fabrication(lambda run, test: 1, {"hand": Made("H", LABELS)}, {"none": NONE}).write(tmp_path / "one")
+    assert "hand" in dabench.report(store.folder, human=file, write=False).people
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("", "this sweep has several datasets; name one of print, hand"),
+        ("hnd", "'hnd' is not in this sweep; did you mean 'hand'"),
+    ],
+)
+def test_which_dataset_it_is_must_be_clear(store: Store, file: Path, given: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        dabench.report(store.folder, human={given: file}, write=False)
+
+
+def test_report_writes_the_human_row_and_its_confusion_matrix(
+    store: Store, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(store.folder), "--human", f"hand={file}"]) == 0
+    assert "Human, H test: 2 raters" in capsys.readouterr().out
+    assert "Human-None-H" in (store.report / "results.json").read_text()
+    assert [p.name for p in (store.report / "confusion").glob("human*")] == ["human__on_hand.png"]
+
+
+def test_a_wrong_line_is_exit_code_2_and_writes_nothing(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = written(tmp_path / "bad.csv", "A,3,q")
+    assert main(["report", str(store.folder), "--human", f"hand={bad}"]) == 2
+    assert f"{bad}, line 2: unknown class 'q'" in capsys.readouterr().err
+    assert list(store.report.iterdir()) == []
+
+
+def test_two_files_for_one_dataset_are_refused(store: Store, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(store.folder), "--human", f"hand={file}", "--human", f"hand={file}"]) == 2
+    assert "there is a file for hand already; put all answers into one" in capsys.readouterr().err
+
+
+def test_the_name_of_a_picture_begins_with_the_digest() -> None:
+    assert image_name(DIGEST, 12) == "0123abcd-12"
