@@ -78,7 +78,8 @@ class Comparison:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
-        sides = {name: {"title": s.title, "kind": s.kind} for name, s in (("first", self.first), ("second", self.second))}
+        both = (("first", self.first), ("second", self.second))
+        sides = {name: {"title": s.title, "kind": s.kind, "selection": s.selection} for name, s in both}
         cells = [{**asdict(p), "verdict": p.verdict} for p in self.pairs]
         return {**sides, "metric": self.first.metric, "cells": cells, "changes": [asdict(c) for c in self.changes]}
 

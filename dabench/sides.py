@@ -26,6 +26,7 @@ class Side:
     Attributes:
         title: what was given, for a heading.
         kind: "measured" or "published".
+        selection: the rule that chose checkpoints; empty where it is not known.
         cells: as in results.json, by place.
         labels: dataset -> short name.
         settings: as `settings_of` gives them; empty where they are not known.
@@ -37,6 +38,7 @@ class Side:
     title: str
     kind: str
     metric: str
+    selection: str
     cells: Mapping[Place, Mapping[str, Any]]
     labels: Mapping[str, str]
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -91,6 +93,7 @@ def _of_results(stored: Stored, metric: str, selection: str) -> Side:
         str(stored.place),
         "measured",
         metric,
+        selection,
         {place(vars(c)): vars(c) for c in matrix.cells},
         {n: f["label"] for n, f in matrix.datasets.items()},
         settings_of(matrix.sweep),
@@ -107,6 +110,7 @@ def _of_baseline(table: Baseline) -> Side:
         f"baseline {table['name']}",
         table["kind"],
         table["metric"],
+        table.get("selection", ""),
         {place(c): c for c in table["cells"]},
         labels_of(table),
         table.get("settings", {}),

@@ -186,6 +186,11 @@ def test_the_metric_may_be_chosen_where_both_sides_hold_predictions(tmp_path: Pa
     assert pair(found, "none", "NET-P-H").first["mean"] == 75  # type: ignore[index]
 
 
+def test_the_rule_that_chose_checkpoints_is_told(tmp_path: Path) -> None:
+    found = dabench.compare(constant(1).write(tmp_path / "s").folder, "paper", select="oracle")
+    assert "checkpoint chosen by 'oracle' ON TARGET TEST LABELS" in compared_tables(found)[0].title
+
+
 def test_a_committed_table_in_another_metric_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="baseline 'paper' is in accuracy, not in macro-f1; leave --metric out"):
         dabench.compare(constant(1).write(tmp_path / "s").folder, "paper", metric="macro-f1")
@@ -263,4 +268,4 @@ def test_points_below_0_are_refused(capsys: pytest.CaptureFixture[str], points: 
 def test_compare_as_json_prints_json_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ours, theirs = map(str, written(tmp_path, constant(1), constant(1)))
     assert main(["compare", ours, theirs, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["first"] == {"title": ours, "kind": "measured"}
+    assert json.loads(capsys.readouterr().out)["first"] == {"title": ours, "kind": "measured", "selection": "last"}

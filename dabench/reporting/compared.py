@@ -7,7 +7,7 @@ from typing import Any
 
 from dabench.comparing import NOTE, Comparison, Pair
 from dabench.reporting.baselines import baseline_notes, number, trained_on
-from dabench.reporting.tables import EMPTY, Table
+from dabench.reporting.tables import EMPTY, Table, chosen_by
 from dabench.sides import Side
 
 
@@ -34,7 +34,7 @@ def compared_notes(of: Comparison) -> list[str]:
 
 
 def _heading(side: Side) -> str:
-    return f"{side.title} ({side.kind})"
+    return f"{side.title} ({side.kind}{f', {chosen_by(side.selection)}' if side.selection else ''})"
 
 
 def _row(of: Comparison, pair: Pair) -> tuple[str, ...]:
