@@ -140,7 +140,7 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 
 def _escaped(name: str) -> str:
-    from dabench.reporting.formats import escape_latex
+    from dabench.reporting.escaped import escape_latex
 
     # BibTeX reads an entry from any "@" on, in a comment as well.
     return escape_latex(name).replace("@", "(at)")

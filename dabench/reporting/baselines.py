@@ -13,7 +13,8 @@ from dabench.conditions import environments_of, settings_of
 from dabench.errors import DabenchError, StoreError
 from dabench.matrix import read_matrix
 from dabench.packs import opened
-from dabench.reporting.formats import escape_md, markdown
+from dabench.reporting.escaped import escape_md
+from dabench.reporting.formats import markdown
 from dabench.reporting.tables import EMPTY, Table, classes_text, whole_percent
 from dabench.store import write_text
 from dabench.stored import Stored

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from dabench.matrix import Matrix, key_of
 from dabench.reporting.beside import beside_notes
+from dabench.reporting.escaped import escape_latex, escape_md, one_line
 from dabench.reporting.groups import RULE, group_notes, group_tables
 from dabench.reporting.rules import NOTES, rules_tables
 from dabench.reporting.tables import (
@@ -25,11 +26,6 @@ from dabench.reporting.tables import (
 )
 
 FORMATS = ("json", "md", "csv", "tex", "html")
-
-_LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-}  # fmt: skip
 
 
 def to_json(matrix: Matrix) -> str:
@@ -191,34 +187,12 @@ def _latex_row(cells: Sequence[str]) -> str:
     return f"{{}}{row}" if row.lstrip().startswith(("*", "[")) else row
 
 
-def escape_md(text: str) -> str:
-    """Return `text` so that Markdown shows it as it is."""
-    line = _one_line(text)
-    return re.sub(r"([\\`*_<\[\]|#&~$])", r"\\\1", line) if _needs(line) else line
-
-
-def _needs(text: str) -> bool:
-    """Whether escaping is due: the brackets of our own intervals read well unescaped and make no link by themselves."""
-    return bool(re.search(r"[\\`*_<|#~$]|\]\(|&\S*;", text))
-
-
-def _one_line(text: str) -> str:
-    """Return `text` with a space for every line break: a table's row and a heading are one line."""
-    return " ".join(text.splitlines())
-
-
-def escape_latex(text: str) -> str:
-    """Return `text` so that LaTeX sets it as it is; our own arrow becomes one."""
-    escaped = "".join(_LATEX.get(c, c) for c in _one_line(text))
-    return escaped.replace(r"-\textgreater{}", r"$\rightarrow$")
-
-
 def _csv(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
     # A spreadsheet takes a leading = + - @ of a text for a formula; numbers may begin with a minus.
-    writer.writerows([[_inert(_one_line(value)) for value in row] for row in rows])
+    writer.writerows([[_inert(one_line(value)) for value in row] for row in rows])
     return out.getvalue()
 
 
