@@ -29,6 +29,8 @@ from dabench.digests import file_digest
 from dabench.errors import StoreError
 
 _NETWORK = "network.safetensors"
+_SHORT = 10
+"""Letters of a run's digest in the name of its folder."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ class Store:
         Raises:
             StoreError: it cannot be written; nothing is left half-made.
         """
-        folder = self.runs / f"{name}-{digest[:10]}"
+        folder = self.runs / f"{name}-{digest[:_SHORT]}"
         scratch = None
         try:
             scratch = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=self.runs))
@@ -200,14 +202,30 @@ class Store:
         folder = self.folder / "failed"
         return {p.stem: p.read_text(encoding="utf-8") for p in sorted(folder.glob("*.txt"))} if folder.is_dir() else {}
 
-    def find(self, digest: str, tests: Mapping[str, str] | None = None, *, network: bool = True) -> Record | None:
+    def listed(self) -> dict[str, list[Path]]:
+        """Return the folders of runs by the beginning of their digest: who looks for thousands reads the folder once."""
+        found: dict[str, list[Path]] = {}
+        for folder in sorted(self.runs.glob("[!.]*")):
+            found.setdefault(folder.name[-_SHORT:], []).append(folder)
+        return found
+
+    def find(
+        self,
+        digest: str,
+        tests: Mapping[str, str] | None = None,
+        *,
+        network: bool = True,
+        among: Mapping[str, list[Path]] | None = None,
+    ) -> Record | None:
         """Return the finished run with that digest if it is whole and has predictions for all of `tests`, else None.
 
         Args:
             tests: dataset -> digest of its prepared data: a prediction on other images than today's is none.
             network: check the network's file too; a report has no need of it.
+            among: what `listed` gave.
         """
-        for folder in self.runs.glob(f"*-{digest[:10]}"):
+        short = digest[:_SHORT]
+        for folder in self.runs.glob(f"*-{short}") if among is None else among.get(short, []):
             try:
                 facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
                 files = {f: d for f, d in facts["files"].items() if network or f != _NETWORK}
@@ -220,14 +238,14 @@ class Store:
 
     def remove(self, digest: str) -> None:
         """Delete the run with that digest, whole or not."""
-        for folder in self.runs.glob(f"*-{digest[:10]}"):
+        for folder in self.runs.glob(f"*-{digest[:_SHORT]}"):
             shutil.rmtree(folder)
 
     def network(self, digest: str) -> Path:
         """Return the file of a finished run's network; raise StoreError if there is none."""
-        for folder in self.runs.glob(f"*-{digest[:10]}"):
+        for folder in self.runs.glob(f"*-{digest[:_SHORT]}"):
             return folder / _NETWORK
-        raise StoreError(f"{self.runs}: the pretraining {digest[:10]} is not there; run the sweep again")
+        raise StoreError(f"{self.runs}: the pretraining {digest[:_SHORT]} is not there; run the sweep again")
 
 
 def _logits_name(dataset: str) -> str:

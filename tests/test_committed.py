@@ -116,7 +116,7 @@ def test_the_markdown_of_a_baseline_holds_the_tables_and_notes(tmp_path: Path) -
     assert [t.type for t in tokens].count("table_open") == 2
     cells = {t.content for t in tokens if t.type == "inline"}
     assert {"NET-P-H", "measured", "fine-tune", "P -> H"} <= cells
-    assert "90.0 [70.0, 100.0]" in cells
+    assert "90.0 [65.8, 100.0]" in cells
 
 
 def test_a_baseline_written_twice_is_the_same(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def constant(wrong: int, **changes: object) -> Fabrication:
 
 def test_a_comparison_lays_both_numbers_side_by_side(tmp_path: Path) -> None:
     found = rows(tmp_path, constant(1), constant(2))
-    assert found["none", "NET-P-H", "P"] == ("90.0 [70.0, 100.0]", "80.0 [50.0, 100.0]", "+10.0", "intervals overlap")
+    assert found["none", "NET-P-H", "P"] == ("90.0 [65.8, 100.0]", "80.0 [43.9, 100.0]", "+10.0", "intervals overlap")
 
 
 def test_numbers_far_from_each_other_have_intervals_apart(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_measured_beside_published_has_no_interval_to_compare(tmp_path: Path) ->
     text = (store.folder / "sweep.json").read_text().replace('"name": "conv4"', '"name": "vgg19"')
     (store.folder / "sweep.json").write_text(text)
     table = comparison(read_matrix(store), read_baseline("paper"))
-    assert table.rows[0] == ("none", "NET-FER-FER", "FER", "50.0 [20.0, 80.0]", "70.57", "-20.6", "no published interval")
+    assert table.rows[0] == ("none", "NET-FER-FER", "FER", "50.0 [13.7, 86.7]", "70.57", "-20.6", "no published interval")
     assert table.rows[-1][-1] == "not measured"
 
 

@@ -34,6 +34,7 @@ def write_report(matrix: Matrix, store: Store) -> Path:
         "gains.md": formats.gains_md(matrix),
         "gains.csv": formats.gains_csv(matrix),
         "gains.tex": formats.gains_tex(matrix),
+        "summary.csv": formats.summary_csv(matrix),
         "confusion.csv": formats.confusion_csv(matrix),
     }
     groups = {"groups.md": formats.groups_md, "groups.csv": formats.groups_csv, "groups.tex": formats.groups_tex}

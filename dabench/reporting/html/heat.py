@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dabench.matrix import Cell, Matrix, key_of
+from dabench.cells import Cell
+from dabench.matrix import Matrix, key_of
 from dabench.reporting.html.colours import shade
 from dabench.reporting.tables import not_adapted
 
