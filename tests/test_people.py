@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from dabench.metrics import accuracy
 from dabench.packs import write_pack
 from dabench.people import measured
 from dabench.reporting.formats import matrix_csv, matrix_md, matrix_tex, to_json
+from dabench.reporting.html.page import to_html
 from dabench.store import Store
 from dabench.stored import TestSet
 
@@ -242,6 +244,13 @@ def test_the_human_row_is_in_csv_and_latex(matrix: Matrix) -> None:
         "75.0",
     )
     assert r"Human & - & 75.0 [" in matrix_tex(matrix)
+
+
+def test_the_page_shows_the_human_row_with_its_confusion_matrix(matrix: Matrix) -> None:
+    page = to_html(matrix)
+    assert re.search(r'<th scope="row">Human</th><td class="none">.*?<a href="#m\d+"><b>75.0</b><i>\[', page, flags=re.S)
+    assert "Human, tested on H" in page
+    assert "Human, H test: 2 raters, 8 answers on 4 of 10 images" in page
 
 
 def test_another_metric_is_of_the_same_answers(store: Store, file: Path) -> None:

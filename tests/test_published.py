@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from dabench.committed import read_baseline
 from dabench.emotions import BASIC
 from dabench.matrix import Matrix
 from dabench.reporting.formats import matrix_csv, matrix_md, matrix_tex, to_json
+from dabench.reporting.html.page import to_html
 
 FACES = {"fer2013": Made("FER"), "nae": Made("NAE")}
 
@@ -64,6 +66,14 @@ def test_latex_says_source_and_protocol_in_the_caption(tmp_path: Path) -> None:
     text = matrix_tex(report(faces(tmp_path / "s")))
     assert r"FER (published) & 70.57 & 29.05 \\" in text
     assert "Published, not measured here: Kim et al." in text
+
+
+def test_the_page_shows_them_marked_with_their_source(tmp_path: Path) -> None:
+    page = to_html(report(faces(tmp_path / "s")))
+    row = re.search(r'<th scope="row">FER \(published\)</th>(.*?)</tr>', page, flags=re.S)
+    assert row
+    assert re.findall(r"<b>([\d.]+)</b><i>(\w+)</i>", row[1]) == [("70.57", "published"), ("29.05", "published")]
+    assert "Published, not measured here: Kim et al." in page
 
 
 def test_results_keep_them_apart_from_what_was_measured(tmp_path: Path) -> None:

@@ -9,12 +9,17 @@ PUBLISHED = " (published)"
 """What marks a row of published numbers."""
 
 
-def shown_in(matrix: Matrix, adapter: str) -> set[str]:
-    """Return the adapters whose rows are in the table of `adapter`: people's are in that of networks that were not adapted."""
+def plain(matrix: Matrix) -> str | None:
+    """Return the adapter whose networks were trained and not adapted, with which others are compared."""
     facts = matrix.sweep["adapters"]
     names = matrix.sweep["sweep"]["adapters"]
-    plain = [n for n in names if not facts[n]["adapts"] and not facts[n]["own_pretraining"]]
-    return {adapter, HUMAN} if adapter == (plain or names)[0] else {adapter}
+    return next((n for n in names if not facts[n]["adapts"] and not facts[n]["own_pretraining"]), None)
+
+
+def shown_in(matrix: Matrix, adapter: str) -> set[str]:
+    """Return the adapters whose rows are in the table of `adapter`: people's are in that of networks that were not adapted."""
+    first = plain(matrix) or matrix.sweep["sweep"]["adapters"][0]
+    return {adapter, HUMAN} if adapter == first else {adapter}
 
 
 def beside_notes(matrix: Matrix, adapter: str | None = None) -> list[str]:

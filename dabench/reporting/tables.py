@@ -10,7 +10,7 @@ from dabench.by_group import GroupCell
 from dabench.checkpoints import Chosen
 from dabench.matrix import Cell, Gain, Matrix
 from dabench.published import Published
-from dabench.reporting.beside import PUBLISHED, shown_in
+from dabench.reporting.beside import PUBLISHED, plain, shown_in
 from dabench.selection import ORACLE
 
 EMPTY = "-"
@@ -169,9 +169,7 @@ def unfinished(matrix: Matrix) -> list[str]:
 
 def not_adapted(matrix: Matrix) -> list[Cell]:
     """Return the cells of networks that were trained and not adapted: what adapters are compared with."""
-    facts = matrix.sweep["adapters"]
-    plain = [n for n in matrix.sweep["sweep"]["adapters"] if not facts[n]["adapts"] and not facts[n]["own_pretraining"]]
-    return [c for c in matrix.cells if c.adapter in plain[:1]]
+    return [c for c in matrix.cells if c.adapter == plain(matrix)]
 
 
 def foremost(cells: Sequence[Cell], most: int) -> list[Cell]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dabench.matrix import Cell, Matrix, key_of
+from dabench.people import HUMAN
+from dabench.reporting.beside import PUBLISHED, shown_in
 from dabench.reporting.html.colours import shade
-from dabench.reporting.tables import not_adapted
+from dabench.reporting.tables import not_adapted, trained
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ def maps_of(matrix: Matrix, adapter: str) -> list[Map]:
     if not matrix.sweep["adapters"][adapter]["adapts"]:
         known = {(tuple(c.sources), c.test): _field(c) for c in cells}
         rows = list(dict.fromkeys(tuple(c.sources) for c in cells))
-        return list(_map(matrix, "tested on", rows, list(matrix.datasets), known))
+        maps = _map(matrix, "tested on", rows, list(matrix.datasets), known)
+        return [replace(m, rows=(*m.rows, *_beside(matrix, adapter))) for m in maps]
     tasks = [(tuple(s), t) for s, t in matrix.sweep["tasks"]]
     targets = [n for n in matrix.datasets if n in {t for _, t in tasks}]
     sources: list[tuple[str, ...]] = [(n,) for n in matrix.datasets if (n,) in {s for s, _ in tasks}]
@@ -58,6 +61,18 @@ def maps_of(matrix: Matrix, adapter: str) -> list[Map]:
         *_map(matrix, "adapted to and tested on", sources, targets, home | there),
         *_map(matrix, "adapted to, tested on the source again", [s for s in sources if len(s) == 1], targets, back),
     ]
+
+
+def _beside(matrix: Matrix, adapter: str) -> Iterator[tuple[str, tuple[Field | None, ...]]]:
+    """Yield the rows of people's and of published numbers."""
+    shown = shown_in(matrix, adapter)
+    people = {c.test: _field(c) for c in matrix.cells if c.adapter == HUMAN and HUMAN in shown}
+    if people:
+        yield trained(matrix, [], None), tuple(people.get(test) for test in matrix.datasets)
+    numbers = [p for p in matrix.published if p.adapter in shown]
+    for sources in dict.fromkeys(tuple(p.sources) for p in numbers):
+        here = {p.test: Field(f"{p.mean:.2f}", "published", shade(p.mean), "") for p in numbers if tuple(p.sources) == sources}
+        yield trained(matrix, sources, None) + PUBLISHED, tuple(here.get(test) for test in matrix.datasets)
 
 
 def _map(

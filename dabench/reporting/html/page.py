@@ -16,6 +16,7 @@ from dabench.citations import cite_results
 from dabench.curves import curves
 from dabench.errors import StoreError
 from dabench.matrix import Matrix
+from dabench.reporting.beside import beside_notes
 from dabench.reporting.facts import command, facts_tables, failures
 from dabench.reporting.groups import group_notes, group_tables
 from dabench.reporting.headline import headline
@@ -54,6 +55,7 @@ def to_html(matrix: Matrix) -> str:
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         adapters=adapters,
+        beside=beside_notes(matrix),
         borrowed=any(m.borrows for a in adapters for m in a.maps),
         gains=gains_table(matrix),
         forest={"figure": plots.forest(matrix), "named": plots.MOST_NAMED, "most": plots.MOST_ROWS},
