@@ -12,6 +12,7 @@ the disk, and nothing in it is run.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -166,7 +167,8 @@ def _put(archive: zipfile.ZipFile, name: str, content: BinaryIO) -> str:
 def _contents(stored: Stored, sweep: Mapping[str, Any], runs: Predictions, attributes: bool) -> Iterator[tuple[str, BinaryIO]]:
     """Yield name and content of every file of the pack but its list."""
     yield "sweep.json", io.BytesIO(_json(_without_folders(sweep)))
-    yield "sweep.toml", stored.open("sweep.toml")
+    with contextlib.suppress(FileNotFoundError):  # somebody removed it: no number depends on it
+        yield "sweep.toml", stored.open("sweep.toml")
     for dataset, test in runs.tests.items():
         folder = f"datasets/{safe(dataset)}"
         facts = dict(test.facts)

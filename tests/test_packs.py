@@ -9,6 +9,7 @@ import re
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -168,10 +169,26 @@ def test_a_file_that_is_there_is_not_overwritten(store: Store, tmp_path: Path) -
 def test_a_pack_that_cannot_be_written_leaves_nothing(store: Store, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"cannot be written.*--to"):
         write_pack(store, tmp_path / "nowhere" / "s.zip")
-    (store.folder / "sweep.toml").unlink()
-    with pytest.raises(StoreError, match="cannot be written"):
+
+
+def test_a_pack_that_cannot_be_finished_leaves_nothing(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(archive: zipfile.ZipFile, name: str, content: BinaryIO) -> str:
+        if name.endswith("labels.npy"):
+            content.close()
+            raise OSError(28, "No space left on device")
+        return put(archive, name, content)
+
+    put = packs._put
+    monkeypatch.setattr(packs, "_put", full)
+    with pytest.raises(StoreError, match="No space left on device"):
         write_pack(store, tmp_path / "s.zip")
     assert [p.name for p in tmp_path.iterdir()] == ["made"]
+
+
+def test_without_the_sweep_file_the_rest_is_packed(store: Store, tmp_path: Path) -> None:
+    (store.folder / "sweep.toml").unlink()
+    found = Pack(write_pack(store, tmp_path / "s.zip"))
+    assert to_json(read_matrix(found)) == to_json(read_matrix(store))
 
 
 # Damage
