@@ -10,6 +10,19 @@ from dabench.matrix import Matrix
 from dabench.reporting import formats
 from dabench.store import write_text
 
+_ALWAYS = {
+    "results.json": formats.to_json,
+    "matrix.md": formats.matrix_md,
+    "matrix.csv": formats.matrix_csv,
+    "matrix.tex": formats.matrix_tex,
+    "gains.md": formats.gains_md,
+    "gains.csv": formats.gains_csv,
+    "gains.tex": formats.gains_tex,
+    "confusion.csv": formats.confusion_csv,
+}
+_GROUPS = {"groups.md": formats.groups_md, "groups.csv": formats.groups_csv, "groups.tex": formats.groups_tex}
+_RULES = {"rules.md": formats.rules_md, "rules.csv": formats.rules_csv, "rules.tex": formats.rules_tex}
+
 
 def write_report(matrix: Matrix, report: Path) -> Path:
     """Write the report folder and return it: index.html, results.json, tables as Markdown, CSV and LaTeX, confusion matrices.
@@ -25,27 +38,14 @@ def write_report(matrix: Matrix, report: Path) -> Path:
     # Imported here: drawing needs matplotlib, which other commands do without.
     from dabench.reporting.pictures import draw_confusions
 
-    texts = {
-        "index.html": formats.one_text(matrix, "html"),
-        "results.json": formats.to_json(matrix),
-        "matrix.md": formats.matrix_md(matrix),
-        "matrix.csv": formats.matrix_csv(matrix),
-        "matrix.tex": formats.matrix_tex(matrix),
-        "gains.md": formats.gains_md(matrix),
-        "gains.csv": formats.gains_csv(matrix),
-        "gains.tex": formats.gains_tex(matrix),
-        "confusion.csv": formats.confusion_csv(matrix),
-    }
-    groups = {"groups.md": formats.groups_md, "groups.csv": formats.groups_csv, "groups.tex": formats.groups_tex}
-    rules = {"rules.md": formats.rules_md, "rules.csv": formats.rules_csv, "rules.tex": formats.rules_tex}
-    for rows, forms in ((matrix.groups, groups), (matrix.rules, rules)):
-        texts |= {name: text(matrix) for name, text in forms.items()} if rows else {}
+    forms = _ALWAYS | (_GROUPS if matrix.groups else {}) | (_RULES if matrix.rules else {})
+    texts = {"index.html": formats.one_text(matrix, "html")} | {name: text(matrix) for name, text in forms.items()}
     folder = report_folder(matrix, report)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             write_text(folder / name, text)
-        for name in (groups | rules).keys() - texts.keys():
+        for name in (_GROUPS | _RULES).keys() - texts.keys():
             (folder / name).unlink(missing_ok=True)
         draw_confusions(matrix, folder / "confusion")
     except OSError as e:

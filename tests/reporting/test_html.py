@@ -317,7 +317,7 @@ def test_of_a_large_sweep_there_is_what_there_is_room_for_and_the_rest_is_named(
     html = Page(to_html(matrix))
     assert len([e for e in html.all("details") if "data-adapter" in e.attrs]) == 3
     main = html.one("main").content
-    assert "3 of 12 cells are here. All are in confusion.csv" in main
+    assert "3 of 12 cells are here. The counts of all are in confusion.csv, and pictures of 12 in" in main
     assert "see matrix.csv" in main
     assert "1 more table is too much for a page: see groups.csv" in main
     links = [a for a in html.all("a") if a.attrs["href"].startswith("#m") and "table" in a.path]

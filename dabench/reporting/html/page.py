@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
@@ -25,8 +26,9 @@ from dabench.reporting.html.colours import DASHES, LINES, scale_rules
 from dabench.reporting.html.confusion import confusions_of
 from dabench.reporting.html.heat import Map, maps_of
 from dabench.reporting.html.text import breaks, clean, numeric, typeset
+from dabench.reporting.pictures import most as most_pictures
 from dabench.reporting.rules import NOTES, rule_name, rules_tables
-from dabench.reporting.tables import Table, caption, conditions, extent, gains_table, matrix_tables, unfinished
+from dabench.reporting.tables import Table, caption, conditions, extent, foremost, gains_table, matrix_tables, unfinished
 
 MOST_FIELDS = 12_000
 """Fields of tables in one section; further tables are in the files beside the page."""
@@ -36,47 +38,62 @@ _LONGEST = 100_000
 
 def to_html(matrix: Matrix) -> str:
     """Return the report as one HTML page that needs no other file and no network: the same for the same store."""
+    script = Markup(_text("script.js"))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    parts = _words(matrix) | _results(matrix) | _curves(matrix) | _origin(matrix)
+    return _template().render(matrix=matrix, style=_style(), script=script, script_hash=digest, **parts)
+
+
+def _words(matrix: Matrix) -> dict[str, Any]:
+    sweep = matrix.sweep["sweep"]
+    return {
+        "title": sweep["title"] or sweep["name"],
+        "headline": headline(matrix),
+        "caption": caption(matrix),
+        "conditions": conditions(matrix),
+        "extent": extent(matrix),
+        "selection": rule_name(matrix.selection),
+        "unfinished": unfinished(matrix),
+    }
+
+
+def _results(matrix: Matrix) -> dict[str, Any]:
+    adapters = _adapters(matrix)
+    return {
+        "adapters": adapters,
+        "beside": beside_notes(matrix),
+        "borrowed": any(m.borrows for a in adapters for m in a.maps),
+        "gains": gains_table(matrix),
+        "forest": {"figure": plots.forest(matrix), "named": plots.MOST_NAMED, "most": plots.MOST_ROWS},
+        "rules": list(zip(rules_tables(matrix), NOTES, strict=False)),
+        "groups": _fitting(group_tables(matrix), "groups.csv"),
+        "group_notes": group_notes(matrix),
+        "confusions": confusions_of(matrix),
+        "pictures": len(foremost(matrix.cells, most_pictures(len(matrix.classes)))),
+    }
+
+
+def _curves(matrix: Matrix) -> dict[str, Any]:
+    found, trained = curves(matrix.predictions), {key[:3] for key in matrix.predictions.records}
+    return {
+        "losses": plots.losses(matrix, found),
+        "accuracies": plots.accuracies(matrix, found),
+        "left_out": len(found) < len(trained),
+        "lines": _lines(matrix),
+    }
+
+
+def _origin(matrix: Matrix) -> dict[str, Any]:
     from dabench import __version__
 
-    found, trained = curves(matrix.predictions), {key[:3] for key in matrix.predictions.records}
-    confusions = confusions_of(matrix)
-    sweep = matrix.sweep["sweep"]
-    adapters = _adapters(matrix)
-    script = Markup(_text("script.js"))
-    return _template().render(
-        title=sweep["title"] or sweep["name"],
-        matrix=matrix,
-        version=__version__,
-        headline=headline(matrix),
-        caption=caption(matrix),
-        conditions=conditions(matrix),
-        unfinished=unfinished(matrix),
-        style=_style(),
-        script=script,
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        adapters=adapters,
-        beside=beside_notes(matrix),
-        borrowed=any(m.borrows for a in adapters for m in a.maps),
-        gains=gains_table(matrix),
-        forest={"figure": plots.forest(matrix), "named": plots.MOST_NAMED, "most": plots.MOST_ROWS},
-        rules=list(zip(rules_tables(matrix), NOTES, strict=False)),
-        extent=extent(matrix),
-        selection=rule_name(matrix.selection),
-        groups=_fitting(group_tables(matrix), "groups.csv"),
-        group_notes=group_notes(matrix),
-        confusions=confusions,
-        curves={
-            "losses": plots.losses(matrix, found),
-            "accuracies": plots.accuracies(matrix, found),
-            "left_out": len(found) < len(trained),
-        },
-        lines=_lines(matrix),
-        facts=Fitting(facts_tables(matrix), 0, ""),
-        failures=failures(matrix),
-        command=command(matrix),
-        sweep_file=_sweep_file(matrix),
-        citations=cite_results(matrix.predictions).text,
-    )
+    return {
+        "version": __version__,
+        "facts": facts_tables(matrix),
+        "failures": failures(matrix),
+        "command": command(matrix),
+        "sweep_file": _sweep_file(matrix),
+        "citations": cite_results(matrix.predictions).text,
+    }
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from dabench.reporting.tables import EMPTY, Table
 
-_NUMBER = re.compile(r"[+-]?[0-9][0-9.,]*( (%|s|min|h|[\[(].*[\])]|/ .*))?|[0-9]+:[0-9]{2} (min|h)")
+_NUMBER = re.compile(r"(-|[+-]?[0-9][0-9.,]*)( (%|s|min|h|[\[(].*[\])]|/ .*))?|[0-9]+:[0-9]{2} (min|h)")
 _TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Characters that turn the direction of the text after them."""
 _LONGEST_WORD = 28
@@ -32,9 +32,9 @@ def plain(text: str, most: int = 28) -> str:
 
 def typeset(text: str) -> str:
     """Return a text of a table as print has it: a minus that is one, and an arrow."""
-    if text == EMPTY:
-        return "–"
-    return re.sub(r"(?<![0-9])-(?=[0-9])", "−", text) if _NUMBER.fullmatch(text) else text.replace(" -> ", " → ")
+    if not _NUMBER.fullmatch(text):
+        return text.replace(" -> ", " → ")
+    return re.sub(r"(?<![0-9])-(?=[0-9])", "−", re.sub(r"^-(?= |$)", "–", text))
 
 
 def numeric(table: Table) -> list[bool]:
