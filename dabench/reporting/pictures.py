@@ -39,13 +39,13 @@ def draw_confusions(matrix: Matrix, folder: Path) -> list[Path]:
 
 
 def most(classes: int) -> int:
-    """Return how many pictures are drawn at most."""
-    return int(MOST * min(1.0, (_side(20) / _side(classes)) ** 2))
+    """Return how many pictures are drawn at most: as many as take some seconds."""
+    return int(MOST * min(1.0, (_side(20) / _side(classes)) ** 4))
 
 
 def _side(classes: int) -> float:
     """Return the side of a picture in inches: room for numbers, and from 21 classes on for names alone."""
-    return max(3.2, 0.5 * classes + 1.4) if classes <= 20 else 0.2 * classes + 7.4
+    return max(3.2, 0.5 * classes + 1.4) if classes <= 20 else 0.12 * classes + 9
 
 
 class Sheet:
