@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dabench.metrics import find_metric
+from dabench.metrics import LOWER_IS_BETTER, find_metric
 from dabench.sides import Place, Side
 from dabench.statistics import interval, percent, resampled
 
@@ -28,6 +28,7 @@ class Pair:
         first, second: the cell as in results.json.
         difference: first minus second; low and high bound its 95 % interval, None where neither side has an interval.
         paired: whether the interval is of predictions on the same images with the same seeds.
+        lower_is_better: whether the first side is better where its number is the lower one.
     """
 
     first: Mapping[str, Any] | None
@@ -36,6 +37,7 @@ class Pair:
     low: float | None
     high: float | None
     paired: bool
+    lower_is_better: bool = False
 
     @property
     def verdict(self) -> str:
@@ -46,7 +48,8 @@ class Pair:
             return "no interval"
         if self.low == self.high == 0:
             return "the same"
-        return "worse" if self.high < 0 else "better" if self.low > 0 else "no clear change"
+        below, above = ("better", "worse") if self.lower_is_better else ("worse", "better")
+        return below if self.high < 0 else above if self.low > 0 else "no clear change"
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,8 @@ class Comparison:
     changes: list[Change]
 
     def fallen(self, points: float = 0.0) -> list[Pair]:
-        """Return the cells of which the first is worse by more than `points`, the interval of the difference below 0."""
-        return [p for p in self.pairs if p.verdict == "worse" and p.difference is not None and p.difference < -points]
+        """Return the cells of which the first is worse by more than `points`, and the interval of the difference says so."""
+        return [p for p in self.pairs if p.verdict == "worse" and p.difference is not None and abs(p.difference) > points]
 
     @property
     def common(self) -> int:
@@ -91,18 +94,18 @@ def compared(first: Side, second: Side) -> Comparison:
 
 
 def _pair(first: Side, second: Side, where: Place) -> Pair:
-    mine, other = first.cells.get(where), second.cells.get(where)
+    mine, other, lower = first.cells.get(where), second.cells.get(where), first.metric in LOWER_IS_BETTER
     if mine is None or other is None:
-        return Pair(mine, other, None, None, None, False)
+        return Pair(mine, other, None, None, None, False, lower)
     difference = round(mine["mean"] - other["mean"], 4) + 0.0
     bounds = _paired(first, second, where)
     if bounds:
-        return Pair(mine, other, difference, *bounds, True)
+        return Pair(mine, other, difference, *bounds, True, lower)
     if mine.get("low") is None and other.get("low") is None:
-        return Pair(mine, other, difference, None, None, False)
+        return Pair(mine, other, difference, None, None, False, lower)
     (up_a, down_a), (up_b, down_b) = _arms(mine), _arms(other)
     low, high = difference - math.hypot(down_a, up_b), difference + math.hypot(up_a, down_b)
-    return Pair(mine, other, difference, round(low, 4), round(high, 4), False)
+    return Pair(mine, other, difference, round(low, 4), round(high, 4), False, lower)
 
 
 def _arms(cell: Mapping[str, Any]) -> tuple[float, float]:
@@ -123,9 +126,9 @@ def _paired(first: Side, second: Side, where: Place) -> tuple[float, float] | No
     one, other = (r.tested(adapter, sources, target, test) for r in (first.runs, second.runs))
     if one is None or other is None:
         return None
-    metric = find_metric(first.metric, classes[0])
-    values = resampled(truths[0].labels, [one.predicted, other.predicted], truths[0].groups, metric, len(classes[0]))
-    low, high = interval(values[0] - values[1])
+    metric = find_metric(first.metric, classes[0], first.runs.attributes)
+    values = resampled(metric, [metric.kinds(side.outcome) for side in (one, other)], one.groups).values
+    low, high = interval(values[0] - values[1], least=-1.0)
     return percent(low), percent(high)
 
 

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.by_group import GroupCell
+from dabench.cells import Cell, Gain
 from dabench.errors import SpecError, nearest
-from dabench.matrix import Cell, Gain, Matrix
+from dabench.matrix import Matrix
 from dabench.stored import Record, TestSet
+from dabench.summary import Summary
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -57,9 +59,19 @@ class Results:
         """A row for what each adapter wins on each target over `none`.
 
         name, adapter, sources, target, labels: text. mean, low, high: float64, percentage points. gap_closed: float64, % of what
-        is lost out of domain, NaN where nothing is lost. seeds: int64. `dabench.matrix.Gain` describes every column.
+        is lost out of domain, NaN where nothing is lost. improved, seeds: int64. on_source: float64, percentage points.
+        `dabench.cells.Gain` describes every column.
         """
         return _frame(Gain, self.matrix.gains)
+
+    @cached_property
+    def summary(self) -> DataFrame:
+        """A row for each adapter of which every run is there: means over all pairs of datasets, and the test of its gains.
+
+        adapter, labels: text. pairs, seeds: int64. All else float64, NaN where there is no number; `dabench.summary.Summary`
+        describes every column.
+        """
+        return _frame(Summary, self.matrix.summary)
 
     @cached_property
     def groups(self) -> DataFrame:

@@ -1,72 +1,30 @@
-"""Stored runs to the cross matrix, the gains, results by group, and their intervals."""
+"""Stored runs to the cross matrix, the gains, results by group, means over pairs, and their intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dabench.by_group import GroupCell, by_group
+from dabench.cells import Cell, Gain, Measured, cell_of, change_of, gain_of
 from dabench.checkpoints import Chosen, what_rules_choose
 from dabench.metrics import Metric, confusions, find_metric
-from dabench.parts import divided
-from dabench.predictions import Predictions, Tested
-from dabench.statistics import RESAMPLES, interval, percent, point, resampled
+from dabench.predictions import Predictions
+from dabench.statistics import RESAMPLES
 from dabench.stored import Stored
+from dabench.summary import Summary, mean_of, summaries
 
 if TYPE_CHECKING:
     from dabench.people import People
     from dabench.published import Published
 
-
-@dataclass(frozen=True)
-class Cell:
-    """One number of the matrix, in %: an adapter's network trained on `sources` (for `target`), tested on `test`.
-
-    Attributes:
-        labels: how many target labels the method saw: "0", "5 per class", "all"; "human" of people's answers.
-        mean: over seeds; low and high bound its 95 % interval.
-        seeds: how many; of people's answers the number of people. n: test images.
-    """
-
-    name: str
-    adapter: str
-    backbone: str
-    sources: list[str]
-    target: str | None
-    test: str
-    labels: str
-    selection: str
-    metric: str
-    mean: float
-    low: float
-    high: float
-    seeds: int
-    n: int
-
-
-@dataclass(frozen=True)
-class Gain:
-    """What an adapter wins on its target over `none`: same sources, seeds and test images; in percentage points.
-
-    Attributes:
-        gap_closed: the gain as % of what is lost out of domain (in-domain accuracy of the target minus `none`); None where
-            nothing is lost, or the in-domain cell is missing.
-    """
-
-    name: str
-    adapter: str
-    sources: list[str]
-    target: str
-    labels: str
-    mean: float
-    low: float
-    high: float
-    gap_closed: float | None
-    seeds: int
+Won = tuple[str, tuple[str, ...], str]
+"""(adapter, sources, target)."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +32,12 @@ class Matrix:
     """All that a report says, from one store, one metric and one selection rule.
 
     Attributes:
+        metric: the name of `measure`.
         groups: the cells by attribute of their test images.
         left_out: test set -> attribute -> why there are no results by it.
+        summary: means over all pairs of datasets, of each adapter of which every run is there.
+        incomplete: adapter -> why it has no such means.
+        without: test sets on which the metric has no value; their cells are empty.
         rules: what each rule would have chosen, by accuracy; empty where runs stored no scores.
         predictions: the runs that it is of.
         people: test set -> what the cell "human" is of; published: numbers that others published for the same datasets.
@@ -83,13 +45,17 @@ class Matrix:
 
     sweep: Mapping[str, Any]
     metric: str
+    measure: Metric
     selection: str
     classes: tuple[str, ...]
     datasets: Mapping[str, Mapping[str, Any]]
     cells: list[Cell]
     gains: list[Gain]
+    summary: list[Summary]
+    incomplete: Mapping[str, str]
     groups: list[GroupCell]
     left_out: Mapping[str, Mapping[str, str]]
+    without: list[str]
     rules: list[Chosen]
     confusion: Mapping[str, NDArray[np.float64]]
     missing: list[str]
@@ -108,8 +74,10 @@ class Matrix:
             "digest": self.digest,
             "unit": "%",
             "metric": self.metric,
+            "better": "lower" if self.measure.lower_is_better else "higher",
             "selection": self.selection,
-            "interval": f"95 % bootstrap over seeds and test groups (images where there are none), {RESAMPLES} resamples",
+            "interval": f"95 % bootstrap over seeds and test groups (images where there are none), both widened by Student's t, "
+            f"{RESAMPLES} resamples",
             "seeds": self.sweep["seeds"],
             "shots": sweep["shots"],
             "classes": list(self.classes),
@@ -120,6 +88,7 @@ class Matrix:
             "missing": self.missing,
             "cells": [asdict(c) for c in self.cells],
             "gains": [asdict(g) for g in self.gains],
+            "summary": [asdict(s) for s in self.summary],
             "groups": [asdict(g) for g in self.groups],
             "rules": [asdict(c) for c in self.rules],
             **({"people": {test: asdict(p) for test, p in self.people.items()}} if self.people else {}),
@@ -141,35 +110,81 @@ def read_matrix(store: Stored, metric: str = "accuracy", selection: str = "last"
         SpecError: the metric or the selection rule is unknown.
     """
     sweep = store.read_sweep()
-    classes = tuple(sweep["classes"])
-    measure = find_metric(metric, classes)
     runs = Predictions(store, sweep, selection)
-    cells, confusion = [], {}
-    for adapter, sources, target, tests in _rows(sweep):
-        for tested in filter(None, (runs.tested(adapter, sources, target, test) for test in tests)):
-            name = label_of(sweep, runs.facts, sources, tested.test)
-            cells.append(_cell(tested, name, metric, measure, len(classes)))
-            counts = confusions(tested.truth.labels, tested.predicted, len(classes)).sum(0)
-            confusion[key_of(adapter, sources, target, tested.test)] = counts
-    groups, left_out = _by_group(runs, metric, measure)
-    gains = [g for g in (_gain(runs, *won, measure) for won in _wins(sweep)) if g]
+    measure = find_metric(metric, sweep["classes"], runs.attributes)
+    found = [_of_test(runs, test, measure) for test in runs.tests]
+    cells = {key: cell for of in found for key, cell in of.cells.items()}
+    gains = {key: gain for of in found for key, gain in of.gains.items()}
+    in_order = [cells[k] for a, s, t, tests in _rows(sweep) for test in tests if (k := key_of(a, s, t, test)) in cells]
+    costs = {won: [found[i].costs.get(won) for i, test in enumerate(runs.tests) if test in won[1]] for won in gains}
+    won = [replace(gains[w], on_source=mean_of(costs[w])) for w in _wins(sweep) if w in gains]
+    summary, incomplete = summaries(sweep, in_order, won, measure)
     return Matrix(
-        sweep, metric, selection, classes, runs.facts, cells, gains, groups, left_out, _rules(runs), confusion, runs.missing,
-        store.failures(), runs.digest, runs,
-    )  # fmt: skip
+        sweep=sweep,
+        metric=metric,
+        measure=measure,
+        selection=selection,
+        classes=tuple(sweep["classes"]),
+        datasets=runs.facts,
+        cells=in_order,
+        gains=won,
+        summary=summary,
+        incomplete=incomplete,
+        groups=[g for of in found for g in of.groups],
+        left_out={test: reasons for test, (_, reasons) in runs.parts.items() if reasons},
+        without=[test for test, of in zip(runs.tests, found, strict=True) if of.confusion and not of.cells],
+        rules=_rules(runs),
+        confusion={key: counts for of in found for key, counts in of.confusion.items()},
+        missing=runs.missing,
+        failed=store.failures(),
+        digest=runs.digest,
+        predictions=runs,
+    )
 
 
-def _by_group(runs: Predictions, metric: str, measure: Metric) -> tuple[list[GroupCell], dict[str, dict[str, str]]]:
-    """Return the results by group, test set by test set, and the attributes that give none with the reason."""
-    groups: list[GroupCell] = []
-    left_out = {}
-    for test, truth in runs.tests.items():
-        parts, reasons = divided(truth.attributes, truth.groups)
-        cells = (runs.tested(a, sources, target, test) for a, sources, target, tests in _rows(runs.sweep) if test in tests)
-        groups += by_group((c for c in cells if c), parts, metric, measure, len(runs.sweep["classes"]))
-        if reasons:
-            left_out[test] = reasons
-    return groups, left_out
+@dataclass(frozen=True)
+class _OfTest:
+    """What is found on one test set. Costs: (adapter, sources, target) -> what adapting changed on this source."""
+
+    cells: Mapping[str, Cell]
+    gains: Mapping[Won, Gain]
+    costs: Mapping[Won, float | None]
+    groups: list[GroupCell]
+    confusion: Mapping[str, NDArray[np.float64]]
+
+
+def _of_test(runs: Predictions, test: str, metric: Metric) -> _OfTest:
+    """Return all numbers of one test set: the networks tested on it share the drawing of its resamples."""
+
+    @cache
+    def measured(adapter: str, sources: tuple[str, ...], target: str | None) -> Measured | None:
+        tested = runs.tested(adapter, sources, target, test)
+        return Measured(tested, metric.kinds(tested.outcome)) if tested else None
+
+    def name(sources: Sequence[str]) -> str:
+        return label_of(runs.sweep, runs.facts, sources, test)
+
+    rows = [(a, s, t) for a, s, t, tests in _rows(runs.sweep) if test in tests]
+    there = {key_of(*row, test): found for row in rows if (found := measured(*row))}
+    cells = {key: cell_of(m, metric, name(m.tested.sources)) for key, m in there.items()}
+    gains: dict[Won, Gain] = {}
+    costs: dict[Won, float | None] = {}
+    for won in _wins(runs.sweep):
+        adapter, sources, target = won
+        if test != target and test not in sources:
+            continue
+        adapted = measured(adapter, sources, target if runs.sweep["adapters"][adapter]["adapts"] else None)
+        none = measured("none", sources, None)
+        if adapted is None or none is None:
+            continue
+        if test in sources:
+            costs[won] = change_of(adapted, none, metric)
+        elif gain := gain_of(adapted, none, measured("none", (target,), None), metric, name(sources)):
+            gains[won] = gain
+    k = len(runs.sweep["classes"])
+    confusion = {key: confusions(m.tested.outcome.labels, m.tested.outcome.predicted, k).sum(0) for key, m in there.items()}
+    groups = by_group(list(there.values()), runs.parts[test][0], metric)
+    return _OfTest({key: c for key, c in cells.items() if c}, gains, costs, list(groups), confusion)
 
 
 def _rules(runs: Predictions) -> list[Chosen]:
@@ -201,7 +216,7 @@ def _rows(sweep: Mapping[str, Any]) -> list[tuple[str, tuple[str, ...], str | No
     return rows
 
 
-def _wins(sweep: Mapping[str, Any]) -> list[tuple[str, tuple[str, ...], str]]:
+def _wins(sweep: Mapping[str, Any]) -> list[Won]:
     """Return every (adapter, sources, target) that may gain over `none`: all but the plain training itself."""
     adapters = {name: sweep["adapters"][name] for name in sweep["sweep"]["adapters"]}
     others = [name for name, facts in adapters.items() if facts["adapts"] or facts["own_pretraining"]]
@@ -217,37 +232,3 @@ def label_of(sweep: Mapping[str, Any], datasets: Mapping[str, Mapping[str, Any]]
     """Return the study's way to name a number, Model-TrainData-TestData, such as VGG-FER-NAE."""
     train = "+".join(datasets[s]["label"] for s in sources)
     return f"{sweep['backbone']['label']}-{train}-{datasets[test]['label']}"
-
-
-def _cell(of: Tested, name: str, metric: str, measure: Metric, classes: int) -> Cell:
-    labels, predicted = of.truth.labels, of.predicted
-    mean = point(labels, predicted, measure, classes)
-    low, high = interval(resampled(labels, [predicted], of.truth.groups, measure, classes)[0])
-    return Cell(
-        name, of.adapter, of.backbone, of.sources, of.target, of.test, of.labels, of.selection, metric,
-        percent(mean), percent(low), percent(high), len(predicted), len(labels),
-    )  # fmt: skip
-
-
-def _gain(runs: Predictions, adapter: str, sources: tuple[str, ...], target: str, measure: Metric) -> Gain | None:
-    method = runs.method(adapter)
-    trained_for = target if runs.sweep["adapters"][adapter]["adapts"] else None
-    plain = runs.seeds("supervised", sources, None)
-    seeds = [s for s in runs.seeds(method, sources, trained_for) if s in plain]
-    if not seeds:
-        return None
-    truth, k = runs.tests[target], len(runs.sweep["classes"])
-    adapted = runs.predicted(method, sources, trained_for, target, seeds)
-    none = runs.predicted("supervised", sources, None, target, seeds)
-    mean = point(truth.labels, adapted, measure, k) - point(truth.labels, none, measure, k)
-    values = resampled(truth.labels, [adapted, none], truth.groups, measure, k)
-    low, high = interval(values[0] - values[1])
-    closed = None
-    inside = [s for s in runs.seeds("supervised", (target,), None) if s in seeds]
-    if inside == seeds:
-        at_home = point(truth.labels, runs.predicted("supervised", (target,), None, target, seeds), measure, k)
-        gap = at_home - point(truth.labels, none, measure, k)
-        closed = percent(mean / gap) if gap > 0 else None
-    labels = runs.labels(method, sources, trained_for, seeds[0])
-    name = label_of(runs.sweep, runs.facts, sources, target)
-    return Gain(name, adapter, list(sources), target, labels, percent(mean), percent(low), percent(high), closed, len(seeds))

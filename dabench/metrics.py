@@ -1,67 +1,193 @@
-"""Metrics as functions of confusion matrices, so that all of them come from the same stored predictions."""
+"""Metrics, made of sums over images: all of them come from the same stored predictions, and a resample of images is a new sum.
+
+A metric is three steps. `kinds` says as one number what the metric looks at of each prediction: for accuracy, right or wrong.
+`tally` says what a prediction of each kind adds to some sums, and `value` makes the metric of the sums. So a metric takes what it
+needs (labels, confidences, parts of the test set) in its first step, and nothing after that asks which metric it is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dabench.errors import SpecError, nearest
+from dabench.parts import Parts
 
-Metric = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-"""(..., K, K) counts, true class by predicted class -> (...) values in [0, 1]."""
+LOWER_IS_BETTER = ("ece",)
+"""Names of the metrics of which a gain is a change below 0."""
+
+BINS = 15
+"""Bins of equal width of the expected calibration error."""
 
 
-def accuracy(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
+@dataclass(frozen=True)
+class Outcome:
+    """What networks of S seeds made of N test images.
+
+    Attributes:
+        labels: (N,) int64, the true classes.
+        predicted: (S, N) int64, the classes predicted.
+        confidence: returns (S, N) floats in (0, 1], the probability that each prediction was given: a function, for the few
+            metrics that ask.
+        parts: attribute -> what it divides the images into.
+    """
+
+    labels: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    confidence: Callable[[], NDArray[np.floating]]
+    parts: Mapping[str, Parts] = field(default_factory=dict)
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """(S, N), whether each prediction is right."""
+        return np.asarray(self.predicted == self.labels)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number in [0, 1] of the predictions of a seed.
+
+    Attributes:
+        name: as `--metric` takes it; title: as a sentence says it.
+        kinds: outcome -> (S, N) numbers, what the metric looks at of each prediction.
+        tally: (...) kinds -> (..., T) float32, what a prediction of each kind adds to T sums.
+        value: (..., T) sums -> (...) values; NaN where there is none, such as the recall of a class without images.
+    """
+
+    name: str
+    title: str
+    kinds: Callable[[Outcome], NDArray[Any]]
+    tally: Callable[[NDArray[Any]], NDArray[np.float32]]
+    value: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether a gain is a change below 0."""
+        return self.name in LOWER_IS_BETTER
+
+    def won(self, change: float) -> float:
+        """Return by how much a change of the metric is one for the better; below 0 for one for the worse."""
+        return -change if self.lower_is_better else change
+
+    def better(self, change: float) -> bool:
+        """Whether a change of the metric is one for the better."""
+        return self.won(change) > 0
+
+
+def of_shares(
+    name: str, title: str, part: Callable[[Outcome], NDArray[np.int64]], one: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> Metric:
+    """Return a metric made of the share of right predictions in parts of the test set.
+
+    Args:
+        part: outcome -> (N,) the part of each image, -1: in none.
+        one: shares (..., parts), NaN for a part without images -> the metric (...).
+    """
+    return Metric(
+        name, title,
+        lambda o: np.where(part(o) < 0, -1, 2 * part(o) + o.right).astype(np.int32),
+        lambda kinds: _one_hot(kinds, 2 * (max(kinds.max(), 0) // 2 + 1)),
+        lambda sums: one(_share(sums[..., 1::2], sums[..., ::2] + sums[..., 1::2])),
+    )  # fmt: skip
+
+
+def accuracy() -> Metric:
     """Return the share of images classified right."""
-    # einsum: on the many small matrices of a bootstrap it takes a quarter of the time of trace and sum.
-    return _part(np.einsum("...kk->...", confusion), np.einsum("...kl->...", confusion))
+    return of_shares("accuracy", "accuracy", lambda o: np.zeros_like(o.labels), _only)
 
 
-def recalls(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the recall of each class, (..., K); NaN for a class without images."""
-    return _part(np.diagonal(confusion, axis1=-2, axis2=-1), confusion.sum(-1))
-
-
-def balanced_accuracy(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
+def balanced_accuracy() -> Metric:
     """Return the mean recall over the classes that have images."""
-    return _mean(recalls(confusion))
+    return of_shares("balanced-accuracy", "balanced accuracy", lambda o: o.labels, _mean)
 
 
-def macro_f1(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
+def recall(name: str, number: int) -> Metric:
+    """Return the recall of one class: the share of its images classified right."""
+    return of_shares(f"recall:{name}", f"recall of {name}", lambda o: np.where(o.labels == number, 0, -1), _only)
+
+
+def worst_group(attribute: str) -> Metric:
+    """Return the lowest accuracy over the parts by an attribute that are not of too few (`Parts.too_few`)."""
+
+    def part(outcome: Outcome) -> NDArray[np.int64]:
+        if attribute not in outcome.parts:
+            return np.full_like(outcome.labels, -1)
+        parts = outcome.parts[attribute]
+        return np.where(parts.too_few[parts.of], -1, parts.of)
+
+    return of_shares(f"worst-group:{attribute}", f"accuracy of the worst group by {attribute}", part, _lowest)
+
+
+def macro_f1(classes: int) -> Metric:
     """Return the mean F1 = 2 TP / (2 TP + FP + FN) over the classes that have images or predictions."""
-    right = np.diagonal(confusion, axis1=-2, axis2=-1)
-    return _mean(_part(2 * right, confusion.sum(-1) + confusion.sum(-2)))
+
+    def tally(kinds: NDArray[Any]) -> NDArray[np.float32]:
+        true, predicted = _one_hot(kinds // classes, classes), _one_hot(kinds % classes, classes)
+        return np.concatenate([true * predicted, true + predicted], axis=-1)
+
+    return Metric(
+        "macro-f1", "macro F1",
+        lambda o: (o.labels * classes + o.predicted).astype(np.int32),
+        tally,
+        lambda sums: _mean(_share(2 * sums[..., :classes], sums[..., classes:])),
+    )  # fmt: skip
 
 
-def _part(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> NDArray[np.float64]:
-    result: NDArray[np.float64] = np.full(np.shape(denominator), np.nan)
-    np.divide(numerator, denominator, out=result, where=denominator > 0)
-    return result
+def calibration_error() -> Metric:
+    """Return the expected calibration error over 15 bins of equal width (Guo et al., On Calibration of Modern Neural Networks,
+    2017, eq. 3): the mean distance of a bin's confidence from its accuracy, bins weighed by their images.
+    """  # fmt: skip
+
+    def kinds(outcome: Outcome) -> NDArray[np.floating]:
+        confidence = outcome.confidence()
+        # Right or wrong goes into the sign: one number is all that it looks at.
+        return np.where(outcome.right, confidence, -confidence)
+
+    def tally(kinds: NDArray[Any]) -> NDArray[np.float32]:
+        confidence = np.abs(kinds)[..., None]
+        # Bin m is ((m - 1) / 15, m / 15], as in the paper.
+        bins = _one_hot(np.ceil(confidence[..., 0] * BINS) - 1, BINS)
+        return np.concatenate([bins * (confidence - (kinds > 0)[..., None]), np.ones_like(confidence)], axis=-1, dtype=np.float32)
+
+    return Metric(
+        "ece", "expected calibration error",
+        kinds,
+        tally,
+        lambda sums: _share(np.abs(sums[..., :BINS]).sum(-1), sums[..., BINS]),
+    )  # fmt: skip
 
 
-def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    known = ~np.isnan(values)
-    return _part(np.where(known, values, 0.0).sum(-1), known.sum(-1).astype(np.float64))
+def find_metric(name: str, classes: Sequence[str], attributes: Iterable[str] = ()) -> Metric:
+    """Return the metric of that name.
 
+    Args:
+        classes: those that "recall:CLASS" may name.
+        attributes: those that "worst-group:ATTRIBUTE" may name.
 
-METRICS: dict[str, Metric] = {
-    "accuracy": accuracy,
-    "balanced-accuracy": balanced_accuracy,
-    "macro-f1": macro_f1,
-}
-
-
-def find_metric(name: str, classes: Sequence[str]) -> Metric:
-    """Return the metric of that name; "recall:CLASS" is the recall of one class. Raise SpecError for another name."""
-    if name in METRICS:
-        return METRICS[name]
-    known = [*METRICS, *(f"recall:{c}" for c in classes)]
-    if name not in known:
-        raise SpecError(f"unknown metric '{name}'{nearest(name, known)}; known: {', '.join(known)}")
-    number = classes.index(name.removeprefix("recall:"))
-    return lambda confusion: recalls(confusion)[..., number]
+    Raises:
+        SpecError: there is no such metric.
+    """
+    makers: dict[str, Callable[[], Metric]] = {
+        "accuracy": accuracy,
+        "balanced-accuracy": balanced_accuracy,
+        "macro-f1": partial(macro_f1, len(classes)),
+        "ece": calibration_error,
+        **{f"recall:{c}": partial(recall, c, i) for i, c in enumerate(classes)},
+        **{f"worst-group:{a}": partial(worst_group, a) for a in attributes},
+    }
+    if name not in makers:
+        none = (
+            ""
+            if any(a.startswith("worst-group:") for a in makers)
+            else " (worst-group: no attribute of a test set has a part of enough images and subjects)"
+        )
+        raise SpecError(f"unknown metric '{name}'{nearest(name, makers)}; known: {', '.join(makers)}{none}")
+    return makers[name]()
 
 
 def confusions(labels: NDArray[np.int64], predictions: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
@@ -69,3 +195,30 @@ def confusions(labels: NDArray[np.int64], predictions: NDArray[np.int64], classe
     flat = labels * classes + predictions
     counts = [np.bincount(row, minlength=classes * classes) for row in flat]
     return np.stack(counts).reshape(len(predictions), classes, classes).astype(np.float64)
+
+
+def _one_hot(at: NDArray[Any], width: int) -> NDArray[np.float32]:
+    """Return (..., width) zeros with a 1 in column `at` (...) of each row; a row whose `at` is below 0 has none."""
+    return np.asarray(at[..., None] == np.arange(width), dtype=np.float32)
+
+
+def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return part / whole, NaN where the whole is nothing."""
+    with np.errstate(invalid="ignore"):
+        return part / whole
+
+
+def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean over the last axis without NaN, by products: numpy's sums over so few numbers take far longer."""
+    known, ones = ~np.isnan(values), np.ones(values.shape[-1])
+    return _share(np.where(known, values, 0.0) @ ones, known @ ones)
+
+
+def _only(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values[..., 0]
+
+
+def _lowest(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the lowest over the last axis that is not NaN."""
+    lowest: NDArray[np.float64] = np.fmin.reduce(values, axis=-1)
+    return lowest

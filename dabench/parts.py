@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,8 @@ from dabench.protocols import NAMING
 
 NOT_KNOWN = "not known"
 MOST_NUMBERS, MOST_TEXTS, MOST_BANDS = 8, 20, 8
+FEWEST = 30
+"""Test images that a part needs to say something."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,27 @@ class Parts:
     Attributes:
         names: of the parts, in order: numbers rising, texts by letters, "not known" last.
         of: (N,) int64, each image's part as an index into `names`.
+        subjects: how many groups the images of each part are of; None where groups are not known.
     """
 
     names: tuple[str, ...]
     of: NDArray[np.int64]
+    subjects: tuple[int, ...] | None = None
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many images are in each part."""
+        return tuple(np.bincount(self.of, minlength=len(self.names)).tolist())
+
+    @property
+    def too_few(self) -> NDArray[np.bool_]:
+        """(parts,) whether each is of too few images or subjects to say something."""
+        return np.array([too_few(n, s) for n, s in zip(self.sizes, self.subjects or [None] * len(self.sizes), strict=True)])
+
+
+def too_few(images: int, subjects: int | None) -> bool:
+    """Whether a part is of fewer than 30 images or of a single subject: such a number says nothing about a group."""
+    return images < FEWEST or subjects == 1
 
 
 def divided(
@@ -40,12 +59,20 @@ def divided(
         attributes: name -> (N,) values.
         groups: (N,) the subject of each image, None if not known.
     """
-    parts = {name: parts_of(name, values) for name, values in attributes.items()}
-    reasons = {name: _reason(name, attributes[name], found, groups) for name, found in parts.items()}
+    parts = {name: _with_subjects(parts_of(name, values), groups) for name, values in attributes.items()}
+    reasons = {name: _reason(name, attributes[name], found) for name, found in parts.items()}
     return {n: p for n, p in parts.items() if not reasons[n]}, {n: r for n, r in reasons.items() if r}
 
 
-def _reason(name: str, values: NDArray[Any], parts: Parts, groups: NDArray[np.int64] | None) -> str:
+def _with_subjects(parts: Parts, groups: NDArray[np.int64] | None) -> Parts:
+    if groups is None:
+        return parts
+    pairs = set(zip(parts.of.tolist(), groups.tolist(), strict=True))
+    subjects = np.bincount([part for part, _ in pairs], minlength=len(parts.names))
+    return replace(parts, subjects=tuple(subjects.tolist()))
+
+
+def _reason(name: str, values: NDArray[Any], parts: Parts) -> str:
     if name in NAMING:
         return "names images"
     known = len([n for n in parts.names if n != NOT_KNOWN])
@@ -53,10 +80,8 @@ def _reason(name: str, values: NDArray[Any], parts: Parts, groups: NDArray[np.in
         return f"{known} different texts"
     if len(parts.names) < 2:
         return "the same for every image" if known else "not known of any image"
-    if groups is not None:
-        pairs = set(zip(parts.of.tolist(), groups.tolist(), strict=True))
-        if len(pairs) == len(parts.names):
-            return f"{known} values, each of a single subject"
+    if parts.subjects is not None and set(parts.subjects) == {1}:
+        return f"{known} values, each of a single subject"
     return ""
 
 

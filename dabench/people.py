@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.answers import Answers, read_answers
+from dabench.cells import Cell
 from dabench.digests import file_digest
 from dabench.errors import SpecError, nearest
-from dabench.matrix import Cell, Matrix, key_of
-from dabench.metrics import Metric, confusions, find_metric
-from dabench.statistics import RESAMPLES, interval, percent, point
+from dabench.matrix import Matrix, key_of
+from dabench.metrics import Metric, Outcome, confusions
+from dabench.parts import Parts
+from dabench.statistics import RESAMPLES, drawn_seeds, drawn_units, interval, percent, point, widening
 from dabench.stored import TestSet
 
 HUMAN = "human"
-_AT_ONCE = 2**22
 
 
 @dataclass(frozen=True)
@@ -47,16 +48,16 @@ def with_people(matrix: Matrix, files: Mapping[str, Path]) -> Matrix:
         files: dataset -> a CSV as dabench.answers describes it; "" stands for the only dataset that there is.
 
     Raises:
-        SpecError: a dataset is not in the sweep, or none is named where there are several.
+        SpecError: a dataset is not in the sweep, or none is named where there are several; or the metric asks for confidences, or
+            has no value on the answered images.
         DataError: a file cannot be read, or a line of it is wrong.
     """
-    measure = find_metric(matrix.metric, matrix.classes)
     cells, confusion, people = list(matrix.cells), dict(matrix.confusion), dict(matrix.people)
     for given, path in files.items():
         name = _dataset(given, path, tuple(matrix.datasets))
         truth, facts = matrix.predictions.tests[name], matrix.datasets[name]
         answers = read_answers(path, name, facts["digest"], len(truth.labels), matrix.classes)
-        mean, low, high = measured(answers, truth, measure, len(matrix.classes))
+        mean, low, high = measured(answers, truth, matrix.measure, matrix.predictions.parts[name][0])
         cells.append(
             Cell(
                 f"Human-None-{facts['label']}", HUMAN, HUMAN, [], None, name, HUMAN, HUMAN, matrix.metric,
@@ -71,7 +72,7 @@ def with_people(matrix: Matrix, files: Mapping[str, Path]) -> Matrix:
             len(answers.answer),
             answers.unanswered,
             file_digest(path),
-            _networks(matrix, name, answers.images, measure),
+            _networks(matrix, name, answers.images),
         )
     return replace(matrix, cells=cells, confusion=confusion, people=people)
 
@@ -86,32 +87,42 @@ def _dataset(given: str, path: Path, known: tuple[str, ...]) -> str:
     return given
 
 
-def measured(answers: Answers, truth: TestSet, metric: Metric, classes: int) -> tuple[float, float, float]:
+def measured(
+    answers: Answers, truth: TestSet, metric: Metric, parts: Mapping[str, Parts] | None = None
+) -> tuple[float, float, float]:
     """Return the metric of all answers together, as a share, and its 95 % interval.
 
     A resample draws as many raters as there are, and as many groups of the answered images (images where there are no groups),
-    with replacement; an answer counts as often as its rater and its group were drawn.
+    with replacement; what each of the two changes is widened for few of them, as `dabench.statistics` says.
+
+    Args:
+        parts: attribute -> what it divides the test images into.
     """
+    of = {name: replace(p, of=p.of[answers.image]) for name, p in (parts or {}).items()}
+    kinds = metric.kinds(Outcome(truth.labels[answers.image], answers.answer[None], _no_confidence, of))[0]
+    tally = metric.tally(kinds).astype(np.float64)
     groups = answers.image if truth.groups is None else truth.groups[answers.image]
-    unit = np.unique(groups, return_inverse=True)[1].reshape(-1)
-    flat = truth.labels[answers.image] * classes + answers.answer
-    counts = np.zeros((answers.raters, int(unit.max()) + 1, classes * classes))
-    np.add.at(counts, (answers.rater, unit, flat), 1)
-    values = [metric(drawn.reshape(-1, classes, classes)) for drawn in _resamples(counts)]
-    mean = float(metric(counts.sum((0, 1)).reshape(classes, classes)))
-    return mean, *interval(np.concatenate(values))
+    mean = float(metric.value(tally.sum(0)))
+    if np.isnan(mean):
+        raise SpecError(f"--human: there is no {metric.title} of the answered images; take another --metric")
+    of_raters = metric.value(drawn_seeds(answers.raters, RESAMPLES).T @ _summed(tally, answers.rater))
+    units = _summed(tally, np.unique(groups, return_inverse=True)[1].reshape(-1))
+    of_units = np.concatenate([metric.value(drawn @ units) for drawn in drawn_units(np.ones(len(units), np.int64), RESAMPLES)])
+    values = np.full(RESAMPLES, mean)
+    for n, found in ((answers.raters, of_raters), (len(units), of_units)):
+        values += widening(n) * (found - np.nanmean(found))
+    return mean, *interval(values)
 
 
-def _resamples(counts: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
-    """Yield the sums over drawn raters and units of counts (raters, units, T), (some resamples, T), for all resamples in turn."""
-    rng = np.random.default_rng(0)
-    raters, units, sums = counts.shape
-    step = max(1, _AT_ONCE // (units * sums))
-    for start in range(0, RESAMPLES, step):
-        size = min(step, RESAMPLES - start)
-        of_raters, of_units = (rng.multinomial(n, np.full(n, 1 / n), size=size).astype(np.float64) for n in (raters, units))
-        drawn = (of_raters @ counts.reshape(raters, -1)).reshape(size, units, sums)
-        yield np.einsum("bu,but->bt", of_units, drawn)
+def _summed(tally: NDArray[np.float64], of: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the sums of rows (A, T) that belong together, (groups, T)."""
+    sums = np.zeros((int(of.max()) + 1, tally.shape[1]))
+    np.add.at(sums, of, tally)
+    return sums
+
+
+def _no_confidence() -> NDArray[np.floating]:
+    raise SpecError("--human: people's answers have no confidences; take another --metric than ece")
 
 
 def _confusion(answers: Answers, truth: TestSet, classes: int) -> NDArray[np.float64]:
@@ -120,14 +131,9 @@ def _confusion(answers: Answers, truth: TestSet, classes: int) -> NDArray[np.flo
     return counts
 
 
-def _networks(matrix: Matrix, test: str, images: NDArray[np.int64], metric: Metric) -> dict[str, float]:
+def _networks(matrix: Matrix, test: str, images: NDArray[np.int64]) -> dict[str, float]:
     """Return what networks that were not adapted do on the same images: of others, people's number says nothing."""
-    runs, classes = matrix.predictions, len(matrix.classes)
-    labels = runs.tests[test].labels[images]
+    runs = matrix.predictions
     plain = [c for c in matrix.cells if c.test == test and c.target is None and runs.method(c.adapter) != c.adapter]
-    found = {}
-    for cell in plain:
-        tested = runs.tested(cell.adapter, cell.sources, None, test)
-        if tested:
-            found[cell.name] = percent(point(labels, tested.predicted[:, images], metric, classes))
-    return found
+    tested = {c.name: runs.tested(c.adapter, c.sources, None, test) for c in plain}
+    return {name: percent(point(matrix.measure, matrix.measure.kinds(t.outcome)[:, images])) for name, t in tested.items() if t}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from dabench.checkpoints import Checkpoints
 from dabench.digests import digest
 from dabench.errors import StoreError
+from dabench.metrics import Outcome
+from dabench.parts import divided
 from dabench.selection import ORACLE, check_rule
 from dabench.stored import Record, Stored, TestSet
 
@@ -22,8 +25,9 @@ class Tested:
 
     Attributes:
         labels: how many target labels the method saw: "0", "5 per class", "all".
-        predicted: (S, N) int64, the classes predicted with each seed.
-        truth: labels, groups and attributes of the N test images.
+        seeds: the S seeds of which a run stands.
+        outcome: what their networks made of the N test images.
+        groups: (N,) the groups of the test images, None where they are not known.
     """
 
     adapter: str
@@ -33,8 +37,14 @@ class Tested:
     test: str
     labels: str
     selection: str
-    predicted: NDArray[np.int64]
-    truth: TestSet
+    seeds: list[int]
+    outcome: Outcome
+    groups: NDArray[np.int64] | None
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """(S, N) int64, the classes predicted with each seed."""
+        return self.outcome.predicted
 
 
 class Predictions:
@@ -50,10 +60,13 @@ class Predictions:
         self.store, self.sweep, self.selection = store, sweep, selection
         self.tests: dict[str, TestSet] = {n: store.dataset(n) for n in sweep["sweep"]["datasets"]}
         self.facts = {n: dict(test.facts) for n, test in self.tests.items()}
+        self.parts = {n: divided(test.attributes, test.groups) for n, test in self.tests.items()}
         self.records: dict[tuple[str, tuple[str, ...], str | None, int], Record] = {}
         self.missing: list[str] = []
+        listed = store.listed()
         for run in sweep["runs"]:
-            record = store.find(run["digest"], {t: self.tests[t].facts["digest"] for t in run["tests"]}, network=False)
+            tests = {t: self.tests[t].facts["digest"] for t in run["tests"]}
+            record = store.find(run["digest"], tests, network=False, among=listed)
             if record:
                 self.records[run["method"], tuple(run["sources"]), run["target"], run["seed"]] = record
             else:
@@ -67,6 +80,12 @@ class Predictions:
         done = sorted(r.facts["digest"] for r in self.records.values())
         return digest([self.sweep["digest"], done, {n: f["digest"] for n, f in self.facts.items()}])
 
+    @property
+    def attributes(self) -> list[str]:
+        """The attributes that divide some test set into parts of which one is not of too few."""
+        divided = [item for parts, _ in self.parts.values() for item in parts.items()]
+        return list(dict.fromkeys(name for name, parts in divided if not parts.too_few.all()))
+
     def method(self, adapter: str) -> str:
         """Return the method of the runs that an adapter's networks come from: its own, or the plain training."""
         facts = self.sweep["adapters"].get(adapter)
@@ -79,15 +98,27 @@ class Predictions:
     def predicted(
         self, method: str, sources: Sequence[str], target: str | None, test: str, seeds: Sequence[int]
     ) -> NDArray[np.int64]:
-        """Return the predicted classes, (S, N) int64, of the checkpoint that the rule chooses of each run.
+        """Return the predicted classes, (S, N) int64, of the checkpoint that the rule chooses of each run."""
+        return np.stack([logits.argmax(1) for logits in self._chosen(method, sources, target, test, seeds)]).astype(np.int64)
+
+    def confidence(
+        self, method: str, sources: Sequence[str], target: str | None, test: str, seeds: Sequence[int]
+    ) -> NDArray[np.float32]:
+        """Return the probability that each of these was given, the highest of the softmax of its logits, (S, N) float32."""
+        rows = self._chosen(method, sources, target, test, seeds)
+        return np.stack([1 / np.exp(logits - logits.max(1, keepdims=True)).sum(1) for logits in rows])
+
+    def _chosen(
+        self, method: str, sources: Sequence[str], target: str | None, test: str, seeds: Sequence[int]
+    ) -> list[NDArray[np.float32]]:
+        """Return the logits of the checkpoint that the rule chooses of each run, (N, K).
 
         A network that was adapted is chosen for its target, whatever it is tested on; one that was not, for `test`.
         """
         records = [self.records[method, tuple(sources), target, seed] for seed in seeds]
-        at = [self._chosen(record, target or test) for record in records]
-        return np.stack([self._logits(r, test)[i].argmax(1) for r, i in zip(records, at, strict=True)]).astype(np.int64)
+        return [np.asarray(self._logits(record, test)[self._choice(record, target or test)]) for record in records]
 
-    def _chosen(self, record: Record, target: str) -> int:
+    def _choice(self, record: Record, target: str) -> int:
         if self.selection == "last":
             return -1
         needs_accuracy = self.selection == ORACLE
@@ -116,6 +147,7 @@ class Predictions:
         seeds = self.seeds(method, sources, target)
         if not seeds:
             return None
-        labels = self.labels(method, sources, target, seeds[0])
-        predicted, backbone = self.predicted(method, sources, target, test, seeds), self.sweep["backbone"]["name"]
-        return Tested(adapter, backbone, list(sources), target, test, labels, self.selection, predicted, self.tests[test])
+        run, truth = (method, sources, target, test, seeds), self.tests[test]
+        outcome = Outcome(truth.labels, self.predicted(*run), partial(self.confidence, *run), self.parts[test][0])
+        labels, backbone = self.labels(method, sources, target, seeds[0]), self.sweep["backbone"]["name"]
+        return Tested(adapter, backbone, list(sources), target, test, labels, self.selection, seeds, outcome, truth.groups)

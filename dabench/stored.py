@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from dabench.errors import StoreError
 
 NETWORK = "network.safetensors"
+SHORT = 10
+"""Letters of a run's digest in the name of its folder."""
 
 
 @dataclass(frozen=True)
@@ -106,14 +108,22 @@ class Stored(ABC):
         files = sorted(name for name in self.names("failed") if name.endswith(".txt"))
         return {name.removesuffix(".txt"): self.text(f"failed/{name}") for name in files}
 
-    def find(self, digest: str, tests: Mapping[str, str] | None = None, *, network: bool = True) -> Record | None:
+    def find(
+        self,
+        digest: str,
+        tests: Mapping[str, str] | None = None,
+        *,
+        network: bool = True,
+        among: Mapping[str, list[str]] | None = None,
+    ) -> Record | None:
         """Return the finished run with that digest if it is whole and has predictions for all of `tests`, else None.
 
         Args:
             tests: dataset -> digest of its prepared data: a prediction on other images than today's is none.
             network: check the network's file too; a report has no need of it.
+            among: what `listed` gave.
         """
-        for where in self.places(digest):
+        for where in self.places(digest) if among is None else among.get(digest[:SHORT], []):
             try:
                 facts = json.loads(self.text(f"{where}/run.json"))
                 files = {f: d for f, d in facts["files"].items() if network or f != NETWORK}
@@ -126,7 +136,14 @@ class Stored(ABC):
 
     def places(self, digest: str) -> list[str]:
         """Return the folders of the run with that digest, whole or not."""
-        return [f"runs/{name}" for name in self.names("runs") if name.endswith(f"-{digest[:10]}")]
+        return [f"runs/{name}" for name in self.names("runs") if name.endswith(f"-{digest[:SHORT]}")]
+
+    def listed(self) -> dict[str, list[str]]:
+        """Return the folders of runs by the beginning of their digest: who looks for thousands lists them once."""
+        found: dict[str, list[str]] = {}
+        for name in sorted(self.names("runs")):
+            found.setdefault(name[-SHORT:], []).append(f"runs/{name}")
+        return found
 
 
 def logits_name(dataset: str) -> str:

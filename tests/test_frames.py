@@ -12,12 +12,13 @@ from fabricated import FINE_TUNE, LABELS, NONE, WRONG, Made, two_sets
 
 import dabench
 from dabench.by_group import GroupCell
+from dabench.cells import Cell, Gain
 from dabench.errors import SpecError, StoreError
 from dabench.frames import Results
-from dabench.matrix import Cell, Gain
 from dabench.packs import write_pack
 from dabench.plan import SUPERVISED
 from dabench.store import Store
+from dabench.summary import Summary
 
 PEOPLE = {"print": Made("P", groups=[0, 0, 1, 1, 1, 2, 2, 3, 3, 3], attributes={"age": [20] * 5 + [60] * 5}), "hand": Made("H")}
 FRAMES = {"cells": Cell, "gains": Gain, "groups": GroupCell}
@@ -53,10 +54,20 @@ def test_numbers_are_numbers_and_text_is_text_even_where_there_are_no_rows(tmp_p
         assert kinds["seeds"] == "int"
 
 
-@pytest.mark.parametrize("name", FRAMES)
+def test_means_over_pairs_are_a_frame_too(results: Results, tmp_path: Path) -> None:
+    rows = results.matrix.as_dict()["summary"]
+    assert list(results.summary.columns) == list(rows[0])
+    assert results.summary["drop"].tolist() == [row["drop"] for row in rows]
+    assert np.isnan(results.summary["gain"][0])  # none gains nothing over itself
+    empty = dabench.load(two_sets(leave_out=lambda run: True).write(tmp_path / "s").folder).summary
+    assert (len(empty), empty["pairs"].dtype.kind, empty["gain"].dtype.kind) == (0, "i", "f")
+
+
+@pytest.mark.parametrize("name", [*FRAMES, "summary"])
 def test_every_column_is_described(name: str) -> None:
-    text = f"{getattr(Results, name).__doc__} {FRAMES[name].__doc__}"
-    assert [f.name for f in fields(FRAMES[name]) if not re.search(rf"\b{f.name}\b", text)] == []
+    of = {**FRAMES, "summary": Summary}[name]
+    text = f"{getattr(Results, name).__doc__} {of.__doc__}"
+    assert [f.name for f in fields(of) if not re.search(rf"\b{f.name}\b", text)] == []
 
 
 def test_no_target_is_an_empty_text_so_that_no_grouping_drops_it(results: Results) -> None:

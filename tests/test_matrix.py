@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from fabricated import ADABN, FINE_TUNE, LABELS, NONE, WRONG, Fabrication, Made, Method, from_table, two_sets
 
+from dabench.cells import Cell, Gain
 from dabench.errors import SpecError, StoreError
-from dabench.matrix import Cell, Gain, Matrix, key_of, read_matrix
+from dabench.matrix import Matrix, key_of, read_matrix
 from dabench.plan import SUPERVISED, Run
 from dabench.reporting.formats import to_json
+from dabench.statistics import widening
 from dabench.store import Store
 
 
@@ -129,7 +131,8 @@ def test_groups_of_the_test_set_are_drawn_together(tmp_path: Path) -> None:
     matrix = read_matrix(fabrication.write(tmp_path / "s"))
     on_print, on_hand = cell(matrix, "none", "print", None, "print"), cell(matrix, "none", "print", None, "hand")
     assert (on_print.low, on_print.high) == (0, 100)
-    assert (on_hand.low, on_hand.high) == pytest.approx((20, 80))
+    # 2 to 8 of ten images drawn with replacement are among the five, and ten images are few.
+    assert (on_hand.low, on_hand.high) == pytest.approx((50 - 30 * widening(10), 50 + 30 * widening(10)), abs=0.5)
 
 
 def test_groups_of_the_test_set_are_drawn_together_for_a_gain_too(tmp_path: Path) -> None:
@@ -138,8 +141,8 @@ def test_groups_of_the_test_set_are_drawn_together_for_a_gain_too(tmp_path: Path
     fabrication = Fabrication(lambda run, test: 0 if run.method == "adabn" else 5, sets, {"none": NONE, "adabn": ADABN})
     matrix = read_matrix(fabrication.write(tmp_path / "s"))
     grouped, single = gain(matrix, "adabn", "print", "hand"), gain(matrix, "adabn", "hand", "print")
-    assert (grouped.low, grouped.mean, grouped.high) == pytest.approx((0, 50, 100))
-    assert (single.low, single.high) == pytest.approx((20, 80))
+    assert (grouped.low, grouped.mean, grouped.high) == (-100, 50, 100)  # of two groups, next to nothing is known
+    assert (single.low, single.high) == pytest.approx((50 - 30 * widening(10), 50 + 30 * widening(10)), abs=0.5)
 
 
 def test_the_confusion_matrix_counts_the_images_of_all_seeds(matrix: Matrix) -> None:
@@ -168,6 +171,57 @@ def test_a_gain_is_in_the_metric_asked_for(tmp_path: Path) -> None:
     # x is the first class, four of ten images: 6 and 4 wrong leave 0 and 0 of its recall, 1 and 1 wrong leave 3/4.
     matrix = read_matrix(two_sets().write(tmp_path / "s"), "recall:x")
     assert gain(matrix, "fine-tune", "print", "hand").mean == pytest.approx(75)
+
+
+def test_the_calibration_error_comes_from_the_stored_logits(tmp_path: Path) -> None:
+    # Logits of 1, 0 and 0: every prediction has the confidence e / (e + 2), and all are in one bin.
+    confidence = np.e / (np.e + 2)
+    matrix = read_matrix(two_sets().write(tmp_path / "s"), "ece")
+    assert cell(matrix, "none", "print", None, "print").mean == pytest.approx(100 * abs(0.9 - confidence), abs=1e-4)
+    change = (abs(0.9 - confidence) + abs(0.9 - confidence)) / 2 - (abs(0.4 - confidence) + abs(0.6 - confidence)) / 2
+    assert gain(matrix, "fine-tune", "print", "hand").mean == pytest.approx(100 * change, abs=1e-4)
+    assert matrix.as_dict()["better"] == "lower"
+
+
+def test_the_worst_group_is_that_of_each_seed(tmp_path: Path) -> None:
+    # 60 images of which the first half is "old": of the first `wrong` images all are wrong.
+    sets = {"print": Made("P", [0, 1, 2] * 20, attributes={"age": ["old"] * 30 + ["young"] * 30}), "hand": Made("H")}
+    wrong = {"print": (6, 45), "hand": (1, 1)}
+    fabrication = Fabrication(lambda run, test: wrong[test][run.seed], sets, {"none": NONE, "adabn": ADABN})
+    matrix = read_matrix(fabrication.write(tmp_path / "s"), "worst-group:age")
+    assert cell(matrix, "none", "print", None, "print").mean == pytest.approx(100 * (24 / 30 + 0) / 2)
+    assert matrix.without == ["hand"]
+    assert {c.test for c in matrix.cells} == {"print"}
+    assert [g.target for g in matrix.gains] == ["print"]
+
+
+def test_a_worst_group_of_an_unknown_attribute_names_those_that_there_are(tmp_path: Path) -> None:
+    ages = {"age": ["old"] * 30 + ["young"] * 30, "town": [f"t{i % 2}" for i in range(60)], "few": ["a"] * 59 + ["b"]}
+    sets = {"print": Made("P", [0] * 60, attributes=ages), "hand": Made("H", attributes={"all-few": ["a", "b"] * 5})}
+    store = Fabrication(lambda run, test: 1, sets, {"none": NONE}).write(tmp_path / "s")
+    with pytest.raises(SpecError, match=r"known: .*worst-group:age, worst-group:few, worst-group:town$"):
+        read_matrix(store, "worst-group:sex")
+
+
+def test_a_metric_without_a_value_on_a_test_set_leaves_its_cells_empty(tmp_path: Path) -> None:
+    sets = {"print": Made("P"), "hand": Made("H", [1, 1, 2, 2])}
+    matrix = read_matrix(two_sets(datasets=sets, wrong=lambda run, test: 1).write(tmp_path / "s"), "recall:x")
+    assert ({c.test for c in matrix.cells}, matrix.without) == ({"print"}, ["hand"])
+    assert {g.target for g in matrix.gains} == {"print"}
+    assert {g.gap_closed for g in matrix.gains} == {None}
+    assert json.loads(to_json(matrix))["cells"]
+
+
+def test_a_gain_counts_the_seeds_with_which_it_is_one(tmp_path: Path) -> None:
+    table = WRONG | {("adabn", "print", "hand", "hand"): (5, 5)}  # from 6 and 4 wrong
+    found = gain(read_matrix(two_sets(wrong=from_table(table)).write(tmp_path / "s")), "adabn", "print", "hand")
+    assert (found.mean, found.improved, found.seeds) == (0, 1, 2)
+
+
+def test_what_adapting_cost_is_the_change_on_the_source_of_the_seeds_that_both_have(tmp_path: Path) -> None:
+    assert gain(read_matrix(two_sets().write(tmp_path / "s")), "fine-tune", "print", "hand").on_source == pytest.approx(-40)
+    part = read_matrix(without("supervised_print_s0").write(tmp_path / "p"))
+    assert gain(part, "fine-tune", "print", "hand").on_source == pytest.approx(-40)  # seed 1: from 1 wrong to 5
 
 
 def several(run: Run, test: str) -> int:
@@ -330,8 +384,11 @@ def test_results_have_the_fields_that_others_read(tmp_path: Path) -> None:
     results = json.loads(to_json(read_matrix(two_sets().write(tmp_path / "s"))))
     cells = {"adapter", "backbone", "sources", "target", "test", "labels", "selection", "metric", "mean", "low", "high"}
     assert set(results["cells"][0]) == cells | {"seeds", "n", "name"}
-    gains = {"adapter", "sources", "target", "mean", "low", "high", "gap_closed", "seeds"}
+    gains = {"adapter", "sources", "target", "mean", "low", "high", "gap_closed", "seeds", "improved", "on_source"}
     assert set(results["gains"][0]) == gains | {"name", "labels"}
+    means = {"in_domain", "out_of_domain", "drop", "gain", "gap_closed", "on_source", "improved", "p", "p_holm", "needed"}
+    assert set(results["summary"][0]) == means | {"adapter", "labels", "pairs", "seeds"}
+    assert results["better"] == "higher"
     assert [c["target"] for c in results["cells"] if c["adapter"] == "none"] == [None] * 4
     assert results["complete"]
     assert results["missing"] == []

@@ -130,19 +130,19 @@ def truth(labels: NDArray[np.int64], groups: NDArray[np.int64] | None = None) ->
 def test_the_number_is_of_all_answers_together() -> None:
     labels = np.zeros(4, np.int64)
     given = np.array([[0, 0, 0, 1], [0, 1, 1, 1]])
-    mean, low, high = measured(answers(given), truth(labels), accuracy, 2)
+    mean, low, high = measured(answers(given), truth(labels), accuracy())
     assert mean == 0.5
     assert low < 0.5 < high
 
 
 def test_the_number_is_of_the_answered_images_alone() -> None:
     labels = np.array([0, 1, 1, 1])
-    mean, *_ = measured(answers(np.array([[1, 1]]), np.array([2, 3])), truth(labels), accuracy, 2)
+    mean, *_ = measured(answers(np.array([[1, 1]]), np.array([2, 3])), truth(labels), accuracy())
     assert mean == 1
 
 
 def test_people_who_all_answer_alike_and_right_have_no_width() -> None:
-    assert measured(answers(np.ones((3, 20), np.int64)), truth(np.ones(20, np.int64)), accuracy, 2) == (1, 1, 1)
+    assert measured(answers(np.ones((3, 20), np.int64)), truth(np.ones(20, np.int64)), accuracy()) == (1, 1, 1)
 
 
 def test_raters_who_differ_widen_the_interval() -> None:
@@ -150,15 +150,41 @@ def test_raters_who_differ_widen_the_interval() -> None:
     labels, half = np.zeros(40, np.int64), np.repeat([0, 1], 20)
     alike = np.stack([np.random.default_rng(r).permutation(half) for r in range(4)])
     apart = np.repeat([[0], [0], [1], [1]], 40, axis=1)
-    widths = [high - low for _, low, high in (measured(answers(g), truth(labels), accuracy, 2) for g in (alike, apart))]
+    widths = [high - low for _, low, high in (measured(answers(g), truth(labels), accuracy()) for g in (alike, apart))]
     assert widths[0] < 0.4
     assert widths[1] == 1
 
 
+def test_few_raters_who_differ_say_little_of_others() -> None:
+    # Three people right in 60, 50 and 40 %: the interval is that of three numbers, by Student's t.
+    given = (np.arange(400) >= np.array([[240], [200], [160]])).astype(np.int64)
+    _, low, high = measured(answers(given), truth(np.zeros(400, np.int64)), accuracy())
+    each = 1 - given.mean(1)
+    assert (high - low) / 2 == pytest.approx(4.3 * each.std(ddof=1) / 3**0.5, rel=0.15)
+
+
+def test_people_have_no_calibration_error(store: Store, file: Path) -> None:
+    with pytest.raises(SpecError, match=r"--human: people's answers have no confidences; take another --metric than ece"):
+        dabench.report(store.folder, metric="ece", human={"hand": file}, write=False)
+
+
+def test_a_metric_without_a_value_on_the_answered_images_is_an_error(store: Store, file: Path) -> None:
+    with pytest.raises(SpecError, match=r"--human: there is no recall of z of the answered images; take another --metric"):
+        dabench.report(store.folder, metric="recall:z", human={"hand": file}, write=False)
+
+
+def test_people_have_a_worst_group_too(tmp_path: Path) -> None:
+    sets = {"hand": Made("H", [0] * 60, attributes={"age": ["old"] * 30 + ["young"] * 30})}
+    store = Fabrication(lambda run, test: 1, sets, {"none": NONE}).write(tmp_path / "s")
+    lines = [f"A,{i},{'y' if i < 12 else 'x'}" for i in range(60)]
+    found = dabench.report(store.folder, metric="worst-group:age", human=written(tmp_path / "a.csv", *lines), write=False)
+    assert next(c.mean for c in found.cells if c.adapter == "human") == pytest.approx(100 * 18 / 30)
+
+
 def test_images_of_one_group_are_drawn_together() -> None:
     labels, given = np.zeros(40, np.int64), np.repeat([[0, 1]], 20, axis=1)
-    alone = measured(answers(given), truth(labels), accuracy, 2)
-    grouped = measured(answers(given), truth(labels, np.repeat([0, 1], 20)), accuracy, 2)
+    alone = measured(answers(given), truth(labels), accuracy())
+    grouped = measured(answers(given), truth(labels, np.repeat([0, 1], 20)), accuracy())
     assert grouped[1:] == (0, 1)
     assert alone[1] > 0.2
 
@@ -169,7 +195,7 @@ def test_the_interval_covers_as_often_as_it_says() -> None:
     for _ in range(120):
         skill, ease = rng.normal(0, 0.1, 12), rng.normal(0, 0.15, 150)
         right = rng.random((12, 150)) < np.clip(0.6 + skill[:, None] + ease, 0, 1)
-        _, low, high = measured(answers(1 - right.astype(np.int64)), truth(np.zeros(150, np.int64)), accuracy, 2)
+        _, low, high = measured(answers(1 - right.astype(np.int64)), truth(np.zeros(150, np.int64)), accuracy())
         held.append(low <= 0.6 <= high)
     assert 0.88 <= np.mean(held) <= 0.995
 

@@ -28,7 +28,7 @@ def report(
 
     Args:
         runs: the folder that `sweep` wrote, or the .zip that `export` wrote.
-        metric: "accuracy", "balanced-accuracy", "macro-f1", or "recall:CLASS".
+        metric: "accuracy", "balanced-accuracy", "macro-f1", "ece", "recall:CLASS" or "worst-group:ATTRIBUTE".
         select: the rule that chooses a checkpoint of each run.
         human: the answers of people, as `dabench.answers` describes them: a CSV, or of several datasets {"nae": "answers.csv"}.
         published: lay published numbers beside those measured, where the committed tables have some for the same datasets.

@@ -19,7 +19,9 @@ def add(verb: Verb) -> None:
     sub.add_argument(
         "--format", choices=("json", "md", "csv", "tex", "html"), help="print this to standard output, and nothing else"
     )
-    sub.add_argument("--metric", default="accuracy", help="accuracy, balanced-accuracy, macro-f1, recall:CLASS")
+    sub.add_argument(
+        "--metric", default="accuracy", help="accuracy, balanced-accuracy, macro-f1, ece, recall:CLASS, worst-group:ATTRIBUTE"
+    )
     sub.add_argument("--select", default="last", metavar="RULE", help=f"which checkpoint of each run counts: {', '.join(RULES)}")
     sub.add_argument(
         "--human", action="append", default=[], metavar="[DATASET=]FILE",

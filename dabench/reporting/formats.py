@@ -13,6 +13,7 @@ from dabench.reporting.beside import beside_notes
 from dabench.reporting.escaped import escape_latex, escape_md, one_line
 from dabench.reporting.groups import RULE, group_notes, group_tables
 from dabench.reporting.rules import NOTES, rules_tables
+from dabench.reporting.summary import summary_notes, summary_table
 from dabench.reporting.tables import (
     Table,
     caption,
@@ -47,10 +48,14 @@ def section_md(matrix: Matrix, table: Table) -> str:
 
 
 def gains_md(matrix: Matrix) -> str:
-    """Return the gains as Markdown."""
-    table = gains_table(matrix)
-    parts = [f"# {table.title}", escape_md(caption(matrix)), *(escape_md(line) for line in unfinished(matrix)), markdown(table)]
-    return "\n\n".join(parts) + "\n"
+    """Return the gains, and their means over pairs, as Markdown."""
+    parts = ["# Adaptation gains", escape_md(caption(matrix)), *(escape_md(line) for line in unfinished(matrix))]
+    return "\n\n".join([*parts, *_gains_md(matrix)]) + "\n"
+
+
+def _gains_md(matrix: Matrix) -> list[str]:
+    tables = [section_md(matrix, table) for table in (gains_table(matrix), summary_table(matrix)) if table.rows]
+    return [*tables, *(escape_md(line) for line in summary_notes(matrix))]
 
 
 def groups_md(matrix: Matrix) -> str:
@@ -76,8 +81,8 @@ def _rules_md(matrix: Matrix) -> list[str]:
 
 
 def to_md(matrix: Matrix) -> str:
-    """Return matrices, gains, results by group and the selection rules as Markdown."""
-    rest = (section_md(matrix, gains_table(matrix)), *_groups_md(matrix), *_rules_md(matrix))
+    """Return matrices, gains, their means over pairs, results by group and the selection rules as Markdown."""
+    rest = (*_gains_md(matrix), *_groups_md(matrix), *_rules_md(matrix))
     return "\n".join([matrix_md(matrix), *(f"{part}\n" for part in rest)])
 
 
@@ -96,6 +101,11 @@ def _with_conditions(matrix: Matrix, columns: list[str], rows: list[list[str]]) 
     same = {"metric": matrix.metric, "selection": matrix.selection, "digest": matrix.digest[:12], "classes": classes_text(matrix)}
     more = {key: value for key, value in same.items() if value and key not in columns}
     return [*columns, *more], [[*row, *more.values()] for row in rows]
+
+
+def summary_csv(matrix: Matrix) -> str:
+    """Return one line for each adapter with means over pairs and the test of its gains."""
+    return _csv(*_with_conditions(matrix, *cell_rows(matrix.summary)))
 
 
 def groups_csv(matrix: Matrix) -> str:
@@ -127,9 +137,11 @@ def matrix_tex(matrix: Matrix) -> str:
 
 
 def gains_tex(matrix: Matrix) -> str:
-    """Return the gains as a LaTeX table for the booktabs package."""
-    table = gains_table(matrix)
-    return latex(table, f"{table.title}. {caption(matrix)}")
+    """Return the gains, and their means over pairs, as LaTeX tables for the booktabs package."""
+    gains, means = gains_table(matrix), summary_table(matrix)
+    tables = [latex(gains, f"{gains.title}. {caption(matrix)}")] if gains.rows else []
+    notes = " ".join(summary_notes(matrix))
+    return "\n".join([*tables, *([latex(means, f"{means.title}. {caption(matrix)} {notes}")] if means.rows else [])])
 
 
 def groups_tex(matrix: Matrix) -> str:
@@ -190,9 +202,8 @@ def _latex_row(cells: Sequence[str]) -> str:
 def _csv(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
     # A spreadsheet takes a leading = + - @ of a text for a formula; numbers may begin with a minus.
-    writer.writerows([[_inert(one_line(value)) for value in row] for row in rows])
+    writer.writerows([[_inert(one_line(value)) for value in row] for row in (columns, *rows)])
     return out.getvalue()
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dabench.by_group import FEWEST, GroupCell
+from dabench.by_group import GroupCell
 from dabench.matrix import Matrix
-from dabench.reporting.tables import EMPTY, Table, trained
+from dabench.metrics import Metric
+from dabench.parts import FEWEST
+from dabench.reporting.tables import EMPTY, Table, sentence, trained
 
 MARK = "*"
 RULE = (
@@ -33,15 +35,11 @@ def _table(matrix: Matrix, test: str, attribute: str, cells: Sequence[GroupCell]
     if parts[0].subjects is not None:
         sizes.append(("groups", "", *(str(p.subjects) for p in parts), ""))
     numbers = [
-        (adapter, trained(matrix, sources, target), *(_number(p.mean) for p in row), _worst(row))
+        (adapter, trained(matrix, sources, target), *(_number(p.mean) for p in row), _worst(row, matrix.measure))
         for (adapter, sources, target), row in rows.items()
     ]
-    title = f"{_metric(matrix)} by {attribute}, {matrix.datasets[test]['label']} test"
+    title = f"{sentence(matrix.measure.title)} by {attribute}, {matrix.datasets[test]['label']} test"
     return Table(title, ("adapter", "trained on", *(_name(p) for p in parts), "worst [95 %]"), (*sizes, *numbers))
-
-
-def _metric(matrix: Matrix) -> str:
-    return matrix.metric.replace("-", " ").capitalize()
 
 
 def _name(part: GroupCell) -> str:
@@ -52,13 +50,13 @@ def _number(value: float | None) -> str:
     return EMPTY if value is None else f"{value:.1f}"
 
 
-def _worst(row: Sequence[GroupCell]) -> str:
-    """Return the part with the lowest mean; one of too few images only where there is no other."""
-    known = [(p.too_few, p.mean, p) for p in row if p.mean is not None]
+def _worst(row: Sequence[GroupCell], metric: Metric) -> str:
+    """Return the part with the worst mean; one of too few images only where there is no other."""
+    known = [(p.too_few, -p.mean if metric.lower_is_better else p.mean, p) for p in row if p.mean is not None]
     if not known:
         return EMPTY
-    _, mean, part = min(known, key=lambda k: k[:2])
-    return f"{_name(part)}: {mean:.1f} [{part.low:.1f}, {part.high:.1f}]"
+    part = min(known, key=lambda k: k[:2])[2]
+    return f"{_name(part)}: {part.mean:.1f} [{part.low:.1f}, {part.high:.1f}]"
 
 
 def group_notes(matrix: Matrix) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dabench.matrix import Cell, Gain, Matrix
+from dabench.cells import Cell, Gain
+from dabench.matrix import Matrix
 from dabench.reporting.tables import not_adapted
 from dabench.selection import ORACLE
 
@@ -25,9 +26,10 @@ def _found(matrix: Matrix) -> str:
     away = {(tuple(c.sources), c.test): c for c in plain if (tuple(c.sources), c.test) in tasks}
     if not away:
         return _adapted_alone(matrix)
-    # The widest gap; only where no in-domain number says how wide a gap is, the lowest number.
-    gaps = {task: home[task[1]].mean - c.mean for task, c in away.items() if task[1] in home}
-    task = max(gaps, key=lambda t: gaps[t]) if gaps else min(away, key=lambda t: away[t].mean)
+    # The widest gap; only where no in-domain number says how wide a gap is, the worst number.
+    won = matrix.measure.won
+    gaps = {task: won(home[task[1]].mean - c.mean) for task, c in away.items() if task[1] in home}
+    task = max(gaps, key=lambda t: gaps[t]) if gaps else min(away, key=lambda t: won(away[t].mean))
     lost = bool(gaps) and round(gaps[task], 1) > 0
     gains = [g for g in matrix.gains if (tuple(g.sources), g.target) == task]
     return f"{_loss(matrix, away[task], home, gaps)} {_won(matrix, gains, lost)}".rstrip()
@@ -42,7 +44,7 @@ def _loss(matrix: Matrix, away: Cell, home: Mapping[str, Cell], gaps: Mapping[tu
         return f"A {text}."
     other = home[away.test].mean
     text = f"{text}, where one trained on {target} has {other:.1f} %"
-    lost = round(other - away.mean, 1)
+    lost = round(matrix.measure.won(other - away.mean), 1)
     if lost <= 0:
         return f"{'On no pair of datasets is anything' if len(gaps) > 1 else 'Nothing is'} lost: a {text}."
     return f"A {text}: {lost:.1f} points are lost{f', the widest of {len(gaps)} gaps' if len(gaps) > 1 else ''}."
@@ -53,14 +55,18 @@ def _won(matrix: Matrix, gains: Sequence[Gain], lost: bool) -> str:
     if not gains:
         return "" if len(matrix.sweep["sweep"]["adapters"]) > 1 else "No adapter was tried."
     budgets = dict.fromkeys(g.labels for g in gains)
-    best = sorted((max((g for g in gains if g.labels == b), key=lambda g: g.mean) for b in budgets), key=lambda g: -g.mean)
-    won = [g for g in best if g.low > 0]
+    of = matrix.measure.won
+    best = sorted(
+        (max((g for g in gains if g.labels == b), key=lambda g: of(g.mean)) for b in budgets), key=lambda g: -of(g.mean)
+    )
+    won = [g for g in best if min(of(g.low), of(g.high)) > 0]
     if won:
-        first = f"{who(won[0])} {'wins back' if lost else 'adds'} {won[0].mean:.1f} points{_closed(won[0])}"
-        rest = [f"{who(g)} {g.mean:.1f}{_closed(g)}" for g in won[1:]]
+        verb = "wins back" if lost else "takes off" if matrix.measure.lower_is_better else "adds"
+        first = f"{who(won[0])} {verb} {of(won[0].mean):.1f} points{_closed(won[0])}"
+        rest = [f"{who(g)} {of(g.mean):.1f}{_closed(g)}" for g in won[1:]]
         return f"{'Of these' if lost else 'There'}, {_listed([first, *rest])}."
     top = best[0]
-    more = "anything" if top.mean <= 0 else "more than chance may"
+    more = "anything" if of(top.mean) <= 0 else "more than chance may"
     nobody = f"None of {len(gains)} adapters gains {more}; the best" if len(gains) > 1 else f"The one adapter gains {_not(more)}"
     return f"{nobody}: {who(top)}, {top.mean:+.1f} points [{top.low:+.1f}, {top.high:+.1f}]."
 
@@ -77,10 +83,10 @@ def _adapted_alone(matrix: Matrix) -> str:
     """Say the largest gain where the numbers without adaptation are not in the matrix."""
     if not matrix.gains:
         return "No result on another dataset stands yet."
-    top = max(matrix.gains, key=lambda g: g.mean)
+    top = max(matrix.gains, key=lambda g: matrix.measure.won(g.mean))
     source, target = "+".join(_label(matrix, s) for s in top.sources), _label(matrix, top.target)
     largest = f"The largest of {len(matrix.gains)} gains" if len(matrix.gains) > 1 else "The gain"
-    change = f"{top.mean:+.1f} points of {matrix.metric.replace('-', ' ')} [{top.low:+.1f}, {top.high:+.1f}]"
+    change = f"{top.mean:+.1f} points of {matrix.measure.title} [{top.low:+.1f}, {top.high:+.1f}]"
     return f"{largest} over plain training is that of {who(top)}, from {source} to {target}: {change}."
 
 
@@ -92,7 +98,7 @@ def who(gain: Gain) -> str:
 
 
 def _measure(matrix: Matrix) -> str:
-    name = matrix.metric.replace("-", " ")
+    name = matrix.measure.title
     return f"{'an' if name[0] in 'aeio' else 'a'} {name}"
 
 

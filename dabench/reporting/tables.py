@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from dabench.by_group import GroupCell
+from dabench.cells import Cell, Gain
 from dabench.checkpoints import Chosen
-from dabench.matrix import Cell, Gain, Matrix
+from dabench.matrix import Matrix
 from dabench.published import Published
 from dabench.reporting.beside import PUBLISHED, plain, shown_in
 from dabench.selection import ORACLE
+from dabench.summary import Summary
 
 EMPTY = "-"
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
@@ -59,14 +61,21 @@ def gains_table(matrix: Matrix) -> Table:
             g.adapter,
             g.name,
             f"{g.mean:+.1f} [{g.low:+.1f}, {g.high:+.1f}]",
+            f"{g.improved} of {g.seeds}",
             whole_percent(g.gap_closed),
+            points(g.on_source),
             g.labels,
-            str(g.seeds),
         )
         for g in matrix.gains
     )
-    points = f"gain in {matrix.metric} over none, points [95 %]"
-    return Table("Adaptation gains", ("adapter", "model-train-test", points, "gap closed", "target labels", "seeds"), rows)
+    columns = ("adapter", "model-train-test", "gain [95 %]", "seeds improved", "gap closed", "on source", "target labels")
+    direction = "; below 0 is better" if matrix.measure.lower_is_better else ""
+    return Table(f"Adaptation gains: {matrix.measure.title} over none, in points{direction}", columns, rows)
+
+
+def points(value: float | None) -> str:
+    """Return "+6.2", or the empty mark for None."""
+    return EMPTY if value is None else f"{value:+.1f}"
 
 
 def whole_percent(value: float | None) -> str:
@@ -90,19 +99,9 @@ def _with_interval(cell: Cell | Published | None) -> str:
 def caption(matrix: Matrix) -> str:
     """Return the conditions that every number of the matrix has."""
     sweep = matrix.sweep["sweep"]
-    groups = [f["label"] for n, f in matrix.datasets.items() if f.get("grouped")]
-    seeds = len(matrix.sweep["seeds"])
-    units = (
-        "images"
-        if not groups
-        else "groups"
-        if len(groups) == len(matrix.datasets)
-        else f"groups of {', '.join(groups)}, else images"
-    )
-    units = f"seeds and {units}" if seeds > 1 else units
+    lower = " (lower is better)" if matrix.measure.lower_is_better else ""
     return (
-        f"{matrix.metric.replace('-', ' ').capitalize()} in % on the test split, mean of {seeds} "
-        f"seed{'s' if seeds != 1 else ''}, with 95 % bootstrap intervals over {units}. "
+        f"{sentence(matrix.measure.title)}{lower} in % on the test split, {_intervals(matrix)} "
         f"Backbone {matrix.sweep['backbone']['name']}; {chosen_by(matrix.selection)}; "
         f"{_shots(sweep['shots'])} for few-shot adapters; digest {matrix.digest[:12]}."
         + (f" Classes: {kept}." if (kept := classes_text(matrix)) else "")
@@ -132,7 +131,7 @@ def chosen_by(rule: str) -> str:
 
 def conditions(matrix: Matrix) -> str:
     """Return in short what every number of a table depends on, so that a table that is copied alone still says it."""
-    return f"{matrix.metric.replace('-', ' ').capitalize()} in %, {chosen_by(matrix.selection)}, {extent(matrix)}"
+    return f"{sentence(matrix.measure.title)} in %, {chosen_by(matrix.selection)}, {extent(matrix)}"
 
 
 def extent(matrix: Matrix) -> str:
@@ -140,6 +139,23 @@ def extent(matrix: Matrix) -> str:
     seeds = len(matrix.sweep["seeds"])
     shots = _shots(matrix.sweep["sweep"]["shots"])
     return f"{seeds} seed{'s' if seeds != 1 else ''}, {shots} for few-shot adapters, digest {matrix.digest[:12]}"
+
+
+def _intervals(matrix: Matrix) -> str:
+    """Say what the means and intervals are over, and what they cannot say."""
+    groups = [f["label"] for f in matrix.datasets.values() if f.get("grouped")]
+    everywhere = len(groups) == len(matrix.datasets)
+    units = "groups" if everywhere else f"groups of {', '.join(groups)}, else images" if groups else "images"
+    seeds = len(matrix.sweep["seeds"])
+    if seeds == 1:
+        return f"one seed, with 95 % bootstrap intervals over {units} alone: they do not say how another training would end."
+    few = ", widened for few of them as Student's t is"
+    return f"mean of {seeds} seeds, with 95 % bootstrap intervals over seeds and {units}{few}."
+
+
+def sentence(title: str) -> str:
+    """Return a title as a sentence begins."""
+    return title[:1].upper() + title[1:]
 
 
 def dropped_text(dropped: Mapping[str, Any]) -> str:
@@ -154,11 +170,12 @@ def _shots(shots: int | str) -> str:
 
 
 def unfinished(matrix: Matrix) -> list[str]:
-    """Return lines that say what is missing and what failed; none if the sweep is complete."""
+    """Return lines that say what is missing, what failed and where the metric has no value; none if the matrix is complete."""
+    lines = [f"{matrix.datasets[test]['label']} test: no {matrix.measure.title}, its cells are empty." for test in matrix.without]
     if not matrix.missing:
-        return []
+        return lines
     total = len(matrix.sweep["runs"])
-    lines = [f"Unfinished: {len(matrix.missing)} of {total} runs are missing; the numbers are of those that stand."]
+    lines += [f"Unfinished: {len(matrix.missing)} of {total} runs are missing; the numbers are of those that stand."]
     for name, reason in matrix.failed.items():
         lines.append(f"  failed {name}: {reason.splitlines()[0].removeprefix(f'{name}: ')}")
     others = [m for m in matrix.missing if m.replace("/", "-") not in matrix.failed]
@@ -178,9 +195,9 @@ def foremost(cells: Sequence[Cell], most: int) -> list[Cell]:
 
 
 def cell_rows(
-    cells: Sequence[Cell] | Sequence[Gain] | Sequence[GroupCell] | Sequence[Chosen],
+    cells: Sequence[Cell] | Sequence[Gain] | Sequence[Summary] | Sequence[GroupCell] | Sequence[Chosen],
 ) -> tuple[list[str], list[list[str]]]:
-    """Return the long form of cells, gains or results by group: column names, and one row each."""
+    """Return the long form of cells, gains, means over pairs or results by group: column names, and one row each."""
     rows: list[Mapping[str, Any]] = [vars(c) for c in cells]
     columns = list(rows[0]) if rows else []
     return columns, [[_text(row[c]) for c in columns] for row in rows]

@@ -19,26 +19,34 @@ from dabench.plan import Run
 from dabench.reporting.beside import beside_notes
 from dabench.reporting.groups import group_notes, group_tables
 from dabench.reporting.rules import NOTES, rules_tables
+from dabench.reporting.summary import summary_notes, summary_table
 from dabench.reporting.tables import Table, caption, gains_table, matrix_tables, unfinished
 
 
 def print_matrix(matrix: Matrix, console: Console, *, rules: bool = False) -> None:
-    """Print the cross matrix of each adapter, the gains, what is missing, and with `rules` what each rule would have chosen."""
+    """Print the cross matrix of each adapter, the gains, their means over pairs, results by group, and what is missing.
+
+    Args:
+        rules: print what each selection rule would have chosen, too.
+    """
     sweep = matrix.sweep["sweep"]
     console.print(f"\n[bold]{escape(sweep['title'] or sweep['name'])}[/bold]")
     console.print(escape(caption(matrix)))
-    for table in [*matrix_tables(matrix), gains_table(matrix), *group_tables(matrix)]:
-        if table.rows:
+    parts: tuple[tuple[list[Table], list[str]], ...] = (
+        (matrix_tables(matrix), beside_notes(matrix)),
+        ([gains_table(matrix), summary_table(matrix)], summary_notes(matrix)),
+        (group_tables(matrix), group_notes(matrix)),
+    )
+    for tables, notes in parts:
+        for table in (t for t in tables if t.rows):
             console.print()
             print_table(table, console)
-    for line in beside_notes(matrix):
-        console.print(escape(line))
-    for line in group_notes(matrix):
-        console.print(escape(line))
+        for line in notes:
+            console.print(escape(line), style="dim")
     for rule_table, note in zip(rules_tables(matrix) if rules else [], NOTES, strict=False):
         console.print()
         print_table(rule_table, console)
-        console.print(escape(note))
+        console.print(escape(note), style="dim")
     for line in unfinished(matrix):
         console.print(f"[yellow]{escape(line)}[/yellow]")
 

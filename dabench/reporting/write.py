@@ -18,6 +18,7 @@ _ALWAYS = {
     "gains.md": formats.gains_md,
     "gains.csv": formats.gains_csv,
     "gains.tex": formats.gains_tex,
+    "summary.csv": formats.summary_csv,
     "confusion.csv": formats.confusion_csv,
 }
 _GROUPS = {"groups.md": formats.groups_md, "groups.csv": formats.groups_csv, "groups.tex": formats.groups_tex}

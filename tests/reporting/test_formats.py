@@ -31,13 +31,14 @@ FILES = {
     "gains.md": formats.gains_md,
     "gains.csv": formats.gains_csv,
     "gains.tex": formats.gains_tex,
+    "summary.csv": formats.summary_csv,
+    "confusion.csv": formats.confusion_csv,
     "groups.md": formats.groups_md,
     "groups.csv": formats.groups_csv,
     "groups.tex": formats.groups_tex,
     "rules.md": formats.rules_md,
     "rules.csv": formats.rules_csv,
     "rules.tex": formats.rules_tex,
-    "confusion.csv": formats.confusion_csv,
 }
 HOSTILE = {
     "pipe": "a|b",
@@ -93,6 +94,7 @@ def hostile(name: str, folder: Path) -> Matrix:
         {"print": Made(text, attributes=attributes), "hand": Made("H")},
         {"none": NONE, "adabn": Method(text, "unlabelled")},
         title=text,
+        classes=(text, "y", "z"),
         backbone_label=text,
         seeds=1,
         leave_out=lambda run: run.target == "print",
@@ -114,8 +116,8 @@ def test_markdown_shows_a_hostile_name_as_it_is_in_tables_of_the_right_size(tmp_
     matrix = hostile(name, tmp_path)
     tokens = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(formats.to_md(matrix))
     assert not [t for t in tokens if t.type == "html_block"]
-    assert [t.tag for t in tokens if t.type == "heading_open"] == ["h1", *["h2"] * 6]
-    assert [t.type for t in tokens].count("table_open") == 6
+    assert [t.tag for t in tokens if t.type == "heading_open"] == ["h1", *["h2"] * 7]
+    assert [t.type for t in tokens].count("table_open") == 7
     inline = [t for t in tokens if t.type == "inline"]
     kinds = {child.type for t in inline for child in t.children or []}
     assert kinds <= {"text", "text_special"}  # nothing of it became emphasis, code, a link or HTML
@@ -152,7 +154,7 @@ def test_csv_gives_back_every_cell(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_text_of_a_csv_begins_as_a_formula(tmp_path: Path, name: str) -> None:
     matrix = hostile(name, tmp_path)
-    texts = [formats.matrix_csv(matrix), formats.groups_csv(matrix)]
+    texts = [form(matrix) for file, form in FILES.items() if file.endswith(".csv")]
     fields = [field for text in texts for row in csv.reader(io.StringIO(text, newline="")) for field in row]
     assert not [f for f in fields if f.lstrip()[:1] in tuple("=+@-") and not re.fullmatch(r"-?[0-9.]+", f)]
 
@@ -193,7 +195,7 @@ def test_latex_is_balanced_and_escaped(tmp_path: Path, name: str) -> None:
     }  # fmt: skip
     assert re.findall(r"[#%_^~]", plain) == []
     assert plain.replace(r"$\rightarrow$", "").count("$") == 0
-    assert tex.count(r"\begin{table}") == tex.count(r"\end{table}") == 6
+    assert tex.count(r"\begin{table}") == tex.count(r"\end{table}") == 7
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -256,7 +258,9 @@ def test_a_store_without_attributes_has_nothing_by_group(tmp_path: Path, form: s
     assert "fewer than" not in text
 
 
-@pytest.mark.parametrize("form", [formats.matrix_csv, formats.gains_csv, formats.groups_csv, formats.confusion_csv])
+@pytest.mark.parametrize(
+    "form", [formats.matrix_csv, formats.gains_csv, formats.summary_csv, formats.groups_csv, formats.confusion_csv]
+)
 def test_every_row_of_a_csv_says_what_it_depends_on(matrix: Matrix, form: Callable[[Matrix], str]) -> None:
     for row in csv.DictReader(io.StringIO(form(matrix))):
         assert (row["metric"], row["selection"], row["digest"]) == ("accuracy", "last", matrix.digest[:12])
@@ -272,7 +276,7 @@ def test_every_table_in_markdown_says_what_it_depends_on(matrix: Matrix) -> None
     assert of_rules == [shared] * 2  # whatever the metric, and by every rule
     assert [lines[i + 2] for i in heads if " rule" not in lines[i]] == [
         f"Accuracy in %, checkpoint chosen by 'last', {shared}"
-    ] * 5
+    ] * 6
 
 
 def test_confusion_counts_are_of_all_images_and_seeds(matrix: Matrix) -> None:
@@ -281,9 +285,9 @@ def test_confusion_counts_are_of_all_images_and_seeds(matrix: Matrix) -> None:
     assert sum(int(row[f"as {c}"]) for row in rows for c in "xyz") == sum(c.n * c.seeds for c in matrix.cells)
 
 
-def test_results_by_group_follow_the_gains_in_markdown_and_latex_and_are_not_in_csv(matrix: Matrix) -> None:
+def test_means_and_results_by_group_follow_the_gains_in_markdown_and_latex_and_are_not_in_csv(matrix: Matrix) -> None:
     md, tex = formats.one_text(matrix, "md"), formats.one_text(matrix, "tex")
-    assert md.index("Adaptation gains") < md.index("Accuracy by age, P test")
-    assert tex.index("Adaptation gains") < tex.index("Accuracy by age, P test")
+    for text in (md, tex):
+        assert text.index("Adaptation gains") < text.index("Means over 2 pairs") < text.index("Accuracy by age, P test")
     assert md.index("no results by subject (names images).") < md.index("What each rule would have chosen")
     assert formats.one_text(matrix, "csv") == formats.matrix_csv(matrix)

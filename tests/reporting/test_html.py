@@ -134,7 +134,7 @@ def test_every_figure_says_what_it_shows_and_its_numbers(html: Page) -> None:
     ]
     texts = {e.attrs["id"]: e.content for e in html.elements if e.tag in ("title", "desc") and "id" in e.attrs}
     assert texts["forest-title"] == "Gain of each adapter on each target, in points of accuracy"
-    assert "fine-tune, P -> H: +40.0 [+10.0, +70.0]" in texts["forest-text"]
+    assert "adabn, P -> H: +20.0 [+1.9, +38.4]" in texts["forest-text"]
     assert "trained on P: 1.00 to 0.05 in 20 steps" in texts["losses-text"]
     assert "adabn, P -> H, on H: 0.0 to 70.0" in texts["accuracies-text"]
 
@@ -251,7 +251,7 @@ def test_numbers_chosen_by_test_labels_say_so_in_every_caption(tmp_path: Path) -
     html = Page(to_html(matrix))
     assert "oracle (target labels)" in html.one("dl").content
     captions = [e.content for e in html.all("caption") if "Accuracy in %" in e.content]
-    assert len(captions) == 3 + 1 + 12
+    assert len(captions) == 3 + 2 + 12
     assert all("ON TARGET TEST LABELS" in c for c in captions)
 
 
@@ -303,7 +303,13 @@ def test_a_store_without_its_sweep_file_makes_a_page(tmp_path: Path) -> None:
     assert "does not hold the sweep file" in page_of(store).one("main").content
 
 
-@pytest.mark.parametrize("metric", ["balanced-accuracy", "recall:x"])
+def test_means_over_pairs_follow_the_gains_with_what_is_to_know_of_them(html: Page) -> None:
+    text = html.one("section", id="gains").content
+    assert text.index("Adaptation gains") < text.index("Means over 2 pairs of datasets") < text.index("Worse than in-domain:")
+    assert "Too few pairs for a test of 2 adapters" in text
+
+
+@pytest.mark.parametrize("metric", ["balanced-accuracy", "recall:x", "ece"])
 def test_every_metric_makes_a_page_that_names_it(tmp_path: Path, metric: str) -> None:
     html = page_of(two_sets(seeds=1).write(tmp_path / "s"), metric)
     assert metric in html.one("dl").content

@@ -135,7 +135,7 @@ def test_the_matrix_is_printed_with_gains_and_conditions(tmp_path: Path) -> None
     assert "Made up, to be checked by hand" in lines
     assert "trained on P test H test" in lines
     assert any(line.startswith("P -> H 80.0 [") for line in lines)
-    assert any(line.startswith("fine-tune NET-P-H +40.0 [") and line.endswith("100 % 5 per class 2") for line in lines)
+    assert any(line.startswith("fine-tune NET-P-H +40.0 [") and line.endswith("2 of 2 100 % -40.0 5 per class") for line in lines)
     assert not any(line.startswith("Unfinished") for line in lines)
 
 
@@ -144,7 +144,14 @@ def test_results_by_group_are_printed_after_the_gains_with_their_rule(tmp_path: 
     console = pipe(200)
     print_matrix(read_matrix(two_sets(datasets=sets).write(tmp_path / "s")), console)
     text = text_of(console)
-    assert text.index("Adaptation gains") < text.index("Accuracy by age, P test") < text.index("* fewer than 30 images")
+    order = [
+        "Adaptation gains",
+        "Means over 2 pairs",
+        "Worse than in-domain:",
+        "Accuracy by age, P test",
+        "* fewer than 30 images",
+    ]
+    assert sorted(order, key=text.index) == order
 
 
 def test_without_attributes_nothing_is_printed_by_group(tmp_path: Path) -> None:
@@ -177,4 +184,4 @@ def test_no_number_is_cut_in_a_narrow_terminal(tmp_path: Path) -> None:
     console = pipe(60)
     print_matrix(matrix, console)
     assert "…" not in text_of(console)
-    assert text_of(console).count("100.0]") + text_of(console).count("90.0]") > 0
+    assert text_of(console).count("70.0") > 0

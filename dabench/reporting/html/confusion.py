@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dabench.matrix import Cell, Matrix, key_of
-from dabench.metrics import recalls
+from dabench.cells import Cell
+from dabench.matrix import Matrix, key_of
 from dabench.reporting.html.colours import shade
 from dabench.reporting.tables import foremost, trained
 
@@ -51,9 +51,9 @@ def _confusion(matrix: Matrix, cell: Cell, number: int) -> Confusion:
             name,
             tuple((int(n), shade(s)) for n, s in zip(row, share, strict=True)),
             int(total),
-            "" if np.isnan(r) else f"{100 * r:.1f}",
+            f"{share[true]:.1f}" if total else "",
         )
-        for name, row, share, total, r in zip(matrix.classes, counts, shares, images, recalls(counts), strict=True)
+        for true, (name, row, share, total) in enumerate(zip(matrix.classes, counts, shares, images, strict=True))
     )
     name = f"{trained(matrix, cell.sources, cell.target)}, tested on {matrix.datasets[cell.test]['label']}"
     result = f"{cell.mean:.1f} [{cell.low:.1f}, {cell.high:.1f}]"

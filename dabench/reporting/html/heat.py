@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from dabench.matrix import Cell, Matrix, key_of
+from dabench.cells import Cell
+from dabench.matrix import Matrix, key_of
 from dabench.people import HUMAN
 from dabench.reporting.beside import PUBLISHED, shown_in
 from dabench.reporting.html.colours import shade

@@ -28,6 +28,7 @@ from dabench.reporting.html.heat import Map, maps_of
 from dabench.reporting.html.text import breaks, clean, numeric, typeset
 from dabench.reporting.pictures import most as most_pictures
 from dabench.reporting.rules import NOTES, rule_name, rules_tables
+from dabench.reporting.summary import summary_notes, summary_table
 from dabench.reporting.tables import Table, caption, conditions, extent, foremost, gains_table, matrix_tables, unfinished
 
 MOST_FIELDS = 12_000
@@ -64,6 +65,8 @@ def _results(matrix: Matrix) -> dict[str, Any]:
         "beside": beside_notes(matrix),
         "borrowed": any(m.borrows for a in adapters for m in a.maps),
         "gains": gains_table(matrix),
+        "summary": summary_table(matrix),
+        "summary_notes": summary_notes(matrix),
         "forest": {"figure": plots.forest(matrix), "named": plots.MOST_NAMED, "most": plots.MOST_ROWS},
         "rules": list(zip(rules_tables(matrix), NOTES, strict=False)),
         "groups": _fitting(group_tables(matrix), "groups.csv"),

@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from dabench.cells import Gain
 from dabench.curves import Curve
-from dabench.matrix import Gain, Matrix
+from dabench.matrix import Matrix
 from dabench.plan import SUPERVISED
 from dabench.reporting.html.colours import DASHES, LINES
 from dabench.reporting.html.svg import ACCENT, GROUND, INK, LINE_COLOURS, MUTED, draw
@@ -53,9 +54,9 @@ def forest(matrix: Matrix) -> Markup | None:
         axes.set(xlim=(low - margin, high + margin), ylim=(rows[-1][0] + 0.8, rows[0][0] - 0.8))
         axes.grid(axis="x")
         axes.spines["left"].set_visible(False)
-        axes.set_xlabel(f"points of {plain(matrix.metric)} over none, 95 % interval", parse_math=False)
+        axes.set_xlabel(f"points of {plain(matrix.measure.title)} over none, 95 % interval", parse_math=False)
 
-    title = f"Gain of each adapter on each target, in points of {matrix.metric}"
+    title = f"Gain of each adapter on each target, in points of {matrix.measure.title}"
     spoken = [f"{g.adapter}, {trained(matrix, g.sources, g.target)}: {g.mean:+.1f} [{g.low:+.1f}, {g.high:+.1f}]" for g in gains]
     return draw("forest", title, _spoken(spoken), 560, 84 + pitch * rows[-1][0], fill)
 
@@ -73,7 +74,7 @@ def _rows(matrix: Matrix, gains: Sequence[Gain], named: bool) -> list[tuple[floa
             own_rows: list[Gain | None] = [None, *own]
             names = [plain(adapter), *(plain(trained(matrix, g.sources, g.target).replace("->", "→")) for g in own)]
         else:
-            own_rows = [*sorted(own, key=lambda g: -g.mean), None]
+            own_rows = [*sorted(own, key=lambda g: -matrix.measure.won(g.mean)), None]
             names = [plain(adapter), *("" for _ in own)]
         rows += [(place + i, gain, name) for i, (gain, name) in enumerate(zip(own_rows, names, strict=True))]
         place += len(own_rows)

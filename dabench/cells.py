@@ -1,0 +1,123 @@
+"""The numbers of the matrix, one by one: cells and gains with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dabench.metrics import Metric
+from dabench.predictions import Tested
+from dabench.statistics import Kinds, interval, percent, point, resampled
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of the matrix, in %: an adapter's network trained on `sources` (for `target`), tested on `test`.
+
+    Attributes:
+        labels: how many target labels the method saw: "0", "5 per class", "all"; "human" of people's answers.
+        mean: over seeds; low and high bound its 95 % interval, which is over test images alone where there is one seed.
+        seeds: how many; of people's answers the number of people. n: test images.
+    """
+
+    name: str
+    adapter: str
+    backbone: str
+    sources: list[str]
+    target: str | None
+    test: str
+    labels: str
+    selection: str
+    metric: str
+    mean: float
+    low: float
+    high: float
+    seeds: int
+    n: int
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What an adapter changes on its target over `none`: same sources, seeds and test images; in percentage points.
+
+    Attributes:
+        mean: adapted minus `none`; where a lower metric is better, a gain is below 0.
+        gap_closed: the gain as % of what is lost out of domain (in-domain number of the target minus `none`); None where
+            nothing is lost, or the in-domain cell is missing.
+        improved: with how many of the seeds the adapted network is better.
+        on_source: what adapting cost: the change on the sources over `none`, mean over them; None where it is not known.
+    """
+
+    name: str
+    adapter: str
+    sources: list[str]
+    target: str
+    labels: str
+    mean: float
+    low: float
+    high: float
+    gap_closed: float | None
+    improved: int
+    seeds: int
+    on_source: float | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A cell's predictions as a metric sees them, (S, N)."""
+
+    tested: Tested
+    kinds: Kinds
+
+    def of(self, seeds: Sequence[int]) -> Kinds:
+        """Return the kinds of these seeds, all of which must be there."""
+        return self.kinds[[self.tested.seeds.index(s) for s in seeds]]
+
+
+def cell_of(measured: Measured, metric: Metric, name: str) -> Cell | None:
+    """Return a number of the matrix, or None where the metric has no value."""
+    of, found = measured.tested, resampled(metric, [measured.kinds], measured.tested.groups)
+    mean = float(found.each.mean())
+    if np.isnan(mean):
+        return None
+    low, high = interval(found.values[0])
+    return Cell(
+        name, of.adapter, of.backbone, of.sources, of.target, of.test, of.labels, of.selection, metric.name,
+        percent(mean), percent(low), percent(high), len(of.seeds), measured.kinds.shape[1],
+    )  # fmt: skip
+
+
+def gain_of(adapted: Measured, none: Measured, at_home: Measured | None, metric: Metric, name: str) -> Gain | None:
+    """Return what `adapted` gains over `none`, of the seeds that both have; None where there are none, or no value.
+
+    Args:
+        at_home: the in-domain networks of the same test set.
+    """
+    of, seeds = adapted.tested, _common(adapted, none)
+    if not seeds:
+        return None
+    (after, before), values = resampled(metric, [adapted.of(seeds), none.of(seeds)], of.groups)
+    changes = after - before
+    if np.isnan(changes).any():
+        return None
+    low, high = interval(values[0] - values[1], least=-1.0)
+    mean = float(changes.mean())
+    inside = at_home is not None and set(seeds) <= set(at_home.tested.seeds)
+    lost = point(metric, at_home.of(seeds)) - float(before.mean()) if at_home and inside else 0.0
+    return Gain(
+        name, of.adapter, of.sources, of.test, of.labels, percent(mean), percent(low), percent(high),
+        percent(mean / lost) if metric.better(lost) else None, sum(metric.better(c) for c in changes.tolist()), len(seeds),
+    )  # fmt: skip
+
+
+def change_of(adapted: Measured, none: Measured, metric: Metric) -> float | None:
+    """Return the mean change over the seeds that both have, in points; None where there are none, or no value."""
+    seeds = _common(adapted, none)
+    change = point(metric, adapted.of(seeds)) - point(metric, none.of(seeds)) if seeds else np.nan
+    return None if np.isnan(change) else percent(change)
+
+
+def _common(a: Measured, b: Measured) -> list[int]:
+    return [s for s in a.tested.seeds if s in b.tested.seeds]

@@ -1,0 +1,128 @@
+"""What an adapter does over all pairs of datasets of a sweep: means, and a test whether its gains are more than chance."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dabench.cells import Cell, Gain
+from dabench.metrics import Metric
+
+LEVEL = 0.05
+"""Pairs are enough for a test if it can give a corrected p at or below this."""
+_ENUMERATED = 16
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Means over all pairs (sources, target) of a sweep, in % and in points; None where a number does not exist.
+
+    Attributes:
+        in_domain: of networks that were trained on the target itself.
+        out_of_domain: on the target, of this adapter's networks; drop: how much worse that is than `in_domain`.
+        gain: over `none`; gap_closed: the mean gain as % of the mean drop of `none`, None where nothing is lost.
+        on_source: the change on the sources over `none`: what adapting cost at home.
+        improved: on how many of the pairs the gain is one for the better.
+        p: of the mean gain, by flipping the signs of the gains of the pairs (`sign_flip`); p_holm: after Holm's correction over
+            the adapters; None where there are fewer pairs than `needed`, with which not even gains on all could pass the level.
+    """
+
+    adapter: str
+    labels: str
+    pairs: int
+    seeds: int
+    in_domain: float | None
+    out_of_domain: float
+    drop: float | None
+    gain: float | None
+    gap_closed: float | None
+    on_source: float | None
+    improved: int | None
+    p: float | None
+    p_holm: float | None
+    needed: int | None
+
+
+def summaries(
+    sweep: Mapping[str, Any], cells: Sequence[Cell], gains: Sequence[Gain], metric: Metric
+) -> tuple[list[Summary], dict[str, str]]:
+    """Return the means of each adapter of which every pair and seed is there, and of each other one why it has none."""
+    tasks = [(tuple(s), t) for s, t in sweep["tasks"]]
+    adapters = {name: sweep["adapters"][name] for name in sweep["sweep"]["adapters"]}
+    plain = {name: not facts["adapts"] and not facts["own_pretraining"] for name, facts in adapters.items()}
+    whole = [c for c in cells if c.seeds == len(sweep["seeds"])]
+    at_home = {c.test: c.mean for c in whole if plain[c.adapter] and c.sources == [c.test]}
+    found, incomplete = [], {}
+    for name in adapters if tasks else ():
+        on = {(tuple(c.sources), c.test): c for c in whole if c.adapter == name and c.target in (None, c.test)}
+        won = {(tuple(g.sources), g.target): g for g in gains if g.adapter == name and g.seeds == len(sweep["seeds"])}
+        lacking = [task for task in tasks if task not in on or not (plain[name] or task in won)]
+        if lacking:
+            sources, target = lacking[0]
+            incomplete[name] = (
+                f"{len(lacking)} of {len(tasks)} without all runs or without a value ({'+'.join(sources)} -> {target})"
+            )
+            continue
+        of = [] if plain[name] else [won[task] for task in tasks]
+        inside = mean_of([at_home.get(target) for _, target in tasks])
+        found.append(_summary([on[task] for task in tasks], of, inside, metric))
+    return _tested(found, {s.adapter: [g.mean for g in gains if g.adapter == s.adapter] for s in found}), incomplete
+
+
+def _summary(on_target: Sequence[Cell], gains: Sequence[Gain], in_domain: float | None, metric: Metric) -> Summary:
+    some = on_target[0]
+    out = mean_of([c.mean for c in on_target]) or 0.0
+    gain = mean_of([g.mean for g in gains])
+    lost = 0.0 if in_domain is None or gain is None else in_domain - (out - gain)
+    return Summary(
+        some.adapter, some.labels, len(on_target), some.seeds, in_domain, out,
+        None if in_domain is None else round(metric.won(in_domain - out), 4), gain,
+        round(100 * gain / lost, 4) if gain is not None and metric.better(lost) else None,
+        mean_of([g.on_source for g in gains]), sum(metric.better(g.mean) for g in gains) if gains else None, None, None, None,
+    )  # fmt: skip
+
+
+def _tested(rows: Sequence[Summary], gains: Mapping[str, Sequence[float]]) -> list[Summary]:
+    """Return the rows with the test of those adapters that gain, corrected over them."""
+    many = sum(row.gain is not None for row in rows)
+    needed = next(n for n in itertools.count(1) if 2 * many / 2**n <= LEVEL) if many else None
+    tried = [row.adapter for row in rows if needed and row.gain is not None and row.pairs >= needed]
+    p = {name: sign_flip(gains[name]) for name in tried}
+    corrected = dict(zip(tried, holm([p[name] for name in tried]), strict=True))
+    return [
+        replace(row, p=p.get(row.adapter), p_holm=corrected.get(row.adapter), needed=None if row.gain is None else needed)
+        for row in rows
+    ]
+
+
+def sign_flip(changes: Sequence[float]) -> float:
+    """Return the two-sided p of a mean as far from 0 as that of `changes`, were each as likely to be the same below 0.
+
+    All 2^n ways to choose the signs are looked at up to n = 16, beyond it 2^16 drawn ones, always the same (Fisher's test of
+    paired differences, The Design of Experiments, 1935, section 21). It can be no less than 2 / 2^n.
+    """
+    values, n = np.asarray(changes, np.float64), len(changes)
+    if n <= _ENUMERATED:
+        flips = np.arange(2**n)[:, None] >> np.arange(n) & 1
+    else:
+        flips = np.random.default_rng(n).integers(0, 2, size=(2**_ENUMERATED, n))
+        flips[0] = 0  # what was seen is one of the ways
+    sums = np.abs((1 - 2 * flips) @ values)
+    return float((sums >= sums[0] * (1 - 1e-9)).mean())
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Return p-values corrected for their number (Holm, A Simple Sequentially Rejective Multiple Test Procedure, 1979)."""
+    order = sorted(range(len(p)), key=lambda i: p[i])
+    scaled = [min(1.0, p[i] * (len(p) - rank)) for rank, i in enumerate(order)]
+    return [value for _, value in sorted(zip(order, itertools.accumulate(scaled, max), strict=True))]
+
+
+def mean_of(values: Sequence[float | None]) -> float | None:
+    """Return the mean, None if there is a gap among the values or there are none."""
+    known = [v for v in values if v is not None]
+    return round(sum(known) / len(known), 4) + 0.0 if known and len(known) == len(values) else None

@@ -1,0 +1,213 @@
+"""Means over pairs of datasets and the test of gains: by hand, against scipy, and absent where something is missing."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fabricated import ADABN, FINE_TUNE, NONE, WRONG, Fabrication, Made, Method, from_table, two_sets
+from scipy.stats import permutation_test
+
+from dabench.matrix import Matrix, read_matrix
+from dabench.plan import SUPERVISED, Run
+from dabench.reporting.summary import summary_notes, summary_table
+from dabench.summary import Summary, holm, sign_flip
+
+
+def summary_of(matrix: Matrix, adapter: str) -> Summary:
+    (found,) = [s for s in matrix.summary if s.adapter == adapter]
+    return found
+
+
+@pytest.fixture
+def matrix(tmp_path: Path) -> Matrix:
+    return read_matrix(two_sets().write(tmp_path / "s"))
+
+
+# Of two_sets: both sets have 90 % in-domain; none has 50 and 60 on the other set, adabn 70 and 60, fine-tune 90 and 50.
+
+
+def test_the_drop_is_the_in_domain_mean_of_the_targets_minus_the_mean_on_them(matrix: Matrix) -> None:
+    means = {s.adapter: (s.in_domain, s.out_of_domain, s.drop) for s in matrix.summary}
+    assert means == {"none": (90, 55, 35), "adabn": (90, 65, 25), "fine-tune": (90, 70, 20)}
+
+
+def test_the_mean_gain_is_that_of_the_pairs_and_none_has_none(matrix: Matrix) -> None:
+    assert {s.adapter: s.gain for s in matrix.summary} == {"none": None, "adabn": 10, "fine-tune": 15}
+
+
+def test_the_gap_closed_is_the_mean_gain_as_part_of_the_mean_drop_of_none(matrix: Matrix) -> None:
+    closed = {s.adapter: s.gap_closed for s in matrix.summary}
+    assert closed == pytest.approx({"none": None, "adabn": 100 * 10 / 35, "fine-tune": 100 * 15 / 35}, abs=1e-4)
+
+
+def test_what_adapting_cost_is_the_mean_change_on_the_sources(matrix: Matrix) -> None:
+    # adabn: print from 90 to 80, hand 90 as before. fine-tune: print from 90 to 50, hand 90 as before.
+    assert {s.adapter: s.on_source for s in matrix.summary} == {"none": None, "adabn": -5, "fine-tune": -20}
+
+
+def test_pairs_improved_are_those_whose_mean_gain_is_one(matrix: Matrix) -> None:
+    assert {s.adapter: (s.improved, s.pairs) for s in matrix.summary} == {"none": (None, 2), "adabn": (1, 2), "fine-tune": (1, 2)}
+
+
+def test_of_a_metric_of_which_less_is_better_a_gain_is_below_0(tmp_path: Path) -> None:
+    # All confidences are 0.576: the error is how far the accuracy is off that. Here it goes from 70 and 50 % to 50 and 50 %.
+    matrix = read_matrix(two_sets().write(tmp_path / "s"), "ece")
+    (gain,) = [g for g in matrix.gains if (g.adapter, g.target) == ("fine-tune", "print")]
+    assert (gain.mean, gain.improved) == (pytest.approx((7.6 - 12.4) / 2, abs=0.1), 1)
+    found = summary_of(matrix, "fine-tune")
+    assert found.gain is not None
+    assert (found.gain > 0, found.improved) == (True, 1)  # to hand it is worse: from 40 and 60 % to 90 and 90 %
+    assert found.gap_closed is None  # in-domain the error is larger: nothing is lost
+
+
+def test_several_sources_are_averaged_over_for_what_adapting_cost(tmp_path: Path) -> None:
+    def wrong(run: Run, test: str) -> int:
+        return {"a": 2, "b": 5, "c": 3}[test] if run.method == "adabn" else 1
+
+    sets = {name: Made(name.upper()) for name in "abc"}
+    fabrication = Fabrication(wrong, sets, {"none": NONE, "adabn": ADABN}, pairs=("a + b -> c",))
+    matrix = read_matrix(fabrication.write(tmp_path / "s"))
+    assert matrix.gains[0].on_source == pytest.approx((-10 - 40) / 2)
+    assert summary_of(matrix, "adabn").on_source == pytest.approx(-25)
+
+
+def test_an_adapter_that_only_trains_otherwise_has_means_too(tmp_path: Path) -> None:
+    table = {k: v for k, v in WRONG.items() if k[0] == SUPERVISED}
+    table |= {("own", *k[1:]): (2, 2) for k in table}
+    adapters = {"none": NONE, "own": Method(adapts=False, own_pretraining=True)}
+    found = summary_of(read_matrix(two_sets(wrong=from_table(table), adapters=adapters).write(tmp_path / "s")), "own")
+    assert (found.out_of_domain, found.gain, found.on_source) == (80, 25, -10)
+
+
+def test_without_none_in_the_sweep_gains_have_means_and_drops_have_not(tmp_path: Path) -> None:
+    found = summary_of(read_matrix(two_sets(adapters={"adabn": ADABN}).write(tmp_path / "s")), "adabn")
+    assert (found.gain, found.on_source) == (10, -5)
+    assert (found.in_domain, found.drop, found.gap_closed) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("lacking", "without"),
+    [
+        ("adabn_print_hand_s1", {"adabn": "1 of 2 without all runs or without a value (print -> hand)"}),
+        ("fine-tune_hand_print_s0", {"fine-tune": "1 of 2 without all runs or without a value (hand -> print)"}),
+    ],
+)
+def test_an_adapter_of_which_a_run_is_missing_has_no_means_and_it_is_said(
+    tmp_path: Path, lacking: str, without: dict[str, str]
+) -> None:
+    matrix = read_matrix(two_sets(leave_out=lambda run: run.name == lacking).write(tmp_path / "s"))
+    assert matrix.incomplete == without
+    assert {s.adapter for s in matrix.summary} == {"none", "adabn", "fine-tune"} - set(without)
+    assert any(f"{name}: no means over pairs: {why}" in summary_notes(matrix)[-1] for name, why in without.items())
+
+
+def test_without_one_plain_run_there_are_no_means_at_all(tmp_path: Path) -> None:
+    matrix = read_matrix(two_sets(leave_out=lambda run: run.name == "supervised_print_s0").write(tmp_path / "s"))
+    assert matrix.summary == []
+    assert set(matrix.incomplete) == {"none", "adabn", "fine-tune"}
+    assert summary_table(matrix).rows == ()
+
+
+def test_where_the_metric_has_no_value_on_a_target_there_are_no_means(tmp_path: Path) -> None:
+    sets = {"print": Made("P"), "hand": Made("H", [1, 1, 2, 2])}
+    fabrication = two_sets(datasets=sets, wrong=lambda run, test: 1, adapters={"none": NONE, "adabn": ADABN})
+    matrix = read_matrix(fabrication.write(tmp_path / "s"), "recall:x")
+    assert matrix.summary == []
+    assert matrix.incomplete["adabn"] == "1 of 2 without all runs or without a value (print -> hand)"
+
+
+def test_a_sweep_of_one_dataset_has_no_pairs_and_says_nothing_of_them(tmp_path: Path) -> None:
+    matrix = read_matrix(Fabrication(lambda run, test: 1, {"print": Made("P")}, {"none": NONE}).write(tmp_path / "s"))
+    assert (matrix.summary, dict(matrix.incomplete), summary_notes(matrix)) == ([], {}, [])
+
+
+@pytest.mark.parametrize("n", [2, 4, 9])
+def test_the_test_of_signs_is_that_of_scipy(n: int) -> None:
+    gains = np.random.default_rng(n).normal(1, 2, n)
+    expected = permutation_test((gains,), np.mean, permutation_type="samples", n_resamples=np.inf, alternative="two-sided")
+    assert sign_flip(gains.tolist()) == pytest.approx(expected.pvalue)
+
+
+def test_the_test_of_signs_is_right_with_ties_and_zeros() -> None:
+    gains = [1.0, 1.0, 0.0, 2.0]
+    ways = [sum(s * g for s, g in zip(signs, gains, strict=True)) for signs in itertools.product((-1, 1), repeat=4)]
+    assert sign_flip(gains) == np.mean([abs(way) >= 4 for way in ways]) == 4 / 16
+    assert sign_flip([0.0, 0.0]) == 1
+
+
+@pytest.mark.parametrize("n", [3, 6, 16])
+def test_of_n_pairs_no_p_is_less_than_two_of_all_ways(n: int) -> None:
+    assert sign_flip([5.0] * n) == sign_flip([-5.0] * n) == 2 / 2**n
+
+
+def test_of_many_pairs_a_sample_of_the_ways_gives_a_close_p_and_always_the_same() -> None:
+    gains = np.random.default_rng(0).normal(0.4, 1, 18).tolist()
+    signs = 1 - 2 * (np.arange(2**18)[:, None] >> np.arange(18) & 1)
+    exact = float((np.abs(signs @ np.array(gains)) >= abs(sum(gains)) - 1e-9).mean())
+    assert sign_flip(gains) == sign_flip(gains) == pytest.approx(exact, abs=4 * np.sqrt(exact / 2**16))
+    assert 0 < sign_flip([1.0] * 60) < 1e-4
+
+
+def test_by_chance_alone_p_is_below_five_percent_as_often() -> None:
+    rng = np.random.default_rng(3)
+    assert np.mean([sign_flip(rng.normal(size=8).tolist()) <= 0.05 for _ in range(1000)]) == pytest.approx(0.05, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("p", "corrected"),
+    [
+        ([0.01, 0.04, 0.03], [0.03, 0.06, 0.06]),
+        ([0.6, 0.5], [1.0, 1.0]),
+        ([0.02], [0.02]),
+        ([], []),
+    ],
+)
+def test_holm_multiplies_the_smallest_by_all_and_the_next_by_one_less(p: list[float], corrected: list[float]) -> None:
+    assert holm(p) == pytest.approx(corrected)
+
+
+def many(tmp_path: Path, sets: int, adapters: int, better: int = 1) -> Matrix:
+    """Return a matrix of `sets` datasets in which each adapter but the last has `better` wrong images less on every pair."""
+    named = {"none": NONE, **{f"m{i}": FINE_TUNE for i in range(adapters)}}
+
+    def wrong(run: Run, test: str) -> int:
+        last = run.method == f"m{adapters - 1}"
+        return 4 - better if run.target == test and not last else 4
+
+    return read_matrix(Fabrication(wrong, {f"s{i}": Made(f"S{i}") for i in range(sets)}, named, seeds=1).write(tmp_path / "s"))
+
+
+def test_gains_on_all_of_enough_pairs_are_more_than_chance_and_no_gain_is_not(tmp_path: Path) -> None:
+    matrix = many(tmp_path, sets=3, adapters=2)  # six pairs, two adapters: 2 * 2 / 64 is above 0.05, seven are needed
+    assert {s.adapter: (s.p, s.needed) for s in matrix.summary} == {"none": (None, None), "m0": (None, 7), "m1": (None, 7)}
+    assert [row[7] for row in summary_table(matrix).rows] == ["-", "too few", "too few"]
+    matrix = many(tmp_path / "more", sets=4, adapters=2)
+    first, last = summary_of(matrix, "m0"), summary_of(matrix, "m1")
+    assert (first.p, first.p_holm, first.improved) == (2 / 2**12, 4 / 2**12, 12)
+    assert (last.p, last.p_holm, last.improved) == (1, 1, 0)
+    assert [row[7] for row in summary_table(matrix).rows] == ["-", "< 0.001", "1.000"]
+    assert not any("Too few" in note for note in summary_notes(matrix))
+
+
+def test_of_one_adapter_six_pairs_are_enough(tmp_path: Path) -> None:
+    matrix = many(tmp_path, sets=3, adapters=1, better=0)
+    assert (summary_of(matrix, "m0").needed, summary_of(matrix, "m0").p) == (6, 1)
+
+
+def test_too_few_pairs_are_said_with_the_number_that_would_do(matrix: Matrix) -> None:
+    notes = summary_notes(matrix)
+    assert "Too few pairs for a test of 2 adapters: with 2, no p can be 0.05 or less; with 7, it can." in notes
+    assert "Holm's correction for 2 adapters" in notes[0]
+
+
+def test_the_table_has_a_row_for_each_adapter(matrix: Matrix) -> None:
+    table = summary_table(matrix)
+    assert table.title == "Means over 2 pairs of datasets: accuracy"
+    assert [row[:7] for row in table.rows] == [
+        ("none", "55.0", "35.0", "-", "-", "-", "-"),
+        ("adabn", "65.0", "25.0", "+10.0", "29 %", "-5.0", "1 of 2"),
+        ("fine-tune", "70.0", "20.0", "+15.0", "43 %", "-20.0", "1 of 2"),
+    ]
