@@ -316,7 +316,7 @@ def test_a_table_in_a_pipe_is_not_cut_to_80_columns(runs: Path, capsys: pytest.C
     main(["report", str(runs)])
     (line,) = [line for line in capsys.readouterr().out.splitlines() if re.match(r"fine-tune +NET-P-H", line)]
     assert len(line) > 80
-    assert re.search(r"\+50\.0 \[.*\] +83 % +5 per class +1$", line.rstrip())
+    assert re.search(r"\+50\.0 \[.*\] +1 of 1 +83 % +-40\.0 +5 per class$", line.rstrip())
 
 
 def test_compare_lays_measured_beside_published(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
