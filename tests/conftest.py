@@ -74,8 +74,8 @@ def quick_runs(_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def running_ray() -> Iterator[None]:
     """Ray, started once as the engine starts it: each start takes seconds."""
-    from dabench.engines import ray as engine
+    from dabench.engines import cluster as engine
 
-    engine._start()
+    engine.start()
     yield
     engine.ray.shutdown()

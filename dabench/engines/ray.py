@@ -8,42 +8,17 @@ schedules: what is finished stands in the store.
 from __future__ import annotations
 
 import json
-import logging
-import os
 import shutil
 import tempfile
-import time
-import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-# Ray reads these when it is imported and started.
-_QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_DEDUP_LOGS": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
-    "RAY_AIR_NEW_OUTPUT": "0",
-}
-for _name, _value in _QUIET.items():
-    os.environ.setdefault(_name, _value)
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    import ray
-    from ray import tune
-    from ray.tune.search import Searcher
-
-from dabench.engines.queue import Listener, Queue, reason_of  # noqa: E402
-from dabench.places import cores  # noqa: E402
-from dabench.plan import Plan, Run  # noqa: E402
-from dabench.registry import Registry  # noqa: E402
-from dabench.store import Store  # noqa: E402
-
-_OBJECT_STORE_BYTES = 100 * 1024 * 1024  # data reaches workers through memory-mapped files, not through Ray
+from dabench.engines.cluster import Searcher, at_once, ray, resources, start, tune
+from dabench.engines.queue import Listener, Queue
+from dabench.engines.worker import Worker
+from dabench.plan import Plan, Run
+from dabench.registry import Registry
+from dabench.store import Store
 
 
 class _Hands(Searcher):  # type: ignore[misc]
@@ -84,38 +59,6 @@ class _Hands(Searcher):  # type: ignore[misc]
         """Nothing to bring back: the store is the truth."""
 
 
-class _Worker(tune.Trainable):  # type: ignore[misc]
-    """Does one run per trial; Tune uses the process again for the next."""
-
-    def setup(self, config: dict[str, Any], shipment: Any = None, folder: str = "") -> None:
-        self.registry = Registry()
-        self.registry.receive(shipment)
-        self.store = Store(Path(folder))
-        self.reset_config(config)
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self.job = json.loads(new_config["job"])
-        self._last_result = None  # Tune's record of the run before, with its job: shots of another's target
-        return True
-
-    def step(self) -> dict[str, Any]:
-        from dabench.work import execute
-
-        started, reason = time.perf_counter(), ""
-        try:
-            execute(self.job, self.store, self.registry)
-        except Exception as e:
-            reason = reason_of(e)
-        self.job = None
-        return {"seconds": time.perf_counter() - started, "reason": reason, "done": True}
-
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing to keep: the store is the truth."""
-
-    def load_checkpoint(self, checkpoint: Any) -> None:
-        """Nothing to bring back: the store is the truth."""
-
-
 def run_all(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry, listen: Listener) -> None:
     """Do `runs` on the Ray that is running in this process, or on one started here and ended afterwards.
 
@@ -124,16 +67,15 @@ def run_all(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry, l
     """
     ours = not ray.is_initialized()
     if ours:
-        _start()
+        start()
     scratch = tempfile.mkdtemp(prefix="dabench-")
     queue = Queue(runs, listen)
     try:
-        trainable = tune.with_parameters(_Worker, shipment=registry.shipment(), folder=str(store.folder.resolve()))
-        resources = _resources(plan)
-        at_once = _at_once(resources)
+        trainable = tune.with_parameters(Worker, shipment=registry.shipment(), folder=str(store.folder.resolve()))
+        each = resources(plan)
         tuner = tune.Tuner(
-            tune.with_resources(trainable, resources),
-            tune_config=tune.TuneConfig(search_alg=_Hands(plan, queue, at_once), num_samples=len(runs), reuse_actors=True),
+            tune.with_resources(trainable, each),
+            tune_config=tune.TuneConfig(search_alg=_Hands(plan, queue, at_once(each)), num_samples=len(runs), reuse_actors=True),
             run_config=tune.RunConfig(storage_path=scratch, name="sweep", verbose=0, log_to_file=False),
         )
         tuner.fit()
@@ -143,28 +85,3 @@ def run_all(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry, l
         shutil.rmtree(scratch, ignore_errors=True)
     if not queue.empty or queue.running:
         raise KeyboardInterrupt
-
-
-def _start() -> None:
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a run that fails is told to the listener, without tracebacks
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        ray.init(
-            num_cpus=cores(),
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            configure_logging=True,
-            object_store_memory=_OBJECT_STORE_BYTES,
-        )
-
-
-def _resources(plan: Plan) -> dict[str, float]:
-    on_gpu = plan.sweep.train.device in ("auto", "cuda") and ray.cluster_resources().get("GPU", 0) >= 1
-    return {"cpu": min(plan.sweep.train.threads, cores()), "gpu": 1 if on_gpu else 0}
-
-
-def _at_once(resources: dict[str, float]) -> int:
-    there = ray.cluster_resources()
-    return max(1, min(int(there.get(k.upper(), 0) // n) for k, n in resources.items() if n))

@@ -1,0 +1,64 @@
+"""The Ray that runs are done on: how it is started here, and how much of it a run takes.
+
+Ray is imported by this module alone, since it reads its settings when it is imported.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+
+# Ray reads these when it is imported and started.
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    "RAY_AIR_NEW_OUTPUT": "0",
+}
+for _name, _value in _QUIET.items():
+    os.environ.setdefault(_name, _value)
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import ray
+    from ray import tune
+    from ray.tune.search import Searcher
+
+from dabench.places import cores  # noqa: E402
+from dabench.plan import Plan  # noqa: E402
+
+__all__ = ["Searcher", "at_once", "ray", "resources", "start", "tune"]
+
+_OBJECT_STORE_BYTES = 100 * 1024 * 1024  # data reaches workers through memory-mapped files, not through Ray
+
+
+def start() -> None:
+    """Start a Ray of this machine's cores in this process."""
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a run that fails is told to the listener, without tracebacks
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ray.init(
+            num_cpus=cores(),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            configure_logging=True,
+            object_store_memory=_OBJECT_STORE_BYTES,
+        )
+
+
+def resources(plan: Plan) -> dict[str, float]:
+    """Return what one run of the plan takes of the Ray that is running: {"cpu": cores, "gpu": GPUs}."""
+    on_gpu = plan.sweep.train.device in ("auto", "cuda") and ray.cluster_resources().get("GPU", 0) >= 1
+    return {"cpu": min(plan.sweep.train.threads, cores()), "gpu": 1 if on_gpu else 0}
+
+
+def at_once(resources: dict[str, float]) -> int:
+    """Return how many runs of these resources have room side by side."""
+    there = ray.cluster_resources()
+    return max(1, min(int(there.get(k.upper(), 0) // n) for k, n in resources.items() if n))
