@@ -86,7 +86,7 @@ def baseline_tables(baseline: Baseline) -> list[Table]:
         Table(title, ("model-train-test", "adapter", "trained on", "tested on", f"{baseline['metric']} %", "kind"), tuple(rows))
     ]
     gains = [
-        (g["adapter"], g["name"], f"{g['mean']:+.1f} [{g['low']:+.1f}, {g['high']:+.1f}]",
+        (g["adapter"], g["name"], f"{g['mean']:+z.1f} [{g['low']:+z.1f}, {g['high']:+z.1f}]",
          whole_percent(g["gap_closed"]), g["labels"], str(g["seeds"]))
         for g in baseline.get("gains", [])
     ]  # fmt: skip

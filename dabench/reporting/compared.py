@@ -49,7 +49,7 @@ def difference_text(pair: Pair) -> str:
     """Return "+2.1 [-0.5, +4.6]", without an interval where there is none."""
     if pair.difference is None:
         return EMPTY
-    return f"{pair.difference:+.1f}" + ("" if pair.low is None else f" [{pair.low:+.1f}, {pair.high:+.1f}]")
+    return f"{pair.difference:+z.1f}" + ("" if pair.low is None else f" [{pair.low:+z.1f}, {pair.high:+z.1f}]")
 
 
 def _value(value: Any) -> str:

@@ -68,7 +68,7 @@ def _won(matrix: Matrix, gains: Sequence[Gain], lost: bool) -> str:
     top = best[0]
     more = "anything" if of(top.mean) <= 0 else "more than chance may"
     nobody = f"None of {len(gains)} adapters gains {more}; the best" if len(gains) > 1 else f"The one adapter gains {_not(more)}"
-    return f"{nobody}: {who(top)}, {top.mean:+.1f} points [{top.low:+.1f}, {top.high:+.1f}]."
+    return f"{nobody}: {who(top)}, {top.mean:+z.1f} points [{top.low:+z.1f}, {top.high:+z.1f}]."
 
 
 def _not(more: str) -> str:
@@ -86,7 +86,7 @@ def _adapted_alone(matrix: Matrix) -> str:
     top = max(matrix.gains, key=lambda g: matrix.measure.won(g.mean))
     source, target = "+".join(_label(matrix, s) for s in top.sources), _label(matrix, top.target)
     largest = f"The largest of {len(matrix.gains)} gains" if len(matrix.gains) > 1 else "The gain"
-    change = f"{top.mean:+.1f} points of {matrix.measure.title} [{top.low:+.1f}, {top.high:+.1f}]"
+    change = f"{top.mean:+z.1f} points of {matrix.measure.title} [{top.low:+z.1f}, {top.high:+z.1f}]"
     return f"{largest} over plain training is that of {who(top)}, from {source} to {target}: {change}."
 
 

@@ -36,8 +36,7 @@ def rules_tables(matrix: Matrix) -> list[Table]:
 
 
 def _accuracy(of: Chosen) -> str:
-    to_oracle = round(-of.below_oracle, 1) + 0.0  # no -0.0
-    return f"{of.accuracy:.1f}" if of.rule == ORACLE else f"{of.accuracy:.1f} ({to_oracle:.1f})"
+    return f"{of.accuracy:.1f}" if of.rule == ORACLE else f"{of.accuracy:.1f} ({-of.below_oracle:z.1f})"  # z: no -0.0
 
 
 def _correlation(of: Chosen) -> str:

@@ -60,7 +60,7 @@ def gains_table(matrix: Matrix) -> Table:
         (
             g.adapter,
             g.name,
-            f"{g.mean:+.1f} [{g.low:+.1f}, {g.high:+.1f}]",
+            f"{g.mean:+z.1f} [{g.low:+z.1f}, {g.high:+z.1f}]",
             f"{g.improved} of {g.seeds}",
             whole_percent(g.gap_closed),
             points(g.on_source),
@@ -75,7 +75,7 @@ def gains_table(matrix: Matrix) -> Table:
 
 def points(value: float | None) -> str:
     """Return "+6.2", or the empty mark for None."""
-    return EMPTY if value is None else f"{value:+.1f}"
+    return EMPTY if value is None else f"{value:+z.1f}"
 
 
 def whole_percent(value: float | None) -> str:

@@ -57,7 +57,9 @@ def forest(matrix: Matrix) -> Markup | None:
         axes.set_xlabel(f"points of {plain(matrix.measure.title)} over none, 95 % interval", parse_math=False)
 
     title = f"Gain of each adapter on each target, in points of {matrix.measure.title}"
-    spoken = [f"{g.adapter}, {trained(matrix, g.sources, g.target)}: {g.mean:+.1f} [{g.low:+.1f}, {g.high:+.1f}]" for g in gains]
+    spoken = [
+        f"{g.adapter}, {trained(matrix, g.sources, g.target)}: {g.mean:+z.1f} [{g.low:+z.1f}, {g.high:+z.1f}]" for g in gains
+    ]
     return draw("forest", title, _spoken(spoken), 560, 84 + pitch * rows[-1][0], fill)
 
 
