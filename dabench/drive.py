@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from dabench.engines.how import How
 from dabench.engines.queue import Event
 from dabench.errors import SpecError, nearest
 from dabench.plan import Plan, Run
@@ -79,12 +80,14 @@ def carry_out(
     registry: Registry,
     engine: Engine,
     *,
+    how: How = How(),
     redo: bool = False,
     listen: Callable[[Event], None] = lambda event: None,
 ) -> Outcome:
     """Do what is missing of a plan and keep it in `store`.
 
     Args:
+        how: how the runs are done here; changes no number.
         redo: do every run again, finished or not.
         listen: is told of each run.
 
@@ -112,7 +115,7 @@ def carry_out(
     interrupted = False
     if runs:
         try:
-            _engine(engine)(plan, runs, store, registry, count)
+            _engine(engine)(plan, runs, store, registry, count, how)
         except KeyboardInterrupt:
             interrupted = True
     return Outcome(store, len(there), counts["done"], counts["failed"] + counts["skipped"], interrupted)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from dabench.engines.how import How
 from dabench.engines.queue import Listener, Queue, reason_of
 from dabench.plan import Plan, Run
 from dabench.registry import Registry
 from dabench.store import Store
 
 
-def run_all(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry, listen: Listener) -> None:
+def run_all(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry, listen: Listener, how: How = How()) -> None:
     """Do `runs` in their order; a run that fails is told to `listen` and does not stop the others."""
     from dabench.work import execute
 

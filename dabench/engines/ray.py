@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dabench.engines.cluster import Searcher, at_once, ray, resources, start, tune
+from dabench.engines.how import How
 from dabench.engines.queue import Listener, Queue
 from dabench.engines.worker import Worker
 from dabench.plan import Plan, Run
@@ -59,7 +60,7 @@ class _Hands(Searcher):  # type: ignore[misc]
         """Nothing to bring back: the store is the truth."""
 
 
-def run_all(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry, listen: Listener) -> None:
+def run_all(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry, listen: Listener, how: How = How()) -> None:
     """Do `runs` on the Ray that is running in this process, or on one started here and ended afterwards.
 
     Raises:
