@@ -1,0 +1,78 @@
+"""The plugins that a sweep names, made with the options that it gives them."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dabench.errors import PluginError
+from dabench.protocols import Adapter, Backbone, Dataset
+from dabench.registry import Registry
+from dabench.spec.sweep import PATHS, Sweep
+from dabench.typed import KeyProblem
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def make_dataset(sweep: Sweep, name: str, registry: Registry) -> Dataset:
+    """Return the dataset of that name: a plugin with the options of [dataset.NAME], or what that table declares.
+
+    A table [dataset.NAME] for a name that no plugin has declares one: of the plugin that its key `plugin` names, which is
+    image-folder if not set. It reads the raw files of that plugin. The key `drop` of any such table is the list of the
+    pictures to leave out.
+    """
+    options = dict(sweep.dataset.get(name, {}))
+    plugin, drop = options.pop("plugin", None), options.pop("drop", "")
+    if not isinstance(drop, str):
+        raise KeyProblem(f"dataset.{name}.drop", f"dataset.{name}.drop = {drop!r}: must be the path of a list")
+    if name in sweep.dataset:
+        known = {member for e in registry.entries("dataset") for member in registry.members("dataset", e.name)}
+        if name not in known and not NAME.fullmatch(name):
+            raise KeyProblem(f"dataset.{name}", f"[dataset.{name}]: a declared name is letters, digits, '.', '_' and '-'")
+        plugin = (name if name in known else "image-folder") if plugin is None else plugin
+        if not isinstance(plugin, str):
+            raise KeyProblem(f"dataset.{name}.plugin", f"dataset.{name}.plugin = {plugin!r}: must be a text")
+        try:
+            registry.find("dataset", plugin)
+        except PluginError as e:
+            raise KeyProblem(f"dataset.{name}.plugin", f"[dataset.{name}] {e}") from e
+    try:
+        # A copy: what was registered as an instance keeps its own name.
+        dataset: Dataset = copy.copy(registry.make("dataset", plugin or name, options))
+    except KeyProblem as e:
+        key = e.path.removeprefix(plugin or name)
+        raise KeyProblem(f"dataset.{name}{key}", f"[dataset.{name}] {e}") from e
+    if dataset.name != name:
+        if dataset.label == dataset.name.upper() or dataset.label == type(dataset).label:
+            dataset.label = name.upper()
+        dataset.plugin, dataset.name = dataset.name, name
+    dataset.drop = drop or dataset.drop
+    return dataset
+
+
+def declared(datasets: Mapping[str, Mapping[str, Any]], folder: Path | None) -> dict[str, dict[str, Any]]:
+    """Return the [dataset.NAME] tables with their paths made absolute."""
+    result = {}
+    for name, options in datasets.items():
+        if not isinstance(options, Mapping):
+            raise KeyProblem(f"dataset.{name}", f"[dataset.{name}] must be a table, not {options!r}")
+        result[name] = dict(options)
+        for key in PATHS:
+            if isinstance(options.get(key), str) and options[key]:
+                result[name][key] = str(((folder or Path()) / Path(options[key]).expanduser()).resolve())
+    return result
+
+
+def make_adapter(sweep: Sweep, name: str, registry: Registry) -> Adapter:
+    """Return the adapter of that name with the options of its table."""
+    adapter: Adapter = registry.make("adapter", name, sweep.options.get(name))
+    return adapter
+
+
+def make_backbone(sweep: Sweep, registry: Registry) -> Backbone:
+    """Return the backbone with the options of its table."""
+    backbone: Backbone = registry.make("backbone", sweep.backbone, sweep.options.get(sweep.backbone))
+    return backbone

@@ -1,0 +1,128 @@
+"""The table of a sweep (from TOML or Python) as a Sweep. What is not a key, or out of range, is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from dabench.errors import PluginError, SpecError, nearest
+from dabench.protocols import Augment
+from dabench.registry import Registry
+from dabench.spec.plugins import NAME, declared, make_adapter, make_backbone, make_dataset
+from dabench.spec.sweep import Sweep, pair_of
+from dabench.typed import KeyProblem, build
+
+
+def sweep_from(table: Mapping[str, Any], registry: Registry, folder: Path | None = None) -> Sweep:
+    """Make a Sweep from a table (as TOML or Python gives it), checked against the plugins there are.
+
+    Args:
+        folder: what paths in it are relative to.
+
+    Raises:
+        KeyProblem: a key or value is wrong.
+    """
+    table = dict(table)
+    if "class_map" in table:  # how it is called inside
+        raise KeyProblem("class_map", "unknown key 'class_map'; other names for classes are written under [classes.map]")
+    for plugin in table.get("plugins", []) if isinstance(table.get("plugins", []), (list, tuple)) else []:
+        registry.load_file((folder or Path()) / str(plugin))
+    table["options"] = _options(table, registry)
+    if isinstance(table.get("classes"), Mapping):
+        table |= _classes(table["classes"])
+    sweep = build(Sweep, table)
+    sweep = replace(sweep, dataset=declared(sweep.dataset, folder))
+    _check(sweep, registry)
+    return sweep
+
+
+def _options(table: dict[str, Any], registry: Registry) -> dict[str, Any]:
+    """Take the tables named after adapters and backbones out of `table`: they are those plugins' options."""
+    own = {f.name for f in fields(Sweep)}
+    if not isinstance(table.get("options", {}), Mapping):
+        raise KeyProblem("options", f"options = {table['options']!r}: must be a table")
+    options: dict[str, Any] = dict(table.get("options", {}))
+    known = {e.name for kind in ("adapter", "backbone") for e in registry.entries(kind)}
+    for key in [k for k in table if k not in own]:
+        if (key in known or key == table.get("backbone")) and not isinstance(table[key], Mapping):
+            raise KeyProblem(key, f"{key} = {table[key]!r}: must be a table of its options, [{key}]")
+        if not (key in known or key == table.get("backbone")):
+            near = nearest(key, own | known)
+            raise KeyProblem(
+                key,
+                f"unknown key '{key}'{near}; known: {', '.join(sorted(own - {'options', 'class_map'}))}, and a table per adapter",
+            )
+        options[key] = table.pop(key)
+    return options
+
+
+def _classes(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `classes` and `class_map` of the table [classes], which holds `keep` and `map`."""
+    for key in table:
+        if key not in ("keep", "map"):
+            near = nearest(key, ("keep", "map"))
+            raise KeyProblem(f"classes.{key}", f"unknown key 'classes.{key}'{near}; known: keep = [...], [classes.map]")
+    keep, renamed = table.get("keep", []), table.get("map", {})
+    if not isinstance(keep, (list, tuple)) or not all(isinstance(c, str) for c in keep):
+        raise KeyProblem("classes.keep", f"classes.keep = {keep!r}: must be a list of class names")
+    if not isinstance(renamed, Mapping):
+        raise KeyProblem("classes.map", f'classes.map = {renamed!r}: must be a table of old = "new"')
+    for old, new in renamed.items():
+        rows = {f"map.{old}.{o}": n for o, n in new.items()} if isinstance(new, Mapping) else {f"map.{old}": new}
+        for key, name in rows.items():
+            if not isinstance(name, str) or not name:
+                raise KeyProblem(f"classes.{key}", f"classes.{key} = {name!r}: must be the new name of a class")
+    return {"classes": keep, "class_map": renamed}
+
+
+def _check(sweep: Sweep, registry: Registry) -> None:
+    if not NAME.fullmatch(sweep.name):
+        raise KeyProblem("name", f"name = {sweep.name!r}: must be letters, digits, '.', '_' and '-' (it names the output folder)")
+    for key, example in (("datasets", '["font-digits", "uci-digits"]'), ("adapters", '["none", "dann"]')):
+        values = getattr(sweep, key)
+        if not values:
+            raise KeyProblem(key, f"{key} is missing; write for example {key} = {example}")
+    for key in ("datasets", "adapters", "classes"):
+        values = getattr(sweep, key)
+        if len(set(values)) < len(values):
+            raise KeyProblem("classes.keep" if key == "classes" else key, f"{key} = {list(values)}: a name stands twice")
+    if not sweep.backbone:
+        raise KeyProblem("backbone", 'backbone is missing; write for example backbone = "conv4"')
+    if not sweep.seed_list or len(set(sweep.seed_list)) < len(sweep.seed_list) or min(sweep.seed_list) < 0:
+        raise KeyProblem(
+            "seeds", f"seeds = {sweep.seeds!r}: must be a number of at least 1, or a list of different numbers from 0"
+        )
+    for name, new in sweep.class_map.items():
+        if isinstance(new, Mapping) and name not in sweep.datasets:
+            near = nearest(name, sweep.datasets)
+            raise KeyProblem(f"classes.map.{name}", f"[classes.map.{name}]: '{name}' is not in datasets{near}")
+    _check_plugins(sweep, registry)
+    for i, text in enumerate(sweep.pairs):
+        try:
+            pair_of(text, sweep.datasets)
+        except SpecError as e:
+            raise KeyProblem("pairs", f"pairs[{i}] = {text!r}: {e}") from e
+    if len({(frozenset(sources), target) for sources, target in sweep.tasks}) < len(sweep.tasks):
+        raise KeyProblem("pairs", f"pairs = {list(sweep.pairs)}: a pair stands twice")
+    build(Augment, sweep.augment, "augment")
+    if sweep.test.crops == 10 and not sweep.augment.get("crop", True):
+        raise KeyProblem("test.crops", "test.crops = 10 needs augment.crop: ten crops of the whole image are one")
+
+
+def _check_plugins(sweep: Sweep, registry: Registry) -> None:
+    """Make every plugin that the sweep names, so that unknown names and wrong options are found now."""
+    unused = [name for name in sweep.options if name not in sweep.adapters and name != sweep.backbone]
+    adapters = {entry.name for entry in registry.entries("adapter")}
+    asked: list[tuple[str, Callable[[], object]]] = [
+        ("datasets", lambda: [make_dataset(sweep, n, registry) for n in (*sweep.datasets, *sweep.dataset)]),
+        ("adapters", lambda: [make_adapter(sweep, n, registry) for n in sweep.adapters]),
+        ("backbone", lambda: make_backbone(sweep, registry)),
+        ("options", lambda: [registry.make("adapter" if n in adapters else "backbone", n, sweep.options[n]) for n in unused]),
+    ]
+    for key, make in asked:
+        try:
+            make()
+        except PluginError as e:
+            raise KeyProblem(key, str(e)) from e
