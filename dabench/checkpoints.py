@@ -77,26 +77,38 @@ def what_rules_choose(adapter: str, pairs: Sequence[Sequence[Checkpoints]]) -> l
     if not runs or any(not run.scores for run in runs):
         return []
     best = np.mean([run.accuracy.max() for run in runs])
+    within = _over([_correlations([run]) for run in runs])
+    across = _over([_correlations(pair) for pair in pairs if pair])
     found = []
     for rule in RULES:
         mean = np.mean([run.accuracy[run.choose(rule)] for run in runs])
-        scored = rule in VALIDATORS
-        within = _mean(correlation(run.score(rule), run.accuracy) for run in runs) if scored else None
-        pooled = [
-            (np.concatenate([r.score(rule) for r in p]), np.concatenate([r.accuracy for r in p])) for p in pairs if scored and p
-        ]
-        across = _mean(correlation(*values) for values in pooled)
-        found.append(Chosen(adapter, rule, _rounded(100 * mean), _rounded(100 * (best - mean)), within, across, len(runs)))
+        going = within.get(rule), across.get(rule)
+        found.append(Chosen(adapter, rule, _rounded(100 * mean), _rounded(100 * (best - mean)), *going, len(runs)))
     return found
 
 
-def correlation(scores: NDArray[np.float64], accuracy: NDArray[np.float64]) -> float | None:
-    """Return Spearman's rank correlation, equal values sharing their mean rank; None where either is constant."""
+def _correlations(runs: Sequence[Checkpoints]) -> list[float | None]:
+    """Return the correlation of each validator with accuracy over all checkpoints of these runs."""
+    scores = np.stack([np.concatenate([run.score(rule) for run in runs]) for rule in VALIDATORS])
+    return correlations(scores, np.concatenate([run.accuracy for run in runs]))
+
+
+def _over(rows: Sequence[Sequence[float | None]]) -> dict[str, float | None]:
+    """Return the mean of each validator's correlations."""
+    return {rule: _mean(values) for rule, values in zip(VALIDATORS, zip(*rows, strict=True), strict=True)}
+
+
+def correlations(scores: NDArray[np.float64], accuracy: NDArray[np.float64]) -> list[float | None]:
+    """Return Spearman's rank correlation of each row of `scores` (R, C) with `accuracy` (C,), equal values sharing their mean
+    rank; None where either is constant.
+    """  # fmt: skip
     from scipy.stats import rankdata
 
-    if len(scores) < 2 or np.ptp(scores) == 0 or np.ptp(accuracy) == 0:
-        return None
-    return float(np.corrcoef(rankdata(scores), rankdata(accuracy))[0, 1])
+    ranks = rankdata(np.concatenate([scores, accuracy[None]]), axis=1)
+    ranks -= ranks.mean(1, keepdims=True)
+    spread = np.sqrt((ranks**2).sum(1))
+    products = ranks[:-1] @ ranks[-1]
+    return [float(p / (s * spread[-1])) if s and spread[-1] else None for p, s in zip(products, spread, strict=False)]
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

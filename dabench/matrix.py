@@ -112,7 +112,7 @@ def read_matrix(store: Stored, metric: str = "accuracy", selection: str = "last"
     sweep = store.read_sweep()
     runs = Predictions(store, sweep, selection)
     measure = find_metric(metric, sweep["classes"], runs.attributes)
-    found = [_of_test(runs, test, measure) for test in runs.tests]
+    found = _of_tests(runs, measure)
     cells = {key: cell for of in found for key, cell in of.cells.items()}
     gains = {key: gain for of in found for key, gain in of.gains.items()}
     in_order = [cells[k] for a, s, t, tests in _rows(sweep) for test in tests if (k := key_of(a, s, t, test)) in cells]
@@ -151,6 +151,14 @@ class _OfTest:
     costs: Mapping[Won, float | None]
     groups: list[GroupCell]
     confusion: Mapping[str, NDArray[np.float64]]
+
+
+def _of_tests(runs: Predictions, metric: Metric) -> list[_OfTest]:
+    from threadpoolctl import threadpool_limits
+
+    # The products are many and small: threads that wait for each other take three times as long where others compute, too.
+    with threadpool_limits(1, "blas"):
+        return [_of_test(runs, test, metric) for test in runs.tests]
 
 
 def _of_test(runs: Predictions, test: str, metric: Metric) -> _OfTest:

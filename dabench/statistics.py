@@ -116,6 +116,9 @@ def _units(metric: Metric, rows: Kinds, groups: NDArray[np.int64] | None) -> tup
 def drawn_units(sizes: NDArray[np.int64], resamples: int) -> Iterator[NDArray[np.float32]]:
     """Yield how often each sort of unit is drawn in each resample, (some resamples, U), for all resamples in turn."""
     total, step = int(sizes.sum()), max(1, _AT_ONCE // len(sizes))
+    if len(sizes) == total and total * resamples <= _AT_ONCE:
+        yield _each_drawn(total, resamples)
+        return
     starts = range(0, resamples, step)
     if (total + 1) * resamples > _TABLE:
         rng = np.random.default_rng([0, total])
@@ -125,6 +128,14 @@ def drawn_units(sizes: NDArray[np.int64], resamples: int) -> Iterator[NDArray[np
     table, edges = _table(total, resamples), np.concatenate([[0], np.cumsum(sizes)])
     for start in starts:
         yield np.diff(table[edges, start : start + step], axis=0).T.astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _each_drawn(units: int, resamples: int) -> NDArray[np.float32]:
+    """Return `drawn_units` of units of which each is a sort of its own, such as subjects: the same for all cells."""
+    counts: NDArray[np.float32] = np.diff(_table(units, resamples), axis=0).T.astype(np.float32)
+    counts.flags.writeable = False
+    return counts
 
 
 @lru_cache(maxsize=1)
@@ -159,7 +170,8 @@ def interval(values: NDArray[np.float64], least: float = 0.0) -> tuple[float, fl
         least: the least value that there can be: 0 for a metric, -1 for a difference of two. The most is 1.
     """
     tail = 100 * (1 - LEVEL) / 2
-    low, high = np.clip(np.nanpercentile(values, [tail, 100 - tail]), least, 1.0)
+    known = values[~np.isnan(values)]
+    low, high = np.clip(np.percentile(known, [tail, 100 - tail]) if len(known) else [np.nan, np.nan], least, 1.0)
     return float(low), float(high)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from dabench.checkpoints import Checkpoints, Chosen, correlation, what_rules_choose
+from dabench.checkpoints import Checkpoints, Chosen, correlations, what_rules_choose
 from dabench.errors import SpecError, StoreError
 from dabench.selection import ORACLE, RULES, VALIDATORS, check_rule
 
@@ -60,13 +60,13 @@ def test_no_rule_beats_the_oracle() -> None:
 
 def test_the_correlation_is_spearmans() -> None:
     rng = np.random.default_rng(0)
-    a, b = rng.integers(0, 5, 30).astype(float), rng.random(30)  # a with ties
-    assert correlation(a, b) == pytest.approx(spearmanr(a, b).statistic)
+    a, b, c = rng.integers(0, 5, 30).astype(float), rng.random(30), rng.random(30)  # a with ties
+    assert correlations(np.stack([a, c]), b) == pytest.approx([spearmanr(a, b).statistic, spearmanr(c, b).statistic])
 
 
 @pytest.mark.parametrize(("scores", "accuracy"), [([1, 1, 1], [1, 2, 3]), ([1, 2, 3], [1, 1, 1]), ([1], [1])])
 def test_where_nothing_varies_there_is_no_correlation(scores: Any, accuracy: Any) -> None:
-    assert correlation(np.array(scores, float), np.array(accuracy, float)) is None
+    assert correlations(np.array([scores], float), np.array(accuracy, float)) == [None]
 
 
 def test_within_a_run_and_over_a_pair_are_two_things() -> None:
