@@ -24,17 +24,13 @@ def seconds_each(plan: Plan, runs: Sequence[Run], store: Store, registry: Regist
     for run in plan.runs:
         record = store.find(run.digest, network=False)
         if record:
-            known.setdefault(_sort(run), []).append(record.facts["seconds"]["total"])
+            known.setdefault(run.sort, []).append(record.facts["seconds"]["total"])
     means = {sort: sum(values) / len(values) for sort, values in known.items()}
     with tempfile.TemporaryDirectory(prefix="dabench-") as folder:
         for run in runs:
-            if _sort(run) not in means:
-                means[_sort(run)] = _calibrated(plan, run, Store(Path(folder)), registry)
-    return {run.digest: means[_sort(run)] for run in runs}
-
-
-def _sort(run: Run) -> tuple[str, bool]:
-    return run.method, run.target is not None
+            if run.sort not in means:
+                means[run.sort] = _calibrated(plan, run, Store(Path(folder)), registry)
+    return {run.digest: means[run.sort] for run in runs}
 
 
 def _calibrated(plan: Plan, run: Run, scratch: Store, registry: Registry) -> float:

@@ -56,6 +56,11 @@ class Run:
         return "_".join(parts).replace("/", "-")
 
     @property
+    def sort(self) -> tuple[str, bool]:
+        """Runs of one sort take about as long: their method, and whether they adapt."""
+        return self.method, self.target is not None
+
+    @property
     def folder(self) -> str:
         """The name of the folder it is stored in."""
         return f"{self.name}-{self.digest[:10]}"

@@ -129,6 +129,7 @@ def parts(*names: str) -> set[str]:
         ),
         ("matrix", parts("registry", "spec", "plan", "train", "work", "drive", "api", "cli")),
         ("plan", parts("store", "train", "evaluate", "work", "drive", "matrix", "api", "cli")),
+        ("watching", parts("drive", "matrix", "reporting", "api", "cli")),
         ("drive", parts("matrix", "api", "cli")),
         ("reporting", parts("drive", "api", "cli")),
         ("api", parts("cli")),

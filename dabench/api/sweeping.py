@@ -107,8 +107,8 @@ def run_sweep(
     """Do what `sweep` does and return what came of the runs, too."""
     from dabench.matrix import read_matrix
     from dabench.published import with_published
-    from dabench.reporting.terminal import Watch
     from dabench.reporting.write import write_report
+    from dabench.watching.terminal import Watch
 
     say: Callable[[str], None] = (lambda line: None) if quiet else note
     file = sweep_file(sweep, set, plugins)
@@ -118,7 +118,7 @@ def run_sweep(
     runs = list(plan.runs) if redo else to_do(plan, finished(plan, store))
     if runs:
         say(f"{file.sweep.name}: {len(plan.runs)} runs, {len(plan.runs) - len(runs)} stand, {len(runs)} to do -> {store.folder}")
-    with Watch(console(quiet), runs, at_once(file.sweep, engine)) as watch:
+    with Watch(console(quiet), runs) as watch:
         outcome = carry_out(file, plan, store, REGISTRY, engine, redo=redo, listen=watch)
     if outcome.interrupted:
         raise KeyboardInterrupt

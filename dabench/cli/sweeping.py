@@ -58,7 +58,7 @@ def _again(a: argparse.Namespace) -> str:
 def _plan(a: argparse.Namespace) -> int:
     from dabench import api
     from dabench.reporting.tables import dropped_text
-    from dabench.reporting.terminal import clock
+    from dabench.times import clock
 
     planned = api.plan_sweep(a.sweep, out=a.out, set=a.set, plugins=a.plugin, data=a.data, engine=a.engine)
     plan = planned.plan

@@ -9,8 +9,8 @@ from typing import Any
 
 from dabench.matrix import Matrix
 from dabench.reporting.tables import EMPTY, Table, dropped_text
-from dabench.reporting.terminal import clock
 from dabench.spec import PATHS
+from dabench.times import clock
 
 MOST_FAILURES = 100
 _SEES = {"none": "nothing", "unlabelled": "images", "few-shot": "images, labels of the shots", "full": "images and all labels"}

@@ -1,0 +1,75 @@
+"""The live progress of a sweep: a bar in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from dabench.engines.queue import Event
+from dabench.plan import Run
+from dabench.times import clock
+from dabench.watching.pace import Pace
+
+
+class Watch:
+    """Shows how a sweep goes on: a bar with what runs and the time left in a terminal, plain lines elsewhere."""
+
+    def __init__(self, console: Console, runs: Sequence[Run]) -> None:
+        self.console, self.total = console, len(runs)
+        self.finished = self.failed = 0
+        self.pace = Pace(r.sort for r in runs)
+        self._live: Live | None = None
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+        )  # fmt: skip
+        self._task: TaskID = self._progress.add_task("runs", total=self.total, left="")
+
+    def __enter__(self) -> Watch:
+        if self.console.is_terminal and self.total:
+            self._live = Live(self._progress, console=self.console, refresh_per_second=4)
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        if self._live:
+            self._live.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Take an event of the engine."""
+        run = event.run
+        if event.what == "started":
+            self.pace.started(run.name, run.sort, time.monotonic())
+        else:
+            self.pace.ended(run.name, run.sort, event.seconds if event.what == "done" else None)
+            self.finished += 1
+            self.failed += event.what != "done"
+        self._show(event)
+
+    def _show(self, event: Event) -> None:
+        number = f"[{self.finished:>{len(str(self.total))}}/{self.total}]"
+        if event.what in ("failed", "skipped"):
+            self.console.print(
+                f"[red]{escape(number)} {event.what} {escape(event.run.name)}: {escape(event.reason.splitlines()[0])}[/red]",
+                soft_wrap=True,  # one line a run, however long
+            )
+        elif event.what == "done" and not self._live:
+            self.console.print(escape(f"{number} {event.run.name}  {event.seconds:.1f} s{self._left()}"), soft_wrap=True)
+        if self._live:
+            failed = f", [red]{self.failed} failed[/red]" if self.failed else ""
+            names = ", ".join(self.pace.running)
+            self._progress.update(
+                self._task, completed=self.finished, description=f"{len(self.pace.running)} running{failed}",
+                left=escape(f"{self._left().strip(', ')}  {names}"[: max(20, self.console.width - 70)]),
+            )  # fmt: skip
+
+    def _left(self) -> str:
+        seconds = self.pace.left(time.monotonic())
+        return f", about {clock(seconds)} left" if seconds else ""
