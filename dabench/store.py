@@ -5,6 +5,7 @@
     datasets/NAME/       test labels, groups and attributes, and facts of each dataset, for reports
     runs/NAME-DIGEST/    run.json, network.safetensors, logits-DATASET.npy: one folder per finished run
     failed/NAME.txt      what went wrong with a run, until it succeeds
+    logs/NAME.txt        what a run said while it went on
     report/              what `dabench report` writes
 
 A run's folder is written whole under another name and then renamed; run.json is written last and holds the SHA-256 of the
@@ -154,6 +155,10 @@ class Store(Stored):
         finally:
             if scratch is not None:
                 shutil.rmtree(scratch, ignore_errors=True)
+
+    def log(self, name: str) -> Path:
+        """Return the file of what the run of that name says."""
+        return self.folder / "logs" / f"{name}.txt"
 
     def fail(self, name: str, reason: str) -> None:
         """Keep what went wrong with a run."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
-def console(quiet: bool) -> Console:
-    """Return the console of standard error."""
+def console(quiet: bool, stream: TextIO | None = None) -> Console:
+    """Return a console on `stream`, or on standard error."""
     from rich.console import Console
 
-    return Console(stderr=True, quiet=quiet, highlight=False)
+    return Console(file=stream, stderr=True, quiet=quiet, highlight=False)
 
 
 def note(line: str) -> None:

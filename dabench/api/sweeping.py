@@ -105,6 +105,7 @@ def run_sweep(
     quiet: bool,
 ) -> tuple[Outcome, Matrix]:
     """Do what `sweep` does and return what came of the runs, too."""
+    from dabench.engines.logs import lasting_stderr
     from dabench.matrix import read_matrix
     from dabench.published import with_published
     from dabench.reporting.write import write_report
@@ -118,7 +119,7 @@ def run_sweep(
     runs = list(plan.runs) if redo else to_do(plan, finished(plan, store))
     if runs:
         say(f"{file.sweep.name}: {len(plan.runs)} runs, {len(plan.runs) - len(runs)} stand, {len(runs)} to do -> {store.folder}")
-    with Watch(console(quiet), runs) as watch:
+    with lasting_stderr() as stream, Watch(console(quiet, stream), runs, store.log) as watch:
         outcome = carry_out(file, plan, store, REGISTRY, engine, redo=redo, listen=watch)
     if outcome.interrupted:
         raise KeyboardInterrupt

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from dabench.engines.how import How
+from dabench.engines.logs import kept_log
 from dabench.engines.queue import Listener, Queue, reason_of
 from dabench.plan import Plan, Run
 from dabench.registry import Registry
@@ -20,7 +21,8 @@ def run_all(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry, l
     while (run := queue.next()) is not None:
         started = time.perf_counter()
         try:
-            execute(plan.job(run), store, registry)
+            with kept_log(store.log(run.name)):
+                execute(plan.job(run), store, registry)
         except Exception as e:
             queue.failed(run, reason_of(e))
         else:

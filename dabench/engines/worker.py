@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dabench.engines.cluster import tune
+from dabench.engines.logs import kept_log
 from dabench.engines.queue import reason_of
 from dabench.registry import Registry
 from dabench.store import Store
@@ -32,7 +33,8 @@ class Worker(tune.Trainable):  # type: ignore[misc]
 
         started, reason = time.perf_counter(), ""
         try:
-            execute(self.job, self.store, self.registry)
+            with kept_log(self.store.log(self.job["name"])):
+                execute(self.job, self.store, self.registry)
         except Exception as e:
             reason = reason_of(e)
         self.job = None

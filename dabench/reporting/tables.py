@@ -178,6 +178,8 @@ def unfinished(matrix: Matrix) -> list[str]:
     lines += [f"Unfinished: {len(matrix.missing)} of {total} runs are missing; the numbers are of those that stand."]
     for name, reason in matrix.failed.items():
         lines.append(f"  failed {name}: {reason.splitlines()[0].removeprefix(f'{name}: ')}")
+    if matrix.failed:
+        lines.append("  what they said meanwhile: logs/RUN.txt in the folder of the sweep")
     others = [m for m in matrix.missing if m.replace("/", "-") not in matrix.failed]
     if others:
         lines.append(f"  not done: {', '.join(others[:6])}{f' and {len(others) - 6} more' if len(others) > 6 else ''}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
@@ -18,10 +19,14 @@ from dabench.watching.pace import Pace
 
 
 class Watch:
-    """Shows how a sweep goes on: a bar with what runs and the time left in a terminal, plain lines elsewhere."""
+    """Shows how a sweep goes on: a bar with what runs and the time left in a terminal, plain lines elsewhere.
 
-    def __init__(self, console: Console, runs: Sequence[Run]) -> None:
-        self.console, self.total = console, len(runs)
+    Args:
+        log: run name -> the file that keeps what it says, named where it failed.
+    """
+
+    def __init__(self, console: Console, runs: Sequence[Run], log: Callable[[str], Path] | None = None) -> None:
+        self.console, self.total, self.log = console, len(runs), log
         self.finished = self.failed = 0
         self.pace = Pace(r.sort for r in runs)
         self._live: Live | None = None
@@ -56,8 +61,10 @@ class Watch:
     def _show(self, event: Event) -> None:
         number = f"[{self.finished:>{len(str(self.total))}}/{self.total}]"
         if event.what in ("failed", "skipped"):
+            log = f" (log: {self.log(event.run.name)})" if self.log and event.what == "failed" else ""
+            reason = f"{event.reason.splitlines()[0]}{log}"
             self.console.print(
-                f"[red]{escape(number)} {event.what} {escape(event.run.name)}: {escape(event.reason.splitlines()[0])}[/red]",
+                f"[red]{escape(number)} {event.what} {escape(event.run.name)}: {escape(reason)}[/red]",
                 soft_wrap=True,  # one line a run, however long
             )
         elif event.what == "done" and not self._live:

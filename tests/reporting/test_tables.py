@@ -113,6 +113,7 @@ def test_an_unfinished_sweep_names_what_failed_with_its_reason_and_what_was_not_
     assert lines == [
         "Unfinished: 2 of 12 runs are missing; the numbers are of those that stand.",
         "  failed adabn_print_hand_s0: loss is not a number at step 3; try a lower train.lr",
+        "  what they said meanwhile: logs/RUN.txt in the folder of the sweep",
         "  not done: adabn_print_hand_s1",
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import time
+from pathlib import Path
 
 import pytest
 from fabricated import Fabrication, Made, two_sets
@@ -68,6 +69,13 @@ def test_a_failed_run_is_told_with_the_first_line_of_its_reason(make: object) ->
     assert f"[1/2] failed {RUNS[0].name}: loss [/red] is not a number" in text
     assert f"[2/2] skipped {RUNS[1].name}: its pretraining failed" in text
     assert "Traceback" not in text
+
+
+def test_a_failed_run_is_told_with_its_log() -> None:
+    console = pipe()
+    with Watch(console, RUNS[:1], lambda name: Path("runs/x/logs") / f"{name}.txt") as shown:
+        shown(Event("failed", RUNS[0], reason="no luck\nand more"))
+    assert text_of(console) == f"[1/1] failed {RUNS[0].name}: no luck (log: runs/x/logs/{RUNS[0].name}.txt)\n"
 
 
 def test_in_a_terminal_a_bar_counts_the_runs() -> None:
