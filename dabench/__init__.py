@@ -12,13 +12,29 @@ from dabench.protocols import FACES, Access, Adapter, Augment, Backbone, Dataset
 from dabench.typed import setting
 
 if TYPE_CHECKING:
-    from dabench.api import audit, check, cite, compare, drop, export, human, load, new, prepare, register, report, show, sweep
+    from dabench.api import (
+        audit,
+        check,
+        cite,
+        compare,
+        drop,
+        export,
+        human,
+        load,
+        new,
+        prepare,
+        register,
+        report,
+        show,
+        status,
+        sweep,
+    )
     from dabench.committed import read_baseline as baseline
     from dabench.data.lazy import LazyImages
 
 __version__ = "0.1.0"
 
-_API = "audit check cite compare drop export human load new prepare register report show sweep"
+_API = "audit check cite compare drop export human load new prepare register report show status sweep"
 _WORDS = {name: ("dabench.api", name) for name in _API.split()}
 _WORDS |= {"list": ("dabench.api", "listing"), "baseline": ("dabench.committed", "read_baseline")}
 _WORDS["LazyImages"] = ("dabench.data.lazy", "LazyImages")
@@ -49,6 +65,7 @@ __all__ = [
     "report",
     "setting",
     "show",
+    "status",
     "sweep",
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,8 @@ from dabench.protocols import Dataset
 from dabench.registry import Registry
 from dabench.spec import SweepFile, read_sweep
 from dabench.store import Store
+from dabench.watching.lines import Lines, Write
+from dabench.watching.session import session
 
 Engine = Literal["ray", "inline"]
 
@@ -83,6 +86,8 @@ def carry_out(
     how: How = How(),
     redo: bool = False,
     listen: Callable[[Event], None] = lambda event: None,
+    write: Sequence[Write] = (),
+    again: str = "",
 ) -> Outcome:
     """Do what is missing of a plan and keep it in `store`.
 
@@ -90,6 +95,8 @@ def carry_out(
         how: how the runs are done here; changes no number.
         redo: do every run again, finished or not.
         listen: is told of each run.
+        write: each is given all events as lines of JSON.
+        again: the command that goes on with the sweep, for who asks how far it is.
 
     Raises:
         StoreError: the store is another sweep's or cannot be written.
@@ -106,18 +113,23 @@ def carry_out(
     runs = to_do(plan, there)
     counts = {"done": 0, "failed": 0, "skipped": 0, "started": 0}
 
-    def count(event: Event) -> None:
-        counts[event.what] += 1
-        if event.what in ("failed", "skipped"):
-            store.fail(event.run.name, event.reason)
-        listen(event)
+    with ExitStack() as stack:
+        kept = [stack.enter_context(session(store.folder / "events"))] if runs else []
+        lines = stack.enter_context(Lines([*kept, *write], file.sweep.name, len(there), len(runs), again))
 
-    interrupted = False
-    if runs:
+        def count(event: Event) -> None:
+            counts[event.what] += 1
+            if event.what in ("failed", "skipped"):
+                store.fail(event.run.name, event.reason)
+            lines(event)
+            listen(event)
+
         try:
-            _engine(engine)(plan, runs, store, registry, count, how)
+            if runs:
+                _engine(engine)(plan, runs, store, registry, count, how)
         except KeyboardInterrupt:
-            interrupted = True
+            lines.outcome = "stopped"
+    interrupted = lines.outcome == "stopped"
     return Outcome(store, len(there), counts["done"], counts["failed"] + counts["skipped"], interrupted)
 
 

@@ -6,6 +6,7 @@
     runs/NAME-DIGEST/    run.json, network.safetensors, logits-DATASET.npy: one folder per finished run
     failed/NAME.txt      what went wrong with a run, until it succeeds
     logs/NAME.txt        what a run said while it went on
+    events/0001.jsonl    what happened, and which process is at work
     report/              what `dabench report` writes
 
 A run's folder is written whole under another name and then renamed; run.json is written last and holds the SHA-256 of the

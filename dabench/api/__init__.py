@@ -7,6 +7,7 @@ from dabench.api.datasets import audit, drop, names_sweep, prepare, prepare_swee
 from dabench.api.plugins import check, listing, load_plugins, new, register, show
 from dabench.api.reporting import export, load, report, report_place
 from dabench.api.sweeping import Planned, at_once, plan_sweep, run_sweep, sweep
+from dabench.api.watching import status
 
 __all__ = [
     "Planned",
@@ -32,5 +33,6 @@ __all__ = [
     "report_place",
     "run_sweep",
     "show",
+    "status",
     "sweep",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,7 @@ def sweep(
     engine: Engine = "ray",
     redo: bool = False,
     quiet: bool = False,
+    log_json: str | Path | None = None,
 ) -> Matrix:
     """Run what is missing of a sweep, write its report, and return its matrix.
 
@@ -85,12 +87,15 @@ def sweep(
         engine: "ray" runs side by side on Ray Tune, "inline" in this process; the results are the same.
         redo: run everything again.
         quiet: print nothing.
+        log_json: append each event to this file as a line of JSON; "-" prints them to standard output.
 
     Raises:
         DabenchError: the request is wrong. Runs that fail raise nothing: they are in Matrix.failed.
         KeyboardInterrupt: it was stopped; finished runs are kept and the same call goes on with the rest.
     """
-    return run_sweep(sweep, out=out, set=set, plugins=plugins, data=data, engine=engine, redo=redo, quiet=quiet)[1]
+    return run_sweep(
+        sweep, out=out, set=set, plugins=plugins, data=data, engine=engine, redo=redo, quiet=quiet, log_json=log_json
+    )[1]
 
 
 def run_sweep(
@@ -103,12 +108,19 @@ def run_sweep(
     engine: Engine,
     redo: bool,
     quiet: bool,
+    log_json: str | Path | None = None,
+    again: str = "",
 ) -> tuple[Outcome, Matrix]:
-    """Do what `sweep` does and return what came of the runs, too."""
+    """Do what `sweep` does and return what came of the runs, too.
+
+    Args:
+        again: the command that goes on with it, for who asks how far it is.
+    """
     from dabench.engines.logs import lasting_stderr
     from dabench.matrix import read_matrix
     from dabench.published import with_published
     from dabench.reporting.write import write_report
+    from dabench.watching.lines import lines_to
     from dabench.watching.terminal import Watch
 
     say: Callable[[str], None] = (lambda line: None) if quiet else note
@@ -119,8 +131,11 @@ def run_sweep(
     runs = list(plan.runs) if redo else to_do(plan, finished(plan, store))
     if runs:
         say(f"{file.sweep.name}: {len(plan.runs)} runs, {len(plan.runs) - len(runs)} stand, {len(runs)} to do -> {store.folder}")
-    with lasting_stderr() as stream, Watch(console(quiet, stream), runs, store.log) as watch:
-        outcome = carry_out(file, plan, store, REGISTRY, engine, redo=redo, listen=watch)
+    with ExitStack() as stack:
+        write = [stack.enter_context(lines_to(log_json))] if log_json else []
+        stream = stack.enter_context(lasting_stderr())
+        watch = stack.enter_context(Watch(console(quiet, stream), runs, store.log))
+        outcome = carry_out(file, plan, store, REGISTRY, engine, redo=redo, listen=watch, write=write, again=again)
     if outcome.interrupted:
         raise KeyboardInterrupt
     matrix = with_published(read_matrix(store))

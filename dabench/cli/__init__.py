@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from dabench import __version__
-from dabench.cli import datasets, plugins, reporting, sweeping, tables
+from dabench.cli import datasets, plugins, reporting, sweeping, tables, watching
 from dabench.cli.command import DONE, FAILED, Verb
 from dabench.errors import DabenchError
 
@@ -44,6 +44,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"dabench {__version__}")
     parser.add_argument("--debug", action="store_true", default=False, help="show where an error came from")
     verb = Verb(parser)
-    for family in (plugins, datasets, sweeping, reporting, tables):
+    for family in (plugins, datasets, sweeping, watching, reporting, tables):
         family.add(verb)
     return parser

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING
 
 from dabench.cli.command import DONE, FAILED, Verb, console, takes_data, takes_set
+
+if TYPE_CHECKING:
+    from dabench.drive import Outcome
 
 
 def add(verb: Verb) -> None:
@@ -17,6 +22,11 @@ def add(verb: Verb) -> None:
     takes_set(sub, "override a key, as --set train.epochs=2")
     takes_data(sub)
     sub.add_argument("--engine", choices=("ray", "inline"), default="ray", help="side by side on Ray Tune, or in this process")
+    sub.add_argument(
+        "--log-json",
+        metavar="FILE",
+        help="append a line of JSON for each event; -: to standard output, and tables to standard error",
+    )
     sub.add_argument("--redo", action="store_true", help="run again what is finished")
 
 
@@ -29,20 +39,27 @@ def _sweep(a: argparse.Namespace) -> int:
 
     try:
         outcome, matrix = api.run_sweep(
-            a.sweep, out=a.out, set=a.set, plugins=a.plugin, data=a.data, engine=a.engine, redo=a.redo, quiet=False
-        )
+            a.sweep, out=a.out, set=a.set, plugins=a.plugin, data=a.data, engine=a.engine, redo=a.redo, quiet=False,
+            log_json=a.log_json, again=_again(a),
+        )  # fmt: skip
     except KeyboardInterrupt:
         print(f"dabench: stopped; finished runs are kept. Go on with: {_again(a)}", file=sys.stderr)
         return FAILED
-    print_matrix(matrix, console())
+    with redirect_stdout(sys.stderr if a.log_json == "-" else sys.stdout):
+        print_matrix(matrix, console())
+        _print_end(outcome, a)
+    return FAILED if outcome.failed else DONE
+
+
+def _print_end(outcome: Outcome, a: argparse.Namespace) -> None:
     folder = outcome.store.folder
     print(f"\n{outcome.done} runs done now, {outcome.there} stood already, {outcome.failed} failed.")
     if outcome.failed:
-        print(f"Reasons: {folder}/failed/. Try the failed runs again with: {_again(a)}")
+        print(f"Reasons: {folder}/failed/, and what the runs said: {folder}/logs/ (dabench status {folder} shows both).")
+        print(f"Try the failed runs again with: {_again(a)}")
     else:
         print(f"Next: dabench report {folder} --metric balanced-accuracy, or dabench cite {folder}")
     print(f"Report: {folder}/report/index.html")
-    return FAILED if outcome.failed else DONE
 
 
 def _again(a: argparse.Namespace) -> str:

@@ -1,0 +1,78 @@
+"""status: how far a sweep is, asked from another terminal."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from dabench.cli.command import DONE, Verb
+from dabench.times import clock
+
+if TYPE_CHECKING:
+    from dabench.watching.status import Status
+
+_SHOWN = 10
+"""Failed runs whose logs are shown; --json has all."""
+
+
+def add(verb: Verb) -> None:
+    """Add the verb of this module."""
+    sub = verb("status", _status, "how far a sweep is: what is done, runs, failed, and what to do next")
+    sub.add_argument("runs", help="the folder that dabench sweep writes, such as runs/quick")
+    sub.add_argument("--json", action="store_true", help="print it for machines")
+
+
+def _status(a: argparse.Namespace) -> int:
+    from dabench import api
+
+    found = api.status(a.runs)
+    if a.json:
+        json.dump(asdict(found), sys.stdout, indent=1)
+        print()
+        return DONE
+    print(f"{found.sweep}: {_state(found)}")
+    print(
+        f"{found.runs} runs: {found.done} done, {len(found.now)} running, {found.failed} failed, {found.left} left{_rest(found)}"
+    )
+    for run in found.now:
+        print(f"  runs now: {run.run}, for {clock(run.seconds)}, since {run.since}")
+    for failure in found.failures[:_SHOWN]:
+        print(f"  failed: {failure.run}: {failure.reason}")
+        for line in failure.tail:
+            print(f"    | {line}")
+        if failure.log:
+            print(f"    all of it: {failure.log}")
+    if len(found.failures) > _SHOWN:
+        print(f"  and {len(found.failures) - _SHOWN} more, in {found.folder}/failed/")
+    print(f"Next: {_next(found)}")
+    return DONE
+
+
+def _state(found: Status) -> str:
+    words = {
+        "running": f"running in process {', '.join(map(str, found.processes))}",
+        "complete": "complete",
+        "ended": "ended, not all of its runs done",
+        "stopped": "stopped by the user",
+        "error": "ended by an error of its own",
+        "dead": "its process is dead, killed or gone with the machine",
+        "not begun": "not begun",
+    }
+    return words[found.state] + (f"; last heard of {found.last}" if found.last else "")
+
+
+def _rest(found: Status) -> str:
+    return "" if found.rest is None else f"; about {clock(found.rest)} left"
+
+
+def _next(found: Status) -> str:
+    folder = shlex.quote(found.folder)
+    if found.state == "running":
+        return f"dabench status {folder} again, or dabench report {folder} for what stands so far"
+    if found.state == "complete":
+        return f"dabench report {folder}"
+    return found.again or f"run the same dabench sweep again, with --out {folder}; what is done is kept"

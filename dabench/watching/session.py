@@ -1,0 +1,103 @@
+"""The sweeps that are or were at work in a folder: each writes its events to a file of its own, and holds it while it lives.
+
+A file `events/0001.jsonl` is locked by the process that writes it. The system frees the lock when that process ends, however
+it ends: so another process knows the living from the dead, whatever their numbers, and without a clock.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dabench.watching.lines import Write
+
+
+@contextmanager
+def session(folder: Path) -> Iterator[Write]:
+    """Give a function that appends a line to a new file of events in `folder`.
+
+    Where it cannot be written, on a full disk say, lines are lost and the sweep goes on: the runs are the truth.
+    """
+    try:
+        number = _new(folder)
+    except OSError:
+        yield lambda line: None
+        return
+
+    def write(line: str) -> None:
+        with suppress(OSError):
+            os.write(number, line.encode())
+
+    try:
+        yield write
+    finally:
+        os.close(number)
+
+
+def _new(folder: Path) -> int:
+    folder.mkdir(exist_ok=True)
+    count = max((int(p.stem) for p in _files(folder)), default=0)
+    while True:
+        count += 1
+        with suppress(FileExistsError):  # another sweep began at the same moment
+            number = os.open(folder / f"{count:04}.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
+            with suppress(OSError):  # a file system without locks: its sweeps are taken for dead
+                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return number
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted((p for p in folder.glob("*.jsonl") if p.stem.isdecimal()), key=lambda p: int(p.stem))
+
+
+@dataclass(frozen=True)
+class Session:
+    """What one sweep wrote: its events, and whether its process lives."""
+
+    events: list[dict[str, Any]]
+    alive: bool
+
+    @property
+    def ended(self) -> dict[str, Any] | None:
+        """The event with which it ended; None if it lives, or ended without a word."""
+        last = self.events[-1] if self.events else {}
+        return last if last.get("event") == "sweep-ended" else None
+
+
+def sessions(folder: Path) -> list[Session]:
+    """Return the sweeps that live, and the last one whether it lives or not, in the order in which they began."""
+    files = _files(folder)
+    found = []
+    for path in files:
+        alive = _locked(path)
+        if alive or path == files[-1]:
+            found.append(Session(_events(path), alive))
+    return found
+
+
+def _locked(path: Path) -> bool:
+    try:
+        with open(path, "rb") as f:
+            fcntl.flock(f, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _events(path: Path) -> list[dict[str, Any]]:
+    found = []
+    with suppress(OSError):
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            with suppress(ValueError):  # the last line of a process that was killed may be torn
+                value = json.loads(line)
+                if isinstance(value, dict) and isinstance(value.get("event"), str):
+                    found.append(value)
+    return found

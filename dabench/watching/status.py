@@ -1,0 +1,155 @@
+"""How far a sweep is, read from its folder by any process: nothing is asked of the one that runs it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from dabench.plan import Run
+from dabench.store import Store
+from dabench.watching.pace import Pace
+from dabench.watching.session import Session, sessions
+
+TAIL = 8
+"""Lines of a failed run's log that are shown."""
+
+State = Literal["running", "complete", "ended", "stopped", "error", "dead", "not begun"]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A run at work: since when (ISO 8601, UTC), and for how many seconds."""
+
+    run: str
+    since: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that failed: the first line of its reason, and its log with the last lines of it ("" and none if there is none)."""
+
+    run: str
+    reason: str
+    log: str
+    tail: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a sweep is.
+
+    Attributes:
+        state: "running"; "complete": every run stands; "ended": some failed; "stopped": by the user; "error": the sweep's
+            own; "dead": its process ended without a word; "not begun": no run was begun.
+        processes: the numbers of the processes that run it.
+        last: when it was last heard of, ISO 8601 in UTC, or "".
+        runs, done, failed, left: counts; done are those whose folder stands, its checksums not looked at.
+        now: what runs.
+        rest: seconds that the rest takes, about; None where that is not known.
+        again: the command that goes on with it, or "".
+    """
+
+    folder: str
+    sweep: str
+    state: State
+    processes: tuple[int, ...]
+    last: str
+    runs: int
+    done: int
+    failed: int
+    left: int
+    now: tuple[Running, ...]
+    rest: float | None
+    failures: tuple[Failure, ...]
+    again: str
+
+
+def read_status(folder: Path) -> Status:
+    """Return how far the sweep in `folder` is.
+
+    Raises:
+        StoreError: it is no sweep's output.
+    """
+    store = Store(folder)
+    record = store.read_sweep()
+    runs = {r.name: r for r in (Run(**r) for r in record["runs"])}
+    standing = set(store.names("runs"))
+    done = {name for name, r in runs.items() if r.folder in standing}
+    found = sessions(folder / "events")
+    alive = [s for s in found if s.alive]
+    now = {e["run"]: e for s in alive for e in _open(s)}
+    failed = {n for n in (name.removesuffix(".txt") for name in store.names("failed")) if n in runs} - done - now.keys()
+    if alive:  # what failed before and is to be tried anew is left, not failed
+        failed &= {e["run"] for s in alive for e in s.events if e["event"] in ("failed", "skipped")}
+    left = [r for n, r in runs.items() if n not in done | failed | now.keys()]
+    return Status(
+        str(folder),
+        str(record["sweep"].get("name", "")),
+        _state(found, len(done) == len(runs)),
+        tuple(int(s.events[0].get("process", 0)) for s in alive if s.events),
+        found[-1].events[-1]["time"] if found and found[-1].events else "",
+        len(runs),
+        len(done),
+        len(failed),
+        len(left),
+        tuple(Running(n, e["time"], round(max(0.0, time.time() - _seconds(e["time"])), 1)) for n, e in now.items()),
+        _rest(alive[-1], left) if alive else None,
+        tuple(_failure(store, name) for name in sorted(failed)),
+        str(found[-1].events[0].get("again", "")) if found and found[-1].events else "",
+    )
+
+
+def _state(found: Sequence[Session], complete: bool) -> State:
+    if any(s.alive for s in found):
+        return "running"
+    if complete:
+        return "complete"
+    if not found:
+        return "not begun"
+    ended = found[-1].ended
+    outcomes: dict[str, State] = {"finished": "ended", "stopped": "stopped", "error": "error"}
+    return outcomes.get(ended.get("outcome", ""), "error") if ended else "dead"
+
+
+def _open(session: Session) -> list[Mapping[str, Any]]:
+    """Return the last event of each run that began and is not over."""
+    last: dict[str, Mapping[str, Any]] = {e["run"]: e for e in session.events if "run" in e}
+    return [e for e in last.values() if e["event"] == "started"]
+
+
+def _rest(session: Session, left: Sequence[Run]) -> float | None:
+    events = [e for e in session.events if "run" in e]
+    pace = Pace([*(r.sort for r in left), *(_sort(e) for e in events if e["event"] == "started")])
+    for e in events:
+        if e["event"] == "started":
+            pace.started(e["run"], _sort(e), _seconds(e["time"]))
+        else:
+            pace.ended(e["run"], _sort(e), e.get("seconds"))
+    seconds = pace.left(time.time())
+    return None if seconds is None else round(seconds, 1)
+
+
+def _sort(event: Mapping[str, Any]) -> tuple[str, bool]:
+    return event["method"], event["target"] is not None
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _failure(store: Store, name: str) -> Failure:
+    try:
+        reason = next(iter(store.text(f"failed/{name}.txt").splitlines()), "").removeprefix(f"{name}: ")
+    except (OSError, ValueError):
+        reason = ""
+    log = store.log(name)
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return Failure(name, reason, "", ())
+    return Failure(name, reason, str(log), tuple(lines[-TAIL:]))
