@@ -15,6 +15,7 @@ from typing import Any
 from dabench.engines.queue import Event
 from dabench.errors import SpecError
 from dabench.times import utc
+from dabench.watching.pace import OVER
 
 Write = Callable[[str], object]
 """Is given a line, with its line break."""
@@ -50,7 +51,7 @@ class Lines:
         self._running.discard(run.name)
         if event.what == "started":
             self._running.add(run.name)
-        elif event.what in ("done", "failed", "skipped"):
+        elif event.what in OVER:
             counts["done" if event.what == "done" else "failed"] += 1
         counts["running"] = len(self._running)
         counts["left"] = counts["runs"] - counts["done"] - counts["failed"] - counts["running"]

@@ -8,6 +8,9 @@ from collections.abc import Iterable
 Sort = tuple[str, bool]
 """Runs of one sort take about as long: their method, and whether they adapt."""
 
+OVER = ("done", "failed", "skipped")
+"""Events after which a run of this sweep is over; after others it runs, or waits to be tried again."""
+
 
 class Pace:
     """Counts what waits, runs and is over, and tells the rest from the mean time of each sort of run.
@@ -23,7 +26,7 @@ class Pace:
         self.running: dict[str, tuple[Sort, float]] = {}
 
     def started(self, name: str, sort: Sort, now: float) -> None:
-        """Say that a run begins; one that is tried again was not waiting."""
+        """Say that a run begins."""
         self._waiting[sort] = max(0, self._waiting[sort] - 1)
         self.running[name] = (sort, now)
         self._most = max(self._most, len(self.running))
@@ -35,6 +38,11 @@ class Pace:
         if seconds is not None:
             count, total = self._took.get(sort, (0, 0.0))
             self._took[sort] = (count + 1, total + seconds)
+
+    def back(self, name: str, sort: Sort) -> None:
+        """Say that a run stopped before it was over, and waits again."""
+        self.running.pop(name, None)
+        self._waiting[sort] += 1
 
     def left(self, now: float) -> float | None:
         """Return the seconds left, as many runs side by side as there were so far; None before each sort was seen once."""

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from dabench.plan import Run
 from dabench.store import Store
-from dabench.watching.pace import Pace
+from dabench.watching.pace import OVER, Pace
 from dabench.watching.session import Session, sessions
 
 TAIL = 8
@@ -128,8 +128,10 @@ def _rest(session: Session, left: Sequence[Run]) -> float | None:
     for e in events:
         if e["event"] == "started":
             pace.started(e["run"], _sort(e), _seconds(e["time"]))
-        else:
+        elif e["event"] in OVER:
             pace.ended(e["run"], _sort(e), e.get("seconds"))
+        else:
+            pace.running.pop(e["run"], None)  # it is tried again, or waits: in `left`
     seconds = pace.left(time.time())
     return None if seconds is None else round(seconds, 1)
 

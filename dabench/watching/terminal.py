@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from dabench.engines.queue import Event
 from dabench.plan import Run
 from dabench.times import clock
-from dabench.watching.pace import Pace
+from dabench.watching.pace import OVER, Pace
 
 
 class Watch:
@@ -52,15 +52,17 @@ class Watch:
         run = event.run
         if event.what == "started":
             self.pace.started(run.name, run.sort, time.monotonic())
-        else:
+        elif event.what in OVER:
             self.pace.ended(run.name, run.sort, event.seconds if event.what == "done" else None)
             self.finished += 1
             self.failed += event.what != "done"
+        else:
+            self.pace.back(run.name, run.sort)
         self._show(event)
 
     def _show(self, event: Event) -> None:
         number = f"[{self.finished:>{len(str(self.total))}}/{self.total}]"
-        if event.what in ("failed", "skipped"):
+        if event.reason:
             log = f" (log: {self.log(event.run.name)})" if self.log and event.what == "failed" else ""
             reason = f"{event.reason.splitlines()[0]}{log}"
             self.console.print(

@@ -73,6 +73,12 @@ def test_counts_are_those_after_the_event_and_add_up() -> None:
     assert {c["runs"] for c in found} == {8}
 
 
+def test_a_run_that_is_tried_again_is_left_until_it_starts() -> None:
+    again = Event("again", FIRST, reason="its worker ended")  # type: ignore[arg-type]
+    counts = [line["counts"] for line in said(Event("started", FIRST), again, Event("started", FIRST))]
+    assert [(c["running"], c["failed"], c["left"]) for c in counts[1:4]] == [(1, 0, 2), (0, 0, 3), (1, 0, 2)]
+
+
 def test_an_error_of_the_sweep_is_its_outcome() -> None:
     found: list[str] = []
     with pytest.raises(ZeroDivisionError), Lines([found.append], "made", 0, 1, ""):

@@ -125,3 +125,17 @@ def test_the_time_left_is_shared_by_the_runs_side_by_side() -> None:
             shown(Event("done", run, 20.0))
         told.append(shown._left())
     assert told == [", about 60 s left", ", about 20 s left"]
+
+
+def test_a_run_that_is_tried_again_is_not_over_and_its_reason_is_told() -> None:
+    console = pipe()
+    with Watch(console, RUNS[:1]) as shown:
+        shown(Event("started", RUNS[0]))
+        shown(Event("again", RUNS[0], reason="its worker ended"))  # type: ignore[arg-type]
+        assert shown.finished == 0
+        shown(Event("started", RUNS[0]))
+        shown(Event("done", RUNS[0], 2.0))
+    assert text_of(console).splitlines() == [
+        f"[0/1] again {RUNS[0].name}: its worker ended",
+        f"[1/1] {RUNS[0].name}  2.0 s",
+    ]
