@@ -15,6 +15,7 @@ from dabench.digests import digest
 from dabench.errors import StoreError
 from dabench.metrics import Outcome
 from dabench.parts import divided
+from dabench.records import RUN, fits
 from dabench.selection import ORACLE, check_rule
 from dabench.stored import Record, Stored, TestSet
 
@@ -59,6 +60,9 @@ class Predictions:
         check_rule(selection)
         self.store, self.sweep, self.selection = store, sweep, selection
         self.tests: dict[str, TestSet] = {n: store.dataset(n) for n in sweep["sweep"]["datasets"]}
+        for name, test in self.tests.items():
+            if test.labels.min() < 0 or test.labels.max() >= len(sweep["classes"]):
+                raise StoreError(f"{store.place}: test labels of '{name}' are none of the sweep's classes; run the sweep again")
         self.facts = {n: dict(test.facts) for n, test in self.tests.items()}
         self.parts = {n: divided(test.attributes, test.groups) for n, test in self.tests.items()}
         self.records: dict[tuple[str, tuple[str, ...], str | None, int], Record] = {}
@@ -67,7 +71,7 @@ class Predictions:
         for run in sweep["runs"]:
             tests = {t: self.tests[t].facts["digest"] for t in run["tests"]}
             record = store.find(run["digest"], tests, network=False, among=listed)
-            if record:
+            if record and fits(record.facts, RUN):
                 self.records[run["method"], tuple(run["sources"]), run["target"], run["seed"]] = record
             else:
                 self.missing.append(
@@ -128,12 +132,19 @@ class Predictions:
         """Return a run's checkpoints as one of its targets sees them; without `accuracy` no test label is looked at."""
         logits = self._logits(record, target)
         right = (logits.argmax(2) == self.tests[target].labels).mean(1) if accuracy else np.zeros(len(logits))
-        return Checkpoints(record.facts["name"], record.facts.get("scores", {}).get(target, {}), right)
+        scores = record.facts.get("scores", {}).get(target, {})
+        steps = record.facts.get("checkpoints") or logits
+        if any(len(values) != len(logits) for values in (steps, *scores.values())):
+            raise StoreError(f"run {record.facts['name']}: its scores are not of its checkpoints; run it again with --redo")
+        return Checkpoints(record.facts["name"], scores, right)
 
     def _logits(self, record: Record, test: str) -> NDArray[np.float32]:
         """Return the logits of every checkpoint, (C, N, K), memory-mapped."""
-        logits = record.logits(test)
-        if logits.shape[1] != len(self.tests[test].labels):
+        try:
+            logits = record.logits(test)
+        except (OSError, ValueError) as e:
+            raise StoreError(f"{self.store.place / record.where}: its predictions on '{test}' cannot be read ({e})") from e
+        if logits.shape[1:] != (len(self.tests[test].labels), len(self.sweep["classes"])) or logits.dtype != np.float32:
             raise StoreError(f"predictions on '{test}' do not fit its test labels; run the sweep again with --redo")
         return logits
 

@@ -55,15 +55,24 @@ class Store(Stored):
 
     def open(self, name: str) -> BinaryIO:
         """Open a file; raise OSError where it is not there."""
-        return open(self.folder / name, "rb")
+        return open(self._file(name), "rb")
 
     def array(self, name: str) -> NDArray[Any]:
         """Return the array in a file, memory-mapped; raise OSError or ValueError where there is none."""
-        return np.load(self.folder / name, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+        return np.load(self._file(name), mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
 
     def digest(self, name: str) -> str:
         """Return the SHA-256 of a file; raise OSError where it is not there."""
-        return file_digest(self.folder / name)
+        return file_digest(self._file(name))
+
+    def _file(self, name: str) -> Path:
+        """Return the path of a file; raise OSError if links lead from it to elsewhere. runs/ and its like may be links."""
+        first, *rest = name.split("/")
+        path = self.folder / name
+        there = os.path.join(os.path.realpath(self.folder / first if rest else self.folder), *(rest or [first]))
+        if os.path.realpath(path) != there:
+            raise OSError(f"{path} is a link, or leads out of its folder")
+        return path
 
     def claim(self, record: Mapping[str, Any], recipe: Mapping[str, Any], source: str) -> None:
         """Take the folder for a sweep, or go on with it if it is that sweep's already.
@@ -89,7 +98,7 @@ class Store(Stored):
         if not there.is_dir() or not os.access(there, os.W_OK):
             raise StoreError(f"{self.folder}: cannot be written; give another folder with --out")
         if (self.folder / "sweep.json").exists():
-            self._same_sweep(self.read_sweep(), recipe)
+            self._same_sweep(self.claimed_for(), recipe)
         elif self.folder.exists() and any(self.folder.iterdir()):
             raise StoreError(f"{self.folder}: is not empty and no sweep's output; give another folder with --out")
 

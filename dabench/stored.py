@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.errors import StoreError
+from dabench.records import CLAIM, DATASET, check, check_files, check_sweep, from_json
 
 NETWORK = "network.safetensors"
 SHORT = 10
@@ -76,37 +76,54 @@ class Stored(ABC):
             return f.read().decode("utf-8")
 
     def read_sweep(self) -> dict[str, Any]:
-        """Return sweep.json; raise StoreError if this is no sweep's folder."""
+        """Return sweep.json; raise StoreError if this is no sweep's folder, or it is not what dabench writes."""
+        return self._sweep(check_sweep)
+
+    def claimed_for(self) -> dict[str, Any]:
+        """Return sweep.json, of which "sweep.name" and "recipe" alone are looked at; raise StoreError as `read_sweep`."""
+        return self._sweep(lambda value: check(value, CLAIM))
+
+    def _sweep(self, check: Callable[[Any], None]) -> dict[str, Any]:
         try:
-            value = json.loads(self.text("sweep.json"))
+            value: dict[str, Any] = from_json(self.text("sweep.json"))
         except FileNotFoundError:
             raise StoreError(
                 f"{self.place}: is no sweep's output (it has no sweep.json); give a folder that dabench sweep wrote"
             ) from None
-        except (OSError, ValueError) as e:
+        except (OSError, ValueError, RecursionError) as e:
             raise StoreError(f"{self.place / 'sweep.json'}: cannot be read ({e})") from e
-        if not isinstance(value, dict) or not all(isinstance(value.get(key), dict) for key in ("sweep", "recipe")):
-            raise StoreError(f"{self.place / 'sweep.json'}: is not what dabench writes; restore it or use another --out")
+        try:
+            check(value)
+        except ValueError as e:
+            raise StoreError(
+                f"{self.place / 'sweep.json'}: is not what dabench writes ({e}); restore it or use another --out"
+            ) from e
         return value
 
     def dataset(self, name: str) -> TestSet:
         """Return what is kept of a dataset; raise StoreError if it is not there."""
         folder = f"datasets/{safe(name)}"
         try:
-            facts = json.loads(self.text(f"{folder}/facts.json"))
+            facts = from_json(self.text(f"{folder}/facts.json"))
+            check(facts, DATASET)
+            check_files(facts["files"])
             damaged = [f for f, expected in facts["files"].items() if self.digest(f"{folder}/{f}") != expected]
             if damaged:
                 raise ValueError(f"{damaged[0]} has changed")
             arrays = {f.removesuffix(".npy"): np.array(self.array(f"{folder}/{f}")) for f in facts["files"]}
             attributes = {k.removeprefix("attribute-"): v for k, v in arrays.items() if k.startswith("attribute-")}
+            _check_arrays(arrays)
             return TestSet(arrays["labels"], arrays.get("groups"), attributes, facts)
-        except (OSError, ValueError, KeyError) as e:
+        except (OSError, ValueError, KeyError, RecursionError) as e:
             raise StoreError(f"{self.place / folder}: cannot be read ({e}); run the sweep again to write it anew") from e
 
     def failures(self) -> dict[str, str]:
         """Return run name -> what went wrong, for the runs that failed and did not succeed since."""
         files = sorted(name for name in self.names("failed") if name.endswith(".txt"))
-        return {name.removesuffix(".txt"): self.text(f"failed/{name}") for name in files}
+        try:
+            return {name.removesuffix(".txt"): self.text(f"failed/{name}") for name in files}
+        except (OSError, ValueError) as e:
+            raise StoreError(f"{self.place / 'failed'}: cannot be read ({e}); remove the file that is wrong") from e
 
     def find(
         self,
@@ -125,12 +142,13 @@ class Stored(ABC):
         """
         for where in self.places(digest) if among is None else among.get(digest[:SHORT], []):
             try:
-                facts = json.loads(self.text(f"{where}/run.json"))
+                facts = from_json(self.text(f"{where}/run.json"))
+                check_files(facts["files"])
                 files = {f: d for f, d in facts["files"].items() if network or f != NETWORK}
                 whole = all(self.digest(f"{where}/{file}") == expected for file, expected in files.items())
                 if whole and facts["digest"] == digest and (tests or {}).items() <= facts["tests"].items():
                     return Record(self, where, facts)
-            except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 continue  # half-written or damaged: not finished
         return None
 
@@ -144,6 +162,17 @@ class Stored(ABC):
         for name in sorted(self.names("runs")):
             found.setdefault(name[-SHORT:], []).append(f"runs/{name}")
         return found
+
+
+def _check_arrays(arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Raise ValueError if the arrays of a test split are not what they are named."""
+    for name, values in arrays.items():
+        if len(values.shape) != 1 or len(values) != len(arrays["labels"]) or len(values) == 0:
+            raise ValueError(f"{name}.npy must have one value for each test image")
+        if name in ("labels", "groups") and values.dtype.kind not in "iu":
+            raise ValueError(f"{name}.npy must be whole numbers")
+        if values.dtype.kind not in "iufbU":
+            raise ValueError(f"{name}.npy must be numbers or text")
 
 
 def logits_name(dataset: str) -> str:

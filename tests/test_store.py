@@ -20,6 +20,13 @@ LOGITS = np.arange(24, dtype=np.float32).reshape(2, 4, 3)
 RECORD: dict[str, Any] = {"sweep": {"name": "tiny"}, "recipe": {"name": "tiny", "train": {"lr": 0.05, "steps": 4}}}
 
 
+FACTS: dict[str, Any] = dict.fromkeys(("name", "title", "licence", "homepage", "citation", "digest"), "x") | {
+    "label": "PALE",
+    "counts": {"test": 4},
+    "grouped": False,
+}
+
+
 def claimed(folder: Path, **recipe: Any) -> Store:
     store = Store(folder)
     new = RECORD["recipe"] | recipe
@@ -174,7 +181,7 @@ def test_a_failure_is_forgotten_when_the_run_succeeds(tmp_path: Path) -> None:
 def test_test_labels_groups_and_attributes_of_a_dataset_come_back(tmp_path: Path) -> None:
     store = claimed(tmp_path / "out")
     labels, groups, ages = np.array([1, 0, 2]), np.array([5, 5, 6]), np.array([20, 20, 84])
-    store.add_dataset("pale", {"label": "PALE"}, {"labels": labels, "groups": groups, "attribute-age": ages})
+    store.add_dataset("pale", FACTS, {"labels": labels, "groups": groups, "attribute-age": ages})
     kept = store.dataset("pale")
     assert kept.groups is not None
     assert (kept.labels.tolist(), kept.groups.tolist()) == (labels.tolist(), groups.tolist())
@@ -183,13 +190,13 @@ def test_test_labels_groups_and_attributes_of_a_dataset_come_back(tmp_path: Path
 
 def test_a_dataset_without_groups_has_none(tmp_path: Path) -> None:
     store = claimed(tmp_path / "out")
-    store.add_dataset("pale", {}, {"labels": np.array([1]), "groups": None})
+    store.add_dataset("pale", FACTS, {"labels": np.array([1]), "groups": None})
     assert store.dataset("pale").groups is None
 
 
 def test_a_damaged_dataset_is_an_error(tmp_path: Path) -> None:
     store = claimed(tmp_path / "out")
-    store.add_dataset("pale", {}, {"labels": np.array([1, 0, 2])})
+    store.add_dataset("pale", FACTS, {"labels": np.array([1, 0, 2])})
     flip(store.folder / "datasets" / "pale" / "labels.npy")
     with pytest.raises(StoreError, match=r"labels\.npy has changed\); run the sweep again"):
         store.dataset("pale")
@@ -204,7 +211,7 @@ def test_a_dataset_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
-    assert claimed(tmp_path).read_sweep()["sweep"]["name"] == "tiny"
+    assert claimed(tmp_path).claimed_for()["sweep"]["name"] == "tiny"
 
 
 def test_the_same_sweep_goes_on(tmp_path: Path) -> None:
@@ -227,7 +234,7 @@ def test_the_same_sweep_with_other_settings_is_refused_naming_what_differs(tmp_p
 def test_settings_under_which_nothing_finished_may_change(tmp_path: Path) -> None:
     claimed(tmp_path / "out")
     claimed(tmp_path / "out", train={"lr": 0.1, "steps": 4})
-    assert Store(tmp_path / "out").read_sweep()["recipe"]["train"]["lr"] == 0.1
+    assert Store(tmp_path / "out").claimed_for()["recipe"]["train"]["lr"] == 0.1
 
 
 def test_a_folder_with_other_things_in_it_is_refused(tmp_path: Path) -> None:

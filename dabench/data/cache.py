@@ -23,6 +23,7 @@ from dabench.data.lazy import chunks
 from dabench.digests import digest, file_digest
 from dabench.errors import StoreError
 from dabench.protocols import Images, Samples
+from dabench.records import check_files
 
 FORMAT = 1
 Say = Callable[[str], None]
@@ -185,15 +186,18 @@ def _problem(folder: Path) -> str:
         if record["format"] != FORMAT:
             return "made by another version"
         for split, facts in record["splits"].items():
+            check_files({f"{split}-{part}.npy": "" for part in facts["files"]})
             for part, expected in facts["files"].items():
-                if file_digest(folder / f"{split}-{part}.npy") != expected:
-                    return f"{split}-{part}.npy has changed"
+                path = folder / f"{split}-{part}.npy"
+                if path.is_symlink() or file_digest(path) != expected:
+                    return f"{path.name} has changed"
+                np.load(path, mmap_mode="r", allow_pickle=False)  # refuses what is no array, or one of Python's objects
         check = record.pop("check")
         return "" if digest(record) == check else "prepared.json has changed"
     except FileNotFoundError as e:
         return f"{Path(e.filename).name} is missing"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return "prepared.json cannot be read"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+        return f"it cannot be read: {e}"
 
 
 def opened(folder: Path) -> Prepared:
