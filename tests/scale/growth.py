@@ -1,0 +1,121 @@
+"""How a sweep grows: time and memory of planning, scheduling, storing, resuming and reporting with 100, 1,000 and 10,000 runs.
+
+    make scale                                 # all three, and the table
+    python tests/scale/growth.py 100 1000      # some of them
+
+The runs are simulated: no network is trained, results for 20 test images a dataset are invented (simulated.py); all else is as
+ever (planned, handed out by Ray Tune, stored by workers with checksums, found again, reported with intervals and page). Each size
+runs in a process of its own, the driver, whose peak memory is given; Ray's own processes and the workers are not in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+SIZES = {100: (2, 4), 1_000: (4, 8), 10_000: (10, 11)}
+"""Runs -> datasets and adapters: ten seeds of d trainings and a * d * (d - 1) adaptations."""
+PARTS = ("planning", "scheduling", "storing", "resuming", "reporting")
+PLUGINS = Path(__file__).with_name("simulated.py")
+
+
+def table(datasets: int, adapters: int) -> dict[str, Any]:
+    """Return the sweep of that many datasets and adapters."""
+    return {
+        "name": "simulated",
+        "datasets": [f"sim-{i}" for i in range(datasets)],
+        "adapters": ["none", *(f"unchanged-{i}" for i in range(adapters))],
+        "backbone": "conv4",
+        "seeds": 10,
+        "train": {"device": "cpu"},
+    }
+
+
+class Growth:
+    """Seconds and peak memory of each part, in this process."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, tuple[float, float, float]] = {}
+
+    @contextmanager
+    def of(self, part: str) -> Iterator[None]:
+        """Measure one part: wall seconds, processor seconds of this process, and the peak of its memory so far, MiB."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        yield
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        self.found[part] = (time.perf_counter() - wall, time.process_time() - cpu, peak)
+
+
+def measure(runs: int, folder: Path) -> dict[str, tuple[float, float, float]]:
+    """Do the sweep of that many runs in `folder` and return what each part took."""
+    import numpy as np
+
+    from dabench.api.sweep_files import sweep_file
+    from dabench.drive import carry_out, finished, to_do
+    from dabench.matrix import read_matrix
+    from dabench.places import data_folder
+    from dabench.plan import make_plan
+    from dabench.registry import REGISTRY
+    from dabench.reporting.write import write_report
+    from dabench.store import Store
+
+    file = sweep_file(table(*SIZES[runs]), (), [PLUGINS])
+    make_plan(file.sweep, REGISTRY, data_folder(), lambda line: None)  # prepares the data
+    growth, store = Growth(), Store(folder / "runs")
+    with growth.of("planning"):
+        plan = make_plan(file.sweep, REGISTRY, data_folder(), lambda line: None)
+    assert len(plan.runs) == runs
+    with growth.of("scheduling"):
+        outcome = carry_out(file, plan, store, REGISTRY, "ray")
+    assert (outcome.done, outcome.failed) == (runs, 0), outcome
+    with growth.of("resuming"):
+        assert not to_do(plan, finished(plan, store))
+    with growth.of("reporting"):
+        write_report(read_matrix(store), store.report)
+    other = Store(folder / "stored")
+    other.claim({"sweep": {"name": "simulated"}, "recipe": {"name": "simulated"}}, {"name": "simulated"}, "")
+    logits = {test: np.zeros((1, 20, 2), np.float32) for test in list(plan.datasets)[:2]}
+    with growth.of("storing"):
+        for run in plan.runs:
+            facts = {"name": run.name, "digest": run.digest, "tests": {}}
+            other.add(run.name, run.digest, facts, logits, lambda path: path.write_bytes(b"no network"))
+    return growth.found
+
+
+def measured(runs: int) -> dict[str, Any]:
+    """Return what `measure` returns in a process of its own, with a cache and a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="growth-") as folder:
+        own = os.environ | {"DABENCH_CACHE": f"{folder}/cache", "DABENCH_DATA": f"{folder}/raw", "OMP_NUM_THREADS": "1"}
+        done = subprocess.run([sys.executable, __file__, "--one", str(runs), folder], env=own, stdout=subprocess.PIPE, check=True)
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return found
+
+
+def row(runs: int, found: dict[str, Any]) -> str:
+    """Return one line of the table: seconds of each part, and the highest memory of all."""
+    cells = [f"{found[part][0]:.1f} s" for part in PARTS]
+    return " | ".join([f"| {runs:,}", *cells, f"{max(peak for *_, peak in found.values()):,.0f} MiB |"])
+
+
+def main(arguments: list[str]) -> None:
+    """Print the table of the sizes named, or of all."""
+    if arguments[:1] == ["--one"]:
+        print(json.dumps(measure(int(arguments[1]), Path(arguments[2]))))
+        return
+    print(" | ".join(["| runs", *PARTS, "peak memory of the driver |"]))
+    print("|---:" * (len(PARTS) + 2) + "|")
+    for runs in [int(a) for a in arguments] or SIZES:
+        print(row(runs, measured(runs)), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
