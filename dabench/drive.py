@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from dabench.engines.how import How
 from dabench.engines.queue import Event
+from dabench.engines.room import fitted
 from dabench.errors import SpecError, nearest
 from dabench.plan import Plan, Run
 from dabench.protocols import Dataset
@@ -86,6 +87,7 @@ def carry_out(
     how: How = How(),
     redo: bool = False,
     listen: Callable[[Event], None] = lambda event: None,
+    say: Callable[[str], None] = lambda line: None,
     write: Sequence[Write] = (),
     again: str = "",
 ) -> Outcome:
@@ -95,6 +97,7 @@ def carry_out(
         how: how the runs are done here; changes no number.
         redo: do every run again, finished or not.
         listen: is told of each run.
+        say: is told what else happens, one line a call.
         write: each is given all events as lines of JSON.
         again: the command that goes on with the sweep, for who asks how far it is.
 
@@ -103,6 +106,7 @@ def carry_out(
     """
     if redo or len(finished(plan, store)) < len(plan.runs):
         _try_network(plan)
+        how = fitted(plan, how, engine == "inline", say)
     store.claim(_record(file, plan), file.sweep.recipe, file.text)
     for name, dataset in plan.datasets.items():
         _keep_dataset(store, plan, name, dataset)

@@ -1,17 +1,81 @@
-"""How long a plan will take here: from runs like it that stand, else from a short calibration."""
+"""What a plan will cost here: time from runs like its own that stand, else from a short calibration; disk from its sizes."""
 
 from __future__ import annotations
 
+import heapq
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dabench.engines.how import How
+from dabench.need import need, steps_of, stored_bytes
 from dabench.plan import Plan, Run
 from dabench.registry import Registry
 from dabench.store import Store
 
-_STEPS = 8
+_WARM, _STEPS = 2, 12
+"""Steps of the run that is thrown away, in which libraries choose their ways and memory is first touched, and of the next."""
+_START = 8.0
+"""Seconds until Ray and its first workers are at work, as measured on two cores."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the runs that are left cost.
+
+    Attributes:
+        seconds: of each run, by digest.
+        wall: seconds until all are done, as many side by side as there is room for.
+        cpu, gpu: seconds of a core, and of a whole GPU, that the runs hold.
+        memory: bytes that each needs at the most, and `disk`: bytes that they leave in the output folder; None where the
+            network cannot be asked, or nothing is left.
+    """
+
+    seconds: Mapping[str, float]
+    wall: float
+    cpu: float
+    gpu: float
+    memory: int | None
+    disk: int | None
+
+
+def cost(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry, how: How, inline: bool) -> Cost:
+    """Return what `runs` cost.
+
+    Args:
+        how: as `fitted` gives it: what each run takes, and how many go side by side.
+        inline: they are done in one process, without Ray.
+    """
+    seconds = seconds_each(plan, runs, store, registry)
+    total = sum(seconds.values())
+    wants = need(plan) if runs else None
+    disk = sum(stored_bytes(plan, r, wants.network) for r in runs) if wants else None
+    wall = in_turn(runs, seconds, how.at_most or 1) + (_START if runs and not inline else 0.0)
+    return Cost(
+        seconds, wall, total * (how.cpus_per_run or 1), total * (how.gpus_per_run or 0), wants.memory if wants else None, disk
+    )
+
+
+def in_turn(runs: Sequence[Run], seconds: Mapping[str, float], side: int) -> float:
+    """Return when the last of `runs` is done, `side` of them side by side, each after its parent, in their order."""
+    place = {r.digest: i for i, r in enumerate(runs)}
+    children: dict[str, list[int]] = {}
+    for i, r in enumerate(runs):
+        if r.parent in place:
+            children.setdefault(r.parent, []).append(i)
+    ready = [i for i, r in enumerate(runs) if r.parent not in place]
+    going: list[tuple[float, int]] = []
+    now = 0.0
+    while ready or going:
+        while ready and len(going) < side:
+            i = heapq.heappop(ready)
+            heapq.heappush(going, (now + seconds[runs[i].digest], i))
+        now, over = heapq.heappop(going)
+        for child in children.get(runs[over].digest, ()):
+            heapq.heappush(ready, child)
+    return now
 
 
 def seconds_each(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry) -> dict[str, float]:
@@ -39,24 +103,22 @@ def _calibrated(plan: Plan, run: Run, scratch: Store, registry: Registry) -> flo
     for name in ("runs", "failed"):
         (scratch.folder / name).mkdir(exist_ok=True)
     parent = next((r for r in plan.runs if r.digest == run.parent), None)
-    for piece in [p for p in (parent, run) if p and not scratch.find(p.digest)]:
-        execute(_short(plan, piece), scratch, registry)
+    if parent and not scratch.find(parent.digest):
+        execute(_short(plan, parent, _WARM), scratch, registry)
+    for steps in (_WARM, _STEPS):
+        scratch.remove(run.digest)
+        execute(_short(plan, run, steps), scratch, registry)
     record = scratch.find(run.digest)
     assert record is not None
-    facts = record.facts
-    full = _full_steps(plan, run) / _STEPS
-    checked = facts["seconds"]["test"] + facts["seconds"]["score"]
-    fixed = facts["seconds"]["total"] - facts["seconds"]["train"] - checked
-    return float(fixed + full * facts["seconds"]["train"] + plan.sweep.train.checkpoints * checked)
+    seconds = record.facts["seconds"]
+    checked = seconds["test"] + seconds["score"]
+    fixed = seconds["total"] - seconds["train"] - checked
+    # A method that took no part in the steps, since it does not train by them, takes what it took.
+    longer = steps_of(plan, run) / _STEPS if record.facts["steps"] else 1.0
+    times = plan.sweep.train.checkpoints if record.facts["steps"] else 1
+    return float(fixed + longer * seconds["train"] + times * checked)
 
 
-def _short(plan: Plan, run: Run) -> dict[str, Any]:
+def _short(plan: Plan, run: Run, steps: int) -> dict[str, Any]:
     job = plan.job(run)
-    return job | {"train": job["train"] | {"steps": _STEPS, "checkpoints": 1}}
-
-
-def _full_steps(plan: Plan, run: Run) -> float:
-    train = plan.sweep.train
-    if train.steps is not None:
-        return train.steps
-    return train.epochs * sum(plan.prepared[s].count("train") for s in run.sources) / train.batch
+    return job | {"train": job["train"] | {"steps": steps, "checkpoints": 1}}

@@ -252,16 +252,16 @@ def planned(out: Path, **change: object):  # type: ignore[no-untyped-def]
 
 def test_a_plan_estimates_every_run_that_is_left_and_keeps_nothing(halves: None, tmp_path: Path) -> None:
     plan = planned(tmp_path / "out", train={"steps": 100, "batch": 8, "checkpoints": 1})
-    assert set(plan.seconds) == {r.digest for r in plan.plan.runs}
-    assert min(plan.seconds.values()) > 0
-    assert plan.wall_seconds == pytest.approx(sum(plan.seconds.values()))
+    assert set(plan.cost.seconds) == {r.digest for r in plan.plan.runs}
+    assert min(plan.cost.seconds.values()) > 0
+    assert plan.cost.wall == pytest.approx(sum(plan.cost.seconds.values()))
     assert not (tmp_path / "out").exists()
 
 
 def test_a_longer_training_is_expected_to_take_longer(halves: None, tmp_path: Path) -> None:
     def training(steps: int) -> float:
         plan = planned(tmp_path / "out", adapters=["none"], train={"steps": steps, "batch": 8, "checkpoints": 1})
-        return plan.wall_seconds
+        return plan.cost.wall
 
     assert training(20_000) > 20 * training(200)
 
@@ -269,7 +269,7 @@ def test_a_longer_training_is_expected_to_take_longer(halves: None, tmp_path: Pa
 def test_a_plan_of_a_finished_sweep_has_nothing_left(halves: None, tmp_path: Path) -> None:
     dabench.sweep(TABLE, out=tmp_path / "out", engine="inline", quiet=True)
     plan = planned(tmp_path / "out")
-    assert (len(plan.there), plan.left, plan.wall_seconds) == (4, [], 0)
+    assert (len(plan.there), plan.left, plan.cost.wall) == (4, [], 0)
 
 
 def test_runs_like_those_that_stand_are_expected_to_take_what_these_took(halves: None, tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_runs_like_those_that_stand_are_expected_to_take_what_these_took(halves:
         run["seconds"]["total"] = 70.0 if run["target"] else 50.0
         facts.write_text(json.dumps(run))
     plan = planned(out, seeds=2)
-    assert {r.target is not None: plan.seconds[r.digest] for r in plan.left} == {False: 50.0, True: 70.0}
+    assert {r.target is not None: plan.cost.seconds[r.digest] for r in plan.left} == {False: 50.0, True: 70.0}
     assert seconds_each(plan.plan, [], Store(out), REGISTRY) == {}
 
 

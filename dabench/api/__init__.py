@@ -6,12 +6,11 @@ from dabench.api.comparing import compare
 from dabench.api.datasets import audit, drop, names_sweep, prepare, prepare_sweep
 from dabench.api.plugins import check, listing, load_plugins, new, register, show
 from dabench.api.reporting import export, load, report, report_place
-from dabench.api.sweeping import Planned, at_once, plan_sweep, run_sweep, sweep
+from dabench.api.sweeping import Planned, plan_sweep, run_sweep, sweep
 from dabench.api.watching import status
 
 __all__ = [
     "Planned",
-    "at_once",
     "audit",
     "check",
     "citations",

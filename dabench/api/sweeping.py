@@ -11,36 +11,28 @@ from typing import TYPE_CHECKING, Any
 from dabench.api.saying import console, note
 from dabench.api.sweep_files import Overrides, sweep_file
 from dabench.drive import Engine, Outcome, carry_out, finished, to_do
+from dabench.engines.how import How
 from dabench.places import data_folder
 from dabench.plan import Plan, Run, make_plan
 from dabench.registry import REGISTRY
-from dabench.spec import Sweep, SweepFile
+from dabench.spec import SweepFile
 from dabench.store import Store
 from dabench.typed import KeyProblem
 
 if TYPE_CHECKING:
+    from dabench.estimate import Cost
     from dabench.matrix import Matrix
 
 
 @dataclass(frozen=True)
 class Planned:
-    """What a sweep would do: the plan, what stands already, what is left, and how long that may take.
-
-    Attributes:
-        seconds: expected seconds of each run that is left, by digest.
-        at_once: runs side by side.
-    """
+    """What a sweep would do: the plan, what stands already, what is left, how it would be done here and what it may cost."""
 
     plan: Plan
     there: set[str]
     left: list[Run]
-    seconds: Mapping[str, float]
-    at_once: int
-
-    @property
-    def wall_seconds(self) -> float:
-        """Expected wall time of what is left, Ray's start not counted."""
-        return sum(self.seconds.values()) / self.at_once
+    how: How
+    cost: Cost
 
 
 def plan_sweep(
@@ -51,9 +43,11 @@ def plan_sweep(
     plugins: Sequence[str | Path] = (),
     data: str | Path | None = None,
     engine: Engine = "ray",
+    how: How = How(),
 ) -> Planned:
     """Return what `sweep(...)` with the same arguments would do. Prepares the data and trains nothing that is kept."""
-    from dabench.estimate import seconds_each
+    from dabench.engines.room import fitted
+    from dabench.estimate import cost
 
     file = sweep_file(sweep, set, plugins)
     store = Store(_out(out, file.sweep.name))
@@ -61,7 +55,8 @@ def plan_sweep(
     plan = plan_of(file, data, note)
     there = finished(plan, store)
     left = to_do(plan, there)
-    return Planned(plan, there, left, seconds_each(plan, left, store, REGISTRY), at_once(file.sweep, engine))
+    how = fitted(plan, how, engine == "inline", note)
+    return Planned(plan, there, left, how, cost(plan, left, store, REGISTRY, how, engine == "inline"))
 
 
 def sweep(
@@ -74,6 +69,7 @@ def sweep(
     engine: Engine = "ray",
     redo: bool = False,
     quiet: bool = False,
+    how: How = How(),
     log_json: str | Path | None = None,
 ) -> Matrix:
     """Run what is missing of a sweep, write its report, and return its matrix.
@@ -87,6 +83,7 @@ def sweep(
         engine: "ray" runs side by side on Ray Tune, "inline" in this process; the results are the same.
         redo: run everything again.
         quiet: print nothing.
+        how: what each run takes of the machine; changes no number.
         log_json: append each event to this file as a line of JSON; "-" prints them to standard output.
 
     Raises:
@@ -94,7 +91,7 @@ def sweep(
         KeyboardInterrupt: it was stopped; finished runs are kept and the same call goes on with the rest.
     """
     return run_sweep(
-        sweep, out=out, set=set, plugins=plugins, data=data, engine=engine, redo=redo, quiet=quiet, log_json=log_json
+        sweep, out=out, set=set, plugins=plugins, data=data, engine=engine, redo=redo, quiet=quiet, how=how, log_json=log_json
     )[1]
 
 
@@ -108,6 +105,7 @@ def run_sweep(
     engine: Engine,
     redo: bool,
     quiet: bool,
+    how: How = How(),
     log_json: str | Path | None = None,
     again: str = "",
 ) -> tuple[Outcome, Matrix]:
@@ -135,7 +133,9 @@ def run_sweep(
         write = [stack.enter_context(lines_to(log_json))] if log_json else []
         stream = stack.enter_context(lasting_stderr())
         watch = stack.enter_context(Watch(console(quiet, stream), runs, store.log))
-        outcome = carry_out(file, plan, store, REGISTRY, engine, redo=redo, listen=watch, write=write, again=again)
+        outcome = carry_out(
+            file, plan, store, REGISTRY, engine, how=how, redo=redo, listen=watch, say=say, write=write, again=again
+        )
     if outcome.interrupted:
         raise KeyboardInterrupt
     matrix = with_published(read_matrix(store))
@@ -149,13 +149,6 @@ def plan_of(file: SweepFile, data: str | Path | None, say: Callable[[str], None]
         return make_plan(file.sweep, REGISTRY, data_folder(data), say)
     except KeyProblem as e:
         raise file.located(e) from e
-
-
-def at_once(sweep: Sweep, engine: Engine) -> int:
-    """Return how many runs go side by side on this machine."""
-    from dabench.places import cores
-
-    return 1 if engine == "inline" else max(1, cores() // sweep.train.threads)
 
 
 def _out(out: str | Path | None, name: str) -> Path:

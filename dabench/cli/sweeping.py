@@ -8,9 +8,12 @@ from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 from dabench.cli.command import DONE, FAILED, Verb, console, takes_data, takes_set
+from dabench.times import clock
 
 if TYPE_CHECKING:
     from dabench.drive import Outcome
+    from dabench.engines.how import How
+    from dabench.estimate import Cost
 
 
 def add(verb: Verb) -> None:
@@ -27,7 +30,21 @@ def add(verb: Verb) -> None:
         metavar="FILE",
         help="append a line of JSON for each event; -: to standard output, and tables to standard error",
     )
+    _takes_how(sub)
     sub.add_argument("--redo", action="store_true", help="run again what is finished")
+
+
+def _takes_how(sub: argparse.ArgumentParser) -> None:
+    group = sub.add_argument_group("how it is run here", "changes no number; what is not given is found from the machine")
+    group.add_argument("--cpus-per-run", type=float, metavar="N", help="cores set aside for a run; default: train.threads")
+    group.add_argument("--gpus-per-run", type=float, metavar="N", help="GPUs set aside for a run, 0.25 for four runs on each")
+    group.add_argument("--at-most", type=int, metavar="N", help="runs side by side at the most; memory is then not checked")
+
+
+def _how(a: argparse.Namespace) -> How:
+    from dabench.engines.how import How
+
+    return How(cpus_per_run=a.cpus_per_run, gpus_per_run=a.gpus_per_run, at_most=a.at_most)
 
 
 def _sweep(a: argparse.Namespace) -> int:
@@ -40,7 +57,7 @@ def _sweep(a: argparse.Namespace) -> int:
     try:
         outcome, matrix = api.run_sweep(
             a.sweep, out=a.out, set=a.set, plugins=a.plugin, data=a.data, engine=a.engine, redo=a.redo, quiet=False,
-            log_json=a.log_json, again=_again(a),
+            how=_how(a), log_json=a.log_json, again=_again(a),
         )  # fmt: skip
     except KeyboardInterrupt:
         print(f"dabench: stopped; finished runs are kept. Go on with: {_again(a)}", file=sys.stderr)
@@ -69,15 +86,16 @@ def _again(a: argparse.Namespace) -> str:
     words += [w for f in a.plugin for w in ("--plugin", f)] + [w for s in a.set for w in ("--set", s)]
     words += ["--out", a.out] if a.out else []
     words += ["--data", a.data] if a.data else []
-    return shlex.join(words + (["--engine", a.engine] if a.engine != "ray" else []))
+    words += ["--engine", a.engine] if a.engine != "ray" else []
+    given = {"--cpus-per-run": a.cpus_per_run, "--gpus-per-run": a.gpus_per_run, "--at-most": a.at_most}
+    return shlex.join(words + [w for name, value in given.items() if value is not None for w in (name, f"{value:g}")])
 
 
 def _plan(a: argparse.Namespace) -> int:
     from dabench import api
     from dabench.reporting.tables import dropped_text
-    from dabench.times import clock
 
-    planned = api.plan_sweep(a.sweep, out=a.out, set=a.set, plugins=a.plugin, data=a.data, engine=a.engine)
+    planned = api.plan_sweep(a.sweep, out=a.out, set=a.set, plugins=a.plugin, data=a.data, engine=a.engine, how=_how(a))
     plan = planned.plan
     for name, prepared in plan.prepared.items():
         print(f"{name}: " + ", ".join(f"{s} {prepared.count(s):,}" for s in prepared.splits) + f"; digest {prepared.digest[:12]}")
@@ -85,8 +103,20 @@ def _plan(a: argparse.Namespace) -> int:
             print(f"  {dropped_text(prepared.dropped)}")
     print(f"network {plan.backbone.name} on {plan.channels}x{plan.input_size}x{plan.input_size}, {len(plan.classes)} classes")
     for run in plan.runs:
-        state = "stands" if run.digest in planned.there else f"to do, about {clock(planned.seconds[run.digest])}"
+        state = "stands" if run.digest in planned.there else f"to do, about {clock(planned.cost.seconds[run.digest])}"
         print(f"  {run.name:<60} {state}")
     print(f"{len(plan.runs)} runs: {len(planned.there)} stand, {len(planned.left)} to do", end="")
-    print(f"; about {clock(planned.wall_seconds)} here, {planned.at_once} side by side" if planned.left else "")
+    print(f"; about {clock(planned.cost.wall)} here, {planned.how.at_most} side by side" if planned.left else "")
+    if planned.left:
+        print(_price(planned.how, planned.cost))
     return DONE
+
+
+def _price(how: How, cost: Cost) -> str:
+    from dabench.engines.room import size
+
+    words = [f"about {clock(cost.cpu)} of a core ({how.cpus_per_run:g} for each run)"]
+    words += [f"{clock(cost.gpu)} of a GPU ({how.gpus_per_run:g} for each run)"] if cost.gpu else []
+    words += [] if cost.memory is None else [f"{size(cost.memory)} of memory for each run"]
+    words += [] if cost.disk is None else [f"{size(cost.disk)} on disk"]
+    return ", ".join(words)

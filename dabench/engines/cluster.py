@@ -28,6 +28,7 @@ with warnings.catch_warnings():
     from ray import tune
     from ray.tune.search import Searcher
 
+from dabench.engines.how import How  # noqa: E402
 from dabench.places import cores  # noqa: E402
 from dabench.plan import Plan  # noqa: E402
 
@@ -52,13 +53,18 @@ def start() -> None:
         )
 
 
-def resources(plan: Plan) -> dict[str, float]:
+def resources(plan: Plan, how: How) -> dict[str, float]:
     """Return what one run of the plan takes of the Ray that is running: {"cpu": cores, "gpu": GPUs}."""
-    on_gpu = plan.sweep.train.device in ("auto", "cuda") and ray.cluster_resources().get("GPU", 0) >= 1
-    return {"cpu": min(plan.sweep.train.threads, cores()), "gpu": 1 if on_gpu else 0}
+    if how.gpus_per_run is None:
+        on_gpu = plan.sweep.train.device in ("auto", "cuda") and ray.cluster_resources().get("GPU", 0) >= 1
+    return {
+        "cpu": how.cpus_per_run or min(plan.sweep.train.threads, cores()),
+        "gpu": how.gpus_per_run if how.gpus_per_run is not None else float(on_gpu),
+    }
 
 
-def at_once(resources: dict[str, float]) -> int:
+def at_once(resources: dict[str, float], how: How) -> int:
     """Return how many runs of these resources have room side by side."""
     there = ray.cluster_resources()
-    return max(1, min(int(there.get(k.upper(), 0) // n) for k, n in resources.items() if n))
+    room = max(1, min(int(there.get(k.upper(), 0) / n) for k, n in resources.items() if n))
+    return min(room, how.at_most or room)

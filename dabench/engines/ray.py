@@ -73,10 +73,12 @@ def run_all(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry, l
     queue = Queue(runs, listen)
     try:
         trainable = tune.with_parameters(Worker, shipment=registry.shipment(), folder=str(store.folder.resolve()))
-        each = resources(plan)
+        each = resources(plan, how)
         tuner = tune.Tuner(
             tune.with_resources(trainable, each),
-            tune_config=tune.TuneConfig(search_alg=_Hands(plan, queue, at_once(each)), num_samples=len(runs), reuse_actors=True),
+            tune_config=tune.TuneConfig(
+                search_alg=_Hands(plan, queue, at_once(each, how)), num_samples=len(runs), reuse_actors=True
+            ),
             run_config=tune.RunConfig(storage_path=scratch, name="sweep", verbose=0, log_to_file=False),
         )
         tuner.fit()

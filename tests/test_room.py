@@ -1,0 +1,142 @@
+"""How many runs go side by side: by cores, GPUs and memory, as asked for or as found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tiny_sweeps import Tiny, tiny
+
+from dabench.engines import room
+from dabench.engines.how import How
+from dabench.engines.room import fitted
+from dabench.errors import SpecError
+from dabench.need import need, operations, stored_bytes
+
+GB = 10**9
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory, _cache: Path) -> Tiny:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DABENCH_CACHE", str(_cache))
+        return tiny(tmp_path_factory.mktemp("room"), ["none"])
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A machine of eight cores, no GPU and plenty of memory."""
+    monkeypatch.setattr(room, "cores", lambda: 8)
+    monkeypatch.setattr(room, "gpus", lambda plan: 0)
+    monkeypatch.setattr(room, "free_memory", lambda: 1000 * GB)
+    monkeypatch.setattr(room, "_gpu_memory", lambda: 80 * GB)
+    return monkeypatch
+
+
+def found(sweep: Tiny, how: How = How(), inline: bool = False) -> tuple[float | None, float | None, int | None, list[str]]:
+    """What each run takes of cores and GPUs, how many go side by side, and what was said."""
+    said: list[str] = []
+    got = fitted(sweep.plan, how, inline, said.append)
+    return got.cpus_per_run, got.gpus_per_run, got.at_most, said
+
+
+def test_one_threaded_runs_go_side_by_side_one_on_each_core(sweep: Tiny) -> None:
+    assert found(sweep) == (1, 0, 8, [])
+
+
+@pytest.mark.parametrize(("cpus", "side"), [(2.0, 4), (3.0, 2), (0.5, 16), (8.0, 1)])
+def test_cores_per_run_are_as_asked_for(sweep: Tiny, cpus: float, side: int) -> None:
+    assert found(sweep, How(cpus_per_run=cpus)) == (cpus, 0, side, [])
+
+
+def test_in_one_process_runs_go_one_after_another(sweep: Tiny) -> None:
+    assert found(sweep, inline=True)[2] == 1
+
+
+def test_several_small_runs_share_a_gpu(sweep: Tiny, machine: pytest.MonkeyPatch) -> None:
+    machine.setattr(room, "gpus", lambda plan: 1)
+    assert found(sweep) == (1, 1 / 8, 8, [])
+
+
+def test_a_run_that_keeps_a_gpu_busy_has_it_alone(sweep: Tiny, machine: pytest.MonkeyPatch) -> None:
+    machine.setattr(room, "gpus", lambda plan: 2)
+    machine.setattr(room, "operations", lambda plan: 1e12)
+    assert found(sweep)[1:3] == (1, 2)
+
+
+def test_the_memory_of_a_gpu_bounds_the_runs_on_it(sweep: Tiny, machine: pytest.MonkeyPatch) -> None:
+    machine.setattr(room, "gpus", lambda plan: 1)
+    machine.setattr(room, "_gpu_memory", lambda: 2 * GB)
+    share = found(sweep)[1]
+    assert share in (1 / 2, 1 / 3)
+
+
+def test_gpus_per_run_are_as_asked_for(sweep: Tiny, machine: pytest.MonkeyPatch) -> None:
+    machine.setattr(room, "gpus", lambda plan: 1)
+    assert found(sweep, How(gpus_per_run=0.25))[1:3] == (0.25, 4)
+
+
+def test_where_memory_is_short_fewer_go_side_by_side_and_one_line_says_so(sweep: Tiny, machine: pytest.MonkeyPatch) -> None:
+    wants = need(sweep.plan)
+    assert wants is not None
+    machine.setattr(room, "free_memory", lambda: int(3.5 * wants.memory))
+    _, _, side, said = found(sweep)
+    assert side == 3
+    each, free = room.size(wants.memory), room.size(3.5 * wants.memory)
+    assert said == [f"memory: a run needs about {each} and {free} are free, so 3 go side by side, not 8"]
+
+
+def test_where_not_one_run_fits_the_error_says_what_to_change(sweep: Tiny, machine: pytest.MonkeyPatch) -> None:
+    machine.setattr(room, "free_memory", lambda: GB // 10)
+    with pytest.raises(
+        SpecError, match=r"needs about \d+ MB of memory and 100 MB are free; set a smaller train.batch \(now 16\)"
+    ):
+        found(sweep)
+
+
+def test_at_most_is_obeyed_and_memory_then_not_asked(sweep: Tiny, machine: pytest.MonkeyPatch) -> None:
+    machine.setattr(room, "free_memory", lambda: 0)
+    assert found(sweep, How(at_most=2))[2] == 2
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        (How(cpus_per_run=9), r"--cpus-per-run 9: must be above 0 and at most 8, the cores"),
+        (How(cpus_per_run=0), r"--cpus-per-run 0: must be above 0"),
+        (How(gpus_per_run=0.5), r"--gpus-per-run 0.5: must be at least 0 and at most 0, the GPUs"),
+        (How(gpus_per_run=-1), r"--gpus-per-run -1: must be at least 0"),
+        (How(at_most=0), r"--at-most 0: must be at least 1"),
+    ],
+)
+def test_what_cannot_be_is_said(sweep: Tiny, how: How, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        found(sweep, how)
+
+
+def test_a_larger_batch_needs_more_memory_and_arithmetic(tmp_path: Path) -> None:
+    small, large = (tiny(tmp_path, ["none"], overrides=[f"train.batch={n}", "conv4.width=32"]).plan for n in (64, 640))
+    first, second = need(small), need(large)
+    assert first is not None
+    assert second is not None
+    assert second.memory > first.memory
+    assert operations(large) == pytest.approx(10 * operations(small))
+
+
+def test_asking_what_a_run_needs_changes_no_random_number(sweep: Tiny) -> None:
+    import torch
+
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    need(sweep.plan)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_the_room_on_disk_is_close_to_what_a_run_takes(sweep: Tiny, tmp_path: Path) -> None:
+    store = sweep.run(tmp_path / "out").store
+    wants = need(sweep.plan)
+    assert wants is not None
+    for run in sweep.plan.runs:
+        taken = sum(p.stat().st_size for p in (store.runs / run.folder).iterdir())
+        assert 2 / 3 < taken / stored_bytes(sweep.plan, run, wants.network) < 3 / 2
