@@ -6,6 +6,7 @@
     runs/NAME-DIGEST/    run.json, network.safetensors, logits-DATASET.npy: one folder per finished run
     failed/NAME.txt      what went wrong with a run, until it succeeds
     logs/NAME.txt        what a run said while it went on
+    tensorboard/         what `dabench sweep --tensorboard` writes
     events/0001.jsonl    what happened, and which process is at work
     report/              what `dabench report` writes
 

@@ -12,6 +12,7 @@ from dabench.api.saying import console, note
 from dabench.api.sweep_files import Overrides, sweep_file
 from dabench.drive import Engine, Outcome, carry_out, finished, to_do
 from dabench.engines.how import How
+from dabench.engines.queue import Event
 from dabench.places import data_folder
 from dabench.plan import Plan, Run, make_plan
 from dabench.registry import REGISTRY
@@ -71,6 +72,7 @@ def sweep(
     quiet: bool = False,
     how: How = How(),
     log_json: str | Path | None = None,
+    tensorboard: bool = False,
 ) -> Matrix:
     """Run what is missing of a sweep, write its report, and return its matrix.
 
@@ -85,13 +87,24 @@ def sweep(
         quiet: print nothing.
         how: what each run takes of the machine; changes no number.
         log_json: append each event to this file as a line of JSON; "-" prints them to standard output.
+        tensorboard: write TensorBoard logs of every run into OUT/tensorboard.
 
     Raises:
         DabenchError: the request is wrong. Runs that fail raise nothing: they are in Matrix.failed.
         KeyboardInterrupt: it was stopped; finished runs are kept and the same call goes on with the rest.
     """
     return run_sweep(
-        sweep, out=out, set=set, plugins=plugins, data=data, engine=engine, redo=redo, quiet=quiet, how=how, log_json=log_json
+        sweep,
+        out=out,
+        set=set,
+        plugins=plugins,
+        data=data,
+        engine=engine,
+        redo=redo,
+        quiet=quiet,
+        how=how,
+        log_json=log_json,
+        tensorboard=tensorboard,
     )[1]
 
 
@@ -107,6 +120,7 @@ def run_sweep(
     quiet: bool,
     how: How = How(),
     log_json: str | Path | None = None,
+    tensorboard: bool = False,
     again: str = "",
 ) -> tuple[Outcome, Matrix]:
     """Do what `sweep` does and return what came of the runs, too.
@@ -118,6 +132,7 @@ def run_sweep(
     from dabench.matrix import read_matrix
     from dabench.published import with_published
     from dabench.reporting.write import write_report
+    from dabench.watching.board import Board
     from dabench.watching.lines import lines_to
     from dabench.watching.terminal import Watch
 
@@ -126,6 +141,7 @@ def run_sweep(
     store = Store(_out(out, file.sweep.name))
     store.check(file.sweep.recipe)
     plan = plan_of(file, data, say)
+    board = Board(store) if tensorboard else None
     runs = list(plan.runs) if redo else to_do(plan, finished(plan, store))
     if runs:
         say(f"{file.sweep.name}: {len(plan.runs)} runs, {len(plan.runs) - len(runs)} stand, {len(runs)} to do -> {store.folder}")
@@ -133,11 +149,19 @@ def run_sweep(
         write = [stack.enter_context(lines_to(log_json))] if log_json else []
         stream = stack.enter_context(lasting_stderr())
         watch = stack.enter_context(Watch(console(quiet, stream), runs, store.log))
+
+        def listen(event: Event) -> None:
+            watch(event)
+            if board:
+                board(event)
+
         outcome = carry_out(
-            file, plan, store, REGISTRY, engine, how=how, redo=redo, listen=watch, say=say, write=write, again=again
+            file, plan, store, REGISTRY, engine, how=how, redo=redo, listen=listen, say=say, write=write, again=again
         )
     if outcome.interrupted:
         raise KeyboardInterrupt
+    if board:
+        board.write(plan.runs)  # those of before, too
     matrix = with_published(read_matrix(store))
     write_report(matrix, store.report)
     return outcome, matrix

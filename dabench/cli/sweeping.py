@@ -30,6 +30,7 @@ def add(verb: Verb) -> None:
         metavar="FILE",
         help="append a line of JSON for each event; -: to standard output, and tables to standard error",
     )
+    sub.add_argument("--tensorboard", action="store_true", help="write TensorBoard logs of every run into DIR/tensorboard")
     _takes_how(sub)
     sub.add_argument("--redo", action="store_true", help="run again what is finished")
 
@@ -57,7 +58,7 @@ def _sweep(a: argparse.Namespace) -> int:
     try:
         outcome, matrix = api.run_sweep(
             a.sweep, out=a.out, set=a.set, plugins=a.plugin, data=a.data, engine=a.engine, redo=a.redo, quiet=False,
-            how=_how(a), log_json=a.log_json, again=_again(a),
+            how=_how(a), log_json=a.log_json, tensorboard=a.tensorboard, again=_again(a),
         )  # fmt: skip
     except KeyboardInterrupt:
         print(f"dabench: stopped; finished runs are kept. Go on with: {_again(a)}", file=sys.stderr)
@@ -77,6 +78,8 @@ def _print_end(outcome: Outcome, a: argparse.Namespace) -> None:
     else:
         print(f"Next: dabench report {folder} --metric balanced-accuracy, or dabench cite {folder}")
     print(f"Report: {folder}/report/index.html")
+    if a.tensorboard:
+        print(f"TensorBoard: tensorboard --logdir {folder}/tensorboard (pip install tensorboard, where it is not there)")
 
 
 def _again(a: argparse.Namespace) -> str:
@@ -88,6 +91,8 @@ def _again(a: argparse.Namespace) -> str:
     words += ["--data", a.data] if a.data else []
     words += ["--engine", a.engine] if a.engine != "ray" else []
     given = {"--cpus-per-run": a.cpus_per_run, "--gpus-per-run": a.gpus_per_run, "--at-most": a.at_most}
+    words += ["--tensorboard"] if a.tensorboard else []
+    words += ["--log-json", a.log_json] if a.log_json else []
     return shlex.join(words + [w for name, value in given.items() if value is not None for w in (name, f"{value:g}")])
 
 

@@ -1,0 +1,85 @@
+"""TensorBoard logs of finished runs: the loss of each step, and the label-free scores of each checkpoint.
+
+Nothing in them comes from a test label, or from a label of a target.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dabench.engines.queue import Event
+from dabench.errors import SpecError
+from dabench.plan import Run
+from dabench.store import Store
+
+POINTS = 1000
+"""Points at most in which the losses of a run are given; of a longer one, means over equally many steps."""
+
+
+class Board:
+    """Writes a folder of TensorBoard's own format for each run that is done, under `tensorboard/` of a store.
+
+    Raises:
+        SpecError: tensorboardX is not there.
+    """
+
+    def __init__(self, store: Store) -> None:
+        try:
+            import tensorboardX  # noqa: F401
+        except ImportError:
+            raise SpecError(
+                "--tensorboard needs the package tensorboardX, which is not there: pip install tensorboardX"
+            ) from None
+        self.store = store
+        self.folder = store.folder / "tensorboard"
+
+    def __call__(self, event: Event) -> None:
+        """Take an event of the engine."""
+        if event.what == "done":
+            shutil.rmtree(self.folder / event.run.folder, ignore_errors=True)  # of the same run before --redo
+            self.write([event.run])
+
+    def write(self, runs: Iterable[Run]) -> None:
+        """Write the logs of those runs that stand and have none. A run without a log, on a full disk say, is no failed run."""
+        for run in runs:
+            try:
+                facts = json.loads(self.store.text(f"runs/{run.folder}/run.json"))
+                if not (self.folder / run.folder).exists():
+                    self._write(run.folder, facts)
+            except (OSError, ValueError):
+                continue
+
+    def _write(self, name: str, facts: Mapping[str, Any]) -> None:
+        from tensorboardX import SummaryWriter
+
+        self.folder.mkdir(exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=".", dir=self.folder))
+        try:
+            with SummaryWriter(str(scratch)) as writer:
+                for step, loss in _thinned(facts.get("losses", [])):
+                    writer.add_scalar("loss", loss, step)
+                for target, scores in facts.get("scores", {}).items():
+                    for rule, values in scores.items():
+                        for step, value in zip(facts["checkpoints"], values, strict=True):
+                            writer.add_scalar(f"{rule}/{target}", value, step)
+            scratch.chmod(0o755)
+            os.rename(scratch, self.folder / name)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _thinned(losses: list[float]) -> list[tuple[int, float]]:
+    """Return (step, loss): all of them, or means of blocks, each at its last step."""
+    if len(losses) <= POINTS:
+        return list(enumerate(losses, 1))
+    blocks = np.array_split(np.asarray(losses), POINTS)
+    ends = np.cumsum([len(b) for b in blocks])
+    return [(int(end), float(block.mean())) for end, block in zip(ends, blocks, strict=True)]
