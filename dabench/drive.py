@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from dabench.engines.how import How
 from dabench.engines.queue import Event
-from dabench.engines.room import fitted
 from dabench.errors import SpecError, nearest
 from dabench.plan import Plan, Run
 from dabench.protocols import Dataset
@@ -106,6 +105,8 @@ def carry_out(
     """
     if redo or len(finished(plan, store)) < len(plan.runs):
         _try_network(plan)
+        from dabench.engines.room import fitted  # imports torch
+
         how = fitted(plan, how, engine == "inline", say)
     store.claim(_record(file, plan), file.sweep.recipe, file.text)
     for name, dataset in plan.datasets.items():
