@@ -58,7 +58,7 @@ def _files(folder: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class Session:
-    """What one sweep wrote: its events, and whether its process lives."""
+    """What one sweep wrote: its events (of one that does not live the first and the last), and whether its process lives."""
 
     events: list[dict[str, Any]]
     alive: bool
@@ -77,7 +77,7 @@ def sessions(folder: Path) -> list[Session]:
     for path in files:
         alive = _locked(path)
         if alive or path == files[-1]:
-            found.append(Session(_events(path), alive))
+            found.append(Session(_events(path, alive), alive))
     return found
 
 
@@ -92,10 +92,11 @@ def _locked(path: Path) -> bool:
     return False
 
 
-def _events(path: Path) -> list[dict[str, Any]]:
+def _events(path: Path, every: bool) -> list[dict[str, Any]]:
     found = []
     with suppress(OSError):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        for line in lines if every or len(lines) < 3 else [lines[0], *lines[-2:]]:
             with suppress(ValueError):  # the last line of a process that was killed may be torn
                 value = json.loads(line)
                 if isinstance(value, dict) and isinstance(value.get("event"), str):
