@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,8 @@ class Cost:
     Attributes:
         seconds: of each run, by digest.
         wall: seconds until all are done, as many side by side as there is room for.
-        cpu, gpu: seconds of a core, and of a whole GPU, that the runs hold.
+        cpu: seconds that cores are busy with them, whatever else the machine does.
+        gpu: seconds of a whole GPU that they hold.
         memory: bytes that each needs at the most, and `disk`: bytes that they leave in the output folder; None where the
             network cannot be asked, or nothing is left.
     """
@@ -48,14 +50,14 @@ def cost(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry, how:
         how: as `fitted` gives it: what each run takes, and how many go side by side.
         inline: they are done in one process, without Ray.
     """
-    seconds = seconds_each(plan, runs, store, registry)
-    total = sum(seconds.values())
+    each = _each(plan, runs, store, registry)
+    seconds = {digest: wall for digest, (wall, _) in each.items()}
+    busy = sum(cpu for _, cpu in each.values())
     wants = need(plan) if runs else None
     disk = sum(stored_bytes(plan, r, wants.network) for r in runs) if wants else None
     wall = in_turn(runs, seconds, how.at_most or 1) + (_START if runs and not inline else 0.0)
-    return Cost(
-        seconds, wall, total * (how.cpus_per_run or 1), total * (how.gpus_per_run or 0), wants.memory if wants else None, disk
-    )
+    gpu = sum(seconds.values()) * (how.gpus_per_run or 0)
+    return Cost(seconds, wall, busy, gpu, wants.memory if wants else None, disk)
 
 
 def in_turn(runs: Sequence[Run], seconds: Mapping[str, float], side: int) -> float:
@@ -78,8 +80,8 @@ def in_turn(runs: Sequence[Run], seconds: Mapping[str, float], side: int) -> flo
     return now
 
 
-def seconds_each(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry) -> dict[str, float]:
-    """Return the seconds that each run is expected to take, by digest.
+def _each(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry) -> dict[str, tuple[float, float]]:
+    """Return the seconds that each run is expected to take, and a core is busy with it, by digest.
 
     A sort of run (a method, training or adapting) that stands in the store takes what it took there; for another, one run
     is begun for a few steps in a folder of its own and thrown away.
@@ -89,7 +91,7 @@ def seconds_each(plan: Plan, runs: Sequence[Run], store: Store, registry: Regist
         record = store.find(run.digest, network=False)
         if record:
             known.setdefault(run.sort, []).append(record.facts["seconds"]["total"])
-    means = {sort: sum(values) / len(values) for sort, values in known.items()}
+    means = {sort: (sum(v) / len(v), sum(v) / len(v) * plan.sweep.train.threads) for sort, v in known.items()}
     with tempfile.TemporaryDirectory(prefix="dabench-") as folder:
         for run in runs:
             if run.sort not in means:
@@ -97,7 +99,7 @@ def seconds_each(plan: Plan, runs: Sequence[Run], store: Store, registry: Regist
     return {run.digest: means[run.sort] for run in runs}
 
 
-def _calibrated(plan: Plan, run: Run, scratch: Store, registry: Registry) -> float:
+def _calibrated(plan: Plan, run: Run, scratch: Store, registry: Registry) -> tuple[float, float]:
     from dabench.work import execute
 
     for name in ("runs", "failed"):
@@ -107,7 +109,9 @@ def _calibrated(plan: Plan, run: Run, scratch: Store, registry: Registry) -> flo
         execute(_short(plan, parent, _WARM), scratch, registry)
     for steps in (_WARM, _STEPS):
         scratch.remove(run.digest)
+        began, busy = time.perf_counter(), time.process_time()
         execute(_short(plan, run, steps), scratch, registry)
+    busy = (time.process_time() - busy) / (time.perf_counter() - began)
     record = scratch.find(run.digest)
     assert record is not None
     seconds = record.facts["seconds"]
@@ -116,7 +120,8 @@ def _calibrated(plan: Plan, run: Run, scratch: Store, registry: Registry) -> flo
     # A method that took no part in the steps, since it does not train by them, takes what it took.
     longer = steps_of(plan, run) / _STEPS if record.facts["steps"] else 1.0
     times = plan.sweep.train.checkpoints if record.facts["steps"] else 1
-    return float(fixed + longer * seconds["train"] + times * checked)
+    wall = float(fixed + longer * seconds["train"] + times * checked)
+    return wall, wall * busy
 
 
 def _short(plan: Plan, run: Run, steps: int) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from fabricated import two_sets
 
 import dabench
 from dabench import Adapter, Dataset, Samples
+from dabench.engines.how import How
 from dabench.errors import DabenchError, PluginError, SpecError, StoreError
-from dabench.estimate import seconds_each
+from dabench.estimate import Cost, cost
 from dabench.registry import REGISTRY
 from dabench.store import Store
 
@@ -281,7 +282,7 @@ def test_runs_like_those_that_stand_are_expected_to_take_what_these_took(halves:
         facts.write_text(json.dumps(run))
     plan = planned(out, seeds=2)
     assert {r.target is not None: plan.cost.seconds[r.digest] for r in plan.left} == {False: 50.0, True: 70.0}
-    assert seconds_each(plan.plan, [], Store(out), REGISTRY) == {}
+    assert cost(plan.plan, [], Store(out), REGISTRY, How(), inline=True) == Cost({}, 0, 0, 0, None, None)
 
 
 def test_the_quick_sweep_has_four_adapters_and_both_directions(quick_runs: Path) -> None:

@@ -120,8 +120,8 @@ def _plan(a: argparse.Namespace) -> int:
 def _price(how: How, cost: Cost) -> str:
     from dabench.engines.room import size
 
-    words = [f"about {clock(cost.cpu)} of a core ({how.cpus_per_run:g} for each run)"]
-    words += [f"{clock(cost.gpu)} of a GPU ({how.gpus_per_run:g} for each run)"] if cost.gpu else []
+    words = [f"about {clock(cost.cpu)} of a core ({how.cpus_per_run:g} set aside for each run)"]
+    words += [f"{clock(cost.gpu)} of a GPU ({how.gpus_per_run:g} set aside for each run)"] if cost.gpu else []
     words += [] if cost.memory is None else [f"{size(cost.memory)} of memory for each run"]
     words += [] if cost.disk is None else [f"{size(cost.disk)} on disk"]
     return ", ".join(words)

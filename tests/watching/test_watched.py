@@ -68,6 +68,6 @@ def test_how_a_sweep_is_run_is_part_of_the_command_that_goes_on(command: list[st
 def test_a_plan_tells_time_of_the_cores_memory_and_disk(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command, "--plan", "--set", 'adapters=["none"]']) == 0
     last = capsys.readouterr().out.splitlines()[-1]
-    assert "of a core (1 for each run)" in last
+    assert "of a core (1 set aside for each run)" in last
     assert "of memory for each run" in last
     assert last.endswith("on disk")
