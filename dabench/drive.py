@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dabench.engines.how import How
+from dabench.engines.interrupts import interruptible
 from dabench.engines.queue import Event
 from dabench.errors import SpecError, nearest
 from dabench.plan import Plan, Run
@@ -101,39 +102,46 @@ def carry_out(
         again: the command that goes on with the sweep, for who asks how far it is.
 
     Raises:
-        StoreError: the store is another sweep's or cannot be written.
+        StoreError: the store is another sweep's or cannot be written, or another process is at work in it.
+        StoppedError: it ended before its runs did, since going on had no sense.
     """
-    if redo or len(finished(plan, store)) < len(plan.runs):
-        _try_network(plan)
-        from dabench.engines.room import fitted  # imports torch
+    with store.alone(file.sweep.recipe):
+        if redo or len(finished(plan, store)) < len(plan.runs):
+            _try_network(plan)
+            from dabench.engines.room import fitted  # imports torch
 
-        how = fitted(plan, how, engine == "inline", say)
-    store.claim(_record(file, plan), file.sweep.recipe, file.text)
-    for name, dataset in plan.datasets.items():
-        _keep_dataset(store, plan, name, dataset)
-    if redo:
-        for run in plan.runs:
-            store.remove(run.digest)
-    there = finished(plan, store)
-    runs = to_do(plan, there)
-    counts = {"done": 0, "failed": 0, "skipped": 0, "started": 0}
+            how = fitted(plan, how, engine == "inline", say)
+        store.claim(_record(file, plan), file.sweep.recipe, file.text)
+        store.ongoing.keep_only({r.digest for r in plan.runs})
+        for name, dataset in plan.datasets.items():
+            _keep_dataset(store, plan, name, dataset)
+        if redo:
+            for run in plan.runs:
+                store.remove(run.digest)
+        there = finished(plan, store)
+        runs = to_do(plan, there)
+        for run in runs:
+            if problem := store.damage(run.digest):
+                say(f"{run.name}: its folder is damaged ({problem}); it is done again")
+        counts = {"done": 0, "failed": 0, "skipped": 0}
+        with ExitStack() as stack:
+            kept = [stack.enter_context(session(store.folder / "events"))] if runs else []
+            lines = stack.enter_context(Lines([*kept, *write], file.sweep.name, len(there), len(runs), again))
 
-    with ExitStack() as stack:
-        kept = [stack.enter_context(session(store.folder / "events"))] if runs else []
-        lines = stack.enter_context(Lines([*kept, *write], file.sweep.name, len(there), len(runs), again))
+            def count(event: Event) -> None:
+                if event.what in counts:
+                    counts[event.what] += 1
+                if event.what in ("failed", "skipped"):
+                    store.fail(event.run.name, event.reason)
+                lines(event)
+                listen(event)
 
-        def count(event: Event) -> None:
-            counts[event.what] += 1
-            if event.what in ("failed", "skipped"):
-                store.fail(event.run.name, event.reason)
-            lines(event)
-            listen(event)
-
-        try:
-            if runs:
-                _engine(engine)(plan, runs, store, registry, count, how)
-        except KeyboardInterrupt:
-            lines.outcome = "stopped"
+            try:
+                if runs:
+                    with interruptible(store.ongoing.stop, say):
+                        _engine(engine)(plan, runs, store, registry, count, how)
+            except KeyboardInterrupt:
+                lines.outcome = "stopped"
     interrupted = lines.outcome == "stopped"
     return Outcome(store, len(there), counts["done"], counts["failed"] + counts["skipped"], interrupted)
 

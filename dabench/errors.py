@@ -36,6 +36,18 @@ class StoreError(DabenchError):
     """An output folder cannot be used: not writable, another sweep's, or damaged."""
 
 
+class UnwritableError(StoreError):
+    """An output folder took files and takes no more: the disk is full, say."""
+
+    exit_code = 1
+
+
+class StoppedError(DabenchError):
+    """A sweep ended before its runs did; what is finished is kept."""
+
+    exit_code = 1
+
+
 class DivergedError(DabenchError):
     """A training produced a loss that is not a number; only that run stops."""
 

@@ -136,7 +136,8 @@ def read_matrix(store: Stored, metric: str = "accuracy", selection: str = "last"
         rules=_rules(runs),
         confusion={key: counts for of in found for key, counts in of.confusion.items()},
         missing=runs.missing,
-        failed=store.failures(),
+        failed=store.failures()
+        | {name: f"its folder is damaged ({what}); run the sweep again to do it anew" for name, what in runs.damaged.items()},
         digest=runs.digest,
         predictions=runs,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -55,8 +56,11 @@ def parameter_count(net: nn.Module) -> int:
 
 
 def save_network(net: nn.Module, path: Path) -> None:
-    """Write the parameters and buffers of `net` as safetensors."""
-    save_file({name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}, path)
+    """Write the parameters and buffers of `net` as safetensors; raise OSError if that cannot be written."""
+    try:
+        save_file({name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}, path)
+    except SafetensorError as e:  # a full disk, which it tells in a way of its own
+        raise OSError(str(e)) from e
 
 
 def load_network(net: nn.Module, path: Path) -> None:

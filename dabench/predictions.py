@@ -54,6 +54,7 @@ class Predictions:
     Attributes:
         records: (method, sources, target, seed) -> the finished run.
         missing: names of the runs that do not stand.
+        damaged: name -> what is wrong with its folder, of those among them that once stood.
     """
 
     def __init__(self, store: Stored, sweep: Mapping[str, Any], selection: str) -> None:
@@ -67,6 +68,7 @@ class Predictions:
         self.parts = {n: divided(test.attributes, test.groups) for n, test in self.tests.items()}
         self.records: dict[tuple[str, tuple[str, ...], str | None, int], Record] = {}
         self.missing: list[str] = []
+        self.damaged: dict[str, str] = {}
         listed = store.listed()
         for run in sweep["runs"]:
             tests = {t: self.tests[t].facts["digest"] for t in run["tests"]}
@@ -74,9 +76,11 @@ class Predictions:
             if record and fits(record.facts, RUN):
                 self.records[run["method"], tuple(run["sources"]), run["target"], run["seed"]] = record
             else:
-                self.missing.append(
-                    f"{run['method']}_{'+'.join(run['sources'])}{'_' + run['target'] if run['target'] else ''}_s{run['seed']}"
-                )
+                target = f"_{run['target']}" if run["target"] else ""
+                self.missing.append(f"{run['method']}_{'+'.join(run['sources'])}{target}_s{run['seed']}")
+                problem = store.damage(run["digest"], network=False, among=listed)
+                if problem:
+                    self.damaged[self.missing[-1].replace("/", "-")] = problem
 
     @property
     def digest(self) -> str:

@@ -9,26 +9,31 @@
     tensorboard/         what `dabench sweep --tensorboard` writes
     events/0001.jsonl    what happened, and which process is at work
     report/              what `dabench report` writes
+    ongoing/             what a sweep at work has in hand (dabench.ongoing)
 
 A run's folder is written whole under another name and then renamed; run.json is written last and holds the SHA-256 of the
-other files. What does not match is not finished.
+other files, and its own. What does not match is not finished.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.digests import digest as digest_of
 from dabench.digests import file_digest
-from dabench.errors import StoreError
+from dabench.errors import StoreError, UnwritableError
+from dabench.ongoing import Ongoing
 from dabench.stored import NETWORK, Stored, logits_name, safe
 
 
@@ -38,6 +43,7 @@ class Store(Stored):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.folder = folder
+        self.ongoing = Ongoing(folder)
 
     @property
     def runs(self) -> Path:
@@ -75,6 +81,13 @@ class Store(Stored):
             raise OSError(f"{path} is a link, or leads out of its folder")
         return path
 
+    @contextmanager
+    def alone(self, recipe: Mapping[str, Any]) -> Iterator[None]:
+        """Hold the folder against every other sweep while this one, of that recipe, is at work; raise StoreError as `check`."""
+        self.check(recipe)
+        with self.ongoing.alone():
+            yield
+
     def claim(self, record: Mapping[str, Any], recipe: Mapping[str, Any], source: str) -> None:
         """Take the folder for a sweep, or go on with it if it is that sweep's already.
 
@@ -84,23 +97,33 @@ class Store(Stored):
         self.check(recipe)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for name in ("runs", "datasets", "report", "failed"):
-                (self.folder / name).mkdir(exist_ok=True)
-            for leftover in self.runs.glob(".*"):
-                shutil.rmtree(leftover, ignore_errors=True)
+            # First: a folder with anything else and without it is taken for somebody else's.
             write_text(self.folder / "sweep.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
             write_text(self.folder / "sweep.toml", source)
+            for name in ("runs", "datasets", "report", "failed"):
+                (self.folder / name).mkdir(exist_ok=True)
+            self._clear()
         except OSError as e:
             raise StoreError(f"{self.folder}: cannot be written ({e.strerror or e}); give another folder with --out") from e
+
+    def _clear(self) -> None:
+        """Remove what killed processes left half-written; whoever claims the folder holds it alone."""
+        for leftover in self.runs.glob(".*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        for pattern in (".sweep.*", "failed/.*", "datasets/*/.*"):
+            for leftover in self.folder.glob(pattern):
+                leftover.unlink(missing_ok=True)
 
     def check(self, recipe: Mapping[str, Any]) -> None:
         """Raise StoreError if the folder cannot become, or is not, the output of the sweep with this recipe; change nothing."""
         there = next(p for p in (self.folder, *self.folder.absolute().parents) if p.exists())
-        if not there.is_dir() or not os.access(there, os.W_OK):
-            raise StoreError(f"{self.folder}: cannot be written; give another folder with --out")
+        inside = [self.folder / name for name in ("runs", "datasets", "report", "failed")] if there == self.folder else []
+        for folder in (there, *(p for p in inside if p.exists())):
+            if not folder.is_dir() or not os.access(folder, os.W_OK):
+                raise StoreError(f"{folder}: cannot be written; give another folder with --out")
         if (self.folder / "sweep.json").exists():
             self._same_sweep(self.claimed_for(), recipe)
-        elif self.folder.exists() and any(self.folder.iterdir()):
+        elif self.folder.exists() and any(not p.name.startswith((".sweep.", "ongoing")) for p in self.folder.iterdir()):
             raise StoreError(f"{self.folder}: is not empty and no sweep's output; give another folder with --out")
 
     def _same_sweep(self, there: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
@@ -121,14 +144,17 @@ class Store(Stored):
     def add_dataset(self, name: str, facts: Mapping[str, Any], test: Mapping[str, NDArray[Any] | None]) -> None:
         """Keep what reports need to know of a dataset: facts, and the arrays of its test split ("labels", "groups", ...)."""
         folder = self.folder / "datasets" / safe(name)
-        folder.mkdir(exist_ok=True)
-        for part, values in test.items():
-            if values is not None:
-                with open(folder / f".{part}.npy", "wb") as f:
-                    np.lib.format.write_array(f, np.ascontiguousarray(values), allow_pickle=False)
-                os.replace(folder / f".{part}.npy", folder / f"{part}.npy")
-        files = {p.name: file_digest(p) for p in sorted(folder.glob("[!.]*.npy"))}
-        write_text(folder / "facts.json", json.dumps({**facts, "files": files}, indent=1, sort_keys=True) + "\n")
+        try:
+            folder.mkdir(exist_ok=True)
+            for part, values in test.items():
+                if values is not None:
+                    with open(folder / f".{part}.npy", "wb") as f:
+                        np.lib.format.write_array(f, np.ascontiguousarray(values), allow_pickle=False)
+                    os.replace(folder / f".{part}.npy", folder / f"{part}.npy")
+            files = {p.name: file_digest(p) for p in sorted(folder.glob("[!.]*.npy"))}
+            write_text(folder / "facts.json", json.dumps({**facts, "files": files}, indent=1, sort_keys=True) + "\n")
+        except OSError as e:
+            raise _unwritable(folder, e) from e
 
     def add(
         self,
@@ -145,7 +171,7 @@ class Store(Stored):
             save_network: writes the network to the path it is given.
 
         Raises:
-            StoreError: it cannot be written; nothing is left half-made.
+            UnwritableError: it cannot be written; nothing is left half-made.
         """
         folder = self.runs / f"{name}-{digest[:10]}"
         scratch = None
@@ -156,13 +182,17 @@ class Store(Stored):
                 with open(scratch / logits_name(dataset), "wb") as f:
                     np.lib.format.write_array(f, values, allow_pickle=False)
             files = {p.name: file_digest(p) for p in sorted(scratch.iterdir())}
-            write_text(scratch / "run.json", json.dumps({**facts, "files": files}, sort_keys=True, allow_nan=False) + "\n")
+            record = {**facts, "files": files}
+            record["check"] = digest_of(record)
+            write_text(scratch / "run.json", json.dumps(record, sort_keys=True, allow_nan=False) + "\n")
+            if self.find(digest, facts["tests"]):
+                return  # the worker of a killed sweep was as fast
             if folder.exists():
                 shutil.rmtree(folder)
             os.rename(scratch, folder)
             (self.folder / "failed" / f"{name}.txt").unlink(missing_ok=True)
         except OSError as e:
-            raise StoreError(f"{folder}: cannot be written ({e.strerror or e}); make room and run the sweep again") from e
+            raise _unwritable(folder, e) from e
         finally:
             if scratch is not None:
                 shutil.rmtree(scratch, ignore_errors=True)
@@ -172,8 +202,9 @@ class Store(Stored):
         return self.folder / "logs" / f"{name}.txt"
 
     def fail(self, name: str, reason: str) -> None:
-        """Keep what went wrong with a run."""
-        write_text(self.folder / "failed" / f"{name}.txt", reason.rstrip() + "\n")
+        """Keep what went wrong with a run, where there is room for it."""
+        with contextlib.suppress(OSError):
+            write_text(self.folder / "failed" / f"{name}.txt", reason.rstrip() + "\n")
 
     def remove(self, digest: str) -> None:
         """Delete the run with that digest, whole or not."""
@@ -185,6 +216,10 @@ class Store(Stored):
         for where in self.places(digest):
             return self.folder / where / NETWORK
         raise StoreError(f"{self.runs}: the pretraining {digest[:10]} is not there; run the sweep again")
+
+
+def _unwritable(path: Path, error: OSError) -> UnwritableError:
+    return UnwritableError(f"{path}: cannot be written ({error.strerror or error}); make room and run the sweep again")
 
 
 def flat(value: Any, path: str = "") -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.digests import digest as digest_of
 from dabench.errors import StoreError
 from dabench.records import CLAIM, DATASET, check, check_files, check_sweep, from_json
 
@@ -141,16 +142,32 @@ class Stored(ABC):
             among: what `listed` gave.
         """
         for where in self.places(digest) if among is None else among.get(digest[:SHORT], []):
-            try:
-                facts = from_json(self.text(f"{where}/run.json"))
-                check_files(facts["files"])
-                files = {f: d for f, d in facts["files"].items() if network or f != NETWORK}
-                whole = all(self.digest(f"{where}/{file}") == expected for file, expected in files.items())
-                if whole and facts["digest"] == digest and (tests or {}).items() <= facts["tests"].items():
-                    return Record(self, where, facts)
-            except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                continue  # half-written or damaged: not finished
+            facts, problem = self._looked_through(where, network)
+            if not problem and facts["digest"] == digest and (tests or {}).items() <= facts["tests"].items():
+                return Record(self, where, facts)
         return None
+
+    def damage(self, digest: str, *, network: bool = True, among: Mapping[str, list[str]] | None = None) -> str:
+        """Return what is wrong with the folder of a run, or an empty string: it is whole, or there is none. As `find` else."""
+        found = self.places(digest) if among is None else among.get(digest[:SHORT], [])
+        return next(filter(None, (self._looked_through(where, network)[1] for where in found)), "")
+
+    def _looked_through(self, where: str, network: bool) -> tuple[dict[str, Any], str]:
+        """Return the facts of the run in a folder, and what is wrong with it: what it holds is what was written, to the bit."""
+        try:
+            facts = from_json(self.text(f"{where}/run.json"))
+            check_files(facts["files"])
+            check = facts.pop("check")
+            if digest_of(facts) != check or not isinstance(facts["tests"], dict):
+                return {}, "run.json has changed"
+            for file, expected in facts["files"].items():
+                if (network or file != NETWORK) and self.digest(f"{where}/{file}") != expected:
+                    return {}, f"{file} has changed"
+        except FileNotFoundError as e:
+            return {}, f"{Path(e.filename or 'run.json').name} is missing"
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return {}, "run.json cannot be read"
+        return facts, ""
 
     def places(self, digest: str) -> list[str]:
         """Return the folders of the run with that digest, whole or not."""

@@ -19,10 +19,11 @@ from torch.nn import functional as F
 
 from dabench.data.augment import Augmenter, as_floats
 from dabench.data.stream import Batch, Stream
-from dabench.data.view import View
+from dabench.data.view import Target, View
 from dabench.device import low_precision
 from dabench.errors import DivergedError
 from dabench.network import Network
+from dabench.partial import Course, Partial
 from dabench.settings import Train
 
 
@@ -51,16 +52,19 @@ class Trainer:
         device: torch.device,
         seed: int,
         checkpoint: Callable[[Network, int], None] | None = None,
+        partial: Partial | None = None,
     ) -> None:
         self.settings, self.augmenter, self.device, self.seed = settings, augmenter, device, seed
         self.trace = Trace()
-        self._checkpoint = checkpoint
-        self._generators = 0
+        self._checkpoint, self._partial = checkpoint, partial
+        self._generators: list[torch.Generator] = []
+        self._trainings = 0
 
     def generator(self) -> torch.Generator:
         """Return a new random generator on the device; the n-th one of a run is always the same."""
-        self._generators += 1
-        return torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + self._generators)
+        made = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + len(self._generators) + 1)
+        self._generators.append(made)
+        return made
 
     def steps(self, views: Sequence[View]) -> int:
         """Return the length of a full training on `views` in steps."""
@@ -114,6 +118,7 @@ class Trainer:
 
         Raises:
             DivergedError: a loss was not a finite number.
+            Stopped: the run was told to stop.
         """
         modules = list(trainable) if trainable is not None else [net]
         parameters = [p for m in modules for p in m.to(self.device).parameters()]
@@ -125,8 +130,9 @@ class Trainer:
         for p in fixed:
             p.requires_grad_(False)
         self._learn(net, modules)
+        course = self._course(net=net, modules=modules, loss=loss, optimizer=optimizer, losses=losses, streams=streams)
         started = time.perf_counter()
-        for step in range(steps):
+        for step in range(course.start, steps):
             progress = step / steps
             rate = (lr or self.settings.lr) * rate_at(self.settings, progress)
             for group in optimizer.param_groups:
@@ -142,6 +148,7 @@ class Trainer:
                 self._check(losses[: step + 1])
                 self.trace.train_seconds += time.perf_counter() - started
                 self._mark(net, step + 1)
+                course.checkpoint(step + 1)
                 self._learn(net, modules)
                 started = time.perf_counter()
         self._check(losses)
@@ -157,6 +164,12 @@ class Trainer:
         if low_precision(precision or self.settings.precision, self.device):
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return nullcontext()
+
+    def _course(self, streams: Sequence[Iterator[Any]], **roots: Any) -> Course:
+        """Return where the training begins: at its first step, or where an earlier try of this run stood."""
+        self._trainings += 1
+        more = {"generators": self._generators, "checkpoint": self._checkpoint, "trace": self.trace}
+        return Course(self._partial, self._trainings, {**roots, **more}, streams, (Trainer, Augmenter, View, Target, Train))
 
     def _learn(self, net: Network, modules: Sequence[nn.Module]) -> None:
         net.eval()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import gc
+import math
 import platform
 import time
 import warnings
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -20,22 +22,42 @@ from dabench.device import choose_device, low_precision, reproducible
 from dabench.errors import DabenchError, DivergedError
 from dabench.evaluate import logits
 from dabench.network import Network, build_network, load_network, save_network
+from dabench.partial import Partial
 from dabench.plan import SUPERVISED
 from dabench.protocols import Adapter, Augment
 from dabench.registry import Registry
 from dabench.scoring import Scores
 from dabench.settings import Test, Train
+from dabench.snapshot import Opaque
 from dabench.store import Store
 from dabench.train import Trainer
 from dabench.typed import build
 
 
-def execute(job: Mapping[str, Any], store: Store, registry: Registry) -> None:
-    """Do the run that `job` describes (Plan.job) and store it.
+def execute(job: Mapping[str, Any], store: Store, registry: Registry, save_every: float = math.inf) -> None:
+    """Do the run that `job` describes (Plan.job), from where an earlier try of it stood, and store it.
+
+    Args:
+        save_every: seconds after which it keeps, at its next checkpoint, what it needs to go on from there.
 
     Raises:
         DabenchError: it cannot be done, or diverged; nothing of it is stored.
+        Stopped: it was told to stop, and did so at a checkpoint.
     """
+    key = {"digest": job["digest"], "torch": torch.__version__, "dabench": version("dabench")}
+    ongoing = store.ongoing
+    device = choose_device(build(Train, job["train"]).device)
+    kind = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {platform.machine()}"
+    partial = Partial(ongoing.partial(job["name"], job["digest"]), key | {"device": kind}, save_every, lambda: ongoing.stopping)
+    try:
+        _execute(job, store, registry, partial)
+    except Opaque:  # what was kept does not fit, though it says that it is of this run
+        partial.clear()
+        _execute(job, store, registry, partial)
+    partial.clear()
+
+
+def _execute(job: Mapping[str, Any], store: Store, registry: Registry, partial: Partial) -> None:
     gc.collect()  # what an earlier run of this process left in reference cycles, labels among it, is gone before this one
     started = time.perf_counter()
     train, test = build(Train, job["train"]), build(Test, job["test"])
@@ -49,7 +71,7 @@ def execute(job: Mapping[str, Any], store: Store, registry: Registry) -> None:
             predictions.take(net, step)
             scores.take(net)
 
-        trainer = Trainer(train, augmenter, device, job["seed"], checkpoint)
+        trainer = Trainer(train, augmenter, device, job["seed"], checkpoint, partial)
         backbone = registry.make("backbone", *job["backbone"])
         net = build_network(
             backbone,
@@ -164,8 +186,6 @@ def _target(grant: Mapping[str, Any], classes: list[str], device: torch.device) 
 
 def environment(device: torch.device, low: bool) -> dict[str, Any]:
     """Return what a result was computed with: versions, device by its class, precision."""
-    from importlib.metadata import version
-
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {
         "dabench": version("dabench"),

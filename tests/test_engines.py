@@ -15,6 +15,7 @@ from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, stored_logits, tiny
 from dabench.data.view import Target, View
 from dabench.drive import Outcome, carry_out, finished, to_do
 from dabench.engines import inline
+from dabench.engines.attempt import Result
 from dabench.engines.queue import Event, Queue
 from dabench.network import Network
 from dabench.plan import Run
@@ -253,7 +254,7 @@ def test_a_child_waits_for_its_parent() -> None:
     first = queue.next()
     assert first is not None
     assert (first.method, queue.next(), queue.empty) == ("parent", None, False)
-    queue.done(first, 0.0)
+    queue.take(first, Result("done"))
     second = queue.next()
     assert second is not None
     assert second.method == "child"
@@ -270,7 +271,7 @@ def test_children_of_what_failed_are_skipped_and_the_others_stay() -> None:
     queue = Queue(runs, lambda event: events.append((event.what, event.run.method)))
     first = queue.next()
     assert first is not None
-    queue.failed(first, "broken")
+    queue.take(first, Result("failed", reason="broken"))
     second = queue.next()
     assert second is not None
     assert (events[1:3], second.method) == ([("failed", "parent"), ("skipped", "child")], "other")

@@ -85,12 +85,14 @@ def sweep(
         engine: "ray" runs side by side on Ray Tune, "inline" in this process; the results are the same.
         redo: run everything again.
         quiet: print nothing.
-        how: what each run takes of the machine; changes no number.
+        how: what runs take of the machine, their time limit and retries, how often they keep where
+            they stand; changes no number.
         log_json: append each event to this file as a line of JSON; "-" prints them to standard output.
         tensorboard: write TensorBoard logs of every run into OUT/tensorboard.
 
     Raises:
-        DabenchError: the request is wrong. Runs that fail raise nothing: they are in Matrix.failed.
+        DabenchError: the request is wrong, or the sweep ended before its runs did (StoppedError). Runs that fail raise
+            nothing: they are in Matrix.failed.
         KeyboardInterrupt: it was stopped; finished runs are kept and the same call goes on with the rest.
     """
     return run_sweep(
@@ -139,31 +141,32 @@ def run_sweep(
     say: Callable[[str], None] = (lambda line: None) if quiet else note
     file = sweep_file(sweep, set, plugins)
     store = Store(_out(out, file.sweep.name))
-    store.check(file.sweep.recipe)
-    plan = plan_of(file, data, say)
-    board = Board(store) if tensorboard else None
-    runs = list(plan.runs) if redo else to_do(plan, finished(plan, store))
-    if runs:
-        say(f"{file.sweep.name}: {len(plan.runs)} runs, {len(plan.runs) - len(runs)} stand, {len(runs)} to do -> {store.folder}")
-    with ExitStack() as stack:
-        write = [stack.enter_context(lines_to(log_json))] if log_json else []
-        stream = stack.enter_context(lasting_stderr())
-        watch = stack.enter_context(Watch(console(quiet, stream), runs, store.log))
+    with store.alone(file.sweep.recipe):
+        plan = plan_of(file, data, say)
+        board = Board(store) if tensorboard else None
+        runs = list(plan.runs) if redo else to_do(plan, finished(plan, store))
+        if runs:
+            stand = len(plan.runs) - len(runs)
+            say(f"{file.sweep.name}: {len(plan.runs)} runs, {stand} stand, {len(runs)} to do -> {store.folder}")
+        with ExitStack() as stack:
+            write = [stack.enter_context(lines_to(log_json))] if log_json else []
+            stream = stack.enter_context(lasting_stderr())
+            watch = stack.enter_context(Watch(console(quiet, stream), runs, store.log))
 
-        def listen(event: Event) -> None:
-            watch(event)
-            if board:
-                board(event)
+            def listen(event: Event) -> None:
+                watch(event)
+                if board:
+                    board(event)
 
-        outcome = carry_out(
-            file, plan, store, REGISTRY, engine, how=how, redo=redo, listen=listen, say=say, write=write, again=again
-        )
-    if outcome.interrupted:
-        raise KeyboardInterrupt
-    if board:
-        board.write(plan.runs)  # those of before, too
-    matrix = with_published(read_matrix(store))
-    write_report(matrix, store.report)
+            outcome = carry_out(
+                file, plan, store, REGISTRY, engine, how=how, redo=redo, listen=listen, say=watch.say, write=write, again=again
+            )
+        if outcome.interrupted:
+            raise KeyboardInterrupt
+        if board:
+            board.write(plan.runs)  # those of before, too
+        matrix = with_published(read_matrix(store))
+        write_report(matrix, store.report)
     return outcome, matrix
 
 

@@ -18,6 +18,7 @@ _QUIET = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",
     "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # a Ctrl-C is the sweep's own matter
 }
 for _name, _value in _QUIET.items():
     os.environ.setdefault(_name, _value)
@@ -26,13 +27,14 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import ray
     from ray import tune
+    from ray.tune import Callback
     from ray.tune.search import Searcher
 
 from dabench.engines.how import How  # noqa: E402
 from dabench.places import cores  # noqa: E402
 from dabench.plan import Plan  # noqa: E402
 
-__all__ = ["Searcher", "at_once", "ray", "resources", "start", "tune"]
+__all__ = ["Callback", "Ended", "Searcher", "alive", "at_once", "ray", "resources", "start", "tune"]
 
 _OBJECT_STORE_BYTES = 100 * 1024 * 1024  # data reaches workers through memory-mapped files, not through Ray
 
@@ -51,6 +53,17 @@ def start() -> None:
             configure_logging=True,
             object_store_memory=_OBJECT_STORE_BYTES,
         )
+
+
+class Ended(BaseException):
+    """The Ray that was started here ended. No Exception: Tune would wait for what can no longer answer."""
+
+
+def alive() -> bool:
+    """Whether the Ray that was started in this process still runs; true of one that runs elsewhere."""
+    node = ray._private.worker._global_node
+    dead = {kind for kind, _ in node.dead_processes()} if node else set()
+    return not dead & {"raylet", "gcs_server"}
 
 
 def resources(plan: Plan, how: How) -> dict[str, float]:

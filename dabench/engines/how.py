@@ -11,7 +11,9 @@ class How:
 
     Attributes:
         time_limit: seconds after which a run is stopped and counts as failed; None: no limit.
-        retries: how often a run is tried again whose worker process died.
+        retries: how often a run is tried again whose worker process died, or that ran out of memory. What raises, diverges
+            or takes too long would do so again: it is tried anew by the next command only.
+        save_every: seconds of training after which a run keeps, at its next checkpoint, what it needs to go on from there.
         cpus_per_run: cores that are set aside for a run; None: as many as it has threads ([train] threads).
         gpus_per_run: GPUs that are set aside for a run, 0.25 for four runs on each; None: found from the machine.
         at_most: runs side by side at the most; None: as many as there are cores, GPUs and memory for.
@@ -19,6 +21,7 @@ class How:
 
     time_limit: float | None = None
     retries: int = 1
+    save_every: float = 60.0
     cpus_per_run: float | None = None
     gpus_per_run: float | None = None
     at_most: int | None = None

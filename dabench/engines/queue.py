@@ -1,21 +1,23 @@
-"""Which run may start next: the order of a plan, and what waits for what."""
+"""Which run may start next: the order of a plan, what waits for what, and what is tried again."""
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from dabench.errors import DabenchError
+from dabench.engines.attempt import Result
 from dabench.plan import Run
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a run: it started, is done, failed, or is skipped because its pretraining failed."""
+    """Something that happened to a run.
 
-    what: Literal["started", "done", "failed", "skipped"]
+    It started, is done, failed, is skipped because its pretraining failed, will be tried again, or stopped with the sweep.
+    """
+
+    what: Literal["started", "done", "failed", "skipped", "again", "stopped"]
     run: Run
     seconds: float = 0.0
     reason: str = ""
@@ -25,16 +27,32 @@ Listener = Callable[[Event], None]
 
 
 class Queue:
-    """Runs to do, each after its parent. The parents that are not among them are taken as done."""
+    """Runs to do, each after its parent. The parents that are not among them are taken as done.
 
-    def __init__(self, runs: Iterable[Run], listen: Listener) -> None:
+    Args:
+        retries: how often a run is tried again of whose failure another try may do better.
+        stopping: asked before each run whether to start no more.
+
+    Attributes:
+        running: how many were handed out and are not back.
+        finished: how many are done.
+        trouble: why nothing more is handed out, where it is not that somebody said stop.
+    """
+
+    def __init__(
+        self, runs: Iterable[Run], listen: Listener, retries: int = 0, stopping: Callable[[], bool] = lambda: False
+    ) -> None:
         self._waiting = list(runs)
         self._open = {r.digest for r in self._waiting}
-        self._listen = listen
-        self.running = 0
+        self._listen, self._retries, self._stopping = listen, retries, stopping
+        self._tries: dict[str, int] = {}
+        self.running = self.finished = 0
+        self.trouble = ""
 
     def next(self) -> Run | None:
         """Take the next run that may start; None if there is none now."""
+        if self.stopped:
+            return None
         for run in self._waiting:
             if run.parent not in self._open:
                 self._waiting.remove(run)
@@ -43,14 +61,30 @@ class Queue:
                 return run
         return None
 
-    def done(self, run: Run, seconds: float) -> None:
-        """Say that a run is done; what waited for it may start."""
-        self.running -= 1
-        self._open.discard(run.digest)
-        self._listen(Event("done", run, seconds))
+    def take(self, run: Run, result: Result) -> None:
+        """Take a run back, with what came of it; what waited for it may start, is skipped, or goes on waiting."""
+        if result.what == "done":
+            self.running -= 1
+            self.finished += 1
+            self._open.discard(run.digest)
+            self._listen(Event("done", run, result.seconds))
+        elif result.what == "stopped":
+            self.put_back(run, Event("stopped", run))
+        elif result.what == "again" and self._tries.get(run.digest, 0) < self._retries:
+            self._tries[run.digest] = self._tries.get(run.digest, 0) + 1
+            self.put_back(run, Event("again", run, reason=result.reason))
+        else:
+            if result.what == "unwritable":
+                self.trouble = result.reason
+            self._failed(run, result.reason)
 
-    def failed(self, run: Run, reason: str) -> None:
-        """Say that a run failed; what waited for it is skipped."""
+    def put_back(self, run: Run, event: Event) -> None:
+        """Let a run wait again that was handed out; it is the next."""
+        self.running -= 1
+        self._waiting.insert(0, run)
+        self._listen(event)
+
+    def _failed(self, run: Run, reason: str) -> None:
         self.running -= 1
         self._listen(Event("failed", run, reason=reason))
         for child in [r for r in self._waiting if r.parent == run.digest]:
@@ -58,13 +92,11 @@ class Queue:
             self._listen(Event("skipped", child, reason=f"its pretraining {run.name} failed"))
 
     @property
+    def stopped(self) -> bool:
+        """Whether no more runs are handed out, whatever waits."""
+        return bool(self.trouble) or self._stopping()
+
+    @property
     def empty(self) -> bool:
         """Whether no run is left to start."""
         return not self._waiting
-
-
-def reason_of(error: BaseException) -> str:
-    """Return why a run failed, for its file: a line that says it, and for an unforeseen error where it came from."""
-    if isinstance(error, DabenchError):
-        return str(error)
-    return f"{type(error).__name__}: {error}\n\n{''.join(traceback.format_exception(error))}"

@@ -2,52 +2,95 @@
 
 Tune asks a searcher for the next trial; here the searcher hands out the runs of the plan, each once its pretraining is done.
 So one Tune experiment does the whole plan without a barrier between its parts, and a worker imports torch once. Tune only
-schedules: what is finished stands in the store.
+schedules: what is finished stands in the store. So a Ray of this process that ends in the middle is started again.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from dabench.engines.cluster import Searcher, at_once, ray, resources, start, tune
+from dabench.engines.attempt import LIMIT, Result
+from dabench.engines.cluster import Callback, Ended, Searcher, alive, at_once, ray, resources, start, tune
 from dabench.engines.how import How
-from dabench.engines.queue import Listener, Queue
+from dabench.engines.queue import Event, Listener, Queue
 from dabench.engines.worker import Worker
+from dabench.errors import StoppedError
 from dabench.plan import Plan, Run
 from dabench.registry import Registry
+from dabench.scratch import cleared, scratch_folder
 from dabench.store import Store
+
+SCRATCH = Path(tempfile.gettempdir()) / "dabench-tune"
+"""What the folders begin with in which Tune keeps its own account of a sweep, which nobody reads."""
+_STARTS = 3
+"""How often Ray is started without a run that is done in between, before that is given up."""
+
+
+class _Eyes(Callback):  # type: ignore[misc]
+    """Sees the trials that run, and that Ray itself does."""
+
+    def __init__(self) -> None:
+        self.trials: dict[str, Any] = {}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self.trials[trial.trial_id] = trial
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        if not alive():
+            raise Ended
 
 
 class _Hands(Searcher):  # type: ignore[misc]
     """Hands the plan's runs to Tune in an order in which every pretraining comes before what starts from it."""
 
-    def __init__(self, plan: Plan, queue: Queue, at_once: int) -> None:
+    def __init__(self, plan: Plan, queue: Queue, store: Store, how: How, at_once: int) -> None:
         super().__init__(metric="seconds", mode="min")
-        self.plan, self.queue, self.at_once = plan, queue, at_once
-        self.trials: dict[str, Run] = {}
+        self.plan, self.queue, self.store, self.how, self.at_once = plan, queue, store, how, at_once
+        self.out: dict[str, Run] = {}
+        self.eyes = _Eyes()
 
     def suggest(self, trial_id: str) -> Any:
         if self.queue.running >= self.at_once:
             return None  # a trial that must wait would start a worker of its own, which imports torch again
         run = self.queue.next()
         if run is None:
-            return Searcher.FINISHED if self.queue.empty else None
-        self.trials[trial_id] = run
+            over = (self.queue.empty or self.queue.stopped) and not self.queue.running
+            return Searcher.FINISHED if over else None
+        self.out[trial_id] = run
         # The job of this run alone: a worker never holds the shots of another's target.
         return {"job": json.dumps(self.plan.job(run))}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        run = self.trials.pop(trial_id)
-        if error or not result or "reason" not in result:
-            self.queue.failed(run, "its worker process ended (killed, or out of memory); run the sweep again to try anew")
-        elif result["reason"]:
-            self.queue.failed(run, result["reason"])
+        run = self.out.pop(trial_id)
+        trial = self.eyes.trials.pop(trial_id, None)
+        if not error and result and "what" in result:
+            self.queue.take(run, Result(result["what"], result["seconds"], result["reason"]))
+        elif not alive():
+            self.queue.put_back(run, Event("again", run, reason="Ray ended"))
         else:
-            self.queue.done(run, result["seconds"])
+            self.queue.take(run, self._death(run, trial))
+
+    def _death(self, run: Run, trial: Any) -> Result:
+        """Return why the worker of a run ended."""
+        where = self.store.ongoing.take_hung(run.name)
+        if where:
+            return Result(
+                "failed", reason=f"{LIMIT.format(self.how.time_limit)}; its worker did not listen and was ended\n\n{where}"
+            )
+        error = trial.get_error() if trial else None
+        if isinstance(error, ray.exceptions.OutOfMemoryError):
+            return Result("again", reason="ran out of memory: Ray ended its worker before the machine had none; do fewer at once")
+        return Result("again", reason=f"its worker process ended (killed, or out of memory)\n\n{error or ''}")
+
+    def give_back(self) -> None:
+        """Put back what is out: Ray ended, and the workers with it."""
+        for run in self.out.values():
+            self.queue.put_back(run, Event("again", run, reason="Ray ended"))
+        self.out = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its parts to resume by; what is handed out lives in this process alone."""
@@ -65,26 +108,46 @@ def run_all(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry, l
 
     Raises:
         KeyboardInterrupt: the user stopped it; finished runs are in the store.
+        StoppedError: going on had no sense, or Ray ended again and again.
     """
+    cleared(SCRATCH)
     ours = not ray.is_initialized()
+    queue = Queue(runs, listen, how.retries, lambda: store.ongoing.stopping)
+    starts = 0
+    while True:
+        finished = queue.finished
+        try:
+            _tune(plan, queue, store, registry, how, ours)
+            break
+        except Ended:
+            starts = starts + 1 if queue.finished == finished else 1
+            if not ours or starts == _STARTS:
+                raise StoppedError("Ray ended (its raylet or its GCS was killed); finished runs are kept") from None
+    if queue.trouble:
+        raise StoppedError(queue.trouble)
+    if not queue.empty:
+        raise KeyboardInterrupt
+
+
+def _tune(plan: Plan, queue: Queue, store: Store, registry: Registry, how: How, ours: bool) -> None:
+    """Do what is in the queue as one Tune experiment; raise Ended if Ray ended under it."""
     if ours:
         start()
-    scratch = tempfile.mkdtemp(prefix="dabench-")
-    queue = Queue(runs, listen)
+    each = resources(plan, how)
+    hands = _Hands(plan, queue, store, how, at_once(each, how))
     try:
-        trainable = tune.with_parameters(Worker, shipment=registry.shipment(), folder=str(store.folder.resolve()))
-        each = resources(plan, how)
-        tuner = tune.Tuner(
-            tune.with_resources(trainable, each),
-            tune_config=tune.TuneConfig(
-                search_alg=_Hands(plan, queue, at_once(each, how)), num_samples=len(runs), reuse_actors=True
-            ),
-            run_config=tune.RunConfig(storage_path=scratch, name="sweep", verbose=0, log_to_file=False),
-        )
-        tuner.fit()
+        with scratch_folder(SCRATCH) as scratch:
+            trainable = tune.with_parameters(Worker, shipment=registry.shipment(), folder=str(store.folder.resolve()), how=how)
+            tuner = tune.Tuner(
+                tune.with_resources(trainable, each),
+                # Without a number of trials: a run that is tried again is a trial more.
+                tune_config=tune.TuneConfig(search_alg=hands, num_samples=-1, reuse_actors=True),
+                run_config=tune.RunConfig(
+                    storage_path=str(scratch), name="sweep", verbose=0, log_to_file=False, callbacks=[hands.eyes]
+                ),
+            )
+            tuner.fit()
     finally:
+        hands.give_back()
         if ours:
             ray.shutdown()
-        shutil.rmtree(scratch, ignore_errors=True)
-    if not queue.empty or queue.running:
-        raise KeyboardInterrupt

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from dabench.engines.attempt import attempt
 from dabench.engines.cluster import tune
-from dabench.engines.logs import kept_log
-from dabench.engines.queue import reason_of
+from dabench.engines.how import How
 from dabench.registry import Registry
 from dabench.store import Store
 
@@ -17,10 +17,11 @@ from dabench.store import Store
 class Worker(tune.Trainable):  # type: ignore[misc]
     """Does one run per trial; Tune uses the process again for the next."""
 
-    def setup(self, config: dict[str, Any], shipment: Any = None, folder: str = "") -> None:
+    def setup(self, config: dict[str, Any], shipment: Any = None, folder: str = "", how: How = How()) -> None:
         self.registry = Registry()
         self.registry.receive(shipment)
         self.store = Store(Path(folder))
+        self.how = how
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -29,16 +30,9 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         return True
 
     def step(self) -> dict[str, Any]:
-        from dabench.work import execute
-
-        started, reason = time.perf_counter(), ""
-        try:
-            with kept_log(self.store.log(self.job["name"])):
-                execute(self.job, self.store, self.registry)
-        except Exception as e:
-            reason = reason_of(e)
+        result = attempt(self.job, self.store, self.registry, self.how, self.store.ongoing.hung(self.job["name"]))
         self.job = None
-        return {"seconds": time.perf_counter() - started, "reason": reason, "done": True}
+        return {**asdict(result), "done": True}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing to keep: the store is the truth."""

@@ -60,6 +60,10 @@ class Watch:
             self.pace.back(run.name, run.sort)
         self._show(event)
 
+    def say(self, line: str) -> None:
+        """Print a line that is about no run alone."""
+        self.console.print(escape(line), soft_wrap=True)
+
     def _show(self, event: Event) -> None:
         number = f"[{self.finished:>{len(str(self.total))}}/{self.total}]"
         if event.reason:
