@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from contextlib import redirect_stdout
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 from dabench.cli.command import DONE, FAILED, Verb, console, takes_data, takes_set
+from dabench.engines.how import How
+from dabench.errors import StoppedError, UnwritableError
 from dabench.times import clock
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+"""What a time may end with, in seconds."""
 
 if TYPE_CHECKING:
     from dabench.drive import Outcome
-    from dabench.engines.how import How
     from dabench.estimate import Cost
 
 
@@ -35,17 +41,44 @@ def add(verb: Verb) -> None:
     sub.add_argument("--redo", action="store_true", help="run again what is finished")
 
 
+def _seconds(text: str) -> float:
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
+    try:
+        seconds = float(number) * _UNITS[unit]
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; write seconds, or minutes or hours as 10m or 2h")
+    return seconds
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of times; write 0, 1, 2, ...")
+    return int(text)
+
+
 def _takes_how(sub: argparse.ArgumentParser) -> None:
     group = sub.add_argument_group("how it is run here", "changes no number; what is not given is found from the machine")
     group.add_argument("--cpus-per-run", type=float, metavar="N", help="cores set aside for a run; default: train.threads")
     group.add_argument("--gpus-per-run", type=float, metavar="N", help="GPUs set aside for a run, 0.25 for four runs on each")
+    group.add_argument("--time-limit", metavar="TIME", type=_seconds, help="stop a run that takes longer: 90 (seconds), 10m, 2h")
+    group.add_argument(
+        "--retries",
+        metavar="N",
+        type=_count,
+        default=How.retries,
+        help=f"try a run again whose worker died or had no memory; default: {How.retries}",
+    )
+    group.add_argument(
+        "--save-every", metavar="TIME", type=_seconds, default=How.save_every,
+        help="how often a long run keeps where it stands, at its checkpoints; default: 60",
+    )  # fmt: skip
     group.add_argument("--at-most", type=int, metavar="N", help="runs side by side at the most; memory is then not checked")
 
 
 def _how(a: argparse.Namespace) -> How:
-    from dabench.engines.how import How
-
-    return How(cpus_per_run=a.cpus_per_run, gpus_per_run=a.gpus_per_run, at_most=a.at_most)
+    return How(**{field.name: getattr(a, field.name) for field in fields(How)})
 
 
 def _sweep(a: argparse.Namespace) -> int:
@@ -63,6 +96,9 @@ def _sweep(a: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print(f"dabench: stopped; finished runs are kept. Go on with: {_again(a)}", file=sys.stderr)
         return FAILED
+    except (StoppedError, UnwritableError) as e:
+        print(f"dabench: error: {e}\ndabench: stopped; finished runs are kept. Go on with: {_again(a)}", file=sys.stderr)
+        return e.exit_code
     with redirect_stdout(sys.stderr if a.log_json == "-" else sys.stdout):
         print_matrix(matrix, console())
         _print_end(outcome, a)
@@ -90,10 +126,11 @@ def _again(a: argparse.Namespace) -> str:
     words += ["--out", a.out] if a.out else []
     words += ["--data", a.data] if a.data else []
     words += ["--engine", a.engine] if a.engine != "ray" else []
-    given = {"--cpus-per-run": a.cpus_per_run, "--gpus-per-run": a.gpus_per_run, "--at-most": a.at_most}
     words += ["--tensorboard"] if a.tensorboard else []
     words += ["--log-json", a.log_json] if a.log_json else []
-    return shlex.join(words + [w for name, value in given.items() if value is not None for w in (name, f"{value:g}")])
+    usual = asdict(How())
+    changed = {name: value for name, value in asdict(_how(a)).items() if value != usual[name]}
+    return shlex.join(words + [w for name, value in changed.items() for w in (f"--{name.replace('_', '-')}", f"{value:g}")])
 
 
 def _plan(a: argparse.Namespace) -> int:

@@ -70,7 +70,7 @@ class _Hands(Searcher):  # type: ignore[misc]
         if not error and result and "what" in result:
             self.queue.take(run, Result(result["what"], result["seconds"], result["reason"]))
         elif not alive():
-            self.queue.put_back(run, Event("again", run, reason="Ray ended"))
+            self.queue.put_back(run, Event("again", run, reason="Ray ended, and its worker with it"))
         else:
             self.queue.take(run, self._death(run, trial))
 
@@ -89,7 +89,7 @@ class _Hands(Searcher):  # type: ignore[misc]
     def give_back(self) -> None:
         """Put back what is out: Ray ended, and the workers with it."""
         for run in self.out.values():
-            self.queue.put_back(run, Event("again", run, reason="Ray ended"))
+            self.queue.put_back(run, Event("again", run, reason="Ray ended, and its worker with it"))
         self.out = {}
 
     def __getstate__(self) -> dict[str, Any]:
