@@ -29,11 +29,12 @@ from dabench.settings import Train
 
 @dataclass
 class Trace:
-    """What a run's trainings were: the loss of every step, and the seconds spent."""
+    """What a run's trainings were: the loss of every step, the seconds spent, and the random generators made for them."""
 
     losses: list[float] = field(default_factory=list)
     train_seconds: float = 0.0
     steps: int = 0
+    generators: int = 0
 
 
 class Trainer:
@@ -57,14 +58,12 @@ class Trainer:
         self.settings, self.augmenter, self.device, self.seed = settings, augmenter, device, seed
         self.trace = Trace()
         self._checkpoint, self._partial = checkpoint, partial
-        self._generators: list[torch.Generator] = []
         self._trainings = 0
 
     def generator(self) -> torch.Generator:
         """Return a new random generator on the device; the n-th one of a run is always the same."""
-        made = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + len(self._generators) + 1)
-        self._generators.append(made)
-        return made
+        self.trace.generators += 1
+        return torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + self.trace.generators)
 
     def steps(self, views: Sequence[View]) -> int:
         """Return the length of a full training on `views` in steps."""
@@ -168,7 +167,7 @@ class Trainer:
     def _course(self, streams: Sequence[Iterator[Any]], **roots: Any) -> Course:
         """Return where the training begins: at its first step, or where an earlier try of this run stood."""
         self._trainings += 1
-        more = {"generators": self._generators, "checkpoint": self._checkpoint, "trace": self.trace}
+        more = {"checkpoint": self._checkpoint, "trace": self.trace}
         return Course(self._partial, self._trainings, {**roots, **more}, streams, (Trainer, Augmenter, View, Target, Train))
 
     def _learn(self, net: Network, modules: Sequence[nn.Module]) -> None:

@@ -44,7 +44,7 @@ def execute(job: Mapping[str, Any], store: Store, registry: Registry, save_every
         DabenchError: it cannot be done, or diverged; nothing of it is stored.
         Stopped: it was told to stop, and did so at a checkpoint.
     """
-    key = {"digest": job["digest"], "torch": torch.__version__, "dabench": version("dabench")}
+    key = {"digest": job["digest"], "torch": str(torch.__version__), "dabench": version("dabench")}
     ongoing = store.ongoing
     device = choose_device(build(Train, job["train"]).device)
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {platform.machine()}"

@@ -1,0 +1,224 @@
+"""A run stopped in the middle goes on from there to the same result, to the bit, whatever its adapter keeps in its loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_sweeps import PLUGINS, SHAPES, Tiny, tiny
+
+from dabench.partial import Partial, Stopped
+from dabench.store import Store
+from dabench.work import execute
+
+ADAPTERS = ("none", "fine-tune", "coral", "dann", "maml", "teacher", "twice", "redrawn", "hidden")
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory, _cache: Path) -> tuple[Tiny, Path]:
+    """A sweep of adapters that remember different things, done without a stop."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DABENCH_CACHE", str(_cache))
+        planned = tiny(
+            folder, ADAPTERS, head='pairs = ["bright -> pale"]', plugins=(SHAPES, PLUGINS / "memories.py"),
+            overrides=["train.steps=10", "train.checkpoints=5"],
+        )  # fmt: skip
+    planned.run(folder / "out")
+    return planned, folder / "out"
+
+
+def in_hand(sweep: tuple[Tiny, Path], name: str, folder: Path) -> tuple[dict[str, Any], Store]:
+    """Return the job of a run, and a store that has its pretraining and nothing else."""
+    planned, done = sweep
+    run = next(r for r in planned.plan.runs if r.name == name)
+    store = Store(folder)
+    (folder / "runs").mkdir(parents=True)
+    parent = next((r for r in planned.plan.runs if r.digest == run.parent), None)
+    if parent:
+        (folder / "runs" / parent.folder).symlink_to(done / "runs" / parent.folder)
+    return planned.plan.job(run), store
+
+
+def result(store: Store, job: dict[str, Any]) -> tuple[Any, ...]:
+    record = store.find(job["digest"])
+    assert record is not None
+    facts = record.facts
+    network = store.network(job["digest"]).read_bytes()
+    return network, [record.logits(t).tobytes() for t in job["tests"]], *(facts[k] for k in ("losses", "scores", "checkpoints"))
+
+
+def stopped_again_and_again(planned: Tiny, job: dict[str, Any], store: Store) -> int:
+    """Do a run in pieces, each from one checkpoint to the next; return how many stops that took."""
+    store.ongoing.folder.mkdir()
+    store.ongoing.stop()
+    for stops in range(40):
+        if stops == 20:
+            store.ongoing.folder.joinpath("stop").unlink()
+        try:
+            execute(job, store, planned.registry, 0.0)
+        except Stopped:
+            continue
+        return stops
+    raise AssertionError("it never came to its end")
+
+
+@pytest.mark.parametrize(
+    ("name", "stops"),
+    [
+        ("supervised_bright_s0", 4), ("maml_bright_s0", 4), ("fine-tune_bright_pale_s0", 2), ("coral_bright_pale_s0", 4),
+        ("dann_bright_pale_s0", 4), ("teacher_bright_pale_s0", 4), ("twice_bright_pale_s0", 8), ("redrawn_bright_pale_s0", 4),
+    ],
+)  # fmt: skip
+def test_a_run_stopped_at_each_of_its_checkpoints_ends_as_if_it_were_not(
+    sweep: tuple[Tiny, Path], tmp_path: Path, name: str, stops: int
+) -> None:
+    job, store = in_hand(sweep, name, tmp_path)
+    assert stopped_again_and_again(sweep[0], job, store) == stops
+    assert result(store, job) == result(Store(sweep[1]), job)
+
+
+def test_a_training_that_cannot_be_followed_begins_anew(sweep: tuple[Tiny, Path], tmp_path: Path) -> None:
+    job, store = in_hand(sweep, "hidden_bright_pale_s0", tmp_path)
+    assert stopped_again_and_again(sweep[0], job, store) == 20  # it is told to stop so often, and never gets further
+    assert result(store, job) == result(Store(sweep[1]), job)
+
+
+# What is kept
+
+
+def stopped_once(
+    sweep: tuple[Tiny, Path], folder: Path, name: str = "supervised_bright_s0"
+) -> tuple[dict[str, Any], Store, Path]:
+    """Stop a run at its first checkpoint; return its job, the store, and the file that was kept."""
+    job, store = in_hand(sweep, name, folder)
+    with store.ongoing.alone():
+        store.ongoing.stop()
+        with pytest.raises(Stopped):
+            execute(job, store, sweep[0].registry, 1e9)
+    (kept,) = store.ongoing.partial(name, job["digest"]).iterdir()
+    return job, store, kept
+
+
+def steps_trained(sweep: tuple[Tiny, Path], job: dict[str, Any], store: Store, patch: pytest.MonkeyPatch) -> int:
+    """Bring a run to its end and return how many steps that took."""
+    from dabench import train
+
+    steps = []
+    rate_at = train.rate_at
+    patch.setattr(train, "rate_at", lambda *given: steps.append(1) or rate_at(*given))
+    execute(job, store, sweep[0].registry, 1e9)
+    assert result(store, job) == result(Store(sweep[1]), job)
+    return len(steps)
+
+
+def test_a_run_goes_on_at_the_step_at_which_it_stood(
+    sweep: tuple[Tiny, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, store, _ = stopped_once(sweep, tmp_path)
+    assert steps_trained(sweep, job, store, monkeypatch) == 8
+
+
+def test_nothing_is_kept_of_a_run_that_is_done(sweep: tuple[Tiny, Path], tmp_path: Path) -> None:
+    job, store, kept = stopped_once(sweep, tmp_path)
+    execute(job, store, sweep[0].registry, 0.0)
+    assert not kept.parent.exists()
+
+
+def test_nothing_is_kept_before_it_is_time(sweep: tuple[Tiny, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, store = in_hand(sweep, "supervised_bright_s0", tmp_path)
+    saved: list[int] = []
+    monkeypatch.setattr(Partial, "save", lambda self, training, state: saved.append(state["step"]))
+    execute(job, store, sweep[0].registry, 3600.0)
+    assert saved == []
+
+
+def test_each_checkpoint_is_kept_where_no_time_is_to_pass(
+    sweep: tuple[Tiny, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, store = in_hand(sweep, "supervised_bright_s0", tmp_path)
+    saved: list[int] = []
+    monkeypatch.setattr(Partial, "save", lambda self, training, state: saved.append(state["step"]))
+    execute(job, store, sweep[0].registry, 0.0)
+    assert saved == [2, 4, 6, 8]
+
+
+def test_a_file_of_which_a_bit_is_flipped_is_nothing_to_go_on_from(
+    sweep: tuple[Tiny, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, store, kept = stopped_once(sweep, tmp_path)
+    damaged = bytearray(kept.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    kept.write_bytes(damaged)
+    assert steps_trained(sweep, job, store, monkeypatch) == 10
+
+
+@pytest.mark.parametrize("key", ["digest", "torch", "dabench", "device"])
+def test_a_file_of_another_run_version_or_device_is_nothing_to_go_on_from(
+    sweep: tuple[Tiny, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    import torch
+
+    job, store, kept = stopped_once(sweep, tmp_path)
+    state = torch.load(kept, weights_only=True)
+    changed = state | {"key": state["key"] | {key: "another"}}
+    kept_by = Partial(kept.parent, changed["key"], 0.0, lambda: False)
+    kept_by.save(1, changed)
+    assert len(list(kept.parent.iterdir())) == 1
+    assert steps_trained(sweep, job, store, monkeypatch) == 10
+
+
+def test_a_file_that_fits_another_training_lets_the_run_begin_anew(
+    sweep: tuple[Tiny, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    job, store, kept = stopped_once(sweep, tmp_path)
+    state = torch.load(kept, weights_only=True)
+    state["snapshot"]["known"] += 1
+    Partial(kept.parent, state["key"], 0.0, lambda: False).save(1, state)
+    assert steps_trained(sweep, job, store, monkeypatch) == 10
+
+
+class Bomb:
+    """Pickled, it makes a folder when it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> Any:
+        return Path.mkdir, (self.folder,)
+
+
+def test_nothing_in_a_file_is_ever_executed(sweep: tuple[Tiny, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, store, kept = stopped_once(sweep, tmp_path)
+    key = {"bomb": Bomb(tmp_path / "exploded")}
+    kept.unlink()
+    Partial(kept.parent, key, 0.0, lambda: False).save(1, {"step": 2})
+    assert len(list(kept.parent.iterdir())) == 1
+    assert steps_trained(sweep, job, store, monkeypatch) == 10
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_what_is_kept_of_a_run_that_is_no_longer_planned_is_forgotten(sweep: tuple[Tiny, Path], tmp_path: Path) -> None:
+    planned, _ = sweep
+    other = tmp_path / "ongoing" / f"supervised_bright_s0-{'0' * 64}"
+    other.mkdir(parents=True)
+    planned.run(tmp_path, listen=lambda event: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert not other.exists()
+
+
+def test_no_room_to_keep_where_a_run_stands_does_not_stop_it(
+    sweep: tuple[Tiny, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    job, store = in_hand(sweep, "supervised_bright_s0", tmp_path)
+
+    def full(*given: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    execute(job, store, sweep[0].registry, 0.0)
+    assert store.find(job["digest"])
