@@ -20,6 +20,7 @@ from dabench.firewall import grant_scored, grant_source, grant_target, grant_tes
 from dabench.places import cache_folder
 from dabench.protocols import Adapter, Augment, Backbone, Dataset
 from dabench.registry import Registry
+from dabench.scratch import cleared
 from dabench.spec import Sweep, make_adapter, make_backbone, make_dataset
 
 NUMERICS = 1
@@ -131,6 +132,7 @@ def make_plan(sweep: Sweep, registry: Registry, data: Path, say: Say) -> Plan:
     Raises:
         SpecError, DataError: the datasets do not fit each other or the sweep.
     """
+    cleared(cache_folder(), ".*")
     datasets = {name: make_dataset(sweep, name, registry) for name in sweep.datasets}
     raw = {name: prepare(dataset, dataset.raw_in(data), cache_folder(), say=say) for name, dataset in datasets.items()}
     classes = shared_classes(sweep, raw)

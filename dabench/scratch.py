@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import glob
 import os
 import shutil
 import tempfile
@@ -34,15 +33,15 @@ def scratch_folder(beginning: Path) -> Iterator[Path]:
             os.close(hold)
 
 
-def cleared(beginning: Path) -> None:
-    """Remove the folders of `scratch_folder(beginning)` that no living process holds. Those of other users stay."""
-    for folder in beginning.parent.glob(f"{glob.escape(beginning.name)}-????????"):
+def cleared(folder: Path, names: str) -> None:
+    """Remove scratch folders from `folder` that no living process holds: those whose name fits `names`. Other users' stay."""
+    for left in folder.glob(f"{names}-????????"):
         with contextlib.suppress(OSError):
-            if folder.is_symlink() or not folder.is_dir() or folder.stat().st_uid != os.getuid():
+            if left.is_symlink() or not left.is_dir() or left.stat().st_uid != os.getuid():
                 continue
-            hold = _held(folder)
+            hold = _held(left)
             if hold is not None:
-                shutil.rmtree(folder, ignore_errors=True)
+                shutil.rmtree(left, ignore_errors=True)
                 os.close(hold)
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,6 +24,7 @@ from dabench.digests import digest, file_digest
 from dabench.errors import StoreError
 from dabench.protocols import Images, Samples
 from dabench.records import check_files
+from dabench.scratch import scratch_folder
 
 FORMAT = 1
 Say = Callable[[str], None]
@@ -109,26 +110,25 @@ def cached(folder: Path, name: str, make: Callable[[], Made], *, rebuild: bool, 
             return opened(folder)
         say(f"prepared cache of {name} is damaged ({problem}): made again")
     made = make()
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as e:
-        raise StoreError(
-            f"prepared cache {folder.parent}: cannot be written ({e.strerror}); set DABENCH_CACHE to a folder that can"
-        ) from e
-    try:
-        _write(scratch, name, made)
-        if folder.exists() and (rebuild or _problem(folder)):
-            shutil.rmtree(folder)
+    with ExitStack() as stack:
         try:
-            os.rename(scratch, folder)
-        except OSError:
-            if _problem(folder):  # not the same work finished by another process meanwhile
-                raise
-    except OSError as e:
-        raise StoreError(f"prepared cache {folder}: cannot be written ({e.strerror or e}); nothing was left half-made") from e
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            scratch = stack.enter_context(scratch_folder(folder.with_name(f".{folder.name}")))
+        except OSError as e:
+            raise StoreError(
+                f"prepared cache {folder.parent}: cannot be written ({e.strerror}); set DABENCH_CACHE to a folder that can"
+            ) from e
+        try:
+            _write(scratch, name, made)
+            if folder.exists() and (rebuild or _problem(folder)):
+                shutil.rmtree(folder)
+            try:
+                os.rename(scratch, folder)
+            except OSError:
+                if _problem(folder):  # not the same work finished by another process meanwhile
+                    raise
+        except OSError as e:
+            raise StoreError(f"prepared cache {folder}: cannot be written ({e.strerror or e}); nothing was left half-made") from e
     return opened(folder)
 
 

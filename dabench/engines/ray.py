@@ -24,7 +24,7 @@ from dabench.registry import Registry
 from dabench.scratch import cleared, scratch_folder
 from dabench.store import Store
 
-SCRATCH = Path(tempfile.gettempdir()) / "dabench-tune"
+_SCRATCH = "dabench-tune"
 """What the folders begin with in which Tune keeps its own account of a sweep, which nobody reads."""
 _STARTS = 3
 """How often Ray is started without a run that is done in between, before that is given up."""
@@ -110,7 +110,7 @@ def run_all(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry, l
         KeyboardInterrupt: the user stopped it; finished runs are in the store.
         StoppedError: going on had no sense, or Ray ended again and again.
     """
-    cleared(SCRATCH)
+    cleared(Path(tempfile.gettempdir()), _SCRATCH)
     ours = not ray.is_initialized()
     queue = Queue(runs, listen, how.retries, lambda: store.ongoing.stopping)
     starts = 0
@@ -136,7 +136,7 @@ def _tune(plan: Plan, queue: Queue, store: Store, registry: Registry, how: How, 
     each = resources(plan, how)
     hands = _Hands(plan, queue, store, how, at_once(each, how))
     try:
-        with scratch_folder(SCRATCH) as scratch:
+        with scratch_folder(Path(tempfile.gettempdir()) / _SCRATCH) as scratch:
             trainable = tune.with_parameters(Worker, shipment=registry.shipment(), folder=str(store.folder.resolve()), how=how)
             tuner = tune.Tuner(
                 tune.with_resources(trainable, each),

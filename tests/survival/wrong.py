@@ -86,7 +86,7 @@ class Hangs(Adapter):
         while first_time(f"hangs-{target.name}"):
             try:
                 time.sleep(3600)
-            except Exception:  # noqa: S112
+            except Exception:
                 continue
         return trainer.supervised(net, sources)
 
