@@ -140,3 +140,14 @@ def test_the_room_on_disk_is_close_to_what_a_run_takes(sweep: Tiny, tmp_path: Pa
     for run in sweep.plan.runs:
         taken = sum(p.stat().st_size for p in (store.runs / run.folder).iterdir())
         assert 2 / 3 < taken / stored_bytes(sweep.plan, run, wants.network) < 3 / 2
+
+
+def test_ray_sets_aside_what_was_found_and_starts_no_more_than_that(sweep: Tiny, running_ray: None) -> None:
+    from dabench.engines.cluster import at_once, ray, resources
+
+    there = int(ray.cluster_resources()["CPU"])
+    half = resources(sweep.plan, How(cpus_per_run=0.5, gpus_per_run=0.0))
+    assert half == {"cpu": 0.5, "gpu": 0.0}
+    assert at_once(half, How()) == 2 * there
+    assert at_once(half, How(at_most=1)) == 1
+    assert resources(sweep.plan, How())["cpu"] == 1
