@@ -111,13 +111,7 @@ def carry_out(
             from dabench.engines.room import fitted  # imports torch
 
             how = fitted(plan, how, engine == "inline", say)
-        store.claim(_record(file, plan), file.sweep.recipe, file.text)
-        store.ongoing.keep_only({r.digest for r in plan.runs})
-        for name, dataset in plan.datasets.items():
-            _keep_dataset(store, plan, name, dataset)
-        if redo:
-            for run in plan.runs:
-                store.remove(run.digest)
+        _take(file, plan, store, redo)
         there = finished(plan, store)
         runs = to_do(plan, there)
         for run in runs:
@@ -144,6 +138,17 @@ def carry_out(
                 lines.outcome = "stopped"
     interrupted = lines.outcome == "stopped"
     return Outcome(store, len(there), counts["done"], counts["failed"] + counts["skipped"], interrupted)
+
+
+def _take(file: SweepFile, plan: Plan, store: Store, redo: bool) -> None:
+    """Make `store` this sweep's: its record, its datasets, and nothing that it has no use for."""
+    store.claim(_record(file, plan), file.sweep.recipe, file.text)
+    store.ongoing.keep_only({r.digest for r in plan.runs})
+    for name, dataset in plan.datasets.items():
+        _keep_dataset(store, plan, name, dataset)
+    if redo:
+        for run in plan.runs:
+            store.remove(run.digest)
 
 
 def _try_network(plan: Plan) -> None:
