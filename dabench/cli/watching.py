@@ -36,7 +36,7 @@ def _status(a: argparse.Namespace) -> int:
         return DONE
     print(f"{found.sweep}: {_state(found)}")
     print(
-        f"{found.runs} runs: {found.done} done, {len(found.now)} running, {found.failed} failed, {found.left} left{_rest(found)}"
+        f"{found.runs} runs: {found.done} done, {found.running} running, {found.failed} failed, {found.left} left{_rest(found)}"
     )
     for run in found.now:
         print(f"  runs now: {run.run}, for {clock(run.seconds)}, since {run.since}")

@@ -48,7 +48,7 @@ class Status:
             own; "dead": its process ended without a word; "not begun": no run was begun.
         processes: the numbers of the processes that run it.
         last: when it was last heard of, ISO 8601 in UTC, or "".
-        runs, done, failed, left: counts; done are those whose folder stands, its checksums not looked at.
+        runs, done, running, failed, left: counts; done are those whose folder stands, its checksums not looked at.
         now: what runs.
         rest: seconds that the rest takes, about; None where that is not known.
         again: the command that goes on with it, or "".
@@ -61,6 +61,7 @@ class Status:
     last: str
     runs: int
     done: int
+    running: int
     failed: int
     left: int
     now: tuple[Running, ...]
@@ -95,6 +96,7 @@ def read_status(folder: Path) -> Status:
         found[-1].events[-1]["time"] if found and found[-1].events else "",
         len(runs),
         len(done),
+        len(now),
         len(failed),
         len(left),
         tuple(Running(n, e["time"], round(max(0.0, time.time() - _seconds(e["time"])), 1)) for n, e in now.items()),

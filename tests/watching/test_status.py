@@ -59,7 +59,7 @@ def test_a_living_sweep_is_running_with_what_runs_now(tmp_path: Path) -> None:
     with session(at.folder / "events") as write, Lines([write], "made", 0, 6, "") as lines:
         lines(Event("started", PLAIN))
         found = read_status(at.folder)
-    assert (found.state, [r.run for r in found.now], found.left) == ("running", [PLAIN.name], 5)
+    assert (found.state, [r.run for r in found.now], found.running, found.left) == ("running", [PLAIN.name], 1, 5)
     assert 0 <= found.now[0].seconds < 600
     assert found.now[0].since.endswith("Z")
 
