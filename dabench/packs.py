@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from dabench.data.pictures import opened_zip
 from dabench.errors import DataError, StoreError
 from dabench.predictions import Predictions
+from dabench.remote import Remote, is_remote
 from dabench.store import Store
 from dabench.stored import NETWORK, Stored, safe
 
@@ -118,7 +119,16 @@ class Pack(Stored):
 
 
 def opened(runs: str | Path) -> Stored:
-    """Return a sweep's output folder or a pack, for reading; raise StoreError if a pack is none or damaged."""
+    """Return a sweep's output folder, here or elsewhere, or a pack, for reading.
+
+    Raises:
+        StoreError: a pack is none or damaged, or an address cannot be reached.
+    """
+    if is_remote(runs):
+        far = Remote(str(runs))
+        far.fetch(networks=False)
+        far.close()
+        return far.store
     path = Path(runs).expanduser()
     return Pack(path) if path.is_file() else Store(path)
 

@@ -13,6 +13,11 @@ def cache_folder() -> Path:
     return _from("DABENCH_CACHE", "prepared")
 
 
+def mirror_folder() -> Path:
+    """Return the folder of what is kept here of output folders that lie elsewhere: DABENCH_MIRROR, or ~/.cache/dabench/mirror."""
+    return _from("DABENCH_MIRROR", "mirror")
+
+
 @contextmanager
 def cache_at(folder: Path) -> Iterator[None]:
     """Make `folder` the folder of all prepared sets for a while, whatever DABENCH_CACHE says."""

@@ -13,6 +13,7 @@ from dabench.errors import SpecError, nearest
 from dabench.matrix import read_matrix
 from dabench.packs import opened
 from dabench.predictions import Predictions
+from dabench.remote import is_remote
 from dabench.stored import Stored
 
 Place = tuple[Any, ...]
@@ -73,6 +74,8 @@ def sides(first: str | Path, second: str | Path, metric: str | None, selection: 
 def _found(what: str | Path) -> Stored | Baseline:
     """Return what a name or path stands for: an output folder or pack that is there, else a committed table."""
     path = Path(what).expanduser()
+    if is_remote(what):
+        return opened(what)
     if (path / "sweep.json").is_file() or path.suffix == ".zip":
         return opened(path)
     if path.suffix in (".json", ".toml") or str(what) in shelf():

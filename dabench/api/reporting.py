@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dabench.errors import StoreError
+from dabench.remote import Remote, is_remote
 from dabench.store import Store
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def report(
     """Return the matrix of a sweep's output folder, or of a pack of it, and write its report; trains nothing.
 
     Args:
-        runs: the folder that `sweep` wrote, or the .zip that `export` wrote.
+        runs: the folder that `sweep` wrote (or its address, s3://...), or the .zip that `export` wrote.
         metric: "accuracy", "balanced-accuracy", "macro-f1", "ece", "recall:CLASS" or "worst-group:ATTRIBUTE".
         select: the rule that chooses a checkpoint of each run.
         human: the answers of people, as `dabench.answers` describes them: a CSV, or of several datasets {"nae": "answers.csv"}.
@@ -56,6 +57,10 @@ def report(
         from dabench.reporting.write import write_report
 
         write_report(matrix, folder)
+        if is_remote(runs) and out is None:
+            far = Remote(str(runs))
+            far.send("report")
+            far.close()
     return matrix
 
 
@@ -65,6 +70,8 @@ def report_place(runs: str | Path, out: str | Path | None) -> Path | None:
     Raises:
         StoreError: `out` holds something that is no report.
     """
+    if out is None and is_remote(runs):
+        return Remote(str(runs)).store.report
     if out is None:
         return None if Path(runs).is_file() else Store(Path(runs)).report
     folder = Path(out).expanduser()

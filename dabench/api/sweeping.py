@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dabench.api.output import Output
 from dabench.api.saying import console, note
 from dabench.api.sweep_files import Overrides, sweep_file
 from dabench.drive import Engine, Outcome, carry_out, finished, to_do
@@ -17,7 +18,6 @@ from dabench.places import data_folder
 from dabench.plan import Plan, Run, make_plan
 from dabench.registry import REGISTRY
 from dabench.spec import SweepFile
-from dabench.store import Store
 from dabench.typed import KeyProblem
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def plan_sweep(
     from dabench.estimate import cost
 
     file = sweep_file(sweep, set, plugins)
-    store = Store(_out(out, file.sweep.name))
+    store = Output(out, file.sweep.name, note).store
     store.check(file.sweep.recipe)
     plan = plan_of(file, data, note)
     there = finished(plan, store)
@@ -78,7 +78,7 @@ def sweep(
 
     Args:
         sweep: a shelf name such as "quick", the path of a sweep file, or a table of its keys.
-        out: output folder; default runs/NAME.
+        out: output folder, or the address of one elsewhere (s3://bucket/runs/NAME, see dabench.remote); default runs/NAME.
         set: overrides of keys, {"train.epochs": 2} or ["train.epochs=2"].
         plugins: Python files with plugins.
         data: folder of raw datasets; default DABENCH_DATA.
@@ -140,7 +140,8 @@ def run_sweep(
 
     say: Callable[[str], None] = (lambda line: None) if quiet else note
     file = sweep_file(sweep, set, plugins)
-    store = Store(_out(out, file.sweep.name))
+    place = Output(out, file.sweep.name, say)
+    store = place.store
     with store.alone(file.sweep.recipe):
         plan = plan_of(file, data, say)
         board = Board(store) if tensorboard else None
@@ -149,6 +150,7 @@ def run_sweep(
             stand = len(plan.runs) - len(runs)
             say(f"{file.sweep.name}: {len(plan.runs)} runs, {stand} stand, {len(runs)} to do -> {store.folder}")
         with ExitStack() as stack:
+            stack.callback(place.close)
             write = [stack.enter_context(lines_to(log_json))] if log_json else []
             stream = stack.enter_context(lasting_stderr())
             watch = stack.enter_context(Watch(console(quiet, stream), runs, store.log))
@@ -158,8 +160,9 @@ def run_sweep(
                 if board:
                     board(event)
 
+            send = place.listening(listen)
             outcome = carry_out(
-                file, plan, store, REGISTRY, engine, how=how, redo=redo, listen=listen, say=watch.say, write=write, again=again
+                file, plan, store, REGISTRY, engine, how=how, redo=redo, listen=send, say=watch.say, write=write, again=again
             )
         if outcome.interrupted:
             raise KeyboardInterrupt
@@ -167,6 +170,7 @@ def run_sweep(
             board.write(plan.runs)  # those of before, too
         matrix = with_published(read_matrix(store))
         write_report(matrix, store.report)
+        place.close()
     return outcome, matrix
 
 
@@ -176,7 +180,3 @@ def plan_of(file: SweepFile, data: str | Path | None, say: Callable[[str], None]
         return make_plan(file.sweep, REGISTRY, data_folder(data), say)
     except KeyProblem as e:
         raise file.located(e) from e
-
-
-def _out(out: str | Path | None, name: str) -> Path:
-    return Path(out).expanduser() if out else Path("runs") / name

@@ -27,7 +27,7 @@ def add(verb: Verb) -> None:
     sub = verb("sweep", _sweep, "run what is missing of a sweep and report it", plugins=True)
     sub.add_argument("sweep", help="a shelf name (see: dabench list sweeps) or the path of a .toml file")
     sub.add_argument("--plan", action="store_true", help="say what would run and how long it may take; train nothing")
-    sub.add_argument("--out", metavar="DIR", help="output folder; default: runs/NAME")
+    sub.add_argument("--out", metavar="DIR", help="output folder, or its address elsewhere (s3://...); default: runs/NAME")
     takes_set(sub, "override a key, as --set train.epochs=2")
     takes_data(sub)
     sub.add_argument("--engine", choices=("ray", "inline"), default="ray", help="side by side on Ray Tune, or in this process")

@@ -1,0 +1,51 @@
+"""Where a sweep's output lies: a folder here, or one elsewhere with its mirror here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from dabench.engines.queue import Event, Listener
+from dabench.remote import Remote, is_remote
+from dabench.store import Store
+
+
+class Output:
+    """The store of a sweep; what is done in it is sent on where it belongs.
+
+    Raises:
+        StoreError: it lies elsewhere, and cannot be reached there.
+    """
+
+    def __init__(self, out: str | Path | None, name: str, say: Callable[[str], None]) -> None:
+        self._far = Remote(str(out)) if out is not None and is_remote(out) else None
+        if self._far is None:
+            self.store = Store(Path(out).expanduser() if out else Path("runs") / name)
+        else:
+            self.store = self._far.store
+            say(f"fetching what stands in {self._far.address} -> {self.store.folder}")
+            self._far.fetch(networks=True)
+
+    def listening(self, listen: Listener) -> Listener:
+        """Return the listener that takes events for `listen`, and sends each run that is done."""
+        if self._far is None:
+            return listen
+        far, begun = self._far, False
+
+        def take(event: Event) -> None:
+            nonlocal begun
+            if not begun:
+                far.heads()
+            begun = True
+            if event.what == "done":
+                far.send(f"runs/{event.run.folder}")
+            listen(event)
+
+        return take
+
+    def close(self) -> None:
+        """Send what else there is and wait for all; raise StoreError where it cannot be written."""
+        if self._far is not None:
+            self._far.heads()
+            self._far.send("failed", "report")
+            self._far.close()

@@ -1,0 +1,190 @@
+"""Output folders on s3:// and elsewhere: sent as they are done, fetched by a start, never read half-sent.
+
+The S3 server is moto's (`moto[server]`), a mock of Amazon's that answers on loopback: what is tested is what pyarrow and dabench
+say to it over HTTP, not how Amazon's own behaves under load.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.parse
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fabricated import two_sets
+from pyarrow import fs
+from tiny_sweeps import SHAPES, TINY
+
+import dabench
+from dabench.cli import main
+from dabench.matrix import read_matrix
+from dabench.remote import Remote, is_remote, shown
+from dabench.reporting.formats import to_json
+
+
+@pytest.fixture(autouse=True)
+def _mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DABENCH_MIRROR", str(tmp_path / "mirror"))
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """What follows the path in an address of the server."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from moto.server import ThreadedMotoServer
+
+        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        server.start()
+    host, port = server.get_host_and_port()
+    endpoint = urllib.parse.quote(f"{host}:{port}", safe="")
+    query = f"?scheme=http&endpoint_override={endpoint}&region=us-east-1&allow_bucket_creation=true"
+    files, _ = fs.FileSystem.from_uri(f"s3://key:secret@runs/{query}")
+    files.create_dir("runs")
+    yield query
+    server.stop()
+
+
+@pytest.fixture(params=["s3", "file"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An output folder on the server, or in a folder that stands for a network file system."""
+    if request.param == "file":
+        return f"file://{tmp_path}/far/out"
+    query = request.getfixturevalue("s3")
+    return f"s3://key:secret@runs/{tmp_path.name}/out{query}"
+
+
+def files_of(address: str) -> dict[str, bytes]:
+    """Return what lies there."""
+    files, root = fs.FileSystem.from_uri(address)
+    found = files.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
+    return {i.path[len(root) :].strip("/"): files.open_input_stream(i.path).read() for i in found if i.type == fs.FileType.File}
+
+
+def put(address: str, name: str, content: bytes) -> None:
+    files, root = fs.FileSystem.from_uri(address)
+    with files.open_output_stream(f"{root}/{name}") as f:
+        f.write(content)
+
+
+def delete(address: str, name: str) -> None:
+    files, root = fs.FileSystem.from_uri(address)
+    files.delete_file(f"{root}/{name}")
+
+
+def sent(address: str) -> Remote:
+    """Send a made-up sweep to an address and forget the mirror."""
+    far = Remote(address)
+    two_sets().write(far.store.folder)
+    far.heads()
+    far.send("runs")
+    far.close()
+    return far
+
+
+def test_an_address_is_told_from_a_path() -> None:
+    assert [is_remote(p) for p in ("s3://b/x", "file:///x", "runs/quick", "/x", "C:/x", Path("s3:/b"))] == [
+        True,
+        True,
+        *[False] * 4,
+    ]
+
+
+def test_keys_in_an_address_are_not_shown() -> None:
+    assert shown("s3://key:secret@bucket/runs?endpoint_override=x") == "s3://bucket/runs"
+
+
+def test_what_is_sent_and_fetched_gives_the_same_report(address: str, tmp_path: Path) -> None:
+    far = sent(address)
+    here = to_json(read_matrix(far.store))
+    shutil.rmtree(far.store.folder)
+    again = Remote(address)
+    again.fetch(networks=True)
+    assert to_json(read_matrix(again.store)) == here
+    assert len(list(again.store.runs.glob("*/network.safetensors"))) == len(list(again.store.runs.iterdir()))
+
+
+def test_a_report_fetches_no_networks_and_is_sent(address: str) -> None:
+    far = sent(address)
+    shutil.rmtree(far.store.folder)
+    matrix = dabench.report(address)
+    assert not matrix.missing
+    assert not list(far.store.runs.glob("*/network.safetensors"))
+    assert files_of(address)["report/results.json"] == to_json(matrix).encode()
+
+
+def test_a_run_without_its_record_was_never_whole(address: str) -> None:
+    far = sent(address)
+    (folder,) = far.store.runs.glob("adabn_print_hand_s0-*")
+    delete(address, f"runs/{folder.name}/run.json")
+    shutil.rmtree(far.store.folder)
+    assert dabench.report(address, write=False).missing == ["adabn_print_hand_s0"]
+
+
+def test_a_torn_file_is_noticed(address: str) -> None:
+    far = sent(address)
+    (folder,) = far.store.runs.glob("adabn_print_hand_s0-*")
+    name = f"runs/{folder.name}/logits-hand.npy"
+    put(address, name, files_of(address)[name][:-7])
+    shutil.rmtree(far.store.folder)
+    assert dabench.report(address, write=False).missing == ["adabn_print_hand_s0"]
+
+
+def test_what_the_mirror_alone_has_is_sent_by_the_next_start(address: str) -> None:
+    far = sent(address)
+    (folder,) = far.store.runs.glob("adabn_print_hand_s0-*")
+    delete(address, f"runs/{folder.name}/run.json")
+    again = Remote(address)
+    again.fetch(networks=True)
+    again.close()
+    assert f"runs/{folder.name}/run.json" in files_of(address)
+
+
+def test_the_record_of_a_run_is_sent_last(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    far = Remote(address)
+    two_sets().write(far.store.folder)
+    real = shutil.copyfileobj
+    monkeypatch.setattr(shutil, "copyfileobj", lambda source, to, size: (order.append(source.name), real(source, to, size)))
+    for folder in far.store.runs.iterdir():
+        far._send(f"runs/{folder.name}")
+    records = [i for i, name in enumerate(order) if name.endswith("run.json")]
+    assert len(records) == len(list(far.store.runs.iterdir()))
+    between = [order[a + 1 : b + 1] for a, b in zip([-1, *records], records, strict=False)]
+    assert all({Path(name).parent for name in names} == {Path(names[-1]).parent} for names in between)
+
+
+@pytest.mark.parametrize("bad", ["nowhere://x/y", "s3:///x"])
+def test_an_address_that_is_none_is_one_line(bad: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", bad]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_an_address_without_a_sweep_is_one_line(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", address]) == 2
+    assert "is no sweep's output" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("registry_restored")
+def test_a_sweep_killed_while_it_sends_goes_on_to_the_same_result(s3: str, tmp_path: Path) -> None:
+    address = f"s3://key:secret@runs/{tmp_path.name}/killed{s3}"
+    file = tmp_path / "tiny.toml"
+    file.write_text(TINY.format(adapters='["none", "fine-tune"]', head="", tables=""), encoding="utf-8")
+    words = ["sweep", str(file), "--plugin", str(SHAPES), "--engine", "inline", "--out", address]
+    killed = subprocess.Popen([sys.executable, "-m", "dabench", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not any(name.endswith(".safetensors") for name in files_of(address)) and killed.poll() is None:
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL
+    shutil.rmtree(tmp_path / "mirror")  # another machine goes on
+    matrices = [dabench.sweep(file, plugins=[SHAPES], engine="inline", out=o, quiet=True) for o in (address, tmp_path / "whole")]
+    assert to_json(matrices[0]) == to_json(matrices[1])
+    assert files_of(address)["report/results.json"] == to_json(matrices[1]).encode()
+    shutil.rmtree(tmp_path / "mirror")
+    assert not dabench.report(address, write=False).missing
