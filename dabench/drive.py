@@ -66,7 +66,8 @@ def load(sweep: str | Path, overrides: Sequence[str], plugins: Sequence[str | Pa
 
 def finished(plan: Plan, store: Store) -> set[str]:
     """Return the digests of the plan's runs that stand in the store, whole."""
-    return {r.digest for r in plan.runs if store.find(r.digest, plan.test_digests(r))}
+    listed = store.listed()
+    return {r.digest for r in plan.runs if store.find(r.digest, plan.test_digests(r), among=listed)}
 
 
 def to_do(plan: Plan, there: set[str]) -> list[Run]:

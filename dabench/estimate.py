@@ -87,8 +87,9 @@ def _each(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry) -> 
     is begun for a few steps in a folder of its own and thrown away.
     """
     known: dict[tuple[str, bool], list[float]] = {}
+    listed = store.listed()
     for run in plan.runs:
-        record = store.find(run.digest, network=False)
+        record = store.find(run.digest, network=False, among=listed)
         if record:
             known.setdefault(run.sort, []).append(record.facts["seconds"]["total"])
     means = {sort: (sum(v) / len(v), sum(v) / len(v) * plan.sweep.train.threads) for sort, v in known.items()}

@@ -54,6 +54,7 @@ class Stored(ABC):
 
     def __init__(self, place: Path) -> None:
         self.place = place
+        self._known: dict[str, list[str]] = {}
 
     @abstractmethod
     def names(self, folder: str) -> list[str]:
@@ -171,12 +172,15 @@ class Stored(ABC):
 
     def places(self, digest: str) -> list[str]:
         """Return the folders of the run with that digest, whole or not."""
-        return [f"runs/{name}" for name in self.names("runs") if name.endswith(f"-{digest[:SHORT]}")]
+        known = self._known.get(digest[:SHORT], [])
+        if not known or not all(self.names(where) for where in known):
+            self._known = self.listed()  # looked through anew only for a run that was not there, or is no more
+        return self._known.get(digest[:SHORT], [])
 
     def listed(self) -> dict[str, list[str]]:
         """Return the folders of runs by the beginning of their digest: who looks for thousands lists them once."""
         found: dict[str, list[str]] = {}
-        for name in sorted(self.names("runs")):
+        for name in sorted(n for n in self.names("runs") if not n.startswith(".")):
             found.setdefault(name[-SHORT:], []).append(f"runs/{name}")
         return found
 

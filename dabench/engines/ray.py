@@ -17,6 +17,7 @@ from dabench.engines.attempt import LIMIT, Result
 from dabench.engines.cluster import Callback, Ended, Searcher, alive, at_once, ray, resources, start, tune
 from dabench.engines.how import How
 from dabench.engines.queue import Event, Listener, Queue
+from dabench.engines.sparing import Sparing
 from dabench.engines.worker import Worker
 from dabench.errors import StoppedError
 from dabench.plan import Plan, Run
@@ -141,7 +142,7 @@ def _tune(plan: Plan, queue: Queue, store: Store, registry: Registry, how: How, 
             tuner = tune.Tuner(
                 tune.with_resources(trainable, each),
                 # Without a number of trials: a run that is tried again is a trial more.
-                tune_config=tune.TuneConfig(search_alg=hands, num_samples=-1, reuse_actors=True),
+                tune_config=tune.TuneConfig(search_alg=hands, num_samples=-1, reuse_actors=True, scheduler=Sparing()),
                 run_config=tune.RunConfig(
                     storage_path=str(scratch), name="sweep", verbose=0, log_to_file=False, callbacks=[hands.eyes]
                 ),
