@@ -34,7 +34,8 @@ def code_digest(plugin: Plugin) -> str:
     """Return a digest of the code of a plugin: of the modules that define its class and the classes it builds on.
 
     Of a dataset, the modules of dabench.data and the vocabulary that they import count, too: they make its images.
-    Comments, docstrings and layout do not count, so only a change that can change a result makes finished work stale.
+    Comments, docstrings, layout and where a search looks for a setting do not count, so only a change that can change a
+    result makes finished work stale.
     """
     classes = [c for c in type(plugin).__mro__ if issubclass(c, Plugin) and c not in _CORE]
     texts = [_code(c) for c in classes]
@@ -73,9 +74,11 @@ def _code(cls: type) -> str:
 
 @functools.lru_cache(maxsize=256)  # asked for each run of a sweep
 def _meaning(source: str) -> str:
-    """Return Python source in one layout, without comments and docstrings."""
+    """Return Python source in one layout, without comments, docstrings and the `search` of settings."""
     tree = ast.parse(textwrap.dedent(source))
     for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and "setting" in (getattr(node.func, "id", ""), getattr(node.func, "attr", "")):
+            node.keywords = [k for k in node.keywords if k.arg != "search"]
         body = getattr(node, "body", None)
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and body and _is_text(body[0]):
             node.body = body[1:] or [ast.Pass()]

@@ -21,6 +21,7 @@ from dabench.places import cache_folder
 from dabench.protocols import Adapter, Augment, Backbone, Dataset
 from dabench.registry import Registry
 from dabench.scratch import cleared
+from dabench.settings import Train
 from dabench.spec import Sweep, make_adapter, make_backbone, make_dataset
 
 NUMERICS = 1
@@ -28,6 +29,9 @@ NUMERICS = 1
 
 SUPERVISED = "supervised"
 """The method of a pretraining that all adapters with the default `pretrain` share."""
+
+Settings = tuple[tuple[str, Any], ...]
+"""What a run sets otherwise than its sweep: ("train.lr", 0.01) of [train], ("dann.weight", 0.3) of its adapter's options."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Run:
         tests: the datasets whose test images it predicts.
         parent: digest of the pretraining that an adaptation starts from.
         digest: identifies the result.
+        settings: what it sets otherwise than the sweep.
     """
 
     method: str
@@ -49,11 +54,13 @@ class Run:
     labels: str
     parent: str | None
     digest: str
+    settings: Settings = ()
 
     @property
     def name(self) -> str:
         """A name for people, unique within a sweep, that can be a folder's."""
         parts = [self.method, "+".join(self.sources), *([self.target] if self.target else []), f"s{self.seed}"]
+        parts += [digest(self.settings)[:6]] if self.settings else []
         return "_".join(parts).replace("/", "-")
 
     @property
@@ -95,6 +102,10 @@ class Plan:
         """Return what a run's predictions are of: dataset -> digest of its prepared data."""
         return {t: self.prepared[t].digest for t in run.tests}
 
+    def train(self, run: Run) -> Train:
+        """Return how a run is trained: as [train] says, but for what it sets otherwise."""
+        return replace(self.sweep.train, **_of("train", run.settings))
+
     def job(self, run: Run) -> dict[str, Any]:
         """Return all that a worker needs for a run, as plain values: what is not in it, the worker does not have."""
         adapter = None if run.method == SUPERVISED else self.adapters[run.method]
@@ -105,13 +116,13 @@ class Plan:
             "name": run.name,
             "digest": run.digest,
             "method": run.method,
-            "options": self.sweep.options.get(run.method, {}),
+            "options": dict(self.sweep.options.get(run.method, {})) | _of(run.method, run.settings),
             "backbone": [self.sweep.backbone, self.sweep.options.get(self.sweep.backbone, {})],
             "channels": self.channels,
             "size": self.size,
             "pretrained": self.sweep.pretrained,
             "classes": list(self.classes),
-            "train": asdict(self.sweep.train),
+            "train": asdict(self.train(run)),
             "test": asdict(self.sweep.test),
             "augment": asdict(self.augment),
             "seed": run.seed,
@@ -178,23 +189,38 @@ def _augment(sweep: Sweep, datasets: Mapping[str, Dataset]) -> Augment:
 
 def _runs(plan: Plan) -> list[Run]:
     """Return the pretrainings and then the adaptations, each once."""
-    sweep, pretrained, adapted = plan.sweep, {}, []
-    everything = tuple(sweep.datasets)
+    pretrained: list[Run] = []
+    adapted: list[Run] = []
+    sweep = plan.sweep
     # Each dataset is a row of the matrix: its own pretraining gives the diagonal even where no pair starts from it.
     rows = dict.fromkeys([(d,) for d in sweep.datasets] + [s for s, _ in sweep.tasks])
     for seed in sweep.seed_list:
-        for sources in rows:
-            run = _run(plan, SUPERVISED, sources, None, seed, everything, None)
-            pretrained[SUPERVISED, sources, seed] = run
+        shared = {sources: pretraining(plan, None, sources, seed) for sources in rows}
+        pretrained += shared.values()
         for name, adapter in plan.adapters.items():
+            parents = shared
             if not adapter.shares_pretraining():
-                for sources in dict.fromkeys(s for s, _ in sweep.tasks):
-                    pretrained[name, sources, seed] = _run(plan, name, sources, None, seed, everything, None)
+                parents = {sources: pretraining(plan, name, sources, seed) for sources, _ in sweep.tasks}
+                pretrained += parents.values()
             if adapter.adapts():
-                for sources, target in sweep.tasks:
-                    parent = pretrained[SUPERVISED if adapter.shares_pretraining() else name, sources, seed]
-                    adapted.append(_run(plan, name, sources, target, seed, (*sources, target), parent.digest))
-    return [*pretrained.values(), *adapted]
+                adapted += [adaptation(plan, name, parents[sources], target) for sources, target in sweep.tasks]
+    return [*pretrained, *adapted]
+
+
+def pretraining(plan: Plan, adapter: str | None, sources: tuple[str, ...], seed: int, settings: Settings = ()) -> Run:
+    """Return the training on the sources that an adapter starts from: its own, or else (or of None) the shared one."""
+    shared = adapter is None or plan.adapters[adapter].shares_pretraining()
+    return _run(plan, adapter if adapter and not shared else SUPERVISED, sources, None, seed, None, settings)
+
+
+def adaptation(plan: Plan, adapter: str, parent: Run, target: str, settings: Settings = ()) -> Run:
+    """Return the run of an adapter that carries the pretraining `parent` to a target."""
+    return _run(plan, adapter, parent.sources, target, parent.seed, parent.digest, settings)
+
+
+def _of(table: str, settings: Settings) -> dict[str, Any]:
+    """Return the settings of one table, without its name."""
+    return {key.removeprefix(f"{table}."): value for key, value in settings if key.startswith(f"{table}.")}
 
 
 def _run(
@@ -203,15 +229,16 @@ def _run(
     sources: tuple[str, ...],
     target: str | None,
     seed: int,
-    tests: tuple[str, ...],
     parent: str | None,
+    settings: Settings,
 ) -> Run:
-    sweep = plan.sweep
+    sweep, tests = plan.sweep, (*sources, target) if target else plan.sweep.datasets
+    settings = tuple((key, value) for key, value in settings if key.startswith(("train.", f"{method}.")))
     labels = "0"
     how: list[Any] = [SUPERVISED]
     if method != SUPERVISED:
         adapter = plan.adapters[method]
-        how = [method, code_digest(adapter), asdict(adapter.options)]
+        how = [method, code_digest(adapter), asdict(adapter.options) | _of(method, settings)]
         if target is not None:
             labels = labels_used(adapter.access, sweep.shots)
             how += [adapter.access, labels, plan.prepared[target].digest]
@@ -219,7 +246,7 @@ def _run(
         "numerics": NUMERICS,
         "backbone": [sweep.backbone, code_digest(plan.backbone), asdict(plan.backbone.options)],
         "input": [plan.channels, plan.size, sweep.pretrained, list(plan.classes)],
-        "train": asdict(sweep.train),
+        "train": asdict(replace(sweep.train, **_of("train", settings))),
         "test": asdict(sweep.test),
         "augment": asdict(plan.augment),
         "sources": [plan.prepared[s].digest for s in sources],
@@ -227,4 +254,4 @@ def _run(
         "method": how,
         "parent": parent,
     }
-    return Run(method, sources, target, seed, tests, labels, parent, digest(key))
+    return Run(method, sources, target, seed, tests, labels, parent, digest(key), settings)

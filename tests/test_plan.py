@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from toys import adapter, even, samples, toy
 
+from dabench import plan as plan_module
+from dabench.digests import digest
 from dabench.errors import DataError, SpecError
 from dabench.plan import SUPERVISED, Plan, Run, make_plan
 from dabench.protocols import FACES, Augment, Dataset, Samples
 from dabench.registry import Registry
-from dabench.spec import sweep_from
+from dabench.spec import make_adapter, make_backbone, sweep_from
 
 BASE: dict[str, Any] = {"name": "try", "datasets": ["x", "y"], "adapters": ["none"], "backbone": "conv4", "seeds": 2, "shots": 3}
 
@@ -363,3 +366,57 @@ def test_a_job_carries_its_options_and_seed(plan: MakePlan) -> None:
     made = plan(adapters=["dann"], dann={"weight": 0.7}, conv4={"width": 8})
     job = made.job(found(made, "dann", seed=1))
     assert (job["options"], job["backbone"], job["seed"]) == ({"weight": 0.7}, ["conv4", {"width": 8}], 1)
+
+
+# What stores that stand rest on
+
+PINNED = {
+    "supervised_font-digits_s0": "9677905a281e7e0926ccfd160cd1482b6b33ca8ca19c18aac2316299842b90dd",
+    "own_font-digits_s0": "919d28a8616b64b11a3c178ee4f9bf1017fd7822741081a31ec8ccdde23ad823",
+    "dann_font-digits_uci-digits_s0": "2c07a15e4c96def328dd26fb7af1a68c1db0b58f3878ce4c3a69571c3c29f011",
+    "own_font-digits_uci-digits_s0": "8d7a849c14da13d5dc90ba4f5e971d5d14c6c4a1d54159cecd181f79237e431f",
+}
+
+
+@pytest.fixture
+def pinned(monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """A sweep whose code and images have made-up digests, so that nothing but how runs are identified counts."""
+    monkeypatch.setattr(plan_module, "code_digest", lambda plugin: f"code of {plugin.name}")
+    registry = Registry(entry_points=False)
+    registry.register(adapter("own", pretrain=keep, adapt=keep, access="few-shot"))
+    table = {"name": "pinned", "datasets": ["font-digits", "uci-digits"], "adapters": ["none", "dann", "own"]}
+    sweep = sweep_from(table | {"backbone": "conv4", "seeds": 1}, registry)
+    prepared: Any = {n: SimpleNamespace(digest=f"images of {n}", classes=("0", "1")) for n in sweep.datasets}
+    adapters = {n: make_adapter(sweep, n, registry) for n in sweep.adapters}
+    return Plan(sweep, Augment(), 1, 16, {}, prepared, adapters, make_backbone(sweep, registry), ())
+
+
+def test_the_runs_of_a_sweep_that_searches_nothing_have_the_digests_that_they_always_had(pinned: Plan) -> None:
+    assert {name: run for name, run in {r.name: r.digest for r in plan_module._runs(pinned)}.items() if name in PINNED} == PINNED
+
+
+def test_a_sweep_that_searches_nothing_has_the_digest_that_it_always_had(pinned: Plan) -> None:
+    assert pinned.sweep.digest == "d3b4ff35c0cf0163b877d1aac5aa5acf788b5a5a376192de75f7afdd3b52f0f6"
+    assert digest(pinned.sweep.recipe) == "27b260e68f286fcaf021babbaeba06b053f6ef8895a492842cbf9814b023b3bd"
+
+
+# Settings of a run's own
+
+
+def test_a_run_with_a_setting_of_its_own_is_another_run_and_trains_with_it(pinned: Plan) -> None:
+    plain, own = (plan_module.pretraining(pinned, None, ("font-digits",), 0, s) for s in ((), (("train.lr", 0.5),)))
+    assert plain.digest != own.digest
+    assert plain.name != own.name
+    assert (pinned.train(plain).lr, pinned.train(own).lr) == (0.05, 0.5)
+
+
+def test_a_setting_that_is_what_the_sweep_says_anyway_is_the_same_work(pinned: Plan) -> None:
+    plain, own = (plan_module.pretraining(pinned, None, ("font-digits",), 0, s) for s in ((), (("train.lr", 0.05),)))
+    assert plain.digest == own.digest
+
+
+def test_a_shared_pretraining_does_not_depend_on_the_options_of_an_adapter(pinned: Plan) -> None:
+    both = [plan_module.pretraining(pinned, "dann", ("font-digits",), 0, (("dann.weight", w),)) for w in (0.1, 0.9)]
+    assert both[0] == both[1]
+    adapted = [plan_module.adaptation(pinned, "dann", both[0], "uci-digits", (("dann.weight", w),)) for w in (0.1, 0.9)]
+    assert adapted[0].digest != adapted[1].digest
