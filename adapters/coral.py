@@ -36,7 +36,7 @@ class DeepCORAL(Adapter):
     class Options:
         """Options of coral."""
 
-        weight: float = setting(10.0, "weight of the covariance distance", low=0)
+        weight: float = setting(10.0, "weight of the covariance distance", low=0, search=10)
         part: float = setting(1.0, "length of the training, as a part of the pretraining's steps", above=0)
 
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:

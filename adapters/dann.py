@@ -44,7 +44,7 @@ class DANN(Adapter):
     class Options:
         """Options of dann."""
 
-        weight: float = setting(0.1, "weight of the domain loss, times the schedule; found on USPS and MNIST", low=0)
+        weight: float = setting(0.1, "weight of the domain loss, times the schedule; found on USPS and MNIST", low=0, search=10)
         hidden: int = setting(128, "width of the two hidden layers of the domain classifier", low=1)
         part: float = setting(1.0, "length of the training, as a part of the pretraining's steps", above=0)
 

@@ -27,7 +27,7 @@ class FineTune(Adapter):
         """Options of fine-tune."""
 
         part: float = setting(0.3, "length of the training, as a part of the pretraining's steps", above=0)
-        lr_factor: float = setting(0.2, "highest rate, as a part of train.lr", above=0)
+        lr_factor: float = setting(0.2, "highest rate, as a part of train.lr", above=0, search=5)
         head_only: bool = setting(False, "train the linear classifier alone and keep the features")
 
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:

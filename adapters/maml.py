@@ -50,7 +50,7 @@ class MAML(Adapter):
 
         first_order: bool = setting(False, "ignore second derivatives (FOMAML)")
         inner_steps: int = setting(3, "gradient steps on a task's support set", low=1)
-        inner_lr: float = setting(0.1, "learning rate of the inner steps", above=0)
+        inner_lr: float = setting(0.1, "learning rate of the inner steps", above=0, search=5)
         tasks: int = setting(2, "tasks in a meta-step", low=1)
         support: int = setting(5, "support images per class", low=1)
         query: int = setting(5, "query images per class", low=1)

@@ -21,7 +21,7 @@ from dabench.places import cache_folder
 from dabench.protocols import Adapter, Augment, Backbone, Dataset
 from dabench.registry import Registry
 from dabench.scratch import cleared
-from dabench.settings import Train
+from dabench.settings import Settings, Train
 from dabench.spec import Sweep, make_adapter, make_backbone, make_dataset
 
 NUMERICS = 1
@@ -29,9 +29,6 @@ NUMERICS = 1
 
 SUPERVISED = "supervised"
 """The method of a pretraining that all adapters with the default `pretrain` share."""
-
-Settings = tuple[tuple[str, Any], ...]
-"""What a run sets otherwise than its sweep: ("train.lr", 0.01) of [train], ("dann.weight", 0.3) of its adapter's options."""
 
 
 @dataclass(frozen=True)

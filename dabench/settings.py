@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from dabench.typed import setting
+
+Settings = tuple[tuple[str, Any], ...]
+"""What a run sets otherwise than its sweep: ("train.lr", 0.01) of [train], ("dann.weight", 0.3) of its adapter's options."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Train:
     steps: int | None = setting(None, "optimiser steps of a training, whatever the size of the source", low=1)
     batch: int = setting(128, "images in a step", low=2)
     optimizer: Literal["sgd", "adamw"] = setting("sgd", "SGD with momentum, or AdamW")
-    lr: float = setting(0.05, "highest learning rate", above=0)
+    lr: float = setting(0.05, "highest learning rate", above=0, search=10)
     momentum: float = setting(0.9, "momentum of SGD, or beta1 of AdamW", low=0, high=0.9999)
     weight_decay: float = setting(5e-4, "weight decay", low=0)
     schedule: Literal["constant", "step", "cosine", "one-cycle"] = setting("one-cycle", "how the rate changes")

@@ -24,9 +24,15 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     above: float | None = None,
+    search: Any = None,
 ) -> Any:
-    """Declare a dataclass field: its default, what it means, and its range (`low` <= value <= `high`, value > `above`)."""
-    metadata = {"doc": doc, "low": low, "high": high, "above": above}
+    """Declare a dataclass field: its default, what it means, and its range (`low` <= value <= `high`, value > `above`).
+
+    Args:
+        search: where a search of hyper-parameters looks if the sweep does not say: a factor f, from value / f to value * f on a
+            logarithmic scale, or a range as a sweep file writes it; None: nowhere.
+    """
+    metadata = {"doc": doc, "low": low, "high": high, "above": above, "search": search}
     if isinstance(default, dict):
         return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from dabench.digests import digest
 from dabench.errors import SpecError, nearest
+from dabench.search.settings import Search
 from dabench.settings import Test, Train
 from dabench.typed import setting
 
@@ -37,6 +38,7 @@ class Sweep:
     pretrained: bool = setting(False, "start from the backbone's published weights")
     train: Train = field(default_factory=Train)
     test: Test = field(default_factory=Test)
+    search: Search = field(default_factory=Search)
     augment: Mapping[str, Any] = setting({}, "training augmentation: crop, flip, rotate; as the datasets say if not set")
     dataset: Mapping[str, Mapping[str, Any]] = setting(
         {}, "[dataset.NAME]: options of a dataset, its drop list, or a folder declared as one"
@@ -56,8 +58,8 @@ class Sweep:
         return tuple(pair_of(p, self.datasets) for p in self.pairs)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold."""
-        return asdict(self)
+        """Return plain values that JSON can hold; [search] only where there is one."""
+        return {key: value for key, value in asdict(self).items() if key != "search" or self.search.trials}
 
     @property
     def recipe(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dabench.errors import PluginError, SpecError, nearest
 from dabench.protocols import Augment
 from dabench.registry import Registry
 from dabench.spec.plugins import NAME, declared, make_adapter, make_backbone, make_dataset
+from dabench.spec.search import with_space
 from dabench.spec.sweep import Sweep, pair_of
 from dabench.typed import KeyProblem, build
 
@@ -35,7 +36,11 @@ def sweep_from(table: Mapping[str, Any], registry: Registry, folder: Path | None
     sweep = build(Sweep, table)
     sweep = replace(sweep, dataset=declared(sweep.dataset, folder))
     _check(sweep, registry)
-    return sweep
+    if "search" in table and "trials" not in table["search"]:
+        raise KeyProblem(
+            "search", "search.trials is missing; write for example trials = 8, below [search]; trials = 0 is no search"
+        )
+    return with_space(sweep, registry)
 
 
 def _options(table: dict[str, Any], registry: Registry) -> dict[str, Any]:

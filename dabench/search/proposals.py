@@ -1,0 +1,122 @@
+"""The settings that a search tries, one after another.
+
+Random and grid: a trial's settings depend on its number alone, not on what came of the others, and the common ones are the
+same for every adapter, which then share the pretrainings of a trial. Optuna's depend on the scores of the task's own trials.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from dabench.search.settings import Search
+from dabench.search.space import Range, read_range
+from dabench.settings import Settings
+
+_STARTUP = 4
+"""Trials of Optuna that are random."""
+
+
+class Proposals(Protocol):
+    """What the trials of one task are to be."""
+
+    def ask(self, number: int) -> Settings:
+        """Return the settings of a trial; numbers are asked for in their order, each once."""
+
+    def tell(self, number: int, score: float | None) -> None:
+        """Say what came of a trial: its score, higher is better; None where it failed."""
+
+
+def proposals(search: Search, adapter: str) -> Proposals:
+    """Return the proposals for one task of an adapter."""
+    kinds: dict[str, Callable[[Search, Mapping[str, Range]], Proposals]] = {
+        "random": _Random,
+        "grid": _Grid,
+        "optuna": _Optuna,
+    }
+    return kinds[search.method](search, ranges(search, adapter))
+
+
+def ranges(search: Search, adapter: str) -> dict[str, Range]:
+    """Return what is searched for an adapter, the common settings first."""
+    tables = ("train.", f"{adapter}.")
+    return {key: read_range(value, key) for key, value in search.space.items() if key.startswith(tables)}
+
+
+def in_turn(search: Search) -> bool:
+    """Whether a trial needs the scores of those before it, so that the trials of a task run one after another."""
+    return search.method == "optuna" or search.early_stopping
+
+
+def grid_size(search: Search, adapter: str) -> int:
+    """Return how many points an adapter's grid has."""
+    return math.prod(len(r.grid()) for r in ranges(search, adapter).values())
+
+
+class _Random:
+    def __init__(self, search: Search, space: Mapping[str, Range]) -> None:
+        self.seed, self.space = search.seed, space
+
+    def ask(self, number: int) -> Settings:
+        return tuple((key, of.at(self._part(number, key))) for key, of in self.space.items())
+
+    def _part(self, number: int, key: str) -> float:
+        """Return a number from 0 to below 1 that belongs to the key, whatever else is searched."""
+        drawn = hashlib.sha256(f"{self.seed}/{number}/{key}".encode()).digest()
+        return int.from_bytes(drawn[:6], "big") / 2**48
+
+    def tell(self, number: int, score: float | None) -> None:
+        """Its draws do not depend on scores."""
+
+
+class _Grid:
+    def __init__(self, search: Search, space: Mapping[str, Range]) -> None:
+        self.space = space
+
+    def ask(self, number: int) -> Settings:
+        """Return a point; the first keys, the common ones, change fastest. A small grid begins anew until all trials are made."""
+        found = []
+        for key, of in self.space.items():
+            number, at = divmod(number, len(of.grid()))
+            found.append((key, of.grid()[at]))
+        return tuple(found)
+
+    def tell(self, number: int, score: float | None) -> None:
+        """Its points do not depend on scores."""
+
+
+class _Optuna:
+    """Tree-structured Parzen estimators (Bergstra et al. 2011) of Optuna; the first trials are random."""
+
+    def __init__(self, search: Search, space: Mapping[str, Range]) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        sampler = optuna.samplers.TPESampler(seed=search.seed, n_startup_trials=_STARTUP)
+        self.study = optuna.create_study(direction="maximize", sampler=sampler)
+        self.space = space
+        self.asked: list[Any] = []
+
+    def ask(self, number: int) -> Settings:
+        trial = self.study.ask()
+        self.asked.append(trial)
+        return tuple((key, _suggested(trial, key, of)) for key, of in self.space.items())
+
+    def tell(self, number: int, score: float | None) -> None:
+        from optuna.trial import TrialState
+
+        if score is None:
+            self.study.tell(self.asked[number], state=TrialState.FAIL)
+        else:
+            self.study.tell(self.asked[number], score)
+
+
+def _suggested(trial: Any, key: str, of: Range) -> Any:
+    if of.kind == "choice":  # its place, since Optuna keeps no lists
+        return of.values[trial.suggest_categorical(key, range(len(of.values)))]
+    if of.kind == "int":
+        return trial.suggest_int(key, int(of.low), int(of.high))
+    value = trial.suggest_float(key, of.low, of.high, log=of.kind == "loguniform")
+    return float(f"{value:.4g}")

@@ -1,0 +1,113 @@
+"""[search] of a sweep: checked, and its space completed by what the settings themselves say of a search."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from dabench.errors import SpecError, nearest
+from dabench.registry import Registry
+from dabench.search.proposals import grid_size
+from dabench.search.space import KINDS, around, read_range
+from dabench.selection import VALIDATORS, check_rule
+from dabench.spec.plugins import make_adapter
+from dabench.spec.sweep import Sweep
+from dabench.typed import KeyProblem, build
+
+COMMON = "train"
+"""The table of the settings that every adapter has."""
+_FIXED = ("device", "threads", "checkpoints")
+"""Keys of [train] that say how a run is computed and kept, not what is learned."""
+
+
+def with_space(sweep: Sweep, registry: Registry) -> Sweep:
+    """Return the sweep with the whole space of its search, by full keys such as "train.lr".
+
+    Where [search.space] names no key of [train], or of an adapter, the settings that declare where a search looks are taken,
+    around the value that the sweep gives them.
+
+    Raises:
+        KeyProblem: a key or a range is wrong, or there is nothing to search.
+    """
+    search = sweep.search
+    if not search.trials:
+        return sweep
+    _check_keys(sweep)
+    owners: dict[str, Any] = {COMMON: sweep.train} | {n: make_adapter(sweep, n, registry).options for n in sweep.adapters}
+    space = dict(_flat(search.space))
+    for key, value in space.items():
+        _check_range(key, value, owners)
+    for name, settings in owners.items():
+        if not any(key.startswith(f"{name}.") for key in space):
+            space |= _declared(name, settings)
+    if not space:
+        raise KeyProblem("search", "[search] has nothing to search: name settings under [search.space]")
+    # The common settings first: a trial's proposals of them are then drawn alike, whatever the adapter.
+    first = {key: value for key, value in space.items() if key.startswith(f"{COMMON}.")}
+    found = replace(sweep, search=replace(search, space=first | space))
+    _check_grid(found)
+    return found
+
+
+def _check_keys(sweep: Sweep) -> None:
+    search = sweep.search
+    try:
+        if search.select == "last":
+            raise SpecError(f"it gives a trial no score; known: {', '.join(VALIDATORS)}, oracle")
+        check_rule(search.select)
+    except SpecError as e:
+        raise KeyProblem("search.select", f"search.select = {search.select!r}: {e}") from e
+    if search.early_stopping and search.select not in VALIDATORS:
+        raise KeyProblem("search.early_stopping", "search.early_stopping needs a rule without target labels, not 'oracle'")
+    if search.seed in sweep.seed_list:
+        raise KeyProblem(
+            "search.seed", f"search.seed = {search.seed}: is one of the sweep's seeds; trials train with a seed of their own"
+        )
+
+
+def _flat(space: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in space.items():
+        full = f"{path}{key}"
+        if isinstance(value, Mapping) and value and not any(k in KINDS for k in value) and "." not in full:
+            yield from _flat(value, f"{full}.")
+        else:
+            yield full, value
+
+
+def _check_range(key: str, value: Any, owners: Mapping[str, Any]) -> None:
+    path = f"search.space.{key}"
+    name, _, option = key.rpartition(".")
+    if name not in owners:
+        near = nearest(name, owners)
+        raise KeyProblem(path, f"{path}: must be {COMMON}.KEY, or ADAPTER.OPTION of one of {', '.join(list(owners)[1:])}{near}")
+    if name == COMMON and option in _FIXED:
+        raise KeyProblem(path, f"{path}: '{option}' cannot be searched; it says how a run is computed, not what is learned")
+    for end in read_range(value, path).ends:
+        try:
+            build(type(owners[name]), {option: end}, f"search.space.{name}")
+        except KeyProblem as e:
+            raise KeyProblem(path, str(e)) from e
+
+
+def _declared(name: str, settings: Any) -> dict[str, Any]:
+    found = {}
+    for field in dataclasses.fields(settings):
+        search = field.metadata.get("search")
+        if search is not None:
+            space = around(getattr(settings, field.name), search, field.metadata.get("low"), field.metadata.get("high"))
+            if space is not None:
+                found[f"{name}.{field.name}"] = space
+    return found
+
+
+def _check_grid(sweep: Sweep) -> None:
+    sizes = {name: grid_size(sweep.search, name) for name in sweep.adapters}
+    name = max(sizes, key=lambda n: sizes[n])
+    if sweep.search.method == "grid" and sizes[name] > sweep.search.trials:
+        raise KeyProblem(
+            "search.trials",
+            f"search.trials = {sweep.search.trials}: the grid of '{name}' has {sizes[name]} points; set "
+            f"search.trials = {sizes[name]}, or give fewer values",
+        )
