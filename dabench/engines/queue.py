@@ -26,12 +26,22 @@ class Event:
 Listener = Callable[[Event], None]
 
 
+Grow = Callable[[Run, bool], Iterable[Run]]
+"""Asked when a run came to its end, done or not, which runs there are to do because of it."""
+
+
+def nothing_more(run: Run, done: bool) -> Iterable[Run]:
+    """Return no runs: all that is to do was known when it began."""
+    return ()
+
+
 class Queue:
     """Runs to do, each after its parent. The parents that are not among them are taken as done.
 
     Args:
         retries: how often a run is tried again of whose failure another try may do better.
         stopping: asked before each run whether to start no more.
+        grow: asked at the end of each run for more.
 
     Attributes:
         running: how many were handed out and are not back.
@@ -40,11 +50,16 @@ class Queue:
     """
 
     def __init__(
-        self, runs: Iterable[Run], listen: Listener, retries: int = 0, stopping: Callable[[], bool] = lambda: False
+        self,
+        runs: Iterable[Run],
+        listen: Listener,
+        retries: int = 0,
+        stopping: Callable[[], bool] = lambda: False,
+        grow: Grow = nothing_more,
     ) -> None:
         self._waiting = list(runs)
         self._open = {r.digest for r in self._waiting}
-        self._listen, self._retries, self._stopping = listen, retries, stopping
+        self._listen, self._retries, self._stopping, self._grow = listen, retries, stopping, grow
         self._tries: dict[str, int] = {}
         self.running = self.finished = 0
         self.trouble = ""
@@ -68,6 +83,7 @@ class Queue:
             self.finished += 1
             self._open.discard(run.digest)
             self._listen(Event("done", run, result.seconds))
+            self._add(run, True)
         elif result.what == "stopped":
             self.put_back(run, Event("stopped", run))
         elif result.what == "again" and self._tries.get(run.digest, 0) < self._retries:
@@ -87,9 +103,17 @@ class Queue:
     def _failed(self, run: Run, reason: str) -> None:
         self.running -= 1
         self._listen(Event("failed", run, reason=reason))
-        for child in [r for r in self._waiting if r.parent == run.digest]:
+        children = [r for r in self._waiting if r.parent == run.digest]
+        for child in children:
             self._waiting.remove(child)
             self._listen(Event("skipped", child, reason=f"its pretraining {run.name} failed"))
+        for ended in (run, *children):
+            self._add(ended, False)
+
+    def _add(self, ended: Run, done: bool) -> None:
+        more = list(self._grow(ended, done))
+        self._waiting += more
+        self._open |= {r.digest for r in more}
 
     @property
     def stopped(self) -> bool:
@@ -98,5 +122,5 @@ class Queue:
 
     @property
     def empty(self) -> bool:
-        """Whether no run is left to start."""
-        return not self._waiting
+        """Whether no run is left to start, and none is running of which more may come."""
+        return not self._waiting and not self.running

@@ -16,7 +16,7 @@ from typing import Any
 from dabench.engines.attempt import LIMIT, Result
 from dabench.engines.cluster import Callback, Ended, Searcher, alive, at_once, ray, resources, start, tune
 from dabench.engines.how import How
-from dabench.engines.queue import Event, Listener, Queue
+from dabench.engines.queue import Event, Grow, Listener, Queue, nothing_more
 from dabench.engines.sparing import Sparing
 from dabench.engines.worker import Worker
 from dabench.errors import StoppedError
@@ -104,8 +104,16 @@ class _Hands(Searcher):  # type: ignore[misc]
         """Nothing to bring back: the store is the truth."""
 
 
-def run_all(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry, listen: Listener, how: How = How()) -> None:
-    """Do `runs` on the Ray that is running in this process, or on one started here and ended afterwards.
+def run_all(
+    plan: Plan,
+    runs: Sequence[Run],
+    store: Store,
+    registry: Registry,
+    listen: Listener,
+    how: How = How(),
+    grow: Grow = nothing_more,
+) -> None:
+    """Do `runs`, and those that `grow` adds, on the Ray that is running in this process, or on one started here and ended afterwards.
 
     Raises:
         KeyboardInterrupt: the user stopped it; finished runs are in the store.
@@ -113,7 +121,7 @@ def run_all(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry, l
     """
     cleared(Path(tempfile.gettempdir()), _SCRATCH)
     ours = not ray.is_initialized()
-    queue = Queue(runs, listen, how.retries, lambda: store.ongoing.stopping)
+    queue = Queue(runs, listen, how.retries, lambda: store.ongoing.stopping, grow)
     starts = 0
     while True:
         finished = queue.finished
