@@ -1,4 +1,4 @@
-"""A sweep expanded to runs: every pretraining once, every adaptation after the pretraining it starts from.
+"""A sweep with its data and all its choices, the runs that it comes to, and what identifies each of them.
 
 A run's digest covers exactly what its numbers depend on: the prepared data, the networks, the method's code and options,
 the settings and the seed. The same digest is the same work, so it is done once and found again later.
@@ -8,27 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from dabench.class_space import keeping, renames, shared_classes
-from dabench.data.cache import Prepared, Say
-from dabench.data.prepared import prepare, reshaped
+from dabench.data.cache import Prepared
 from dabench.digests import code_digest, digest
-from dabench.errors import DataError, SpecError
 from dabench.firewall import grant_scored, grant_source, grant_target, grant_test, labels_used
-from dabench.places import cache_folder
 from dabench.protocols import Adapter, Augment, Backbone, Dataset
-from dabench.registry import Registry
-from dabench.scratch import cleared
 from dabench.settings import Settings, Train
-from dabench.spec import Sweep, make_adapter, make_backbone, make_dataset
+from dabench.spec import Sweep
 
 NUMERICS = 1
 """Raised when the same spec and seed would give other numbers than before, so that finished runs of before are not current."""
 
 SUPERVISED = "supervised"
 """The method of a pretraining that all adapters with the default `pretrain` share."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a trial of a search does beside what every run does.
+
+    Attributes:
+        validates: it keeps its predictions on the target's validation images, for a search that was asked to look at labels.
+        rule: the score by which it may be ended early.
+        bar: (checkpoint, score): at that checkpoint, counted from 0, it ends if its score is lower.
+    """
+
+    validates: bool = False
+    rule: str = ""
+    bar: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,7 @@ class Run:
         parent: digest of the pretraining that an adaptation starts from.
         digest: identifies the result.
         settings: what it sets otherwise than the sweep.
+        probe: what it does beside as a trial of a search, if there is anything.
     """
 
     method: str
@@ -52,6 +61,7 @@ class Run:
     parent: str | None
     digest: str
     settings: Settings = ()
+    probe: Probe | None = None
 
     @property
     def name(self) -> str:
@@ -109,6 +119,8 @@ class Plan:
         target = None
         if run.target is not None and adapter is not None:
             target = grant_target(self.prepared[run.target], adapter.access, self.sweep.shots, run.seed)
+        targets = [run.target] if run.target else run.tests  # a pretraining may be tested on any, so it is scored for each
+        validated = {validation_of(t): grant_scored(self.prepared[t]) for t in targets if run.probe and run.probe.validates}
         return {
             "name": run.name,
             "digest": run.digest,
@@ -126,93 +138,35 @@ class Plan:
             "labels": run.labels,
             "sources": [grant_source(self.prepared[s]) for s in run.sources],
             "target": target,
-            "tests": {t: grant_test(self.prepared[t]) for t in run.tests},
-            # A pretraining may be tested on any of its sets, so it is scored for each of them.
-            "scored": {t: grant_scored(self.prepared[t]) for t in ([run.target] if run.target else run.tests)},
+            "tests": {t: grant_test(self.prepared[t]) for t in run.tests} | validated,
+            "scored": {t: grant_scored(self.prepared[t]) for t in targets},
             "test_digests": self.test_digests(run),
             "parent": run.parent,
+            "probe": asdict(run.probe) if run.probe else None,
         }
 
 
-def make_plan(sweep: Sweep, registry: Registry, data: Path, say: Say) -> Plan:
-    """Prepare the sweep's datasets and expand it to runs.
-
-    Raises:
-        SpecError, DataError: the datasets do not fit each other or the sweep.
-    """
-    cleared(cache_folder(), ".*")
-    datasets = {name: make_dataset(sweep, name, registry) for name in sweep.datasets}
-    raw = {name: prepare(dataset, dataset.raw_in(data), cache_folder(), say=say) for name, dataset in datasets.items()}
-    classes = shared_classes(sweep, raw)
-    channels = sweep.channels or max(p.shape[0] for p in raw.values())
-    size = sweep.size or max(max(p.shape[1:]) for p in raw.values())
-    prepared = {n: reshaped(p, channels, size, classes, renames(sweep, n, p.classes), say=say) for n, p in raw.items()}
-    for name, p in prepared.items():
-        _check_counts(sweep, name, p)
-    augment = _augment(sweep, datasets)
-    if augment.crop and augment.crop > size:
-        raise SpecError(
-            f"augment.crop = {augment.crop}: larger than the images, which are {size}x{size}; set size or augment.crop"
-        )
-    if sweep.test.crops == 10 and augment.crop is None:
-        raise SpecError("test.crops = 10 needs augment.crop: ten crops of the whole image are one")
-    adapters = {name: make_adapter(sweep, name, registry) for name in sweep.adapters}
-    plan = Plan(sweep, augment, channels, size, datasets, prepared, adapters, make_backbone(sweep, registry), ())
-    plan = replace(plan, runs=tuple(_runs(plan)))
-    for run in plan.runs:  # shots larger than a class are found now, not in the middle of the night
-        if run.target is not None:
-            grant_target(prepared[run.target], adapters[run.method].access, sweep.shots, run.seed)
-    return plan
+def validation_of(dataset: str) -> str:
+    """Return the name under which a trial keeps its logits on a dataset's validation split, where it was asked to."""
+    return f"validation of {dataset}"
 
 
-def _check_counts(sweep: Sweep, name: str, prepared: Prepared) -> None:
-    for split in ("train", "test"):
-        for label, count in prepared.splits[split]["classes"].items():
-            if count == 0:
-                others = [c for c in prepared.classes if c != label]
-                advice = f", or leave the class out with {keeping(sweep, others)}" if len(others) > 1 else ""
-                raise DataError(f"dataset '{name}': its {split} split has no image of class '{label}'; add some{advice}")
-
-
-def _augment(sweep: Sweep, datasets: Mapping[str, Dataset]) -> Augment:
-    """Return the augmentation that the datasets agree on, changed by the sweep's [augment]."""
-    wanted = {d.augment for d in datasets.values()}
-    if len(wanted) > 1 and {"crop", "flip", "rotate"} > set(sweep.augment):
-        rows = "; ".join(f"{n}: {d.augment}" for n, d in datasets.items())
-        raise SpecError(f"the datasets ask for different augmentation ({rows}); set crop, flip and rotate under [augment]")
-    chosen = replace(next(iter(wanted)), **sweep.augment)
-    return chosen if chosen.crop else replace(chosen, crop=None)
-
-
-def _runs(plan: Plan) -> list[Run]:
-    """Return the pretrainings and then the adaptations, each once."""
-    pretrained: list[Run] = []
-    adapted: list[Run] = []
-    sweep = plan.sweep
-    # Each dataset is a row of the matrix: its own pretraining gives the diagonal even where no pair starts from it.
-    rows = dict.fromkeys([(d,) for d in sweep.datasets] + [s for s, _ in sweep.tasks])
-    for seed in sweep.seed_list:
-        shared = {sources: pretraining(plan, None, sources, seed) for sources in rows}
-        pretrained += shared.values()
-        for name, adapter in plan.adapters.items():
-            parents = shared
-            if not adapter.shares_pretraining():
-                parents = {sources: pretraining(plan, name, sources, seed) for sources, _ in sweep.tasks}
-                pretrained += parents.values()
-            if adapter.adapts():
-                adapted += [adaptation(plan, name, parents[sources], target) for sources, target in sweep.tasks]
-    return [*pretrained, *adapted]
-
-
-def pretraining(plan: Plan, adapter: str | None, sources: tuple[str, ...], seed: int, settings: Settings = ()) -> Run:
+def pretraining(
+    plan: Plan,
+    adapter: str | None,
+    sources: tuple[str, ...],
+    seed: int,
+    settings: Settings = (),
+    probe: Probe | None = None,
+) -> Run:
     """Return the training on the sources that an adapter starts from: its own, or else (or of None) the shared one."""
     shared = adapter is None or plan.adapters[adapter].shares_pretraining()
-    return _run(plan, adapter if adapter and not shared else SUPERVISED, sources, None, seed, None, settings)
+    return _run(plan, adapter if adapter and not shared else SUPERVISED, sources, None, seed, None, settings, probe)
 
 
-def adaptation(plan: Plan, adapter: str, parent: Run, target: str, settings: Settings = ()) -> Run:
+def adaptation(plan: Plan, adapter: str, parent: Run, target: str, settings: Settings = (), probe: Probe | None = None) -> Run:
     """Return the run of an adapter that carries the pretraining `parent` to a target."""
-    return _run(plan, adapter, parent.sources, target, parent.seed, parent.digest, settings)
+    return _run(plan, adapter, parent.sources, target, parent.seed, parent.digest, settings, probe)
 
 
 def _of(table: str, settings: Settings) -> dict[str, Any]:
@@ -228,6 +182,7 @@ def _run(
     seed: int,
     parent: str | None,
     settings: Settings,
+    probe: Probe | None,
 ) -> Run:
     sweep, tests = plan.sweep, (*sources, target) if target else plan.sweep.datasets
     settings = tuple((key, value) for key, value in settings if key.startswith(("train.", f"{method}.")))
@@ -250,5 +205,6 @@ def _run(
         "seed": seed,
         "method": how,
         "parent": parent,
+        **({"probe": asdict(probe)} if probe else {}),
     }
-    return Run(method, sources, target, seed, tests, labels, parent, digest(key), settings)
+    return Run(method, sources, target, seed, tests, labels, parent, digest(key), settings, probe)

@@ -64,6 +64,13 @@ class Scores:
                 self.found[name][rule].append(round(value, 6))
         self.seconds += time.perf_counter() - started
 
+    def behind(self, probe: Mapping[str, Any] | None) -> bool:
+        """Whether the last checkpoint has a lower score than a trial of a search must have there to go on (plan.Probe)."""
+        if not probe or not probe["bar"]:
+            return False
+        (scores,) = (found[probe["rule"]] for found in self.found.values())  # an adaptation is scored for its target alone
+        return any(len(scores) == at + 1 and scores[at] < least for at, least in probe["bar"])
+
 
 def _mapped(path: str) -> Any:
     return np.load(path, mmap_mode="r", allow_pickle=False)

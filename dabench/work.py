@@ -70,6 +70,8 @@ def _execute(job: Mapping[str, Any], store: Store, registry: Registry, partial: 
         def checkpoint(net: Network, step: int) -> None:
             predictions.take(net, step)
             scores.take(net)
+            if scores.behind(job["probe"]):
+                raise _Ended(net)
 
         trainer = Trainer(train, augmenter, device, job["seed"], checkpoint, partial)
         backbone = registry.make("backbone", *job["backbone"])
@@ -80,9 +82,12 @@ def _execute(job: Mapping[str, Any], store: Store, registry: Registry, partial: 
             len(job["classes"]),
             job["pretrained"] and job["parent"] is None,
         ).to(device)
+        ended = False
         try:
             net = _train(job, net, trainer, store, registry)
             checkpoint(net, trainer.trace.steps)
+        except _Ended as e:
+            net, ended = e.net.to(device).eval(), True
         except DivergedError as e:
             what = "adapting" if job["target"] else "training"
             raise DivergedError(f"{job['name']}: while {what}, {e}") from None
@@ -97,7 +102,8 @@ def _execute(job: Mapping[str, Any], store: Store, registry: Registry, partial: 
         "parent": job["parent"],
         "tests": job["test_digests"],
         "classes": job["classes"],
-        "steps": trainer.trace.steps,
+        "steps": predictions.steps[-1],
+        **({"stopped": True} if ended else {}),
         "checkpoints": predictions.steps,
         "scores": scores.found,
         "losses": trainer.trace.losses,
@@ -125,6 +131,14 @@ def _train(job: Mapping[str, Any], net: Network, trainer: Trainer, store: Store,
             f"adapter '{job['method']}' returned {type(result).__name__}; pretrain() and adapt() must return a Network"
         )
     return result.to(trainer.device).eval()
+
+
+class _Ended(Exception):
+    """A trial is behind the others; `net` is its network as far as it came."""
+
+    def __init__(self, net: Network) -> None:
+        super().__init__("ended early")
+        self.net = net
 
 
 class _Predictions:

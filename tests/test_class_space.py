@@ -23,7 +23,8 @@ from dabench.cli import main
 from dabench.data.prepared import Prepared, prepare
 from dabench.errors import SpecError
 from dabench.matrix import Matrix, read_matrix
-from dabench.plan import Plan, make_plan
+from dabench.plan import Plan
+from dabench.planning import make_plan
 from dabench.protocols import Dataset
 from dabench.registry import REGISTRY, Registry
 from dabench.reporting import formats

@@ -13,9 +13,11 @@ import pytest
 from toys import adapter, even, samples, toy
 
 from dabench import plan as plan_module
+from dabench import planning
 from dabench.digests import digest
 from dabench.errors import DataError, SpecError
-from dabench.plan import SUPERVISED, Plan, Run, make_plan
+from dabench.plan import SUPERVISED, Plan, Run
+from dabench.planning import make_plan
 from dabench.protocols import FACES, Augment, Dataset, Samples
 from dabench.registry import Registry
 from dabench.spec import make_adapter, make_backbone, sweep_from
@@ -392,7 +394,7 @@ def pinned(monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 
 def test_the_runs_of_a_sweep_that_searches_nothing_have_the_digests_that_they_always_had(pinned: Plan) -> None:
-    assert {name: run for name, run in {r.name: r.digest for r in plan_module._runs(pinned)}.items() if name in PINNED} == PINNED
+    assert {name: run for name, run in {r.name: r.digest for r in planning._runs(pinned)}.items() if name in PINNED} == PINNED
 
 
 def test_a_sweep_that_searches_nothing_has_the_digest_that_it_always_had(pinned: Plan) -> None:

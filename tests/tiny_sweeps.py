@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from dabench.drive import Outcome, carry_out, finished, load
 from dabench.engines.queue import Event
 from dabench.places import data_folder
-from dabench.plan import Plan, make_plan
+from dabench.plan import Plan
+from dabench.planning import make_plan
 from dabench.registry import Registry
 from dabench.spec import SweepFile
 from dabench.store import Store

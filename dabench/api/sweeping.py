@@ -15,7 +15,8 @@ from dabench.drive import Engine, Outcome, carry_out, finished, to_do
 from dabench.engines.how import How
 from dabench.engines.queue import Event
 from dabench.places import data_folder
-from dabench.plan import Plan, Run, make_plan
+from dabench.plan import Plan, Run
+from dabench.planning import make_plan
 from dabench.registry import REGISTRY
 from dabench.spec import SweepFile
 from dabench.typed import KeyProblem

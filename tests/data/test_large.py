@@ -95,7 +95,7 @@ TRAINING = """
 import torch
 from torch import nn
 from dabench import Adapter, Backbone
-from dabench.plan import make_plan
+from dabench.planning import make_plan
 from dabench.registry import Registry
 from dabench.spec import sweep_from
 from dabench.store import Store

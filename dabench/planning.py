@@ -1,0 +1,89 @@
+"""How a sweep becomes a plan: its datasets prepared, its choices made, every pretraining once and every adaptation after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from dabench.class_space import keeping, renames, shared_classes
+from dabench.data.cache import Prepared, Say
+from dabench.data.prepared import prepare, reshaped
+from dabench.errors import DataError, SpecError
+from dabench.firewall import grant_target
+from dabench.places import cache_folder
+from dabench.plan import Plan, Run, adaptation, pretraining
+from dabench.protocols import Augment, Dataset
+from dabench.registry import Registry
+from dabench.scratch import cleared
+from dabench.spec import Sweep, make_adapter, make_backbone, make_dataset
+
+
+def make_plan(sweep: Sweep, registry: Registry, data: Path, say: Say) -> Plan:
+    """Prepare the sweep's datasets and expand it to runs.
+
+    Raises:
+        SpecError, DataError: the datasets do not fit each other or the sweep.
+    """
+    cleared(cache_folder(), ".*")
+    datasets = {name: make_dataset(sweep, name, registry) for name in sweep.datasets}
+    raw = {name: prepare(dataset, dataset.raw_in(data), cache_folder(), say=say) for name, dataset in datasets.items()}
+    classes = shared_classes(sweep, raw)
+    channels = sweep.channels or max(p.shape[0] for p in raw.values())
+    size = sweep.size or max(max(p.shape[1:]) for p in raw.values())
+    prepared = {n: reshaped(p, channels, size, classes, renames(sweep, n, p.classes), say=say) for n, p in raw.items()}
+    for name, p in prepared.items():
+        _check_counts(sweep, name, p)
+    augment = _augment(sweep, datasets)
+    if augment.crop and augment.crop > size:
+        raise SpecError(
+            f"augment.crop = {augment.crop}: larger than the images, which are {size}x{size}; set size or augment.crop"
+        )
+    if sweep.test.crops == 10 and augment.crop is None:
+        raise SpecError("test.crops = 10 needs augment.crop: ten crops of the whole image are one")
+    adapters = {name: make_adapter(sweep, name, registry) for name in sweep.adapters}
+    plan = Plan(sweep, augment, channels, size, datasets, prepared, adapters, make_backbone(sweep, registry), ())
+    plan = replace(plan, runs=tuple(_runs(plan)))
+    for run in plan.runs:  # shots larger than a class are found now, not in the middle of the night
+        if run.target is not None:
+            grant_target(prepared[run.target], adapters[run.method].access, sweep.shots, run.seed)
+    return plan
+
+
+def _check_counts(sweep: Sweep, name: str, prepared: Prepared) -> None:
+    for split in ("train", "test"):
+        for label, count in prepared.splits[split]["classes"].items():
+            if count == 0:
+                others = [c for c in prepared.classes if c != label]
+                advice = f", or leave the class out with {keeping(sweep, others)}" if len(others) > 1 else ""
+                raise DataError(f"dataset '{name}': its {split} split has no image of class '{label}'; add some{advice}")
+
+
+def _augment(sweep: Sweep, datasets: Mapping[str, Dataset]) -> Augment:
+    """Return the augmentation that the datasets agree on, changed by the sweep's [augment]."""
+    wanted = {d.augment for d in datasets.values()}
+    if len(wanted) > 1 and {"crop", "flip", "rotate"} > set(sweep.augment):
+        rows = "; ".join(f"{n}: {d.augment}" for n, d in datasets.items())
+        raise SpecError(f"the datasets ask for different augmentation ({rows}); set crop, flip and rotate under [augment]")
+    chosen = replace(next(iter(wanted)), **sweep.augment)
+    return chosen if chosen.crop else replace(chosen, crop=None)
+
+
+def _runs(plan: Plan) -> list[Run]:
+    """Return the pretrainings and then the adaptations, each once."""
+    pretrained: list[Run] = []
+    adapted: list[Run] = []
+    sweep = plan.sweep
+    # Each dataset is a row of the matrix: its own pretraining gives the diagonal even where no pair starts from it.
+    rows = dict.fromkeys([(d,) for d in sweep.datasets] + [s for s, _ in sweep.tasks])
+    for seed in sweep.seed_list:
+        shared = {sources: pretraining(plan, None, sources, seed) for sources in rows}
+        pretrained += shared.values()
+        for name, adapter in plan.adapters.items():
+            parents = shared
+            if not adapter.shares_pretraining():
+                parents = {sources: pretraining(plan, name, sources, seed) for sources, _ in sweep.tasks}
+                pretrained += parents.values()
+            if adapter.adapts():
+                adapted += [adaptation(plan, name, parents[sources], target) for sources, target in sweep.tasks]
+    return [*pretrained, *adapted]

@@ -1,0 +1,81 @@
+"""What came of a trial, by the rule of the search, and which trial of a task is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dabench.errors import StoreError
+from dabench.plan import validation_of
+from dabench.selection import ORACLE
+from dabench.stored import Record
+
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A finished trial.
+
+    Attributes:
+        scores: of its checkpoints by the rule, the higher the better.
+        score: of the checkpoint that the rule chooses, the latest of equally good ones.
+        checkpoint: the steps after which that stood.
+        steps: optimiser steps done, of the run that is tested.
+        stopped: whether it was ended early.
+    """
+
+    scores: tuple[float, ...]
+    score: float
+    checkpoint: int
+    steps: int
+    stopped: bool
+
+
+def scored(record: Record, target: str, rule: str, labels: Labels | None = None) -> Scored:
+    """Return what a rule makes of a finished trial.
+
+    Args:
+        labels: of the target's validation split, (N,), for the oracle alone.
+
+    Raises:
+        StoreError: the run stored no such score.
+    """
+    facts = record.facts
+    scores = _by_labels(record, target, labels) if rule == ORACLE else facts["scores"].get(target, {}).get(rule)
+    if not scores:
+        raise StoreError(f"run {facts['name']} stored no score '{rule}' for '{target}'; run the sweep again with --redo")
+    best = int(np.flatnonzero(np.asarray(scores) == max(scores))[-1])
+    return Scored(tuple(scores), scores[best], facts["checkpoints"][best], facts["steps"], bool(facts.get("stopped")))
+
+
+def _by_labels(record: Record, target: str, labels: Labels | None) -> list[float]:
+    """Return the accuracy of each checkpoint on the target's validation split."""
+    assert labels is not None
+    predicted = record.logits(validation_of(target)).argmax(2)
+    return [round(float(np.mean(row == labels)), 6) for row in predicted]
+
+
+def best_of(trials: Mapping[int, Scored | None] | Mapping[int, Any]) -> int | None:
+    """Return the number of the trial with the highest score, the first of equally good ones; None where none was scored."""
+    found = {number: of.score for number, of in trials.items() if of is not None}
+    return min((n for n, score in found.items() if score == max(found.values())), default=None)
+
+
+def rungs(checkpoints: int) -> list[int]:
+    """Return the numbers of the checkpoints, from 0, at which a trial may be ended: the 1st, 2nd, 4th, 8th, but for the last."""
+    return [2**k - 1 for k in range(checkpoints.bit_length()) if 2**k < checkpoints]
+
+
+def bar(earlier: Sequence[Sequence[float]], checkpoints: int) -> tuple[tuple[int, float], ...]:
+    """Return what a trial must reach not to be ended: (checkpoint, score) for each rung that an earlier trial came to.
+
+    Successive halving: at each rung the better half goes on, so the bar is the median of the trials that came so far (Li et
+    al. 2020, Algorithm 2, with a reduction of 2, in the order of the trials' numbers).
+    """
+    there = {rung: [scores[rung] for scores in earlier if len(scores) > rung] for rung in rungs(checkpoints)}
+    return tuple((rung, round(float(np.median(scores)), 6)) for rung, scores in there.items() if scores)

@@ -1,0 +1,194 @@
+"""A search as it goes on: which runs there are to do, what came of the trials, and what each task then runs.
+
+It holds no result that is not in the store: begun again, it finds the trials that stand there and goes on after them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from dabench.plan import Plan, Probe, Run
+from dabench.search.choice import Labels, Scored, bar, best_of, scored
+from dabench.search.proposals import Proposals, in_turn, proposals
+from dabench.search.tasks import Task, runs_of, tasks_of
+from dabench.selection import ORACLE
+from dabench.settings import Settings
+from dabench.store import Store
+
+
+@dataclass
+class Trial:
+    """A setting that a task tries: its runs, the last of which is scored, and what came of it once it is settled."""
+
+    settings: Settings
+    runs: tuple[Run, ...]
+    settled: bool = False
+    found: Scored | None = None
+
+
+@dataclass
+class Study:
+    """A task with its trials, and what was chosen: the trial's number, and the runs of each of the sweep's seeds."""
+
+    task: Task
+    proposals: Proposals
+    trials: list[Trial] = field(default_factory=list)
+    chosen: int | None = None
+    finals: dict[int, tuple[Run, ...]] = field(default_factory=dict)
+    over: bool = False
+
+
+class Searching:
+    """The search of a sweep.
+
+    Attributes:
+        studies: one for each task.
+        runs: every run known so far, trials among them, by digest.
+        stood: digests of those that stood when they became known.
+    """
+
+    def __init__(self, plan: Plan, store: Store) -> None:
+        self.plan, self.store, self.search = plan, store, plan.sweep.search
+        self.studies = [Study(task, proposals(self.search, task.adapter)) for task in tasks_of(plan)]
+        self.runs: dict[str, Run] = {}
+        self.stood: set[str] = set()
+        self._failed: set[str] = set()
+        self._waiting: dict[str, list[tuple[Study, int]]] = {}
+        self._new: list[Run] = []
+        self._labels: dict[str, Labels] = {}
+
+    def begin(self) -> list[Run]:
+        """Return the runs to do that are known from the start."""
+        for study in self.studies:
+            self._go_on(study)
+        return self._taken()
+
+    def grow(self, run: Run, done: bool) -> list[Run]:
+        """Take the end of a run, done or not, and return the runs to do because of it."""
+        if not done:
+            self._failed.add(run.digest)
+        for study, number in self._waiting.pop(run.digest, ()):
+            self._settle(study, number, done)
+            self._go_on(study)
+        return self._taken()
+
+    def is_trial(self, run: Run) -> bool:
+        """Whether a run serves the search alone."""
+        return run.seed == self.search.seed
+
+    @property
+    def undecided(self) -> list[Study]:
+        """The tasks that have no chosen setting: not yet, or because every trial failed."""
+        return [study for study in self.studies if study.chosen is None]
+
+    @property
+    def finals(self) -> list[Run]:
+        """The runs that make the table, of the tasks that are decided, each once."""
+        found = [run for study in self.studies for runs in study.finals.values() for run in runs]
+        return list({run.digest: run for run in found}.values())
+
+    def _go_on(self, study: Study) -> None:
+        """Ask for trials as far as that is possible now; when all are settled, choose."""
+        ahead = 1 if in_turn(self.search) else self.search.trials
+        while not study.over:
+            open_ = sum(not t.settled for t in study.trials)
+            if len(study.trials) < self.search.trials:
+                if open_ >= ahead:
+                    return
+                self._try(study)
+            elif open_:
+                return
+            else:
+                self._choose(study)
+
+    def _try(self, study: Study) -> None:
+        number = len(study.trials)
+        settings = study.proposals.ask(number)
+        runs = runs_of(self.plan, study.task, self.search.seed, settings, self._probe(study))
+        study.trials.append(Trial(settings, runs))
+        self._want(runs)
+        last = runs[-1].digest
+        if last in self.stood:
+            self._settle(study, number, True)
+        elif self._failed & {run.digest for run in runs}:
+            self._settle(study, number, False)
+        else:
+            self._waiting.setdefault(last, []).append((study, number))
+
+    def _probe(self, study: Study) -> Probe | None:
+        if self.search.select == ORACLE:
+            return Probe(validates=True)
+        if not self.search.early_stopping:
+            return None
+        earlier = [trial.found.scores for trial in study.trials if trial.found]
+        return Probe(rule=self.search.select, bar=bar(earlier, self.plan.sweep.train.checkpoints))
+
+    def _settle(self, study: Study, number: int, done: bool) -> None:
+        trial, task = study.trials[number], study.task
+        trial.settled = True
+        record = self.store.find(trial.runs[-1].digest, network=False) if done else None
+        if record:
+            trial.found = scored(record, task.target, self.search.select, self._validation(task.target))
+        study.proposals.tell(number, trial.found.score if trial.found else None)
+
+    def _validation(self, target: str) -> Labels | None:
+        """Return the labels of a target's validation split where the search was asked to look at them; of test labels, none."""
+        if self.search.select != ORACLE:
+            return None
+        if target not in self._labels:
+            self._labels[target] = self.plan.prepared[target].labels("val")
+        return self._labels[target]
+
+    def _choose(self, study: Study) -> None:
+        study.over = True
+        study.chosen = best_of({n: trial.found for n, trial in enumerate(study.trials)})
+        if study.chosen is not None:
+            settings = study.trials[study.chosen].settings
+            for seed in self.plan.sweep.seed_list:
+                study.finals[seed] = runs_of(self.plan, study.task, seed, settings)
+                self._want(study.finals[seed])
+
+    def _want(self, runs: Iterable[Run]) -> None:
+        for run in runs:
+            if run.digest not in self.runs:
+                self.runs[run.digest] = run
+                if self.store.find(run.digest, self.plan.test_digests(run)):
+                    self.stood.add(run.digest)
+                else:
+                    self._new.append(run)
+
+    def _taken(self) -> list[Run]:
+        taken, self._new = self._new, []
+        return taken
+
+    def record(self) -> list[dict[str, Any]]:
+        """Return what sweep.json holds of the search: every task with its trials and what was chosen."""
+        return [
+            {
+                "adapter": study.task.adapter,
+                "sources": list(study.task.sources),
+                "target": study.task.target,
+                "chosen": study.chosen,
+                "runs": {str(seed): runs[-1].digest for seed, runs in study.finals.items()},
+                "trials": list(_trials(study)),
+            }
+            for study in self.studies
+        ]
+
+
+def _trials(study: Study) -> Iterator[dict[str, Any]]:
+    for number, trial in enumerate(study.trials):
+        found, run = trial.found, trial.runs[-1]
+        yield {
+            "number": number,
+            "run": run.digest,
+            "name": run.name,
+            "settings": dict(trial.settings),
+            "state": "waiting" if not trial.settled else "done" if found else "failed",
+            "score": found and found.score,
+            "checkpoint": found and found.checkpoint,
+            "steps": found and found.steps,
+            "stopped": bool(found and found.stopped),
+        }
