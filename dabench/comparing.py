@@ -118,7 +118,7 @@ def _paired(first: Side, second: Side, where: Place) -> tuple[float, float] | No
     if first.runs is None or second.runs is None:
         return None
     adapter, _, sources, target, test, _ = where
-    seeds = [r.seeds(r.method(adapter), sources, target) for r in (first.runs, second.runs)]
+    seeds = [list(r.of(adapter, sources, target, test)) for r in (first.runs, second.runs)]
     classes = [r.sweep["classes"] for r in (first.runs, second.runs)]
     truths = [r.tests[test] for r in (first.runs, second.runs)]
     if seeds[0] != seeds[1] or classes[0] != classes[1] or truths[0].facts["digest"] != truths[1].facts["digest"]:

@@ -46,8 +46,8 @@ def curves(runs: Predictions) -> list[Curve]:
     """
     tasks = [(tuple(sources), target) for sources, target in runs.sweep["tasks"]]
     alike: dict[tuple[str, tuple[str, ...], str | None], list[Record]] = {}
-    for (method, sources, target, _), record in runs.records.items():
-        alike.setdefault((method, sources, target), []).append(record)
+    for record in runs.records.values():
+        alike.setdefault(record.kind, []).append(record)
     found = []
     for method, sources, target in _some(list(alike)):
         records = alike[method, sources, target]

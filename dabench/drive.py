@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from dabench.agenda import Agenda, agenda_of
 from dabench.engines.how import How
 from dabench.engines.interrupts import interruptible
 from dabench.engines.queue import Event
@@ -22,16 +25,25 @@ from dabench.watching.session import session
 
 Engine = Literal["ray", "inline"]
 
+_SECONDS = 10.0
+"""What a search chose is kept in sweep.json at most that often, and at the end: the file may be large."""
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a sweep: how many runs stood already, were done now, and failed or were skipped."""
+    """What came of a sweep: how many runs stood already, were done now, and failed or were skipped.
+
+    Attributes:
+        failed: runs that make the table, and tasks of a search of which every trial failed.
+        trials_failed: runs that serve a search alone.
+    """
 
     store: Store
     there: int
     done: int
     failed: int
     interrupted: bool = False
+    trials_failed: int = 0
 
 
 def shelf() -> dict[str, Path]:
@@ -64,20 +76,6 @@ def load(sweep: str | Path, overrides: Sequence[str], plugins: Sequence[str | Pa
     return read_sweep(sweep_path(sweep), overrides, registry)
 
 
-def finished(plan: Plan, store: Store) -> set[str]:
-    """Return the digests of the plan's runs that stand in the store, whole."""
-    listed = store.listed()
-    return {r.digest for r in plan.runs if store.find(r.digest, plan.test_digests(r), among=listed)}
-
-
-def to_do(plan: Plan, there: set[str]) -> list[Run]:
-    """Return the runs to do: what is missing, the longest chains first."""
-    chains = {r.parent for r in plan.runs if r.parent}
-    missing = [r for r in plan.runs if r.digest not in there]
-    # A method's own pretraining is the longest single piece of work: begun last, it would end alone.
-    return sorted(missing, key=lambda r: (r.digest not in chains, r.method == "supervised"))
-
-
 def carry_out(
     file: SweepFile,
     plan: Plan,
@@ -107,49 +105,96 @@ def carry_out(
         StoppedError: it ended before its runs did, since going on had no sense.
     """
     with store.alone(file.sweep.recipe):
-        if redo or len(finished(plan, store)) < len(plan.runs):
+        agenda = agenda_of(plan, store)
+        runs = agenda.begin()
+        if redo or runs:
             _try_network(plan)
             from dabench.engines.room import fitted  # imports torch
 
             how = fitted(plan, how, engine == "inline", say)
-        _take(file, plan, store, redo)
-        there = finished(plan, store)
-        runs = to_do(plan, there)
+        if redo:
+            store.forget([run.digest for run in agenda.expected()])
+            agenda = agenda_of(plan, store)
+            runs = agenda.begin()
+        keep = _Keep(file, plan, store, agenda)
+        _take(file, plan, store, keep.record(), agenda)
         for run in runs:
             if problem := store.damage(run.digest):
                 say(f"{run.name}: its folder is damaged ({problem}); it is done again")
-        counts = {"done": 0, "failed": 0, "skipped": 0}
         with ExitStack() as stack:
             kept = [stack.enter_context(session(store.folder / "events"))] if runs else []
-            lines = stack.enter_context(Lines([*kept, *write], file.sweep.name, len(there), len(runs), again))
+            left = len(agenda.expected()) - len(agenda.stood)
+            lines = stack.enter_context(Lines([*kept, *write], file.sweep.name, len(agenda.stood), left, again))
 
-            def count(event: Event) -> None:
-                if event.what in counts:
-                    counts[event.what] += 1
-                if event.what in ("failed", "skipped"):
-                    store.fail(event.run.name, event.reason)
+            def tell(event: Event) -> None:
+                keep(event)
                 lines(event)
                 listen(event)
 
             try:
                 if runs:
                     with interruptible(store.ongoing.stop, say):
-                        _engine(engine)(plan, runs, store, registry, count, how)
+                        _engine(engine)(plan, runs, store, registry, tell, how, keep.grow)
             except KeyboardInterrupt:
                 lines.outcome = "stopped"
-    interrupted = lines.outcome == "stopped"
-    return Outcome(store, len(there), counts["done"], counts["failed"] + counts["skipped"], interrupted)
+        keep.now()
+    return keep.outcome(lines.outcome == "stopped")
 
 
-def _take(file: SweepFile, plan: Plan, store: Store, redo: bool) -> None:
+class _Keep:
+    """Keeps in the store what is said of runs beside their own folders: what failed, and what a search chose."""
+
+    def __init__(self, file: SweepFile, plan: Plan, store: Store, agenda: Agenda) -> None:
+        self.file, self.plan, self.store, self.agenda = file, plan, store, agenda
+        self.counts = Counter[str]()
+        self._kept, self._at = len(agenda.finals), time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        """Take an event of the engine."""
+        self.counts[f"trial {event.what}" if self._trial(event.run) else event.what] += 1
+        if event.what in ("failed", "skipped"):
+            self.store.fail(event.run.name, event.reason)
+
+    def _trial(self, run: Run) -> bool:
+        return self.plan.sweep.search.trials > 0 and run.seed == self.plan.sweep.search.seed
+
+    def grow(self, run: Run, done: bool) -> Iterable[Run]:
+        """Return the runs that there are to do now; what a search chose is kept, now and then."""
+        more = self.agenda.grow(run, done)
+        if len(self.agenda.finals) > self._kept and time.monotonic() - self._at > _SECONDS:
+            self.now()
+        return more
+
+    def now(self) -> None:
+        """Keep what a search chose so far."""
+        if self.agenda.record() is not None:
+            self.store.write_record(self.record())
+        self._kept, self._at = len(self.agenda.finals), time.monotonic()
+
+    def record(self) -> dict[str, Any]:
+        """Return what sweep.json holds."""
+        return _record(self.file, self.plan, self.agenda)
+
+    def outcome(self, interrupted: bool) -> Outcome:
+        """Return what came of the sweep."""
+        lost = 0 if interrupted else len(self.agenda.lost())
+        failed = self.counts["failed"] + self.counts["skipped"] + lost
+        return Outcome(
+            self.store,
+            len(self.agenda.stood),
+            self.counts["done"] + self.counts["trial done"],
+            failed,
+            interrupted,
+            self.counts["trial failed"] + self.counts["trial skipped"],
+        )
+
+
+def _take(file: SweepFile, plan: Plan, store: Store, record: Mapping[str, Any], agenda: Agenda) -> None:
     """Make `store` this sweep's: its record, its datasets, and nothing that it has no use for."""
-    store.claim(_record(file, plan), file.sweep.recipe, file.text)
-    store.ongoing.keep_only({r.digest for r in plan.runs})
+    store.claim(record, file.sweep.recipe, file.text)
+    store.ongoing.keep_only({r.digest for r in agenda.expected()})
     for name, dataset in plan.datasets.items():
         _keep_dataset(store, plan, name, dataset)
-    if redo:
-        for run in plan.runs:
-            store.remove(run.digest)
 
 
 def _try_network(plan: Plan) -> None:
@@ -169,7 +214,7 @@ def _engine(name: Engine) -> Callable[..., None]:
     return ray.run_all
 
 
-def _record(file: SweepFile, plan: Plan) -> dict[str, Any]:
+def _record(file: SweepFile, plan: Plan, agenda: Agenda) -> dict[str, Any]:
     """Return what sweep.json holds: enough to report without the plugins or the data."""
     adapters = {
         n: {"title": a.title, "citation": a.citation, "access": a.access, "options": asdict(a.options), "adapts": a.adapts(),
@@ -187,7 +232,8 @@ def _record(file: SweepFile, plan: Plan) -> dict[str, Any]:
         "input": {"channels": plan.channels, "size": plan.size, "augment": asdict(plan.augment)},
         "backbone": {"name": plan.backbone.name, "label": plan.backbone.label, "citation": plan.backbone.citation},
         "adapters": adapters,
-        "runs": [asdict(r) for r in plan.runs],
+        "runs": [r.as_dict() for r in agenda.finals],
+        **({"search": search} if (search := agenda.record()) is not None else {}),
     }
 
 

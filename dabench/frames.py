@@ -123,9 +123,10 @@ class Results:
         """Return what networks of each seed predicted for a cell; nothing for people's."""
         runs = self.matrix.predictions
         tested = runs.tested(cell.adapter, cell.sources, cell.target, cell.test)
-        seeds = runs.seeds(runs.method(cell.adapter), cell.sources, cell.target)
         what = {"adapter": cell.adapter, "sources": "+".join(cell.sources), "target": cell.target or ""}
-        return [{**what, "seed": s, "predicted": p} for s, p in zip(seeds, tested.predicted if tested else (), strict=True)]
+        return (
+            [{**what, "seed": s, "predicted": p} for s, p in zip(tested.seeds, tested.predicted, strict=True)] if tested else []
+        )
 
     def logits(self, run: str, test: str) -> NDArray[np.float32]:
         """Return the logits of each checkpoint of a run, (checkpoints, N, K) float32, read-only; their softmax are probabilities.

@@ -102,7 +102,7 @@ def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {key: facts[key] for key in kept}
 
 
-def read_matrix(store: Stored, metric: str = "accuracy", selection: str = "last") -> Matrix:
+def read_matrix(store: Stored, metric: str = "accuracy", selection: str | None = None) -> Matrix:
     """Return the matrix of a sweep's output folder, of what is finished.
 
     Raises:
@@ -123,7 +123,7 @@ def read_matrix(store: Stored, metric: str = "accuracy", selection: str = "last"
         sweep=sweep,
         metric=metric,
         measure=measure,
-        selection=selection,
+        selection=runs.selection,
         classes=tuple(sweep["classes"]),
         datasets=runs.facts,
         cells=in_order,
@@ -200,11 +200,9 @@ def _rules(runs: Predictions) -> list[Chosen]:
     """Return what each rule would have chosen for each adapter, on the targets of its tasks."""
     found = []
     for adapter, facts in ((name, runs.sweep["adapters"][name]) for name in runs.sweep["sweep"]["adapters"]):
-        method = runs.method(adapter)
         pairs = []
         for sources, target in runs.sweep["tasks"]:
-            trained_for = target if facts["adapts"] else None
-            records = [runs.records[method, tuple(sources), trained_for, s] for s in runs.seeds(method, sources, trained_for)]
+            records = list(runs.of(adapter, sources, target if facts["adapts"] else None, target).values())
             pairs.append([runs.checkpoints(record, target) for record in records])
         found += what_rules_choose(adapter, pairs)
     return found

@@ -148,7 +148,7 @@ def write_pack(stored: Stored, path: Path, *, attributes: bool = True) -> Path:
     try:
         with zipfile.ZipFile(scratch, "w", zipfile.ZIP_DEFLATED) as archive:
             sweep = stored.read_sweep()
-            runs = Predictions(stored, sweep, "last")
+            runs = Predictions(stored, sweep, None)
             files = {name: _put(archive, name, content) for name, content in _contents(stored, sweep, runs, attributes)}
             what = "results of dabench sweep, packed by dabench export"
             head = {"format": FORMAT, "what": what, "sweep": sweep["sweep"]["name"], "digest": runs.digest, "files": files}

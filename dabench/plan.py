@@ -70,6 +70,10 @@ class Run:
         parts += [digest(self.settings)[:6]] if self.settings else []
         return "_".join(parts).replace("/", "-")
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold; what only runs of a search have, only of those."""
+        return {key: value for key, value in asdict(self).items() if value or key not in ("settings", "probe")}
+
     @property
     def sort(self) -> tuple[str, bool]:
         """Runs of one sort take about as long: their method, and whether they adapt."""
@@ -83,7 +87,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep with its data prepared and all its choices made: sizes, channels, augmentation, classes, runs in order."""
+    """A sweep with its data prepared and all its choices made: sizes, channels, augmentation, classes, runs in order.
+
+    Which runs a sweep with a search comes to is known when their settings are chosen (dabench.search); it has none here.
+    """
 
     sweep: Sweep
     augment: Augment

@@ -43,11 +43,11 @@ def make_plan(sweep: Sweep, registry: Registry, data: Path, say: Say) -> Plan:
         raise SpecError("test.crops = 10 needs augment.crop: ten crops of the whole image are one")
     adapters = {name: make_adapter(sweep, name, registry) for name in sweep.adapters}
     plan = Plan(sweep, augment, channels, size, datasets, prepared, adapters, make_backbone(sweep, registry), ())
-    plan = replace(plan, runs=tuple(_runs(plan)))
-    for run in plan.runs:  # shots larger than a class are found now, not in the middle of the night
+    runs = tuple(_runs(plan))
+    for run in runs:  # shots larger than a class are found now, not in the middle of the night
         if run.target is not None:
             grant_target(prepared[run.target], adapters[run.method].access, sweep.shots, run.seed)
-    return plan
+    return plan if sweep.search.trials else replace(plan, runs=runs)
 
 
 def _check_counts(sweep: Sweep, name: str, prepared: Prepared) -> None:

@@ -16,7 +16,7 @@ from dabench.errors import StoreError
 from dabench.metrics import Outcome
 from dabench.parts import divided
 from dabench.records import RUN, fits
-from dabench.selection import ORACLE, check_rule
+from dabench.selection import ORACLE, check_rule, usual_rule
 from dabench.stored import Record, Stored, TestSet
 
 
@@ -52,40 +52,44 @@ class Predictions:
     """The runs of a store, found once: predicted classes of each, by what was run.
 
     Attributes:
-        records: (method, sources, target, seed) -> the finished run.
-        missing: names of the runs that do not stand.
+        records: digest -> the finished run, of those that make the table.
+        missing: names of the runs that do not stand, and of the tasks for which a search has chosen nothing.
         damaged: name -> what is wrong with its folder, of those among them that once stood.
     """
 
-    def __init__(self, store: Stored, sweep: Mapping[str, Any], selection: str) -> None:
-        check_rule(selection)
-        self.store, self.sweep, self.selection = store, sweep, selection
+    def __init__(self, store: Stored, sweep: Mapping[str, Any], selection: str | None) -> None:
+        self.store, self.sweep, self.selection = store, sweep, selection or usual_rule(sweep["sweep"])
+        check_rule(self.selection)
         self.tests: dict[str, TestSet] = {n: store.dataset(n) for n in sweep["sweep"]["datasets"]}
         for name, test in self.tests.items():
             if test.labels.min() < 0 or test.labels.max() >= len(sweep["classes"]):
                 raise StoreError(f"{store.place}: test labels of '{name}' are none of the sweep's classes; run the sweep again")
         self.facts = {n: dict(test.facts) for n, test in self.tests.items()}
         self.parts = {n: divided(test.attributes, test.groups) for n, test in self.tests.items()}
-        self.records: dict[tuple[str, tuple[str, ...], str | None, int], Record] = {}
+        self.records: dict[str, Record] = {}
         self.missing: list[str] = []
         self.damaged: dict[str, str] = {}
+        self._plain: dict[tuple[str, tuple[str, ...], str | None], dict[int, str]] = {}
         listed = store.listed()
         for run in sweep["runs"]:
+            self._plain.setdefault((run["method"], tuple(run["sources"]), run["target"]), {})[run["seed"]] = run["digest"]
             tests = {t: self.tests[t].facts["digest"] for t in run["tests"]}
             record = store.find(run["digest"], tests, network=False, among=listed)
             if record and fits(record.facts, RUN):
-                self.records[run["method"], tuple(run["sources"]), run["target"], run["seed"]] = record
+                self.records[run["digest"]] = record
             else:
-                target = f"_{run['target']}" if run["target"] else ""
-                self.missing.append(f"{run['method']}_{'+'.join(run['sources'])}{target}_s{run['seed']}")
+                self.missing.append(_named(run["method"], run["sources"], run["target"], f"s{run['seed']}"))
                 problem = store.damage(run["digest"], network=False, among=listed)
                 if problem:
                     self.damaged[self.missing[-1].replace("/", "-")] = problem
+        tasks = sweep.get("search", [])
+        self._searched = {(t["adapter"], tuple(t["sources"]), t["target"]): t for t in tasks}
+        self.missing += [_named(t["adapter"], t["sources"], t["target"], "not chosen") for t in tasks if t["chosen"] is None]
 
     @property
     def digest(self) -> str:
         """What identifies the table that they give: the sweep, its finished runs, and the data."""
-        done = sorted(r.facts["digest"] for r in self.records.values())
+        done = sorted(self.records)
         return digest([self.sweep["digest"], done, {n: f["digest"] for n, f in self.facts.items()}])
 
     @property
@@ -99,31 +103,33 @@ class Predictions:
         facts = self.sweep["adapters"].get(adapter)
         return adapter if facts and (facts["adapts"] or facts["own_pretraining"]) else "supervised"
 
-    def seeds(self, method: str, sources: Sequence[str], target: str | None) -> list[int]:
-        """Return the seeds of which the run stands."""
-        return [s for s in self.sweep["seeds"] if (method, tuple(sources), target, s) in self.records]
+    def of(self, adapter: str, sources: Sequence[str], target: str | None, test: str) -> dict[int, Record]:
+        """Return the finished runs of a cell of the matrix by their seed.
 
-    def predicted(
-        self, method: str, sources: Sequence[str], target: str | None, test: str, seeds: Sequence[int]
-    ) -> NDArray[np.int64]:
+        Where there was a search, a network that was not adapted has the settings that were chosen for `test`, and one that was
+        those for its target, whatever it is tested on.
+        """
+        if self._searched:
+            task = self._searched.get((adapter, tuple(sources), target or test), {"runs": {}})
+            found = {int(seed): digest for seed, digest in task["runs"].items()}
+        else:
+            found = self._plain.get((self.method(adapter), tuple(sources), target), {})
+        return {seed: self.records[found[seed]] for seed in self.sweep["seeds"] if found.get(seed) in self.records}
+
+    def predicted(self, records: Sequence[Record], target: str | None, test: str) -> NDArray[np.int64]:
         """Return the predicted classes, (S, N) int64, of the checkpoint that the rule chooses of each run."""
-        return np.stack([logits.argmax(1) for logits in self._chosen(method, sources, target, test, seeds)]).astype(np.int64)
+        return np.stack([logits.argmax(1) for logits in self._chosen(records, target, test)]).astype(np.int64)
 
-    def confidence(
-        self, method: str, sources: Sequence[str], target: str | None, test: str, seeds: Sequence[int]
-    ) -> NDArray[np.float32]:
+    def confidence(self, records: Sequence[Record], target: str | None, test: str) -> NDArray[np.float32]:
         """Return the probability that each of these was given, the highest of the softmax of its logits, (S, N) float32."""
-        rows = self._chosen(method, sources, target, test, seeds)
+        rows = self._chosen(records, target, test)
         return np.stack([1 / np.exp(logits - logits.max(1, keepdims=True)).sum(1) for logits in rows])
 
-    def _chosen(
-        self, method: str, sources: Sequence[str], target: str | None, test: str, seeds: Sequence[int]
-    ) -> list[NDArray[np.float32]]:
+    def _chosen(self, records: Sequence[Record], target: str | None, test: str) -> list[NDArray[np.float32]]:
         """Return the logits of the checkpoint that the rule chooses of each run, (N, K).
 
         A network that was adapted is chosen for its target, whatever it is tested on; one that was not, for `test`.
         """
-        records = [self.records[method, tuple(sources), target, seed] for seed in seeds]
         return [np.asarray(self._logits(record, test)[self._choice(record, target or test)]) for record in records]
 
     def _choice(self, record: Record, target: str) -> int:
@@ -152,17 +158,19 @@ class Predictions:
             raise StoreError(f"predictions on '{test}' do not fit its test labels; run the sweep again with --redo")
         return logits
 
-    def labels(self, method: str, sources: Sequence[str], target: str | None, seed: int) -> str:
-        """Return how many target labels a run saw."""
-        return str(self.records[method, tuple(sources), target, seed].facts["labels"])
-
     def tested(self, adapter: str, sources: Sequence[str], target: str | None, test: str) -> Tested | None:
         """Return what is there of one cell of the matrix, or None where no run stands."""
-        method = self.method(adapter)
-        seeds = self.seeds(method, sources, target)
-        if not seeds:
+        found = self.of(adapter, sources, target, test)
+        if not found:
             return None
-        run, truth = (method, sources, target, test, seeds), self.tests[test]
-        outcome = Outcome(truth.labels, self.predicted(*run), partial(self.confidence, *run), self.parts[test][0])
-        labels, backbone = self.labels(method, sources, target, seeds[0]), self.sweep["backbone"]["name"]
-        return Tested(adapter, backbone, list(sources), target, test, labels, self.selection, seeds, outcome, truth.groups)
+        records, truth, backbone = list(found.values()), self.tests[test], self.sweep["backbone"]["name"]
+        confidence = partial(self.confidence, records, target, test)
+        outcome = Outcome(truth.labels, self.predicted(records, target, test), confidence, self.parts[test][0])
+        labels = str(records[0].facts["labels"])
+        return Tested(
+            adapter, backbone, list(sources), target, test, labels, self.selection, list(found), outcome, truth.groups
+        )  # fmt: skip
+
+
+def _named(adapter: str, sources: Sequence[str], target: str | None, end: str) -> str:
+    return "_".join([adapter, "+".join(sources), *([target] if target else []), end])

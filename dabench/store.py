@@ -22,7 +22,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -98,13 +98,17 @@ class Store(Stored):
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             # First: a folder with anything else and without it is taken for somebody else's.
-            write_text(self.folder / "sweep.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
+            self.write_record(record)
             write_text(self.folder / "sweep.toml", source)
             for name in ("runs", "datasets", "report", "failed"):
                 (self.folder / name).mkdir(exist_ok=True)
             self._clear()
         except OSError as e:
             raise StoreError(f"{self.folder}: cannot be written ({e.strerror or e}); give another folder with --out") from e
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Write sweep.json anew."""
+        write_text(self.folder / "sweep.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
 
     def _clear(self) -> None:
         """Remove what killed processes left half-written; whoever claims the folder holds it alone."""
@@ -210,6 +214,15 @@ class Store(Stored):
         """Delete the run with that digest, whole or not."""
         for where in self.places(digest):
             shutil.rmtree(self.folder / where)
+
+    def forget(self, digests: Iterable[str]) -> None:
+        """Delete the runs with these digests, and those that sweep.json names as trials of a search."""
+        try:
+            tasks = self.read_sweep().get("search", [])
+        except StoreError:
+            tasks = []
+        for digest in {*digests, *(trial["run"] for task in tasks for trial in task["trials"])}:
+            self.remove(digest)
 
     def network(self, digest: str) -> Path:
         """Return the file of a finished run's network; raise StoreError if there is none."""

@@ -28,6 +28,11 @@ class Record:
     where: str
     facts: Mapping[str, Any]
 
+    @property
+    def kind(self) -> tuple[str, tuple[str, ...], str | None]:
+        """What was done, whatever the seed: (method, sources, target)."""
+        return self.facts["method"], tuple(self.facts["sources"]), self.facts["target"]
+
     def logits(self, dataset: str) -> NDArray[np.float32]:
         """Return the logits of every checkpoint on a dataset's test split, (checkpoints, N, K) float32, read-only."""
         return self.stored.array(f"{self.where}/{logits_name(dataset)}")

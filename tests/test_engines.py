@@ -12,8 +12,9 @@ import pytest
 import torch
 from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, stored_logits, tiny
 
+from dabench.agenda import finished, to_do
 from dabench.data.view import Target, View
-from dabench.drive import Outcome, carry_out, finished, to_do
+from dabench.drive import Outcome, carry_out
 from dabench.engines import inline
 from dabench.engines.attempt import Result
 from dabench.engines.queue import Event, Queue

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.drive import Outcome, carry_out, finished, load
+from dabench.agenda import finished
+from dabench.drive import Outcome, carry_out, load
 from dabench.engines.queue import Event
 from dabench.places import data_folder
 from dabench.plan import Plan

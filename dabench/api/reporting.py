@@ -19,7 +19,7 @@ def report(
     runs: str | Path,
     *,
     metric: str = "accuracy",
-    select: str = "last",
+    select: str | None = None,
     human: str | Path | Mapping[str, str | Path] | None = None,
     published: bool = True,
     write: bool = True,
@@ -30,7 +30,7 @@ def report(
     Args:
         runs: the folder that `sweep` wrote (or its address, s3://...), or the .zip that `export` wrote.
         metric: "accuracy", "balanced-accuracy", "macro-f1", "ece", "recall:CLASS" or "worst-group:ATTRIBUTE".
-        select: the rule that chooses a checkpoint of each run.
+        select: the rule that chooses a checkpoint of each run; the last if not given, of a sweep with a search the rule of that.
         human: the answers of people, as `dabench.answers` describes them: a CSV, or of several datasets {"nae": "answers.csv"}.
         published: lay published numbers beside those measured, where the committed tables have some for the same datasets.
         write: write the files of the report, too.
@@ -100,7 +100,7 @@ def export(runs: str | Path, to: str | Path | None = None, *, attributes: bool =
     return write_pack(stored, path, attributes=attributes)
 
 
-def load(runs: str | Path, *, metric: str = "accuracy", select: str = "last") -> Results:
+def load(runs: str | Path, *, metric: str = "accuracy", select: str | None = None) -> Results:
     """Return the results of a sweep as pandas frames and numpy arrays; `dabench.frames.Results` describes every column.
 
     Args:

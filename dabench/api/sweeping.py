@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dabench.agenda import agenda_of, in_order
 from dabench.api.output import Output
 from dabench.api.saying import console, note
 from dabench.api.sweep_files import Overrides, sweep_file
-from dabench.drive import Engine, Outcome, carry_out, finished, to_do
+from dabench.drive import Engine, Outcome, carry_out
 from dabench.engines.how import How
 from dabench.engines.queue import Event
 from dabench.places import data_folder
@@ -19,6 +20,7 @@ from dabench.plan import Plan, Run
 from dabench.planning import make_plan
 from dabench.registry import REGISTRY
 from dabench.spec import SweepFile
+from dabench.store import Store
 from dabench.typed import KeyProblem
 
 if TYPE_CHECKING:
@@ -28,9 +30,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Planned:
-    """What a sweep would do: the plan, what stands already, what is left, how it would be done here and what it may cost."""
+    """What a sweep would do: the plan, what stands already, what is left, how it would be done here and what it may cost.
+
+    Attributes:
+        runs: all of them; where a search is not over, some are stand-ins for runs that are not known yet.
+    """
 
     plan: Plan
+    runs: Sequence[Run]
     there: set[str]
     left: list[Run]
     how: How
@@ -55,10 +62,12 @@ def plan_sweep(
     store = Output(out, file.sweep.name, note).store
     store.check(file.sweep.recipe)
     plan = plan_of(file, data, note)
-    there = finished(plan, store)
-    left = to_do(plan, there)
+    agenda = agenda_of(plan, store)
+    agenda.begin()
+    runs, there = agenda.expected(), agenda.stood
+    left = in_order([run for run in runs if run.digest not in there])
     how = fitted(plan, how, engine == "inline", note)
-    return Planned(plan, there, left, how, cost(plan, left, store, REGISTRY, how, engine == "inline"))
+    return Planned(plan, runs, there, left, how, cost(plan, left, store, REGISTRY, how, engine == "inline"))
 
 
 def sweep(
@@ -146,10 +155,12 @@ def run_sweep(
     with store.alone(file.sweep.recipe):
         plan = plan_of(file, data, say)
         board = Board(store) if tensorboard else None
-        runs = list(plan.runs) if redo else to_do(plan, finished(plan, store))
+        whole, there = _whole(plan, store)
+        runs = [run for run in whole if redo or run.digest not in there]
         if runs:
-            stand = len(plan.runs) - len(runs)
-            say(f"{file.sweep.name}: {len(plan.runs)} runs, {stand} stand, {len(runs)} to do -> {store.folder}")
+            about = "about " if plan.sweep.search.trials else ""
+            stand = len(whole) - len(runs)
+            say(f"{file.sweep.name}: {about}{len(whole)} runs, {stand} stand, {about}{len(runs)} to do -> {store.folder}")
         with ExitStack() as stack:
             stack.callback(place.close)
             write = [stack.enter_context(lines_to(log_json))] if log_json else []
@@ -168,11 +179,18 @@ def run_sweep(
         if outcome.interrupted:
             raise KeyboardInterrupt
         if board:
-            board.write(plan.runs)  # those of before, too
+            board.write(_whole(plan, store)[0])  # those of before, too
         matrix = with_published(read_matrix(store))
         write_report(matrix, store.report)
         place.close()
     return outcome, matrix
+
+
+def _whole(plan: Plan, store: Store) -> tuple[Sequence[Run], set[str]]:
+    """Return all runs of a sweep as far as they are known, stand-ins for the others, and the digests of those that stand."""
+    agenda = agenda_of(plan, store)
+    agenda.begin()
+    return agenda.expected(), agenda.stood
 
 
 def plan_of(file: SweepFile, data: str | Path | None, say: Callable[[str], None]) -> Plan:

@@ -22,7 +22,10 @@ def add(verb: Verb) -> None:
     sub.add_argument(
         "--metric", default="accuracy", help="accuracy, balanced-accuracy, macro-f1, ece, recall:CLASS, worst-group:ATTRIBUTE"
     )
-    sub.add_argument("--select", default="last", metavar="RULE", help=f"which checkpoint of each run counts: {', '.join(RULES)}")
+    sub.add_argument(
+        "--select", metavar="RULE",
+        help=f"which checkpoint of each run counts: {', '.join(RULES)}; default: last, or the rule of the sweep's search",
+    )  # fmt: skip
     sub.add_argument(
         "--human", action="append", default=[], metavar="[DATASET=]FILE",
         help="add a row of people's answers to test images, a CSV with the columns rater, image, answer; may be repeated",

@@ -113,7 +113,7 @@ def run_all(
     how: How = How(),
     grow: Grow = nothing_more,
 ) -> None:
-    """Do `runs`, and those that `grow` adds, on the Ray that is running in this process, or on one started here and ended afterwards.
+    """Do `runs`, and those that `grow` adds, on the Ray that runs in this process, or on one started here and ended afterwards.
 
     Raises:
         KeyboardInterrupt: the user stopped it; finished runs are in the store.

@@ -78,7 +78,8 @@ def _environments(matrix: Matrix) -> Table:
 
 def _times(matrix: Matrix) -> Table:
     found: dict[str, list[Mapping[str, float]]] = {}
-    for (method, _, target, _), record in matrix.predictions.records.items():
+    for record in matrix.predictions.records.values():
+        method, _, target = record.kind
         found.setdefault(f"{method}, {'adapting' if target else 'training'}", []).append(record.facts["seconds"])
     rows = [(name, *_time(seconds)) for name, seconds in found.items()]
     if len(rows) > 1:

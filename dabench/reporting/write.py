@@ -8,6 +8,7 @@ from pathlib import Path
 from dabench.errors import StoreError
 from dabench.matrix import Matrix
 from dabench.reporting import formats
+from dabench.selection import usual_rule
 from dabench.store import write_text
 
 _ALWAYS = {
@@ -30,7 +31,7 @@ def write_report(matrix: Matrix, report: Path) -> Path:
 
     Where there are no results by group or by rule, groups.md|csv|tex and rules.md|csv|tex of an earlier report are removed.
 
-    Another metric than accuracy, or another rule than the last checkpoint, gets a folder of its own in the report folder, and
+    Another metric than accuracy, or another rule than the usual one, gets a folder of its own in the report folder, and
     overwrites nothing.
 
     Raises:
@@ -55,6 +56,7 @@ def write_report(matrix: Matrix, report: Path) -> Path:
 
 
 def report_folder(matrix: Matrix, report: Path) -> Path:
-    """Return the folder that a matrix is reported in: of each metric but accuracy, and rule but the last, one in `report`."""
-    own = [word for word, usual in ((matrix.metric, "accuracy"), (matrix.selection, "last")) if word != usual]
+    """Return the folder that a matrix is reported in: of each metric but accuracy, and rule but the usual, one in `report`."""
+    usual_words = ((matrix.metric, "accuracy"), (matrix.selection, usual_rule(matrix.sweep["sweep"])))
+    own = [word for word, usual in usual_words if word != usual]
     return report / re.sub(r"[^A-Za-z0-9.-]", "-", "-".join(own)) if own else report

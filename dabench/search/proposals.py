@@ -39,6 +39,11 @@ def proposals(search: Search, adapter: str) -> Proposals:
     return kinds[search.method](search, ranges(search, adapter))
 
 
+def at_random(search: Search, adapter: str) -> Proposals:
+    """Return random proposals, whatever the method of the search: what a plan counts with that is not yet known."""
+    return _Random(search, ranges(search, adapter))
+
+
 def ranges(search: Search, adapter: str) -> dict[str, Range]:
     """Return what is searched for an adapter, the common settings first."""
     tables = ("train.", f"{adapter}.")

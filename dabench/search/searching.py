@@ -11,7 +11,7 @@ from typing import Any
 
 from dabench.plan import Plan, Probe, Run
 from dabench.search.choice import Labels, Scored, bar, best_of, scored
-from dabench.search.proposals import Proposals, in_turn, proposals
+from dabench.search.proposals import Proposals, at_random, in_turn, proposals
 from dabench.search.tasks import Task, runs_of, tasks_of
 from dabench.selection import ORACLE
 from dabench.settings import Settings
@@ -74,14 +74,22 @@ class Searching:
             self._go_on(study)
         return self._taken()
 
-    def is_trial(self, run: Run) -> bool:
-        """Whether a run serves the search alone."""
-        return run.seed == self.search.seed
+    def expected(self) -> list[Run]:
+        """Return all runs as far as they are known, and stand-ins of the same kind and number for the others."""
+        found = dict(self.runs)
+        for at, study in enumerate(self.studies):
+            stand_ins = at_random(self.search, study.task.adapter)
+            tried = [trial.settings for trial in study.trials]
+            tried += [stand_ins.ask(n) for n in range(len(tried), self.search.trials)]
+            of = [(self.search.seed, settings) for settings in tried[len(study.trials) :]]
+            if study.chosen is None:  # one for another, so that no adapter counts on the pretrainings of another
+                of += [(seed, tried[at % len(tried)]) for seed in self.plan.sweep.seed_list]
+            found |= {run.digest: run for seed, settings in of for run in runs_of(self.plan, study.task, seed, settings)}
+        return list(found.values())
 
-    @property
-    def undecided(self) -> list[Study]:
-        """The tasks that have no chosen setting: not yet, or because every trial failed."""
-        return [study for study in self.studies if study.chosen is None]
+    def lost(self) -> list[str]:
+        """Return the names of the tasks of which every trial failed."""
+        return [study.task.name for study in self.studies if study.over and study.chosen is None]
 
     @property
     def finals(self) -> list[Run]:
@@ -123,7 +131,8 @@ class Searching:
         if not self.search.early_stopping:
             return None
         earlier = [trial.found.scores for trial in study.trials if trial.found]
-        return Probe(rule=self.search.select, bar=bar(earlier, self.plan.sweep.train.checkpoints))
+        found = bar(earlier, self.plan.sweep.train.checkpoints)
+        return Probe(rule=self.search.select, bar=found) if found else None
 
     def _settle(self, study: Study, number: int, done: bool) -> None:
         trial, task = study.trials[number], study.task

@@ -65,7 +65,8 @@ class Sweep:
     def recipe(self) -> dict[str, Any]:
         """The part that numbers depend on; the rest only says how many of them there are, or what they are called."""
         extent = {"title", "datasets", "adapters", "seeds", "pairs", "plugins", "dataset"}
-        return {key: value for key, value in self.as_dict().items() if key not in extent}
+        found = {key: value for key, value in self.as_dict().items() if key not in extent}
+        return found | {"search": {k: v for k, v in found["search"].items() if k != "trials"}} if "search" in found else found
 
     @property
     def digest(self) -> str:

@@ -77,7 +77,7 @@ def _results(matrix: Matrix) -> dict[str, Any]:
 
 
 def _curves(matrix: Matrix) -> dict[str, Any]:
-    found, trained = curves(matrix.predictions), {key[:3] for key in matrix.predictions.records}
+    found, trained = curves(matrix.predictions), {record.kind for record in matrix.predictions.records.values()}
     return {
         "losses": plots.losses(matrix, found),
         "accuracies": plots.accuracies(matrix, found),

@@ -1,0 +1,95 @@
+"""What a sweep has to do: all of it known when it begins, or, of a sweep with a search, more as results come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from dabench.plan import SUPERVISED, Plan, Run
+from dabench.search.searching import Searching
+from dabench.store import Store
+
+
+class Agenda(Protocol):
+    """The runs of a sweep.
+
+    Attributes:
+        stood: digests of the runs that stood when they became known.
+    """
+
+    stood: set[str]
+
+    def begin(self) -> list[Run]:
+        """Return the runs to do first."""
+
+    def grow(self, run: Run, done: bool) -> Iterable[Run]:
+        """Return the runs to do because a run came to its end, done or not."""
+
+    def expected(self) -> Sequence[Run]:
+        """Return all runs, those that stand too, as far as they are known; the others have stand-ins."""
+
+    @property
+    def finals(self) -> Sequence[Run]:
+        """The runs that make the table, as far as they are known."""
+
+    def record(self) -> list[dict[str, Any]] | None:
+        """Return what sweep.json holds of a search; None where there is none."""
+
+    def lost(self) -> list[str]:
+        """Return the names of the tasks of a search that came to nothing, since every trial failed."""
+
+
+class Known:
+    """All runs of a plan without a search."""
+
+    def __init__(self, plan: Plan, store: Store) -> None:
+        self.plan, self.store = plan, store
+        self.stood: set[str] = set()
+
+    def begin(self) -> list[Run]:
+        """Return what is missing."""
+        self.stood = finished(self.plan, self.store)
+        return to_do(self.plan, self.stood)
+
+    def grow(self, run: Run, done: bool) -> Iterable[Run]:
+        """Return nothing: all was known."""
+        return ()
+
+    def expected(self) -> Sequence[Run]:
+        """Return the runs of the plan."""
+        return self.plan.runs
+
+    @property
+    def finals(self) -> Sequence[Run]:
+        """The runs of the plan."""
+        return self.plan.runs
+
+    def record(self) -> None:
+        """Return nothing: there is no search."""
+
+    def lost(self) -> list[str]:
+        """Return nothing: there is no search."""
+        return []
+
+
+def agenda_of(plan: Plan, store: Store) -> Agenda:
+    """Return what a plan has to do, where `store` holds what is done."""
+    return Searching(plan, store) if plan.sweep.search.trials else Known(plan, store)
+
+
+def finished(plan: Plan, store: Store) -> set[str]:
+    """Return the digests of the plan's runs that stand in the store, whole."""
+    listed = store.listed()
+    return {r.digest for r in plan.runs if store.find(r.digest, plan.test_digests(r), among=listed)}
+
+
+def to_do(plan: Plan, there: set[str]) -> list[Run]:
+    """Return the runs to do: what is missing, in order."""
+    return in_order([r for r in plan.runs if r.digest not in there])
+
+
+def in_order(runs: Sequence[Run]) -> list[Run]:
+    """Return runs in the order in which they are best begun: the longest chains first."""
+    chains = {r.parent for r in runs if r.parent}
+    # A method's own pretraining is the longest single piece of work: begun last, it would end alone.
+    return sorted(runs, key=lambda r: (r.digest not in chains, r.method == SUPERVISED))
