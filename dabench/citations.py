@@ -13,6 +13,7 @@ from dabench.conditions import environments_of, versions_of
 from dabench.digests import digest
 from dabench.predictions import Predictions
 from dabench.spec import SweepFile, make_adapter, make_backbone, make_dataset
+from dabench.trials import searched_by
 
 STUDY = "paper"
 """The committed table of the study that dabench generalises, which is cited with it."""
@@ -69,7 +70,8 @@ def cite_sweep(file: SweepFile, registry: Any, table: Baseline | None = None) ->
     backbone = (sweep.backbone, make_backbone(sweep, registry).citation)
     rests = _Rests(datasets, backbone, {n: make_adapter(sweep, n, registry).citation for n in sweep.adapters})
     what, whole = ("committed table", table["digest"]) if table else ("sweep", sweep.digest)
-    end = f"sweep {_escaped(sweep.name)}, {_seeds(sweep.seed_list)}, {what} digest {whole[:12]}"
+    searched = searched_by(sweep.as_dict())
+    end = f"sweep {_escaped(sweep.name)}, {_seeds(sweep.seed_list)}, {searched and f'{searched}, '}{what} digest {whole[:12]}"
     return Citations(rests.sentence(__version__, end), whole, _entries(__version__, rests.texts))
 
 
@@ -77,7 +79,9 @@ def cite_results(runs: Predictions) -> Citations:
     """Return what to cite of results, with the version of dabench that they were measured with."""
     sweep, rests = runs.sweep, _rests(runs)
     version = versions_of(environments_of(runs.records.values())).get("dabench", __version__)
-    end = f"sweep {_escaped(sweep['sweep']['name'])}, {_seeds(sweep['seeds'])}, table digest {runs.digest[:12]}"
+    searched = searched_by(sweep["sweep"])
+    end = f"sweep {_escaped(sweep['sweep']['name'])}, {_seeds(sweep['seeds'])}, {searched and f'{searched}, '}"
+    end += f"table digest {runs.digest[:12]}"
     return Citations(rests.sentence(version, end), runs.digest, _entries(version, rests.texts))
 
 

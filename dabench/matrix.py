@@ -18,6 +18,7 @@ from dabench.predictions import Predictions
 from dabench.statistics import RESAMPLES
 from dabench.stored import Stored
 from dabench.summary import Summary, mean_of, summaries
+from dabench.trials import searched_by
 
 if TYPE_CHECKING:
     from dabench.people import People
@@ -68,6 +69,7 @@ class Matrix:
     def as_dict(self) -> dict[str, Any]:
         """Return results.json: the same for the same runs, whenever and in whatever order they were done."""
         sweep = self.sweep["sweep"]
+        how = {"search": text} if (text := searched_by(sweep)) else {}
         return {
             "sweep": sweep["name"],
             "title": sweep["title"],
@@ -76,6 +78,7 @@ class Matrix:
             "metric": self.metric,
             "better": "lower" if self.measure.lower_is_better else "higher",
             "selection": self.selection,
+            **how,
             "interval": f"95 % bootstrap over seeds and test groups (images where there are none), both widened by Student's t, "
             f"{RESAMPLES} resamples",
             "seeds": self.sweep["seeds"],
@@ -86,11 +89,11 @@ class Matrix:
             "datasets": {n: _facts(f) for n, f in self.datasets.items()},
             "complete": not self.missing,
             "missing": self.missing,
-            "cells": [asdict(c) for c in self.cells],
-            "gains": [asdict(g) for g in self.gains],
-            "summary": [asdict(s) for s in self.summary],
-            "groups": [asdict(g) for g in self.groups],
-            "rules": [asdict(c) for c in self.rules],
+            "cells": [asdict(c) | how for c in self.cells],
+            "gains": [asdict(g) | how for g in self.gains],
+            "summary": [asdict(s) | how for s in self.summary],
+            "groups": [asdict(g) | how for g in self.groups],
+            "rules": [asdict(c) | how for c in self.rules],
             **({"people": {test: asdict(p) for test, p in self.people.items()}} if self.people else {}),
             **({"published": [asdict(p) for p in self.published]} if self.published else {}),
         }

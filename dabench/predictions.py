@@ -83,6 +83,7 @@ class Predictions:
                 if problem:
                     self.damaged[self.missing[-1].replace("/", "-")] = problem
         tasks = sweep.get("search", [])
+        self._by_labels = bool(tasks) and sweep["sweep"]["search"]["select"] == ORACLE
         self._searched = {(t["adapter"], tuple(t["sources"]), t["target"]): t for t in tasks}
         self.missing += [_named(t["adapter"], t["sources"], t["target"], "not chosen") for t in tasks if t["chosen"] is None]
 
@@ -167,8 +168,9 @@ class Predictions:
         confidence = partial(self.confidence, records, target, test)
         outcome = Outcome(truth.labels, self.predicted(records, target, test), confidence, self.parts[test][0])
         labels = str(records[0].facts["labels"])
+        selection = f"{self.selection} (search: oracle)" if self._by_labels else self.selection
         return Tested(
-            adapter, backbone, list(sources), target, test, labels, self.selection, list(found), outcome, truth.groups
+            adapter, backbone, list(sources), target, test, labels, selection, list(found), outcome, truth.groups
         )  # fmt: skip
 
 

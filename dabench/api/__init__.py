@@ -5,7 +5,7 @@ from dabench.api.citing import citations, cite
 from dabench.api.comparing import compare
 from dabench.api.datasets import audit, drop, names_sweep, prepare, prepare_sweep
 from dabench.api.plugins import check, listing, load_plugins, new, register, show
-from dabench.api.reporting import export, load, report, report_place
+from dabench.api.reporting import export, load, report, report_place, trials
 from dabench.api.sweeping import Planned, plan_sweep, run_sweep, sweep
 from dabench.api.watching import status
 
@@ -34,4 +34,5 @@ __all__ = [
     "show",
     "status",
     "sweep",
+    "trials",
 ]

@@ -13,6 +13,7 @@ from dabench.store import Store
 if TYPE_CHECKING:
     from dabench.frames import Results
     from dabench.matrix import Matrix
+    from dabench.trials import Trial
 
 
 def report(
@@ -62,6 +63,23 @@ def report(
             far.send("report")
             far.close()
     return matrix
+
+
+def trials(runs: str | Path, *, test_accuracy: bool = False) -> list[Trial]:
+    """Return the trials of a sweep's search, task by task; `dabench.trials.Trial` says what is known of each.
+
+    Args:
+        runs: the folder that `sweep` wrote, or the .zip that `export` wrote.
+        test_accuracy: look at the test labels, too: to see what the choice cost, not to choose.
+
+    Raises:
+        SpecError: the sweep searches nothing.
+        StoreError: it is no sweep's folder, or the trials' runs are not in it.
+    """
+    from dabench.packs import opened
+    from dabench.trials import read_trials
+
+    return read_trials(opened(runs), test_accuracy=test_accuracy)
 
 
 def report_place(runs: str | Path, out: str | Path | None) -> Path | None:

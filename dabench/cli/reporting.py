@@ -30,6 +30,10 @@ def add(verb: Verb) -> None:
         "--human", action="append", default=[], metavar="[DATASET=]FILE",
         help="add a row of people's answers to test images, a CSV with the columns rater, image, answer; may be repeated",
     )  # fmt: skip
+    sub.add_argument("--trials", action="store_true", help="instead: what a search tried for each task, and what it chose")
+    sub.add_argument(
+        "--test-accuracy", action="store_true", help="with --trials: the accuracy of each by test labels, for looking only"
+    )
     sub.add_argument("--no-published", action="store_true", help="leave out published numbers for the same datasets")
     sub.add_argument("--out", metavar="DIR", help="folder of the report; default: RUNS/report (of a pack: none is written)")
 
@@ -45,6 +49,8 @@ def add(verb: Verb) -> None:
 def _report(a: argparse.Namespace) -> int:
     from dabench import api
 
+    if a.trials or a.test_accuracy:
+        return _trials(a)
     matrix = api.report(
         a.runs, metric=a.metric, select=a.select, human=_files(a.human), published=not a.no_published, write=a.format is None,
         out=a.out,
@@ -62,6 +68,24 @@ def _report(a: argparse.Namespace) -> int:
     place = api.report_place(a.runs, a.out)
     written = place and f"Report: {report_folder(matrix, place) / 'index.html'}"
     print(f"\n{written or 'A pack is only read; --out DIR writes the report.'}")
+    return DONE
+
+
+def _trials(a: argparse.Namespace) -> int:
+    from dabench import api
+    from dabench.packs import opened
+    from dabench.reporting.terminal import print_table
+    from dabench.reporting.trials import trials_notes, trials_table, trials_text
+
+    if not a.trials:
+        raise SpecError("--test-accuracy is of trials: give --trials, too")
+    trials, sweep = api.trials(a.runs, test_accuracy=a.test_accuracy), opened(a.runs).read_sweep()["sweep"]
+    if a.format:
+        sys.stdout.write(trials_text(sweep, trials, a.format))
+        return DONE
+    print_table(trials_table(trials), console())
+    for line in trials_notes(sweep, trials):
+        print(line)
     return DONE
 
 

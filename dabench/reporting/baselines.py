@@ -103,9 +103,10 @@ def baseline_notes(baseline: Baseline) -> list[str]:
         lines.append(baseline["note"])
     if baseline["kind"] == "measured":
         shots = "all labels" if baseline["shots"] == "all" else f"{baseline['shots']} shots per class"
+        searched = f"{baseline['search']}, " if baseline.get("search") else ""
         lines.append(
             f"{len(baseline['seeds'])} seeds, {shots}, checkpoint '{baseline['selection']}', "
-            f"{baseline['interval']}; digest {baseline['digest'][:12]}"
+            f"{searched}{baseline['interval']}; digest {baseline['digest'][:12]}"
         )
         for e in baseline["provenance"]["environments"]:
             lines.append(f"dabench {e['dabench']}, torch {e['torch']}, Python {e['python']}, {e['device']}, {e['precision']}")

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dabench.matrix import Matrix
-from dabench.reporting.tables import EMPTY, Table, dropped_text
+from dabench.reporting.tables import EMPTY, Table, dropped_text, sentence, trained
 from dabench.spec import PATHS
 from dabench.times import clock
+from dabench.trials import searched_by
 
 MOST_FAILURES = 100
 _SEES = {"none": "nothing", "unlabelled": "images", "few-shot": "images, labels of the shots", "full": "images and all labels"}
@@ -19,7 +20,8 @@ _ENVIRONMENT = ("device", "precision", "dabench", "torch", "numpy", "python")
 
 def facts_tables(matrix: Matrix) -> list[Table]:
     """Return the tables of what was run."""
-    return [_datasets(matrix), _adapters(matrix), _settings(matrix), _environments(matrix), _times(matrix)]
+    found = [_datasets(matrix), _adapters(matrix), _settings(matrix), _environments(matrix), _times(matrix)]
+    return [*found[:2], _searched(matrix), *found[2:]] if matrix.sweep.get("search") else found
 
 
 def _datasets(matrix: Matrix) -> Table:
@@ -45,6 +47,20 @@ def _adapters(matrix: Matrix) -> Table:
     return Table("Adapters", ("adapter", "method", "sees of the target", "target labels", "options"), tuple(rows))
 
 
+def _searched(matrix: Matrix) -> Table:
+    """Return what the search chose for each task; the first of equally good trials."""
+    rows = []
+    for task in matrix.sweep["search"]:
+        there = [t for t in task["trials"] if t["score"] is not None]
+        best = next((t for t in there if t["number"] == task["chosen"]), None)
+        names = trained(matrix, task["sources"], task["target"])
+        ended = f"{len(there)} of {len(task['trials'])}"
+        chosen = (str(best["number"]), _written(best["settings"]) or EMPTY, f"{best['score']:.4f}") if best else (EMPTY,) * 3
+        rows.append((f"{task['adapter']}: {names}", *chosen, ended))
+    title = sentence(searched_by(matrix.sweep["sweep"]))
+    return Table(title, ("task", "trial", "settings", "score", "trials with a score"), tuple(rows))
+
+
 def _settings(matrix: Matrix) -> Table:
     sweep, seen = matrix.sweep["sweep"], matrix.sweep.get("input", {})
     options = {n: {k: v for k, v in o.items() if k not in PATHS} for n, o in sweep["dataset"].items()}
@@ -60,6 +76,8 @@ def _settings(matrix: Matrix) -> Table:
         "pairs": "; ".join(sweep["pairs"]) or "every ordered pair",
         "training": _written(sweep["train"]),
         "testing": _written(sweep["test"]),
+        "search": _written({k: v for k, v in sweep.get("search", {}).items() if k != "space"}),
+        "search space": _written(sweep.get("search", {}).get("space", {})),
         **{f"dataset {name}": _written(o) for name, o in options.items()},
         "digest of the sweep": matrix.sweep["digest"][:12],
         "digest of the results": matrix.digest[:12],

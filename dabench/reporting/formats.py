@@ -23,8 +23,10 @@ from dabench.reporting.tables import (
     extent,
     gains_table,
     matrix_tables,
+    sentence,
     unfinished,
 )
+from dabench.trials import searched_by
 
 FORMATS = ("json", "md", "csv", "tex", "html")
 
@@ -88,35 +90,38 @@ def to_md(matrix: Matrix) -> str:
 
 def matrix_csv(matrix: Matrix) -> str:
     """Return one line for each cell, with all its conditions."""
-    return _csv(*_with_conditions(matrix, *cell_rows(matrix.cells)))
+    return csv_text(*_with_conditions(matrix, *cell_rows(matrix.cells)))
 
 
 def gains_csv(matrix: Matrix) -> str:
     """Return one line for each gain, with all its conditions."""
-    return _csv(*_with_conditions(matrix, *cell_rows(matrix.gains)))
+    return csv_text(*_with_conditions(matrix, *cell_rows(matrix.gains)))
 
 
 def _with_conditions(matrix: Matrix, columns: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
     """Return a table with the conditions that it does not name itself; classes where the sweep keeps or renames some."""
     same = {"metric": matrix.metric, "selection": matrix.selection, "digest": matrix.digest[:12], "classes": classes_text(matrix)}
+    same["search"] = searched_by(matrix.sweep["sweep"])
     more = {key: value for key, value in same.items() if value and key not in columns}
     return [*columns, *more], [[*row, *more.values()] for row in rows]
 
 
 def summary_csv(matrix: Matrix) -> str:
     """Return one line for each adapter with means over pairs and the test of its gains."""
-    return _csv(*_with_conditions(matrix, *cell_rows(matrix.summary)))
+    return csv_text(*_with_conditions(matrix, *cell_rows(matrix.summary)))
 
 
 def groups_csv(matrix: Matrix) -> str:
     """Return one line for each part of each cell, with all its conditions."""
-    return _csv(*_with_conditions(matrix, *cell_rows(matrix.groups)))
+    return csv_text(*_with_conditions(matrix, *cell_rows(matrix.groups)))
 
 
 def rules_csv(matrix: Matrix) -> str:
     """Return one line for each adapter and rule."""
     columns, rows = cell_rows(matrix.rules)
-    return _csv([*columns, "digest"], [[*row, matrix.digest[:12]] for row in rows])
+    same = {"digest": matrix.digest[:12], "search": searched_by(matrix.sweep["sweep"])}
+    more = {key: value for key, value in same.items() if value}
+    return csv_text([*columns, *more], [[*row, *more.values()] for row in rows])
 
 
 def confusion_csv(matrix: Matrix) -> str:
@@ -127,7 +132,7 @@ def confusion_csv(matrix: Matrix) -> str:
         counts = matrix.confusion[key_of(c.adapter, c.sources, c.target, c.test)]
         facts = [c.name, c.adapter, "+".join(c.sources), c.target or "", c.test, c.labels, str(c.seeds)]
         rows += [[*facts, name, *(str(int(n)) for n in row)] for name, row in zip(matrix.classes, counts, strict=True)]
-    return _csv(*_with_conditions(matrix, columns, rows))
+    return csv_text(*_with_conditions(matrix, columns, rows))
 
 
 def matrix_tex(matrix: Matrix) -> str:
@@ -152,7 +157,7 @@ def groups_tex(matrix: Matrix) -> str:
 def rules_tex(matrix: Matrix) -> str:
     """Return what each selection rule would have chosen as LaTeX tables for the booktabs package."""
     tables = zip(rules_tables(matrix), NOTES, strict=False)
-    return "\n".join(latex(t, f"{t.title}. {note} Digest {matrix.digest[:12]}.") for t, note in tables)
+    return "\n".join(latex(t, f"{t.title}. {note} {sentence(extent(matrix))}.") for t, note in tables)
 
 
 def one_text(matrix: Matrix, form: str) -> str:
@@ -199,7 +204,8 @@ def _latex_row(cells: Sequence[str]) -> str:
     return f"{{}}{row}" if row.lstrip().startswith(("*", "[")) else row
 
 
-def _csv(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def csv_text(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as CSV that no spreadsheet takes for formulas."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     # A spreadsheet takes a leading = + - @ of a text for a formula; numbers may begin with a minus.

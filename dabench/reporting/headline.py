@@ -107,8 +107,10 @@ def _label(matrix: Matrix, dataset: str) -> str:
 
 
 def _chosen(matrix: Matrix) -> str:
-    oracle = matrix.selection == ORACLE
-    return "Checkpoints were chosen by the test labels themselves: these numbers are bounds, no results." if oracle else ""
+    said = ["Checkpoints were chosen by the test labels themselves"] if matrix.selection == ORACLE else []
+    search = matrix.sweep["sweep"].get("search")
+    said += ["Hyper-parameters were chosen by labels of the targets"] if search and search["select"] == ORACLE else []
+    return f"{'. '.join(said)}: these numbers are bounds, no results." if said else ""
 
 
 def _unfinished(matrix: Matrix) -> str:

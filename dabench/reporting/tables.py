@@ -14,6 +14,7 @@ from dabench.published import Published
 from dabench.reporting.beside import PUBLISHED, plain, shown_in
 from dabench.selection import ORACLE
 from dabench.summary import Summary
+from dabench.trials import Trial, searched_by
 
 EMPTY = "-"
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
@@ -102,7 +103,7 @@ def caption(matrix: Matrix) -> str:
     lower = " (lower is better)" if matrix.measure.lower_is_better else ""
     return (
         f"{sentence(matrix.measure.title)}{lower} in % on the test split, {_intervals(matrix)} "
-        f"Backbone {matrix.sweep['backbone']['name']}; {chosen_by(matrix.selection)}; "
+        f"Backbone {matrix.sweep['backbone']['name']}; {chosen_by(matrix.selection)}; {_searched(matrix)}"
         f"{_shots(sweep['shots'])} for few-shot adapters; digest {matrix.digest[:12]}."
         + (f" Classes: {kept}." if (kept := classes_text(matrix)) else "")
         + "".join(f" {f['label']}: {dropped_text(f['dropped'])}." for f in matrix.datasets.values() if f.get("dropped"))
@@ -138,7 +139,13 @@ def extent(matrix: Matrix) -> str:
     """Return seeds, label budget and digest."""
     seeds = len(matrix.sweep["seeds"])
     shots = _shots(matrix.sweep["sweep"]["shots"])
-    return f"{seeds} seed{'s' if seeds != 1 else ''}, {shots} for few-shot adapters, digest {matrix.digest[:12]}"
+    searched = _searched(matrix, ", ")
+    return f"{seeds} seed{'s' if seeds != 1 else ''}, {shots} for few-shot adapters, {searched}digest {matrix.digest[:12]}"
+
+
+def _searched(matrix: Matrix, end: str = "; ") -> str:
+    text = searched_by(matrix.sweep["sweep"])
+    return text and f"{text}{end}"
 
 
 def _intervals(matrix: Matrix) -> str:
@@ -197,7 +204,7 @@ def foremost(cells: Sequence[Cell], most: int) -> list[Cell]:
 
 
 def cell_rows(
-    cells: Sequence[Cell] | Sequence[Gain] | Sequence[Summary] | Sequence[GroupCell] | Sequence[Chosen],
+    cells: Sequence[Cell] | Sequence[Gain] | Sequence[Summary] | Sequence[GroupCell] | Sequence[Chosen] | Sequence[Trial],
 ) -> tuple[list[str], list[list[str]]]:
     """Return the long form of cells, gains, means over pairs or results by group: column names, and one row each."""
     rows: list[Mapping[str, Any]] = [vars(c) for c in cells]

@@ -54,6 +54,7 @@ class Searching:
         self.studies = [Study(task, proposals(self.search, task.adapter)) for task in tasks_of(plan)]
         self.runs: dict[str, Run] = {}
         self.stood: set[str] = set()
+        self._done: set[str] = set()
         self._failed: set[str] = set()
         self._waiting: dict[str, list[tuple[Study, int]]] = {}
         self._new: list[Run] = []
@@ -67,8 +68,7 @@ class Searching:
 
     def grow(self, run: Run, done: bool) -> list[Run]:
         """Take the end of a run, done or not, and return the runs to do because of it."""
-        if not done:
-            self._failed.add(run.digest)
+        (self._done if done else self._failed).add(run.digest)
         for study, number in self._waiting.pop(run.digest, ()):
             self._settle(study, number, done)
             self._go_on(study)
@@ -118,7 +118,7 @@ class Searching:
         study.trials.append(Trial(settings, runs))
         self._want(runs)
         last = runs[-1].digest
-        if last in self.stood:
+        if last in self.stood or last in self._done:
             self._settle(study, number, True)
         elif self._failed & {run.digest for run in runs}:
             self._settle(study, number, False)

@@ -1,0 +1,68 @@
+"""The trials of a search printed: in the terminal, and as JSON, Markdown, CSV and LaTeX."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from dabench.errors import SpecError
+from dabench.reporting.escaped import escape_md
+from dabench.reporting.formats import csv_text, latex, markdown
+from dabench.reporting.tables import EMPTY, Table, cell_rows
+from dabench.trials import Trial, searched_by
+
+BY_TEST = "Test accuracy is by test labels: for looking only. Nothing was chosen by it, and nothing may be."
+
+_TESTED = "accuracy_by_test_labels"
+
+
+def trials_table(trials: Sequence[Trial]) -> Table:
+    """Return all trials, task by task; test accuracy where it was asked for."""
+    tested = any(t.accuracy_by_test_labels is not None for t in trials)
+    columns = ("task", "trial", "settings", "score", "at step", "steps", "state", "chosen")
+    rows = []
+    for t in trials:
+        numbers = (_number(t.score, ".4f"), _number(t.checkpoint), _number(t.steps))
+        row = (t.task, str(t.number), t.setting or EMPTY, *numbers, t.state, "chosen" if t.chosen else "")
+        rows.append((*row, _number(t.accuracy_by_test_labels, ".1f")) if tested else row)
+    return Table("Trials of the search", (*columns, "test accuracy, by test labels") if tested else columns, tuple(rows))
+
+
+def trials_notes(sweep: Mapping[str, Any], trials: Sequence[Trial]) -> list[str]:
+    """Return what a reader of the trials must know."""
+    search = sweep["search"]
+    about = f"{searched_by(sweep)}, method {search['method']}, on seed {search['seed']}; compare trials of one task only."
+    return [about[:1].upper() + about[1:], *([BY_TEST] if any(t.accuracy_by_test_labels is not None for t in trials) else [])]
+
+
+def trials_text(sweep: Mapping[str, Any], trials: Sequence[Trial], form: str) -> str:
+    """Return the trials in a format: json, md, csv or tex.
+
+    Raises:
+        SpecError: it is another one.
+    """
+    notes = trials_notes(sweep, trials)
+    if form == "json":
+        rows = [{k: v for k, v in asdict(t).items() if k != _TESTED or v is not None} for t in trials]
+        return json.dumps({"about": notes, "search": sweep["search"], "trials": rows}, indent=1, allow_nan=False) + "\n"
+    if form == "md":
+        table = trials_table(trials)
+        return "\n\n".join([f"# {table.title}", *map(escape_md, notes), markdown(table)]) + "\n"
+    if form == "csv":
+        return _csv(trials)
+    if form == "tex":
+        return latex(trials_table(trials), " ".join(notes))
+    raise SpecError(f"--trials: there is no format '{form}' of trials; known: json, md, csv, tex")
+
+
+def _csv(trials: Sequence[Trial]) -> str:
+    columns, cells = cell_rows(trials)
+    kept = [c for c in columns if c != _TESTED or any(t.accuracy_by_test_labels is not None for t in trials)]
+    rows = [dict(zip(columns, row, strict=True)) | {"settings": t.setting} for row, t in zip(cells, trials, strict=True)]
+    return csv_text(kept, [[row[c] for c in kept] for row in rows])
+
+
+def _number(value: float | None, form: str = "") -> str:
+    return EMPTY if value is None else format(value, form)

@@ -1,0 +1,102 @@
+"""The trials of a sweep's search as its store keeps them: what each task tried, what came of it, what was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dabench.errors import SpecError, StoreError
+from dabench.selection import ORACLE
+from dabench.stored import Stored
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A setting that a task tried on the seed of the search.
+
+    Attributes:
+        settings: what was tried, such as {"train.lr": 0.01}.
+        rule: the rule that chose; by 'oracle', the score is accuracy on the target's validation labels.
+        state: "done", "stopped" (early), "failed", or "waiting".
+        score: of the checkpoint that the rule chooses; the higher the better. None where there is none.
+        checkpoint: the steps after which that stood; steps: those done in all.
+        run: the name of the run that was scored.
+        accuracy_by_test_labels: of that checkpoint on the target's test split, in %; None where nobody asked.
+    """
+
+    adapter: str
+    sources: list[str]
+    target: str
+    number: int
+    settings: Mapping[str, Any]
+    rule: str
+    state: str
+    score: float | None
+    checkpoint: int | None
+    steps: int | None
+    chosen: bool
+    run: str
+    accuracy_by_test_labels: float | None = None
+
+    @property
+    def task(self) -> str:
+        """The task in words; trials of different tasks are not compared."""
+        return f"{self.adapter}: {'+'.join(self.sources)} -> {self.target}"
+
+    @property
+    def setting(self) -> str:
+        """The settings in words."""
+        return ", ".join(f"{key} = {value}" for key, value in self.settings.items())
+
+
+def read_trials(store: Stored, *, test_accuracy: bool = False) -> list[Trial]:
+    """Return all trials, task by task.
+
+    Args:
+        test_accuracy: look at the test labels, too, to see what choosing by them would have made of it.
+
+    Raises:
+        SpecError: the sweep searches nothing.
+        StoreError: the runs of the trials are not there, as in a pack.
+    """
+    sweep = store.read_sweep()
+    if "search" not in sweep:
+        raise SpecError(f"{store.place}: its sweep searches nothing; write [search] with trials = 8, or --set search.trials=8")
+    return list(_trials(store, sweep, test_accuracy))
+
+
+def _trials(store: Stored, sweep: Mapping[str, Any], test_accuracy: bool) -> Iterator[Trial]:
+    for task in sweep["search"]:
+        labels = store.dataset(task["target"]).labels if test_accuracy else None
+        for trial in task["trials"]:
+            state = "stopped" if trial["stopped"] else trial["state"]
+            right = None if labels is None or trial["score"] is None else _right(store, task["target"], trial, labels)
+            yield Trial(
+                task["adapter"], task["sources"], task["target"], trial["number"], trial["settings"],
+                sweep["sweep"]["search"]["select"], state, trial["score"], trial["checkpoint"], trial["steps"],
+                trial["number"] == task["chosen"], trial["name"], right,
+            )  # fmt: skip
+
+
+def _right(store: Stored, target: str, trial: Mapping[str, Any], labels: Any) -> float:
+    record = store.find(trial["run"], network=False)
+    if record is None:
+        raise StoreError(f"{store.place}: the trial {trial['name']} is not there (a pack has none); ask the sweep's own folder")
+    logits = record.logits(target)[record.facts["checkpoints"].index(trial["checkpoint"])]
+    return round(100 * float(np.mean(logits.argmax(1) == labels)), 4)
+
+
+def searched_by(sweep: Mapping[str, Any]) -> str:
+    """Say how the hyper-parameters of a sweep were chosen, of the oracle that it looked at labels; nothing without a search.
+
+    Args:
+        sweep: its table, as sweep.json has it.
+    """
+    search = sweep.get("search")
+    if not search:
+        return ""
+    by_labels = " ON TARGET LABELS of the validation split (a bound, no result)" if search["select"] == ORACLE else ""
+    return f"hyper-parameters chosen by '{search['select']}'{by_labels} over {search['trials']} trials per task"

@@ -1,0 +1,355 @@
+"""A search really made: every task by itself, by a rule that needs no label, to the same result whatever happens to it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, tiny
+
+from dabench.data.cache import Prepared
+from dabench.drive import Outcome
+from dabench.engines.queue import Event
+from dabench.errors import SpecError
+from dabench.matrix import read_matrix
+from dabench.search.searching import Searching
+from dabench.store import Store
+from dabench.stored import Record
+from dabench.trials import read_trials
+
+PUSHES = (SHAPES, PLUGINS / "pushes.py")
+BY = '"pushes.by" = [0.0, 1000.0, 10.0]'
+
+
+def searched(folder: Path, search: str = "", space: str = BY, adapters: Sequence[str] = ("none", "pushes"), **more: Any) -> Tiny:
+    """A tiny sweep whose search finds 1000 where it chooses by `entropy`."""
+    keys = {"trials": "3", "method": '"grid"', "select": '"entropy"'}
+    given = dict(line.split(" = ") for line in search.splitlines())
+    rows = "\n".join(f"{key} = {value}" for key, value in (keys | given).items())
+    tables = f'[search]\n{rows}\n[search.space]\n"train.lr" = [0.05]\n{space}\n'
+    return tiny(folder, adapters, tables=tables, plugins=PUSHES, **more)
+
+
+def chosen(folder: Path) -> dict[str, dict[str, Any]]:
+    """Task -> the settings that were chosen, from sweep.json."""
+    tasks = Store(folder).read_sweep()["search"]
+    return {
+        f"{t['adapter']}_{'+'.join(t['sources'])}_{t['target']}": t["trials"][t["chosen"]]["settings"]
+        for t in tasks
+        if t["chosen"] is not None
+    }
+
+
+def results(folder: Path) -> dict[tuple[str, str], Any]:
+    """(digest, test set) -> logits of every run that stands, trials among them."""
+    store, found = Store(folder), {}
+    for name in store.names("runs"):
+        record = Record(store, f"runs/{name}", json.loads(store.text(f"runs/{name}/run.json")))
+        found |= {(record.facts["digest"], test): np.array(record.logits(test)) for test in record.facts["tests"]}
+    return found
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, _cache: Path) -> tuple[Tiny, Path, Outcome]:
+    """The search, made in this process without disturbance."""
+    folder = tmp_path_factory.mktemp("search")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DABENCH_CACHE", str(_cache))
+        of = searched(folder, "trials = 4")
+        return of, folder / "out", of.run(folder / "out")
+
+
+Done = tuple[Tiny, Path, Outcome]
+
+
+def test_the_value_that_is_clearly_better_by_the_rule_is_found_for_every_task(done: Done) -> None:
+    found = chosen(done[1])
+    assert [found[f"pushes_{pair}"]["pushes.by"] for pair in ("bright_pale", "pale_bright")] == [1000.0, 1000.0]
+
+
+def test_what_was_chosen_is_run_on_every_seed_and_makes_the_table(tmp_path: Path) -> None:
+    of = searched(tmp_path, overrides=["seeds=[4, 7]"])
+    of.run(tmp_path / "out")
+    matrix = read_matrix(Store(tmp_path / "out"))
+    assert {c.seeds for c in matrix.cells} == {2}
+    assert {r.facts["seed"] for r in matrix.predictions.records.values()} == {4, 7}
+    assert len(matrix.cells) == 4 + 4  # none has a row for each dataset, an adapter is tested on target and source
+    assert matrix.missing == []
+
+
+def test_every_adapter_has_the_same_number_of_trials(done: Done) -> None:
+    tasks = Store(done[1]).read_sweep()["search"]
+    assert {len(t["trials"]) for t in tasks} == {4}
+    assert {t["adapter"] for t in tasks} == {"none", "pushes"}
+
+
+def test_none_is_searched_for_each_of_its_cells(done: Done) -> None:
+    tasks = [(t["sources"], t["target"]) for t in Store(done[1]).read_sweep()["search"] if t["adapter"] == "none"]
+    assert sorted(tasks) == [([a], b) for a in ("bright", "pale") for b in ("bright", "pale")]
+
+
+def test_the_common_settings_of_a_trial_are_those_of_every_adapter_which_then_share_its_pretraining(tmp_path: Path) -> None:
+    space = '"train.momentum" = { uniform = [0.1, 0.9] }'
+    of = searched(tmp_path, 'method = "random"', space, adapters=("none", "fine-tune", "dann"))
+    runs = Searching(of.plan, Store(tmp_path / "out")).begin()
+    # 2 datasets times 3 trials are pretrained once, for 4 cells of none and 2 pairs of 2 adapters: 8 tasks would need 24.
+    assert sum(r.target is None for r in runs) == 6
+    assert sum(r.target is not None for r in runs) == 2 * 2 * 3
+
+
+def test_trials_run_on_a_seed_of_their_own(done: Done) -> None:
+    named = [t["name"] for task in Store(done[1]).read_sweep()["search"] for t in task["trials"]]
+    assert all("_s1000" in name for name in named)
+
+
+# Whatever happens
+
+
+@pytest.mark.parametrize("after", [1, 5, 9])
+def test_a_search_that_was_stopped_goes_on_to_the_same_result(done: Done, tmp_path: Path, after: int) -> None:
+    ended: list[str] = []
+
+    def stop(event: Event) -> None:
+        if event.what == "done":
+            ended.append(event.run.digest)
+        if len(ended) == after:
+            raise KeyboardInterrupt
+
+    of, whole, _ = done
+    assert of.run(tmp_path / "out", listen=stop).interrupted
+    again = of.run(tmp_path / "out")
+    assert again.there >= after
+    assert again.done + after == done[2].done
+    assert Store(tmp_path / "out").read_sweep() == Store(whole).read_sweep()
+    assert identical(results(tmp_path / "out"), results(whole))
+
+
+def test_running_a_search_again_does_nothing(done: Done) -> None:
+    outcome = done[0].run(done[1])
+    assert (outcome.done, outcome.failed, outcome.there) == (0, 0, done[2].done)
+
+
+def test_a_killed_optuna_search_asks_for_the_same_trials_again(tmp_path: Path) -> None:
+    of = searched(tmp_path, 'method = "optuna"\ntrials = 6', '"pushes.by" = { uniform = [0.0, 1000.0] }')
+    of.run(tmp_path / "whole")
+
+    def stop(event: Event) -> None:
+        if event.what == "done" and event.run.method == "pushes" and len(Store(tmp_path / "out").names("runs")) > 6:
+            raise KeyboardInterrupt
+
+    assert of.run(tmp_path / "out", listen=stop).interrupted
+    of.run(tmp_path / "out")
+    assert Store(tmp_path / "out").read_sweep() == Store(tmp_path / "whole").read_sweep()
+
+
+def test_optuna_finds_the_end_of_the_range_that_is_better(tmp_path: Path) -> None:
+    searched(tmp_path, 'method = "optuna"\ntrials = 8', '"pushes.by" = { loguniform = [0.01, 1000.0] }').run(tmp_path / "out")
+    assert chosen(tmp_path / "out")["pushes_bright_pale"]["pushes.by"] > 10
+
+
+def test_ray_and_inline_search_to_the_same_result(done: Done, tmp_path: Path, running_ray: None) -> None:
+    of, whole, outcome = done
+    assert of.run(tmp_path / "ray", "ray").done == outcome.done
+    assert Store(tmp_path / "ray").read_sweep() == Store(whole).read_sweep()
+    assert identical(results(tmp_path / "ray"), results(whole))
+
+
+def test_more_trials_go_on_in_the_same_folder(done: Done, tmp_path: Path) -> None:
+    shutil.copytree(done[1], tmp_path / "out")
+    more = searched(tmp_path, "trials = 5").run(tmp_path / "out")
+    assert (more.done, more.failed) == (0, 0)  # the grid has three points: the fifth trial is the second again
+    assert {len(t["trials"]) for t in Store(tmp_path / "out").read_sweep()["search"]} == {5}
+
+
+def test_redo_makes_the_search_again(done: Done, tmp_path: Path) -> None:
+    from dabench.drive import carry_out
+
+    shutil.copytree(done[1], tmp_path / "out")
+    again = carry_out(done[0].file, done[0].plan, Store(tmp_path / "out"), done[0].registry, "inline", redo=True)
+    assert (again.there, again.done) == (0, done[2].done)
+
+
+# Trials that fail
+
+
+def test_a_trial_that_fails_is_not_chosen_and_fails_nothing_else(tmp_path: Path) -> None:
+    outcome = searched(tmp_path, space='"pushes.by" = [-1.0, 0.0, 10.0]').run(tmp_path / "out")
+    assert (outcome.failed, outcome.trials_failed) == (0, 2)
+    assert chosen(tmp_path / "out")["pushes_bright_pale"]["pushes.by"] == 10.0
+    states = [t.state for t in read_trials(Store(tmp_path / "out")) if t.task == "pushes: bright -> pale"]
+    assert states == ["failed", "done", "done"]
+
+
+def test_a_task_of_which_every_trial_fails_is_missing_and_the_others_are_there(tmp_path: Path) -> None:
+    outcome = searched(tmp_path, space='"pushes.by" = [-1.0, -2.0]').run(tmp_path / "out")
+    assert outcome.failed == 2
+    matrix = read_matrix(Store(tmp_path / "out"))
+    assert matrix.missing == ["pushes_bright_pale_not chosen", "pushes_pale_bright_not chosen"]
+    assert {c.adapter for c in matrix.cells} == {"none"}
+
+
+# What a search may look at
+
+
+class _Forbidden(AssertionError):
+    pass
+
+
+@pytest.fixture
+def no_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody opens labels, or predictions on test images, which say nothing without them."""
+
+    def refuse(*asked: Any) -> Any:
+        raise _Forbidden(str(asked))
+
+    for name in ("labels", "samples"):
+        monkeypatch.setattr(Prepared, name, refuse)
+    monkeypatch.setattr(Record, "logits", refuse)
+    monkeypatch.setattr(Store, "dataset", refuse)
+
+
+def test_choosing_opens_no_labels_and_no_predictions(done: Done, no_labels: None) -> None:
+    search = Searching(done[0].plan, Store(done[1]))
+    assert search.begin() == []
+    assert {study.chosen for study in search.studies if study.task.adapter == "pushes"} == {1}
+
+
+def test_only_the_oracle_opens_labels_and_those_of_the_validation_split(
+    tmp_path: Path, no_labels: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setenv("DABENCH_CACHE", str(tmp_path / "cache"))
+    of = searched(tmp_path, 'select = "oracle"')
+    of.run(tmp_path / "out")
+    opened: list[str] = []
+    labels = Prepared.labels
+    monkeypatch.setattr(Prepared, "labels", lambda self, split: opened.append(split) or labels(self, split))
+    Searching(of.plan, Store(tmp_path / "out")).begin()
+    assert set(opened) == {"val"}
+
+
+def test_the_oracle_scores_by_accuracy_on_the_targets_validation_split(tmp_path: Path) -> None:
+    of = searched(tmp_path, 'select = "oracle"')
+    of.run(tmp_path / "out")
+    store = Store(tmp_path / "out")
+    (task,) = [t for t in store.read_sweep()["search"] if (t["adapter"], t["target"]) == ("pushes", "pale")]
+    labels = of.plan.prepared["pale"].labels("val")
+    pushed = task["trials"][1]  # so far that everything is the first class
+    assert pushed["score"] == pytest.approx(float(np.mean(labels == 0)), abs=1e-6)
+    assert task["trials"][task["chosen"]]["score"] == max(t["score"] for t in task["trials"])
+
+
+@pytest.mark.parametrize("select", ["entropy", "oracle"])
+def test_no_worker_of_a_search_is_given_labels_of_its_target(tmp_path: Path, select: str) -> None:
+    of = searched(tmp_path, f'select = "{select}"')
+    for run in Searching(of.plan, Store(tmp_path / "out")).begin():
+        job = json.dumps(of.plan.job(run) | {"sources": []})
+        assert "labels.npy" not in job
+        assert "val-labels" not in job
+
+
+@pytest.mark.parametrize("form", ["json", "md", "csv", "tex", "html"])
+def test_a_search_by_the_oracle_is_said_in_every_format(tmp_path: Path, form: str) -> None:
+    from dabench.reporting.formats import one_text
+
+    of = searched(tmp_path, 'select = "oracle"', adapters=("none",), space="")
+    of.run(tmp_path / "out")
+    text = one_text(read_matrix(Store(tmp_path / "out"), selection="last"), form)
+    assert "ON TARGET LABELS of the validation split (a bound, no result) over 3 trials per task" in text.replace("\n", " ")
+
+
+# Early stopping
+
+
+def test_a_trial_that_is_behind_is_ended_early_and_kept(tmp_path: Path) -> None:
+    of = searched(tmp_path, "early_stopping = true", '"pushes.by" = [1000.0, 0.0, 0.001]')
+    of.run(tmp_path / "out")
+    trials = [t for t in read_trials(Store(tmp_path / "out")) if t.task == "pushes: bright -> pale"]
+    assert [(t.state, t.steps) for t in trials] == [("done", 4), ("stopped", 2), ("stopped", 2)]
+    assert [t.chosen for t in trials] == [True, False, False]
+
+
+def test_early_stopping_comes_to_the_same_when_it_goes_on(tmp_path: Path) -> None:
+    of = searched(tmp_path, "early_stopping = true", '"pushes.by" = [10.0, 1000.0, 0.0]')
+    of.run(tmp_path / "whole")
+
+    def stop(event: Event) -> None:
+        if event.what == "done" and event.run.probe:
+            raise KeyboardInterrupt
+
+    assert of.run(tmp_path / "out", listen=stop).interrupted
+    of.run(tmp_path / "out")
+    assert Store(tmp_path / "out").read_sweep() == Store(tmp_path / "whole").read_sweep()
+
+
+# Looking at it
+
+
+def test_trials_say_their_test_accuracy_only_when_asked(done: Done) -> None:
+    store = Store(done[1])
+    assert {t.accuracy_by_test_labels for t in read_trials(store)} == {None}
+    asked = read_trials(store, test_accuracy=True)
+    record = store.find(store.read_sweep()["search"][0]["trials"][0]["run"])
+    assert record is not None
+    at = record.facts["checkpoints"].index(asked[0].checkpoint)
+    right = record.logits(asked[0].target)[at].argmax(1) == store.dataset(asked[0].target).labels
+    assert asked[0].accuracy_by_test_labels == pytest.approx(100 * right.mean(), abs=1e-3)
+
+
+def test_a_sweep_without_a_search_has_no_trials(quick_runs: Path) -> None:
+    with pytest.raises(SpecError, match="its sweep searches nothing; write \\[search\\] with trials = 8"):
+        read_trials(Store(quick_runs))
+
+
+@pytest.mark.parametrize("form", ["json", "md", "csv", "tex"])
+def test_trials_are_printed_in_every_format(done: Done, form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from dabench.cli import main
+
+    assert main(["report", str(done[1]), "--trials", "--format", form]) == 0
+    text = capsys.readouterr().out
+    assert "1000.0" in text
+    assert "test" not in text.lower().replace("latex", "")
+
+
+def test_trials_with_test_accuracy_say_by_what(done: Done, capsys: pytest.CaptureFixture[str]) -> None:
+    from dabench.cli import main
+
+    assert main(["report", str(done[1]), "--trials", "--test-accuracy", "--format", "md"]) == 0
+    text = capsys.readouterr().out
+    assert "test accuracy, by test labels" in text
+    assert "Nothing was chosen by it, and nothing may be." in text
+
+
+def test_a_report_says_how_hyper_parameters_were_chosen(done: Done) -> None:
+    from dabench.citations import cite_results
+    from dabench.reporting.formats import one_text
+
+    matrix, said = read_matrix(Store(done[1])), "hyper-parameters chosen by 'entropy' over 4 trials per task"
+    assert all(said in one_text(matrix, form) for form in ("json", "md", "csv", "tex"))
+    assert "pushes.by = 1000.0" in one_text(matrix, "html")
+    assert said in cite_results(matrix.predictions).sentence
+    assert matrix.selection == "entropy"
+
+
+def test_a_pack_of_a_searched_sweep_gives_the_same_table(done: Done, tmp_path: Path) -> None:
+    from dabench.packs import opened, write_pack
+
+    pack = opened(write_pack(Store(done[1]), tmp_path / "made.zip"))
+    assert read_matrix(pack).as_dict() == read_matrix(Store(done[1])).as_dict()
+    assert read_trials(pack) == read_trials(Store(done[1]))
+
+
+def test_the_plan_of_a_search_counts_with_the_runs_that_are_not_known_yet(done: Done, tmp_path: Path) -> None:
+    search = Searching(done[0].plan, Store(tmp_path / "empty"))
+    search.begin()
+    real = Searching(done[0].plan, Store(done[1]))
+    real.begin()
+    assert {r.digest for r in real.expected()} == set(real.stood)
+    assert len(search.expected()) == pytest.approx(len(real.expected()), abs=4)
+    assert replace(done[0].plan).runs == ()
