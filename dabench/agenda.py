@@ -32,8 +32,8 @@ class Agenda(Protocol):
     def finals(self) -> Sequence[Run]:
         """The runs that make the table, as far as they are known."""
 
-    def record(self) -> list[dict[str, Any]] | None:
-        """Return what sweep.json holds of a search; None where there is none."""
+    def record(self) -> dict[str, Any]:
+        """Return what sweep.json holds of a search; nothing where there is none."""
 
     def lost(self) -> list[str]:
         """Return the names of the tasks of a search that came to nothing, since every trial failed."""
@@ -64,8 +64,9 @@ class Known:
         """The runs of the plan."""
         return self.plan.runs
 
-    def record(self) -> None:
+    def record(self) -> dict[str, Any]:
         """Return nothing: there is no search."""
+        return {}
 
     def lost(self) -> list[str]:
         """Return nothing: there is no search."""

@@ -147,7 +147,7 @@ class _Keep:
     def __init__(self, file: SweepFile, plan: Plan, store: Store, agenda: Agenda) -> None:
         self.file, self.plan, self.store, self.agenda = file, plan, store, agenda
         self.counts = Counter[str]()
-        self._kept, self._at = len(agenda.finals), time.monotonic()
+        self._at = time.monotonic()
 
     def __call__(self, event: Event) -> None:
         """Take an event of the engine."""
@@ -160,16 +160,16 @@ class _Keep:
 
     def grow(self, run: Run, done: bool) -> Iterable[Run]:
         """Return the runs that there are to do now; what a search chose is kept, now and then."""
-        more = self.agenda.grow(run, done)
-        if len(self.agenda.finals) > self._kept and time.monotonic() - self._at > _SECONDS:
+        more = list(self.agenda.grow(run, done))
+        if more and time.monotonic() - self._at > _SECONDS:
             self.now()
         return more
 
     def now(self) -> None:
         """Keep what a search chose so far."""
-        if self.agenda.record() is not None:
+        if self.plan.sweep.search.trials:
             self.store.write_record(self.record())
-        self._kept, self._at = len(self.agenda.finals), time.monotonic()
+        self._at = time.monotonic()
 
     def record(self) -> dict[str, Any]:
         """Return what sweep.json holds."""
@@ -233,7 +233,7 @@ def _record(file: SweepFile, plan: Plan, agenda: Agenda) -> dict[str, Any]:
         "backbone": {"name": plan.backbone.name, "label": plan.backbone.label, "citation": plan.backbone.citation},
         "adapters": adapters,
         "runs": [r.as_dict() for r in agenda.finals],
-        **({"search": search} if (search := agenda.record()) is not None else {}),
+        **agenda.record(),
     }
 
 

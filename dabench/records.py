@@ -27,6 +27,11 @@ class Each:
 
 _OPTIONS = Each(dict)
 _CITED = {"name": str, "label": str, "citation": str}
+_RUN = {"method": str, "sources": [str], "target": (str, NoneType), "seed": int, "tests": [str], "digest": str}
+_TRIAL = {
+    "number": int, "run": str, "name": str, "settings": dict, "state": str, "score": (float, int, NoneType),
+    "checkpoint": (int, NoneType), "steps": (int, NoneType), "stopped": bool,
+}  # fmt: skip
 CLAIM = {"sweep": {"name": str}, "recipe": dict}
 """sweep.json, as far as it says whose a folder is."""
 SWEEP = {
@@ -34,12 +39,15 @@ SWEEP = {
         "name": str, "title": str, "datasets": [str], "adapters": [str], "backbone": str, "seeds": (int, list),
         "shots": (int, str), "pairs": [str], "classes": [str], "class_map?": Each((str, dict)), "size": (int, NoneType),
         "channels": (int, NoneType), "pretrained": bool, "train": dict, "test": dict, "augment": dict, "dataset": _OPTIONS,
-        "options": _OPTIONS,
+        "options": _OPTIONS, "search?": {"trials": int, "select": str, "method": str, "seed": int, "space": dict},
     },
     "recipe": dict, "digest": str, "overrides": [str], "tasks": [list], "seeds": [int], "classes": [str],
     "input?": {"augment": dict}, "backbone": _CITED,
     "adapters": Each({"title": str, "citation": str, "access": str, "options": dict, "adapts": bool, "own_pretraining": bool}),
-    "runs": [{"method": str, "sources": [str], "target": (str, NoneType), "seed": int, "tests": [str], "digest": str}],
+    "runs": [_RUN], "trials?": [_RUN],
+    "search?": [
+        {"adapter": str, "sources": [str], "target": str, "chosen": (int, NoneType), "runs": Each(str), "trials": [_TRIAL]},
+    ],
 }  # fmt: skip
 """sweep.json, as far as anything is read from it."""
 RUN = {
@@ -111,10 +119,14 @@ def check_sweep(value: Any) -> None:
     for task in value["tasks"]:
         _must(len(task) == 2 and isinstance(task[0], list), "tasks", "lists of [sources, target]")
     named = [name for sources, target in value["tasks"] for name in (*sources, target)]
-    named += [n for run in value["runs"] for n in (*run["sources"], *run["tests"], *([run["target"]] if run["target"] else []))]
+    searched = value.get("search", [])
+    _must(not searched or "search" in sweep, "sweep.search", "there, since something was searched")
+    named += [name for task in searched for name in (*task["sources"], task["target"])]
+    runs = [*value["runs"], *value.get("trials", [])]
+    named += [n for run in runs for n in (*run["sources"], *run["tests"], *([run["target"]] if run["target"] else []))]
     for name in named:
         _must(name in sweep["datasets"], f"dataset {name!r}", "in sweep.datasets")
-    for name in sweep["adapters"]:
+    for name in (*sweep["adapters"], *(task["adapter"] for task in searched)):
         _must(name in adapters, f"adapter {name!r}", "in adapters")
     for key, names in (
         ("sweep.datasets", sweep["datasets"]),

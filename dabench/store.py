@@ -218,10 +218,10 @@ class Store(Stored):
     def forget(self, digests: Iterable[str]) -> None:
         """Delete the runs with these digests, and those that sweep.json names as trials of a search."""
         try:
-            tasks = self.read_sweep().get("search", [])
+            trials = self.read_sweep().get("trials", [])
         except StoreError:
-            tasks = []
-        for digest in {*digests, *(trial["run"] for task in tasks for trial in task["trials"])}:
+            trials = []
+        for digest in {*digests, *(trial["digest"] for trial in trials)}:
             self.remove(digest)
 
     def network(self, digest: str) -> Path:

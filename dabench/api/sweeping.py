@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,11 +33,10 @@ class Planned:
     """What a sweep would do: the plan, what stands already, what is left, how it would be done here and what it may cost.
 
     Attributes:
-        runs: all of them; where a search is not over, some are stand-ins for runs that are not known yet.
+        plan: with all runs; where a search is not over, some are stand-ins for runs that are not known yet.
     """
 
     plan: Plan
-    runs: Sequence[Run]
     there: set[str]
     left: list[Run]
     how: How
@@ -64,10 +63,10 @@ def plan_sweep(
     plan = plan_of(file, data, note)
     agenda = agenda_of(plan, store)
     agenda.begin()
-    runs, there = agenda.expected(), agenda.stood
-    left = in_order([run for run in runs if run.digest not in there])
+    plan, there = replace(plan, runs=tuple(agenda.expected())), agenda.stood
+    left = in_order([run for run in plan.runs if run.digest not in there])
     how = fitted(plan, how, engine == "inline", note)
-    return Planned(plan, runs, there, left, how, cost(plan, left, store, REGISTRY, how, engine == "inline"))
+    return Planned(plan, there, left, how, cost(plan, left, store, REGISTRY, how, engine == "inline"))
 
 
 def sweep(

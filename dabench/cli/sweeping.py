@@ -144,11 +144,13 @@ def _plan(a: argparse.Namespace) -> int:
         if prepared.dropped:
             print(f"  {dropped_text(prepared.dropped)}")
     print(f"network {plan.backbone.name} on {plan.channels}x{plan.input_size}x{plan.input_size}, {len(plan.classes)} classes")
-    for run in planned.runs:
+    for run in plan.runs:
         state = "stands" if run.digest in planned.there else f"to do, about {clock(planned.cost.seconds[run.digest])}"
         print(f"  {run.name:<60} {state}")
-    print(f"{len(planned.runs)} runs: {len(planned.there)} stand, {len(planned.left)} to do", end="")
+    print(f"{len(plan.runs)} runs: {len(planned.there)} stand, {len(planned.left)} to do", end="")
     print(f"; about {clock(planned.cost.wall)} here, {planned.how.at_most} side by side" if planned.left else "")
+    if planned.left and plan.sweep.search.trials:
+        print("Which settings a search chooses, and so the runs after its trials, is known then; their number is a guess.")
     if planned.left:
         print(_price(planned.how, planned.cost))
     return DONE

@@ -94,8 +94,7 @@ class Searching:
     @property
     def finals(self) -> list[Run]:
         """The runs that make the table, of the tasks that are decided, each once."""
-        found = [run for study in self.studies for runs in study.finals.values() for run in runs]
-        return list({run.digest: run for run in found}.values())
+        return _each_once(run for study in self.studies for runs in study.finals.values() for run in runs)
 
     def _go_on(self, study: Study) -> None:
         """Ask for trials as far as that is possible now; when all are settled, choose."""
@@ -172,9 +171,9 @@ class Searching:
         taken, self._new = self._new, []
         return taken
 
-    def record(self) -> list[dict[str, Any]]:
-        """Return what sweep.json holds of the search: every task with its trials and what was chosen."""
-        return [
+    def record(self) -> dict[str, Any]:
+        """Return what sweep.json holds of the search: every task with its trials and what was chosen, and the trials' runs."""
+        tasks = [
             {
                 "adapter": study.task.adapter,
                 "sources": list(study.task.sources),
@@ -185,6 +184,12 @@ class Searching:
             }
             for study in self.studies
         ]
+        tried = [run for study in self.studies for trial in study.trials for run in trial.runs]
+        return {"search": tasks, "trials": [run.as_dict() for run in _each_once(tried)]}
+
+
+def _each_once(runs: Iterable[Run]) -> list[Run]:
+    return list({run.digest: run for run in runs}.values())
 
 
 def _trials(study: Study) -> Iterator[dict[str, Any]]:

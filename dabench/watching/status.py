@@ -78,7 +78,8 @@ def read_status(folder: Path) -> Status:
     """
     store = Store(folder)
     record = store.read_sweep()
-    runs = {r.name: r for r in (Run(**r) for r in record["runs"])}
+    # Of a search, what is to do after its trials is known only when they are done.
+    runs = {r.name: r for r in (Run(**r) for r in [*record["runs"], *record.get("trials", [])])}
     standing = set(store.names("runs"))
     done = {name for name, r in runs.items() if r.folder in standing}
     found = sessions(folder / "events")
