@@ -87,6 +87,13 @@ def test_comments_docstrings_and_layout_leave_the_code_digest(old: str, new: str
     assert digest_of(PLUGIN.replace(old, new)) == digest_of(PLUGIN)
 
 
+def test_where_a_search_looks_for_a_setting_leaves_the_code_digest() -> None:
+    plain = PLUGIN.replace("FACTOR = 2", 'FACTOR = dabench.setting(2, "times", low=0)')
+    searched = PLUGIN.replace("FACTOR = 2", 'FACTOR = dabench.setting(2, "times", low=0, search={"int": [1, 4]})')
+    assert digest_of(searched) == digest_of(plain)
+    assert digest_of(searched.replace("low=0", "low=1")) != digest_of(plain)
+
+
 @pytest.mark.parametrize(("old", "new"), [("FACTOR = 2", "FACTOR = 3"), ('{"value"', '{"other"'), ('("a",)', '("a", "b")')])
 def test_code_that_may_change_a_result_changes_the_code_digest(old: str, new: str) -> None:
     assert old in PLUGIN

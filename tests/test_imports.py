@@ -16,7 +16,7 @@ import pytest
 import dabench
 
 PLUGINS = ("dabench.datasets", "dabench.backbones", "dabench.adapters")
-HEAVY = ("torch", "torchvision", "ray", "timm", "pytorch_adapt", "matplotlib", "sklearn", "decord", "cv2")
+HEAVY = ("torch", "torchvision", "ray", "optuna", "timm", "pytorch_adapt", "matplotlib", "sklearn", "decord", "cv2")
 
 
 def sources() -> dict[str, Path]:

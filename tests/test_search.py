@@ -33,7 +33,8 @@ def searched(folder: Path, search: str = "", space: str = BY, adapters: Sequence
     given = dict(line.split(" = ") for line in search.splitlines())
     rows = "\n".join(f"{key} = {value}" for key, value in (keys | given).items())
     tables = f'[search]\n{rows}\n[search.space]\n"train.lr" = [0.05]\n{space}\n'
-    return tiny(folder, adapters, tables=tables, plugins=PUSHES, **more)
+    head = 'pairs = ["bright -> pale"]'
+    return tiny(folder, adapters, head=head, tables=tables, plugins=PUSHES, **more)
 
 
 def chosen(folder: Path) -> dict[str, dict[str, Any]]:
@@ -68,9 +69,8 @@ def done(tmp_path_factory: pytest.TempPathFactory, _cache: Path) -> tuple[Tiny, 
 Done = tuple[Tiny, Path, Outcome]
 
 
-def test_the_value_that_is_clearly_better_by_the_rule_is_found_for_every_task(done: Done) -> None:
-    found = chosen(done[1])
-    assert [found[f"pushes_{pair}"]["pushes.by"] for pair in ("bright_pale", "pale_bright")] == [1000.0, 1000.0]
+def test_the_value_that_is_clearly_better_by_the_rule_is_found(done: Done) -> None:
+    assert chosen(done[1])["pushes_bright_pale"]["pushes.by"] == 1000.0
 
 
 def test_what_was_chosen_is_run_on_every_seed_and_makes_the_table(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_what_was_chosen_is_run_on_every_seed_and_makes_the_table(tmp_path: Path
     matrix = read_matrix(Store(tmp_path / "out"))
     assert {c.seeds for c in matrix.cells} == {2}
     assert {r.facts["seed"] for r in matrix.predictions.records.values()} == {4, 7}
-    assert len(matrix.cells) == 4 + 4  # none has a row for each dataset, an adapter is tested on target and source
+    assert len(matrix.cells) == 4 + 2  # none has a row for each dataset, an adapter is tested on target and source
     assert matrix.missing == []
 
 
@@ -98,9 +98,9 @@ def test_the_common_settings_of_a_trial_are_those_of_every_adapter_which_then_sh
     space = '"train.momentum" = { uniform = [0.1, 0.9] }'
     of = searched(tmp_path, 'method = "random"', space, adapters=("none", "fine-tune", "dann"))
     runs = Searching(of.plan, Store(tmp_path / "out")).begin()
-    # 2 datasets times 3 trials are pretrained once, for 4 cells of none and 2 pairs of 2 adapters: 8 tasks would need 24.
+    # 2 datasets times 3 trials are pretrained once, for 4 cells of none and a pair of 2 adapters: 6 tasks would need 18.
     assert sum(r.target is None for r in runs) == 6
-    assert sum(r.target is not None for r in runs) == 2 * 2 * 3
+    assert sum(r.target is not None for r in runs) == 2 * 3
 
 
 def test_trials_run_on_a_seed_of_their_own(done: Done) -> None:
@@ -136,11 +136,11 @@ def test_running_a_search_again_does_nothing(done: Done) -> None:
 
 
 def test_a_killed_optuna_search_asks_for_the_same_trials_again(tmp_path: Path) -> None:
-    of = searched(tmp_path, 'method = "optuna"\ntrials = 6', '"pushes.by" = { uniform = [0.0, 1000.0] }')
+    of = searched(tmp_path, 'method = "optuna"\ntrials = 5', '"pushes.by" = { uniform = [0.0, 1000.0] }')
     of.run(tmp_path / "whole")
 
     def stop(event: Event) -> None:
-        if event.what == "done" and event.run.method == "pushes" and len(Store(tmp_path / "out").names("runs")) > 6:
+        if event.what == "done" and event.run.method == "pushes" and len(Store(tmp_path / "out").names("runs")) > 8:
             raise KeyboardInterrupt
 
     assert of.run(tmp_path / "out", listen=stop).interrupted
@@ -180,7 +180,7 @@ def test_redo_makes_the_search_again(done: Done, tmp_path: Path) -> None:
 
 def test_a_trial_that_fails_is_not_chosen_and_fails_nothing_else(tmp_path: Path) -> None:
     outcome = searched(tmp_path, space='"pushes.by" = [-1.0, 0.0, 10.0]').run(tmp_path / "out")
-    assert (outcome.failed, outcome.trials_failed) == (0, 2)
+    assert (outcome.failed, outcome.trials_failed) == (0, 1)
     assert chosen(tmp_path / "out")["pushes_bright_pale"]["pushes.by"] == 10.0
     states = [t.state for t in read_trials(Store(tmp_path / "out")) if t.task == "pushes: bright -> pale"]
     assert states == ["failed", "done", "done"]
@@ -188,9 +188,9 @@ def test_a_trial_that_fails_is_not_chosen_and_fails_nothing_else(tmp_path: Path)
 
 def test_a_task_of_which_every_trial_fails_is_missing_and_the_others_are_there(tmp_path: Path) -> None:
     outcome = searched(tmp_path, space='"pushes.by" = [-1.0, -2.0]').run(tmp_path / "out")
-    assert outcome.failed == 2
+    assert outcome.failed == 1
     matrix = read_matrix(Store(tmp_path / "out"))
-    assert matrix.missing == ["pushes_bright_pale_not chosen", "pushes_pale_bright_not chosen"]
+    assert matrix.missing == ["pushes_bright_pale_not chosen"]
     assert {c.adapter for c in matrix.cells} == {"none"}
 
 

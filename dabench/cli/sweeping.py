@@ -108,6 +108,8 @@ def _sweep(a: argparse.Namespace) -> int:
 def _print_end(outcome: Outcome, a: argparse.Namespace) -> None:
     folder = outcome.store.folder
     print(f"\n{outcome.done} runs done now, {outcome.there} stood already, {outcome.failed} failed.")
+    if outcome.trials_failed:
+        print(f"{outcome.trials_failed} runs of trials failed, and were not chosen: dabench report {folder} --trials")
     if outcome.failed:
         print(f"Reasons: {folder}/failed/, and what the runs said: {folder}/logs/ (dabench status {folder} shows both).")
         print(f"Try the failed runs again with: {_again(a)}")
