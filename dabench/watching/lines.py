@@ -54,7 +54,9 @@ class Lines:
         elif event.what in OVER:
             counts["done" if event.what == "done" else "failed"] += 1
         counts["running"] = len(self._running)
-        counts["left"] = counts["runs"] - counts["done"] - counts["failed"] - counts["running"]
+        known = counts["done"] + counts["failed"] + counts["running"]
+        counts["runs"] = max(counts["runs"], known)  # how many a search chooses to do is a guess before
+        counts["left"] = counts["runs"] - known
         facts: dict[str, Any] = {"run": run.name, "method": run.method, "sources": list(run.sources), "target": run.target}
         facts["seed"] = run.seed
         if event.what == "done":

@@ -58,6 +58,7 @@ class Watch:
             self.failed += event.what != "done"
         else:
             self.pace.back(run.name, run.sort)
+        self.total = max(self.total, self.finished + len(self.pace.running))  # how many a search does is a guess before
         self._show(event)
 
     def say(self, line: str) -> None:
@@ -79,7 +80,7 @@ class Watch:
             failed = f", [red]{self.failed} failed[/red]" if self.failed else ""
             names = ", ".join(self.pace.running)
             self._progress.update(
-                self._task, completed=self.finished, description=f"{len(self.pace.running)} running{failed}",
+                self._task, total=self.total, completed=self.finished, description=f"{len(self.pace.running)} running{failed}",
                 left=escape(f"{self._left().strip(', ')}  {names}"[: max(20, self.console.width - 70)]),
             )  # fmt: skip
 

@@ -79,6 +79,11 @@ def test_a_run_that_is_tried_again_is_left_until_it_starts() -> None:
     assert [(c["running"], c["failed"], c["left"]) for c in counts[1:4]] == [(1, 0, 2), (0, 0, 3), (1, 0, 2)]
 
 
+def test_more_runs_than_were_expected_are_counted() -> None:
+    events = [Event("done", run, 1.0) for run in RUNS[:5]]  # of three that were to do
+    assert [(line["counts"]["runs"], line["counts"]["left"]) for line in said(*events)[3:6]] == [(3, 0), (4, 0), (5, 0)]
+
+
 def test_an_error_of_the_sweep_is_its_outcome() -> None:
     found: list[str] = []
     with pytest.raises(ZeroDivisionError), Lines([found.append], "made", 0, 1, ""):
