@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # Ray reads these when it is imported and started.
 _QUIET = {
@@ -34,8 +38,10 @@ from dabench.engines.how import How  # noqa: E402
 from dabench.places import cores  # noqa: E402
 from dabench.plan import Plan  # noqa: E402
 
-__all__ = ["Callback", "Ended", "Searcher", "alive", "at_once", "ray", "resources", "start", "tune"]
+__all__ = ["Callback", "Ended", "Searcher", "alive", "at_once", "guarded", "ray", "resources", "start", "tune"]
 
+_PATIENCE = 15.0
+"""Seconds that a Ray that has ended may take to be told of."""
 _OBJECT_STORE_BYTES = 100 * 1024 * 1024  # data reaches workers through memory-mapped files, not through Ray
 
 
@@ -46,6 +52,7 @@ def start() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ray.init(
+            address="local",  # whatever else runs on this machine is not asked
             num_cpus=cores(),
             include_dashboard=False,
             log_to_driver=False,
@@ -64,6 +71,30 @@ def alive() -> bool:
     node = ray._private.worker._global_node
     dead = {kind for kind, _ in node.dead_processes()} if node else set()
     return not dead & {"raylet", "gcs_server"}
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Meanwhile, end the process if Ray ended and this thread does not come back from what it asked of Ray.
+
+    Whoever asks a Ray that has ended waits inside of it, where nothing reaches them, until it ends the process a minute later.
+    """
+    back = threading.Event()
+
+    def watch() -> None:
+        while not back.wait(0.5):
+            if not alive() and not back.wait(_PATIENCE):
+                print("dabench: error: Ray ended and answers no more; run the same command again to go on", file=sys.stderr)
+                sys.stderr.flush()
+                os._exit(1)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        back.set()
+        thread.join()
 
 
 def resources(plan: Plan, how: How) -> dict[str, float]:

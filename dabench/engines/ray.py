@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dabench.engines.attempt import LIMIT, Result
-from dabench.engines.cluster import Callback, Ended, Searcher, alive, at_once, ray, resources, start, tune
+from dabench.engines.cluster import Callback, Ended, Searcher, alive, at_once, guarded, ray, resources, start, tune
 from dabench.engines.how import How
 from dabench.engines.queue import Event, Grow, Listener, Queue, nothing_more
 from dabench.engines.sparing import Sparing
@@ -155,7 +155,8 @@ def _tune(plan: Plan, queue: Queue, store: Store, registry: Registry, how: How, 
                     storage_path=str(scratch), name="sweep", verbose=0, log_to_file=False, callbacks=[hands.eyes]
                 ),
             )
-            tuner.fit()
+            with guarded():
+                tuner.fit()
     finally:
         hands.give_back()
         if ours:
