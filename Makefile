@@ -1,11 +1,12 @@
 # make quick   set up .venv and run the main job: the quick sweep on the embedded digits
 # make test    set up .venv and pass the tests
 # make check   formatting, lint and types
+# make survival  do to a sweep all that may happen to it, and print what it cost (half an hour)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: quick test check venv dev clean
+.PHONY: quick test check survival venv dev clean
 
 quick: venv
 	$(BIN)/dabench sweep quick
@@ -17,6 +18,9 @@ check: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy dabench adapters
+
+survival: dev
+	$(BIN)/python tests/survival/table.py
 
 venv: $(VENV)/.installed
 

@@ -31,16 +31,16 @@ class Sweep:
     plugins: tuple[Path, ...]
 
     @classmethod
-    def made(cls, folder: Path, adapters: Sequence[str] = ADAPTERS, *, seeds: int = 1, steps: int = 24) -> Sweep:
+    def made(cls, folder: Path, adapters: Sequence[str] = ADAPTERS, *, seeds: int = 1, steps: int = 24, head: str = "") -> Sweep:
         """Write the sweep's file into `folder` and plan it."""
         folder.mkdir(parents=True, exist_ok=True)
         plugins = (SHAPES, WRONG)
         names = "[" + ", ".join(f'"{a}"' for a in adapters) + "]"
-        text = TINY.format(adapters=names, head="", tables="")
+        text = TINY.format(adapters=names, head=head, tables="")
         text = text.replace("seeds = 1", f"seeds = {seeds}").replace("steps = 4", f"steps = {steps}")
         (folder / "sweep.toml").write_text(text.replace("checkpoints = 2", "checkpoints = 6"), encoding="utf-8")
         overrides = [f"train.steps={steps}", "train.checkpoints=6", f"seeds={seeds}"]
-        return cls(folder, tiny(folder, adapters, plugins=plugins, overrides=overrides), plugins)
+        return cls(folder, tiny(folder, adapters, head=head, plugins=plugins, overrides=overrides), plugins)
 
     def command(self, out: Path, *options: str) -> list[str]:
         """Return the command that does the sweep into a folder."""

@@ -1,0 +1,286 @@
+"""One try of a run says what came of it; the queue tries again what another try may do; a folder has one holder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_sweeps import SHAPES, Tiny, tiny
+
+from dabench.engines.attempt import Result, attempt
+from dabench.engines.how import How
+from dabench.engines.interrupts import interruptible
+from dabench.engines.limit import TooLong, limited
+from dabench.engines.queue import Event, Queue
+from dabench.errors import StoreError
+from dabench.ongoing import Ongoing
+from dabench.plan import Run
+from dabench.scratch import cleared, scratch_folder
+from dabench.store import Store
+
+# Time limits
+
+
+def test_what_takes_too_long_is_told_so_where_it_is() -> None:
+    with pytest.raises(TooLong), limited(0.05, None):
+        time.sleep(60)
+
+
+def test_what_is_in_time_is_left_alone(tmp_path: Path) -> None:
+    with limited(60.0, tmp_path / "hung"):
+        pass
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_end_of_a_time_limit_is_no_exception_that_an_adapter_catches() -> None:
+    assert not issubclass(TooLong, Exception)
+
+
+DEAF = """
+import signal, sys, time
+from pathlib import Path
+from dabench.engines import limit
+limit.GRACE = 0.1
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+def here_it_hangs():
+    time.sleep(60)
+with limit.limited(0.1, Path(sys.argv[1])):
+    here_it_hangs()
+"""
+
+
+def test_a_process_that_does_not_listen_is_ended_and_leaves_where_it_was(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", DEAF, str(tmp_path / "hung")], check=False, timeout=50)
+    assert done.returncode == 1
+    assert "here_it_hangs" in (tmp_path / "hung").read_text()
+
+
+# Results
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory, _cache: Path) -> Tiny:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DABENCH_CACHE", str(_cache))
+        return tiny(tmp_path_factory.mktemp("attempts"), ["none"], plugins=(SHAPES,))
+
+
+def what_comes_of(sweep: Tiny, folder: Path, patch: pytest.MonkeyPatch, error: BaseException) -> Result:
+    from dabench import work
+
+    def fail(*given: Any) -> None:
+        raise error
+
+    patch.setattr(work, "execute", fail)
+    return attempt(sweep.plan.job(sweep.plan.runs[0]), Store(folder), sweep.registry, How(time_limit=90.0))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 1 PiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory: you tried to allocate ..."),
+    ],
+)
+def test_a_run_without_memory_may_be_tried_again(
+    sweep: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    result = what_comes_of(sweep, tmp_path, monkeypatch, error)
+    assert (result.what, result.reason.startswith("ran out of memory (")) == ("again", True)
+
+
+def test_a_gpu_without_memory_may_be_tried_again(sweep: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    assert what_comes_of(sweep, tmp_path, monkeypatch, torch.OutOfMemoryError("CUDA out of memory")).what == "again"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("no"), "ValueError: no"),
+        (SystemExit(3), "SystemExit: 3"),
+        (TooLong(), "stopped after the time limit of 90 s; give it longer with --time-limit, or look where it was"),
+    ],
+)
+def test_what_would_happen_again_is_not_tried_again(
+    sweep: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, line: str
+) -> None:
+    result = what_comes_of(sweep, tmp_path, monkeypatch, error)
+    assert (result.what, result.reason.splitlines()[0]) == ("failed", line)
+
+
+# Tries
+
+
+def run_named(name: str) -> Run:
+    return Run(name, ("bright",), None, 0, (), "0", None, digest=name)
+
+
+@pytest.mark.parametrize(("retries", "told"), [(0, ["failed"]), (1, ["again", "failed"]), (2, ["again", "again", "failed"])])
+def test_a_run_is_tried_again_as_often_as_was_said(retries: int, told: list[str]) -> None:
+    events: list[Event] = []
+    queue = Queue([run_named("one")], events.append, retries)
+    while (run := queue.next()) is not None:
+        queue.take(run, Result("again", reason="killed"))
+    assert [e.what for e in events if e.what != "started"] == told
+
+
+def test_nothing_is_begun_once_the_folder_takes_no_files() -> None:
+    queue = Queue([run_named("one"), run_named("two")], lambda event: None, 5)
+    first = queue.next()
+    assert first is not None
+    queue.take(first, Result("unwritable", reason="full"))
+    assert (queue.next(), queue.trouble) == (None, "full")
+
+
+# Ctrl-C
+
+
+def test_the_first_interrupt_asks_and_the_second_stops() -> None:
+    asked: list[str] = []
+
+    def both() -> None:
+        with interruptible(lambda: asked.append("stop"), asked.append):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0)
+            asked.append("goes on")
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        both()
+    assert asked[0] == "stop"
+    assert "press Ctrl-C again to stop at once" in asked[1]
+    assert asked[2] == "goes on"
+
+
+def test_the_first_interrupt_stops_where_nobody_can_be_asked() -> None:
+    def nowhere() -> None:
+        raise OSError(28, "No space left on device")
+
+    def once() -> None:
+        with interruptible(nowhere, lambda line: None):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        once()
+
+
+def test_interrupts_are_as_before_afterwards() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with interruptible(lambda: None, lambda line: None):
+        assert signal.getsignal(signal.SIGINT) != before
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_sweep_in_another_thread_leaves_interrupts_alone() -> None:
+    seen: list[object] = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def work() -> None:
+        with interruptible(lambda: None, lambda line: None):
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [before]
+
+
+# One holder
+
+
+def test_a_folder_that_is_held_says_by_whom(tmp_path: Path) -> None:
+    with Ongoing(tmp_path).alone(), pytest.raises(StoreError, match=f"another sweep is at work in it .process {os.getpid()} on "):
+        Ongoing(tmp_path).alone().__enter__()
+
+
+def test_a_folder_that_was_held_is_free_and_holds_nothing(tmp_path: Path) -> None:
+    with Ongoing(tmp_path).alone():
+        pass
+    with Ongoing(tmp_path).alone():
+        assert [p.name for p in tmp_path.iterdir()] == ["ongoing"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_made_to_be_held_is_gone_where_nothing_came_of_it(tmp_path: Path) -> None:
+    with Ongoing(tmp_path / "a" / "b").alone():
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_holder_holds_again_what_it_holds(tmp_path: Path) -> None:
+    ongoing = Ongoing(tmp_path)
+    with ongoing.alone(), ongoing.alone():
+        pass
+    assert not ongoing.folder.exists()
+
+
+HELD = """
+import os, signal, sys
+from pathlib import Path
+from dabench.ongoing import Ongoing
+with Ongoing(Path(sys.argv[1])).alone():
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", HELD, str(tmp_path)], check=False)
+    assert (tmp_path / "ongoing" / "lock").exists()
+    with Ongoing(tmp_path).alone():
+        pass
+
+
+def test_a_sign_to_stop_of_a_killed_sweep_stops_no_other(tmp_path: Path) -> None:
+    ongoing = Ongoing(tmp_path)
+    ongoing.folder.mkdir()
+    ongoing.stop()
+    with ongoing.alone():
+        assert not ongoing.stopping
+
+
+# Scratch folders
+
+
+def test_a_scratch_folder_is_gone_afterwards(tmp_path: Path) -> None:
+    with scratch_folder(tmp_path / "x") as folder:
+        assert folder.is_dir()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scratch_folder_that_is_held_is_not_cleared_away(tmp_path: Path) -> None:
+    with scratch_folder(tmp_path / "x") as folder:
+        cleared(tmp_path, "x")
+        assert folder.is_dir()
+
+
+@pytest.mark.parametrize("name", ["x-abcdefgh", "x-12345678"])
+def test_a_scratch_folder_that_nobody_holds_is_cleared_away(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    cleared(tmp_path, "x")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["y-abcdefgh", "x-abc", "x", "xx-abcdefgh"])
+def test_other_folders_are_not_cleared_away(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    cleared(tmp_path, "x")
+    assert (tmp_path / name).is_dir()
+
+
+def test_what_a_link_leads_to_is_not_cleared_away(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "x-abcdefgh").symlink_to(tmp_path / "mine")
+    cleared(tmp_path, "x")
+    assert (tmp_path / "mine").is_dir()
