@@ -22,7 +22,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -214,15 +214,6 @@ class Store(Stored):
         """Delete the run with that digest, whole or not."""
         for where in self.places(digest):
             shutil.rmtree(self.folder / where)
-
-    def forget(self, digests: Iterable[str]) -> None:
-        """Delete the runs with these digests, and those that sweep.json names as trials of a search."""
-        try:
-            trials = self.read_sweep().get("trials", [])
-        except StoreError:
-            trials = []
-        for digest in {*digests, *(trial["digest"] for trial in trials)}:
-            self.remove(digest)
 
     def network(self, digest: str) -> Path:
         """Return the file of a finished run's network; raise StoreError if there is none."""

@@ -14,10 +14,11 @@ from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, stored_logits, tiny
 
 from dabench.agenda import finished, to_do
 from dabench.data.view import Target, View
-from dabench.drive import Outcome, carry_out
+from dabench.drive import carry_out
 from dabench.engines import inline
 from dabench.engines.attempt import Result
 from dabench.engines.queue import Event, Queue
+from dabench.keeping import Outcome
 from dabench.network import Network
 from dabench.plan import Run
 from dabench.protocols import Adapter

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, stored_logits, tiny
 
-from dabench.drive import Outcome
 from dabench.engines.queue import Event
+from dabench.keeping import Outcome
 from dabench.store import Store
 
 MISFITS = (SHAPES, PLUGINS / "misfits.py")

@@ -14,9 +14,9 @@ import pytest
 from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, tiny
 
 from dabench.data.cache import Prepared
-from dabench.drive import Outcome
 from dabench.engines.queue import Event
 from dabench.errors import SpecError
+from dabench.keeping import Outcome
 from dabench.matrix import read_matrix
 from dabench.search.searching import Searching
 from dabench.store import Store

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.agenda import finished
-from dabench.drive import Outcome, carry_out, load
+from dabench.drive import carry_out, load
 from dabench.engines.queue import Event
+from dabench.keeping import Outcome
 from dabench.places import data_folder
 from dabench.plan import Plan
 from dabench.planning import make_plan

@@ -12,9 +12,10 @@ from dabench.agenda import agenda_of, in_order
 from dabench.api.output import Output
 from dabench.api.saying import console, note
 from dabench.api.sweep_files import Overrides, sweep_file
-from dabench.drive import Engine, Outcome, carry_out
+from dabench.drive import Engine, carry_out
 from dabench.engines.how import How
 from dabench.engines.queue import Event
+from dabench.keeping import Outcome
 from dabench.places import data_folder
 from dabench.plan import Plan, Run
 from dabench.planning import make_plan

@@ -18,8 +18,8 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 """What a time may end with, in seconds."""
 
 if TYPE_CHECKING:
-    from dabench.drive import Outcome
     from dabench.estimate import Cost
+    from dabench.keeping import Outcome
 
 
 def add(verb: Verb) -> None:

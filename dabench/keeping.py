@@ -1,0 +1,144 @@
+"""What the store of a sweep holds beside its runs: what the sweep is, its datasets, what failed, and what a search chose."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from dabench.agenda import Agenda
+from dabench.engines.queue import Event
+from dabench.errors import StoreError
+from dabench.plan import Plan, Run
+from dabench.protocols import Dataset
+from dabench.spec import SweepFile
+from dabench.store import Store
+
+_SECONDS = 10.0
+"""What a search chose is kept in sweep.json at most that often, and at the end: the file may be large."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a sweep: how many runs stood already, were done now, and failed or were skipped.
+
+    Attributes:
+        failed: runs that make the table, and tasks of a search of which every trial failed.
+        trials_failed: runs that serve a search alone.
+    """
+
+    store: Store
+    there: int
+    done: int
+    failed: int
+    interrupted: bool = False
+    trials_failed: int = 0
+
+
+class Keeper:
+    """Keeps in the store what is said of runs beside their own folders: what failed, and what a search chose."""
+
+    def __init__(self, file: SweepFile, plan: Plan, store: Store, agenda: Agenda) -> None:
+        self.file, self.plan, self.store, self.agenda = file, plan, store, agenda
+        self.counts = Counter[str]()
+        self._at = time.monotonic()
+
+    def take(self) -> None:
+        """Make the store this sweep's: its record, its datasets, and nothing that it has no use for."""
+        self.store.claim(self.record(), self.file.sweep.recipe, self.file.text)
+        self.store.ongoing.keep_only({r.digest for r in self.agenda.expected()})
+        for name, dataset in self.plan.datasets.items():
+            _keep_dataset(self.store, self.plan, name, dataset)
+
+    def __call__(self, event: Event) -> None:
+        """Take an event of the engine."""
+        self.counts[f"trial {event.what}" if self._trial(event.run) else event.what] += 1
+        if event.what in ("failed", "skipped"):
+            self.store.fail(event.run.name, event.reason)
+
+    def _trial(self, run: Run) -> bool:
+        return self.plan.sweep.search.trials > 0 and run.seed == self.plan.sweep.search.seed
+
+    def grow(self, run: Run, done: bool) -> Iterable[Run]:
+        """Return the runs that there are to do now; what a search chose is kept, now and then."""
+        more = list(self.agenda.grow(run, done))
+        if more and time.monotonic() - self._at > _SECONDS:
+            self.now()
+        return more
+
+    def now(self) -> None:
+        """Keep what a search chose so far."""
+        if self.plan.sweep.search.trials:
+            self.store.write_record(self.record())
+        self._at = time.monotonic()
+
+    def record(self) -> dict[str, Any]:
+        """Return what sweep.json holds."""
+        return _record(self.file, self.plan, self.agenda)
+
+    def outcome(self, interrupted: bool) -> Outcome:
+        """Return what came of the sweep."""
+        lost = 0 if interrupted else len(self.agenda.lost())
+        failed = self.counts["failed"] + self.counts["skipped"] + lost
+        return Outcome(
+            self.store,
+            len(self.agenda.stood),
+            self.counts["done"] + self.counts["trial done"],
+            failed,
+            interrupted,
+            self.counts["trial failed"] + self.counts["trial skipped"],
+        )
+
+
+def forget(store: Store, runs: Iterable[Run]) -> None:
+    """Delete these runs, and those that sweep.json names as trials of a search."""
+    try:
+        trials = store.read_sweep().get("trials", [])
+    except StoreError:
+        trials = []
+    for digest in {*(run.digest for run in runs), *(trial["digest"] for trial in trials)}:
+        store.remove(digest)
+
+
+def _record(file: SweepFile, plan: Plan, agenda: Agenda) -> dict[str, Any]:
+    """Return what sweep.json holds: enough to report without the plugins or the data."""
+    adapters = {
+        n: {"title": a.title, "citation": a.citation, "access": a.access, "options": asdict(a.options), "adapts": a.adapts(),
+            "own_pretraining": not a.shares_pretraining()}
+        for n, a in plan.adapters.items()
+    }  # fmt: skip
+    return {
+        "sweep": file.sweep.as_dict(),
+        "recipe": file.sweep.recipe,
+        "digest": file.sweep.digest,
+        "overrides": list(file.overrides),
+        "tasks": [[list(sources), target] for sources, target in file.sweep.tasks],
+        "seeds": list(file.sweep.seed_list),
+        "classes": list(plan.classes),
+        "input": {"channels": plan.channels, "size": plan.size, "augment": asdict(plan.augment)},
+        "backbone": {"name": plan.backbone.name, "label": plan.backbone.label, "citation": plan.backbone.citation},
+        "adapters": adapters,
+        "runs": [r.as_dict() for r in agenda.finals],
+        **agenda.record(),
+    }
+
+
+def _keep_dataset(store: Store, plan: Plan, name: str, dataset: Dataset) -> None:
+    prepared = plan.prepared[name]
+    samples = prepared.samples("test")
+    facts = {
+        "name": name,
+        "label": dataset.label,
+        "title": dataset.title,
+        "licence": dataset.licence,
+        "homepage": dataset.homepage,
+        "citation": dataset.citation,
+        "digest": prepared.digest,
+        "counts": {split: prepared.count(split) for split in prepared.splits},
+        "dropped": dict(prepared.dropped),
+        "grouped": samples.groups is not None,
+    }
+    test = {"labels": samples.labels, "groups": samples.groups}
+    store.add_dataset(name, facts, test | {f"attribute-{a}": v for a, v in samples.attributes.items()})
