@@ -42,15 +42,17 @@ class Curve:
 def curves(runs: Predictions) -> list[Curve]:
     """Return the curves of each method: an adapted network on its target, another on its sources and all their targets.
 
-    Where there are more than MOST of one method, some are left out, evenly.
+    Where there are more than MOST of one method, some are left out, evenly. Where a search chose several settings for what
+    adapters share, the curve is of those that most runs have.
     """
     tasks = [(tuple(sources), target) for sources, target in runs.sweep["tasks"]]
-    alike: dict[tuple[str, tuple[str, ...], str | None], list[Record]] = {}
-    for record in runs.records.values():
-        alike.setdefault(record.kind, []).append(record)
+    settings = {run["digest"]: str(run.get("settings")) for run in runs.sweep["runs"]}
+    alike: dict[tuple[str, tuple[str, ...], str | None], dict[str, list[Record]]] = {}
+    for digest, record in runs.records.items():
+        alike.setdefault(record.kind, {}).setdefault(settings[digest], []).append(record)
     found = []
     for method, sources, target in _some(list(alike)):
-        records = alike[method, sources, target]
+        records = max(alike[method, sources, target].values(), key=len)
         asked = (target,) if target else tuple(dict.fromkeys([*sources, *(t for s, t in tasks if s == sources)]))
         found.append(_curve(runs, method, sources, target, records, asked))
     return found

@@ -13,7 +13,7 @@ from dabench.engines.interrupts import interruptible
 from dabench.engines.queue import Event
 from dabench.errors import SpecError, nearest
 from dabench.keeping import Keeper, Outcome, forget
-from dabench.plan import Plan
+from dabench.plan import Plan, Run
 from dabench.registry import Registry
 from dabench.spec import SweepFile, read_sweep
 from dabench.store import Store
@@ -63,6 +63,7 @@ def carry_out(
     how: How = How(),
     redo: bool = False,
     listen: Callable[[Event], None] = lambda event: None,
+    expect: Callable[[Sequence[Run]], None] = lambda left: None,
     say: Callable[[str], None] = lambda line: None,
     write: Sequence[Write] = (),
     again: str = "",
@@ -73,6 +74,7 @@ def carry_out(
         how: how the runs are done here; changes no number.
         redo: do every run again, finished or not.
         listen: is told of each run.
+        expect: is told, as a search goes on, what is left to be begun.
         say: is told what else happens, one line a call.
         write: each is given all events as lines of JSON.
         again: the command that goes on with the sweep, for who asks how far it is.
@@ -103,6 +105,8 @@ def carry_out(
             left = len(agenda.expected()) - len(agenda.stood)
             lines = stack.enter_context(Lines([*kept, *write], file.sweep.name, len(agenda.stood), left, again))
 
+            keep.expect += [lines.expect, expect]
+
             def tell(event: Event) -> None:
                 keep(event)
                 lines(event)
@@ -114,7 +118,7 @@ def carry_out(
                         _engine(engine)(plan, runs, store, registry, tell, how, keep.grow)
             except KeyboardInterrupt:
                 lines.outcome = "stopped"
-        keep.now()
+            keep.now()
     return keep.outcome(lines.outcome == "stopped")
 
 

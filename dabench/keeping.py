@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -35,6 +35,7 @@ class Outcome:
     failed: int
     interrupted: bool = False
     trials_failed: int = 0
+    searched: bool = False
 
 
 class Keeper:
@@ -43,6 +44,9 @@ class Keeper:
     def __init__(self, file: SweepFile, plan: Plan, store: Store, agenda: Agenda) -> None:
         self.file, self.plan, self.store, self.agenda = file, plan, store, agenda
         self.counts = Counter[str]()
+        self.expect: list[Callable[[Sequence[Run]], None]] = []
+        """Are told what is left to be begun, each time that a search knows it better."""
+        self._begun: set[str] = set()
         self._at = time.monotonic()
 
     def take(self) -> None:
@@ -55,6 +59,7 @@ class Keeper:
     def __call__(self, event: Event) -> None:
         """Take an event of the engine."""
         self.counts[f"trial {event.what}" if self._trial(event.run) else event.what] += 1
+        self._begun.add(event.run.digest)
         if event.what in ("failed", "skipped"):
             self.store.fail(event.run.name, event.reason)
 
@@ -69,9 +74,13 @@ class Keeper:
         return more
 
     def now(self) -> None:
-        """Keep what a search chose so far."""
+        """Keep what a search chose so far, and tell what is left."""
         if self.plan.sweep.search.trials:
             self.store.write_record(self.record())
+            over = self._begun | self.agenda.stood
+            left = [run for run in self.agenda.expected() if run.digest not in over]
+            for tell in self.expect:
+                tell(left)
         self._at = time.monotonic()
 
     def record(self) -> dict[str, Any]:
@@ -89,6 +98,7 @@ class Keeper:
             failed,
             interrupted,
             self.counts["trial failed"] + self.counts["trial skipped"],
+            self.plan.sweep.search.trials > 0,
         )
 
 

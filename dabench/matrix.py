@@ -66,6 +66,11 @@ class Matrix:
     people: Mapping[str, People] = field(default_factory=dict)
     published: Sequence[Published] = ()
 
+    @property
+    def total(self) -> int:
+        """How many runs there are to be; a task of which nothing is chosen yet counts as one."""
+        return len(self.sweep["runs"]) + sum(task["chosen"] is None for task in self.sweep.get("search", []))
+
     def as_dict(self) -> dict[str, Any]:
         """Return results.json: the same for the same runs, whenever and in whatever order they were done."""
         sweep = self.sweep["sweep"]

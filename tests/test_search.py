@@ -175,6 +175,18 @@ def test_redo_makes_the_search_again(done: Done, tmp_path: Path) -> None:
     assert (again.there, again.done) == (0, done[2].done)
 
 
+def test_who_listens_is_told_how_many_runs_are_left_when_that_is_known(tmp_path: Path) -> None:
+    from dabench.drive import carry_out
+
+    of, lines, left = searched(tmp_path), [], []
+    carry_out(
+        of.file, of.plan, Store(tmp_path / "out"), of.registry, "inline", expect=left.append, write=[lines.append]
+    )  # fmt: skip
+    counts = json.loads(lines[-1])["counts"]
+    assert (counts["left"], counts["runs"]) == (0, len(Store(tmp_path / "out").names("runs")))
+    assert left[-1] == []
+
+
 # Trials that fail
 
 
@@ -191,6 +203,7 @@ def test_a_task_of_which_every_trial_fails_is_missing_and_the_others_are_there(t
     assert outcome.failed == 1
     matrix = read_matrix(Store(tmp_path / "out"))
     assert matrix.missing == ["pushes_bright_pale_not chosen"]
+    assert matrix.total == len(matrix.predictions.records) + 1
     assert {c.adapter for c in matrix.cells} == {"none"}
 
 

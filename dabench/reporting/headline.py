@@ -116,7 +116,7 @@ def _chosen(matrix: Matrix) -> str:
 def _unfinished(matrix: Matrix) -> str:
     if not matrix.missing:
         return ""
-    return f"Unfinished: {len(matrix.missing)} of {len(matrix.sweep['runs'])} runs are missing."
+    return f"Unfinished: {len(matrix.missing)} of {matrix.total} runs are missing."
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -181,7 +181,7 @@ def unfinished(matrix: Matrix) -> list[str]:
     lines = [f"{matrix.datasets[test]['label']} test: no {matrix.measure.title}, its cells are empty." for test in matrix.without]
     if not matrix.missing:
         return lines
-    total = len(matrix.sweep["runs"])
+    total = matrix.total
     lines += [f"Unfinished: {len(matrix.missing)} of {total} runs are missing; the numbers are of those that stand."]
     for name, reason in matrix.failed.items():
         lines.append(f"  failed {name}: {reason.splitlines()[0].removeprefix(f'{name}: ')}")

@@ -14,6 +14,7 @@ from typing import Any
 
 from dabench.engines.queue import Event
 from dabench.errors import SpecError
+from dabench.plan import Run
 from dabench.times import utc
 from dabench.watching.pace import OVER
 
@@ -64,6 +65,12 @@ class Lines:
         if event.reason:
             facts["reason"] = event.reason.splitlines()[0]
         self._say(event.what, **facts)
+
+    def expect(self, left: Sequence[Run]) -> None:
+        """Take what is left to be begun, where that is known better than at the beginning."""
+        counts = self._counts
+        counts["left"] = len(left)
+        counts["runs"] = len(left) + counts["done"] + counts["failed"] + counts["running"]
 
     def _say(self, event: str, **facts: Any) -> None:
         line = json.dumps({"event": event, "time": utc(time.time()), **facts, "counts": self._counts}, ensure_ascii=False)

@@ -25,6 +25,10 @@ class Pace:
         self._most = 1
         self.running: dict[str, tuple[Sort, float]] = {}
 
+    def expect(self, sorts: Iterable[Sort]) -> None:
+        """Say anew what waits."""
+        self._waiting = Counter(sorts)
+
     def started(self, name: str, sort: Sort, now: float) -> None:
         """Say that a run begins."""
         self._waiting[sort] = max(0, self._waiting[sort] - 1)

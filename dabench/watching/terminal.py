@@ -61,6 +61,12 @@ class Watch:
         self.total = max(self.total, self.finished + len(self.pace.running))  # how many a search does is a guess before
         self._show(event)
 
+    def expect(self, left: Sequence[Run]) -> None:
+        """Take what is left to be begun, where that is known better than at the beginning."""
+        self.total = self.finished + len(self.pace.running) + len(left)
+        self.pace.expect(r.sort for r in left)
+        self._progress.update(self._task, total=self.total)
+
     def say(self, line: str) -> None:
         """Print a line that is about no run alone."""
         self.console.print(escape(line), soft_wrap=True)

@@ -54,6 +54,9 @@ def _words(matrix: Matrix) -> dict[str, Any]:
         "conditions": conditions(matrix),
         "extent": extent(matrix),
         "selection": rule_name(matrix.selection),
+        "search": f"{search['trials']} trials per task by {rule_name(search['select'])}"
+        if (search := sweep.get("search"))
+        else "",
         "unfinished": unfinished(matrix),
     }
 
