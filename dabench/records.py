@@ -122,6 +122,8 @@ def check_sweep(value: Any) -> None:
     searched = value.get("search", [])
     _must(not searched or "search" in sweep, "sweep.search", "there, since something was searched")
     named += [name for task in searched for name in (*task["sources"], task["target"])]
+    for task in searched:
+        _must(all(seed.isdecimal() for seed in task["runs"]), "search.runs", "a table by seed")
     runs = [*value["runs"], *value.get("trials", [])]
     named += [n for run in runs for n in (*run["sources"], *run["tests"], *([run["target"]] if run["target"] else []))]
     for name in named:

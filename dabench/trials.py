@@ -83,7 +83,7 @@ def _trials(store: Stored, sweep: Mapping[str, Any], test_accuracy: bool) -> Ite
 
 def _right(store: Stored, target: str, trial: Mapping[str, Any], labels: Any) -> float:
     record = store.find(trial["run"], network=False)
-    if record is None:
+    if record is None or trial["checkpoint"] not in record.facts["checkpoints"]:
         raise StoreError(f"{store.place}: the trial {trial['name']} is not there (a pack has none); ask the sweep's own folder")
     logits = record.logits(target)[record.facts["checkpoints"].index(trial["checkpoint"])]
     return round(100 * float(np.mean(logits.argmax(1) == labels)), 4)

@@ -15,7 +15,7 @@ from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, tiny
 
 from dabench.data.cache import Prepared
 from dabench.engines.queue import Event
-from dabench.errors import SpecError
+from dabench.errors import SpecError, StoreError
 from dabench.keeping import Outcome
 from dabench.matrix import read_matrix
 from dabench.search.searching import Searching
@@ -356,6 +356,24 @@ def test_a_pack_of_a_searched_sweep_gives_the_same_table(done: Done, tmp_path: P
     pack = opened(write_pack(Store(done[1]), tmp_path / "made.zip"))
     assert read_matrix(pack).as_dict() == read_matrix(Store(done[1])).as_dict()
     assert read_trials(pack) == read_trials(Store(done[1]))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda task: task.update(runs={"first": "abc"}), "search.runs must be a table by seed"),
+        (lambda task: task.update(target="nowhere"), "dataset 'nowhere' must be in sweep.datasets"),
+        (lambda task: task.update(adapter="unknown"), "adapter 'unknown' must be in adapters"),
+        (lambda task: task["trials"][0].update(score="high"), r"search\[0\].trials\[0\].score must be"),
+    ],
+)
+def test_nonsense_in_what_was_searched_is_told(done: Done, tmp_path: Path, change: Any, says: str) -> None:
+    shutil.copytree(done[1], tmp_path / "out")
+    record = json.loads((tmp_path / "out" / "sweep.json").read_text())
+    change(record["search"][0])
+    (tmp_path / "out" / "sweep.json").write_text(json.dumps(record))
+    with pytest.raises(StoreError, match=says):
+        read_matrix(Store(tmp_path / "out"))
 
 
 def test_the_plan_of_a_search_counts_with_the_runs_that_are_not_known_yet(done: Done, tmp_path: Path) -> None:

@@ -74,8 +74,8 @@ def rungs(checkpoints: int) -> list[int]:
 def bar(earlier: Sequence[Sequence[float]], checkpoints: int) -> tuple[tuple[int, float], ...]:
     """Return what a trial must reach not to be ended: (checkpoint, score) for each rung that an earlier trial came to.
 
-    Successive halving: at each rung the better half goes on, so the bar is the median of the trials that came so far (Li et
-    al. 2020, Algorithm 2, with a reduction of 2, in the order of the trials' numbers).
+    Successive halving in the form that stops (after ASHA, Li et al. 2020): at each rung the better half goes on, so the bar is
+    the median of the trials that came to it. Only trials of lower numbers count, so that it does not matter what ends first.
     """
     there = {rung: [scores[rung] for scores in earlier if len(scores) > rung] for rung in rungs(checkpoints)}
     return tuple((rung, round(float(np.median(scores)), 6)) for rung, scores in there.items() if scores)
