@@ -1,18 +1,23 @@
 # make quick   set up .venv and run the main job: the quick sweep on the embedded digits
 # make test    set up .venv and pass the tests
+# make scale   what 100, 1,000 and 10,000 runs cost, and a node killed in the middle of a sweep (half an hour)
 # make check   formatting, lint and types
 # make survival  do to a sweep all that may happen to it, and print what it cost (half an hour)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: quick test check survival venv dev clean
+.PHONY: quick test check survival scale venv dev clean
 
 quick: venv
 	$(BIN)/dabench sweep quick
 
 test: dev
 	$(BIN)/pytest
+
+scale: dev
+	$(BIN)/python tests/scale/growth.py
+	$(BIN)/python tests/scale/two_nodes.py
 
 check: dev
 	$(BIN)/ruff format --check .

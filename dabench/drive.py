@@ -97,8 +97,9 @@ def carry_out(
             runs = agenda.begin()
         keep = Keeper(file, plan, store, agenda)
         keep.take()
+        listed = store.listed()
         for run in runs:
-            if problem := store.damage(run.digest):
+            if problem := store.damage(run.digest, among=listed):
                 say(f"{run.name}: its folder is damaged ({problem}); it is done again")
         with ExitStack() as stack:
             kept = [stack.enter_context(session(store.folder / "events"))] if runs else []

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from dabench.errors import SpecError
 
 
 def cache_folder() -> Path:
@@ -16,6 +19,14 @@ def cache_folder() -> Path:
 def mirror_folder() -> Path:
     """Return the folder of what is kept here of output folders that lie elsewhere: DABENCH_MIRROR, or ~/.cache/dabench/mirror."""
     return _from("DABENCH_MIRROR", "mirror")
+
+
+def node_folder() -> Path:
+    """Return the folder in which workers keep what they have in hand on a node that sees no output folder: DABENCH_NODE, or
+    the system's for temporary files.
+    """  # fmt: skip
+    value = os.environ.get("DABENCH_NODE")
+    return Path(value).expanduser().resolve() if value else Path(tempfile.gettempdir())
 
 
 @contextmanager
@@ -39,6 +50,11 @@ def data_folder(given: str | Path | None = None) -> Path:
 
 def _from(variable: str, default: str) -> Path:
     value = os.environ.get(variable)
+    if value and "://" in value:
+        raise SpecError(
+            f"{variable} = {value}: must be a folder, since its files are memory-mapped; a mounted network file system will do, "
+            "and the nodes of a cluster each have their own (output folders may lie elsewhere: --out s3://...)"
+        )
     return Path(value).expanduser().resolve() if value else Path("~/.cache/dabench").expanduser() / default
 
 

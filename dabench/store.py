@@ -34,7 +34,7 @@ from dabench.digests import digest as digest_of
 from dabench.digests import file_digest
 from dabench.errors import StoreError, UnwritableError
 from dabench.ongoing import Ongoing
-from dabench.stored import NETWORK, Stored, logits_name, safe
+from dabench.stored import NETWORK, SHORT, Stored, logits_name, safe
 
 
 class Store(Stored):
@@ -189,7 +189,7 @@ class Store(Stored):
             record = {**facts, "files": files}
             record["check"] = digest_of(record)
             write_text(scratch / "run.json", json.dumps(record, sort_keys=True, allow_nan=False) + "\n")
-            if self.find(digest, facts["tests"]):
+            if self.find(digest, facts["tests"], among={digest[:SHORT]: [f"runs/{folder.name}"]}):
                 return  # the worker of a killed sweep was as fast
             if folder.exists():
                 shutil.rmtree(folder)

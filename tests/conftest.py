@@ -78,4 +78,4 @@ def running_ray() -> Iterator[None]:
 
     engine.start()
     yield
-    engine.ray.shutdown()
+    engine.stop()

@@ -166,6 +166,15 @@ def test_an_address_that_is_none_is_one_line(bad: str, capsys: pytest.CaptureFix
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("variable", ["DABENCH_CACHE", "DABENCH_DATA"])
+def test_a_cache_or_raw_data_elsewhere_is_refused_in_one_line(
+    variable: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable, "s3://bucket/x")
+    assert main(["prepare", "uci-digits"]) == 2
+    assert f"{variable} = s3://bucket/x: must be a folder" in capsys.readouterr().err
+
+
 def test_an_address_without_a_sweep_is_one_line(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", address]) == 2
     assert "is no sweep's output" in capsys.readouterr().err

@@ -66,7 +66,7 @@ def plan_sweep(
     agenda.begin()
     plan, there = replace(plan, runs=tuple(agenda.expected())), agenda.stood
     left = in_order([run for run in plan.runs if run.digest not in there])
-    how = fitted(plan, how, engine == "inline", note)
+    how = fitted(plan, replace(how, address=None), engine == "inline", note)  # what it would take on this machine
     return Planned(plan, there, left, how, cost(plan, left, store, REGISTRY, how, engine == "inline"))
 
 

@@ -74,6 +74,9 @@ def _takes_how(sub: argparse.ArgumentParser) -> None:
         "--save-every", metavar="TIME", type=_seconds, default=How.save_every,
         help="how often a long run keeps where it stands, at its checkpoints; default: 60",
     )  # fmt: skip
+    group.add_argument(
+        "--address", metavar="HOST:PORT", help="do the runs on the Ray cluster with this head; auto: that this machine is part of"
+    )
     group.add_argument("--at-most", type=int, metavar="N", help="runs side by side at the most; memory is then not checked")
 
 
@@ -134,7 +137,14 @@ def _again(a: argparse.Namespace) -> str:
     words += ["--log-json", a.log_json] if a.log_json else []
     usual = asdict(How())
     changed = {name: value for name, value in asdict(_how(a)).items() if value != usual[name]}
-    return shlex.join(words + [w for name, value in changed.items() for w in (f"--{name.replace('_', '-')}", f"{value:g}")])
+    return shlex.join(
+        words
+        + [
+            w
+            for name, value in changed.items()
+            for w in (f"--{name.replace('_', '-')}", value if isinstance(value, str) else f"{value:g}")
+        ]
+    )
 
 
 def _plan(a: argparse.Namespace) -> int:

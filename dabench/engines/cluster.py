@@ -8,10 +8,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
 
 # Ray reads these when it is imported and started.
 _QUIET = {
@@ -35,31 +38,87 @@ with warnings.catch_warnings():
     from ray.tune.search import Searcher
 
 from dabench.engines.how import How  # noqa: E402
+from dabench.errors import SpecError  # noqa: E402
 from dabench.places import cores  # noqa: E402
 from dabench.plan import Plan  # noqa: E402
+from dabench.scratch import cleared, scratch_folder  # noqa: E402
 
-__all__ = ["Callback", "Ended", "Searcher", "alive", "at_once", "guarded", "ray", "resources", "start", "tune"]
+__all__ = ["Callback", "Ended", "Searcher", "alive", "at_once", "guarded", "on_node", "ray", "resources", "start", "stop", "tune"]
 
 _PATIENCE = 15.0
 """Seconds that a Ray that has ended may take to be told of."""
 _OBJECT_STORE_BYTES = 100 * 1024 * 1024  # data reaches workers through memory-mapped files, not through Ray
 
 
-def start() -> None:
-    """Start a Ray of this machine's cores in this process."""
+def start(address: str | None = None) -> None:
+    """Start a Ray of this machine's cores, which this machine alone can reach; or join the cluster at an address.
+
+    Args:
+        address: HOST:PORT of a cluster's head, or "auto" for the one that this machine is part of.
+
+    Raises:
+        SpecError: there is no such cluster.
+    """
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a run that fails is told to the listener, without tracebacks
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        ray.init(
-            address="local",  # whatever else runs on this machine is not asked
-            num_cpus=cores(),
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            configure_logging=True,
-            object_store_memory=_OBJECT_STORE_BYTES,
+        if address is None:
+            _start_here()
+        else:
+            _join(address)
+
+
+_QUIETLY: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+_started = ExitStack()
+
+
+def _start_here() -> None:
+    # Ray's own would stay behind. The paths of its sockets, in there, must be short.
+    place = Path(tempfile.gettempdir() if len(tempfile.gettempdir()) < 30 else "/tmp")
+    cleared(place, "dabench-ray")
+    folder = _started.enter_context(scratch_folder(place / "dabench-ray"))
+    # What makes Ray take 127.0.0.1 for this machine's address: else four of its processes listen on every interface.
+    ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
+    ray.init(
+        address="local",  # whatever else runs on this machine is not asked
+        num_cpus=cores(),
+        include_dashboard=False,
+        object_store_memory=_OBJECT_STORE_BYTES,
+        _node_ip_address="127.0.0.1",
+        _temp_dir=str(folder),
+        **_QUIETLY,
+    )
+
+
+def _join(address: str) -> None:
+    if "://" in address:
+        raise SpecError(
+            f"--address {address}: is a Ray client's; give HOST:PORT of the cluster's head, or auto, on a machine that is part "
+            "of the cluster (ray start --address=HOST:PORT makes it so)"
         )
+    ray._private.ray_constants.ENABLE_RAY_CLUSTER = True
+    try:
+        ray.init(address=address, **_QUIETLY)
+    except (ConnectionError, ValueError, RuntimeError, OSError) as e:
+        why = str(e).splitlines()[0] if str(e) else type(e).__name__
+        raise SpecError(
+            f"--address {address}: no Ray cluster could be joined ({why}); start one with ray start --head, and make other "
+            "machines, this one among them, part of it with ray start --address=HOST:PORT"
+        ) from e
+
+
+def stop() -> None:
+    """End the Ray that `start` started and remove what it wrote; or leave the cluster that it joined."""
+    ray.shutdown()
+    _started.close()
+
+
+def on_node(node: str | None = None) -> Any:
+    """Return how Ray is told to place something on a node, and nowhere else; None: on this process's own."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(node or ray.get_runtime_context().get_node_id(), soft=False)
 
 
 class Ended(BaseException):

@@ -16,6 +16,7 @@ class How:
         save_every: seconds of training after which a run keeps, at its next checkpoint, what it needs to go on from there.
         cpus_per_run: cores that are set aside for a run; None: as many as it has threads ([train] threads).
         gpus_per_run: GPUs that are set aside for a run, 0.25 for four runs on each; None: found from the machine.
+        address: of the running Ray cluster to join, as --address takes it; None: a Ray of this machine alone.
         at_most: runs side by side at the most; None: as many as there are cores, GPUs and memory for.
     """
 
@@ -25,3 +26,4 @@ class How:
     cpus_per_run: float | None = None
     gpus_per_run: float | None = None
     at_most: int | None = None
+    address: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -57,24 +58,38 @@ class Queue:
         stopping: Callable[[], bool] = lambda: False,
         grow: Grow = nothing_more,
     ) -> None:
-        self._waiting = list(runs)
-        self._open = {r.digest for r in self._waiting}
         self._listen, self._retries, self._stopping, self._grow = listen, retries, stopping, grow
         self._tries: dict[str, int] = {}
+        self._open: set[str] = set()
+        self._ready: list[tuple[int, Run]] = []  # a heap: who may start, by place
+        self._held: dict[str, list[tuple[int, Run]]] = {}  # by the parent that they wait for
+        self._first = self._last = 0
         self.running = self.finished = 0
         self.trouble = ""
+        self._append(runs)
+
+    def _append(self, runs: Iterable[Run]) -> None:
+        """Let runs wait at the end."""
+        more = list(runs)
+        self._open |= {r.digest for r in more}
+        for run in more:
+            self._last += 1
+            self._put(self._last, run)
+
+    def _put(self, place: int, run: Run) -> None:
+        if run.parent in self._open:
+            self._held.setdefault(run.parent, []).append((place, run))
+        else:
+            heapq.heappush(self._ready, (place, run))
 
     def next(self) -> Run | None:
         """Take the next run that may start; None if there is none now."""
-        if self.stopped:
+        if self.stopped or not self._ready:
             return None
-        for run in self._waiting:
-            if run.parent not in self._open:
-                self._waiting.remove(run)
-                self.running += 1
-                self._listen(Event("started", run))
-                return run
-        return None
+        _, run = heapq.heappop(self._ready)
+        self.running += 1
+        self._listen(Event("started", run))
+        return run
 
     def take(self, run: Run, result: Result) -> None:
         """Take a run back, with what came of it; what waited for it may start, is skipped, or goes on waiting."""
@@ -82,8 +97,10 @@ class Queue:
             self.running -= 1
             self.finished += 1
             self._open.discard(run.digest)
+            for item in self._held.pop(run.digest, ()):
+                heapq.heappush(self._ready, item)
             self._listen(Event("done", run, result.seconds))
-            self._add(run, True)
+            self._append(self._grow(run, True))
         elif result.what == "stopped":
             self.put_back(run, Event("stopped", run))
         elif result.what == "again" and self._tries.get(run.digest, 0) < self._retries:
@@ -97,23 +114,18 @@ class Queue:
     def put_back(self, run: Run, event: Event) -> None:
         """Let a run wait again that was handed out; it is the next."""
         self.running -= 1
-        self._waiting.insert(0, run)
+        self._first -= 1
+        self._put(self._first, run)
         self._listen(event)
 
     def _failed(self, run: Run, reason: str) -> None:
         self.running -= 1
         self._listen(Event("failed", run, reason=reason))
-        children = [r for r in self._waiting if r.parent == run.digest]
+        children = [child for _, child in self._held.pop(run.digest, ())]
         for child in children:
-            self._waiting.remove(child)
             self._listen(Event("skipped", child, reason=f"its pretraining {run.name} failed"))
         for ended in (run, *children):
-            self._add(ended, False)
-
-    def _add(self, ended: Run, done: bool) -> None:
-        more = list(self._grow(ended, done))
-        self._waiting += more
-        self._open |= {r.digest for r in more}
+            self._append(self._grow(ended, False))
 
     @property
     def stopped(self) -> bool:
@@ -123,4 +135,4 @@ class Queue:
     @property
     def empty(self) -> bool:
         """Whether no run is left to start, and none is running of which more may come."""
-        return not self._waiting and not self.running
+        return not self._ready and not self._held and not self.running

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from dabench.engines.attempt import LIMIT, Result
-from dabench.engines.cluster import Callback, Ended, Searcher, alive, at_once, guarded, ray, resources, start, tune
+from dabench.engines.cluster import Callback, Ended, Searcher, alive, at_once, guarded, ray, resources, start, stop, tune
 from dabench.engines.how import How
+from dabench.engines.nodes import sending
 from dabench.engines.queue import Event, Grow, Listener, Queue, nothing_more
 from dabench.engines.sparing import Sparing
 from dabench.engines.worker import Worker
@@ -48,9 +49,9 @@ class _Eyes(Callback):  # type: ignore[misc]
 class _Hands(Searcher):  # type: ignore[misc]
     """Hands the plan's runs to Tune in an order in which every pretraining comes before what starts from it."""
 
-    def __init__(self, plan: Plan, queue: Queue, store: Store, how: How, at_once: int) -> None:
+    def __init__(self, job: Callable[[Run], dict[str, Any]], queue: Queue, store: Store, how: How, at_once: int) -> None:
         super().__init__(metric="seconds", mode="min")
-        self.plan, self.queue, self.store, self.how, self.at_once = plan, queue, store, how, at_once
+        self.job, self.queue, self.store, self.how, self.at_once = job, queue, store, how, at_once
         self.out: dict[str, Run] = {}
         self.eyes = _Eyes()
 
@@ -63,7 +64,7 @@ class _Hands(Searcher):  # type: ignore[misc]
             return Searcher.FINISHED if over else None
         self.out[trial_id] = run
         # The job of this run alone: a worker never holds the shots of another's target.
-        return {"job": json.dumps(self.plan.job(run))}
+        return {"job": json.dumps(self.job(run))}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         run = self.out.pop(trial_id)
@@ -141,12 +142,14 @@ def run_all(
 def _tune(plan: Plan, queue: Queue, store: Store, registry: Registry, how: How, ours: bool) -> None:
     """Do what is in the queue as one Tune experiment; raise Ended if Ray ended under it."""
     if ours:
-        start()
+        start(how.address)
+    sent = sending(plan, store) if how.address else None
     each = resources(plan, how)
-    hands = _Hands(plan, queue, store, how, at_once(each, how))
+    hands = _Hands(sent.job if sent else plan.job, queue, store, how, at_once(each, how))
     try:
         with scratch_folder(Path(tempfile.gettempdir()) / _SCRATCH) as scratch:
-            trainable = tune.with_parameters(Worker, shipment=registry.shipment(), folder=str(store.folder.resolve()), how=how)
+            given = {"shipment": registry.shipment(), "folder": str(store.folder.resolve()), "how": how}
+            trainable = tune.with_parameters(Worker, **given, desk=sent and sent.desk)
             tuner = tune.Tuner(
                 tune.with_resources(trainable, each),
                 # Without a number of trials: a run that is tried again is a trial more.
@@ -159,5 +162,7 @@ def _tune(plan: Plan, queue: Queue, store: Store, registry: Registry, how: How, 
                 tuner.fit()
     finally:
         hands.give_back()
+        if sent:
+            sent.close()
         if ours:
-            ray.shutdown()
+            stop()

@@ -28,6 +28,8 @@ def fitted(plan: Plan, how: How, inline: bool, say: Callable[[str], None]) -> Ho
     Raises:
         SpecError: what was asked for cannot be, or there is no memory for a single run.
     """
+    if how.address is not None:
+        return how  # what each machine of a cluster has, Ray knows
     if how.cpus_per_run is not None and not 0 < how.cpus_per_run <= cores():
         raise SpecError(f"--cpus-per-run {how.cpus_per_run:g}: must be above 0 and at most {cores()}, the cores there are")
     there = gpus(plan)

@@ -7,9 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dabench.engines.attempt import attempt
+from dabench.engines.attempt import Result, attempt
 from dabench.engines.cluster import tune
 from dabench.engines.how import How
+from dabench.engines.nodes import Apart, sees
 from dabench.registry import Registry
 from dabench.store import Store
 
@@ -17,10 +18,11 @@ from dabench.store import Store
 class Worker(tune.Trainable):  # type: ignore[misc]
     """Does one run per trial; Tune uses the process again for the next."""
 
-    def setup(self, config: dict[str, Any], shipment: Any = None, folder: str = "", how: How = How()) -> None:
+    def setup(self, config: dict[str, Any], shipment: Any = None, folder: str = "", how: How = How(), desk: Any = None) -> None:
         self.registry = Registry()
         self.registry.receive(shipment)
-        self.store = Store(Path(folder))
+        self.apart = None if desk is None or sees(Path(folder)) else Apart(desk, folder)
+        self.store = self.apart.store if self.apart else Store(Path(folder))
         self.how = how
         self.reset_config(config)
 
@@ -30,9 +32,16 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         return True
 
     def step(self) -> dict[str, Any]:
-        result = attempt(self.job, self.store, self.registry, self.how, self.store.ongoing.hung(self.job["name"]))
+        result = self.apart.done(self.job, self._attempt) if self.apart else self._attempt(self.job)
         self.job = None
         return {**asdict(result), "done": True}
+
+    def _attempt(self, job: dict[str, Any]) -> Result:
+        return attempt(job, self.store, self.registry, self.how, self.store.ongoing.hung(job["name"]))
+
+    def cleanup(self) -> None:
+        if self.apart:
+            self.apart.close()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing to keep: the store is the truth."""

@@ -59,11 +59,12 @@ def measure(runs: int, folder: Path) -> dict[str, tuple[float, float, float]]:
     """Do the sweep of that many runs in `folder` and return what each part took."""
     import numpy as np
 
+    from dabench.agenda import finished, to_do
     from dabench.api.sweep_files import sweep_file
-    from dabench.drive import carry_out, finished, to_do
+    from dabench.drive import carry_out
     from dabench.matrix import read_matrix
     from dabench.places import data_folder
-    from dabench.plan import make_plan
+    from dabench.planning import make_plan
     from dabench.registry import REGISTRY
     from dabench.reporting.write import write_report
     from dabench.store import Store

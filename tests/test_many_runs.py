@@ -1,0 +1,125 @@
+"""What thousands of runs must not cost: looking through all of them for each. Measured in times and seconds by tests/scale."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fabricated import two_sets
+from tiny_sweeps import tiny
+
+from dabench.agenda import finished
+from dabench.engines.attempt import Result
+from dabench.engines.queue import Queue
+from dabench.plan import Run
+from dabench.store import Store
+
+sys.path.insert(0, str(Path(__file__).parent / "scale"))
+
+
+def run_named(name: str, parent: str | None = None) -> Run:
+    return Run(name, ("bright",), None, 0, (), "0", parent, digest=name)
+
+
+@pytest.fixture
+def listings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was listed, each time."""
+    found: list[str] = []
+    real = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: (found.append(Path(path).name), real(path))[1])
+    return found
+
+
+def test_the_runs_that_stand_are_listed_once(tmp_path: Path, listings: list[str]) -> None:
+    sweep = tiny(tmp_path, ["none", "adabn"])
+    store = two_sets().write(tmp_path / "made")
+    listings.clear()
+    assert finished(sweep.plan, store) == set()
+    assert listings.count("runs") == 1
+
+
+def test_parents_are_found_without_listing_all_runs_for_each(tmp_path: Path, listings: list[str]) -> None:
+    fabricated = two_sets()
+    store = Store(fabricated.write(tmp_path / "made").folder)
+    listings.clear()
+    for run in fabricated.runs():
+        assert store.network(run.digest).is_file()
+    assert listings.count("runs") == 1
+
+
+def test_a_run_that_came_after_the_listing_is_found(tmp_path: Path) -> None:
+    last = "fine-tune_hand_print_s1"
+    fabricated = two_sets(leave_out=lambda run: run.name == last)
+    store = fabricated.write(tmp_path / "made")
+    run = next(r for r in fabricated.runs() if r.name == last)
+    assert store.find(run.digest) is None
+    fabricated.add(store, run)
+    assert store.find(run.digest) is not None
+    store.remove(run.digest)
+    assert store.find(run.digest) is None
+
+
+def handed_out(runs: list[Run], at_once: int, seed: int) -> list[str]:
+    """Return the order in which a queue hands out runs, of which any may be the next to be done."""
+    queue, out, order = Queue(runs, lambda event: None), [], []
+    rng = random.Random(seed)
+    while not queue.empty:
+        while len(out) < at_once and (run := queue.next()) is not None:
+            out.append(run)
+            order.append(run.digest)
+        queue.take(out.pop(rng.randrange(len(out))), Result("done"))
+    return order
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_the_queue_hands_out_the_first_that_may_start(at_once: int) -> None:
+    runs = [run_named(f"child-{i}", f"parent-{i % 7}") for i in range(40)] + [run_named(f"parent-{i}") for i in range(7)]
+    order = handed_out(runs, at_once, seed=at_once)
+    assert sorted(order) == sorted(r.digest for r in runs)
+    if at_once == 1:
+        places = {r.digest: i for i, r in enumerate(runs)}
+        done: set[str] = set()
+        for digest in order:
+            may = [r.digest for r in runs if r.digest not in done and (r.parent is None or r.parent in done)]
+            assert digest == min(may, key=places.__getitem__)
+            done.add(digest)
+
+
+def test_what_is_put_back_is_the_next() -> None:
+    queue = Queue([run_named("a"), run_named("b"), run_named("c")], lambda event: None, retries=1)
+    first = queue.next()
+    assert first is not None
+    queue.take(first, Result("again", reason="killed"))
+    assert [run.digest for run in iter(queue.next, None)] == ["a", "b", "c"]
+
+
+def test_tune_forgets_what_a_trial_held_that_is_over() -> None:
+    from dabench.engines.sparing import Sparing
+
+    def trial(name: str, status: str) -> Any:
+        facts = {"trial_id": name, "status": status, "config": {"job": "x" * 1000}, "PENDING": "PENDING", "PAUSED": "PAUSED"}
+        return SimpleNamespace(**facts, is_finished=lambda: status == "TERMINATED")
+
+    trials = [trial("a", "TERMINATED"), trial("b", "RUNNING"), trial("c", "PENDING")]
+    over, running, waiting = trials
+    scheduler, tune = Sparing(), SimpleNamespace(get_trials=lambda: trials)
+    for each in trials.copy():
+        scheduler.on_trial_add(tune, each)
+    assert scheduler.choose_trial_to_run(tune) is waiting
+    assert trials == [running, waiting]
+    assert not hasattr(over, "config")
+    assert hasattr(running, "config")
+
+
+def test_a_hundred_simulated_runs_are_planned_done_found_and_reported() -> None:
+    """What `make scale` does with 10,000."""
+    import growth
+
+    found = growth.measured(100)
+    assert set(found) == set(growth.PARTS)
+    assert max(peak for *_, peak in found.values()) < 1024
