@@ -69,7 +69,7 @@ class Bench:
     @cached_property
     def slow(self) -> tuple[Sweep, dict[str, Any]]:
         """A sweep of runs of some seconds."""
-        return self.undisturbed("slow", ("none", "slow"), steps=150)
+        return self.undisturbed("slow", ("none", "slow"), steps=100)
 
     @cached_property
     def wrong(self) -> tuple[Sweep, dict[str, Any]]:

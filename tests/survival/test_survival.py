@@ -13,11 +13,10 @@ MOUNT = faults.cannot_mount()
 FAULTS: dict[str, Callable[[Bench], Row]] = {
     "a driver that is killed again and again": lambda bench: faults.driver_killed(bench, 3, "inline"),
     "a raylet that is killed": lambda bench: faults.ray_killed(bench, "raylet"),
-    "Ctrl-C once": lambda bench: faults.interrupted(bench, "inline", 1),
     "Ctrl-C once, runs on Ray": lambda bench: faults.interrupted(bench, "ray", 1),
     "two sweeps at once": lambda bench: faults.two_at_once(bench, 1),
     "damage by hand": lambda bench: faults.damaged(bench, 3),
-    "a clock set back": faults.clock_set_back,
+    "a clock set back, and Ctrl-C": faults.clock_set_back,
     "scratch folders left": faults.scratch_left,
 }
 MOUNTED: dict[str, Callable[[Bench], Row]] = {
