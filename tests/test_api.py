@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fabricated import two_sets
+from fabricated import edit, two_sets
 
 import dabench
 from dabench import Adapter, Dataset, Samples
@@ -279,7 +279,7 @@ def test_runs_like_those_that_stand_are_expected_to_take_what_these_took(halves:
     for facts in out.glob("runs/*/run.json"):
         run = json.loads(facts.read_text())
         run["seconds"]["total"] = 70.0 if run["target"] else 50.0
-        facts.write_text(json.dumps(run))
+        edit(facts, lambda text, run=run: json.dumps(run))  # type: ignore[misc]
     plan = planned(out, seeds=2)
     assert {r.target is not None: plan.cost.seconds[r.digest] for r in plan.left} == {False: 50.0, True: 70.0}
     assert cost(plan.plan, [], Store(out), REGISTRY, How(), inline=True) == Cost({}, 0, 0, 0, None, None)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from bibtex_reader import NoBibtex, parse
-from fabricated import NONE, Made, Method, two_sets
+from fabricated import NONE, Made, Method, edit, two_sets
 
 import dabench
 from dabench.api import citations
@@ -101,7 +101,7 @@ def test_every_key_that_a_sentence_cites_is_there(what: str) -> None:
 def test_the_version_is_that_which_ran_the_sweep(tmp_path: Path) -> None:
     store = two_sets().write(tmp_path / "s")
     for run in store.folder.glob("runs/*/run.json"):
-        run.write_text(run.read_text().replace('"dabench": "0.1.0"', '"dabench": "0.0.9"'))
+        edit(run, lambda text: text.replace('"dabench": "0.1.0"', '"dabench": "0.0.9"'))
     found = citations(store.folder)
     assert found.sentence.startswith("We used dabench 0.0.9 ")
     assert parse(found.text)["dabench"].fields["version"] == "0.0.9"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fabricated import ADABN, LABELS, NONE, Fabrication, Made, two_sets
+from fabricated import ADABN, LABELS, NONE, Fabrication, Made, edit, two_sets
 
 import dabench
 from dabench.cli import main
@@ -80,7 +80,7 @@ def test_other_test_images_of_the_same_name_do_not_pair(tmp_path: Path) -> None:
     facts = theirs / "datasets" / "hand" / "facts.json"
     record = json.loads(facts.read_text())
     for run in theirs.glob("runs/*/run.json"):
-        run.write_text(run.read_text().replace(record["digest"], "f" * 64))
+        edit(run, lambda text: text.replace(record["digest"], "f" * 64))
     facts.write_text(json.dumps(record | {"digest": "f" * 64}))
     found = dabench.compare(ours, theirs)
     assert {p.paired for p in found.pairs if p.first and p.first["test"] == "hand"} == {False}
@@ -178,7 +178,7 @@ def test_where_a_dataset_lies_is_no_setting(tmp_path: Path) -> None:
 def test_versions_that_differ_are_named(tmp_path: Path) -> None:
     ours, theirs = written(tmp_path, constant(1), constant(1))
     for run in list(theirs.glob("runs/*/run.json"))[:1]:
-        run.write_text(run.read_text().replace("2.15.0", "2.11.0"))
+        edit(run, lambda text: text.replace("2.15.0", "2.11.0"))
     (change,) = dabench.compare(ours, theirs).changes
     assert (change.what, change.first, change.second) == ("ran with torch", "2.15.0", "2.11.0, 2.15.0")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fabricated import ADABN, NONE, Fabrication, Made, two_sets
+from fabricated import ADABN, NONE, Fabrication, Made, edit, two_sets
 
 from dabench import curves as module
 from dabench.curves import Curve, curves
@@ -24,8 +24,7 @@ def curves_of(store: Store) -> dict[tuple[str, str, str | None], Curve]:
 def change(store: Store, facts: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Store:
     """Change what each run says of itself."""
     for path in store.runs.glob("*/run.json"):
-        before = json.loads(path.read_text())
-        path.write_text(json.dumps(before | facts(before)))
+        edit(path, lambda text: json.dumps(json.loads(text) | facts(json.loads(text))))
     return store
 
 

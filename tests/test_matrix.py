@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fabricated import ADABN, FINE_TUNE, LABELS, NONE, WRONG, Fabrication, Made, Method, from_table, two_sets
+from fabricated import ADABN, FINE_TUNE, LABELS, NONE, WRONG, Fabrication, Made, Method, edit, from_table, two_sets
 
 from dabench.cells import Cell, Gain
 from dabench.errors import SpecError, StoreError
@@ -399,8 +399,7 @@ def test_what_all_labels_means_is_told_in_the_cells(tmp_path: Path) -> None:
     store = fabrication.write(tmp_path / "s")
     for run in fabrication.runs():
         if run.target:
-            facts = folder_of(store, run.name) / "run.json"
-            facts.write_text(facts.read_text().replace("5 per class", "all"))
+            edit(folder_of(store, run.name) / "run.json", lambda text: text.replace("5 per class", "all"))
     assert {c.labels for c in read_matrix(store).cells if c.adapter == "fine-tune"} == {"all"}
 
 
