@@ -5,13 +5,16 @@
 
 The runs are simulated: no network is trained, results for 20 test images a dataset are invented (simulated.py); all else is as
 ever (planned, handed out by Ray Tune, stored by workers with checksums, found again, reported with intervals and page). Each size
-runs in a process of its own, the driver, whose peak memory is given; Ray's own processes and the workers are not in it.
+runs in a process of its own, the driver, whose peak memory is given; Ray's own processes and the worker are not in it. There is
+one worker: runs of some milliseconds would end before another has started. Standard error tells wall seconds, the driver's own
+processor seconds and memory of each part.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -51,8 +54,16 @@ class Growth:
         """Measure one part: wall seconds, processor seconds of this process, and the peak of its memory so far, MiB."""
         wall, cpu = time.perf_counter(), time.process_time()
         yield
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        self.found[part] = (time.perf_counter() - wall, time.process_time() - cpu, peak)
+        self.found[part] = (time.perf_counter() - wall, time.process_time() - cpu, peak_memory())
+        print(part, *(f"{value:.1f}" for value in self.found[part]), file=sys.stderr, flush=True)
+
+
+def peak_memory() -> float:
+    """Return the most memory that this process had so far, MiB; not that of who began it, as getrusage would."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 1024  # type: ignore[index]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def measure(runs: int, folder: Path) -> dict[str, tuple[float, float, float]]:
@@ -62,6 +73,7 @@ def measure(runs: int, folder: Path) -> dict[str, tuple[float, float, float]]:
     from dabench.agenda import finished, to_do
     from dabench.api.sweep_files import sweep_file
     from dabench.drive import carry_out
+    from dabench.engines.how import How
     from dabench.matrix import read_matrix
     from dabench.places import data_folder
     from dabench.planning import make_plan
@@ -76,7 +88,7 @@ def measure(runs: int, folder: Path) -> dict[str, tuple[float, float, float]]:
         plan = make_plan(file.sweep, REGISTRY, data_folder(), lambda line: None)
     assert len(plan.runs) == runs
     with growth.of("scheduling"):
-        outcome = carry_out(file, plan, store, REGISTRY, "ray")
+        outcome = carry_out(file, plan, store, REGISTRY, "ray", how=How(at_most=1))
     assert (outcome.done, outcome.failed) == (runs, 0), outcome
     with growth.of("resuming"):
         assert not to_do(plan, finished(plan, store))
@@ -102,8 +114,8 @@ def measured(runs: int) -> dict[str, Any]:
 
 
 def row(runs: int, found: dict[str, Any]) -> str:
-    """Return one line of the table: seconds of each part, and the highest memory of all."""
-    cells = [f"{found[part][0]:.1f} s" for part in PARTS]
+    """Return one line of the table: seconds of each part (of the driver's processor), and the highest memory of all."""
+    cells = [f"{found[part][0]:.1f} s ({found[part][1]:.1f})" for part in PARTS]
     return " | ".join([f"| {runs:,}", *cells, f"{max(peak for *_, peak in found.values()):,.0f} MiB |"])
 
 
