@@ -135,7 +135,7 @@ def _words(kind: Any) -> str:
 
 
 def describe(cls: type) -> list[dict[str, Any]]:
-    """Return one row per field of a settings dataclass: key, type in words, default, what it means."""
+    """Return one row per field of a settings dataclass: key, type in words, default, what it means, where a search looks."""
     hints = typing.get_type_hints(cls)
     return [
         {
@@ -143,6 +143,7 @@ def describe(cls: type) -> list[dict[str, Any]]:
             "type": _words(hints[f.name]),
             "default": None if f.default is dataclasses.MISSING else f.default,
             "doc": f.metadata.get("doc", ""),
+            **({"search": f.metadata["search"]} if f.metadata.get("search") is not None else {}),
         }
         for f in dataclasses.fields(cls)
     ]

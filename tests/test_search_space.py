@@ -237,3 +237,12 @@ def test_trials_may_end_at_the_first_second_fourth_and_eighth_checkpoint_but_not
 def test_the_bar_is_the_median_of_the_trials_that_came_so_far() -> None:
     assert bar([], 4) == ()
     assert bar([[0.1, 0.5, 0.5, 0.5], [0.3], [0.2, 0.9]], 4) == ((0, 0.2), (1, 0.7))
+
+
+def test_an_option_says_where_a_search_looks(capsys: pytest.CaptureFixture[str]) -> None:
+    from dabench.cli import main
+
+    assert main(["show", "adapter", "dann"]) == 0
+    rows = {line.split(" = ")[0].strip(): line for line in capsys.readouterr().out.splitlines() if " = " in line}
+    assert rows["weight"].endswith("; searched from 1/10 to 10 times it")
+    assert "searched" not in rows["hidden"]

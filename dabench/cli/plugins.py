@@ -66,11 +66,22 @@ def _show(a: argparse.Namespace) -> int:
         if key == "options":
             print("options:" if value else "options: none")
             for o in value:
-                print(f"  {o['key']} = {_plain(o['default'])}  ({o['type']}) {o['doc']}")
+                print(f"  {o['key']} = {_plain(o['default'])}  ({o['type']}) {o['doc']}{_searched(o.get('search'))}")
         elif value not in ("", {}, []):
             text = ", ".join(f"{k} {_plain(v)}" for k, v in value.items()) if isinstance(value, dict) else value
             print(f"{key}: {', '.join(text) if isinstance(text, list) else text}")
     return DONE
+
+
+def _searched(search: Any) -> str:
+    """Say where a search looks for an option if the sweep does not."""
+    if search is None:
+        return ""
+    return (
+        f"; searched in {_plain(search)}"
+        if isinstance(search, (list, dict))
+        else f"; searched from 1/{search} to {search} times it"
+    )
 
 
 def _plain(value: Any) -> str:
