@@ -67,7 +67,7 @@ def test_of_one_label_budget_the_best_adapter_alone_is_named(tmp_path: Path) -> 
 def test_a_gain_that_may_be_chance_is_not_told_as_one(tmp_path: Path) -> None:
     text = of(tmp_path, by(home=2, away=42, adabn=41, fine_tune=45), **one_way())
     assert (
-        "None of 2 adapters gains more than chance may; the best: adabn without target labels, +1.0 points [-0.0, +3.0]" in text
+        "None of 2 adapters gains more than chance may; the best: adabn without target labels, +1.0 points [+0.0, +3.0]" in text
     )
     assert "wins back" not in text
 
