@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any
 
-_FILE = re.compile(r"[^/\\\0]*[^/\\\0.][^/\\\0]*")
+_FILE = re.compile(r"[^/\0]*[^/\0.][^/\0]*")
 _LARGEST = 2**53
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

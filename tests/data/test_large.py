@@ -140,6 +140,7 @@ for job in (training, adapting):
 training["tests"]["x"] = adapting["target"]["images"] = str(images)
 adapting["target"]["shots"] = {"at": list(range(len(labels))), "labels": labels.tolist()}
 for job in (training, adapting):
+    store.remove(job["digest"])
     execute(job, store, registry)
     print(images.stat().st_size, store.find(job["digest"]).logits("x").shape)
 """

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fabricated import NONE, Fabrication, Made, two_sets
+from fabricated import NONE, Fabrication, Made, edit, two_sets
 
 from dabench.matrix import read_matrix
 from dabench.reporting.facts import command, facts_tables, failures
@@ -42,9 +42,7 @@ def test_settings_are_those_of_the_sweep_without_the_places_of_files(tmp_path: P
 def test_environments_are_counted(tmp_path: Path) -> None:
     store = two_sets(adapters={"none": NONE}).write(tmp_path / "s")
     path = min(store.runs.glob("*/run.json"))
-    facts = json.loads(path.read_text())
-    facts["environment"] |= {"device": "NVIDIA H100", "precision": "bf16"}
-    path.write_text(json.dumps(facts))
+    edit(path, lambda text: text.replace('"cpu (x86_64)"', '"NVIDIA H100"').replace('"fp32"', '"bf16"'))
     assert [(row[0], row[1], row[-1]) for row in tables_of(store)["Environments"].rows] == [
         ("NVIDIA H100", "bf16", "1"),
         ("cpu (x86_64)", "fp32", "3"),
