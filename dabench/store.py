@@ -124,7 +124,8 @@ class Store(Stored):
         inside = [self.folder / name for name in ("runs", "datasets", "report", "failed")] if there == self.folder else []
         for folder in (there, *(p for p in inside if p.exists())):
             if not folder.is_dir() or not os.access(folder, os.W_OK):
-                raise StoreError(f"{folder}: cannot be written; give another folder with --out")
+                why = "" if folder == self.folder else f" ({folder} is no folder that can be written)"
+                raise StoreError(f"{self.folder}: cannot be written{why}; give another folder with --out")
         if (self.folder / "sweep.json").exists():
             self._same_sweep(self.claimed_for(), recipe)
         elif self.folder.exists() and any(not p.name.startswith((".sweep.", "ongoing")) for p in self.folder.iterdir()):

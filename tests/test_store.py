@@ -274,7 +274,7 @@ def test_a_folder_that_cannot_be_written_is_an_error(read_only: Path) -> None:
 
 def test_a_folder_below_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(StoreError, match=r"cannot be written; give another folder with --out"):
+    with pytest.raises(StoreError, match=r"file is no folder that can be written\); give another folder with --out"):
         claimed(tmp_path / "file" / "out")
 
 
