@@ -6,6 +6,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 2
 
 .PHONY: quick test check survival scale venv dev clean
 
@@ -13,7 +14,7 @@ quick: venv
 	$(BIN)/dabench sweep quick
 
 test: dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -p no:benchmark
 
 scale: dev
 	$(BIN)/python tests/scale/growth.py
