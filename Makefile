@@ -14,7 +14,7 @@ quick: venv
 	$(BIN)/dabench sweep quick
 
 test: dev
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile -p no:benchmark
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -p no:benchmark
 
 scale: dev
 	$(BIN)/python tests/scale/growth.py

@@ -151,6 +151,7 @@ def test_a_node_is_told_that_it_does_not_see_the_folder(store: Store, tmp_path: 
     assert not sees(store.folder)
 
 
+@pytest.mark.slow
 def test_a_sweep_over_two_nodes_of_which_one_is_killed_is_complete_and_equal() -> None:
     """In a process of its own: `make scale` runs the same script."""
     script = Path(__file__).parent / "scale" / "two_nodes.py"

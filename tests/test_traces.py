@@ -38,6 +38,7 @@ def alive(pids: set[int]) -> set[int]:
     return {pid for pid in pids if Path(f"/proc/{pid}").exists()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interrupted", [False, True], ids=["ended", "Ctrl-C"])
 def test_a_sweep_listens_on_loopback_alone_and_leaves_nothing(tmp_path: Path, interrupted: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="t-") as temporary:

@@ -12,12 +12,14 @@ MOUNT = faults.cannot_mount()
 
 FAULTS: dict[str, Callable[[Bench], Row]] = {
     "a driver that is killed again and again": lambda bench: faults.driver_killed(bench, 3, "inline"),
-    "a raylet that is killed": lambda bench: faults.ray_killed(bench, "raylet"),
-    "Ctrl-C once, runs on Ray": lambda bench: faults.interrupted(bench, "ray", 1),
     "two sweeps at once": lambda bench: faults.two_at_once(bench, 1),
     "damage by hand": lambda bench: faults.damaged(bench, 3),
     "a clock set back, and Ctrl-C": faults.clock_set_back,
     "scratch folders left": faults.scratch_left,
+}
+OF_RAY: dict[str, Callable[[Bench], Row]] = {
+    "a raylet that is killed": lambda bench: faults.ray_killed(bench, "raylet"),
+    "Ctrl-C once, runs on Ray": lambda bench: faults.interrupted(bench, "ray", 1),
 }
 MOUNTED: dict[str, Callable[[Bench], Row]] = {
     "a full disk": lambda bench: faults.disk_full(bench, "inline", 200),
@@ -40,4 +42,11 @@ def test_nothing_is_lost_and_every_result_is_the_same_after(bench: Bench, fault:
 @pytest.mark.parametrize("fault", MOUNTED)
 def test_nothing_is_lost_and_every_result_is_the_same_after_mounting(bench: Bench, fault: str) -> None:
     row = MOUNTED[fault](bench)
+    assert (row.lost, row.equal) == (0, True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", OF_RAY)
+def test_nothing_is_lost_and_every_result_is_the_same_after_a_fault_of_ray(bench: Bench, fault: str) -> None:
+    row = OF_RAY[fault](bench)
     assert (row.lost, row.equal) == (0, True)
