@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from dabench.data import augment
 from dabench.data.augment import Augmenter, _rotations, as_floats
 from dabench.errors import SpecError
 from dabench.protocols import Augment
@@ -167,3 +168,14 @@ def test_a_crop_larger_than_the_images_is_an_error() -> None:
 def test_floats_reach_from_0_to_1() -> None:
     floats = as_floats(batch(1))
     assert (floats.dtype, float(floats.min()), float(floats.max())) == (torch.float32, 0.0, 1.0)
+
+
+def test_tables_made_beforehand_give_the_same_pictures_as_those_made_by_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = torch.randint(0, 256, (64, 3, 12, 12), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    found = []
+    for most in (augment._READY_MADE, 0):
+        monkeypatch.setattr(augment, "_READY_MADE", most)
+        augmenter = Augmenter(Augment(crop=9, flip=True, rotate=5), 12, 12, torch.device("cpu"))
+        assert (augmenter._ready is None) == (most == 0)
+        found.append(augmenter.train(images, torch.Generator().manual_seed(2)))
+    assert torch.equal(*found)
