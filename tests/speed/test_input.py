@@ -1,0 +1,57 @@
+"""Augmented batches of 48x48 faces: whole batches by index tables, against per-sample transforms in a DataLoader."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from side_by_side import side_by_side, timed
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+from dabench.data.augment import Augmenter, as_floats
+from dabench.protocols import Augment
+
+N, BATCH = 8192, 128
+IMAGES = np.random.default_rng(0).integers(0, 256, (N, 48, 48), dtype=np.uint8)
+
+
+class Faces(Dataset[torch.Tensor]):
+    """Grey images as a tutorial reads them: a PIL image each, through torchvision's transforms."""
+
+    def __init__(self) -> None:
+        self.transform = transforms.Compose(
+            [transforms.RandomRotation(5), transforms.RandomCrop(44), transforms.RandomHorizontalFlip(), transforms.ToTensor()]
+        )
+
+    def __len__(self) -> int:
+        return N
+
+    def __getitem__(self, i: int) -> torch.Tensor:
+        image: torch.Tensor = self.transform(Image.fromarray(IMAGES[i]))
+        return image
+
+
+def test_input_of_48x48_images(benchmark: Any) -> None:
+    augmenter = Augmenter(Augment(crop=44, flip=True, rotate=5), 48, 48, torch.device("cpu"))
+    images = torch.from_numpy(IMAGES)[:, None]
+    generator = torch.Generator().manual_seed(0)
+    loaders = [
+        DataLoader(Faces(), BATCH, shuffle=True, num_workers=n, persistent_workers=n > 0, drop_last=True) for n in (0, 1, 2)
+    ]
+
+    def ours() -> None:
+        for positions in torch.randperm(N, generator=generator).split(BATCH):
+            batch = as_floats(augmenter.train(images[positions], generator))
+            assert batch.shape == (BATCH, 1, 44, 44)
+
+    def usual() -> float:
+        # An epoch with workers that are there already; the best of 0, 1 and 2 of them.
+        return min(timed(lambda loader=loader: sum(len(batch) for batch in loader) and None) for loader in loaders)
+
+    side_by_side(
+        benchmark, "input: rotate, crop, flip, scale 48x48 to 44x44, batch 128", ours, usual,
+        way="torchvision per sample in a DataLoader, best of 0, 1, 2 workers", least=15, aim=25,
+    )  # fmt: skip

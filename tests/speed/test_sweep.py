@@ -1,0 +1,53 @@
+"""The whole quick sweep, against the same study as one process for each of its numbers."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from side_by_side import side_by_side
+
+import dabench
+from dabench.api.sweep_files import sweep_file
+from dabench.api.sweeping import plan_of
+
+HERE = Path(__file__).parent
+SEEDS = 3
+
+
+def exported(folder: Path) -> Path:
+    """Write the images and labels that the quick sweep trains and tests on into one file."""
+    plan = plan_of(sweep_file("quick", (), ()), None, lambda line: None)
+    arrays = {}
+    for name, prepared in plan.prepared.items():
+        for split, word in (("train", ""), ("test", "test-")):
+            arrays[f"{name}-{word}images"] = np.array(prepared.samples(split).images)
+            arrays[f"{name}-{word}labels"] = np.array(prepared.labels(split))
+    np.savez(folder / "data.npz", **arrays)
+    return folder / "data.npz"
+
+
+def test_the_whole_quick_sweep(benchmark: Any, tmp_path: Path) -> None:
+    data, counter = exported(tmp_path), itertools.count()
+    pairs = [("font-digits", "uci-digits"), ("uci-digits", "font-digits")]
+    work = [(m, *pair, str(seed)) for m in ("none", "fine-tune", "dann", "maml") for pair in pairs for seed in range(SEEDS)]
+
+    def ours() -> None:
+        command = [sys.executable, "-m", "dabench", "sweep", "quick", "--out", str(tmp_path / str(next(counter)))]
+        subprocess.run(command, check=True, capture_output=True)
+
+    def usual() -> None:
+        for arguments in work:
+            command = [sys.executable, "-W", "ignore", str(HERE / "plain_study.py"), str(data), *arguments]
+            subprocess.run(command, check=True, capture_output=True, env=os.environ | {"PYTHONPATH": str(HERE)})
+
+    side_by_side(
+        benchmark, "the whole quick sweep, wall time", ours, usual, way="one process each, with its own pretraining, in turn",
+        least=3, aim=5, rounds=2, warm=False, processes_of_the_usual_way=len(work),
+    )  # fmt: skip
+    assert dabench.load(tmp_path / "0").cells.shape[0] == 16
