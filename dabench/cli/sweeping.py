@@ -136,15 +136,10 @@ def _again(a: argparse.Namespace) -> str:
     words += ["--tensorboard"] if a.tensorboard else []
     words += ["--log-json", a.log_json] if a.log_json else []
     usual = asdict(How())
-    changed = {name: value for name, value in asdict(_how(a)).items() if value != usual[name]}
-    return shlex.join(
-        words
-        + [
-            w
-            for name, value in changed.items()
-            for w in (f"--{name.replace('_', '-')}", value if isinstance(value, str) else f"{value:g}")
-        ]
-    )
+    for name, value in asdict(_how(a)).items():
+        if value != usual[name]:
+            words += [f"--{name.replace('_', '-')}", value if isinstance(value, str) else f"{value:g}"]
+    return shlex.join(words)
 
 
 def _plan(a: argparse.Namespace) -> int:

@@ -86,7 +86,7 @@ class Hangs(Adapter):
         while first_time(f"hangs-{target.name}"):
             try:
                 time.sleep(3600)
-            except Exception:
+            except Exception:  # as careless code does: a time limit must end it all the same
                 continue
         return trainer.supervised(net, sources)
 
