@@ -116,6 +116,7 @@ def test_tune_forgets_what_a_trial_held_that_is_over() -> None:
     assert hasattr(running, "config")
 
 
+@pytest.mark.slow
 def test_a_hundred_simulated_runs_are_planned_done_found_and_reported() -> None:
     """What `make scale` does with 10,000."""
     import growth

@@ -140,6 +140,7 @@ checkpoints = 1
 """
 
 
+@pytest.mark.slow
 def test_a_package_filled_in_and_installed_is_listed_checked_and_swept(empty_environment: Path, tmp_path: Path) -> None:
     def run(*words: object, code: int = 0) -> str:
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"DABENCH_DATA": str(tmp_path / "data")}

@@ -135,6 +135,7 @@ def test_running_a_search_again_does_nothing(done: Done) -> None:
     assert (outcome.done, outcome.failed, outcome.there) == (0, 0, done[2].done)
 
 
+@pytest.mark.slow
 def test_a_killed_optuna_search_asks_for_the_same_trials_again(tmp_path: Path) -> None:
     of = searched(tmp_path, 'method = "optuna"\ntrials = 5', '"pushes.by" = { uniform = [0.0, 1000.0] }')
     of.run(tmp_path / "whole")
