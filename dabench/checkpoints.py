@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.errors import StoreError
-from dabench.selection import ORACLE, RULES, VALIDATORS
+from dabench.selection import LAST, ORACLE, RULES, VALIDATORS
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Checkpoints:
         Raises:
             StoreError: the run stored no such score.
         """
-        if rule == "last":
+        if rule == LAST:
             return len(self.accuracy) - 1
         values = self.accuracy if rule == ORACLE else np.asarray(self.score(rule))
         return int(np.flatnonzero(values == values.max())[-1])

@@ -16,7 +16,7 @@ from dabench.errors import StoreError
 from dabench.metrics import Outcome
 from dabench.parts import divided
 from dabench.records import RUN, fits
-from dabench.selection import ORACLE, check_rule, usual_rule
+from dabench.selection import LAST, ORACLE, check_rule
 from dabench.stored import Record, Stored, TestSet
 
 
@@ -58,7 +58,7 @@ class Predictions:
     """
 
     def __init__(self, store: Stored, sweep: Mapping[str, Any], selection: str | None) -> None:
-        self.store, self.sweep, self.selection = store, sweep, selection or usual_rule(sweep["sweep"])
+        self.store, self.sweep, self.selection = store, sweep, selection or LAST
         check_rule(self.selection)
         self.tests: dict[str, TestSet] = {n: store.dataset(n) for n in sweep["sweep"]["datasets"]}
         for name, test in self.tests.items():
@@ -134,7 +134,7 @@ class Predictions:
         return [np.asarray(self._logits(record, test)[self._choice(record, target or test)]) for record in records]
 
     def _choice(self, record: Record, target: str) -> int:
-        if self.selection == "last":
+        if self.selection == LAST:
             return -1
         needs_accuracy = self.selection == ORACLE
         return self.checkpoints(record, target, accuracy=needs_accuracy).choose(self.selection)

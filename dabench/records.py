@@ -30,7 +30,7 @@ _CITED = {"name": str, "label": str, "citation": str}
 _RUN = {"method": str, "sources": [str], "target": (str, NoneType), "seed": int, "tests": [str], "digest": str}
 _TRIAL = {
     "number": int, "run": str, "name": str, "settings": dict, "state": str, "score": (float, int, NoneType),
-    "checkpoint": (int, NoneType), "steps": (int, NoneType), "stopped": bool,
+    "steps": (int, NoneType), "stopped": bool,
 }  # fmt: skip
 CLAIM = {"sweep": {"name": str}, "recipe": dict}
 """sweep.json, as far as it says whose a folder is."""

@@ -6,9 +6,6 @@ label of the target; the oracle looks at the test labels, so that its number is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from dabench.errors import SpecError, nearest
 
 VALIDATORS = ("source-accuracy", "entropy", "information-maximisation", "snd", "bnm", "class-cluster", "dev")
@@ -16,21 +13,13 @@ VALIDATORS = ("source-accuracy", "entropy", "information-maximisation", "snd", "
 
 ORACLE = "oracle"
 
-RULES = ("last", *VALIDATORS, ORACLE)
+LAST = "last"
+"""The usual rule: where training ends."""
+
+RULES = (LAST, *VALIDATORS, ORACLE)
 
 
 def check_rule(rule: str) -> None:
     """Raise SpecError if there is no such rule."""
     if rule not in RULES:
         raise SpecError(f"unknown selection '{rule}'{nearest(rule, RULES)}; known: {', '.join(RULES)}")
-
-
-def usual_rule(sweep: Mapping[str, Any]) -> str:
-    """Return the rule by which results of a sweep are reported if nobody asks for another: that of its search, else the last.
-
-    A search chose by the best checkpoint of each trial; another checkpoint of what it chose would be another choice.
-
-    Args:
-        sweep: its table, as sweep.json has it.
-    """
-    return str(sweep["search"]["select"]) if "search" in sweep else "last"

@@ -14,7 +14,7 @@ from dabench.matrix import read_matrix
 from dabench.packs import opened
 from dabench.predictions import Predictions
 from dabench.remote import is_remote
-from dabench.selection import usual_rule
+from dabench.selection import LAST
 from dabench.stored import Stored
 
 Place = tuple[Any, ...]
@@ -55,8 +55,7 @@ def sides(first: str | Path, second: str | Path, metric: str | None, selection: 
     """Return both sides of a comparison, in one metric and, where predictions are there to choose, by one selection rule.
 
     Args:
-        metric: None: that of the committed table, where one is named, else accuracy; selection: so, too, else the usual one
-            of the results if they have the same, else last.
+        metric: None: that of the committed table, where one is named, else accuracy; selection: so, too, else last.
 
     Raises:
         StoreError: one of the two is damaged.
@@ -65,17 +64,12 @@ def sides(first: str | Path, second: str | Path, metric: str | None, selection: 
     found = [_found(first), _found(second)]
     tables = [side for side in found if not isinstance(side, Stored)]
     metric = metric or next((t["metric"] for t in tables), "accuracy")
-    selection = selection or next((t["selection"] for t in tables if t.get("selection")), None) or _usual(found)
+    selection = selection or next((t["selection"] for t in tables if t.get("selection")), None) or LAST
     for table in tables:
         if table["metric"] != metric:
             raise SpecError(f"baseline '{table['name']}' is in {table['metric']}, not in {metric}; leave --metric out")
     one, other = (_of_results(s, metric, selection) if isinstance(s, Stored) else _of_baseline(s) for s in found)
     return one, other
-
-
-def _usual(found: Sequence[Stored | Baseline]) -> str:
-    rules = {usual_rule(side.read_sweep()["sweep"]) for side in found if isinstance(side, Stored)}
-    return rules.pop() if len(rules) == 1 else "last"
 
 
 def _found(what: str | Path) -> Stored | Baseline:

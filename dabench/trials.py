@@ -21,10 +21,10 @@ class Trial:
         settings: what was tried, such as {"train.lr": 0.01}.
         rule: the rule that chose; by 'oracle', the score is accuracy on the target's validation labels.
         state: "done", "stopped" (early), "failed", or "waiting".
-        score: of the checkpoint that the rule chooses; the higher the better. None where there is none.
-        checkpoint: the steps after which that stood; steps: those done in all.
+        score: where it ended; the higher the better. None where there is none.
+        steps: those done.
         run: the name of the run that was scored.
-        accuracy_by_test_labels: of that checkpoint on the target's test split, in %; None where nobody asked.
+        accuracy_by_test_labels: there, on the target's test split, in %; None where nobody asked.
     """
 
     adapter: str
@@ -35,7 +35,6 @@ class Trial:
     rule: str
     state: str
     score: float | None
-    checkpoint: int | None
     steps: int | None
     chosen: bool
     run: str
@@ -76,17 +75,16 @@ def _trials(store: Stored, sweep: Mapping[str, Any], test_accuracy: bool) -> Ite
             right = None if labels is None or trial["score"] is None else _right(store, task["target"], trial, labels)
             yield Trial(
                 task["adapter"], task["sources"], task["target"], trial["number"], trial["settings"],
-                sweep["sweep"]["search"]["select"], state, trial["score"], trial["checkpoint"], trial["steps"],
+                sweep["sweep"]["search"]["select"], state, trial["score"], trial["steps"],
                 trial["number"] == task["chosen"], trial["name"], right,
             )  # fmt: skip
 
 
 def _right(store: Stored, target: str, trial: Mapping[str, Any], labels: Any) -> float:
     record = store.find(trial["run"], network=False)
-    if record is None or trial["checkpoint"] not in record.facts["checkpoints"]:
+    if record is None:
         raise StoreError(f"{store.place}: the trial {trial['name']} is not there (a pack has none); ask the sweep's own folder")
-    logits = record.logits(target)[record.facts["checkpoints"].index(trial["checkpoint"])]
-    return round(100 * float(np.mean(logits.argmax(1) == labels)), 4)
+    return round(100 * float(np.mean(record.logits(target)[-1].argmax(1) == labels)), 4)
 
 
 def searched_by(sweep: Mapping[str, Any]) -> str:

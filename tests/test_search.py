@@ -73,6 +73,15 @@ def test_the_value_that_is_clearly_better_by_the_rule_is_found(done: Done) -> No
     assert chosen(done[1])["pushes_bright_pale"]["pushes.by"] == 1000.0
 
 
+def test_a_trial_is_scored_where_it_ends(done: Done) -> None:
+    store = Store(done[1])
+    for task in store.read_sweep()["search"]:
+        for trial in task["trials"]:
+            record = store.find(trial["run"], network=False)
+            assert record
+            assert trial["score"] == record.facts["scores"][task["target"]]["entropy"][-1]
+
+
 def test_what_was_chosen_is_run_on_every_seed_and_makes_the_table(tmp_path: Path) -> None:
     of = searched(tmp_path, overrides=["seeds=[4, 7]"])
     of.run(tmp_path / "out")
@@ -274,7 +283,7 @@ def test_a_search_by_the_oracle_is_said_in_every_format(tmp_path: Path, form: st
 
     of = searched(tmp_path, 'select = "oracle"', adapters=("none",), space="")
     of.run(tmp_path / "out")
-    text = one_text(read_matrix(Store(tmp_path / "out"), selection="last"), form)
+    text = one_text(read_matrix(Store(tmp_path / "out")), form)
     assert "ON TARGET LABELS of the validation split (a bound, no result) over 3 trials per task" in text.replace("\n", " ")
 
 
@@ -311,8 +320,7 @@ def test_trials_say_their_test_accuracy_only_when_asked(done: Done) -> None:
     asked = read_trials(store, test_accuracy=True)
     record = store.find(store.read_sweep()["search"][0]["trials"][0]["run"])
     assert record is not None
-    at = record.facts["checkpoints"].index(asked[0].checkpoint)
-    right = record.logits(asked[0].target)[at].argmax(1) == store.dataset(asked[0].target).labels
+    right = record.logits(asked[0].target)[-1].argmax(1) == store.dataset(asked[0].target).labels
     assert asked[0].accuracy_by_test_labels == pytest.approx(100 * right.mean(), abs=1e-3)
 
 
@@ -348,7 +356,7 @@ def test_a_report_says_how_hyper_parameters_were_chosen(done: Done) -> None:
     assert all(said in one_text(matrix, form) for form in ("json", "md", "csv", "tex"))
     assert "pushes.by = 1000.0" in one_text(matrix, "html")
     assert said in cite_results(matrix.predictions).sentence
-    assert matrix.selection == "entropy"
+    assert matrix.selection == "last"
 
 
 def test_a_pack_of_a_searched_sweep_gives_the_same_table(done: Done, tmp_path: Path) -> None:

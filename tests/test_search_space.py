@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -222,12 +222,16 @@ def test_a_range_that_is_none_is_a_problem_of_its_key() -> None:
 
 
 def of(score: float) -> Scored:
-    return Scored((score,), score, 10, 10, False)
+    return Scored((score,), score, 10, False)
 
 
 def test_the_highest_score_is_chosen_and_the_first_of_equal_ones() -> None:
     assert best_of({0: of(0.1), 1: of(0.4), 2: of(0.4), 3: None}) == 1
     assert best_of({0: None}) is None
+
+
+def test_a_trial_that_was_ended_early_is_not_chosen() -> None:
+    assert best_of({0: of(0.1), 1: replace(of(0.4), stopped=True)}) == 0
 
 
 def test_trials_may_end_at_the_first_second_fourth_and_eighth_checkpoint_but_not_at_the_last() -> None:

@@ -40,7 +40,7 @@ def citations(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> Citati
     name, path = str(what), Path(what).expanduser()
     if (path / "sweep.json").is_file() or path.suffix == ".zip":
         stored = opened(path)
-        return cite_results(Predictions(stored, stored.read_sweep(), "last"))
+        return cite_results(Predictions(stored, stored.read_sweep(), None))
     committed = read_baseline(what) if name in baselines() or path.suffix == ".json" else None
     if name in shelf() or path.suffix == ".toml":
         return cite_sweep(sweep_file(what, (), plugins), REGISTRY, committed)

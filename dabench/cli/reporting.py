@@ -24,7 +24,7 @@ def add(verb: Verb) -> None:
     )
     sub.add_argument(
         "--select", metavar="RULE",
-        help=f"which checkpoint of each run counts: {', '.join(RULES)}; default: last, or the rule of the sweep's search",
+        help=f"which checkpoint of each run counts: {', '.join(RULES)}; default: last",
     )  # fmt: skip
     sub.add_argument(
         "--human", action="append", default=[], metavar="[DATASET=]FILE",

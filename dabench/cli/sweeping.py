@@ -117,7 +117,7 @@ def _print_end(outcome: Outcome, a: argparse.Namespace) -> None:
         print(f"Reasons: {folder}/failed/, and what the runs said: {folder}/logs/ (dabench status {folder} shows both).")
         print(f"Try the failed runs again with: {_again(a)}")
     elif outcome.searched:
-        print(f"Next: dabench report {folder} --trials, or with --select last for the last checkpoint of each run")
+        print(f"Next: dabench report {folder} --trials, or dabench cite {folder}")
     else:
         print(f"Next: dabench report {folder} --metric balanced-accuracy, or dabench cite {folder}")
     print(f"Report: {folder}/report/index.html")

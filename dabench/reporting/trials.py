@@ -21,10 +21,10 @@ _TESTED = "accuracy_by_test_labels"
 def trials_table(trials: Sequence[Trial]) -> Table:
     """Return all trials, task by task; test accuracy where it was asked for."""
     tested = any(t.accuracy_by_test_labels is not None for t in trials)
-    columns = ("task", "trial", "settings", "score", "at step", "steps", "state", "chosen")
+    columns = ("task", "trial", "settings", "score", "steps", "state", "chosen")
     rows = []
     for t in trials:
-        numbers = (_number(t.score, ".4f"), _number(t.checkpoint), _number(t.steps))
+        numbers = (_number(t.score, ".4f"), _number(t.steps))
         row = (t.task, str(t.number), t.setting or EMPTY, *numbers, t.state, "chosen" if t.chosen else "")
         rows.append((*row, _number(t.accuracy_by_test_labels, ".1f")) if tested else row)
     return Table("Trials of the search", (*columns, "test accuracy, by test labels") if tested else columns, tuple(rows))

@@ -8,7 +8,7 @@ from pathlib import Path
 from dabench.errors import StoreError
 from dabench.matrix import Matrix
 from dabench.reporting import formats
-from dabench.selection import usual_rule
+from dabench.selection import LAST
 from dabench.store import write_text
 
 _ALWAYS = {
@@ -57,6 +57,6 @@ def write_report(matrix: Matrix, report: Path) -> Path:
 
 def report_folder(matrix: Matrix, report: Path) -> Path:
     """Return the folder that a matrix is reported in: of each metric but accuracy, and rule but the usual, one in `report`."""
-    usual_words = ((matrix.metric, "accuracy"), (matrix.selection, usual_rule(matrix.sweep["sweep"])))
+    usual_words = ((matrix.metric, "accuracy"), (matrix.selection, LAST))
     own = [word for word, usual in usual_words if word != usual]
     return report / re.sub(r"[^A-Za-z0-9.-]", "-", "-".join(own)) if own else report

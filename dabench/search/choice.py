@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +22,13 @@ class Scored:
 
     Attributes:
         scores: of its checkpoints by the rule, the higher the better.
-        score: of the checkpoint that the rule chooses, the latest of equally good ones.
-        checkpoint: the steps after which that stood.
+        score: of the last of them, where the trial ended.
         steps: optimiser steps done, of the run that is tested.
         stopped: whether it was ended early.
     """
 
     scores: tuple[float, ...]
     score: float
-    checkpoint: int
     steps: int
     stopped: bool
 
@@ -49,8 +46,7 @@ def scored(record: Record, target: str, rule: str, labels: Labels | None = None)
     scores = _by_labels(record, target, labels) if rule == ORACLE else facts["scores"].get(target, {}).get(rule)
     if not scores:
         raise StoreError(f"run {facts['name']} stored no score '{rule}' for '{target}'; run the sweep again with --redo")
-    best = int(np.flatnonzero(np.asarray(scores) == max(scores))[-1])
-    return Scored(tuple(scores), scores[best], facts["checkpoints"][best], facts["steps"], bool(facts.get("stopped")))
+    return Scored(tuple(scores), scores[-1], facts["steps"], bool(facts.get("stopped")))
 
 
 def _by_labels(record: Record, target: str, labels: Labels | None) -> list[float]:
@@ -60,9 +56,12 @@ def _by_labels(record: Record, target: str, labels: Labels | None) -> list[float
     return [round(float(np.mean(row == labels)), 6) for row in predicted]
 
 
-def best_of(trials: Mapping[int, Scored | None] | Mapping[int, Any]) -> int | None:
-    """Return the number of the trial with the highest score, the first of equally good ones; None where none was scored."""
-    found = {number: of.score for number, of in trials.items() if of is not None}
+def best_of(trials: Mapping[int, Scored | None]) -> int | None:
+    """Return the number of the trial with the highest score, the first of equally good ones; None where none was scored.
+
+    One that was ended early is none of them: its score is not of where a run with its setting ends.
+    """
+    found = {number: of.score for number, of in trials.items() if of is not None and not of.stopped}
     return min((n for n, score in found.items() if score == max(found.values())), default=None)
 
 

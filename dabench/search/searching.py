@@ -202,7 +202,6 @@ def _trials(study: Study) -> Iterator[dict[str, Any]]:
             "settings": dict(trial.settings),
             "state": "waiting" if not trial.settled else "done" if found else "failed",
             "score": found and found.score,
-            "checkpoint": found and found.checkpoint,
             "steps": found and found.steps,
             "stopped": bool(found and found.stopped),
         }

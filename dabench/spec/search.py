@@ -11,7 +11,7 @@ from dabench.errors import SpecError, nearest
 from dabench.registry import Registry
 from dabench.search.proposals import grid_size
 from dabench.search.space import KINDS, around, read_range
-from dabench.selection import VALIDATORS, check_rule
+from dabench.selection import LAST, VALIDATORS, check_rule
 from dabench.spec.plugins import make_adapter
 from dabench.spec.sweep import Sweep
 from dabench.typed import KeyProblem, build
@@ -54,7 +54,7 @@ def with_space(sweep: Sweep, registry: Registry) -> Sweep:
 def _check_keys(sweep: Sweep) -> None:
     search = sweep.search
     try:
-        if search.select == "last":
+        if search.select == LAST:
             raise SpecError(f"it gives a trial no score; known: {', '.join(VALIDATORS)}, oracle")
         check_rule(search.select)
     except SpecError as e:
