@@ -2,13 +2,14 @@
 # make test    set up .venv and pass the tests
 # make scale   what 100, 1,000 and 10,000 runs cost, and a node killed in the middle of a sweep (half an hour)
 # make check   formatting, lint and types
+# make speed   what dabench takes beside the usual way, and where the seconds go; writes docs/speed.md (half an hour, alone on the machine)
 # make survival  do to a sweep all that may happen to it, and print what it cost (an hour)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: quick test check survival scale venv dev clean
+.PHONY: quick test check speed survival scale venv dev clean
 
 quick: venv
 	$(BIN)/dabench sweep quick
@@ -24,6 +25,11 @@ check: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy dabench adapters
+
+speed: dev
+	$(BIN)/pytest tests/speed/test_*.py -s --benchmark-json=.benchmarks/speed.json
+	$(BIN)/python tests/speed/table.py .benchmarks/speed.json docs/speed.md
+	$(BIN)/python tests/speed/where.py docs/speed.md
 
 survival: dev
 	$(BIN)/python tests/survival/table.py

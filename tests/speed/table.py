@@ -10,7 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+def into(page: Path, part: str, made: str) -> None:
+    """Put a table between the marks of its part in a page: <!-- PART: begin -->, <!-- PART: end -->."""
+    text = page.read_text(encoding="utf-8")
+    begin, end = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
+    page.write_text(f"{text.split(begin)[0]}{begin}\n{made}\n{end}{text.split(end)[1]}", encoding="utf-8")
 
 
 def table(measured: dict[str, Any]) -> str:
@@ -38,10 +43,7 @@ def table(measured: dict[str, Any]) -> str:
 
 def main(source: str, page: str) -> None:
     """Put the table of `source` between the marks of `page`."""
-    text = Path(page).read_text(encoding="utf-8")
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    made = table(json.loads(Path(source).read_text(encoding="utf-8")))
-    Path(page).write_text(f"{before}{BEGIN}\n{made}\n{END}{after}", encoding="utf-8")
+    into(Path(page), "cases", table(json.loads(Path(source).read_text(encoding="utf-8"))))
 
 
 if __name__ == "__main__":
