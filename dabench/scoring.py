@@ -2,7 +2,7 @@
 
 Scores are computed on validation splits: of each source with its labels, of each target its images alone. A thousand
 images settle them; of a larger split the first are taken (prepared splits are in a random order), but `source-accuracy`
-is of all.
+is of all. DEV's domain classifier sees as many training images of each source as images of a target.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dabench.selection import VALIDATORS
 from dabench.settings import Test
 
 SCORED = 1000
-"""Images of each source's training split, and of each target's validation split, that are scored at most."""
+"""Images of each target's validation split that are scored at most."""
 
 
 class Scores:
@@ -35,10 +35,11 @@ class Scores:
     """
 
     def __init__(self, job: Mapping[str, Any], augmenter: Augmenter, test: Test, precision: str) -> None:
-        self._sources = [
-            (_mapped(s["images"])[:SCORED], _mapped(s["val-images"]), _mapped(s["val-labels"])) for s in job["sources"]
-        ]
         self._targets = {name: _mapped(path)[:SCORED] for name, path in job["scored"].items()}
+        most = max((len(images) for images in self._targets.values()), default=0)
+        self._sources = [
+            (_mapped(s["images"])[:most], _mapped(s["val-images"]), _mapped(s["val-labels"])) for s in job["sources"]
+        ]
         self._with = (augmenter, test, precision)
         self.found: dict[str, dict[str, list[float]]] = {t: {rule: [] for rule in VALIDATORS} for t in self._targets}
         self.seconds = 0.0

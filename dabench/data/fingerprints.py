@@ -2,14 +2,15 @@
 
 Near-identical is decided in two steps. The 64-bit difference hash (is each of 8x8 places clearly darker than its right one?)
 proposes pairs that differ in at most `radius` bits; aligned pictures such as faces agree there by chance, so a pair only
-counts if the correlation of the two 16x16 thumbnails is high, too. Cost: linear in the number of pictures, as long as few
-of them share a band of their hash.
+counts if the correlation of the two 16x16 thumbnails is high, too. Cost: near linear in the number of pictures, as long as
+few of them share bands of their hash.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,7 +22,8 @@ from dabench.protocols import Images
 
 THUMBNAIL = 16
 _MARGIN = 3.0  # levels of 255: a flat background gives the same bits after noise or compression
-_BLOCK = 2048
+_BLOCK = 100_000
+_SORTING = 5.0  # what it costs to sort a hash, in comparisons of two
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -103,37 +105,50 @@ def near_pairs(of: Fingerprints, radius: int, correlation: float) -> NDArray[np.
     """Return (P, 2) positions of pictures whose pixels differ but which are near; of identical ones the first stands for all.
 
     Args:
-        radius: bits in which two hashes may differ, 0 to 15. Two hashes within it agree in one of radius + 1 bands of bits.
+        radius: bits in which two hashes may differ, 0 to 15.
         correlation: what the thumbnails must reach.
     """
     first = np.sort(np.unique(of.pixels, return_index=True)[1])
     first = first[~of.constant[first]]
-    found = [np.empty((0, 2), np.int64)]
-    for band in _bands(of.hashes[first], radius + 1):
-        for bucket in band:
-            found.extend(_near_in(first[bucket], of, radius, correlation))
-    return np.unique(np.concatenate(found), axis=0)
+    hashes, near = of.hashes[first], np.empty(0, np.int64)
+    for mask in _masks(radius, len(first)):
+        found = [near]
+        for a, b in _agreeing(hashes & mask):
+            close = np.bitwise_count(hashes[a] ^ hashes[b]) <= radius
+            a, b = a[close], b[close]
+            found.append(np.minimum(a, b) * len(first) + np.maximum(a, b))
+        near = np.unique(np.concatenate(found))  # many masks find a pair
+    pairs = first[np.stack(np.divmod(near, max(1, len(first))), axis=1)]
+    blocks = (pairs[start : start + _BLOCK] for start in range(0, len(pairs), _BLOCK))
+    alike = [np.einsum("pf,pf->p", of.thumbnails[a], of.thumbnails[b]) >= correlation for a, b in (block.T for block in blocks)]
+    chosen: NDArray[np.int64] = pairs[np.concatenate([np.empty(0, bool), *alike])]
+    return chosen
 
 
-def _bands(hashes: NDArray[np.uint64], count: int) -> Iterator[list[NDArray[np.int64]]]:
-    """Yield for each of `count` bands of bits the buckets of two or more hashes that agree in it."""
-    edges = np.linspace(0, 64, count + 1).astype(int)
-    for low, high in itertools.pairwise(edges.tolist()):
-        part = (hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
-        order = np.argsort(part, kind="stable")
-        cuts = np.flatnonzero(np.diff(part[order])) + 1
-        yield [b.astype(np.int64) for b in np.split(order, cuts) if len(b) > 1]
+def _masks(radius: int, n: int) -> list[np.uint64]:
+    """Return masks of bits such that any two hashes within `radius` agree in one of them.
+
+    Of radius + k bands of bits, two such hashes differ in at most `radius` and agree in k. Each choice of k bands is a mask;
+    more bands make for more masks, each of which fewer of the `n` hashes share by chance, so that the cost stays near linear.
+    """
+
+    def cost(k: int) -> float:
+        by_chance = n / 2 * 2.0 ** -(64 * k // (radius + k))
+        return math.comb(radius + k, k) * (_SORTING + by_chance)
+
+    k = min((1, 2, 3), key=cost)
+    edges = np.linspace(0, 64, radius + k + 1).astype(int).tolist()
+    bands = [sum(1 << bit for bit in range(low, high)) for low, high in itertools.pairwise(edges)]
+    return [np.uint64(sum(chosen)) for chosen in itertools.combinations(bands, k)]
 
 
-def _near_in(at: NDArray[np.int64], of: Fingerprints, radius: int, correlation: float) -> Iterator[NDArray[np.int64]]:
-    """Yield (P, 2) the near pairs among the pictures `at`, block by block, so that a large bucket needs no more memory."""
-    for i in range(0, len(at), _BLOCK):
-        for j in range(i, len(at), _BLOCK):
-            ours, theirs = at[i : i + _BLOCK], at[j : j + _BLOCK]
-            apart = np.bitwise_count(of.hashes[ours][:, None] ^ of.hashes[theirs][None])
-            a, b = np.nonzero(apart <= radius)
-            a, b = ours[a], theirs[b]
-            a, b = a[a < b], b[a < b]
-            alike = np.einsum("pf,pf->p", of.thumbnails[a], of.thumbnails[b]) >= correlation
-            if alike.any():
-                yield np.stack([a[alike], b[alike]], axis=1)
+def _agreeing(values: NDArray[np.uint64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield the pairs of positions at which `values` are equal, at most as many at a time as there are values."""
+    order = np.argsort(values, kind="stable")
+    ranked, at = values[order], np.arange(len(values))
+    for apart in range(1, len(values)):
+        at = at[at + apart < len(values)]
+        at = at[ranked[at] == ranked[at + apart]]  # who has an equal this far on had one nearer, too
+        if not len(at):
+            return
+        yield order[at], order[at + apart]
