@@ -8,7 +8,8 @@ import warnings
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
-from dabench.places import cache_folder, cores, data_folder
+from dabench.far import shown
+from dabench.places import cache_address, cache_folder, cores, data_folder
 
 _PACKAGES = {
     "torch": "torch", "torchvision": "torchvision", "timm": "timm", "ray": "ray", "decord": "decord",
@@ -29,7 +30,9 @@ def findings() -> Iterator[tuple[str, str, bool]]:
             yield package, f"cannot be imported ({type(e).__name__}: {e}); pip install {package}", False
     yield from _devices()
     yield "cores", str(cores()), True
-    yield "prepared cache", f"{cache_folder()} (DABENCH_CACHE)", True
+    address = cache_address()
+    cache = f"{shown(address)}, its mirror here {cache_folder()}" if address else str(cache_folder())
+    yield "prepared cache", f"{cache} (DABENCH_CACHE)", True
     yield "raw data", f"{data_folder()} (DABENCH_DATA){'' if data_folder().is_dir() else ', not there yet'}", True
 
 

@@ -28,8 +28,9 @@ from numpy.typing import NDArray
 
 from dabench.data.pictures import opened_zip
 from dabench.errors import DataError, StoreError
+from dabench.far import is_remote
 from dabench.predictions import Predictions
-from dabench.remote import Remote, is_remote
+from dabench.remote import Remote
 from dabench.store import Store
 from dabench.stored import NETWORK, Stored, safe
 

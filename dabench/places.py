@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dabench.digests import digest
 from dabench.errors import SpecError
+from dabench.far import is_remote, shown
 
 
 def cache_folder() -> Path:
-    """Return the folder of all prepared sets: DABENCH_CACHE, or ~/.cache/dabench/prepared."""
-    return _from("DABENCH_CACHE", "prepared")
+    """Return the folder of all prepared sets here: DABENCH_CACHE, its mirror if that is an address, or
+    ~/.cache/dabench/prepared.
+    """  # fmt: skip
+    address = cache_address()
+    return mirror_of(address, "prepared") if address else _from("DABENCH_CACHE", "prepared")
+
+
+def cache_address() -> str | None:
+    """Return where all prepared sets lie elsewhere, keys and all: DABENCH_CACHE, if it is an address."""
+    value = os.environ.get("DABENCH_CACHE", "")
+    return value if is_remote(value) else None
 
 
 def mirror_folder() -> Path:
     """Return the folder of what is kept here of output folders that lie elsewhere: DABENCH_MIRROR, or ~/.cache/dabench/mirror."""
     return _from("DABENCH_MIRROR", "mirror")
+
+
+def mirror_of(address: str, kind: str = "") -> Path:
+    """Return the folder of what is kept here of an address; `kind` is a folder of the mirror for what is no output folder."""
+    plain = shown(address).rstrip("/")
+    name = re.sub(r"[^A-Za-z0-9.-]+", "-", plain)[-60:].strip("-")
+    return mirror_folder() / kind / f"{name}-{digest(plain)[:10]}"
 
 
 def node_folder() -> Path:
@@ -52,8 +71,8 @@ def _from(variable: str, default: str) -> Path:
     value = os.environ.get(variable)
     if value and "://" in value:
         raise SpecError(
-            f"{variable} = {value}: must be a folder, since its files are memory-mapped; a mounted network file system will do, "
-            "and the nodes of a cluster each have their own (output folders may lie elsewhere: --out s3://...)"
+            f"{variable} = {shown(value)}: must be a folder; a mounted network file system will do "
+            "(what may lie elsewhere is the prepared cache, DABENCH_CACHE=s3://..., and output folders, --out s3://...)"
         )
     return Path(value).expanduser().resolve() if value else Path("~/.cache/dabench").expanduser() / default
 

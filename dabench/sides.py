@@ -10,10 +10,10 @@ from typing import Any
 from dabench.committed import Baseline, labels_of, read_baseline, shelf
 from dabench.conditions import environments_of, settings_of, versions_of
 from dabench.errors import SpecError, nearest
+from dabench.far import is_remote
 from dabench.matrix import read_matrix
 from dabench.packs import opened
 from dabench.predictions import Predictions
-from dabench.remote import is_remote
 from dabench.selection import LAST
 from dabench.stored import Stored
 

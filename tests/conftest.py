@@ -71,6 +71,15 @@ def quick_runs(_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """What follows the path in an address of an S3 server (`elsewhere`)."""
+    from elsewhere import serving
+
+    with serving() as query:
+        yield query
+
+
 @pytest.fixture(scope="session")
 def running_ray() -> Iterator[None]:
     """Ray, started once as the engine starts it: each start takes seconds."""

@@ -103,7 +103,7 @@ def test_a_plugin_imports_only_what_plugins_are_written_against(module: str) -> 
 
 @pytest.mark.parametrize("module", sorted(m for m in SOURCES if m.startswith("dabench.data.")))
 def test_data_stands_on_protocols_alone(module: str) -> None:
-    below = {f"dabench.{name}" for name in ("protocols", "errors", "digests", "typed", "records", "scratch")}
+    below = {f"dabench.{name}" for name in ("protocols", "errors", "digests", "typed", "records", "scratch", "far", "places")}
     assert {name for name in imports_of(module) if not name.startswith("dabench.data.")} <= below
 
 
@@ -118,6 +118,8 @@ def parts(*names: str) -> set[str]:
         ("errors", {*SOURCES} - parts("errors")),
         ("typed", {*SOURCES} - parts("errors", "typed")),
         ("protocols", {*SOURCES} - parts("errors", "typed", "protocols")),
+        ("far", {*SOURCES} - parts("errors", "far")),
+        ("places", {*SOURCES} - parts("errors", "typed", "protocols", "digests", "far", "places")),
         ("registry", parts("spec", "plan", "store", "train", "work", "drive", "matrix", "api", "cli")),
         ("train", parts("registry", "spec", "plan", "store", "work", "drive", "matrix", "api", "cli")),
         ("evaluate", parts("registry", "spec", "plan", "store", "work", "drive", "matrix", "api", "cli")),

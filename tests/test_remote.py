@@ -1,8 +1,4 @@
-"""Output folders on s3:// and elsewhere: sent as they are done, fetched by a start, never read half-sent.
-
-The S3 server is moto's (`moto[server]`), a mock of Amazon's that answers on loopback: what is tested is what pyarrow and dabench
-say to it over HTTP, not how Amazon's own behaves under load.
-"""
+"""Output folders on s3:// and elsewhere: sent as they are done, fetched by a start, never read half-sent."""
 
 from __future__ import annotations
 
@@ -11,44 +7,24 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.parse
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from elsewhere import delete, files_of, put, put_by_key
 from fabricated import two_sets
-from pyarrow import fs
 from tiny_sweeps import SHAPES, TINY
 
 import dabench
 from dabench.cli import main
+from dabench.far import is_remote, shown
 from dabench.matrix import read_matrix
-from dabench.remote import Remote, is_remote, shown
+from dabench.remote import Remote
 from dabench.reporting.formats import to_json
 
 
 @pytest.fixture(autouse=True)
 def _mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DABENCH_MIRROR", str(tmp_path / "mirror"))
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
-    """What follows the path in an address of the server."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from moto.server import ThreadedMotoServer
-
-        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-        server.start()
-    host, port = server.get_host_and_port()
-    endpoint = urllib.parse.quote(f"{host}:{port}", safe="")
-    query = f"?scheme=http&endpoint_override={endpoint}&region=us-east-1&allow_bucket_creation=true"
-    files, _ = fs.FileSystem.from_uri(f"s3://key:secret@runs/{query}")
-    files.create_dir("runs")
-    yield query
-    server.stop()
 
 
 @pytest.fixture(params=["s3", "file"])
@@ -58,24 +34,6 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"file://{tmp_path}/far/out"
     query = request.getfixturevalue("s3")
     return f"s3://key:secret@runs/{tmp_path.name}/out{query}"
-
-
-def files_of(address: str) -> dict[str, bytes]:
-    """Return what lies there."""
-    files, root = fs.FileSystem.from_uri(address)
-    found = files.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
-    return {i.path[len(root) :].strip("/"): files.open_input_stream(i.path).read() for i in found if i.type == fs.FileType.File}
-
-
-def put(address: str, name: str, content: bytes) -> None:
-    files, root = fs.FileSystem.from_uri(address)
-    with files.open_output_stream(f"{root}/{name}") as f:
-        f.write(content)
-
-
-def delete(address: str, name: str) -> None:
-    files, root = fs.FileSystem.from_uri(address)
-    files.delete_file(f"{root}/{name}")
 
 
 def sent(address: str) -> Remote:
@@ -96,8 +54,28 @@ def test_an_address_is_told_from_a_path() -> None:
     ]
 
 
-def test_keys_in_an_address_are_not_shown() -> None:
-    assert shown("s3://key:secret@bucket/runs?endpoint_override=x") == "s3://bucket/runs"
+@pytest.mark.parametrize(
+    ("address", "without"),
+    [
+        ("s3://key:secret@bucket/runs?endpoint_override=x", "s3://bucket/runs"),
+        ("s3://bucket/a@b", "s3://bucket/a@b"),
+        ("s3://key:se@cret@bucket/a@b", "s3://bucket/a@b"),
+        ("s3://key:se/cr?et@bucket/a", "s3://bucket/a"),
+        ("hdfs://host:8020/user/a@b", "hdfs://host:8020/user/a@b"),
+    ],
+)
+def test_keys_in_an_address_are_not_shown(address: str, without: str) -> None:
+    assert shown(address) == without
+
+
+@pytest.mark.parametrize(
+    "bad", ["nowhere://key:secret@x/y", "s3://key:secret@/x", "s3://key:se/secret@x/y", "s3://key:secret@x/%zz"]
+)
+def test_keys_in_an_address_that_is_none_are_not_shown(bad: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", bad]) == 2
+    said = capsys.readouterr().err
+    assert "is no address" in said
+    assert "secret" not in said
 
 
 def test_what_is_sent_and_fetched_gives_the_same_report(address: str, tmp_path: Path) -> None:
@@ -166,13 +144,22 @@ def test_an_address_that_is_none_is_one_line(bad: str, capsys: pytest.CaptureFix
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("variable", ["DABENCH_CACHE", "DABENCH_DATA"])
-def test_a_cache_or_raw_data_elsewhere_is_refused_in_one_line(
+@pytest.mark.parametrize("variable", ["DABENCH_DATA", "DABENCH_MIRROR"])
+def test_raw_data_or_a_mirror_elsewhere_is_refused_in_one_line(
     variable: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv(variable, "s3://bucket/x")
-    assert main(["prepare", "uci-digits"]) == 2
+    monkeypatch.setenv(variable, "s3://key:secret@bucket/x")
+    assert main(["report", "s3://bucket/y"] if variable == "DABENCH_MIRROR" else ["prepare", "uci-digits"]) == 2
     assert f"{variable} = s3://bucket/x: must be a folder" in capsys.readouterr().err
+
+
+def test_a_name_there_that_leaves_its_folder_is_refused(s3: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    address = f"s3://key:secret@runs/{tmp_path.name}/out{s3}"
+    sent(address)
+    put_by_key(s3, f"{tmp_path.name}/out/runs/../../../escaped/run.json", b"{}")
+    assert main(["report", address]) == 2
+    assert "has a name that leaves its folder" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("escaped"))
 
 
 def test_an_address_without_a_sweep_is_one_line(address: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -191,6 +178,9 @@ def test_a_sweep_killed_while_it_sends_goes_on_to_the_same_result(s3: str, tmp_p
         time.sleep(0.01)
     killed.send_signal(signal.SIGKILL)
     assert killed.wait() == -signal.SIGKILL
+    kept = [path for path in (tmp_path / "mirror").rglob("*") if path.is_file()]
+    assert kept
+    assert not any(b"key:secret" in path.read_bytes() for path in kept)
     shutil.rmtree(tmp_path / "mirror")  # another machine goes on
     matrices = [dabench.sweep(file, plugins=[SHAPES], engine="inline", out=o, quiet=True) for o in (address, tmp_path / "whole")]
     assert to_json(matrices[0]) == to_json(matrices[1])

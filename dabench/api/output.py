@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dabench.engines.queue import Event, Listener
-from dabench.remote import Remote, is_remote
+from dabench.far import is_remote
+from dabench.remote import Remote
 from dabench.store import Store
 
 

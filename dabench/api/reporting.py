@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dabench.errors import StoreError
-from dabench.remote import Remote, is_remote
+from dabench.far import is_remote
+from dabench.remote import Remote
 from dabench.store import Store
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dabench.cli.command import DONE, FAILED, Verb, console, takes_data, takes_set
 from dabench.engines.how import How
 from dabench.errors import StoppedError, UnwritableError
+from dabench.far import keyless
 from dabench.times import clock
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -126,11 +127,12 @@ def _print_end(outcome: Outcome, a: argparse.Namespace) -> None:
 
 
 def _again(a: argparse.Namespace) -> str:
+    """Return the command that goes on; it is told and logged, so keys in an address are left out."""
     import shlex
 
     words = ["dabench", "sweep", a.sweep]
     words += [w for f in a.plugin for w in ("--plugin", f)] + [w for s in a.set for w in ("--set", s)]
-    words += ["--out", a.out] if a.out else []
+    words += ["--out", keyless(a.out)] if a.out else []
     words += ["--data", a.data] if a.data else []
     words += ["--engine", a.engine] if a.engine != "ray" else []
     words += ["--tensorboard"] if a.tensorboard else []

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,12 +19,11 @@ from numpy.typing import NDArray
 
 from dabench.data.lazy import chunks
 from dabench.digests import digest, file_digest
-from dabench.errors import StoreError
 from dabench.protocols import Images, Samples
 from dabench.records import check_files
-from dabench.scratch import scratch_folder
 
 FORMAT = 1
+RECORD = "prepared.json"
 Say = Callable[[str], None]
 
 
@@ -61,6 +58,12 @@ class Prepared:
     def path(self, split: str, part: str) -> Path:
         """Return the file of a split's "images", "labels", "groups" or "attribute-NAME"."""
         return self.folder / f"{split}-{part}.npy"
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of all files in the folder."""
+        arrays = (f"{split}-{part}.npy" for split, facts in self.splits.items() for part in facts["files"])
+        return (*arrays, RECORD)
 
     def count(self, split: str) -> int:
         """Return the number of images in a split."""
@@ -98,41 +101,8 @@ class Prepared:
         return Samples(images, self.labels(split), self.groups(split), attributes)
 
 
-def cached(folder: Path, name: str, make: Callable[[], Made], *, rebuild: bool, say: Say) -> Prepared:
-    """Return the dataset in `folder`, calling `make` first where it is missing or damaged, or with `rebuild`.
-
-    Raises:
-        StoreError: the folder cannot be written.
-    """
-    if folder.exists() and not rebuild:
-        problem = _problem(folder)
-        if not problem:
-            return opened(folder)
-        say(f"prepared cache of {name} is damaged ({problem}): made again")
-    made = make()
-    with ExitStack() as stack:
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            scratch = stack.enter_context(scratch_folder(folder.with_name(f".{folder.name}")))
-        except OSError as e:
-            raise StoreError(
-                f"prepared cache {folder.parent}: cannot be written ({e.strerror}); set DABENCH_CACHE to a folder that can"
-            ) from e
-        try:
-            _write(scratch, name, made)
-            if folder.exists() and (rebuild or _problem(folder)):
-                shutil.rmtree(folder)
-            try:
-                os.rename(scratch, folder)
-            except OSError:
-                if _problem(folder):  # not the same work finished by another process meanwhile
-                    raise
-        except OSError as e:
-            raise StoreError(f"prepared cache {folder}: cannot be written ({e.strerror or e}); nothing was left half-made") from e
-    return opened(folder)
-
-
-def _write(folder: Path, name: str, made: Made) -> None:
+def write(folder: Path, name: str, made: Made) -> None:
+    """Write a dataset into an empty folder that nobody reads yet."""
     record: dict[str, Any] = {"format": FORMAT, "name": name, "classes": list(made.classes), "splits": {}}
     for split, samples in made.splits.items():
         assert samples.labels is not None
@@ -160,7 +130,7 @@ def _write(folder: Path, name: str, made: Made) -> None:
     record["digest"] = _content(record)
     record |= {"dropped": dict(made.dropped), "notes": list(made.notes)}
     record["check"] = digest(record)
-    path = folder / "prepared.json"
+    path = folder / RECORD
     with open(path, "w", encoding="utf-8") as f:
         json.dump(record, f, indent=1)
         f.flush()
@@ -179,10 +149,10 @@ def _content(record: Mapping[str, Any]) -> str:
     return digest([record["classes"], {s: v["files"] for s, v in record["splits"].items()}])
 
 
-def _problem(folder: Path) -> str:
+def problem_of(folder: Path) -> str:
     """Say what is wrong with a prepared folder, or return an empty string. Reads every byte once."""
     try:
-        record = json.loads((folder / "prepared.json").read_text(encoding="utf-8"))
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         if record["format"] != FORMAT:
             return "made by another version"
         for split, facts in record["splits"].items():
@@ -193,7 +163,7 @@ def _problem(folder: Path) -> str:
                     return f"{path.name} has changed"
                 np.load(path, mmap_mode="r", allow_pickle=False)  # refuses what is no array, or one of Python's objects
         check = record.pop("check")
-        return "" if digest(record) == check else "prepared.json has changed"
+        return "" if digest(record) == check else f"{RECORD} has changed"
     except FileNotFoundError as e:
         return f"{Path(e.filename).name} is missing"
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
@@ -202,6 +172,6 @@ def _problem(folder: Path) -> str:
 
 def opened(folder: Path) -> Prepared:
     """Return the dataset in a finished folder; its bytes are not looked at."""
-    record = json.loads((folder / "prepared.json").read_text(encoding="utf-8"))
+    record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     dropped, notes = record.get("dropped", {}), tuple(record.get("notes", ()))  # older caches know nothing of them
     return Prepared(folder, record["name"], tuple(record["classes"]), record["digest"], record["splits"], dropped, notes)

@@ -16,7 +16,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from dabench.data.cache import FORMAT, Made, Prepared, Say, cached
+from dabench.data.cache import FORMAT, Made, Prepared, Say
+from dabench.data.finding import cached
 from dabench.data.fingerprints import fingerprints
 from dabench.data.lazy import chosen
 from dabench.data.splits import take

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.data.cache import FORMAT, Made, Prepared, Say, cached, opened
+from dabench.data.cache import FORMAT, Made, Prepared, Say, opened
 from dabench.data.dropped import without
+from dabench.data.finding import cached
 from dabench.data.lazy import LazyImages
 from dabench.data.splits import checked, with_validation
 from dabench.digests import code_digest, digest

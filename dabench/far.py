@@ -1,0 +1,122 @@
+"""Files elsewhere: in a folder on any file system that pyarrow reaches (s3://, gs://, hdfs://, file://).
+
+What is whole there is told by a mark, a file that is sent after all others of its folder. Keys may stand in an address; they go
+into no message, and so into no log and no record.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from dabench.errors import StoreError
+
+_KEYS = re.compile(r"://(?:[^/]*|[^/@:]*:(?!\d{1,5}/).*)@")
+"""Of an address; a key that should have been written %2F may hold a slash, so long as it does not look like a port."""
+_NO_FOLDERS = ("s3", "gcs", "abfs")
+
+
+def is_remote(place: str | Path) -> bool:
+    """Whether a place is an address such as s3://bucket/runs/quick and no path."""
+    return re.match(r"[a-z][a-z0-9+.-]+://", str(place)) is not None
+
+
+def keyless(address: str) -> str:
+    """Return an address without the keys that may be in it."""
+    return _KEYS.sub("://", address, count=1)
+
+
+def shown(address: str) -> str:
+    """Return an address without the keys and settings that may be in it, for messages and names."""
+    return keyless(address).partition("?")[0]
+
+
+class Far:
+    """A folder elsewhere; its files are named by their path in it, with slashes.
+
+    Args:
+        advice: the end of the message where it cannot be reached.
+
+    Raises:
+        StoreError: the address is none, or cannot be reached. What the methods raise is turned into one by `reaching`.
+    """
+
+    def __init__(self, address: str, advice: str) -> None:
+        from pyarrow import ArrowException, fs
+
+        self.address, self._advice = shown(address).rstrip("/"), advice
+        tidy = address.replace("/?", "?").rstrip("/")
+        try:
+            self._files, self._root = fs.FileSystem.from_uri(tidy)
+        except ArrowException as e:
+            why = _line(e).replace(tidy, self.address)
+            raise StoreError(
+                f"{self.address}: is no address that pyarrow can open ({why}); give a folder, or one such as s3://bucket/path"
+            ) from None  # e may show keys
+        except OSError as e:
+            raise self._lost(e) from e
+
+    @contextmanager
+    def reaching(self) -> Iterator[None]:
+        """Raise StoreError where something cannot be read or written."""
+        from pyarrow import ArrowException
+
+        try:
+            yield
+        except (OSError, ArrowException) as e:
+            raise self._lost(e) from e
+
+    def _lost(self, error: Exception) -> StoreError:
+        return StoreError(f"{self.address}: {_line(error)}; {self._advice}")
+
+    def sizes(self, under: str = "") -> dict[str, int]:
+        """Return the size of every file, in bytes, by its name; of those in one folder, if it is given.
+
+        Raises:
+            OSError: it cannot be read, or a name there leaves its folder.
+        """
+        from pyarrow import fs
+
+        at = f"{self._root}/{under}".rstrip("/")
+        found = self._files.get_file_info(fs.FileSelector(at, allow_not_found=True, recursive=True))
+        sizes = {i.path[len(self._root) :].strip("/"): i.size for i in found if i.type == fs.FileType.File}
+        for name in sizes:
+            if {"", ".", ".."} & set(name.split("/")):
+                raise OSError(f"a file there has a name that leaves its folder: {name}")
+        return sizes
+
+    def stands(self, *names: str) -> list[str]:
+        """Return which of the files are there."""
+        from pyarrow import fs
+
+        found = self._files.get_file_info([f"{self._root}/{n}" for n in names])
+        return [name for name, info in zip(names, found, strict=True) if info.type == fs.FileType.File]
+
+    def bring(self, name: str, to: Path) -> None:
+        """Copy a file from there to a path here."""
+        with self._files.open_input_stream(f"{self._root}/{name}") as source, open(to, "wb") as target:
+            shutil.copyfileobj(source, target, 2**20)
+
+    def send(self, here: Path, names: Iterable[str], marks: Container[str]) -> None:
+        """Copy files of a folder here to there, marks last; what is sent anew is not whole until it is."""
+        ordered = sorted(names, key=lambda name: last(name, marks))
+        for mark in self.stands(*(n for n in ordered if PurePosixPath(n).name in marks)):
+            self._files.delete_file(f"{self._root}/{mark}")
+        for name in ordered:
+            to = f"{self._root}/{name}"
+            if self._files.type_name not in _NO_FOLDERS:
+                self._files.create_dir(str(PurePosixPath(to).parent), recursive=True)
+            with open(here / name, "rb") as source, self._files.open_output_stream(to) as target:
+                shutil.copyfileobj(source, target, 2**20)
+
+
+def last(name: str, marks: Container[str]) -> tuple[bool, str]:
+    """Return what sorts marks behind all other names."""
+    return PurePosixPath(name).name in marks, name
+
+
+def _line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
