@@ -7,9 +7,10 @@ import math
 from collections.abc import Iterator
 from itertools import repeat
 
+import numpy as np
 import pytest
 import torch
-from planted import CLASSES, SIZE, accuracy, network, trainer, view
+from planted import CLASSES, SIZE, Images, accuracy, network, trainer, view
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -319,6 +320,19 @@ def test_logits_are_float32_under_bf16() -> None:
 def test_bf16_learns_the_patterns() -> None:
     net = trainer(precision="bf16").supervised(network(), [view("source", 400, 1)])
     assert accuracy(net, view("source", 300, 2)) > 95
+
+
+def test_bf16_reaches_the_accuracy_of_fp32_within_the_spread_of_seeds() -> None:
+    def noisy(images: Images) -> Images:
+        return images + np.random.default_rng(3).normal(0, 0.4, images.shape)
+
+    train, test = view("source", 300, 1, noisy), view("source", 1000, 2, noisy)
+    full, low = (
+        [accuracy(trainer(s, precision=p, steps=40).supervised(network(8, s), [train]), test) for s in range(6)]
+        for p in ("fp32", "bf16")
+    )
+    assert 30 < np.mean(full) < 95  # neither at chance, nor at an end where all is the same
+    assert abs(np.mean(low) - np.mean(full)) < np.std(full, ddof=1) / 2
 
 
 def test_a_fit_can_ask_for_fp32_in_a_bf16_sweep() -> None:
