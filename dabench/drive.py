@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -53,6 +54,23 @@ def load(sweep: str | Path, overrides: Sequence[str], plugins: Sequence[str | Pa
     return read_sweep(sweep_path(sweep), overrides, registry)
 
 
+@dataclass(frozen=True)
+class Told:
+    """Who is told of a sweep as it goes on.
+
+    Attributes:
+        listen: is told of each run.
+        expect: is told, at the start and as a search goes on, what is left to be begun.
+        say: is told what else happens, one line a call.
+        write: each is given all events as lines of JSON.
+    """
+
+    listen: Callable[[Event], None] = lambda event: None
+    expect: Callable[[Sequence[Run]], None] = lambda left: None
+    say: Callable[[str], None] = lambda line: None
+    write: Sequence[Write] = ()
+
+
 def carry_out(
     file: SweepFile,
     plan: Plan,
@@ -62,10 +80,7 @@ def carry_out(
     *,
     how: How = How(),
     redo: bool = False,
-    listen: Callable[[Event], None] = lambda event: None,
-    expect: Callable[[Sequence[Run]], None] = lambda left: None,
-    say: Callable[[str], None] = lambda line: None,
-    write: Sequence[Write] = (),
+    told: Told = Told(),
     again: str = "",
 ) -> Outcome:
     """Do what is missing of a plan and keep it in `store`.
@@ -73,10 +88,6 @@ def carry_out(
     Args:
         how: how the runs are done here; changes no number.
         redo: do every run again, finished or not.
-        listen: is told of each run.
-        expect: is told, as a search goes on, what is left to be begun.
-        say: is told what else happens, one line a call.
-        write: each is given all events as lines of JSON.
         again: the command that goes on with the sweep, for who asks how far it is.
 
     Raises:
@@ -87,47 +98,54 @@ def carry_out(
         agenda = agenda_of(plan, store)
         runs = agenda.begin()
         if redo or runs:
-            _try_network(plan)
             from dabench.engines.room import fitted  # imports torch
 
-            how = fitted(plan, how, engine == "inline", say)
+            how = fitted(plan, how, engine == "inline", told.say)
         if redo:
             forget(store, agenda.expected())
             agenda = agenda_of(plan, store)
             runs = agenda.begin()
         keep = Keeper(file, plan, store, agenda)
         keep.take()
-        listed = store.listed()
-        for run in runs:
-            if problem := store.damage(run.digest, among=listed):
-                say(f"{run.name}: its folder is damaged ({problem}); it is done again")
-        with ExitStack() as stack:
-            kept = [stack.enter_context(session(store.folder / "events"))] if runs else []
-            left = len(agenda.expected()) - len(agenda.stood)
-            lines = stack.enter_context(Lines([*kept, *write], file.sweep.name, len(agenda.stood), left, again))
-
-            keep.expect += [lines.expect, expect]
-
-            def tell(event: Event) -> None:
-                keep(event)
-                lines(event)
-                listen(event)
-
-            try:
-                if runs:
-                    with interruptible(store.ongoing.stop, say):
-                        _engine(engine)(plan, runs, store, registry, tell, how, keep.grow)
-            except KeyboardInterrupt:
-                lines.outcome = "stopped"
-            keep.now()
-    return keep.outcome(lines.outcome == "stopped")
+        stopped = _do(runs, keep, registry, engine, how, told, again)
+    return keep.outcome(stopped)
 
 
-def _try_network(plan: Plan) -> None:
-    """Build the network once, so that a backbone that cannot take these images is told of now, not by every run."""
-    from dabench.network import build_network
+def _do(runs: Sequence[Run], keep: Keeper, registry: Registry, engine: Engine, how: How, told: Told, again: str) -> bool:
+    """Do `runs` and what comes of them; return whether the user stopped it."""
+    plan, store = keep.plan, keep.store
+    left = keep.left()
+    if left:
+        told.say(_beginning(plan, store, len(keep.agenda.stood), len(left)))
+        told.expect(left)
+    listed = store.listed()
+    for run in runs:
+        if problem := store.damage(run.digest, among=listed):
+            told.say(f"{run.name}: its folder is damaged ({problem}); it is done again")
+    with ExitStack() as stack:
+        kept = [stack.enter_context(session(store.folder / "events"))] if runs else []
+        lines = Lines([*kept, *told.write], plan.sweep.name, len(keep.agenda.stood), len(left), again)
+        stack.enter_context(lines)
+        keep.expect += [lines.expect, told.expect]
 
-    build_network(plan.backbone, plan.channels, plan.input_size, len(plan.classes), plan.sweep.pretrained)
+        def tell(event: Event) -> None:
+            keep(event)
+            lines(event)
+            told.listen(event)
+
+        try:
+            if runs:
+                with interruptible(store.ongoing.stop, told.say):
+                    _engine(engine)(plan, runs, store, registry, tell, how, keep.grow)
+        except KeyboardInterrupt:
+            lines.outcome = "stopped"
+        keep.now()
+    return lines.outcome == "stopped"
+
+
+def _beginning(plan: Plan, store: Store, stand: int, left: int) -> str:
+    about = "about " if plan.sweep.search.trials else ""  # how many a search does is a guess before
+    return f"{plan.sweep.name}: {about}{stand + left} runs, {stand} stand, {about}{left} to do -> {store.folder}"
 
 
 def _engine(name: Engine) -> Callable[..., None]:

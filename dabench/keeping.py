@@ -25,11 +25,13 @@ class Outcome:
     """What came of a sweep: how many runs stood already, were done now, and failed or were skipped.
 
     Attributes:
+        runs: all of them, as far as they are known.
         failed: runs that make the table, and tasks of a search of which every trial failed.
         trials_failed: runs that serve a search alone.
     """
 
     store: Store
+    runs: Sequence[Run]
     there: int
     done: int
     failed: int
@@ -77,11 +79,15 @@ class Keeper:
         """Keep what a search chose so far, and tell what is left."""
         if self.plan.sweep.search.trials:
             self.store.write_record(self.record())
-            over = self._begun | self.agenda.stood
-            left = [run for run in self.agenda.expected() if run.digest not in over]
+            left = self.left()
             for tell in self.expect:
                 tell(left)
         self._at = time.monotonic()
+
+    def left(self) -> list[Run]:
+        """Return what is left to be begun."""
+        over = self._begun | self.agenda.stood
+        return [run for run in self.agenda.expected() if run.digest not in over]
 
     def record(self) -> dict[str, Any]:
         """Return what sweep.json holds."""
@@ -93,6 +99,7 @@ class Keeper:
         failed = self.counts["failed"] + self.counts["skipped"] + lost
         return Outcome(
             self.store,
+            self.agenda.expected(),
             len(self.agenda.stood),
             self.counts["done"] + self.counts["trial done"],
             failed,

@@ -37,10 +37,10 @@ class Need:
 
 
 def need(plan: Plan) -> Need | None:
-    """Return what any run of the plan needs, or None where its network cannot be asked."""
+    """Return what any run of the plan needs, or None where its network cannot be asked; raise as `build_network`."""
     train, test = plan.sweep.train, plan.sweep.test
     with torch.random.fork_rng(devices=[]):
-        net = build_network(plan.backbone, plan.channels, plan.input_size, len(plan.classes))
+        net = build_network(plan.backbone, plan.channels, plan.input_size, len(plan.classes), plan.sweep.pretrained)
         try:
             kept, largest = _activations(net, plan)
         except Exception:  # the run itself says what is wrong with such a network

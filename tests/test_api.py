@@ -112,6 +112,21 @@ def test_a_table_of_keys_sweeps_registered_datasets(halves: None, tmp_path: Path
     assert (tmp_path / "out" / "report" / "results.json").is_file()
 
 
+def test_a_sweep_that_goes_on_looks_through_its_finished_runs_once(
+    halves: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dabench.sweep(TABLE, out=tmp_path / "out", engine="inline", quiet=True)
+    gone, *stand = sorted((tmp_path / "out" / "runs").glob("adabn*"))
+    shutil.rmtree(gone)
+    stand += (tmp_path / "out" / "runs").glob("[!a]*")
+    read, digest = [], Store.digest
+    monkeypatch.setattr(Store, "digest", lambda self, name: (read.append(name), digest(self, name))[1])
+    dabench.sweep(TABLE, out=tmp_path / "out", engine="inline", tensorboard=True)
+    networks = sorted(name for name in read if name.endswith(".safetensors") and gone.name not in name)
+    assert networks == sorted(f"runs/{run.name}/network.safetensors" for run in stand)
+    assert f"halves: {len(stand) + 1} runs, {len(stand)} stand, 1 to do -> {tmp_path / 'out'}\n" in capsys.readouterr().err
+
+
 def test_the_output_folder_is_named_after_the_sweep(halves: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     dabench.sweep({**TABLE, "adapters": ["none"]}, engine="inline", quiet=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from tiny_sweeps import Tiny, tiny
 from dabench.engines import room
 from dabench.engines.how import How
 from dabench.engines.room import fitted
-from dabench.errors import SpecError
+from dabench.errors import PluginError, SpecError
 from dabench.need import need, operations, stored_bytes
+from dabench.registry import REGISTRY
 
 GB = 10**9
 
@@ -112,6 +114,13 @@ def test_at_most_is_obeyed_and_memory_then_not_asked(sweep: Tiny, machine: pytes
 def test_what_cannot_be_is_said(sweep: Tiny, how: How, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         found(sweep, how)
+
+
+@pytest.mark.parametrize("how", [How(), How(address="elsewhere:6379")])
+def test_a_network_that_cannot_be_built_is_told_of_before_any_run(sweep: Tiny, how: How) -> None:
+    small = replace(sweep.plan, size=16, backbone=REGISTRY.make("backbone", "vgg19"))
+    with pytest.raises(PluginError, match="set size = 32"):
+        fitted(small, how, True, print)
 
 
 def test_a_larger_batch_needs_more_memory_and_arithmetic(tmp_path: Path) -> None:

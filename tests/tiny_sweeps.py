@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.agenda import finished
-from dabench.drive import carry_out, load
+from dabench.drive import Told, carry_out, load
 from dabench.engines.queue import Event
 from dabench.keeping import Outcome
 from dabench.places import data_folder
@@ -58,7 +58,8 @@ class Tiny:
 
     def run(self, folder: Path, engine: str = "inline", listen: Callable[[Event], None] = lambda event: None) -> Outcome:
         """Do what is missing in `folder`."""
-        return carry_out(self.file, self.plan, Store(folder), self.registry, engine, listen=listen)  # type: ignore[arg-type]
+        told = Told(listen)
+        return carry_out(self.file, self.plan, Store(folder), self.registry, engine, told=told)  # type: ignore[arg-type]
 
     def standing(self, folder: Path) -> list[str]:
         """Return the names of the runs that stand in `folder`, sorted."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from dabench.agenda import agenda_of, in_order
 from dabench.api.output import Output
 from dabench.api.saying import console, note
 from dabench.api.sweep_files import Overrides, sweep_file
-from dabench.drive import Engine, carry_out
+from dabench.drive import Engine, Told, carry_out
 from dabench.engines.how import How
 from dabench.engines.queue import Event
 from dabench.keeping import Outcome
@@ -27,6 +27,7 @@ from dabench.typed import KeyProblem
 if TYPE_CHECKING:
     from dabench.estimate import Cost
     from dabench.matrix import Matrix
+    from dabench.watching.board import Board
 
 
 @dataclass(frozen=True)
@@ -140,13 +141,7 @@ def run_sweep(
     Args:
         again: the command that goes on with it, for who asks how far it is.
     """
-    from dabench.engines.logs import lasting_stderr
-    from dabench.matrix import read_matrix
-    from dabench.published import with_published
-    from dabench.reporting.write import write_report
     from dabench.watching.board import Board
-    from dabench.watching.lines import lines_to
-    from dabench.watching.terminal import Watch
 
     say: Callable[[str], None] = (lambda line: None) if quiet else note
     file = sweep_file(sweep, set, plugins)
@@ -155,42 +150,46 @@ def run_sweep(
     with store.alone(file.sweep.recipe):
         plan = plan_of(file, data, say)
         board = Board(store) if tensorboard else None
-        whole, there = _whole(plan, store)
-        runs = [run for run in whole if redo or run.digest not in there]
-        if runs:
-            about = "about " if plan.sweep.search.trials else ""
-            stand = len(whole) - len(runs)
-            say(f"{file.sweep.name}: {about}{len(whole)} runs, {stand} stand, {about}{len(runs)} to do -> {store.folder}")
-        with ExitStack() as stack:
-            stack.callback(place.close)
-            write = [stack.enter_context(lines_to(log_json))] if log_json else []
-            stream = stack.enter_context(lasting_stderr())
-            watch = stack.enter_context(Watch(console(quiet, stream), runs, store.log))
-
-            def listen(event: Event) -> None:
-                watch(event)
-                if board:
-                    board(event)
-
-            send = place.listening(listen)
-            outcome = carry_out(
-                file, plan, store, REGISTRY, engine, how=how, redo=redo, listen=send, say=watch.say, write=write, again=again
-            )
+        with _watched(place, board, quiet, log_json) as told:
+            outcome = carry_out(file, plan, store, REGISTRY, engine, how=how, redo=redo, told=told, again=again)
         if outcome.interrupted:
             raise KeyboardInterrupt
         if board:
-            board.write(_whole(plan, store)[0])  # those of before, too
-        matrix = with_published(read_matrix(store))
-        write_report(matrix, store.report)
+            board.write(outcome.runs)  # those of before, too
+        matrix = _reported(store)
         place.close()
     return outcome, matrix
 
 
-def _whole(plan: Plan, store: Store) -> tuple[Sequence[Run], set[str]]:
-    """Return all runs of a sweep as far as they are known, stand-ins for the others, and the digests of those that stand."""
-    agenda = agenda_of(plan, store)
-    agenda.begin()
-    return agenda.expected(), agenda.stood
+@contextmanager
+def _watched(place: Output, board: Board | None, quiet: bool, log_json: str | Path | None) -> Iterator[Told]:
+    """Give who is told of a sweep as it goes on; when it ends, all of its output is where it belongs."""
+    from dabench.engines.logs import lasting_stderr
+    from dabench.watching.lines import lines_to
+    from dabench.watching.terminal import Watch
+
+    with ExitStack() as stack:
+        stack.callback(place.close)
+        write = [stack.enter_context(lines_to(log_json))] if log_json else []
+        stream = stack.enter_context(lasting_stderr())
+        watch = stack.enter_context(Watch(console(quiet, stream), place.store.log))
+
+        def listen(event: Event) -> None:
+            watch(event)
+            if board:
+                board(event)
+
+        yield Told(place.listening(listen), watch.expect, watch.say, write)
+
+
+def _reported(store: Store) -> Matrix:
+    from dabench.matrix import read_matrix
+    from dabench.published import with_published
+    from dabench.reporting.write import write_report
+
+    matrix = with_published(read_matrix(store))
+    write_report(matrix, store.report)
+    return matrix
 
 
 def plan_of(file: SweepFile, data: str | Path | None, say: Callable[[str], None]) -> Plan:

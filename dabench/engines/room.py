@@ -26,8 +26,9 @@ def fitted(plan: Plan, how: How, inline: bool, say: Callable[[str], None]) -> Ho
         say: is told, in one line, if memory allows fewer than cores and GPUs would.
 
     Raises:
-        SpecError: what was asked for cannot be, or there is no memory for a single run.
+        PluginError, SpecError: the network cannot be built, what was asked for cannot be, or there is no memory for a single run.
     """
+    wants = need(plan)  # first: a backbone that cannot take these images is told of now, not by every run
     if how.address is not None:
         return how  # what each machine of a cluster has, Ray knows
     if how.cpus_per_run is not None and not 0 < how.cpus_per_run <= cores():
@@ -38,7 +39,6 @@ def fitted(plan: Plan, how: How, inline: bool, say: Callable[[str], None]) -> Ho
         raise SpecError(f"--gpus-per-run {how.gpus_per_run:g}: must be at least 0 and {why}")
     if how.at_most is not None and how.at_most < 1:
         raise SpecError(f"--at-most {how.at_most}: must be at least 1")
-    wants = need(plan)
     each = how.cpus_per_run or min(plan.sweep.train.threads, cores())
     share = how.gpus_per_run if how.gpus_per_run is not None else _share(plan, wants, there, each)
     side = 1 if inline else max(1, int(min(cores() / each, there / share if share else cores() / each)))

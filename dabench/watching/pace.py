@@ -19,7 +19,7 @@ class Pace:
         running: name of a run -> its sort and when it started, in seconds.
     """
 
-    def __init__(self, sorts: Iterable[Sort]) -> None:
+    def __init__(self, sorts: Iterable[Sort] = ()) -> None:
         self._waiting = Counter(sorts)
         self._took: dict[Sort, tuple[int, float]] = {}
         self._most = 1

@@ -23,24 +23,23 @@ class Watch:
 
     Args:
         log: run name -> the file that keeps what it says, named where it failed.
+
+    It begins with what it is first told to `expect`.
     """
 
-    def __init__(self, console: Console, runs: Sequence[Run], log: Callable[[str], Path] | None = None) -> None:
-        self.console, self.total, self.log = console, len(runs), log
+    def __init__(self, console: Console, log: Callable[[str], Path] | None = None) -> None:
+        self.console, self.total, self.log = console, 0, log
         self.finished = self.failed = 0
-        self.pace = Pace(r.sort for r in runs)
+        self.pace = Pace()
         self._live: Live | None = None
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
             TextColumn("{task.fields[left]}"),
             console=console,
         )  # fmt: skip
-        self._task: TaskID = self._progress.add_task("runs", total=self.total, left="")
+        self._task: TaskID = self._progress.add_task("runs", total=0, left="")
 
     def __enter__(self) -> Watch:
-        if self.console.is_terminal and self.total:
-            self._live = Live(self._progress, console=self.console, refresh_per_second=4)
-            self._live.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
@@ -62,10 +61,13 @@ class Watch:
         self._show(event)
 
     def expect(self, left: Sequence[Run]) -> None:
-        """Take what is left to be begun, where that is known better than at the beginning."""
+        """Take what is left to be begun: at the beginning, and where that is known better later."""
         self.total = self.finished + len(self.pace.running) + len(left)
         self.pace.expect(r.sort for r in left)
         self._progress.update(self._task, total=self.total)
+        if left and self.console.is_terminal and not self._live:
+            self._live = Live(self._progress, console=self.console, refresh_per_second=4)
+            self._live.start()
 
     def say(self, line: str) -> None:
         """Print a line that is about no run alone."""

@@ -53,7 +53,7 @@ def test_eight_runs_of_two_seconds(benchmark: Any, tmp_path: Path, monkeypatch: 
     def prepared() -> Store:
         """Return a store in which the pretrainings stand: eight runs are left."""
         store = Store(tmp_path / str(next(numbers)))
-        carry_out(file, plan, store, registry, "inline", listen=lambda event: None)
+        carry_out(file, plan, store, registry, "inline")
         for run in plan.runs:
             if run.method == "works":
                 store.remove(run.digest)

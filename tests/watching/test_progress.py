@@ -33,7 +33,8 @@ def text_of(console: Console) -> str:
 
 def watch(console: Console, runs: list[Run], ends: dict[int, tuple[str, str]] | None = None, seconds: float = 2.0) -> Watch:
     """Show `runs` as done one after another, but those whose number is in `ends`, which end as it says."""
-    with Watch(console, runs) as shown:
+    with Watch(console) as shown:
+        shown.expect(runs)
         for i, run in enumerate(runs):
             shown(Event("started", run))
             what, reason = (ends or {}).get(i, ("done", ""))
@@ -73,7 +74,8 @@ def test_a_failed_run_is_told_with_the_first_line_of_its_reason(make: object) ->
 
 def test_a_failed_run_is_told_with_its_log() -> None:
     console = pipe()
-    with Watch(console, RUNS[:1], lambda name: Path("runs/x/logs") / f"{name}.txt") as shown:
+    with Watch(console, lambda name: Path("runs/x/logs") / f"{name}.txt") as shown:
+        shown.expect(RUNS[:1])
         shown(Event("failed", RUNS[0], reason="no luck\nand more"))
     assert text_of(console) == f"[1/1] failed {RUNS[0].name}: no luck (log: runs/x/logs/{RUNS[0].name}.txt)\n"
 
@@ -90,7 +92,8 @@ def test_in_a_terminal_a_bar_counts_the_runs() -> None:
 
 def test_in_a_terminal_the_bar_names_what_runs() -> None:
     console = terminal()
-    with Watch(console, RUNS[:2]) as shown:
+    with Watch(console) as shown:
+        shown.expect(RUNS[:2])
         shown(Event("started", RUNS[0]))
         time.sleep(0.3)
         assert "1 running" in text_of(console)
@@ -99,8 +102,8 @@ def test_in_a_terminal_the_bar_names_what_runs() -> None:
 
 def test_with_nothing_to_do_nothing_is_shown() -> None:
     for console in (pipe(), terminal()):
-        with Watch(console, []):
-            pass
+        with Watch(console) as shown:
+            shown.expect([])
         assert text_of(console) == ""
 
 
@@ -118,7 +121,8 @@ def test_the_time_left_is_shared_by_the_runs_side_by_side() -> None:
     plain = [r for r in two_sets(seeds=2).runs() if r.target is None]
     told = []
     for side_by_side in (1, 2):
-        shown = Watch(pipe(), plain)
+        shown = Watch(pipe())
+        shown.expect(plain)
         for run in plain[:side_by_side]:
             shown(Event("started", run))
         for run in plain[:side_by_side]:
@@ -129,7 +133,8 @@ def test_the_time_left_is_shared_by_the_runs_side_by_side() -> None:
 
 def test_a_run_that_is_tried_again_is_not_over_and_its_reason_is_told() -> None:
     console = pipe()
-    with Watch(console, RUNS[:1]) as shown:
+    with Watch(console) as shown:
+        shown.expect(RUNS[:1])
         shown(Event("started", RUNS[0]))
         shown(Event("again", RUNS[0], reason="its worker ended"))  # type: ignore[arg-type]
         assert shown.finished == 0
