@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import heapq
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from dabench.engines.how import How
 from dabench.need import need, steps_of, stored_bytes
 from dabench.plan import Plan, Run
 from dabench.registry import Registry
+from dabench.scratch import scratch_folder, temporary
 from dabench.store import Store
 
 _WARM, _STEPS = 2, 12
@@ -93,10 +92,10 @@ def _each(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry) -> 
         if record:
             known.setdefault(run.sort, []).append(record.facts["seconds"]["total"])
     means = {sort: (sum(v) / len(v), sum(v) / len(v) * plan.sweep.train.threads) for sort, v in known.items()}
-    with tempfile.TemporaryDirectory(prefix="dabench-") as folder:
+    with scratch_folder(temporary()) as folder:
         for run in runs:
             if run.sort not in means:
-                means[run.sort] = _calibrated(plan, run, Store(Path(folder)), registry)
+                means[run.sort] = _calibrated(plan, run, Store(folder), registry)
     return {run.digest: means[run.sort] for run in runs}
 
 

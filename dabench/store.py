@@ -112,7 +112,7 @@ class Store(Stored):
 
     def _clear(self) -> None:
         """Remove what killed processes left half-written; whoever claims the folder holds it alone."""
-        for leftover in self.runs.glob(".*"):
+        for leftover in (*self.runs.glob(".*"), *self.folder.glob("tensorboard/.*")):
             shutil.rmtree(leftover, ignore_errors=True)
         for pattern in (".sweep.*", "failed/.*", "datasets/*/.*"):
             for leftover in self.folder.glob(pattern):

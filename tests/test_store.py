@@ -253,8 +253,9 @@ def test_a_refused_folder_is_left_as_it_was(tmp_path: Path) -> None:
 def test_what_a_killed_sweep_left_half_made_is_cleared_away(tmp_path: Path) -> None:
     store = claimed(tmp_path / "out")
     (store.runs / ".none_bright_s0-x").mkdir()
+    (store.folder / "tensorboard" / ".abcdefgh").mkdir(parents=True)
     claimed(tmp_path / "out")
-    assert list(store.runs.iterdir()) == []
+    assert list(store.runs.iterdir()) == list((store.folder / "tensorboard").iterdir()) == []
 
 
 @pytest.fixture

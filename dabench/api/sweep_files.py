@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 from dabench.drive import load
 from dabench.errors import SpecError
 from dabench.registry import REGISTRY
+from dabench.scratch import scratch_folder, temporary
 from dabench.spec import PATHS, SweepFile
 
 Overrides = Mapping[str, Any] | Sequence[str]
@@ -31,17 +30,15 @@ def sweep_file(sweep: str | Path | Mapping[str, Any], overrides: Overrides, plug
     if not isinstance(sweep, Mapping):
         return load(sweep, pairs, plugins, REGISTRY)
 
-    folder = Path(tempfile.mkdtemp(prefix="dabench-"))
-    try:
+    with scratch_folder(temporary()) as folder:
         # Written and read again, so that a table in Python and a file go the same way. Paths in it are of this folder.
         path = folder / "sweep.toml"
-        path.write_text(toml_text(_absolute(sweep)), encoding="utf-8")
-        return replace(load(path, pairs, plugins, REGISTRY), path=None)
-    except SpecError as e:
-        # The file is gone when the message is read; it is the key that counts.
-        raise SpecError(re.sub(rf"^{re.escape(str(path))}(, line \d+)?: ", "", str(e))) from e
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            path.write_text(toml_text(_absolute(sweep)), encoding="utf-8")
+            return replace(load(path, pairs, plugins, REGISTRY), path=None)
+        except SpecError as e:
+            # The file is gone when the message is read; it is the key that counts.
+            raise SpecError(re.sub(rf"^{re.escape(str(path))}(, line \d+)?: ", "", str(e))) from e
 
 
 def as_pairs(overrides: Overrides) -> list[str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import shutil
-import tempfile
 import weakref
 from collections.abc import Mapping
 from functools import cached_property
@@ -23,6 +21,7 @@ from dabench.data.splits import checked
 from dabench.errors import DabenchError, DataError
 from dabench.places import cache_at, cache_folder
 from dabench.protocols import Augment, Dataset, Images, Samples
+from dabench.scratch import cleared, scratch_folder, temporary
 
 _MADE_UP = 10
 """Images of each class in a made-up set: enough to hold out a tenth and a fifth of them."""
@@ -55,6 +54,7 @@ class _Looked:
     """One dataset with its samples, prepared when a rule first needs them."""
 
     def __init__(self, dataset: Dataset, raw: Path) -> None:
+        cleared(temporary())
         self.dataset, self.raw, self.cache = dataset, raw, cache_folder()
         if dataset.obtain and not self._files():
             made, folder = copy.copy(dataset), self._folder()
@@ -65,9 +65,9 @@ class _Looked:
 
     def _folder(self) -> Path:
         """Return an empty folder that goes when this does."""
-        folder = tempfile.mkdtemp(prefix="dabench-check-")
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        return Path(folder)
+        kept = contextlib.ExitStack()
+        weakref.finalize(self, kept.close)
+        return kept.enter_context(scratch_folder(temporary()))
 
     @cached_property
     def _before(self) -> list[tuple[str, int, int]]:
@@ -124,9 +124,9 @@ class _Looked:
 
     def refusal(self) -> str:
         """An empty raw folder is a DataError of one line that tells how to get the files."""
-        with tempfile.TemporaryDirectory() as folder:
+        with scratch_folder(temporary()) as folder:
             try:
-                self.dataset.prepare(Path(folder))
+                self.dataset.prepare(folder)
             except DabenchError as e:
                 text = "".join(map(str, e.args))  # as it was written; printed, it is one line in any case
                 if "\n" in text:

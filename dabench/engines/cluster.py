@@ -76,7 +76,7 @@ _started = ExitStack()
 def _start_here() -> None:
     # Ray's own would stay behind. The paths of its sockets, in there, must be short.
     place = Path(tempfile.gettempdir() if len(tempfile.gettempdir()) < 30 else "/tmp")
-    cleared(place, "dabench-ray")
+    cleared(place / "dabench-ray")
     folder = _started.enter_context(scratch_folder(place / "dabench-ray"))
     # What makes Ray take 127.0.0.1 for this machine's address: else four of its processes listen on every interface.
     ray._private.ray_constants.ENABLE_RAY_CLUSTER = False

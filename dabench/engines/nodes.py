@@ -17,6 +17,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from dabench.engines.cluster import on_node, ray
 from dabench.errors import StoreError
 from dabench.places import cache_folder, node_folder
 from dabench.plan import Plan, Run
+from dabench.scratch import cleared, scratch_folder
 from dabench.store import Store
 from dabench.stored import NETWORK
 
@@ -163,7 +165,9 @@ class Apart:
     def __init__(self, desk: Any, folder: str) -> None:
         self.desk, self.there = desk, folder
         node_folder().mkdir(parents=True, exist_ok=True)
-        self.folder = Path(tempfile.mkdtemp(prefix="dabench-node-", dir=node_folder()))
+        cleared(node_folder() / "dabench-node")
+        self._kept = ExitStack()
+        self.folder = self._kept.enter_context(scratch_folder(node_folder() / "dabench-node"))
         (self.folder / "sweep.json").write_text("{}", encoding="utf-8")
         for name in ("runs", "failed", "logs"):
             (self.folder / name).mkdir()
@@ -205,7 +209,7 @@ class Apart:
 
     def close(self) -> None:
         """Leave nothing on the node but its cache."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._kept.close()
 
 
 def bring(folder: str, wanted: Mapping[str, tuple[str, str]]) -> None:

@@ -8,9 +8,7 @@ schedules: what is finished stands in the store. So a Ray of this process that e
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from dabench.engines.attempt import LIMIT, Result
@@ -23,11 +21,9 @@ from dabench.engines.worker import Worker
 from dabench.errors import StoppedError
 from dabench.plan import Plan, Run
 from dabench.registry import Registry
-from dabench.scratch import cleared, scratch_folder
+from dabench.scratch import scratch_folder, temporary
 from dabench.store import Store
 
-_SCRATCH = "dabench-tune"
-"""What the folders begin with in which Tune keeps its own account of a sweep, which nobody reads."""
 _STARTS = 3
 """How often Ray is started without a run that is done in between, before that is given up."""
 
@@ -120,7 +116,6 @@ def run_all(
         KeyboardInterrupt: the user stopped it; finished runs are in the store.
         StoppedError: going on had no sense, or Ray ended again and again.
     """
-    cleared(Path(tempfile.gettempdir()), _SCRATCH)
     ours = not ray.is_initialized()
     queue = Queue(runs, listen, how.retries, lambda: store.ongoing.stopping, grow)
     starts = 0
@@ -147,7 +142,7 @@ def _tune(plan: Plan, queue: Queue, store: Store, registry: Registry, how: How, 
     each = resources(plan, how)
     hands = _Hands(sent.job if sent else plan.job, queue, store, how, at_once(each, how))
     try:
-        with scratch_folder(Path(tempfile.gettempdir()) / _SCRATCH) as scratch:
+        with scratch_folder(temporary()) as scratch:  # Tune's own account of a sweep, which nobody reads
             given = {"shipment": registry.shipment(), "folder": str(store.folder.resolve()), "how": how}
             trainable = tune.with_parameters(Worker, **given, desk=sent and sent.desk)
             tuner = tune.Tuner(

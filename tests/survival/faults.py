@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -442,14 +441,14 @@ with scratch_folder(Path(sys.argv[1])) as folder:
 
 
 def scratch_left(bench: Bench, engine: str = "inline") -> Row:
-    """Scratch folders that kills left in the store, in the cache and in Ray's place are gone after the next start; not those
-    that a living process holds.
+    """Scratch folders that kills left in the store, in the cache and among temporary files are gone after the next start;
+    not those that a living process holds.
     """
-    from dabench.scratch import scratch_folder
+    from dabench.scratch import scratch_folder, temporary
 
     sweep, expected = bench.plain
-    out, cache, places = bench.out(), Path(os.environ["DABENCH_CACHE"]), []
-    places = [cache / ".bright-0123456789abcdef", *([Path(tempfile.gettempdir()) / "dabench-tune"] if engine == "ray" else [])]
+    out, cache = bench.out(), Path(os.environ["DABENCH_CACHE"])
+    places = [cache / ".bright-0123456789abcdef", temporary()]
     sweep.run(out, "--engine", "inline")
     shutil.rmtree(next((out / "runs").iterdir()))
     left = [out / "runs" / ".none_bright_s0-abcdefgh"]
