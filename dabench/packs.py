@@ -30,6 +30,7 @@ from dabench.data.pictures import opened_zip
 from dabench.errors import DataError, StoreError
 from dabench.far import is_remote
 from dabench.predictions import Predictions
+from dabench.records import sealed
 from dabench.remote import Remote
 from dabench.store import Store
 from dabench.stored import NETWORK, Stored, safe
@@ -177,14 +178,14 @@ def _put(archive: zipfile.ZipFile, name: str, content: BinaryIO) -> str:
 
 def _contents(stored: Stored, sweep: Mapping[str, Any], runs: Predictions, attributes: bool) -> Iterator[tuple[str, BinaryIO]]:
     """Yield name and content of every file of the pack but its list."""
-    yield "sweep.json", io.BytesIO(_json(_without_folders(sweep)))
+    yield "sweep.json", io.BytesIO(_json(sealed(_without_folders(sweep))))
     with contextlib.suppress(FileNotFoundError):  # somebody removed it: no number depends on it
         yield "sweep.toml", stored.open("sweep.toml")
     for dataset, test in runs.tests.items():
         folder = f"datasets/{safe(dataset)}"
         facts = dict(test.facts)
         facts["files"] = {f: d for f, d in facts["files"].items() if attributes or not f.startswith("attribute-")}
-        yield f"{folder}/facts.json", io.BytesIO(_json(facts))
+        yield f"{folder}/facts.json", io.BytesIO(_json(sealed(facts)))
         yield from ((f"{folder}/{f}", stored.open(f"{folder}/{f}")) for f in facts["files"])
     for record in runs.records.values():
         files = ["run.json", *(f for f in record.facts["files"] if f != NETWORK)]

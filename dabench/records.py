@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any
 
+from dabench.digests import digest
+
 _FILE = re.compile(r"[^/\0]*[^/\0.][^/\0]*")
 _LARGEST = 2**53
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -70,6 +72,16 @@ def from_json(text: str) -> Any:
         raise ValueError(f"{constant} is no number")
 
     return json.loads(text, parse_constant=refuse)
+
+
+def sealed(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table with its own digest beside, as "check"."""
+    return {**table, "check": digest(table)}
+
+
+def intact(table: Mapping[str, Any]) -> bool:
+    """Whether a table is what was written, by its own digest; one that was written without any is taken as it is."""
+    return "check" not in table or table["check"] == digest({k: v for k, v in table.items() if k != "check"})
 
 
 def fits(value: Any, shape: Any) -> bool:

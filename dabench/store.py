@@ -12,7 +12,8 @@
     ongoing/             what a sweep at work has in hand (dabench.ongoing)
 
 A run's folder is written whole under another name and then renamed; run.json is written last and holds the SHA-256 of the
-other files, and its own. What does not match is not finished.
+other files, and its own. What does not match is not finished. sweep.json and a dataset's facts.json hold their own, too: what
+does not match is not read, and the sweep's next start writes it anew.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.digests import digest as digest_of
 from dabench.digests import file_digest
 from dabench.errors import StoreError, UnwritableError
 from dabench.ongoing import Ongoing
+from dabench.records import intact, sealed
 from dabench.stored import NETWORK, SHORT, Stored, logits_name, safe
 
 
@@ -108,7 +109,7 @@ class Store(Stored):
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Write sweep.json anew."""
-        write_text(self.folder / "sweep.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
+        write_text(self.folder / "sweep.json", json.dumps(sealed(record), indent=1, sort_keys=True) + "\n")
 
     def _clear(self) -> None:
         """Remove what killed processes left half-written; whoever claims the folder holds it alone."""
@@ -132,7 +133,9 @@ class Store(Stored):
             raise StoreError(f"{self.folder}: is not empty and no sweep's output; give another folder with --out")
 
     def _same_sweep(self, there: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
-        name = there["sweep"].get("name")
+        name = there["sweep"]["name"]
+        if not intact(there) and recipe["name"] in (name, there["recipe"].get("name")):
+            return  # it is written anew; no run of other settings is taken for one of these: each has a digest of its own
         if name != recipe["name"]:
             raise StoreError(
                 f"{self.folder}: belongs to the sweep '{name}', not to '{recipe['name']}'; give another folder with --out"
@@ -157,7 +160,7 @@ class Store(Stored):
                         np.lib.format.write_array(f, np.ascontiguousarray(values), allow_pickle=False)
                     os.replace(folder / f".{part}.npy", folder / f"{part}.npy")
             files = {p.name: file_digest(p) for p in sorted(folder.glob("[!.]*.npy"))}
-            write_text(folder / "facts.json", json.dumps({**facts, "files": files}, indent=1, sort_keys=True) + "\n")
+            write_text(folder / "facts.json", json.dumps(sealed({**facts, "files": files}), indent=1, sort_keys=True) + "\n")
         except OSError as e:
             raise _unwritable(folder, e) from e
 
@@ -187,8 +190,7 @@ class Store(Stored):
                 with open(scratch / logits_name(dataset), "wb") as f:
                     np.lib.format.write_array(f, values, allow_pickle=False)
             files = {p.name: file_digest(p) for p in sorted(scratch.iterdir())}
-            record = {**facts, "files": files}
-            record["check"] = digest_of(record)
+            record = sealed({**facts, "files": files})
             write_text(scratch / "run.json", json.dumps(record, sort_keys=True, allow_nan=False) + "\n")
             if self.find(digest, facts["tests"], among={digest[:SHORT]: [f"runs/{folder.name}"]}):
                 return  # the worker of a killed sweep was as fast

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dabench.digests import digest as digest_of
 from dabench.errors import StoreError
-from dabench.records import CLAIM, DATASET, check, check_files, check_sweep, from_json
+from dabench.records import CLAIM, DATASET, check, check_files, check_sweep, fits, from_json, intact
 
 NETWORK = "network.safetensors"
 SHORT = 10
@@ -83,11 +83,16 @@ class Stored(ABC):
             return f.read().decode("utf-8")
 
     def read_sweep(self) -> dict[str, Any]:
-        """Return sweep.json; raise StoreError if this is no sweep's folder, or it is not what dabench writes."""
-        return self._sweep(check_sweep)
+        """Return sweep.json; raise StoreError if this is no sweep's folder, or it is not what dabench wrote."""
+        value = self._sweep(check_sweep)
+        if not intact(value):
+            file = self.place / "sweep.json"
+            raise StoreError(f"{file}: has changed since dabench wrote it; run the sweep again to write it anew, or restore it")
+        value.pop("check", None)
+        return value
 
     def claimed_for(self) -> dict[str, Any]:
-        """Return sweep.json, of which "sweep.name" and "recipe" alone are looked at; raise StoreError as `read_sweep`."""
+        """Return sweep.json, changed or not, of which "sweep.name" and "recipe" alone are looked at; raise as `read_sweep`."""
         return self._sweep(lambda value: check(value, CLAIM))
 
     def _sweep(self, check: Callable[[Any], None]) -> dict[str, Any]:
@@ -114,6 +119,9 @@ class Stored(ABC):
             facts = from_json(self.text(f"{folder}/facts.json"))
             check(facts, DATASET)
             check_files(facts["files"])
+            if not intact(facts):
+                raise ValueError("facts.json has changed")
+            facts.pop("check", None)
             damaged = [f for f, expected in facts["files"].items() if self.digest(f"{folder}/{f}") != expected]
             if damaged:
                 raise ValueError(f"{damaged[0]} has changed")
@@ -164,7 +172,7 @@ class Stored(ABC):
             facts = from_json(self.text(f"{where}/run.json"))
             check_files(facts["files"])
             check = facts.pop("check")
-            if digest_of(facts) != check or not isinstance(facts["tests"], dict):
+            if digest_of(facts) != check or not fits(facts, {"digest": str, "tests": dict}):
                 return {}, "run.json has changed"
             for file, expected in facts["files"].items():
                 if (network or file != NETWORK) and self.digest(f"{where}/{file}") != expected:

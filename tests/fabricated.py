@@ -220,8 +220,8 @@ def two_sets(**changes: Any) -> Fabrication:
     return Fabrication(**{"wrong": from_table(WRONG), **changes})
 
 
-def edit(run: Path, change: Callable[[str], str]) -> None:
-    """Change the text of a run's facts (run.json), as if it had been written so."""
-    facts = json.loads(change(run.read_text(encoding="utf-8")))
+def edit(record: Path, change: Callable[[str], str]) -> None:
+    """Change the text of a record (run.json, facts.json, sweep.json), as if it had been written so."""
+    facts = json.loads(change(record.read_text(encoding="utf-8")))
     facts["check"] = digest({key: value for key, value in facts.items() if key != "check"})
-    run.write_text(json.dumps(facts), encoding="utf-8")
+    record.write_text(json.dumps(facts), encoding="utf-8")

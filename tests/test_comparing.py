@@ -81,7 +81,7 @@ def test_other_test_images_of_the_same_name_do_not_pair(tmp_path: Path) -> None:
     record = json.loads(facts.read_text())
     for run in theirs.glob("runs/*/run.json"):
         edit(run, lambda text: text.replace(record["digest"], "f" * 64))
-    facts.write_text(json.dumps(record | {"digest": "f" * 64}))
+    edit(facts, lambda text: text.replace(record["digest"], "f" * 64))
     found = dabench.compare(ours, theirs)
     assert {p.paired for p in found.pairs if p.first and p.first["test"] == "hand"} == {False}
     assert {p.paired for p in found.pairs if p.first and p.first["test"] == "print"} == {True}
@@ -130,8 +130,7 @@ def test_of_a_metric_of_which_less_is_better_the_lower_side_is_the_better_one(tm
 def test_a_published_number_without_an_interval_counts_as_exact(tmp_path: Path) -> None:
     sets = {"fer2013": Made("FER"), "nae": Made("NAE")}
     store = constant(5, datasets=sets, adapters={"none": NONE}).write(tmp_path / "s")
-    text = (store.folder / "sweep.json").read_text().replace('"name": "conv4"', '"name": "vgg19"')
-    (store.folder / "sweep.json").write_text(text)
+    edit(store.folder / "sweep.json", lambda text: text.replace('"name": "conv4"', '"name": "vgg19"'))
     found = dabench.compare(store.folder, "paper")
     table, *_ = compared_tables(found)
     assert table.rows[0] == (
@@ -162,7 +161,7 @@ def test_settings_that_differ_are_named_with_both_values(tmp_path: Path) -> None
     record = json.loads((theirs / "sweep.json").read_text())
     record["sweep"]["train"]["lr"] = 0.25
     record["adapters"]["adabn"]["options"] = {"momentum": 0.5}
-    (theirs / "sweep.json").write_text(json.dumps(record))
+    edit(theirs / "sweep.json", lambda text: json.dumps(record))
     found = {c.what: (c.first, c.second) for c in dabench.compare(ours, theirs).changes}
     assert found == {"train.lr": (0.05, 0.25), "adabn.momentum": (None, 0.5)}
 
@@ -171,7 +170,7 @@ def test_where_a_dataset_lies_is_no_setting(tmp_path: Path) -> None:
     ours, theirs = written(tmp_path, constant(1), constant(1))
     record = json.loads((theirs / "sweep.json").read_text())
     record["sweep"]["dataset"] = {"print": {"path": "/data/elsewhere"}}
-    (theirs / "sweep.json").write_text(json.dumps(record))
+    edit(theirs / "sweep.json", lambda text: json.dumps(record))
     assert dabench.compare(ours, theirs).changes == []
 
 

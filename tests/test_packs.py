@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 import pytest
-from fabricated import Made, two_sets
+from fabricated import Made, edit, two_sets
 
 import dabench
 from dabench import packs
@@ -144,7 +144,7 @@ def test_of_paths_on_the_machine_that_ran_it_the_last_name_alone_is_packed(store
     record["sweep"]["dataset"] = {"print": {"path": "/home/somebody/secret/faces"}}
     record["sweep"]["plugins"] = ["/home/somebody/secret/mine.py"]
     record["overrides"] = ["dataset.print.path=/home/somebody/secret/faces", "train.lr=0.1"]
-    (store.folder / "sweep.json").write_text(json.dumps(record))
+    edit(store.folder / "sweep.json", lambda text: json.dumps(record))
     packed = json.loads(contents(write_pack(store, tmp_path / "s.zip"))["sweep.json"])
     assert "somebody" not in json.dumps(packed)
     assert packed["sweep"]["dataset"]["print"]["path"] == "faces"

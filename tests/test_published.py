@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
-from fabricated import NONE, Fabrication, Made
+from fabricated import NONE, Fabrication, Made, edit
 from markdown_it import MarkdownIt
 
 import dabench
@@ -27,8 +27,7 @@ def faces(folder: Path, backbone: str = "vgg19", **changes: object) -> Path:
     """Return the output folder of a sweep such as the study's."""
     made = {"datasets": FACES, "adapters": {"none": NONE}, "classes": BASIC, "seeds": 1, **changes}
     store = Fabrication(lambda run, test: 4, **made).write(folder)  # type: ignore[arg-type]
-    text = (store.folder / "sweep.json").read_text().replace('"name": "conv4"', f'"name": "{backbone}"')
-    (store.folder / "sweep.json").write_text(text)
+    edit(store.folder / "sweep.json", lambda text: text.replace('"name": "conv4"', f'"name": "{backbone}"'))
     return store.folder
 
 

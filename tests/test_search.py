@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fabricated import edit
 from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, tiny
 
 from dabench.data.cache import Prepared
@@ -379,7 +380,7 @@ def test_nonsense_in_what_was_searched_is_told(done: Done, tmp_path: Path, chang
     shutil.copytree(done[1], tmp_path / "out")
     record = json.loads((tmp_path / "out" / "sweep.json").read_text())
     change(record["search"][0])
-    (tmp_path / "out" / "sweep.json").write_text(json.dumps(record))
+    edit(tmp_path / "out" / "sweep.json", lambda text: json.dumps(record))
     with pytest.raises(StoreError, match=says):
         read_matrix(Store(tmp_path / "out"))
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fabricated import two_sets
 
 from dabench.errors import StoreError
+from dabench.matrix import read_matrix
 from dabench.store import Store
 from dabench.stored import Record
 
@@ -207,6 +209,25 @@ def test_a_dataset_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         claimed(tmp_path / "out").dataset("pale")
 
 
+@pytest.mark.parametrize("file", ["sweep.json", "datasets/hand/facts.json"])
+def test_a_record_that_was_altered_is_told_by_name_with_what_to_do(tmp_path: Path, file: str) -> None:
+    store = two_sets(seeds=1).write(tmp_path / "s")
+    path = store.folder / file
+    path.write_text(path.read_text().replace(' "title": "', ' "title": "Not '), encoding="utf-8")
+    with pytest.raises(StoreError, match=rf"{path.name}.*has changed.*run the sweep again to write it anew"):
+        read_matrix(store)
+
+
+@pytest.mark.parametrize("file", ["sweep.json", "datasets/hand/facts.json"])
+def test_a_record_of_before_that_holds_no_check_is_read(tmp_path: Path, file: str) -> None:
+    store = two_sets(seeds=1).write(tmp_path / "s")
+    expected, path = read_matrix(store).digest, store.folder / file
+    record = json.loads(path.read_text())
+    del record["check"]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    assert read_matrix(store).digest == expected
+
+
 # Taking a folder
 
 
@@ -229,6 +250,25 @@ def test_the_same_sweep_with_other_settings_is_refused_naming_what_differs(tmp_p
     with_run(tmp_path / "out")
     with pytest.raises(StoreError, match=r"with other settings \(train\.lr: 0\.05 -> 0\.1\); give another folder"):
         claimed(tmp_path / "out", train={"lr": 0.1, "steps": 4})
+
+
+@pytest.mark.parametrize("change", [('"tiny"', '"other"', 1), ("0.05", "0.5", -1)], ids=["name", "settings"])
+def test_a_sweep_goes_on_over_its_altered_record_and_writes_it_anew(tmp_path: Path, change: tuple[str, str, int]) -> None:
+    with_run(tmp_path / "out")
+    path = tmp_path / "out" / "sweep.json"
+    written = path.read_text()
+    path.write_text(written.replace(*change), encoding="utf-8")
+    assert path.read_text() != written
+    assert claimed(tmp_path / "out").find(DIGEST) is not None
+    assert path.read_text() == written
+
+
+def test_another_sweeps_altered_record_is_not_taken_over(tmp_path: Path) -> None:
+    claimed(tmp_path / "out")
+    path = tmp_path / "out" / "sweep.json"
+    path.write_text(path.read_text().replace("0.05", "0.5"), encoding="utf-8")
+    with pytest.raises(StoreError, match="belongs to the sweep 'tiny', not to 'huge'"):
+        claimed(tmp_path / "out", name="huge")
 
 
 def test_settings_under_which_nothing_finished_may_change(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_what_was_dropped_of_a_dataset_is_said_and_a_column_without_anything_lef
     assert "dropped" not in tables_of(store)["Datasets"].columns
     path = store.folder / "datasets" / "print" / "facts.json"
     dropped = {"list": "1a2b3c4d5e", "images": {"test": 2}, "of": {"test": 12}, "reasons": {"identical": 2}}
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"dropped": dropped}))
+    edit(path, lambda text: json.dumps(json.loads(text) | {"dropped": dropped}))
     table = tables_of(store)["Datasets"]
     assert table.rows[0][table.columns.index("dropped")] == "2 of 12 test images dropped (identical; list 1a2b3c4d)"
 

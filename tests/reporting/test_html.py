@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from fabricated import ADABN, FINE_TUNE, NONE, Fabrication, Made, Method, two_sets
+from fabricated import ADABN, FINE_TUNE, NONE, Fabrication, Made, Method, edit, two_sets
 from markup import Page
 
 from dabench.matrix import Matrix, read_matrix
@@ -62,9 +62,8 @@ def store_of(folder: Path, text: str) -> Store:
     (store.folder / "sweep.toml").write_text(f"# {text}\n", encoding="utf-8", errors="replace")
     reason = f"{text}\nTraceback\n{text}\nin line 1"
     store.fail("adabn_hand_print_s0", reason.encode("utf-8", "replace").decode())
-    facts = json.loads((store.folder / "datasets" / "print" / "facts.json").read_text())
-    facts |= {"licence": text, "title": text, "homepage": f"https://example.org/{text}"}
-    (store.folder / "datasets" / "print" / "facts.json").write_text(json.dumps(facts))
+    facts = {"licence": text, "title": text, "homepage": f"https://example.org/{text}"}
+    edit(store.folder / "datasets" / "print" / "facts.json", lambda old: json.dumps(json.loads(old) | facts))
     return store
 
 
@@ -361,7 +360,7 @@ def test_characters_that_no_page_may_hold_or_that_turn_it_round_are_replaced(nam
 def test_a_homepage_that_is_no_address_of_the_web_is_no_link(tmp_path: Path) -> None:
     store = store_of(tmp_path / "s", BENIGN)
     path = store.folder / "datasets" / "print" / "facts.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"homepage": "javascript:alert(1)"}))
+    edit(path, lambda text: json.dumps(json.loads(text) | {"homepage": "javascript:alert(1)"}))
     assert [a for a in page_of(store).all("a") if not a.attrs["href"].startswith("#")] == []
 
 
