@@ -22,7 +22,8 @@ import torch
 from torch import nn
 
 from dabench.digests import file_digest
-from dabench.snapshot import Opaque, Snapshot
+from dabench.references import Opaque
+from dabench.snapshot import Snapshot
 
 
 class Stopped(BaseException):

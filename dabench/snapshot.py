@@ -23,12 +23,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dabench.references import MISSING, Opaque, parts_of
+
 _SCALARS = (bool, int, float, str, type(None))
 _FIXED = (
     type, types.ModuleType, types.BuiltinFunctionType, enum.Enum, Path, bytes, complex, slice, range, frozenset, np.generic,
     torch.device, torch.dtype, torch.Size, torch.memory_format,
 )  # fmt: skip
-_MISSING = object()
 
 _LEAVES: list[tuple[type, Callable[[Any], Any], Callable[[Any, Any], Any]]] = [
     (torch.Generator, lambda g: g.get_state(), lambda g, saved: g.set_state(saved)),
@@ -55,10 +56,6 @@ _FILLED: dict[type, Callable[[Any, Any], None]] = {
     dict: lambda live, items: (live.clear(), live.update(items)),  # type: ignore[dict-item]
     set: lambda live, items: (live.clear(), live.update(items)),  # type: ignore[dict-item]
 }
-
-
-class Opaque(Exception):
-    """Something holds state that cannot be followed, or what was saved does not fit what is there."""
 
 
 class Snapshot:
@@ -139,7 +136,7 @@ class Snapshot:
         for kind, get, _ in _LEAVES:
             if isinstance(value, kind):
                 return ["leaf", get(value) if read else None]
-        return ["parts", {name: refer(part) for name, (part, _) in _parts(value).items() if part is not _MISSING}]
+        return ["parts", {name: refer(part) for name, (part, _) in parts_of(value).items() if part is not MISSING}]
 
     def put_back(self, taken: Mapping[str, Any]) -> None:
         """Make the state what it was when it was taken of an equal training; raise Opaque where it does not fit."""
@@ -187,54 +184,12 @@ def _fill(kind: str, content: Any, live: Any, found: Callable[[Any], Any], known
             if isinstance(live, of) and content is not None:
                 put(live, content)
     elif kind == "parts":
-        there = _parts(live)
+        there = parts_of(live)
         for name, reference in content.items():
             value = found(reference)
-            old, put_part = there.get(name, (_MISSING, functools.partial(object.__setattr__, live, name)))
+            old, put_part = there.get(name, (MISSING, functools.partial(object.__setattr__, live, name)))
             if value is not old and not (type(value) is type(old) and type(value) in _SCALARS and value == old):
                 put_part(value)
-
-
-def _parts(value: Any) -> dict[str, tuple[Any, Callable[[Any], None]]]:
-    """Return what an object refers to by name, each with what sets it; raise Opaque if that cannot be told."""
-    if isinstance(value, types.FunctionType):
-        cells = {
-            str(i): (_content(c), functools.partial(setattr, c, "cell_contents")) for i, c in enumerate(value.__closure__ or ())
-        }
-        return cells | {"defaults": (value.__defaults__, _refuse)}
-    if isinstance(value, types.MethodType):
-        return {"self": (value.__self__, _refuse), "function": (value.__func__, _refuse)}
-    if isinstance(value, functools.partial):
-        return {"function": (value.func, _refuse), "words": (value.args, _refuse), "named": (value.keywords, _refuse)}
-    if isinstance(value, nn.Module):
-        tensors = {n: (t, _refuse) for n, t in (*value.named_parameters(), *value.named_buffers())}
-        return tensors | {
-            f"{path}:{name}": (part, functools.partial(setattr, module, name))
-            for path, module in value.named_modules()
-            for name, part in vars(module).items()
-            if not name.startswith("_") and name != "training"
-        }
-    slots = [n for c in type(value).__mro__ for n in _slots(c) if hasattr(value, n)]
-    if not hasattr(value, "__dict__") and not slots:
-        raise Opaque(f"an object of the kind {type(value).__name__}")
-    names = [*getattr(value, "__dict__", ()), *slots]
-    return {n: (getattr(value, n), functools.partial(object.__setattr__, value, n)) for n in names}
-
-
-def _slots(kind: type) -> list[str]:
-    slots = kind.__dict__.get("__slots__", ())
-    return [n for n in ((slots,) if isinstance(slots, str) else slots) if not n.startswith("__")]
-
-
-def _content(cell: types.CellType) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # a name to which nothing is given yet
-        return _MISSING
-
-
-def _refuse(value: Any) -> None:
-    raise Opaque("what cannot be given anew was given anew")
 
 
 def _version(value: Any) -> int | None:

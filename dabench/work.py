@@ -25,10 +25,10 @@ from dabench.network import Network, build_network, load_network, save_network
 from dabench.partial import Partial
 from dabench.plan import SUPERVISED
 from dabench.protocols import Adapter, Augment
+from dabench.references import Opaque
 from dabench.registry import Registry
 from dabench.scoring import Scores
 from dabench.settings import Test, Train
-from dabench.snapshot import Opaque
 from dabench.store import Store
 from dabench.train import Trainer
 from dabench.typed import build
