@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dabench.errors import StoreError
+
 if TYPE_CHECKING:
     from dabench.watching.status import Status
 
@@ -16,8 +18,15 @@ def status(runs: str | Path) -> Status:
         runs: the folder that `sweep` writes.
 
     Raises:
-        StoreError: it is no sweep's output.
+        StoreError: it is no sweep's output, or lies elsewhere (s3://...), where nothing is kept of what runs.
     """
+    from dabench.remote import Remote, is_remote
     from dabench.watching.status import read_status
 
+    if is_remote(runs):
+        far = Remote(str(runs))
+        raise StoreError(
+            f"{far.address}: holds what is done, not what runs; see that with dabench report {far.address}, "
+            f"or ask on the machine of the sweep: dabench status {far.store.folder}"
+        )
     return read_status(Path(runs).expanduser())

@@ -201,3 +201,10 @@ def test_status_loads_neither_torch_nor_ray(tmp_path: Path) -> None:
     code = f"import sys, dabench; dabench.status({str(at.folder)!r}); print([m for m in ('torch', 'ray') if m in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "[]\n"
+
+
+def test_an_address_is_refused_with_what_can_be_asked_instead(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    address = f"file://{tmp_path}/runs"
+    assert main(["status", address]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"dabench report {address}, or ask on the machine of the sweep: dabench status " in line
