@@ -380,7 +380,7 @@ def disk_full(bench: Bench, engine: str, small: int = 400) -> Row:
     out.mkdir()
     command = shlex.join(sweep.command(out, "--engine", engine, "--save-every", "0.001"))
     script = FULL.format(small=small, out=out, command=command)
-    subprocess.run([*NAMESPACE, "sh", "-c", script], check=True, timeout=280, stdout=subprocess.DEVNULL)
+    subprocess.run([*NAMESPACE, "sh", "-c", script], check=True, timeout=560, stdout=subprocess.DEVNULL)
     said = Path(f"{out}.said").read_text()
     assert Path(f"{out}.code").read_text().strip() == "1", said
     assert "cannot be written (" in said, said

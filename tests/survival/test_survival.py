@@ -50,3 +50,10 @@ def test_nothing_is_lost_and_every_result_is_the_same_after_mounting(bench: Benc
 def test_nothing_is_lost_and_every_result_is_the_same_after_a_fault_that_takes_long(bench: Bench, fault: str) -> None:
     row = SLOW[fault](bench)
     assert (row.lost, row.equal) == (0, True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(MOUNT), reason=MOUNT)
+def test_nothing_is_lost_and_every_result_is_the_same_after_a_full_disk_of_runs_on_ray(bench: Bench) -> None:
+    row = faults.disk_full(bench, "ray", 200)
+    assert (row.lost, row.equal) == (0, True)
