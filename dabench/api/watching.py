@@ -20,13 +20,14 @@ def status(runs: str | Path) -> Status:
     Raises:
         StoreError: it is no sweep's output, or lies elsewhere (s3://...), where nothing is kept of what runs.
     """
-    from dabench.remote import Remote, is_remote
+    from dabench.far import is_remote, shown
+    from dabench.places import mirror_of
     from dabench.watching.status import read_status
 
     if is_remote(runs):
-        far = Remote(str(runs))
+        address = shown(str(runs))
         raise StoreError(
-            f"{far.address}: holds what is done, not what runs; see that with dabench report {far.address}, "
-            f"or ask on the machine of the sweep: dabench status {far.store.folder}"
+            f"{address}: holds what is done, not what runs; see that with dabench report {address}, "
+            f"or ask on the machine of the sweep: dabench status {mirror_of(str(runs))}"
         )
     return read_status(Path(runs).expanduser())
