@@ -100,8 +100,8 @@ def widening(n: int) -> float:
 def _units(metric: Metric, rows: Kinds, groups: NDArray[np.int64] | None) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return what a unit of each sort adds to the metric's sums of each row (M, N), (U, M, T), and how often it occurs, (U,).
 
-    Images that are the same to the metric in every row are one sort of unit. Sorts come in an order of their own, whatever that
-    of the images.
+    Images that are the same to the metric in every row are one sort of unit; so are groups with the same sums, where there are
+    many. Sorts come in an order of their own, whatever that of the images.
     """
     order = np.lexsort(rows) if groups is None else np.argsort(groups, kind="stable")
     rows = rows[:, order]
@@ -109,8 +109,11 @@ def _units(metric: Metric, rows: Kinds, groups: NDArray[np.int64] | None) -> tup
     starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
     if groups is None:
         return metric.tally(rows[:, starts].T), np.diff(np.append(starts, rows.shape[1]))
-    sums = np.add.reduceat(metric.tally(rows.T), starts, axis=0, dtype=np.float64)
-    return sums.astype(np.float32), np.ones(len(starts), np.int64)
+    sums = np.add.reduceat(metric.tally(rows.T), starts, axis=0, dtype=np.float64).astype(np.float32)
+    if len(starts) * RESAMPLES <= _AT_ONCE:  # few: each is a sort of its own, so that all cells share their resamples
+        return sums, np.ones(len(starts), np.int64)
+    different, sizes = np.unique(sums.reshape(len(sums), -1), axis=0, return_counts=True)
+    return different.reshape(-1, *sums.shape[1:]), sizes
 
 
 def drawn_units(sizes: NDArray[np.int64], resamples: int) -> Iterator[NDArray[np.float32]]:

@@ -220,9 +220,18 @@ def test_a_test_set_of_more_sorts_of_images_than_are_drawn_at_once_gives_as_many
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model = kinds(ACCURACY, LABELS, predictions(LABELS, 3, 0.6, 3))
-    whole = resampled(ACCURACY, [model], GROUPS, 501).values
-    monkeypatch.setattr(module, "_AT_ONCE", 100)
-    assert resampled(ACCURACY, [model], GROUPS, 501).values == pytest.approx(whole)
+    whole = resampled(ACCURACY, [model], None, 501).values
+    monkeypatch.setattr(module, "_AT_ONCE", 10)
+    assert resampled(ACCURACY, [model], None, 501).values == pytest.approx(whole)
+
+
+def test_many_groups_of_which_some_are_alike_are_drawn_as_if_each_were_a_sort_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels, groups = np.arange(3000) % K, np.arange(3000) // 3
+    model = kinds(ACCURACY, labels, predictions(labels, 2, 0.6, 3))
+    low, high = interval(resampled(ACCURACY, [model], groups).values[0])
+    monkeypatch.setattr(module, "_AT_ONCE", 2**40)
+    assert (low, high) == pytest.approx(interval(resampled(ACCURACY, [model], groups).values[0]), abs=0.002)
+    assert high - low > 0.03
 
 
 # How often the truth lies within the interval. Every image has a difficulty, every subject and every seed an effect of its own;
