@@ -162,7 +162,7 @@ class Episodes(Iterator[list["Task"]]):
     def _images(self, view: View, at: Tensor, needs_shift: bool) -> Tensor:
         from dabench.data.augment import as_floats
 
-        images = as_floats(self.trainer.augmenter.train(view.images[at], self.generator))
+        images = as_floats(self.trainer.augmenter.train(view.images.index_select(0, at), self.generator))
         # Second derivatives of convolutions are twice as slow on channels-last memory.
         return (shifted(images, self.shuffler) if needs_shift else images).contiguous()
 
