@@ -138,7 +138,7 @@ class Slow(Adapter):
         """Train slowly."""
 
         def loss(progress: float, batch: Batch) -> Tensor:
-            time.sleep(0.02)
+            time.sleep(0.1)
             return trainer.cross_entropy(net(batch.images), batch.known)
 
         return trainer.fit(net, loss, trainer.stream(sources), steps=trainer.steps(sources))
