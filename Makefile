@@ -30,6 +30,7 @@ speed: dev
 	$(BIN)/pytest tests/speed/test_*.py -s --benchmark-json=.benchmarks/speed.json
 	$(BIN)/python tests/speed/table.py .benchmarks/speed.json docs/speed.md
 	$(BIN)/python tests/speed/where.py docs/speed.md
+	$(BIN)/python tests/speed/larger.py docs/speed.md
 
 survival: dev
 	$(BIN)/python tests/survival/table.py
