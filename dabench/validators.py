@@ -19,6 +19,13 @@ import warnings
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import adjusted_mutual_info_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -78,11 +85,6 @@ def class_cluster(features: Tensor, logits: Tensor) -> float:
     As many clusters as classes, begun at the mean features of the predicted classes (of a class that is never predicted, at
     0), so that nothing is drawn at random. `features` (N, F), `logits` (N, K).
     """
-    from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.metrics import adjusted_mutual_info_score
-    from threadpoolctl import threadpool_limits
-
     k = logits.shape[1]
     if len(features) < k:
         return 0.0
@@ -118,11 +120,6 @@ def dev(source: Tensor, validation: Tensor, losses: Tensor, target: Tensor) -> f
 
 
 def _density_ratio(source: NDArray[np.float32], target: NDArray[np.float32], at: NDArray[np.float32]) -> NDArray[np.float64]:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-    from threadpoolctl import threadpool_limits
-
     domain = np.r_[np.ones(len(source)), np.zeros(len(target))]
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200))
     with threadpool_limits(1):

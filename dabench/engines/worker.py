@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -24,6 +25,7 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         self.apart = None if desk is None or sees(Path(folder)) else Apart(desk, folder)
         self.store = self.apart.store if self.apart else Store(Path(folder))
         self.how = how
+        _settle()
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -48,3 +50,11 @@ class Worker(tune.Trainable):  # type: ignore[misc]
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing to bring back: the store is the truth."""
+
+
+def _settle() -> None:
+    """Import what runs need, and have the collections of garbage between them pass it over: each would look through it all."""
+    from dabench import work  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
