@@ -32,6 +32,13 @@ def exported(folder: Path) -> Path:
     return folder / "data.npz"
 
 
+def do(command: list[str], **more: Any) -> None:
+    """Run a command; say what it said if it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **more)
+    print(done.stderr if done.returncode else "", end="", flush=True)
+    done.check_returncode()
+
+
 def test_the_whole_quick_sweep(benchmark: Any, tmp_path: Path) -> None:
     data, counter = exported(tmp_path), itertools.count()
     pairs = [("font-digits", "uci-digits"), ("uci-digits", "font-digits")]
@@ -39,12 +46,12 @@ def test_the_whole_quick_sweep(benchmark: Any, tmp_path: Path) -> None:
 
     def ours() -> None:
         command = [sys.executable, "-m", "dabench", "sweep", "quick", "--out", str(tmp_path / str(next(counter)))]
-        subprocess.run(command, check=True, capture_output=True)
+        do(command)
 
     def usual() -> None:
         for arguments in work:
             command = [sys.executable, "-W", "ignore", str(HERE / "plain_study.py"), str(data), *arguments]
-            subprocess.run(command, check=True, capture_output=True, env=os.environ | {"PYTHONPATH": str(HERE)})
+            do(command, env=os.environ | {"PYTHONPATH": str(HERE)})
 
     side_by_side(
         benchmark, "the whole quick sweep, wall time", ours, usual, way="one process each, with its own pretraining, in turn",
