@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -146,7 +147,7 @@ def test_preparing_goes_on_where_it_was_ended_and_no_process_stays_behind(
             command.kill()
     if end == signal.SIGINT:
         assert command.returncode == 1
-        assert "decoding clips: 10 of 12" in said
+        assert re.search("decoding clips: (9|10) of 12", said)  # of ten that are kept, one may just have come
         assert "what is decoded is kept, and the same command goes on with the rest" in said
     wait_for(lambda: all(map(gone, opened.workers())))
     assert [p.name for p in cache.iterdir()] == [".clips"]
