@@ -1,4 +1,4 @@
-"""Does to a sweep all that may happen to it, and prints what it cost. About an hour on 2 cores that do much else.
+"""Does to a sweep all that may happen to it, and prints what it cost. About half an hour on 2 cores.
 
 make survival
 """
