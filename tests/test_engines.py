@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +17,13 @@ from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, stored_logits, tiny
 from dabench.agenda import finished, to_do
 from dabench.data.view import Target, View
 from dabench.drive import carry_out
-from dabench.engines import inline
+from dabench.engines import cluster, inline
 from dabench.engines.attempt import Result
+from dabench.engines.how import How
 from dabench.engines.queue import Event, Queue
 from dabench.keeping import Outcome
 from dabench.network import Network
+from dabench.places import cores
 from dabench.plan import Run
 from dabench.protocols import Adapter
 from dabench.registry import Registry
@@ -277,3 +281,44 @@ def test_children_of_what_failed_are_skipped_and_the_others_stay() -> None:
     second = queue.next()
     assert second is not None
     assert (events[1:3], second.method) == ([("failed", "parent"), ("skipped", "child")], "other")
+
+
+@pytest.mark.parametrize(
+    ("threads", "runs", "how", "expected"),
+    [
+        (1, cores(), How(), True),
+        (1, cores() - 1, How(), False),  # a core would have none
+        (1, 99, How(at_most=cores() - 1), False),
+        (2, 99, How(), False),  # a run takes several cores
+        (2, 99, How(cpus_per_run=1), True),
+    ],
+)
+def test_workers_are_warmed_where_each_core_gets_one(sweep: Tiny, threads: int, runs: int, how: How, expected: bool) -> None:
+    if cores() < 2:
+        pytest.skip("one core: every number of runs is one a core")
+    train = replace(sweep.plan.sweep.train, threads=threads, device="cpu")
+    plan = replace(sweep.plan, sweep=replace(sweep.plan.sweep, train=train))
+    assert cluster.one_a_core(plan, runs, how) is expected
+
+
+WARM = """
+import sys
+from dabench.engines.cluster import start, stop, tune
+
+class Looks(tune.Trainable):
+    def step(self):
+        return {"warm": "dabench.work" in sys.modules, "done": True}
+
+start(warm=True)
+found = tune.Tuner(tune.with_resources(Looks, {"cpu": 1}), run_config=tune.RunConfig(storage_path=sys.argv[1], verbose=0)).fit()
+stop()
+print([result.metrics["warm"] for result in found])
+"""
+
+
+@pytest.mark.slow
+def test_a_run_takes_a_worker_that_has_its_imports_behind_it(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", WARM, str(tmp_path)], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.splitlines()[-1] == "[True]"

@@ -36,6 +36,7 @@ with warnings.catch_warnings():
     import ray
     from ray import tune
     from ray.tune import Callback
+    from ray.tune.execution import class_cache
     from ray.tune.search import Searcher
 
 from dabench.engines.how import How  # noqa: E402
@@ -44,18 +45,36 @@ from dabench.places import cores  # noqa: E402
 from dabench.plan import Plan  # noqa: E402
 from dabench.scratch import cleared, scratch_folder  # noqa: E402
 
-__all__ = ["Callback", "Ended", "Searcher", "alive", "at_once", "guarded", "on_node", "ray", "resources", "start", "stop", "tune"]
+__all__ = [
+    "Callback",
+    "Ended",
+    "Searcher",
+    "alive",
+    "at_once",
+    "guarded",
+    "on_node",
+    "one_a_core",
+    "ray",
+    "resources",
+    "start",
+    "stop",
+    "tune",
+]
+
+# Tune sets this for PyTorch Lightning. Its trials then start processes of their own, and those that Ray has ready stay idle.
+class_cache.DEFAULT_ENV_VARS.clear()
 
 _PATIENCE = 15.0
 """Seconds that a Ray that has ended may take to be told of."""
 _OBJECT_STORE_BYTES = 100 * 1024 * 1024  # data reaches workers through memory-mapped files, not through Ray
 
 
-def start(address: str | None = None) -> None:
+def start(address: str | None = None, *, warm: bool = False) -> None:
     """Start a Ray of this machine's cores, which this machine alone can reach; or join the cluster at an address.
 
     Args:
         address: HOST:PORT of a cluster's head, or "auto" for the one that this machine is part of.
+        warm: let the workers, of which Ray starts one a core, import what runs need at once, not when their first run comes.
 
     Raises:
         SpecError: there is no such cluster.
@@ -65,22 +84,26 @@ def start(address: str | None = None) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if address is None:
-            _start_here()
+            _start_here(warm)
         else:
             _join(address)
 
 
+_OF_RUNS = "dabench.engines.worker,dabench.work"
+"""What a worker imports for runs: some 400 MiB of its own, and seconds."""
 _QUIETLY: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
 _started = ExitStack()
 
 
-def _start_here() -> None:
+def _start_here(warm: bool) -> None:
     # Ray's own would stay behind. The paths of its sockets, in there, must be short.
     place = Path(tempfile.gettempdir() if len(tempfile.gettempdir()) < 30 else "/tmp")
     cleared(place / "dabench-ray")
     folder = _started.enter_context(scratch_folder(place / "dabench-ray"))
     # What makes Ray take 127.0.0.1 for this machine's address: else four of its processes listen on every interface.
     ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
+    # Without the second, Ray may end idle workers while it makes room for the runs that they are for.
+    os.environ.update({"RAY_preload_python_modules": _OF_RUNS if warm else "", "RAY_num_workers_soft_limit": str(cores())})
     ray.init(
         address="local",  # whatever else runs on this machine is not asked
         num_cpus=cores(),
@@ -165,6 +188,15 @@ def resources(plan: Plan, how: How) -> dict[str, float]:
         "cpu": how.cpus_per_run or min(plan.sweep.train.threads, cores()),
         "gpu": how.gpus_per_run if how.gpus_per_run is not None else float(on_gpu),
     }
+
+
+def one_a_core(plan: Plan, runs: int, how: How) -> bool:
+    """Whether so many runs of a plan keep a worker on each core of this machine busy."""
+    from dabench.device import choose_device  # imports torch
+
+    each = how.cpus_per_run or min(plan.sweep.train.threads, cores())
+    room = min(runs, how.at_most or runs)
+    return each <= 1 and room >= cores() and choose_device(plan.sweep.train.device).type == "cpu"
 
 
 def at_once(resources: dict[str, float], how: How) -> int:

@@ -12,7 +12,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dabench.engines.attempt import LIMIT, Result
-from dabench.engines.cluster import Callback, Ended, Searcher, alive, at_once, guarded, ray, resources, start, stop, tune
+from dabench.engines.cluster import (
+    Callback,
+    Ended,
+    Searcher,
+    alive,
+    at_once,
+    guarded,
+    one_a_core,
+    ray,
+    resources,
+    start,
+    stop,
+    tune,
+)
 from dabench.engines.how import How
 from dabench.engines.nodes import sending
 from dabench.engines.queue import Event, Grow, Listener, Queue, nothing_more
@@ -116,13 +129,13 @@ def run_all(
         KeyboardInterrupt: the user stopped it; finished runs are in the store.
         StoppedError: going on had no sense, or Ray ended again and again.
     """
-    ours = not ray.is_initialized()
+    ours, warm = not ray.is_initialized(), one_a_core(plan, len(runs), how)
     queue = Queue(runs, listen, how.retries, lambda: store.ongoing.stopping, grow)
     starts = 0
     while True:
         finished = queue.finished
         try:
-            _tune(plan, queue, store, registry, how, ours)
+            _tune(plan, queue, store, registry, how, ours, warm)
             break
         except Ended:
             starts = starts + 1 if queue.finished == finished else 1
@@ -134,10 +147,10 @@ def run_all(
         raise KeyboardInterrupt
 
 
-def _tune(plan: Plan, queue: Queue, store: Store, registry: Registry, how: How, ours: bool) -> None:
+def _tune(plan: Plan, queue: Queue, store: Store, registry: Registry, how: How, ours: bool, warm: bool) -> None:
     """Do what is in the queue as one Tune experiment; raise Ended if Ray ended under it."""
     if ours:
-        start(how.address)
+        start(how.address, warm=warm)
     sent = sending(plan, store) if how.address else None
     each = resources(plan, how)
     hands = _Hands(sent.job if sent else plan.job, queue, store, how, at_once(each, how))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from side_by_side import side_by_side
 
 import dabench
@@ -39,6 +40,7 @@ def do(command: list[str], **more: Any) -> None:
     done.check_returncode()
 
 
+@pytest.mark.timeout(7200)
 def test_the_whole_quick_sweep(benchmark: Any, tmp_path: Path) -> None:
     data, counter = exported(tmp_path), itertools.count()
     pairs = [("font-digits", "uci-digits"), ("uci-digits", "font-digits")]
