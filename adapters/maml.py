@@ -59,8 +59,11 @@ class MAML(Adapter):
     def pretrain(self, net: Network, sources: Sequence[View], trainer: Trainer) -> Network:
         """Meta-train on episodes of the sources."""
 
+        from dabench.second_order import SecondOrder
+
         def loss(progress: float, tasks: list[Task]) -> Tensor:
-            total = sum(self._query_loss(net, task, trainer) for task in tasks)
+            with SecondOrder():
+                total = sum(self._query_loss(net, task, trainer) for task in tasks)
             return total / len(tasks)  # type: ignore[return-value]
 
         steps = max(1, round(self.options.part * trainer.steps(sources)))
