@@ -11,6 +11,9 @@ from typing import Any
 
 from dabench.errors import SpecError, StoreError, nearest
 
+BESIDE = "balanced-accuracy"
+"""The metric that stands beside a measured table's own: where classes are uneven the two say different things."""
+
 Baseline = Mapping[str, Any]
 """name, kind ("published" or "measured"), title, source, metric, note, citations, datasets (name -> label), cells, gains."""
 
@@ -19,6 +22,12 @@ def shelf() -> dict[str, Path]:
     """Return the committed tables: name -> file."""
     folder = Path(next(iter(import_module("dabench.baselines").__path__)))
     return {p.stem: p for p in sorted(folder.iterdir()) if p.suffix in (".toml", ".json")}
+
+
+def records_of(name: str | Path) -> Path | None:
+    """Return the pack of the runs that a committed table was made of, by name or path, or None where there is none."""
+    path = shelf().get(str(name), Path(name)).with_suffix(".zip")
+    return path if path.is_file() else None
 
 
 def read_baseline(name: str | Path) -> Baseline:

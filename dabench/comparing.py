@@ -74,6 +74,11 @@ class Comparison:
         """Return the cells of which the first is worse by more than `points`, and the interval of the difference says so."""
         return [p for p in self.pairs if p.verdict == "worse" and p.difference is not None and abs(p.difference) > points]
 
+    def outside(self) -> list[Pair]:
+        """Return the cells of which the first's number lies outside the interval of the second's, on whichever side."""
+        both = [(p, p.first["mean"], p.second) for p in self.pairs if p.first and p.second and p.second.get("low") is not None]
+        return [pair for pair, mean, second in both if not second["low"] <= mean <= second["high"]]
+
     @property
     def common(self) -> int:
         """How many cells both sides have."""

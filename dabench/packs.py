@@ -3,7 +3,8 @@
     pack.json              what this is, and the SHA-256 of every other file
     sweep.json, sweep.toml the sweep, as in the output folder; of paths on the machine that ran it, the last name alone
     datasets/NAME/         facts (licence, digest, counts, citation); test labels, groups and, unless left out, attributes
-    runs/NAME-DIGEST/      run.json (losses, times, environment), logits-DATASET.npy of every checkpoint, to the bit
+    runs/NAME-DIGEST/      run.json (losses, times, environment), logits-DATASET.npy of every checkpoint, to the bit; or
+                           predicted-DATASET.npy, the classes predicted, where the pack is to be small
     failed/NAME.txt        why a run failed, in one line
 
 No image and no network is in it. The same results give the same bytes. A pack is read where it lies: nothing is unpacked onto
@@ -33,7 +34,7 @@ from dabench.predictions import Predictions
 from dabench.records import sealed
 from dabench.remote import Remote
 from dabench.store import Store
-from dabench.stored import NETWORK, Stored, safe
+from dabench.stored import NETWORK, Record, Stored, answers_name, safe
 
 FORMAT = 1
 _LIST = "pack.json"
@@ -135,11 +136,12 @@ def opened(runs: str | Path) -> Stored:
     return Pack(path) if path.is_file() else Store(path)
 
 
-def write_pack(stored: Stored, path: Path, *, attributes: bool = True) -> Path:
+def write_pack(stored: Stored, path: Path, *, attributes: bool = True, answers: bool = False) -> Path:
     """Write the results of a sweep as a pack and return its path.
 
     Args:
         attributes: put the attributes of test images (age, sex, ...) in, by which there are results by group.
+        answers: of predictions put the classes in alone, a hundredth of the size: all tables but those of confidences.
 
     Raises:
         StoreError: there is such a file already, or it cannot be written; nothing is left half-made.
@@ -151,7 +153,7 @@ def write_pack(stored: Stored, path: Path, *, attributes: bool = True) -> Path:
         with zipfile.ZipFile(scratch, "w", zipfile.ZIP_DEFLATED) as archive:
             sweep = stored.read_sweep()
             runs = Predictions(stored, sweep, None)
-            files = {name: _put(archive, name, content) for name, content in _contents(stored, sweep, runs, attributes)}
+            files = {name: _put(archive, name, content) for name, content in _contents(stored, sweep, runs, attributes, answers)}
             what = "results of dabench sweep, packed by dabench export"
             head = {"format": FORMAT, "what": what, "sweep": sweep["sweep"]["name"], "digest": runs.digest, "files": files}
             _put(archive, _LIST, io.BytesIO(_json(head)))
@@ -176,7 +178,9 @@ def _put(archive: zipfile.ZipFile, name: str, content: BinaryIO) -> str:
     return found.hexdigest()
 
 
-def _contents(stored: Stored, sweep: Mapping[str, Any], runs: Predictions, attributes: bool) -> Iterator[tuple[str, BinaryIO]]:
+def _contents(
+    stored: Stored, sweep: Mapping[str, Any], runs: Predictions, attributes: bool, answers: bool
+) -> Iterator[tuple[str, BinaryIO]]:
     """Yield name and content of every file of the pack but its list."""
     yield "sweep.json", io.BytesIO(_json(sealed(_without_folders(sweep))))
     with contextlib.suppress(FileNotFoundError):  # somebody removed it: no number depends on it
@@ -188,10 +192,27 @@ def _contents(stored: Stored, sweep: Mapping[str, Any], runs: Predictions, attri
         yield f"{folder}/facts.json", io.BytesIO(_json(sealed(facts)))
         yield from ((f"{folder}/{f}", stored.open(f"{folder}/{f}")) for f in facts["files"])
     for record in runs.records.values():
+        if answers:
+            yield from _answers(record)
+            continue
         files = ["run.json", *(f for f in record.facts["files"] if f != NETWORK)]
         yield from ((f"{record.where}/{f}", stored.open(f"{record.where}/{f}")) for f in files)
     for name, reason in stored.failures().items():
         yield f"failed/{name}.txt", io.BytesIO("".join(reason.splitlines()[:1]).encode() + b"\n")
+
+
+def _answers(record: Record) -> Iterator[tuple[str, BinaryIO]]:
+    """Yield name and content of the files of a run that keeps of its predictions the classes alone."""
+    files, outputs = {}, 0
+    for dataset in record.facts["tests"]:
+        logits, found = record.logits(dataset), io.BytesIO()
+        outputs = logits.shape[2]
+        np.save(found, logits.argmax(2).astype(np.min_scalar_type(outputs)))
+        files[answers_name(dataset)] = found
+    digests = {name: hashlib.sha256(found.getvalue()).hexdigest() for name, found in files.items()}
+    facts = {**record.facts, "files": digests, "outputs": outputs}
+    yield f"{record.where}/run.json", io.BytesIO(_json(sealed(facts)))
+    yield from ((f"{record.where}/{name}", io.BytesIO(found.getvalue())) for name, found in files.items())
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

@@ -123,6 +123,9 @@ class Predictions:
 
     def confidence(self, records: Sequence[Record], target: str | None, test: str) -> NDArray[np.float32]:
         """Return the probability that each of these was given, the highest of the softmax of its logits, (S, N) float32."""
+        if any(record.answers for record in records):
+            raise StoreError(f"{self.store.place}: holds predicted classes without logits, so there are no confidences; take "
+                             "another --metric than ece, or the output folder itself")  # fmt: skip
         rows = self._chosen(records, target, test)
         return np.stack([1 / np.exp(logits - logits.max(1, keepdims=True)).sum(1) for logits in rows])
 

@@ -53,8 +53,8 @@ SWEEP = {
 }  # fmt: skip
 """sweep.json, as far as anything is read from it."""
 RUN = {
-    "name": str, "digest": str, "labels": str, "tests": Each(str), "files": Each(str), "losses?": [(float, int)],
-    "checkpoints?": [int], "scores?": Each(Each([(float, int)])), "environment": dict,
+    "name": str, "digest": str, "labels": str, "outputs?": int, "tests": Each(str), "files": Each(str),
+    "losses?": [(float, int)], "checkpoints?": [int], "scores?": Each(Each([(float, int)])), "environment": dict,
     "seconds": {"train": (float, int), "test": (float, int), "total": (float, int)},
 }  # fmt: skip
 """run.json."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dabench.committed import Baseline, labels_of, read_baseline, shelf
+from dabench.committed import Baseline, labels_of, read_baseline, records_of, shelf
 from dabench.conditions import environments_of, settings_of, versions_of
 from dabench.errors import SpecError, nearest
 from dabench.far import is_remote
@@ -34,7 +34,8 @@ class Side:
         settings: as `settings_of` gives them; empty where they are not known.
         datasets: dataset -> digest of its prepared data, where known.
         missing: names of the runs that are not there.
-        table: the committed table that it is, if it is one; runs: the predictions, if it is results.
+        table: the committed table that it is, if it is one.
+        runs: the predictions: of results, and of a committed table that has its records beside it.
     """
 
     title: str
@@ -68,7 +69,10 @@ def sides(first: str | Path, second: str | Path, metric: str | None, selection: 
     for table in tables:
         if table["metric"] != metric:
             raise SpecError(f"baseline '{table['name']}' is in {table['metric']}, not in {metric}; leave --metric out")
-    one, other = (_of_results(s, metric, selection) if isinstance(s, Stored) else _of_baseline(s) for s in found)
+    one, other = (
+        _of_results(s, metric, selection) if isinstance(s, Stored) else _of_baseline(s, records_of(what))
+        for what, s in zip((first, second), found, strict=True)
+    )
     return one, other
 
 
@@ -108,8 +112,9 @@ def _of_results(stored: Stored, metric: str, selection: str) -> Side:
     )
 
 
-def _of_baseline(table: Baseline) -> Side:
+def _of_baseline(table: Baseline, records: Path | None) -> Side:
     measured = table["kind"] == "measured"
+    pack = opened(records) if measured and records else None
     return Side(
         f"baseline {table['name']}",
         table["kind"],
@@ -121,6 +126,7 @@ def _of_baseline(table: Baseline) -> Side:
         {n: f["digest"] for n, f in table["datasets"].items()} if measured else {},
         versions_of(table["provenance"]["environments"]) if measured else {},
         table=table,
+        runs=Predictions(pack, pack.read_sweep(), table["selection"]) if pack else None,
     )
 
 

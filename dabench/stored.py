@@ -16,6 +16,9 @@ from dabench.errors import StoreError
 from dabench.records import CLAIM, DATASET, check, check_files, check_sweep, fits, from_json, intact
 
 NETWORK = "network.safetensors"
+_ANSWERS = "predicted-"
+_MOST, _LARGEST = 2**13, 2**31
+"""Classes, and numbers, of the largest table that is made of predicted classes: whoever sends a pack writes them."""
 SHORT = 10
 """Letters of a run's digest in the name of its folder."""
 
@@ -34,8 +37,23 @@ class Record:
         return self.facts["method"], tuple(self.facts["sources"]), self.facts["target"]
 
     def logits(self, dataset: str) -> NDArray[np.float32]:
-        """Return the logits of every checkpoint on a dataset's test split, (checkpoints, N, K) float32, read-only."""
-        return self.stored.array(f"{self.where}/{logits_name(dataset)}")
+        """Return the logits of every checkpoint on a dataset's test split, (checkpoints, N, K) float32, read-only.
+
+        Where predicted classes alone were kept (`answers`), these are 1 for the class that was predicted and 0 for others.
+        """
+        if not self.answers:
+            return self.stored.array(f"{self.where}/{logits_name(dataset)}")
+        predicted = self.stored.array(f"{self.where}/{answers_name(dataset)}")
+        k = self.facts.get("outputs", 0)
+        if predicted.dtype.kind != "u" or predicted.max(initial=0) >= k or k > _MOST or predicted.size * k > _LARGEST:
+            raise ValueError("its answers are none of its classes")
+        found: NDArray[np.float32] = np.eye(k, dtype=np.float32)[predicted]
+        return found
+
+    @property
+    def answers(self) -> bool:
+        """Whether predicted classes alone were kept: with no logits there are no confidences."""
+        return any(name.startswith(_ANSWERS) for name in self.facts["files"])
 
 
 @dataclass(frozen=True)
@@ -212,6 +230,11 @@ def _check_arrays(arrays: Mapping[str, NDArray[Any]]) -> None:
 def logits_name(dataset: str) -> str:
     """Return the name of the file of the logits on a dataset's test split."""
     return f"logits-{safe(dataset)}.npy"
+
+
+def answers_name(dataset: str) -> str:
+    """Return the name of the file of the predicted classes on a dataset's test split, where logits were left out."""
+    return f"{_ANSWERS}{safe(dataset)}.npy"
 
 
 def safe(name: str) -> str:

@@ -23,6 +23,7 @@ from dabench.errors import DabenchError, DivergedError
 from dabench.evaluate import logits
 from dabench.network import Network, build_network, load_network, save_network
 from dabench.partial import Partial
+from dabench.places import cores
 from dabench.plan import SUPERVISED
 from dabench.protocols import Adapter, Augment
 from dabench.references import Opaque
@@ -207,5 +208,6 @@ def environment(device: torch.device, low: bool) -> dict[str, Any]:
         "torch": torch.__version__,
         "numpy": np.__version__,
         "device": gpu or f"{device.type} ({platform.machine()})",
+        "cores": cores(),
         "precision": "bf16" if low else "fp32",
     }

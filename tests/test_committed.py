@@ -10,10 +10,14 @@ import pytest
 from fabricated import two_sets
 from markdown_it import MarkdownIt
 
-from dabench.committed import read_baseline, shelf
+import dabench
+from dabench.committed import read_baseline, records_of, shelf
+from dabench.drive import load, sweep_path
 from dabench.errors import DabenchError, SpecError, StoreError
 from dabench.matrix import read_matrix
-from dabench.reporting.baselines import baseline_md, baseline_notes, baseline_tables, write_baseline
+from dabench.packs import opened
+from dabench.registry import Registry
+from dabench.reporting.baselines import baseline_from, baseline_md, baseline_notes, baseline_tables, write_baseline
 
 PUBLISHED = {
     "VGG-FER-FER": 70.57,
@@ -57,16 +61,42 @@ def test_every_committed_table_can_be_read_and_printed(name: str) -> None:
     assert len(baseline_notes(value)) >= 1
 
 
-def test_the_committed_quick_table_is_what_its_json_says() -> None:
-    path = shelf().get("quick")
-    if path is None:
-        pytest.skip("baselines/quick.json is not there")
-    assert path.with_suffix(".md").read_text(encoding="utf-8") == baseline_md(read_baseline("quick"))
+MEASURED = sorted(name for name in shelf() if read_baseline(name)["kind"] == "measured")
+
+
+def test_there_are_measured_tables() -> None:
+    assert "quick" in MEASURED
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_a_measured_table_follows_from_its_records_letter_by_letter(name: str) -> None:
+    file, records = shelf()[name], records_of(name)
+    assert records is not None
+    wall = read_baseline(name)["provenance"]["wall_seconds"]  # the one number that no run knows
+    again = {**baseline_from(opened(records), wall), "name": name}
+    assert file.read_text(encoding="utf-8") == json.dumps(again, indent=1) + "\n"
+    assert file.with_suffix(".md").read_text(encoding="utf-8") == baseline_md(again)
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_a_measured_table_is_of_its_sweep_file_as_it_stands(name: str) -> None:
+    records = records_of(name)
+    assert records is not None
+    done = opened(records).read_sweep()
+    file = load(done["sweep"]["name"], done["overrides"], (), Registry())
+    assert json.loads(json.dumps(file.sweep.as_dict())) == done["sweep"]
+
+
+def test_a_table_whose_sweep_file_has_changed_is_found_out(tmp_path: Path) -> None:
+    records = records_of("quick")
+    assert records is not None
+    done = opened(records).read_sweep()
+    other = tmp_path / "quick.toml"
+    other.write_text(sweep_path("quick").read_text(encoding="utf-8").replace("steps = 300", "steps = 200"), encoding="utf-8")
+    assert json.loads(json.dumps(load(other, done["overrides"], (), Registry()).sweep.as_dict())) != done["sweep"]
 
 
 def test_the_committed_quick_table_is_complete_and_measured() -> None:
-    if "quick" not in shelf():
-        pytest.skip("baselines/quick.json is not there")
     quick = read_baseline("quick")
     assert (quick["kind"], quick["complete"], quick["missing"]) == ("measured", True, [])
     assert {c["adapter"] for c in quick["cells"]} == {"none", "fine-tune", "dann", "maml"}
@@ -84,7 +114,7 @@ def test_an_unfinished_sweep_is_no_baseline(tmp_path: Path) -> None:
 def test_a_written_baseline_is_read_back_with_the_results_and_where_they_come_from(tmp_path: Path) -> None:
     store = two_sets().write(tmp_path / "s")
     files = write_baseline("mine", store.folder, tmp_path)
-    assert [f.name for f in files] == ["mine.json", "mine.md"]
+    assert [f.name for f in files] == ["mine.json", "mine.md", "mine.zip"]
     value, results = read_baseline(tmp_path / "mine.json"), read_matrix(store).as_dict()
     assert {key: value[key] for key in results} == results
     assert (value["name"], value["kind"], value["source"]) == ("mine", "measured", "dabench sweep made")
@@ -96,6 +126,35 @@ def test_a_written_baseline_is_read_back_with_the_results_and_where_they_come_fr
     ]  # fmt: skip
 
 
+def test_the_records_of_a_baseline_are_predicted_classes_and_no_logits(tmp_path: Path) -> None:
+    *_, records = write_baseline("mine", two_sets().write(tmp_path / "s").folder, tmp_path)
+    pack = opened(records)
+    assert {name.partition("-")[0] for run in pack.names("runs") for name in pack.names(f"runs/{run}")} == {
+        "run.json",
+        "predicted",
+    }
+    with pytest.raises(StoreError, match="holds predicted classes without logits"):
+        read_matrix(pack, "ece")
+
+
+def test_a_table_with_records_is_compared_image_by_image(tmp_path: Path) -> None:
+    store = two_sets().write(tmp_path / "s")
+    write_baseline("mine", store.folder, tmp_path)
+    found = dabench.compare(store.folder, tmp_path / "mine.json")
+    assert all(pair.paired and pair.verdict == "the same" for pair in found.pairs)
+
+
+def test_balanced_accuracy_stands_beside_accuracy(tmp_path: Path) -> None:
+    store = two_sets().write(tmp_path / "s")
+    write_baseline("mine", store.folder, tmp_path)
+    value = read_baseline(tmp_path / "mine.json")
+    expected = read_matrix(store, "balanced-accuracy")
+    assert [c["mean"] for c in value["beside"]["balanced-accuracy"]["cells"]] == [c.mean for c in expected.cells]
+    cells, gains = baseline_tables(value)
+    assert {"accuracy %", "balanced-accuracy %"} < {*cells.columns}
+    assert "gain in balanced-accuracy" in gains.columns
+
+
 def test_a_baseline_says_its_conditions(tmp_path: Path) -> None:
     write_baseline("mine", two_sets().write(tmp_path / "s").folder, tmp_path)
     notes = "\n".join(baseline_notes(read_baseline(tmp_path / "mine.json")))
@@ -104,7 +163,7 @@ def test_a_baseline_says_its_conditions(tmp_path: Path) -> None:
 
 
 def test_the_markdown_of_a_baseline_holds_the_tables_and_notes(tmp_path: Path) -> None:
-    _, md = write_baseline("mine", two_sets().write(tmp_path / "s").folder, tmp_path)
+    _, md, _ = write_baseline("mine", two_sets().write(tmp_path / "s").folder, tmp_path)
     tokens = MarkdownIt().enable("table").parse(md.read_text(encoding="utf-8"))
     assert [t.type for t in tokens].count("table_open") == 2
     cells = {t.content for t in tokens if t.type == "inline"}
@@ -138,5 +197,5 @@ def test_a_damaged_baseline_is_one_error(tmp_path: Path, text: str) -> None:
 
 
 def test_a_baseline_is_plain_json(tmp_path: Path) -> None:
-    json_file, _ = write_baseline("mine", two_sets().write(tmp_path / "s").folder, tmp_path)
+    json_file, *_ = write_baseline("mine", two_sets().write(tmp_path / "s").folder, tmp_path)
     assert json.loads(json_file.read_text(encoding="utf-8"))["labels"] == {"print": "P", "hand": "H"}

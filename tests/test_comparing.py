@@ -39,8 +39,9 @@ def pair(of: Comparison, adapter: str, name: str) -> Pair:
 
 
 def as_baseline(folder: Path, fabrication: Fabrication) -> Path:
-    """Return the committed table made of a sweep."""
+    """Return the committed table made of a sweep, without the records that would let it be paired."""
     write_baseline("theirs", fabrication.write(folder / "for-baseline").folder, folder)
+    (folder / "theirs.zip").unlink()
     return folder / "theirs.json"
 
 
@@ -215,7 +216,7 @@ def test_a_committed_table_in_another_metric_is_an_error(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("which", ["nowhere", "runs/nothing"])
 def test_what_is_not_there_is_an_error_that_says_what_may_be_given(which: str) -> None:
-    with pytest.raises(SpecError, match=f"unknown baseline '{which}'; known: paper, quick.*an output folder or a pack"):
+    with pytest.raises(SpecError, match=f"unknown baseline '{which}'; known: adda, .*an output folder or a pack"):
         dabench.compare(which, "paper")
 
 
@@ -235,9 +236,13 @@ def test_a_comparison_is_plain_json(tmp_path: Path) -> None:
 
 def fabricated(difference: float, low: float | None, high: float | None) -> Comparison:
     """Return a comparison of one cell with this difference."""
-    found = dabench.compare("paper", "paper")
-    cell = found.pairs[0].first
-    return replace(found, pairs=[Pair(cell, cell, difference, low, high, False)])
+    cell = dabench.compare("paper", "paper").pairs[0].first
+    return of_one(Pair(cell, cell, difference, low, high, False))
+
+
+def of_one(pair: Pair) -> Comparison:
+    """Return a comparison of this cell alone."""
+    return replace(dabench.compare("paper", "paper"), pairs=[pair])
 
 
 @pytest.mark.parametrize(
@@ -258,6 +263,19 @@ def test_a_cell_has_fallen_by_more_than_the_points_and_with_its_interval_below_0
     assert bool(fabricated(difference, low, high).fallen(points)) is fallen
 
 
+@pytest.mark.parametrize("bounds", [(-1.0, 1.0), (None, None)])
+def test_a_number_within_the_other_sides_interval_is_not_outside(bounds: tuple[float | None, float | None]) -> None:
+    low, high = bounds
+    second = {"mean": 50.0, "low": None if low is None else 50 + low, "high": None if high is None else 50 + high}
+    assert not of_one(Pair({"mean": 50.9}, second, 0.9, None, None, False)).outside()
+
+
+@pytest.mark.parametrize("mean", [48.9, 51.1])
+def test_a_number_beyond_the_other_sides_interval_is_outside_on_either_side(mean: float) -> None:
+    second = {"mean": 50.0, "low": 49.0, "high": 51.0}
+    assert of_one(Pair({"mean": mean}, second, mean - 50, None, None, False)).outside()
+
+
 def test_fail_below_is_exit_code_1_where_a_cell_has_fallen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ours, theirs = map(str, written(tmp_path, constant(9), constant(1)))
     assert main(["compare", ours, theirs]) == 0
@@ -269,10 +287,18 @@ def test_fail_below_is_exit_code_1_where_a_cell_has_fallen(tmp_path: Path, capsy
     assert capsys.readouterr().err.splitlines()[-1] == "0 of 8 cells are worse by more than 0 points"
 
 
+def test_fail_outside_is_exit_code_1_where_a_number_left_the_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ours, theirs = map(str, written(tmp_path, constant(9), constant(1)))
+    for one, other in ((ours, theirs), (theirs, ours)):
+        assert main(["compare", one, other, "--fail-outside"]) == 1
+        assert capsys.readouterr().err.startswith("8 of 8 cells lie outside the interval of B's: none NET-P-P, ")
+    assert main(["compare", ours, ours, "--fail-outside"]) == 0
+
+
 def test_fail_below_with_nothing_in_common_is_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(two_sets().write(tmp_path / "s").folder), "paper", "--fail-below"]) == 2
     err = capsys.readouterr().err
-    assert "have no cell in common, so that none could be worse" in err
+    assert "have no cell in common, so that none could fail" in err
     assert err.count("\n") == 1
 
 

@@ -42,6 +42,8 @@ def citations(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> Citati
         stored = opened(path)
         return cite_results(Predictions(stored, stored.read_sweep(), None))
     committed = read_baseline(what) if name in baselines() or path.suffix == ".json" else None
+    if committed and committed["kind"] == "published":  # `paper`, which is a sweep, too: its results are cited by their folder
+        return cite_baseline(committed)
     if name in shelf() or path.suffix == ".toml":
         return cite_sweep(sweep_file(what, (), plugins), REGISTRY, committed)
     if committed:

@@ -99,7 +99,7 @@ def report_place(runs: str | Path, out: str | Path | None) -> Path | None:
     return folder
 
 
-def export(runs: str | Path, to: str | Path | None = None, *, attributes: bool = True) -> Path:
+def export(runs: str | Path, to: str | Path | None = None, *, attributes: bool = True, answers: bool = False) -> Path:
     """Pack what another person needs to check the tables of a sweep into one zip, and return its path.
 
     What is in it is said in `dabench.packs`: no images and no networks. `report` reads it as it reads the output folder.
@@ -108,6 +108,7 @@ def export(runs: str | Path, to: str | Path | None = None, *, attributes: bool =
         runs: the folder that `sweep` wrote.
         to: the zip to write; default NAME.zip after the sweep.
         attributes: put attributes of the people in the test images (age, sex, ...) in, too.
+        answers: of predictions put the classes in alone, a hundredth of the size: all tables but those of confidences.
 
     Raises:
         StoreError: it is no sweep's folder, or the zip is there already or cannot be written.
@@ -116,7 +117,7 @@ def export(runs: str | Path, to: str | Path | None = None, *, attributes: bool =
 
     stored = opened(runs)
     path = Path(to).expanduser() if to else Path(f"{stored.read_sweep()['sweep']['name']}.zip")
-    return write_pack(stored, path, attributes=attributes)
+    return write_pack(stored, path, attributes=attributes, answers=answers)
 
 
 def load(runs: str | Path, *, metric: str = "accuracy", select: str | None = None) -> Results:

@@ -44,6 +44,10 @@ def add(verb: Verb) -> None:
         "--without-attributes", action="store_true",
         help="leave out the attributes of test images (age, sex, ...), and so the results by group",
     )  # fmt: skip
+    sub.add_argument(
+        "--answers", action="store_true",
+        help="of predictions put the classes in alone, a hundredth of the size: all tables but those of confidences (ece)",
+    )  # fmt: skip
 
 
 def _report(a: argparse.Namespace) -> int:
@@ -105,7 +109,7 @@ def _export(a: argparse.Namespace) -> int:
     from dabench import api
     from dabench.packs import opened
 
-    path = api.export(a.runs, a.to, attributes=not a.without_attributes)
+    path = api.export(a.runs, a.to, attributes=not a.without_attributes, answers=a.answers)
     pack = opened(path)
     datasets = {n: pack.dataset(n) for n in pack.read_sweep()["sweep"]["datasets"]}
     print(f"{path}: {path.stat().st_size:,} bytes, {len(pack.names('runs'))} runs; no images, no networks")

@@ -7,9 +7,13 @@ import json
 import math
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dabench.cli.command import DONE, FAILED, Verb, console
 from dabench.errors import SpecError
+
+if TYPE_CHECKING:
+    from dabench.comparing import Pair
 
 
 def add(verb: Verb) -> None:
@@ -25,6 +29,10 @@ def add(verb: Verb) -> None:
         "--fail-below", nargs="?", type=float, const=0.0, metavar="POINTS",
         help="exit with 1 if a cell of A is worse than that of B by more than POINTS (default 0) and the 95 %% interval of the "
         "difference lies on that side of 0",
+    )  # fmt: skip
+    sub.add_argument(
+        "--fail-outside", action="store_true",
+        help="exit with 1 if a number of A lies outside the 95 %% interval of B's, above or below it",
     )  # fmt: skip
     sub.add_argument("--json", action="store_true", help="as JSON")
 
@@ -50,8 +58,9 @@ def _compare(a: argparse.Namespace) -> int:
     if points is not None and not 0 <= points < math.inf:
         raise SpecError(f"--fail-below {points}: must be points from 0")
     found = api.compare(a.a, a.b, metric=a.metric, select=a.select)
-    if points is not None and not found.common:
-        raise SpecError(f"--fail-below: {a.a} and {a.b} have no cell in common, so that none could be worse")
+    for option, asked in (("--fail-below", points is not None), ("--fail-outside", a.fail_outside)):
+        if asked and not found.common:
+            raise SpecError(f"{option}: {a.a} and {a.b} have no cell in common, so that none could fail")
     if a.json:
         print(json.dumps(found.as_dict(), indent=1))
     else:
@@ -60,11 +69,17 @@ def _compare(a: argparse.Namespace) -> int:
             print()
         print("\n".join(compared_notes(found)))
     fallen = [] if points is None else found.fallen(points)
+    outside = found.outside() if a.fail_outside else []
     if points is not None:
-        names = ", ".join(f"{p.first['adapter']} {p.first['name']}" for p in fallen if p.first)
-        print(f"{len(fallen)} of {found.common} cells are worse by more than {points:g} points{': ' if names else ''}{names}",
-              file=sys.stderr)  # fmt: skip
-    return FAILED if fallen else DONE
+        _tell(fallen, found.common, f"are worse by more than {points:g} points")
+    if a.fail_outside:
+        _tell(outside, found.common, "lie outside the interval of B's")
+    return FAILED if fallen or outside else DONE
+
+
+def _tell(failed: list[Pair], common: int, what: str) -> None:
+    names = ", ".join(f"{p.first['adapter']} {p.first['name']}" for p in failed if p.first)
+    print(f"{len(failed)} of {common} cells {what}{': ' if names else ''}{names}", file=sys.stderr)
 
 
 def _baseline(a: argparse.Namespace) -> int:

@@ -3,68 +3,92 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dabench.citations import citations_of_results
-from dabench.committed import Baseline, labels_of
+from dabench.committed import BESIDE, Baseline, labels_of
 from dabench.conditions import environments_of, settings_of
 from dabench.errors import DabenchError, StoreError
-from dabench.matrix import read_matrix
-from dabench.packs import opened
+from dabench.matrix import Matrix, read_matrix
+from dabench.packs import opened, write_pack
+from dabench.published import with_published
 from dabench.reporting.escaped import escape_md
 from dabench.reporting.formats import markdown
 from dabench.reporting.tables import EMPTY, Table, classes_text, whole_percent
+from dabench.scratch import scratch_folder
 from dabench.store import write_text
 from dabench.stored import Stored
+from dabench.times import clock
+from dabench.watching.session import wall_seconds
 
 
-def baseline_from(store: Stored) -> dict[str, Any]:
+def baseline_from(store: Stored, wall: float | None) -> dict[str, Any]:
     """Return a measured baseline: the results of a finished sweep, and what they were measured with.
+
+    Args:
+        wall: seconds that the sweep took, which its runs do not know.
 
     Raises:
         DabenchError: runs are missing; a baseline has no holes.
     """
-    matrix = read_matrix(store)
+    matrix = with_published(read_matrix(store))
     if matrix.missing:
         raise DabenchError(
             f"{store.place}: {len(matrix.missing)} runs are missing ({matrix.missing[0]}, ...); finish the sweep first"
         )
     records = matrix.predictions.records.values()
     sweep = matrix.sweep["sweep"]
+    set_to = "".join(f" --set {shlex.quote(text)}" for text in matrix.sweep["overrides"])
     return {
         "name": sweep["name"],
         "kind": "measured",
-        "source": f"dabench sweep {sweep['name']}",
+        "source": f"dabench sweep {sweep['name']}{set_to}",
         "note": f"Classes: {kept}." if (kept := classes_text(matrix)) else "",
         "provenance": {
             "environments": environments_of(records),
             "training_seconds": round(sum(r.facts["seconds"]["total"] for r in records), 1),
+            "wall_seconds": wall,
             "runs": len(records),
         },
         "settings": settings_of(matrix.sweep),
         "citations": citations_of_results(matrix.predictions),
         "labels": {n: f["label"] for n, f in matrix.datasets.items()},
         **matrix.as_dict(),
+        "beside": {BESIDE: _beside(read_matrix(store, BESIDE))},
+    }
+
+
+def _beside(matrix: Matrix) -> dict[str, Any]:
+    """Return the same cells and gains in another metric, in the same order."""
+    numbers = ("mean", "low", "high")
+    return {
+        kind: [{key: getattr(row, key) for key in numbers} for row in rows]
+        for kind, rows in (("cells", matrix.cells), ("gains", matrix.gains))
     }
 
 
 def write_baseline(name: str, runs: Path, folder: Path) -> list[Path]:
-    """Write NAME.json and NAME.md from a finished sweep and return them.
+    """Write NAME.json and NAME.md from a finished sweep, and NAME.zip, the predictions that they follow from; return them.
 
     Raises:
         DabenchError: runs are missing, or the folder cannot be written.
     """
     store = opened(runs)
-    value = {**baseline_from(store), "name": name}
+    wall = wall_seconds(runs / "events") if runs.is_dir() else None
+    value = {**baseline_from(store, wall), "name": name}
     files = {f"{name}.json": json.dumps(value, indent=1) + "\n", f"{name}.md": baseline_md(value)}
     try:
         for file, text in files.items():
             write_text(folder / file, text)
+        with scratch_folder(folder / f".{name}") as scratch:
+            os.replace(write_pack(store, scratch / f"{name}.zip", answers=True), folder / f"{name}.zip")
     except OSError as e:
         raise StoreError(f"{folder}: cannot be written ({e.strerror or e}); give a folder that is there with --to") from e
-    return [folder / file for file in files]
+    return [folder / file for file in (*files, f"{name}.zip")]
 
 
 def baseline_md(baseline: Baseline) -> str:
@@ -76,24 +100,45 @@ def baseline_md(baseline: Baseline) -> str:
 
 def baseline_tables(baseline: Baseline) -> list[Table]:
     """Return the tables to print."""
-    labels = labels_of(baseline)
-    rows = []
-    for cell in baseline["cells"]:
-        row = (cell["name"], cell["adapter"], trained_on(cell, labels), labels[cell["test"]], number(cell), baseline["kind"])
-        rows.append(row)
-    title = f"{baseline['title']} ({baseline['kind']})"
-    tables = [
-        Table(title, ("model-train-test", "adapter", "trained on", "tested on", f"{baseline['metric']} %", "kind"), tuple(rows))
-    ]
-    gains = [
-        (g["adapter"], g["name"], f"{g['mean']:+z.1f} [{g['low']:+z.1f}, {g['high']:+z.1f}]",
-         whole_percent(g["gap_closed"]), g["labels"], str(g["seeds"]))
-        for g in baseline.get("gains", [])
-    ]  # fmt: skip
+    labels, cells, gains = labels_of(baseline), baseline["cells"], baseline.get("gains", [])
+    columns = {
+        "model-train-test": [c["name"] for c in cells],
+        "adapter": [c["adapter"] for c in cells],
+        "trained on": [trained_on(c, labels) for c in cells],
+        "tested on": [labels[c["test"]] for c in cells],
+        f"{baseline['metric']} %": [number(c) for c in cells],
+        **{f"{metric} %": [number(c) for c in beside["cells"]] for metric, beside in baseline.get("beside", {}).items()},
+    }
+    if baseline.get("published"):
+        columns["published"] = [_published(c, baseline["published"]) for c in cells]
+    columns["kind"] = [baseline["kind"]] * len(cells)
+    tables = [_table(f"{baseline['title']} ({baseline['kind']})", columns)]
     if gains:
-        columns = ("adapter", "model-train-test", "gain, points [95 %]", "gap closed", "target labels", "seeds")
-        tables.append(Table("Adaptation gains", columns, tuple(gains)))
+        columns = {
+            "adapter": [g["adapter"] for g in gains],
+            "model-train-test": [g["name"] for g in gains],
+            "gain, points [95 %]": [_gain(g) for g in gains],
+            **{f"gain in {metric}": [_gain(g) for g in beside["gains"]] for metric, beside in baseline.get("beside", {}).items()},
+            "gap closed": [whole_percent(g["gap_closed"]) for g in gains],
+            "target labels": [g["labels"] for g in gains],
+            "seeds": [str(g["seeds"]) for g in gains],
+        }
+        tables.append(_table("Adaptation gains", columns))
     return tables
+
+
+def _table(title: str, columns: Mapping[str, list[str]]) -> Table:
+    return Table(title, tuple(columns), tuple(zip(*columns.values(), strict=True)))
+
+
+def _gain(gain: Mapping[str, Any]) -> str:
+    return f"{gain['mean']:+z.1f} [{gain['low']:+z.1f}, {gain['high']:+z.1f}]"
+
+
+def _published(cell: Mapping[str, Any], published: Sequence[Mapping[str, Any]]) -> str:
+    """Return what others published for a cell, or EMPTY."""
+    same = ("adapter", "sources", "target", "test")
+    return ", ".join(number(p) for p in published if all(p[key] == cell[key] for key in same)) or EMPTY
 
 
 def baseline_notes(baseline: Baseline) -> list[str]:
@@ -108,8 +153,16 @@ def baseline_notes(baseline: Baseline) -> list[str]:
             f"{len(baseline['seeds'])} seeds, {shots}, checkpoint '{baseline['selection']}', "
             f"{searched}{baseline['interval']}; digest {baseline['digest'][:12]}"
         )
-        for e in baseline["provenance"]["environments"]:
-            lines.append(f"dabench {e['dabench']}, torch {e['torch']}, Python {e['python']}, {e['device']}, {e['precision']}")
+        provenance = baseline["provenance"]
+        wall = f"{clock(provenance['wall_seconds'])}; " if provenance.get("wall_seconds") else ""
+        lines.append(f"{provenance['runs']} runs in {wall}{clock(provenance['training_seconds'])} one after another")
+        for e in provenance["environments"]:
+            on = f"{e['device']}, {e['cores']} cores" if "cores" in e else e["device"]
+            lines.append(f"dabench {e['dabench']}, torch {e['torch']}, Python {e['python']}, {on}, {e['precision']}")
+        data = (f"{labels_of(baseline)[n]} {f['digest'][:12]}" for n, f in baseline["datasets"].items())
+        lines.append(f"Data: {', '.join(data)}")
+    for source, protocol in dict.fromkeys((p["source"], p["protocol"]) for p in baseline.get("published", [])):
+        lines.append(f"Published: {source}. {protocol}")
     return lines
 
 

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,19 @@ def sessions(folder: Path) -> list[Session]:
         if alive or path == files[-1]:
             found.append(Session(_events(path, alive), alive))
     return found
+
+
+def wall_seconds(folder: Path) -> float | None:
+    """Return the seconds in which sweeps were at work in a folder, by its events; None where these do not say."""
+    found = 0.0
+    for path in _files(folder):
+        events = _events(path, every=False)
+        try:
+            first, last = (datetime.fromisoformat(e["time"]) for e in (events[0], events[-1]))
+            found += (last - first).total_seconds()
+        except (IndexError, KeyError, TypeError, ValueError):
+            return None
+    return round(found, 1) or None
 
 
 def _locked(path: Path) -> bool:

@@ -1,6 +1,8 @@
 """Makes the table of docs/speed.md from what `make speed` measured.
 
 python tests/speed/table.py speed.json docs/speed.md
+
+Rows of cases that were not measured this time stay, if they are of the same class of machine and the same torch.
 """
 
 from __future__ import annotations
@@ -18,8 +20,22 @@ def into(page: Path, part: str, made: str) -> None:
     page.write_text(f"{text.split(begin)[0]}{begin}\n{made}\n{end}{text.split(end)[1]}", encoding="utf-8")
 
 
-def table(measured: dict[str, Any]) -> str:
-    """Return the measured cases as Markdown, with the class of the machine."""
+def between(page: Path, part: str) -> list[str]:
+    """Return the lines between the marks of a part of a page."""
+    text = page.read_text(encoding="utf-8")
+    return text.split(f"<!-- {part}: begin -->")[1].split(f"<!-- {part}: end -->")[0].strip().splitlines()
+
+
+def merged(old: list[str], new: list[str]) -> list[str]:
+    """Return a table with the rows of both, by their first column; of a row that both have the new one."""
+    if old[:1] != new[:1]:  # another machine
+        return new
+    rows = {line.split("|")[1]: line for line in old[4:]} | {line.split("|")[1]: line for line in new[4:]}
+    return [*new[:4], *rows.values()]
+
+
+def table(measured: dict[str, Any]) -> list[str]:
+    """Return the measured cases as lines of Markdown, with the class of the machine first."""
     m = measured["machine_info"]
     bf16 = f"computes in bf16 ({', '.join(m['bf16'])})" if m["bf16"] else "does not compute in bf16"
     lines = [
@@ -38,12 +54,13 @@ def table(measured: dict[str, Any]) -> str:
     lines += [
         f"| {c['case']} | - | - | 5 | at most {c['most']:g} s | | - | {c['seconds']:.2f} s | |" for c in cases if "most" in c
     ]
-    return "\n".join(lines)
+    return lines
 
 
 def main(source: str, page: str) -> None:
     """Put the table of `source` between the marks of `page`."""
-    into(Path(page), "cases", table(json.loads(Path(source).read_text(encoding="utf-8"))))
+    new = table(json.loads(Path(source).read_text(encoding="utf-8")))
+    into(Path(page), "cases", "\n".join(merged(between(Path(page), "cases"), new)))
 
 
 if __name__ == "__main__":
