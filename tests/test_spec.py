@@ -14,6 +14,7 @@ from pictures import as_folder, classes, tree
 from toys import adapter, toy
 
 from dabench.datasets.image_folder import ImageFolder
+from dabench.drive import shelf
 from dabench.errors import DabenchError, PluginError, SpecError
 from dabench.registry import Registry
 from dabench.settings import Train
@@ -133,10 +134,19 @@ def test_the_recipe_leaves_out_what_only_extends_a_sweep(read: Read) -> None:
     assert read(FILE.replace("lr = 0.1", "lr = 0.2")).sweep.recipe != read().sweep.recipe
 
 
-def test_the_shelf_sweep_quick_is_read(registry: Registry) -> None:
-    from dabench.drive import shelf
+@pytest.mark.parametrize("name", sorted(shelf()))
+def test_a_sweep_of_the_shelf_is_read(name: str) -> None:
+    assert read_sweep(shelf()[name], (), Registry()).sweep.name == name
 
-    assert read_sweep(shelf()["quick"], (), registry).sweep.name == "quick"
+
+@pytest.mark.parametrize("name", sorted(shelf()))
+def test_a_sweep_of_the_shelf_opens_with_purpose_cost_source_and_command(name: str) -> None:
+    head = shelf()[name].read_text(encoding="utf-8").partition("\nname = ")[0].splitlines()
+    assert all(line.startswith("#") for line in head)
+    assert len(head[0]) > 20
+    assert f"#   dabench sweep {name}" in head
+    assert any(line.startswith("# Cost: ") for line in head)
+    assert any(line.startswith("# Source: ") for line in head)
 
 
 # Overrides
