@@ -130,6 +130,7 @@ def test_a_users_plugin_does_its_work_in_the_workers(sweep: Tiny, by_ray: Done, 
 
 
 @pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.slow
 def test_the_order_of_the_runs_makes_no_difference(sweep: Tiny, by_inline: Done, tmp_path: Path, seed: int) -> None:
     shuffled = list(sweep.plan.runs)
     random.Random(seed).shuffle(shuffled)

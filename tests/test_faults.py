@@ -108,23 +108,27 @@ def with_dead_worker(tmp_path_factory: pytest.TempPathFactory, _cache: Path, run
     return planned, planned.run(folder / "out", "ray"), Store(folder / "out")
 
 
+@pytest.mark.slow
 def test_a_dead_worker_fails_its_own_run_alone(with_dead_worker: tuple[Tiny, Outcome, Store]) -> None:
     planned, _, store = with_dead_worker
     missing = sorted({run.name for run in planned.plan.runs} - set(planned.standing(store.folder)))
     assert [name for name in missing if "diverges" not in name] == ["exits_bright_pale_s0", "exits_pale_bright_s0"]
 
 
+@pytest.mark.slow
 def test_a_dead_worker_is_recorded_as_such(with_dead_worker: tuple[Tiny, Outcome, Store]) -> None:
     assert (
         with_dead_worker[2].failures()["exits_bright_pale_s0"].startswith("its worker process ended (killed, or out of memory)")
     )
 
 
+@pytest.mark.slow
 def test_ray_counts_dead_diverged_and_skipped_runs_as_failed(with_dead_worker: tuple[Tiny, Outcome, Store]) -> None:
     planned, outcome, _ = with_dead_worker
     assert (outcome.done, outcome.failed, outcome.interrupted) == (len(planned.plan.runs) - 6, 6, False)
 
 
+@pytest.mark.slow
 def test_a_diverged_run_says_the_same_under_ray(with_dead_worker: tuple[Tiny, Outcome, Store]) -> None:
     reason = with_dead_worker[2].failures()["diverges-early_pale_s0"]
     assert reason.startswith("diverges-early_pale_s0: while training, the loss became nan at step 1; try a smaller train.lr")

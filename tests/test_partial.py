@@ -79,6 +79,7 @@ def test_a_run_stopped_at_each_of_its_checkpoints_ends_as_if_it_were_not(
     assert result(store, job) == result(Store(sweep[1]), job)
 
 
+@pytest.mark.slow
 def test_a_training_that_cannot_be_followed_begins_anew(sweep: tuple[Tiny, Path], tmp_path: Path) -> None:
     job, store = in_hand(sweep, "hidden_bright_pale_s0", tmp_path)
     assert stopped_again_and_again(sweep[0], job, store) == 20  # it is told to stop so often, and never gets further

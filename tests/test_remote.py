@@ -168,6 +168,7 @@ def test_an_address_without_a_sweep_is_one_line(address: str, capsys: pytest.Cap
 
 
 @pytest.mark.usefixtures("registry_restored")
+@pytest.mark.slow
 def test_a_sweep_killed_while_it_sends_goes_on_to_the_same_result(s3: str, tmp_path: Path) -> None:
     address = f"s3://key:secret@runs/{tmp_path.name}/killed{s3}"
     file = tmp_path / "tiny.toml"

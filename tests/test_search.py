@@ -164,6 +164,7 @@ def test_optuna_finds_the_end_of_the_range_that_is_better(tmp_path: Path) -> Non
     assert chosen(tmp_path / "out")["pushes_bright_pale"]["pushes.by"] > 10
 
 
+@pytest.mark.slow
 def test_ray_and_inline_search_to_the_same_result(done: Done, tmp_path: Path, running_ray: None) -> None:
     of, whole, outcome = done
     assert of.run(tmp_path / "ray", "ray").done == outcome.done
