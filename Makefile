@@ -2,7 +2,7 @@
 # make test    set up .venv and pass the tests
 # make scale   what 100, 1,000 and 10,000 runs cost, and a node killed in the middle of a sweep (half an hour)
 # make check   formatting, lint and types
-# make speed   what dabench takes beside the usual way, and where the seconds go; writes docs/speed.md (half an hour, alone on the machine)
+# make speed   what dabench takes beside the usual way, and where the seconds go; writes docs/speed.md (about an hour, alone on the machine)
 # make survival  do to a sweep all that may happen to it, and print what it cost (half an hour)
 PYTHON ?= python3
 VENV := .venv

@@ -141,7 +141,7 @@ def write_pack(stored: Stored, path: Path, *, attributes: bool = True, answers: 
 
     Args:
         attributes: put the attributes of test images (age, sex, ...) in, by which there are results by group.
-        answers: of predictions put the classes in alone, a hundredth of the size: all tables but those of confidences.
+        answers: of predictions put the classes in alone, a small part of the size: all tables but those of confidences.
 
     Raises:
         StoreError: there is such a file already, or it cannot be written; nothing is left half-made.

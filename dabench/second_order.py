@@ -1,7 +1,7 @@
-"""Batch normalisation whose second derivatives cost a third of torch's, for meta-learning: same values, same gradients.
+"""Batch normalisation whose second derivatives cost less than torch's, for meta-learning: same values, same gradients.
 
-torch writes the derivative of a batch norm's derivative out as some thirty passes over the activations. With x^ the normalised
-input, v what is asked of the first derivative and g what came into it, it is v, g and x^ alone, each times one number a channel.
+torch composes the derivative of a batch norm's derivative of many passes over the activations. With x^ the normalised input, v
+what is asked of the first derivative and g what came into it, it is v, g and x^ alone, each times one number a channel.
 """
 
 from __future__ import annotations

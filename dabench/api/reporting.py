@@ -108,7 +108,7 @@ def export(runs: str | Path, to: str | Path | None = None, *, attributes: bool =
         runs: the folder that `sweep` wrote.
         to: the zip to write; default NAME.zip after the sweep.
         attributes: put attributes of the people in the test images (age, sex, ...) in, too.
-        answers: of predictions put the classes in alone, a hundredth of the size: all tables but those of confidences.
+        answers: of predictions put the classes in alone, a small part of the size: all tables but those of confidences.
 
     Raises:
         StoreError: it is no sweep's folder, or the zip is there already or cannot be written.

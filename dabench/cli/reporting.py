@@ -46,7 +46,7 @@ def add(verb: Verb) -> None:
     )  # fmt: skip
     sub.add_argument(
         "--answers", action="store_true",
-        help="of predictions put the classes in alone, a hundredth of the size: all tables but those of confidences (ece)",
+        help="of predictions put the classes in alone, a small part of the size: all tables but those of confidences (ece)",
     )  # fmt: skip
 
 
