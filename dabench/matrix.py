@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,15 +111,21 @@ def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {key: facts[key] for key in kept}
 
 
-def read_matrix(store: Stored, metric: str = "accuracy", selection: str | None = None) -> Matrix:
+def read_matrix(
+    store: Stored, metric: str = "accuracy", selection: str | None = None, by: Mapping[str, Path] | None = None
+) -> Matrix:
     """Return the matrix of a sweep's output folder, of what is finished.
+
+    Args:
+        by: dataset -> a CSV of more attributes of its test images, as dabench.attributes describes it.
 
     Raises:
         StoreError: the folder is no sweep's, or damaged.
         SpecError: the metric or the selection rule is unknown.
+        DataError: a file of attributes cannot be read, or a line of it is wrong.
     """
     sweep = store.read_sweep()
-    runs = Predictions(store, sweep, selection)
+    runs = Predictions(store, sweep, selection, by)
     measure = find_metric(metric, sweep["classes"], runs.attributes)
     found = _of_tests(runs, measure)
     cells = {key: cell for of in found for key, cell in of.cells.items()}

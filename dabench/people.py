@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.about_images import Images, dataset_of
 from dabench.answers import Answers, read_answers
 from dabench.cells import Cell
 from dabench.digests import file_digest
-from dabench.errors import SpecError, nearest
+from dabench.errors import SpecError
 from dabench.matrix import Matrix, key_of
 from dabench.metrics import Metric, Outcome, confusions
 from dabench.parts import Parts
@@ -54,9 +55,9 @@ def with_people(matrix: Matrix, files: Mapping[str, Path]) -> Matrix:
     """
     cells, confusion, people = list(matrix.cells), dict(matrix.confusion), dict(matrix.people)
     for given, path in files.items():
-        name = _dataset(given, path, tuple(matrix.datasets))
+        name = dataset_of("--human", given, path, tuple(matrix.datasets))
         truth, facts = matrix.predictions.tests[name], matrix.datasets[name]
-        answers = read_answers(path, name, facts["digest"], len(truth.labels), matrix.classes)
+        answers = read_answers(path, _images(name, facts["digest"], len(truth.labels)), matrix.classes)
         mean, low, high = measured(answers, truth, matrix.measure, matrix.predictions.parts[name][0])
         cells.append(
             Cell(
@@ -77,14 +78,8 @@ def with_people(matrix: Matrix, files: Mapping[str, Path]) -> Matrix:
     return replace(matrix, cells=cells, confusion=confusion, people=people)
 
 
-def _dataset(given: str, path: Path, known: tuple[str, ...]) -> str:
-    if not given and len(known) == 1:
-        return known[0]
-    if given not in known:
-        example = f"write --human {known[0]}={path}"
-        what = f"'{given}' is not in this sweep{nearest(given, known)}" if given else "this sweep has several datasets"
-        raise SpecError(f"--human {path}: {what}; name one of {', '.join(known)}: {example}")
-    return given
+def _images(dataset: str, digest: str, count: int) -> Images:
+    return Images(dataset, digest, count, f"show people these: dabench human {dataset} --sweep SWEEP")
 
 
 def measured(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.attributes import with_attributes
 from dabench.checkpoints import Checkpoints
 from dabench.digests import digest
 from dabench.errors import StoreError
@@ -51,13 +53,18 @@ class Tested:
 class Predictions:
     """The runs of a store, found once: predicted classes of each, by what was run.
 
+    Args:
+        by: dataset -> a CSV of more attributes of its test images, as dabench.attributes describes it.
+
     Attributes:
         records: digest -> the finished run, of those that make the table.
         missing: names of the runs that do not stand, and of the tasks for which a search has chosen nothing.
         damaged: name -> what is wrong with its folder, of those among them that once stood.
     """
 
-    def __init__(self, store: Stored, sweep: Mapping[str, Any], selection: str | None) -> None:
+    def __init__(
+        self, store: Stored, sweep: Mapping[str, Any], selection: str | None, by: Mapping[str, Path] | None = None
+    ) -> None:
         self.store, self.sweep, self.selection = store, sweep, selection or LAST
         check_rule(self.selection)
         self.tests: dict[str, TestSet] = {n: store.dataset(n) for n in sweep["sweep"]["datasets"]}
@@ -65,7 +72,8 @@ class Predictions:
             if test.labels.min() < 0 or test.labels.max() >= len(sweep["classes"]):
                 raise StoreError(f"{store.place}: test labels of '{name}' are none of the sweep's classes; run the sweep again")
         self.facts = {n: dict(test.facts) for n, test in self.tests.items()}
-        self.parts = {n: divided(test.attributes, test.groups) for n, test in self.tests.items()}
+        attributes = with_attributes(self.tests, by or {})
+        self.parts = {n: divided(attributes[n], test.groups) for n, test in self.tests.items()}
         self.records: dict[str, Record] = {}
         self.missing: list[str] = []
         self.damaged: dict[str, str] = {}

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.answers import COLUMNS, image_name
+from dabench.about_images import image_name
+from dabench.answers import COLUMNS
 from dabench.data.cache import Prepared
 from dabench.errors import SpecError, StoreError
 

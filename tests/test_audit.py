@@ -320,7 +320,8 @@ def test_the_command_prints_the_tables_and_writes_the_files(
     out = capsys.readouterr().out
     assert "Audit of font-digits: 4,000 pictures" in out
     assert "Class balance of font-digits" in out
-    assert {f.name for f in (tmp_path / "audit" / "font-digits").iterdir()} == {"findings.csv", "examples.png"}
+    files = {f.name for f in (tmp_path / "audit" / "font-digits").iterdir()}
+    assert files == {"findings.csv", "examples.png", "test-font-digits.csv"}
 
 
 def test_a_sweep_stands_for_its_datasets(

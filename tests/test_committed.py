@@ -11,6 +11,7 @@ from fabricated import two_sets
 from markdown_it import MarkdownIt
 
 import dabench
+from dabench.cli import main
 from dabench.committed import read_baseline, records_of, shelf
 from dabench.drive import load, sweep_path
 from dabench.errors import DabenchError, SpecError, StoreError
@@ -72,8 +73,9 @@ def test_there_are_measured_tables() -> None:
 def test_a_measured_table_follows_from_its_records_letter_by_letter(name: str) -> None:
     file, records = shelf()[name], records_of(name)
     assert records is not None
-    wall = read_baseline(name)["provenance"]["wall_seconds"]  # the one number that no run knows
-    again = {**baseline_from(opened(records), wall), "name": name}
+    value = read_baseline(name)
+    wall = value["provenance"]["wall_seconds"]  # the one number that no run knows
+    again = {**baseline_from(opened(records), wall, value["selection"]), "name": name}
     assert file.read_text(encoding="utf-8") == json.dumps(again, indent=1) + "\n"
     assert file.with_suffix(".md").read_text(encoding="utf-8") == baseline_md(again)
 
@@ -153,6 +155,22 @@ def test_balanced_accuracy_stands_beside_accuracy(tmp_path: Path) -> None:
     cells, gains = baseline_tables(value)
     assert {"accuracy %", "balanced-accuracy %"} < {*cells.columns}
     assert "gain in balanced-accuracy" in gains.columns
+
+
+def test_a_rule_that_chooses_has_the_oracle_beside_it(tmp_path: Path) -> None:
+    store = two_sets().write(tmp_path / "s")
+    write_baseline("mine", store.folder, tmp_path, "entropy")  # which likes the first checkpoint, where all is wrong
+    value = read_baseline(tmp_path / "mine.json")
+    assert (value["selection"], {c["mean"] for c in value["cells"]}) == ("entropy", {0.0})
+    expected = read_matrix(store, selection="oracle")
+    assert [c["mean"] for c in value["beside"]["accuracy by oracle"]["cells"]] == [c.mean for c in expected.cells]
+    assert "accuracy by oracle %" in baseline_tables(value)[0].columns
+    assert "checkpoint 'entropy'" in "\n".join(baseline_notes(value))
+
+
+def test_a_rule_is_for_making_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["baseline", "quick", "--select", "oracle"]) == 2
+    assert "--from RUNS" in capsys.readouterr().err
 
 
 def test_a_baseline_says_its_conditions(tmp_path: Path) -> None:

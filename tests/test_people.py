@@ -14,7 +14,8 @@ from fabricated import CLASSES, LABELS, NONE, Fabrication, Made, two_sets
 from numpy.typing import NDArray
 
 import dabench
-from dabench.answers import Answers, image_name, read_answers
+from dabench.about_images import Images, image_name
+from dabench.answers import Answers, read_answers
 from dabench.cli import main
 from dabench.errors import DataError, SpecError
 from dabench.matrix import Matrix, key_of
@@ -35,7 +36,7 @@ def written(path: Path, *lines: str, head: str = "rater,image,answer") -> Path:
 
 
 def read(path: Path) -> Answers:
-    return read_answers(path, "hand", DIGEST, 10, CLASSES)
+    return read_answers(path, Images("hand", DIGEST, 10, "show people these: dabench human hand --sweep SWEEP"), CLASSES)
 
 
 # The file
@@ -323,7 +324,7 @@ def test_a_wrong_line_is_exit_code_2_and_writes_nothing(store: Store, tmp_path: 
 
 def test_two_files_for_one_dataset_are_refused(store: Store, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(store.folder), "--human", f"hand={file}", "--human", f"hand={file}"]) == 2
-    assert "there is a file for hand already; put all answers into one" in capsys.readouterr().err
+    assert "there is a file for hand already; put all lines into one" in capsys.readouterr().err
 
 
 def test_the_name_of_a_picture_begins_with_the_digest() -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 from tiny_sweeps import SHAPES, TINY
 
 import dabench
+from dabench.about_images import Images
 from dabench.answers import read_answers
 from dabench.cli import main
 from dabench.data.cache import Prepared
@@ -73,7 +74,7 @@ def test_the_file_of_answers_has_a_line_for_each_picture_to_be_filled_in(prepare
     rows = list(csv.DictReader(path.read_text().splitlines()))
     assert {(r["rater"], r["answer"]) for r in rows} == {("", "")}
     assert {f"{r['image']}.png" for r in rows} == {p.name for p in (tmp_path / "q").glob("*.png")}
-    known = (prepared.name, prepared.digest, prepared.count("test"), prepared.classes)
+    known = Images(prepared.name, prepared.digest, prepared.count("test"), ""), prepared.classes
     with pytest.raises(DataError, match="holds no answer"):
         read_answers(path, *known)
     path.write_text(path.read_text().replace("\n,", "\nme,").replace(",\n", f",{prepared.classes[1]}\n"))

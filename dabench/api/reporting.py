@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     from dabench.matrix import Matrix
     from dabench.trials import Trial
 
+Files = str | Path | Mapping[str, str | Path] | None
+"""A file about the images of the only dataset that there is, or dataset -> file."""
+
 
 def report(
     runs: str | Path,
     *,
     metric: str = "accuracy",
     select: str | None = None,
-    human: str | Path | Mapping[str, str | Path] | None = None,
+    human: Files = None,
+    by: Files = None,
     published: bool = True,
     write: bool = True,
     out: str | Path | None = None,
@@ -34,6 +38,8 @@ def report(
         metric: "accuracy", "balanced-accuracy", "macro-f1", "ece", "recall:CLASS" or "worst-group:ATTRIBUTE".
         select: the rule that chooses a checkpoint of each run; the last if not given, of a sweep with a search the rule of that.
         human: the answers of people, as `dabench.answers` describes them: a CSV, or of several datasets {"nae": "answers.csv"}.
+        by: attributes of test images for results by group, as `dabench.attributes` describes them: a CSV, or of several
+            datasets {"fer2013": "audit/fer2013/test-fer2013.csv"}.
         published: lay published numbers beside those measured, where the committed tables have some for the same datasets.
         write: write the files of the report, too.
         out: the folder for them; default runs/report/. Of a pack nothing is written unless it is given.
@@ -41,7 +47,7 @@ def report(
     Raises:
         StoreError: it is no sweep's folder and no pack, or is damaged, or `out` holds something else.
         SpecError: an unknown metric or rule.
-        DataError: a file of answers cannot be read, or a line of it is wrong.
+        DataError: a file of answers or attributes cannot be read, or a line of it is wrong.
     """
     from dabench.matrix import read_matrix
     from dabench.packs import opened
@@ -49,10 +55,9 @@ def report(
     from dabench.published import with_published
 
     folder = report_place(runs, out) if write else None
-    matrix = read_matrix(opened(runs), metric, select)
-    files = human if isinstance(human, Mapping) else {"": human} if human else {}
-    if files:
-        matrix = with_people(matrix, {name: Path(file).expanduser() for name, file in files.items()})
+    matrix = read_matrix(opened(runs), metric, select, _files(by))
+    if human:
+        matrix = with_people(matrix, _files(human))
     if published:
         matrix = with_published(matrix)
     if folder:
@@ -64,6 +69,12 @@ def report(
             far.send("report")
             far.close()
     return matrix
+
+
+def _files(given: Files) -> dict[str, Path]:
+    """Return dataset -> file; "" stands for the only dataset that there is."""
+    files = given if isinstance(given, Mapping) else {"": given} if given else {}
+    return {name: Path(file).expanduser() for name, file in files.items()}
 
 
 def trials(runs: str | Path, *, test_accuracy: bool = False) -> list[Trial]:

@@ -42,7 +42,10 @@ def add(verb: Verb) -> None:
         help="write lists of what to drop and make cleaned variants without it: copies, conflicting labels, constant pictures, "
         "subjects of the test split in training; near: near-identical pictures, too",
     )  # fmt: skip
-    sub.add_argument("--out", metavar="DIR", help="folder for findings.csv, examples.png and the lists; default: audit/NAME")
+    sub.add_argument(
+        "--out", metavar="DIR",
+        help="folder for findings.csv, examples.png, the lists, test-DATASET.csv for dabench report --by; default: audit/NAME",
+    )  # fmt: skip
 
     sub = verb("human", _human, "test images as pictures without labels, for people to answer", plugins=True)
     sub.add_argument("dataset")

@@ -30,6 +30,11 @@ def add(verb: Verb) -> None:
         "--human", action="append", default=[], metavar="[DATASET=]FILE",
         help="add a row of people's answers to test images, a CSV with the columns rater, image, answer; may be repeated",
     )  # fmt: skip
+    sub.add_argument(
+        "--by", action="append", default=[], metavar="[DATASET=]FILE",
+        help="results by more attributes of test images, a CSV with the column image and one for each attribute, such as the "
+        "test-DATASET.csv of dabench audit; may be repeated",
+    )  # fmt: skip
     sub.add_argument("--trials", action="store_true", help="instead: what a search tried for each task, and what it chose")
     sub.add_argument(
         "--test-accuracy", action="store_true", help="with --trials: the accuracy of each by test labels, for looking only"
@@ -56,8 +61,8 @@ def _report(a: argparse.Namespace) -> int:
     if a.trials or a.test_accuracy:
         return _trials(a)
     matrix = api.report(
-        a.runs, metric=a.metric, select=a.select, human=_files(a.human), published=not a.no_published, write=a.format is None,
-        out=a.out,
+        a.runs, metric=a.metric, select=a.select, human=_files("--human", a.human), by=_files("--by", a.by),
+        published=not a.no_published, write=a.format is None, out=a.out,
     )  # fmt: skip
     if a.format:
         from dabench.reporting.formats import one_text
@@ -93,14 +98,14 @@ def _trials(a: argparse.Namespace) -> int:
     return DONE
 
 
-def _files(given: Sequence[str]) -> dict[str, Path]:
+def _files(option: str, given: Sequence[str]) -> dict[str, Path]:
     """Return dataset -> file, of DATASET=FILE; "" where no dataset is named."""
     found: dict[str, Path] = {}
     for text in given:
         name, equals, file = text.partition("=")
         name, path = (name, Path(file)) if equals and not Path(text).is_file() else ("", Path(text))
         if name in found:
-            raise SpecError(f"--human {text}: there is a file for {name or 'that dataset'} already; put all answers into one")
+            raise SpecError(f"{option} {text}: there is a file for {name or 'that dataset'} already; put all lines into one")
         found[name] = path
     return found
 

@@ -41,6 +41,9 @@ def add(verb: Verb) -> None:
     sub.add_argument("--json", action="store_true", help="as JSON")
     sub.add_argument("--from", dest="runs", metavar="RUNS", help="make the table NAME from this finished sweep")
     sub.add_argument(
+        "--select", metavar="RULE", help="with --from: which checkpoint of each run counts, as dabench report takes it"
+    )
+    sub.add_argument(
         "--to", metavar="DIR", help="with --from: the folder to write NAME.json and NAME.md into", default="baselines"
     )
 
@@ -89,13 +92,15 @@ def _baseline(a: argparse.Namespace) -> int:
 
     if a.runs and not a.name:
         raise SpecError(f"--from {a.runs}: name the table to make, as in: dabench baseline NAME --from {a.runs}")
+    if a.select and not a.runs:
+        raise SpecError(f"--select {a.select}: a committed table has chosen already; it is for making one, with --from RUNS")
     if not a.name:
         for name in shelf():
             value = read_baseline(name)
             print(f"{name}  {value['title']} ({value['kind']}; {value['source']})")
         return DONE
     if a.runs:
-        for file in write_baseline(a.name, Path(a.runs), Path(a.to)):
+        for file in write_baseline(a.name, Path(a.runs), Path(a.to), a.select):
             print(file)
         return DONE
     value = read_baseline(a.name)

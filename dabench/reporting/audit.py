@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dabench.auditing import Audit, Group, Kind
+from dabench.leaks import write_leaks
 from dabench.reporting.tables import EMPTY, Table
 from dabench.reporting.tiles import Tile, contact_sheet
 
@@ -79,7 +80,7 @@ def _balance(audit: Audit) -> Iterator[Table]:
 
 
 def write_audit(audit: Audit, folder: Path) -> list[Path]:
-    """Write findings.csv and, where there is anything to see, examples.png into `folder`; return the files."""
+    """Write findings.csv, examples.png where there is anything to see, and test-DATASET.csv where training holds test images."""
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "findings.csv"]
     with open(files[0], "w", newline="", encoding="utf-8") as f:
@@ -93,7 +94,7 @@ def write_audit(audit: Audit, folder: Path) -> list[Path]:
         files.append(path)
     else:
         path.unlink(missing_ok=True)  # of an earlier audit, when there was something to see
-    return files
+    return files + write_leaks(audit, folder)
 
 
 def csv_rows(audit: Audit) -> Iterator[list[str]]:

@@ -20,22 +20,25 @@ from dabench.reporting.escaped import escape_md
 from dabench.reporting.formats import markdown
 from dabench.reporting.tables import EMPTY, Table, classes_text, whole_percent
 from dabench.scratch import scratch_folder
+from dabench.selection import LAST, ORACLE
 from dabench.store import write_text
 from dabench.stored import Stored
 from dabench.times import clock
 from dabench.watching.session import wall_seconds
 
 
-def baseline_from(store: Stored, wall: float | None) -> dict[str, Any]:
+def baseline_from(store: Stored, wall: float | None, select: str | None = None) -> dict[str, Any]:
     """Return a measured baseline: the results of a finished sweep, and what they were measured with.
 
     Args:
         wall: seconds that the sweep took, which its runs do not know.
+        select: the rule that chooses a checkpoint of each run, as `read_matrix` takes it. Beside one that may choose another than
+            the last stands the oracle, to show what is lost by not looking at test labels.
 
     Raises:
         DabenchError: runs are missing; a baseline has no holes.
     """
-    matrix = with_published(read_matrix(store))
+    matrix = with_published(read_matrix(store, selection=select))
     if matrix.missing:
         raise DabenchError(
             f"{store.place}: {len(matrix.missing)} runs are missing ({matrix.missing[0]}, ...); finish the sweep first"
@@ -58,8 +61,13 @@ def baseline_from(store: Stored, wall: float | None) -> dict[str, Any]:
         "citations": citations_of_results(matrix.predictions),
         "labels": {n: f["label"] for n, f in matrix.datasets.items()},
         **matrix.as_dict(),
-        "beside": {BESIDE: _beside(read_matrix(store, BESIDE))},
+        "beside": {BESIDE: _beside(read_matrix(store, BESIDE, select)), **_bound(store, matrix.selection)},
     }
+
+
+def _bound(store: Stored, rule: str) -> dict[str, Any]:
+    """Return what the oracle would have chosen, beside a rule that chooses."""
+    return {} if rule in (LAST, ORACLE) else {f"accuracy by {ORACLE}": _beside(read_matrix(store, selection=ORACLE))}
 
 
 def _beside(matrix: Matrix) -> dict[str, Any]:
@@ -71,15 +79,19 @@ def _beside(matrix: Matrix) -> dict[str, Any]:
     }
 
 
-def write_baseline(name: str, runs: Path, folder: Path) -> list[Path]:
+def write_baseline(name: str, runs: Path, folder: Path, select: str | None = None) -> list[Path]:
     """Write NAME.json and NAME.md from a finished sweep, and NAME.zip, the predictions that they follow from; return them.
+
+    Args:
+        select: the rule that chooses a checkpoint of each run.
 
     Raises:
         DabenchError: runs are missing, or the folder cannot be written.
+        SpecError: there is no such rule.
     """
     store = opened(runs)
     wall = wall_seconds(runs / "events") if runs.is_dir() else None
-    value = {**baseline_from(store, wall), "name": name}
+    value = {**baseline_from(store, wall, select), "name": name}
     files = {f"{name}.json": json.dumps(value, indent=1) + "\n", f"{name}.md": baseline_md(value)}
     try:
         for file, text in files.items():

@@ -1,0 +1,80 @@
+"""CSV files about the test images of a dataset: which image a line is about, and which dataset a file is.
+
+An image goes by its position in the prepared test split, from 0, or by the name of a picture that `dabench human` or
+`dabench audit` wrote, with or without its .png: such a name holds the beginning of the split's digest, and is refused where the
+split is another one.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dabench.errors import DataError, SpecError, nearest
+
+_IMAGE = re.compile(r"(?:([0-9a-f]{8})-)?([0-9]{1,12})(?:\.png)?")
+
+
+@dataclass(frozen=True)
+class Images:
+    """The test images that a file is to be about.
+
+    Attributes:
+        dataset: of which; digest: of its prepared data; count: how many there are.
+        again: the command that makes a file of these very images.
+    """
+
+    dataset: str
+    digest: str
+    count: int
+    again: str
+
+    def position(self, image: str, where: str) -> int:
+        """Return the position that a file means by `image`; raise DataError, naming `where`, if it is none of these."""
+        match = _IMAGE.fullmatch(image.strip())
+        if not match or int(match[2]) >= self.count:
+            known = f"0 to {self.count - 1}, or {image_name(self.digest, 0)} to {image_name(self.digest, self.count - 1)}"
+            raise DataError(f"{where}: unknown image '{image.strip()}'; the test images of {self.dataset} are {known}")
+        if match[1] and match[1] != self.digest[:8]:
+            raise DataError(
+                f"{where}: image '{image.strip()}' is of other test images of {self.dataset} than this sweep's "
+                f"({self.digest[:8]}); {self.again}"
+            )
+        return int(match[2])
+
+
+def image_name(digest: str, position: int) -> str:
+    """Return the name of a test image, without its suffix: the beginning of the split's digest, and its position."""
+    return f"{digest[:8]}-{position}"
+
+
+def rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Yield the number of each line of a CSV with its fields by column; raise DataError if it is none, or lacks `columns`."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as f:
+            reader = csv.DictReader(f, restval="", strict=True)
+            lacking = [c for c in columns if c not in (reader.fieldnames or ())]
+            if lacking:
+                raise DataError(f"{path}: has no column {', '.join(lacking)}; its first line must be {','.join(columns)}")
+            for row in reader:
+                yield reader.line_num, row
+    except (OSError, UnicodeDecodeError, csv.Error) as e:
+        raise DataError(f"{path}: cannot be read ({e}); write it as CSV in UTF-8 with the columns {', '.join(columns)}") from e
+
+
+def dataset_of(option: str, given: str, path: Path, known: Sequence[str]) -> str:
+    """Return the dataset that a file given to `option` is about: the one named, or the only one that there is.
+
+    Raises:
+        SpecError: it is not in the sweep, or none is named where there are several.
+    """
+    if not given and len(known) == 1:
+        return known[0]
+    if given not in known:
+        example = f"write {option} {known[0]}={path}"
+        what = f"'{given}' is not in this sweep{nearest(given, known)}" if given else "this sweep has several datasets"
+        raise SpecError(f"{option} {path}: {what}; name one of {', '.join(known)}: {example}")
+    return given
