@@ -85,8 +85,7 @@ class Matrix:
             "better": "lower" if self.measure.lower_is_better else "higher",
             "selection": self.selection,
             **how,
-            "interval": f"95 % bootstrap over seeds and test groups (images where there are none), both widened by Student's t, "
-            f"{RESAMPLES} resamples",
+            "interval": _interval(len(self.sweep["seeds"])),
             "seeds": self.sweep["seeds"],
             "shots": sweep["shots"],
             "classes": list(self.classes),
@@ -103,6 +102,13 @@ class Matrix:
             **({"people": {test: asdict(p) for test, p in self.people.items()}} if self.people else {}),
             **({"published": [asdict(p) for p in self.published]} if self.published else {}),
         }
+
+
+def _interval(seeds: int) -> str:
+    groups = "test groups (images where there are none)"
+    if seeds == 1:
+        return f"95 % bootstrap over {groups} alone, which does not say how another training would end, {RESAMPLES} resamples"
+    return f"95 % bootstrap over seeds and {groups}, both widened by Student's t, {RESAMPLES} resamples"
 
 
 def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -180,6 +180,13 @@ def test_a_baseline_says_its_conditions(tmp_path: Path) -> None:
         assert part in notes
 
 
+def test_a_baseline_of_one_seed_says_what_its_intervals_do_not(tmp_path: Path) -> None:
+    write_baseline("mine", two_sets(seeds=1).write(tmp_path / "s").folder, tmp_path)
+    notes = "\n".join(baseline_notes(read_baseline(tmp_path / "mine.json")))
+    assert "1 seed, " in notes
+    assert "alone, which does not say how another training would end" in notes
+
+
 def test_the_markdown_of_a_baseline_holds_the_tables_and_notes(tmp_path: Path) -> None:
     _, md, _ = write_baseline("mine", two_sets().write(tmp_path / "s").folder, tmp_path)
     tokens = MarkdownIt().enable("table").parse(md.read_text(encoding="utf-8"))

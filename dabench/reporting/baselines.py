@@ -160,9 +160,10 @@ def baseline_notes(baseline: Baseline) -> list[str]:
         lines.append(baseline["note"])
     if baseline["kind"] == "measured":
         shots = "all labels" if baseline["shots"] == "all" else f"{baseline['shots']} shots per class"
+        seeds = len(baseline["seeds"])
         searched = f"{baseline['search']}, " if baseline.get("search") else ""
         lines.append(
-            f"{len(baseline['seeds'])} seeds, {shots}, checkpoint '{baseline['selection']}', "
+            f"{seeds} seed{'s' if seeds != 1 else ''}, {shots}, checkpoint '{baseline['selection']}', "
             f"{searched}{baseline['interval']}; digest {baseline['digest'][:12]}"
         )
         provenance = baseline["provenance"]
