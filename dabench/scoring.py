@@ -50,6 +50,8 @@ class Scores:
         Raises:
             DivergedError: it gives values that are not numbers.
         """
+        if not self._targets:
+            return
         started = time.perf_counter()
         trained = torch.cat([outputs(net, images, *self._with)[0] for images, _, _ in self._sources])
         validation = [outputs(net, images, *self._with) for _, images, _ in self._sources]
