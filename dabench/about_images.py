@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dabench.errors import DataError, SpecError, nearest
+from dabench.stored import TestSet
 
 _IMAGE = re.compile(r"(?:([0-9a-f]{8})-)?([0-9]{1,12})(?:\.png)?")
 
@@ -44,6 +45,16 @@ class Images:
                 f"({self.digest[:8]}); {self.again}"
             )
         return int(match[2])
+
+
+def images_of(dataset: str, test: TestSet, again: str) -> Images:
+    """Return the test images of a dataset; raise DataError if they are of a pack of counts, which does not tell them apart."""
+    if test.facts.get("sorted"):
+        raise DataError(
+            f"the test images of {dataset} are sorted here, so that no file can name them; take the output folder, or a pack "
+            "that dabench export wrote without --counts"
+        )
+    return Images(dataset, test.facts["digest"], len(test.labels), again)
 
 
 def image_name(digest: str, position: int) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.about_images import Images, dataset_of, rows
+from dabench.about_images import Images, dataset_of, images_of, rows
 from dabench.errors import DataError
 from dabench.stored import TestSet
 
@@ -37,8 +37,7 @@ def with_attributes(tests: Mapping[str, TestSet], files: Mapping[str, Path]) -> 
     found = {name: dict(test.attributes) for name, test in tests.items()}
     for given, path in files.items():
         name = dataset_of(OPTION, given, path, tuple(tests))
-        again = f"look again: dabench audit {name}"
-        images = Images(name, tests[name].facts["digest"], len(tests[name].labels), again)
+        images = images_of(name, tests[name], f"look again: dabench audit {name}")
         for attribute, values in read_attributes(path, images).items():
             if attribute in found[name]:
                 raise DataError(f"{path}: '{name}' has an attribute '{attribute}' already; give the column another name")

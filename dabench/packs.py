@@ -4,7 +4,7 @@
     sweep.json, sweep.toml the sweep, as in the output folder; of paths on the machine that ran it, the last name alone
     datasets/NAME/         facts (licence, digest, counts, citation); test labels, groups and, unless left out, attributes
     runs/NAME-DIGEST/      run.json (losses, times, environment), logits-DATASET.npy of every checkpoint, to the bit; or
-                           predicted-DATASET.npy, the classes predicted, where the pack is to be small
+                           predicted-DATASET.npy, the classes predicted, where the pack is to be small, or to hold counts alone
     failed/NAME.txt        why a run failed, in one line
 
 No image and no network is in it. The same results give the same bytes. A pack is read where it lies: nothing is unpacked onto
@@ -21,6 +21,7 @@ import os
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -136,15 +137,18 @@ def opened(runs: str | Path) -> Stored:
     return Pack(path) if path.is_file() else Store(path)
 
 
-def write_pack(stored: Stored, path: Path, *, attributes: bool = True, answers: bool = False) -> Path:
+def write_pack(stored: Stored, path: Path, *, attributes: bool = True, answers: bool = False, counts: bool = False) -> Path:
     """Write the results of a sweep as a pack and return its path.
 
     Args:
         attributes: put the attributes of test images (age, sex, ...) in, by which there are results by group.
         answers: of predictions put the classes in alone, a small part of the size: all tables but those of confidences.
+        counts: so, without attributes, and with the test images of each dataset sorted by their class and what was predicted of
+            them: how many there are of each sort, and no label of any image, for datasets whose labels may not be given away.
 
     Raises:
-        StoreError: there is such a file already, or it cannot be written; nothing is left half-made.
+        StoreError: there is such a file already, or it cannot be written, or counts are asked for of test images with groups
+            (subjects), which sorting would part; nothing is left half-made.
     """
     if path.exists():
         raise StoreError(f"{path}: is there already; give another file with --to")
@@ -153,7 +157,8 @@ def write_pack(stored: Stored, path: Path, *, attributes: bool = True, answers: 
         with zipfile.ZipFile(scratch, "w", zipfile.ZIP_DEFLATED) as archive:
             sweep = stored.read_sweep()
             runs = Predictions(stored, sweep, None)
-            files = {name: _put(archive, name, content) for name, content in _contents(stored, sweep, runs, attributes, answers)}
+            how = _How(attributes and not counts, answers or counts, _orders(runs) if counts else {})
+            files = {name: _put(archive, name, content) for name, content in _contents(stored, sweep, runs, how)}
             what = "results of dabench sweep, packed by dabench export"
             head = {"format": FORMAT, "what": what, "sweep": sweep["sweep"]["name"], "digest": runs.digest, "files": files}
             _put(archive, _LIST, io.BytesIO(_json(head)))
@@ -178,9 +183,7 @@ def _put(archive: zipfile.ZipFile, name: str, content: BinaryIO) -> str:
     return found.hexdigest()
 
 
-def _contents(
-    stored: Stored, sweep: Mapping[str, Any], runs: Predictions, attributes: bool, answers: bool
-) -> Iterator[tuple[str, BinaryIO]]:
+def _contents(stored: Stored, sweep: Mapping[str, Any], runs: Predictions, how: _How) -> Iterator[tuple[str, BinaryIO]]:
     """Yield name and content of every file of the pack but its list."""
     yield "sweep.json", io.BytesIO(_json(sealed(_without_folders(sweep))))
     with contextlib.suppress(FileNotFoundError):  # somebody removed it: no number depends on it
@@ -188,12 +191,17 @@ def _contents(
     for dataset, test in runs.tests.items():
         folder = f"datasets/{safe(dataset)}"
         facts = dict(test.facts)
-        facts["files"] = {f: d for f, d in facts["files"].items() if attributes or not f.startswith("attribute-")}
+        facts["files"] = {f: d for f, d in facts["files"].items() if how.attributes or not f.startswith("attribute-")}
+        if dataset in how.orders:
+            labels = _npy(test.labels[how.orders[dataset]])
+            facts |= {"sorted": True, "files": {"labels.npy": hashlib.sha256(labels).hexdigest()}}
+            yield f"{folder}/labels.npy", io.BytesIO(labels)
+        else:
+            yield from ((f"{folder}/{f}", stored.open(f"{folder}/{f}")) for f in facts["files"])
         yield f"{folder}/facts.json", io.BytesIO(_json(sealed(facts)))
-        yield from ((f"{folder}/{f}", stored.open(f"{folder}/{f}")) for f in facts["files"])
     for record in runs.records.values():
-        if answers:
-            yield from _answers(record)
+        if how.answers:
+            yield from _answers(record, how.orders)
             continue
         files = ["run.json", *(f for f in record.facts["files"] if f != NETWORK)]
         yield from ((f"{record.where}/{f}", stored.open(f"{record.where}/{f}")) for f in files)
@@ -201,18 +209,48 @@ def _contents(
         yield f"failed/{name}.txt", io.BytesIO("".join(reason.splitlines()[:1]).encode() + b"\n")
 
 
-def _answers(record: Record) -> Iterator[tuple[str, BinaryIO]]:
+@dataclass(frozen=True)
+class _How:
+    """What goes into a pack; orders: dataset -> (N,) the order of its test images, where they are sorted."""
+
+    attributes: bool
+    answers: bool
+    orders: Mapping[str, NDArray[np.int64]]
+
+
+def _orders(runs: Predictions) -> dict[str, NDArray[np.int64]]:
+    """Return the order of each dataset's test images by class, then by what each checkpoint of each run predicted of them."""
+    orders = {}
+    for dataset, test in runs.tests.items():
+        if test.groups is not None:
+            raise StoreError(
+                f"{runs.store.place}: test images of '{dataset}' are of subjects, which counts alone would part from each other; "
+                "leave --counts out"
+            )
+        tested = [record for record in runs.records.values() if dataset in record.facts["tests"]]
+        keys = [row for record in tested for row in record.logits(dataset).argmax(2)]
+        orders[dataset] = np.lexsort([*keys[::-1], test.labels])
+    return orders
+
+
+def _answers(record: Record, orders: Mapping[str, NDArray[np.int64]]) -> Iterator[tuple[str, BinaryIO]]:
     """Yield name and content of the files of a run that keeps of its predictions the classes alone."""
     files, outputs = {}, 0
     for dataset in record.facts["tests"]:
-        logits, found = record.logits(dataset), io.BytesIO()
+        logits = record.logits(dataset)
         outputs = logits.shape[2]
-        np.save(found, logits.argmax(2).astype(np.min_scalar_type(outputs)))
-        files[answers_name(dataset)] = found
-    digests = {name: hashlib.sha256(found.getvalue()).hexdigest() for name, found in files.items()}
+        predicted = logits.argmax(2).astype(np.min_scalar_type(outputs))
+        files[answers_name(dataset)] = _npy(predicted[:, orders[dataset]] if dataset in orders else predicted)
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     facts = {**record.facts, "files": digests, "outputs": outputs}
     yield f"{record.where}/run.json", io.BytesIO(_json(sealed(facts)))
-    yield from ((f"{record.where}/{name}", io.BytesIO(found.getvalue())) for name, found in files.items())
+    yield from ((f"{record.where}/{name}", io.BytesIO(content)) for name, content in files.items())
+
+
+def _npy(array: NDArray[Any]) -> bytes:
+    found = io.BytesIO()
+    np.save(found, array, allow_pickle=False)
+    return found.getvalue()
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.about_images import Images, dataset_of
+from dabench.about_images import dataset_of, images_of
 from dabench.answers import Answers, read_answers
 from dabench.cells import Cell
 from dabench.digests import file_digest
@@ -57,7 +57,8 @@ def with_people(matrix: Matrix, files: Mapping[str, Path]) -> Matrix:
     for given, path in files.items():
         name = dataset_of("--human", given, path, tuple(matrix.datasets))
         truth, facts = matrix.predictions.tests[name], matrix.datasets[name]
-        answers = read_answers(path, _images(name, facts["digest"], len(truth.labels)), matrix.classes)
+        images = images_of(name, truth, f"show people these: dabench human {name} --sweep SWEEP")
+        answers = read_answers(path, images, matrix.classes)
         mean, low, high = measured(answers, truth, matrix.measure, matrix.predictions.parts[name][0])
         cells.append(
             Cell(
@@ -76,10 +77,6 @@ def with_people(matrix: Matrix, files: Mapping[str, Path]) -> Matrix:
             _networks(matrix, name, answers.images),
         )
     return replace(matrix, cells=cells, confusion=confusion, people=people)
-
-
-def _images(dataset: str, digest: str, count: int) -> Images:
-    return Images(dataset, digest, count, f"show people these: dabench human {dataset} --sweep SWEEP")
 
 
 def measured(

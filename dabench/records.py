@@ -60,7 +60,7 @@ RUN = {
 """run.json."""
 DATASET = {
     "name": str, "label": str, "title": str, "licence": str, "homepage": str, "citation": str, "digest": str,
-    "counts": Each(int), "grouped": bool, "files": Each(str), "dropped?": dict,
+    "counts": Each(int), "grouped": bool, "files": Each(str), "dropped?": dict, "sorted?": bool,
 }  # fmt: skip
 """facts.json of a dataset."""
 

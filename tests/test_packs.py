@@ -19,7 +19,7 @@ import dabench
 from dabench import packs
 from dabench.cli import main
 from dabench.digests import digest
-from dabench.errors import StoreError
+from dabench.errors import DataError, StoreError
 from dabench.matrix import read_matrix
 from dabench.packs import Pack, write_pack
 from dabench.reporting.formats import to_json
@@ -60,6 +60,51 @@ def zipped(path: Path, files: Mapping[str, bytes], *, listed: bool = False) -> P
 
 
 # The same numbers
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "balanced-accuracy", "macro-f1", "recall:x"])
+def test_counts_alone_give_the_same_cells_and_gains(tmp_path: Path, metric: str) -> None:
+    store = two_sets().write(tmp_path / "made")
+    counted = Pack(write_pack(store, tmp_path / "counts.zip", counts=True))
+    assert to_json(read_matrix(counted, metric)) == to_json(read_matrix(store, metric))
+
+
+def test_the_results_of_a_really_run_sweep_are_the_same_from_counts(tmp_path: Path) -> None:
+    train = {"steps": 3}
+    sweep = {"name": "own", "datasets": ["uci-digits"], "adapters": ["none"], "backbone": "conv4", "size": 16, "train": train}
+    dabench.sweep(sweep, out=tmp_path / "s", engine="inline")
+    counted = dabench.export(tmp_path / "s", tmp_path / "counts.zip", counts=True)
+    assert to_json(dabench.report(counted)) == (tmp_path / "s" / "report" / "results.json").read_text(encoding="utf-8")
+
+
+def test_counts_are_sorted_so_that_no_image_can_be_told(tmp_path: Path) -> None:
+    labels = [2, 0, 1, 0, 2, 1, 0, 2, 1, 0]
+    made = {"print": Made("P", labels, attributes={"age": list(range(10))}), "hand": Made("H")}
+    store = two_sets(datasets=made).write(tmp_path / "made")
+    counted = Pack(write_pack(store, tmp_path / "counts.zip", counts=True))
+    assert not counted.dataset("print").attributes
+    images = {}
+    for of in (store, counted):
+        records = [of.find(run["digest"], network=False) for run in store.read_sweep()["runs"] if "print" in run["tests"]]
+        rows = [row for record in records if record for row in record.logits("print").argmax(2)]
+        images[of] = list(zip(of.dataset("print").labels.tolist(), *(row.tolist() for row in rows), strict=True))
+    assert images[counted] == sorted(images[store])
+    assert images[counted] != images[store]
+
+
+def test_images_of_counts_do_not_pair_and_no_file_is_about_them(tmp_path: Path) -> None:
+    store = two_sets().write(tmp_path / "made")
+    counted = write_pack(store, tmp_path / "counts.zip", counts=True)
+    assert not any(pair.paired for pair in dabench.compare(store.folder, counted).pairs)
+    (tmp_path / "a.csv").write_text("image,light\n0,dim\n", encoding="utf-8")
+    with pytest.raises(DataError, match="the test images of hand are sorted here, so that no file can name them"):
+        dabench.report(counted, by={"hand": tmp_path / "a.csv"})
+
+
+def test_images_of_subjects_are_not_parted_into_counts(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"test images of 'print' are of subjects.*leave --counts out"):
+        write_pack(store, tmp_path / "counts.zip", counts=True)
+    assert not list(tmp_path.glob("*.zip*"))
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "macro-f1", "recall:x"])

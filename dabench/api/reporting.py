@@ -110,7 +110,9 @@ def report_place(runs: str | Path, out: str | Path | None) -> Path | None:
     return folder
 
 
-def export(runs: str | Path, to: str | Path | None = None, *, attributes: bool = True, answers: bool = False) -> Path:
+def export(
+    runs: str | Path, to: str | Path | None = None, *, attributes: bool = True, answers: bool = False, counts: bool = False
+) -> Path:
     """Pack what another person needs to check the tables of a sweep into one zip, and return its path.
 
     What is in it is said in `dabench.packs`: no images and no networks. `report` reads it as it reads the output folder.
@@ -120,15 +122,17 @@ def export(runs: str | Path, to: str | Path | None = None, *, attributes: bool =
         to: the zip to write; default NAME.zip after the sweep.
         attributes: put attributes of the people in the test images (age, sex, ...) in, too.
         answers: of predictions put the classes in alone, a small part of the size: all tables but those of confidences.
+        counts: so, and of each dataset how many test images there are of each sort alone, so that no image's label is given away.
 
     Raises:
-        StoreError: it is no sweep's folder, or the zip is there already or cannot be written.
+        StoreError: it is no sweep's folder, counts are asked for of test images with groups, or the zip is there already or
+            cannot be written.
     """
     from dabench.packs import opened, write_pack
 
     stored = opened(runs)
     path = Path(to).expanduser() if to else Path(f"{stored.read_sweep()['sweep']['name']}.zip")
-    return write_pack(stored, path, attributes=attributes, answers=answers)
+    return write_pack(stored, path, attributes=attributes, answers=answers, counts=counts)
 
 
 def load(runs: str | Path, *, metric: str = "accuracy", select: str | None = None) -> Results:

@@ -53,6 +53,10 @@ def add(verb: Verb) -> None:
         "--answers", action="store_true",
         help="of predictions put the classes in alone, a small part of the size: all tables but those of confidences (ece)",
     )  # fmt: skip
+    sub.add_argument(
+        "--counts", action="store_true",
+        help="so, and test images sorted by class and predictions: how many there are of each sort, and no image's label",
+    )  # fmt: skip
 
 
 def _report(a: argparse.Namespace) -> int:
@@ -114,7 +118,7 @@ def _export(a: argparse.Namespace) -> int:
     from dabench import api
     from dabench.packs import opened
 
-    path = api.export(a.runs, a.to, attributes=not a.without_attributes, answers=a.answers)
+    path = api.export(a.runs, a.to, attributes=not a.without_attributes, answers=a.answers, counts=a.counts)
     pack = opened(path)
     datasets = {n: pack.dataset(n) for n in pack.read_sweep()["sweep"]["datasets"]}
     print(f"{path}: {path.stat().st_size:,} bytes, {len(pack.names('runs'))} runs; no images, no networks")

@@ -44,6 +44,10 @@ def add(verb: Verb) -> None:
         "--select", metavar="RULE", help="with --from: which checkpoint of each run counts, as dabench report takes it"
     )
     sub.add_argument(
+        "--counts", action="store_true",
+        help="with --from: the records beside it hold no image's label, as those of dabench export --counts",
+    )  # fmt: skip
+    sub.add_argument(
         "--to", metavar="DIR", help="with --from: the folder to write NAME.json and NAME.md into", default="baselines"
     )
 
@@ -92,15 +96,15 @@ def _baseline(a: argparse.Namespace) -> int:
 
     if a.runs and not a.name:
         raise SpecError(f"--from {a.runs}: name the table to make, as in: dabench baseline NAME --from {a.runs}")
-    if a.select and not a.runs:
-        raise SpecError(f"--select {a.select}: a committed table has chosen already; it is for making one, with --from RUNS")
+    if not a.runs and (a.select or a.counts):
+        raise SpecError(f"{'--select' if a.select else '--counts'}: is for making a table, with --from RUNS")
     if not a.name:
         for name in shelf():
             value = read_baseline(name)
             print(f"{name}  {value['title']} ({value['kind']}; {value['source']})")
         return DONE
     if a.runs:
-        for file in write_baseline(a.name, Path(a.runs), Path(a.to), a.select):
+        for file in write_baseline(a.name, Path(a.runs), Path(a.to), a.select, a.counts):
             print(file)
         return DONE
     value = read_baseline(a.name)

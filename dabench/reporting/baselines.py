@@ -79,11 +79,12 @@ def _beside(matrix: Matrix) -> dict[str, Any]:
     }
 
 
-def write_baseline(name: str, runs: Path, folder: Path, select: str | None = None) -> list[Path]:
+def write_baseline(name: str, runs: Path, folder: Path, select: str | None = None, counts: bool = False) -> list[Path]:
     """Write NAME.json and NAME.md from a finished sweep, and NAME.zip, the predictions that they follow from; return them.
 
     Args:
         select: the rule that chooses a checkpoint of each run.
+        counts: NAME.zip holds no image's label, as `write_pack` says.
 
     Raises:
         DabenchError: runs are missing, or the folder cannot be written.
@@ -97,7 +98,7 @@ def write_baseline(name: str, runs: Path, folder: Path, select: str | None = Non
         for file, text in files.items():
             write_text(folder / file, text)
         with scratch_folder(folder / f".{name}") as scratch:
-            os.replace(write_pack(store, scratch / f"{name}.zip", answers=True), folder / f"{name}.zip")
+            os.replace(write_pack(store, scratch / f"{name}.zip", answers=True, counts=counts), folder / f"{name}.zip")
     except OSError as e:
         raise StoreError(f"{folder}: cannot be written ({e.strerror or e}); give a folder that is there with --to") from e
     return [folder / file for file in (*files, f"{name}.zip")]
