@@ -33,11 +33,16 @@ def choose_device(name: str) -> torch.device:
 
 
 def low_precision(precision: str, device: torch.device) -> bool:
-    """Whether to autocast to bfloat16: if asked to, or by "auto" where the device has instructions for it."""
+    """Whether to autocast to bfloat16: if asked to, or by "auto" where the device has instructions that make it faster.
+
+    On the CPU these are AMX, or AVX-512's own where avx512_fp16 is not beside them: that is how AMD's processors are told from
+    Intel's later ones, on one of which, without AMX, a step of VGG19 took 1.25 times as long in bf16 as in fp32.
+    """
     if precision != "auto":
         return precision == "bf16"
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
-        return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+        has = torch.cpu.get_capabilities()
+        return bool(has.get("amx_bf16") or (has.get("avx512_bf16") and not has.get("avx512_fp16")))
     return False

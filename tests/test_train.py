@@ -343,10 +343,20 @@ def test_a_fit_can_ask_for_fp32_in_a_bf16_sweep() -> None:
     assert same(*nets)
 
 
-def test_auto_precision_on_the_cpu_follows_its_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
-    for there in (True, False):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda there=there: {"avx512_bf16": there})
-        assert low_precision("auto", torch.device("cpu")) is there
+@pytest.mark.parametrize(
+    ("has", "low"),
+    [
+        ((), False),
+        (("avx512_bf16",), True),
+        (("avx512_bf16", "avx512_fp16"), False),
+        (("avx512_bf16", "avx512_fp16", "amx_bf16"), True),
+    ],
+)
+def test_auto_precision_on_the_cpu_follows_its_instructions(
+    monkeypatch: pytest.MonkeyPatch, has: tuple[str, ...], low: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict.fromkeys(has, True))
+    assert low_precision("auto", torch.device("cpu")) is low
 
 
 def test_cpu_is_there() -> None:
