@@ -11,6 +11,9 @@ from dabench.metrics import Metric
 from dabench.predictions import Tested
 from dabench.statistics import Kinds, interval, percent, point, resampled
 
+_LEAST_LOSS = 1.0
+"""Points that must be lost for a gain to be told as a part of them; as a part of less it would be noise over noise."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -45,7 +48,7 @@ class Gain:
     Attributes:
         mean: adapted minus `none`; where a lower metric is better, a gain is below 0.
         gap_closed: the gain as % of what is lost out of domain (in-domain number of the target minus `none`); None where
-            nothing is lost, or the in-domain cell is missing.
+            less than a point is lost, or the in-domain cell is missing.
         improved: with how many of the seeds the adapted network is better.
         on_source: what adapting cost: the change on the sources over `none`, mean over them; None where it is not known.
     """
@@ -105,11 +108,16 @@ def gain_of(adapted: Measured, none: Measured, at_home: Measured | None, metric:
     low, high = interval(values[0] - values[1], least=-1.0)
     mean = float(changes.mean())
     inside = at_home is not None and set(seeds) <= set(at_home.tested.seeds)
-    lost = point(metric, at_home.of(seeds)) - float(before.mean()) if at_home and inside else 0.0
+    lost = 100 * (point(metric, at_home.of(seeds)) - float(before.mean())) if at_home and inside else 0.0
     return Gain(
         name, of.adapter, of.sources, of.test, of.labels, percent(mean), percent(low), percent(high),
-        percent(mean / lost) if metric.better(lost) else None, sum(metric.better(c) for c in changes.tolist()), len(seeds),
+        closed(100 * mean, lost, metric), sum(metric.better(c) for c in changes.tolist()), len(seeds),
     )  # fmt: skip
+
+
+def closed(gain: float, lost: float, metric: Metric) -> float | None:
+    """Return a gain as % of what was lost, both in points; None where less than a point was lost."""
+    return round(100 * gain / lost, 4) + 0.0 if metric.won(lost) >= _LEAST_LOSS else None  # no -0.0
 
 
 def change_of(adapted: Measured, none: Measured, metric: Metric) -> float | None:

@@ -59,7 +59,7 @@ class Results:
         """A row for what each adapter wins on each target over `none`.
 
         name, adapter, sources, target, labels: text. mean, low, high: float64, percentage points. gap_closed: float64, % of what
-        is lost out of domain, NaN where nothing is lost. improved, seeds: int64. on_source: float64, percentage points.
+        is lost out of domain, NaN where less than a point is lost. improved, seeds: int64. on_source: float64, percentage points.
         `dabench.cells.Gain` describes every column.
         """
         return _frame(Gain, self.matrix.gains)

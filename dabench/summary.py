@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dabench.cells import Cell, Gain
+from dabench.cells import Cell, Gain, closed
 from dabench.metrics import Metric
 
 LEVEL = 0.05
@@ -24,7 +24,7 @@ class Summary:
     Attributes:
         in_domain: of networks that were trained on the target itself.
         out_of_domain: on the target, of this adapter's networks; drop: how much worse that is than `in_domain`.
-        gain: over `none`; gap_closed: the mean gain as % of the mean drop of `none`, None where nothing is lost.
+        gain: over `none`; gap_closed: the mean gain as % of the mean drop of `none`, None where less than a point is.
         on_source: the change on the sources over `none`: what adapting cost at home.
         improved: on how many of the pairs the gain is one for the better.
         p: of the mean gain, by flipping the signs of the gains of the pairs (`sign_flip`); p_holm: after Holm's correction over
@@ -81,7 +81,7 @@ def _summary(on_target: Sequence[Cell], gains: Sequence[Gain], in_domain: float 
     return Summary(
         some.adapter, some.labels, len(on_target), some.seeds, in_domain, out,
         None if in_domain is None else round(metric.won(in_domain - out), 4), gain,
-        round(100 * gain / lost, 4) if gain is not None and metric.better(lost) else None,
+        None if gain is None else closed(gain, lost, metric),
         mean_of([g.on_source for g in gains]), sum(metric.better(g.mean) for g in gains) if gains else None, None, None, None,
     )  # fmt: skip
 

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from fabricated import ADABN, FINE_TUNE, LABELS, NONE, WRONG, Fabrication, Made, Method, edit, from_table, two_sets
 
-from dabench.cells import Cell, Gain
+from dabench.cells import Cell, Gain, closed
 from dabench.errors import SpecError, StoreError
 from dabench.matrix import Matrix, key_of, read_matrix
+from dabench.metrics import accuracy, calibration_error
 from dabench.plan import SUPERVISED, Run
 from dabench.reporting.formats import to_json
 from dabench.statistics import widening
@@ -98,6 +99,12 @@ def test_the_gap_closed_is_the_gain_over_what_is_lost_out_of_domain(matrix: Matr
         },
         abs=1e-4,
     )
+
+
+@pytest.mark.parametrize(("lost", "part"), [(0.0, None), (0.9, None), (1.0, 50.0), (-3.0, None)])
+def test_of_less_than_a_point_lost_no_part_is_told(lost: float, part: float | None) -> None:
+    assert closed(lost / 2, lost, accuracy()) == part
+    assert closed(-lost / 2, -lost, calibration_error()) == part
 
 
 def test_none_has_no_gain(matrix: Matrix) -> None:
