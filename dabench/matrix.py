@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dabench.by_group import GroupCell, by_group
 from dabench.cells import Cell, Gain, Measured, cell_of, change_of, gain_of
-from dabench.checkpoints import Chosen, what_rules_choose
+from dabench.checkpoints import Checkpoints, Chosen, what_rules_choose
 from dabench.metrics import Metric, confusions, find_metric
 from dabench.predictions import Predictions
 from dabench.statistics import RESAMPLES
@@ -40,7 +40,7 @@ class Matrix:
         summary: means over all pairs of datasets, of each adapter of which every run is there.
         incomplete: adapter -> why it has no such means.
         without: test sets on which the metric has no value; their cells are empty.
-        rules: what each rule would have chosen, by accuracy; empty where runs stored no scores.
+        rules: what each rule would have chosen, by accuracy; empty where runs stored no scores, or one checkpoint each.
         predictions: the runs that it is of.
         people: test set -> what the cell "human" is of; published: numbers that others published for the same datasets.
     """
@@ -219,14 +219,15 @@ def _of_test(runs: Predictions, test: str, metric: Metric) -> _OfTest:
 
 def _rules(runs: Predictions) -> list[Chosen]:
     """Return what each rule would have chosen for each adapter, on the targets of its tasks."""
-    found = []
+    of: dict[str, list[list[Checkpoints]]] = {}
     for adapter, facts in ((name, runs.sweep["adapters"][name]) for name in runs.sweep["sweep"]["adapters"]):
-        pairs = []
+        of[adapter] = []
         for sources, target in runs.sweep["tasks"]:
             records = list(runs.of(adapter, sources, target if facts["adapts"] else None, target).values())
-            pairs.append([runs.checkpoints(record, target) for record in records])
-        found += what_rules_choose(adapter, pairs)
-    return found
+            of[adapter].append([runs.checkpoints(record, target) for record in records])
+    if all(len(run.accuracy) < 2 for pairs in of.values() for pair in pairs for run in pair):
+        return []
+    return [chosen for adapter, pairs in of.items() for chosen in what_rules_choose(adapter, pairs)]
 
 
 def _rows(sweep: Mapping[str, Any]) -> list[tuple[str, tuple[str, ...], str | None, tuple[str, ...]]]:

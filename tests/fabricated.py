@@ -75,6 +75,7 @@ class Fabrication:
     pairs: tuple[str, ...] = ()
     leave_out: Callable[[Run], bool] = lambda run: False
     order: Callable[[list[Run]], Iterable[Run]] = lambda runs: runs
+    checkpoints: tuple[int, ...] = (10, 20)
 
     def sweep(self) -> Sweep:
         """Return the sweep as a file would give it."""
@@ -147,9 +148,12 @@ class Fabrication:
             "digest": run.digest,
             "parent": run.parent,
             "tests": {t: digest(t) for t in run.tests},
-            "scores": {t: dict(SCORES) for t in ([run.target] if run.target else run.tests)},
+            "scores": {
+                t: {rule: of[-len(self.checkpoints) :] for rule, of in SCORES.items()}
+                for t in ([run.target] if run.target else run.tests)
+            },
             "steps": 20,
-            "checkpoints": [10, 20],
+            "checkpoints": list(self.checkpoints),
             "losses": [1 - step / 20 for step in range(20)],
             "seconds": {"train": 1.0, "test": 0.5, "total": 1.5},
             "environment": {
@@ -170,7 +174,7 @@ class Fabrication:
         wrong = self.wrong(run, test)
         predicted[:wrong] = (labels[:wrong] + 1) % len(self.classes)
         begun = (labels + 1) % len(self.classes)
-        return np.stack([np.eye(len(self.classes), dtype=np.float32)[p] for p in (begun, predicted)])
+        return np.stack([np.eye(len(self.classes), dtype=np.float32)[p] for p in (begun, predicted)[-len(self.checkpoints) :]])
 
     @staticmethod
     def _facts(name: str, made: Made) -> dict[str, Any]:

@@ -441,6 +441,11 @@ def test_what_each_rule_would_have_chosen_is_the_same_whatever_rule_is_reported(
     assert [c.below_oracle for c in last if c.adapter == "adabn" and c.rule == "entropy"] == [65.0]
 
 
+def test_where_no_run_has_two_checkpoints_no_rule_has_a_choice_to_tell_of(tmp_path: Path) -> None:
+    matrix = read_matrix(two_sets(checkpoints=(20,)).write(tmp_path / "s"))
+    assert (matrix.rules, matrix.missing) == ([], [])
+
+
 def test_an_unknown_rule_is_an_error_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"unknown selection 'best'; .*known: last, source-accuracy"):
         read_matrix(two_sets().write(tmp_path / "s"), selection="best")
