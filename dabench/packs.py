@@ -145,10 +145,11 @@ def write_pack(stored: Stored, path: Path, *, attributes: bool = True, answers: 
         answers: of predictions put the classes in alone, a small part of the size: all tables but those of confidences.
         counts: so, without attributes, and with the test images of each dataset sorted by their class and what was predicted of
             them: how many there are of each sort, and no label of any image, for datasets whose labels may not be given away.
+            Groups (subjects) stay together and are sorted and numbered anew, by what is in them; where they are few, intervals
+            are then of other resamples, and differ by what 10,000 of them leave open.
 
     Raises:
-        StoreError: there is such a file already, or it cannot be written, or counts are asked for of test images with groups
-            (subjects), which sorting would part; nothing is left half-made.
+        StoreError: there is such a file already, or it cannot be written; nothing is left half-made.
     """
     if path.exists():
         raise StoreError(f"{path}: is there already; give another file with --to")
@@ -193,9 +194,12 @@ def _contents(stored: Stored, sweep: Mapping[str, Any], runs: Predictions, how: 
         facts = dict(test.facts)
         facts["files"] = {f: d for f, d in facts["files"].items() if how.attributes or not f.startswith("attribute-")}
         if dataset in how.orders:
-            labels = _npy(test.labels[how.orders[dataset]])
-            facts |= {"sorted": True, "files": {"labels.npy": hashlib.sha256(labels).hexdigest()}}
-            yield f"{folder}/labels.npy", io.BytesIO(labels)
+            order = how.orders[dataset]
+            arrays = {"labels.npy": _npy(test.labels[order])}
+            if test.groups is not None:
+                arrays["groups.npy"] = _npy(_numbered(test.groups[order]))
+            facts |= {"sorted": True, "files": {f: hashlib.sha256(content).hexdigest() for f, content in arrays.items()}}
+            yield from ((f"{folder}/{f}", io.BytesIO(content)) for f, content in arrays.items())
         else:
             yield from ((f"{folder}/{f}", stored.open(f"{folder}/{f}")) for f in facts["files"])
         yield f"{folder}/facts.json", io.BytesIO(_json(sealed(facts)))
@@ -219,18 +223,26 @@ class _How:
 
 
 def _orders(runs: Predictions) -> dict[str, NDArray[np.int64]]:
-    """Return the order of each dataset's test images by class, then by what each checkpoint of each run predicted of them."""
+    """Return the order of each dataset's test images by class, then by what each checkpoint of each run predicted of them;
+    groups come in the order of what is in them, each in one piece.
+    """  # fmt: skip
     orders = {}
     for dataset, test in runs.tests.items():
-        if test.groups is not None:
-            raise StoreError(
-                f"{runs.store.place}: test images of '{dataset}' are of subjects, which counts alone would part from each other; "
-                "leave --counts out"
-            )
         tested = [record for record in runs.records.values() if dataset in record.facts["tests"]]
         keys = [row for record in tested for row in record.logits(dataset).argmax(2)]
-        orders[dataset] = np.lexsort([*keys[::-1], test.labels])
+        order = np.lexsort([*keys[::-1], test.labels])
+        if test.groups is not None:
+            order = order[np.argsort(test.groups[order], kind="stable")]
+            rows = np.stack([test.labels, *keys])[:, order]
+            parts = np.split(np.arange(len(order)), np.flatnonzero(np.diff(test.groups[order])) + 1)
+            order = order[np.concatenate(sorted(parts, key=lambda part: rows[:, part].T.tolist()))]
+        orders[dataset] = order
     return orders
+
+
+def _numbered(groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return groups that lie in one piece each, numbered in their order."""
+    return np.concatenate([[0], np.cumsum(np.diff(groups) != 0)])
 
 
 def _answers(record: Record, orders: Mapping[str, NDArray[np.int64]]) -> Iterator[tuple[str, BinaryIO]]:

@@ -101,10 +101,24 @@ def test_images_of_counts_do_not_pair_and_no_file_is_about_them(tmp_path: Path) 
         dabench.report(counted, by={"hand": tmp_path / "a.csv"})
 
 
-def test_images_of_subjects_are_not_parted_into_counts(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"test images of 'print' are of subjects.*leave --counts out"):
-        write_pack(store, tmp_path / "counts.zip", counts=True)
-    assert not list(tmp_path.glob("*.zip*"))
+def test_subjects_stay_together_in_counts_and_are_numbered_anew(tmp_path: Path) -> None:
+    made = {"print": Made("P", groups=[5, 5, 3, 3, 3, 9, 9, 9, 9, 7]), "hand": Made("H")}
+    store = two_sets(datasets=made).write(tmp_path / "made")
+    counted = Pack(write_pack(store, tmp_path / "counts.zip", counts=True))
+    subjects = {}
+    for of in (store, counted):
+        records = [of.find(run["digest"], network=False) for run in store.read_sweep()["runs"] if "print" in run["tests"]]
+        test = of.dataset("print")
+        rows = np.stack([test.labels, *(row for record in records if record for row in record.logits("print").argmax(2))], 1)
+        assert test.groups is not None
+        subjects[of] = [sorted(rows[test.groups == g].tolist()) for g in np.unique(test.groups)]
+    assert subjects[counted] == sorted(subjects[store])
+    assert subjects[counted] != subjects[store]
+    found = counted.dataset("print").groups
+    assert found is not None
+    assert np.unique(found).tolist() == [0, 1, 2, 3]
+    plain, sorted_ = (read_matrix(of).cells for of in (store, counted))
+    assert [c.mean for c in plain] == [c.mean for c in sorted_]
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "macro-f1", "recall:x"])

@@ -90,15 +90,15 @@ def write_baseline(name: str, runs: Path, folder: Path, select: str | None = Non
         DabenchError: runs are missing, or the folder cannot be written.
         SpecError: there is no such rule.
     """
-    store = opened(runs)
     wall = wall_seconds(runs / "events") if runs.is_dir() else None
-    value = {**baseline_from(store, wall, select), "name": name}
-    files = {f"{name}.json": json.dumps(value, indent=1) + "\n", f"{name}.md": baseline_md(value)}
     try:
+        with scratch_folder(folder / f".{name}") as scratch:
+            pack = write_pack(opened(runs), scratch / f"{name}.zip", answers=True, counts=counts)
+            value = {**baseline_from(opened(pack), wall, select), "name": name}  # of what is kept, so that it follows from it
+            files = {f"{name}.json": json.dumps(value, indent=1) + "\n", f"{name}.md": baseline_md(value)}
+            os.replace(pack, folder / f"{name}.zip")
         for file, text in files.items():
             write_text(folder / file, text)
-        with scratch_folder(folder / f".{name}") as scratch:
-            os.replace(write_pack(store, scratch / f"{name}.zip", answers=True, counts=counts), folder / f"{name}.zip")
     except OSError as e:
         raise StoreError(f"{folder}: cannot be written ({e.strerror or e}); give a folder that is there with --to") from e
     return [folder / file for file in (*files, f"{name}.zip")]
