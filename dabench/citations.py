@@ -19,6 +19,10 @@ STUDY = "paper"
 """The committed table of the study that dabench generalises, which is cited with it."""
 
 
+_TOLD = ("datasets", "backbone", "adapters", "seeds")
+"""Settings that a sentence tells by itself, whether the sweep's file has them or --set."""
+
+
 @dataclass(frozen=True)
 class Citations:
     """What to cite.
@@ -59,20 +63,16 @@ class _Rests:
         )
 
 
-def cite_sweep(file: SweepFile, registry: Any, table: Baseline | None = None) -> Citations:
-    """Return what to cite of a sweep that need not have been run.
-
-    Args:
-        table: its committed table, if there is one: the digest is of that, else of the sweep file.
-    """
+def cite_sweep(file: SweepFile, registry: Any) -> Citations:
+    """Return what to cite of a sweep that need not have been run; the digest is of the sweep file."""
     sweep = file.sweep
     datasets = {n: make_dataset(sweep, n, registry).citation for n in sweep.datasets}
     backbone = (sweep.backbone, make_backbone(sweep, registry).citation)
     rests = _Rests(datasets, backbone, {n: make_adapter(sweep, n, registry).citation for n in sweep.adapters})
-    what, whole = ("committed table", table["digest"]) if table else ("sweep", sweep.digest)
     searched = searched_by(sweep.as_dict())
-    end = f"sweep {_escaped(sweep.name)}, {_seeds(sweep.seed_list)}, {searched and f'{searched}, '}{what} digest {whole[:12]}"
-    return Citations(rests.sentence(__version__, end), whole, _entries(__version__, rests.texts))
+    end = f"sweep {_escaped(sweep.name)}, {_seeds(sweep.seed_list)}, {searched and f'{searched}, '}"
+    end += f"sweep digest {sweep.digest[:12]}"
+    return Citations(rests.sentence(__version__, end), sweep.digest, _entries(__version__, rests.texts))
 
 
 def cite_results(runs: Predictions) -> Citations:
@@ -80,7 +80,9 @@ def cite_results(runs: Predictions) -> Citations:
     sweep, rests = runs.sweep, _rests(runs)
     version = versions_of(environments_of(runs.records.values())).get("dabench", __version__)
     searched = searched_by(sweep["sweep"])
-    end = f"sweep {_escaped(sweep['sweep']['name'])}, {_seeds(sweep['seeds'])}, {searched and f'{searched}, '}"
+    set_to = [text for text in sweep["overrides"] if text.partition("=")[0].strip() not in _TOLD]
+    name = " with ".join([sweep["sweep"]["name"], *([", ".join(set_to)] if set_to else [])])
+    end = f"sweep {_escaped(name)}, {_seeds(sweep['seeds'])}, {searched and f'{searched}, '}"
     end += f"table digest {runs.digest[:12]}"
     return Citations(rests.sentence(version, end), runs.digest, _entries(version, rests.texts))
 

@@ -76,6 +76,7 @@ class Fabrication:
     leave_out: Callable[[Run], bool] = lambda run: False
     order: Callable[[list[Run]], Iterable[Run]] = lambda runs: runs
     checkpoints: tuple[int, ...] = (10, 20)
+    overrides: tuple[str, ...] = ()
 
     def sweep(self) -> Sweep:
         """Return the sweep as a file would give it."""
@@ -120,7 +121,7 @@ class Fabrication:
             "sweep": sweep.as_dict(),
             "recipe": sweep.recipe,
             "digest": sweep.digest,
-            "overrides": [],
+            "overrides": list(self.overrides),
             "tasks": [[list(s), t] for s, t in sweep.tasks],
             "seeds": list(sweep.seed_list),
             "classes": list(self.classes),

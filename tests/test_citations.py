@@ -107,8 +107,18 @@ def test_the_version_is_that_which_ran_the_sweep(tmp_path: Path) -> None:
     assert parse(found.text)["dabench"].fields["version"] == "0.0.9"
 
 
-def test_a_sweep_that_has_a_committed_table_cites_the_digest_of_that() -> None:
-    assert citations("quick").digest == dabench.baseline("quick")["digest"]
+@pytest.mark.parametrize("name", [name for name in shelf() if dabench.baseline(name)["kind"] == "measured"])
+def test_a_committed_table_is_cited_as_it_was_run_whatever_the_sweep_of_its_name_is(name: str) -> None:
+    found, table = citations(name), dabench.baseline(name)
+    assert found.digest == table["digest"]
+    assert re.search(rf"; sweep {table['sweep']}( with .*)?, {len(table['seeds'])} seeds?, table digest", found.sentence)
+    methods = found.sentence.partition(" the methods ")[2].partition(";")[0]
+    assert re.sub(r" ?\\cite{.*?}", "", methods).replace(" and ", ", ").split(", ") == table["settings"]["adapters"]
+
+
+def test_a_results_sentence_says_what_was_set_otherwise_than_in_its_file(tmp_path: Path) -> None:
+    store = two_sets(overrides=("seeds=2", "train.epochs=4", "train.lr=0.1")).write(tmp_path / "s")
+    assert "; sweep made with train.epochs=4, train.lr=0.1, 2 seeds, " in citations(store.folder).sentence
 
 
 def test_a_sweep_of_ones_own_cites_its_own_digest(tmp_path: Path) -> None:

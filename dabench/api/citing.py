@@ -32,22 +32,23 @@ def cite(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> str:
 def citations(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> Citations:
     """Return what `cite` makes its text of: the sentence, the digest and the entries."""
     from dabench.citations import cite_baseline, cite_results, cite_sweep
-    from dabench.committed import read_baseline
+    from dabench.committed import read_baseline, records_of
     from dabench.committed import shelf as baselines
     from dabench.packs import opened
     from dabench.predictions import Predictions
 
     name, path = str(what), Path(what).expanduser()
-    if (path / "sweep.json").is_file() or path.suffix == ".zip":
-        stored = opened(path)
+    results = path if (path / "sweep.json").is_file() or path.suffix == ".zip" else None
+    committed = read_baseline(what) if not results and (name in baselines() or path.suffix == ".json") else None
+    if committed and committed["kind"] == "measured":
+        results = records_of(what)  # they say what was run; the sweep of that name may be set otherwise
+    if results:
+        stored = opened(results)
         return cite_results(Predictions(stored, stored.read_sweep(), None))
-    committed = read_baseline(what) if name in baselines() or path.suffix == ".json" else None
-    if committed and committed["kind"] == "published":  # `paper`, which is a sweep, too: its results are cited by their folder
+    if committed:  # such as `paper`, which is a sweep, too: its results are cited by their folder
         return cite_baseline(committed)
     if name in shelf() or path.suffix == ".toml":
-        return cite_sweep(sweep_file(what, (), plugins), REGISTRY, committed)
-    if committed:
-        return cite_baseline(committed)
+        return cite_sweep(sweep_file(what, (), plugins), REGISTRY)
     known = sorted({*shelf(), *baselines()})
     raise SpecError(
         f"nothing to cite under '{name}'; give a sweep or baseline ({', '.join(known)}), a .toml file, an output folder or a pack"
