@@ -19,6 +19,7 @@ from dabench.matrix import read_matrix
 from dabench.packs import opened
 from dabench.registry import Registry
 from dabench.reporting.baselines import baseline_from, baseline_md, baseline_notes, baseline_tables, write_baseline
+from dabench.spec import PATHS
 
 PUBLISHED = {
     "VGG-FER-FER": 70.57,
@@ -86,7 +87,10 @@ def test_a_measured_table_is_of_its_sweep_file_as_it_stands(name: str) -> None:
     assert records is not None
     done = opened(records).read_sweep()
     file = load(done["sweep"]["name"], done["overrides"], (), Registry())
-    assert json.loads(json.dumps(file.sweep.as_dict())) == done["sweep"]
+    written = json.loads(json.dumps(file.sweep.as_dict()))
+    for options in written["dataset"].values():
+        options |= {key: Path(options[key]).name for key in PATHS if key in options}  # a table tells no folder
+    assert written == done["sweep"]
 
 
 def test_a_table_whose_sweep_file_has_changed_is_found_out(tmp_path: Path) -> None:

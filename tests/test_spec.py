@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,24 @@ def test_overrides_are_kept_and_the_last_one_wins(read: Read) -> None:
     file = read(FILE, "seeds=5", "seeds=6")
     assert file.sweep.seeds == 6
     assert file.overrides == ("seeds=5", "seeds=6")
+
+
+@pytest.mark.parametrize("override", ["dataset.font-digits.drop=lists/a.csv", 'dataset.font-digits={drop = "lists/a.csv"}'])
+def test_a_path_in_an_override_is_of_the_working_folder(
+    read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, override: str
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert read(FILE, override).sweep.dataset == {"font-digits": {"drop": str(tmp_path / "here" / "lists" / "a.csv")}}
+
+
+def test_a_plugin_file_in_an_override_is_of_the_working_folder(
+    read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(PluginError, match=re.escape(str(tmp_path / "here" / "mine.py"))):
+        read(FILE, 'plugins=["mine.py"]')
 
 
 @pytest.mark.parametrize("override", ["train.epochs", "=3", "train.=3", "", ".=1"])

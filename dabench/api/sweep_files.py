@@ -12,7 +12,7 @@ from dabench.drive import load
 from dabench.errors import SpecError
 from dabench.registry import REGISTRY
 from dabench.scratch import scratch_folder, temporary
-from dabench.spec import PATHS, SweepFile
+from dabench.spec import SweepFile, absolute
 
 Overrides = Mapping[str, Any] | Sequence[str]
 """Keys with new values, {"train.epochs": 2} or ["train.epochs=2"]."""
@@ -34,7 +34,7 @@ def sweep_file(sweep: str | Path | Mapping[str, Any], overrides: Overrides, plug
         # Written and read again, so that a table in Python and a file go the same way. Paths in it are of this folder.
         path = folder / "sweep.toml"
         try:
-            path.write_text(toml_text(_absolute(sweep)), encoding="utf-8")
+            path.write_text(toml_text(absolute(sweep)), encoding="utf-8")
             return replace(load(path, pairs, plugins, REGISTRY), path=None)
         except SpecError as e:
             # The file is gone when the message is read; it is the key that counts.
@@ -46,21 +46,3 @@ def as_pairs(overrides: Overrides) -> list[str]:
     from dabench.toml import toml_value
 
     return [f"{k}={toml_value(v, k)}" for k, v in overrides.items()] if isinstance(overrides, Mapping) else list(overrides)
-
-
-def _absolute(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `table` with its paths made absolute; what is not as it must be is left for the reader to refuse."""
-    result = dict(table)
-    plugins, datasets = table.get("plugins"), table.get("dataset")
-    if isinstance(plugins, (list, tuple)):
-        result["plugins"] = [_resolved(p) for p in plugins]
-    if isinstance(datasets, Mapping):
-        result["dataset"] = {
-            n: {k: _resolved(v) if k in PATHS and v else v for k, v in o.items()} if isinstance(o, Mapping) else o
-            for n, o in datasets.items()
-        }
-    return result
-
-
-def _resolved(path: Any) -> Any:
-    return str(Path(path).expanduser().resolve()) if isinstance(path, (str, Path)) else path

@@ -2,11 +2,12 @@
 
 from dabench.spec.alone import make_alone
 from dabench.spec.file import SweepFile, line_of, read_sweep
+from dabench.spec.paths import PATHS, absolute
 from dabench.spec.plugins import make_adapter, make_backbone, make_dataset
-from dabench.spec.sweep import PATHS, Sweep
+from dabench.spec.sweep import Sweep
 from dabench.spec.tables import sweep_from
 
 __all__ = [
-    "PATHS", "Sweep", "SweepFile", "line_of", "make_adapter", "make_alone", "make_backbone", "make_dataset", "read_sweep",
-    "sweep_from",
+    "PATHS", "Sweep", "SweepFile", "absolute", "line_of", "make_adapter", "make_alone", "make_backbone", "make_dataset",
+    "read_sweep", "sweep_from",
 ]  # fmt: skip

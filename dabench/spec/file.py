@@ -11,6 +11,7 @@ from typing import Any
 
 from dabench.errors import SpecError
 from dabench.registry import Registry
+from dabench.spec.paths import absolute
 from dabench.spec.sweep import Sweep
 from dabench.spec.tables import sweep_from
 from dabench.typed import KeyProblem
@@ -60,7 +61,7 @@ def read_sweep(path: Path, overrides: Sequence[str], registry: Registry) -> Swee
 
 
 def put(table: dict[str, Any], text: str) -> None:
-    """Put "a.b=value" into `table`; the value is read as TOML, or as text where it is none."""
+    """Put "a.b=value" into `table`; the value is read as TOML, or as text where it is none. A path is of the working folder."""
     key, equals, value = text.partition("=")
     path = [p.strip().strip('"') for p in key.split(".")]
     if not equals or not all(path):
@@ -69,11 +70,16 @@ def put(table: dict[str, Any], text: str) -> None:
         parsed = tomllib.loads(f"v = {value}")["v"]
     except tomllib.TOMLDecodeError:
         parsed = value
+    given: Any = parsed
+    for part in reversed(path):
+        given = {part: given}
+    given = absolute(given)
     for part in path[:-1]:
+        given = given[part]
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
             raise SpecError(f"--set {text!r}: '{part}' is a value, not a table")
-    table[path[-1]] = parsed
+    table[path[-1]] = given[path[-1]]
 
 
 def line_of(text: str, path: str) -> int | None:

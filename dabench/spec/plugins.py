@@ -11,7 +11,8 @@ from typing import Any
 from dabench.errors import PluginError
 from dabench.protocols import Adapter, Backbone, Dataset
 from dabench.registry import Registry
-from dabench.spec.sweep import PATHS, Sweep
+from dabench.spec.paths import PATHS
+from dabench.spec.sweep import Sweep
 from dabench.typed import KeyProblem
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

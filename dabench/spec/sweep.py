@@ -14,8 +14,6 @@ from dabench.settings import Test, Train
 from dabench.typed import setting
 
 _PAIR = re.compile(r"\s*->\s*")
-PATHS = ("path", "drop")
-"""The keys of a [dataset.NAME] table that are paths, relative to the sweep file."""
 
 
 @dataclass(frozen=True)
