@@ -21,7 +21,7 @@ Baseline = Mapping[str, Any]
 def shelf() -> dict[str, Path]:
     """Return the committed tables: name -> file."""
     folder = Path(next(iter(import_module("dabench.baselines").__path__)))
-    return {p.stem: p for p in sorted(folder.iterdir()) if p.suffix in (".toml", ".json")}
+    return {p.stem: p for p in sorted(folder.iterdir(), key=lambda p: p.stem) if p.suffix in (".toml", ".json")}
 
 
 def records_of(name: str | Path) -> Path | None:

@@ -29,7 +29,7 @@ def shelf() -> dict[str, Path]:
     from importlib import import_module
 
     folder = Path(next(iter(import_module("dabench.sweeps").__path__)))
-    return {p.stem: p for p in sorted(folder.glob("*.toml"))}
+    return {p.stem: p for p in sorted(folder.glob("*.toml"), key=lambda p: p.stem)}
 
 
 def sweep_path(sweep: str | Path) -> Path:
