@@ -24,6 +24,7 @@ from dabench.device import low_precision
 from dabench.errors import DivergedError
 from dabench.network import Network
 from dabench.partial import Course, Partial
+from dabench.pulse import Pulse
 from dabench.settings import Train
 
 
@@ -54,10 +55,11 @@ class Trainer:
         seed: int,
         checkpoint: Callable[[Network, int], None] | None = None,
         partial: Partial | None = None,
+        say: Callable[[str], object] = lambda line: None,
     ) -> None:
         self.settings, self.augmenter, self.device, self.seed = settings, augmenter, device, seed
         self.trace = Trace()
-        self._checkpoint, self._partial = checkpoint, partial
+        self._checkpoint, self._partial, self._say = checkpoint, partial, say
         self._trainings = 0
 
     def generator(self) -> torch.Generator:
@@ -130,6 +132,7 @@ class Trainer:
             p.requires_grad_(False)
         self._learn(net, modules)
         course = self._course(net=net, modules=modules, loss=loss, optimizer=optimizer, losses=losses, streams=streams)
+        pulse = Pulse(self._say, course.start, steps)
         started = time.perf_counter()
         for step in range(course.start, steps):
             progress = step / steps
@@ -143,6 +146,7 @@ class Trainer:
             self._clip(parameters)
             optimizer.step()
             losses[step] = value.detach()
+            pulse(step + 1)
             if step + 1 in marks:
                 self._check(losses[: step + 1])
                 self.trace.train_seconds += time.perf_counter() - started

@@ -8,7 +8,7 @@ import math
 import platform
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -35,11 +35,18 @@ from dabench.train import Trainer
 from dabench.typed import build
 
 
-def execute(job: Mapping[str, Any], store: Store, registry: Registry, save_every: float = math.inf) -> None:
+def execute(
+    job: Mapping[str, Any],
+    store: Store,
+    registry: Registry,
+    save_every: float = math.inf,
+    say: Callable[[str], object] = lambda line: None,
+) -> None:
     """Do the run that `job` describes (Plan.job), from where an earlier try of it stood, and store it.
 
     Args:
         save_every: seconds after which it keeps, at its next checkpoint, what it needs to go on from there.
+        say: takes a line now and then, of how far it is.
 
     Raises:
         DabenchError: it cannot be done, or diverged; nothing of it is stored.
@@ -51,14 +58,14 @@ def execute(job: Mapping[str, Any], store: Store, registry: Registry, save_every
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {platform.machine()}"
     partial = Partial(ongoing.partial(job["name"], job["digest"]), key | {"device": kind}, save_every, lambda: ongoing.stopping)
     try:
-        _execute(job, store, registry, partial)
+        _execute(job, store, registry, partial, say)
     except Opaque:  # what was kept does not fit, though it says that it is of this run
         partial.clear()
-        _execute(job, store, registry, partial)
+        _execute(job, store, registry, partial, say)
     partial.clear()
 
 
-def _execute(job: Mapping[str, Any], store: Store, registry: Registry, partial: Partial) -> None:
+def _execute(job: Mapping[str, Any], store: Store, registry: Registry, partial: Partial, say: Callable[[str], object]) -> None:
     gc.collect()  # what an earlier run of this process left in reference cycles, labels among it, is gone before this one
     started = time.perf_counter()
     train, test = build(Train, job["train"]), build(Test, job["test"])
@@ -74,7 +81,7 @@ def _execute(job: Mapping[str, Any], store: Store, registry: Registry, partial: 
             if scores.behind(job["probe"]):
                 raise _Ended(net)
 
-        trainer = Trainer(train, augmenter, device, job["seed"], checkpoint, partial)
+        trainer = Trainer(train, augmenter, device, job["seed"], checkpoint, partial, say)
         backbone = registry.make("backbone", *job["backbone"])
         net = build_network(
             backbone,

@@ -401,3 +401,12 @@ def test_classes_are_all_learned() -> None:
     with torch.inference_mode():
         said = net(view("source", 100, 2).images.float() / 255).argmax(1)
     assert len(torch.unique(said)) == len(CLASSES)
+
+
+def test_a_training_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dabench.pulse.EVERY", 0.0)
+    lines: list[str] = []
+    Trainer(Train(steps=3, batch=4, checkpoints=1), trainer().augmenter, torch.device("cpu"), 0, say=lines.append).supervised(
+        network(), [view("source", 40, 1)]
+    )
+    assert [line.partition(",")[0] for line in lines] == ["-- step 1 of 3", "-- step 2 of 3", "-- step 3 of 3"]

@@ -39,7 +39,8 @@ def _status(a: argparse.Namespace) -> int:
         f"{found.runs} runs: {found.done} done, {found.running} running, {found.failed} failed, {found.left} left{_rest(found)}"
     )
     for run in found.now:
-        print(f"  runs now: {run.run}, for {clock(run.seconds)}, since {run.since}")
+        said = f": {run.said}" if run.said else ""
+        print(f"  runs now: {run.run}, for {clock(run.seconds)}, since {run.since}{said}")
     for failure in found.failures[:_SHOWN]:
         print(f"  failed: {failure.run}: {failure.reason}")
         for line in failure.tail:

@@ -46,8 +46,8 @@ def attempt(job: Mapping[str, Any], store: Store, registry: Registry, how: How, 
 
     started = time.perf_counter()
     try:
-        with kept_log(store.log(job["name"])), limited(how.time_limit, hung):
-            execute(job, store, registry, how.save_every)
+        with kept_log(store.log(job["name"])) as say, limited(how.time_limit, hung):
+            execute(job, store, registry, how.save_every, say)
     except Stopped:
         return Result("stopped")
     except UnwritableError as e:

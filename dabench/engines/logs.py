@@ -8,8 +8,9 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -20,8 +21,8 @@ _OUT, _ERR = 1, 2
 
 
 @contextmanager
-def kept_log(path: Path) -> Iterator[None]:
-    """Append to `path` all that this process writes to standard output and standard error meanwhile.
+def kept_log(path: Path) -> Iterator[Callable[[str], None]]:
+    """Append to `path` all that this process writes to standard output and standard error meanwhile; give what takes a line more.
 
     The file descriptors themselves are turned, since decoders and BLAS know nothing of `sys.stdout`. Who must be seen
     meanwhile, the progress of a sweep in the same process, writes to what `lasting_stderr` gives. Where the file cannot be
@@ -37,7 +38,7 @@ def kept_log(path: Path) -> Iterator[None]:
         _say(file, f"-- begun {utc(began)}, process {os.getpid()}")
         try:
             with _turned(file), redirect_stdout(file), redirect_stderr(file), _warnings_to(file):
-                yield
+                yield partial(_say, file)
         except BaseException as e:
             _say(file, str(e) if isinstance(e, DabenchError) else "".join(traceback.format_exception(e)).rstrip())
             raise

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dabench.plan import Run
+from dabench.pulse import last_said
 from dabench.store import Store
 from dabench.watching.pace import OVER, Pace
 from dabench.watching.session import Session, sessions
@@ -22,11 +23,12 @@ State = Literal["running", "complete", "ended", "stopped", "error", "dead", "not
 
 @dataclass(frozen=True)
 class Running:
-    """A run at work: since when (ISO 8601, UTC), and for how many seconds."""
+    """A run at work: since when (ISO 8601, UTC), for how many seconds, and what its training said last of how far it is ("")."""
 
     run: str
     since: str
     seconds: float
+    said: str
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def read_status(folder: Path) -> Status:
         len(now),
         len(failed),
         len(left),
-        tuple(Running(n, e["time"], round(max(0.0, time.time() - _seconds(e["time"])), 1)) for n, e in now.items()),
+        tuple(_running(store, n, e["time"]) for n, e in now.items()),
         _rest(alive[-1], left) if alive else None,
         tuple(_failure(store, name) for name in sorted(failed)),
         str(found[-1].events[0].get("again", "")) if found and found[-1].events else "",
@@ -147,14 +149,24 @@ def _seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
+def _running(store: Store, name: str, since: str) -> Running:
+    seconds = round(max(0.0, time.time() - _seconds(since)), 1)
+    return Running(name, since, seconds, last_said(_lines(store.log(name)) or ()))
+
+
 def _failure(store: Store, name: str) -> Failure:
     try:
         reason = next(iter(store.text(f"failed/{name}.txt").splitlines()), "").removeprefix(f"{name}: ")
     except (OSError, ValueError):
         reason = ""
     log = store.log(name)
+    lines = _lines(log)
+    return Failure(name, reason, "", ()) if lines is None else Failure(name, reason, str(log), tuple(lines[-TAIL:]))
+
+
+def _lines(log: Path) -> list[str] | None:
+    """Return the lines of a log; None where there is none."""
     try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return Failure(name, reason, "", ())
-    return Failure(name, reason, str(log), tuple(lines[-TAIL:]))
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -62,6 +63,16 @@ def test_a_living_sweep_is_running_with_what_runs_now(tmp_path: Path) -> None:
     assert (found.state, [r.run for r in found.now], found.running, found.left) == ("running", [PLAIN.name], 1, 5)
     assert 0 <= found.now[0].seconds < 600
     assert found.now[0].since.endswith("Z")
+
+
+def test_what_runs_now_says_how_far_its_training_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    at = store(tmp_path)
+    at.log(PLAIN.name).parent.mkdir(exist_ok=True)
+    at.log(PLAIN.name).write_text("-- begun\n-- step 60 of 5,000, 0.5 s a step, 41:10 min left\n", encoding="utf-8")
+    with session(at.folder / "events") as write, Lines([write], "made", 0, 6, "") as lines:
+        lines(Event("started", PLAIN))
+        assert main(["status", str(at.folder)]) == 0
+    assert re.search(rf"runs now: {PLAIN.name}, .*: step 60 of 5,000, 0\.5 s a step, 41:10 min left\n", capsys.readouterr().out)
 
 
 def test_the_rest_is_told_once_each_sort_of_run_was_seen(tmp_path: Path) -> None:
