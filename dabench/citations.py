@@ -12,6 +12,7 @@ from dabench.committed import Baseline, read_baseline
 from dabench.conditions import environments_of, versions_of
 from dabench.digests import digest
 from dabench.predictions import Predictions
+from dabench.selection import LAST
 from dabench.spec import SweepFile, make_adapter, make_backbone, make_dataset
 from dabench.trials import searched_by
 
@@ -83,6 +84,8 @@ def cite_results(runs: Predictions) -> Citations:
     set_to = [text for text in sweep["overrides"] if text.partition("=")[0].strip() not in _TOLD]
     name = " with ".join([sweep["sweep"]["name"], *([", ".join(set_to)] if set_to else [])])
     end = f"sweep {_escaped(name)}, {_seeds(sweep['seeds'])}, {searched and f'{searched}, '}"
+    if runs.selection != LAST:  # the digest is of the runs, whichever of their checkpoints count
+        end += f"checkpoint by {_escaped(runs.selection)}, "
     end += f"table digest {runs.digest[:12]}"
     return Citations(rests.sentence(version, end), runs.digest, _entries(version, rests.texts))
 

@@ -111,8 +111,9 @@ def test_the_version_is_that_which_ran_the_sweep(tmp_path: Path) -> None:
 def test_a_committed_table_is_cited_as_it_was_run_whatever_the_sweep_of_its_name_is(name: str) -> None:
     found, table = citations(name), dabench.baseline(name)
     assert found.digest == table["digest"]
-    assert re.search(rf"; sweep {table['sweep']}( with .*)?, {len(table['seeds'])} seeds?, table digest", found.sentence)
-    methods = found.sentence.partition(" the methods ")[2].partition(";")[0]
+    rule = "" if table["selection"] == "last" else f"checkpoint by {table['selection']}, "
+    assert re.search(rf"; sweep {table['sweep']}( with .*)?, {len(table['seeds'])} seeds?, {rule}table digest", found.sentence)
+    methods = re.split(r" the methods? ", found.sentence)[1].partition(";")[0]
     assert re.sub(r" ?\\cite{.*?}", "", methods).replace(" and ", ", ").split(", ") == table["settings"]["adapters"]
 
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from fabricated import two_sets
+from fabricated import edit, two_sets
 from markdown_it import MarkdownIt
 
 import dabench
@@ -189,6 +189,15 @@ def test_a_baseline_of_one_seed_says_what_its_intervals_do_not(tmp_path: Path) -
     notes = "\n".join(baseline_notes(read_baseline(tmp_path / "mine.json")))
     assert "1 seed, " in notes
     assert "alone, which does not say how another training would end" in notes
+
+
+def test_a_baseline_of_a_cleaned_set_says_what_was_left_out(tmp_path: Path) -> None:
+    at = two_sets().write(tmp_path / "s")
+    dropped = {"list": "1a2b3c4d5e", "images": {"test": 2}, "of": {"test": 14}, "reasons": {"identical": 2}}
+    edit(at.folder / "datasets" / "hand" / "facts.json", lambda text: json.dumps(json.loads(text) | {"dropped": dropped}))
+    write_baseline("mine", at.folder, tmp_path)
+    notes = baseline_notes(read_baseline(tmp_path / "mine.json"))
+    assert "H: 2 of 14 test images dropped (identical; list 1a2b3c4d)" in notes
 
 
 def test_the_markdown_of_a_baseline_holds_the_tables_and_notes(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def citations(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> Citati
         results = records_of(what)  # they say what was run; the sweep of that name may be set otherwise
     if results:
         stored = opened(results)
-        return cite_results(Predictions(stored, stored.read_sweep(), None))
+        return cite_results(Predictions(stored, stored.read_sweep(), committed["selection"] if committed else None))
     if committed:  # such as `paper`, which is a sweep, too: its results are cited by their folder
         return cite_baseline(committed)
     if name in shelf() or path.suffix == ".toml":

@@ -18,7 +18,7 @@ from dabench.packs import opened, write_pack
 from dabench.published import with_published
 from dabench.reporting.escaped import escape_md
 from dabench.reporting.formats import markdown
-from dabench.reporting.tables import EMPTY, Table, classes_text, whole_percent
+from dabench.reporting.tables import EMPTY, Table, classes_text, dropped_text, whole_percent
 from dabench.scratch import scratch_folder
 from dabench.selection import LAST, ORACLE
 from dabench.store import write_text
@@ -169,12 +169,15 @@ def baseline_notes(baseline: Baseline) -> list[str]:
         )
         provenance = baseline["provenance"]
         wall = f"{clock(provenance['wall_seconds'])}; " if provenance.get("wall_seconds") else ""
-        lines.append(f"{provenance['runs']} runs in {wall}{clock(provenance['training_seconds'])} one after another")
+        runs = f"{provenance['runs']} run{'s' if provenance['runs'] != 1 else ''}"
+        lines.append(f"{runs} in {wall}{clock(provenance['training_seconds'])} one after another")
         for e in provenance["environments"]:
             on = f"{e['device']}, {e['cores']} cores" if "cores" in e else e["device"]
             lines.append(f"dabench {e['dabench']}, torch {e['torch']}, Python {e['python']}, {on}, {e['precision']}")
         data = (f"{labels_of(baseline)[n]} {f['digest'][:12]}" for n, f in baseline["datasets"].items())
         lines.append(f"Data: {', '.join(data)}")
+        cleaned = {labels_of(baseline)[n]: f["dropped"] for n, f in baseline["datasets"].items() if f.get("dropped")}
+        lines += [f"{label}: {dropped_text(dropped)}" for label, dropped in cleaned.items()]
     for source, protocol in dict.fromkeys((p["source"], p["protocol"]) for p in baseline.get("published", [])):
         lines.append(f"Published: {source}. {protocol}")
     return lines
