@@ -26,21 +26,31 @@ from dabench.auditing import Audit
 from dabench.data.cache import Prepared, Say
 from dabench.data.dropped import Drop, Reason, without, write_list
 from dabench.errors import DataError, SpecError
+from dabench.leaks import write_former_leaks
 
 _RANK = {"test": 0, "val": 1, "train": 2}
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """A dataset of an audit, and what came of it: `path` is its list, or None where there is nothing to drop."""
+    """A dataset of an audit, and what came of it.
+
+    Attributes:
+        path: its list; None where there is nothing to drop.
+        tests: which of the variant's test images the whole set's training held, too (cleaned-test-DATASET.csv, attributes for
+            results by group); None where it held none.
+    """
 
     whole: Prepared
     path: Path | None = None
     variant: Prepared | None = None
+    tests: Path | None = None
 
 
 def drop(audit: Audit, folder: Path, *, near: bool = False, say: Say = print) -> list[Cleaned]:
     """Write the list of what to drop of each dataset into `folder`, drop-DATASET.csv, and make the cleaned variants.
+
+    Beside it goes cleaned-test-DATASET.csv, by which a training on the variant is compared with one on the whole set.
 
     Args:
         near: near-identical pictures, too.
@@ -66,10 +76,15 @@ def drop(audit: Audit, folder: Path, *, near: bool = False, say: Say = print) ->
     paths = {name: folder / f"drop-{name.replace('/', '-')}.csv" for name, rows in going.items() if rows}
     for name, path in paths.items():
         write_list(path, audit.pictures.sets[name], going[name])
-    return [
-        Cleaned(whole, paths[name], without(whole, paths[name], say=say)) if name in paths else Cleaned(whole)
-        for name, whole in audit.pictures.sets.items()
-    ]
+    cleaned = []
+    for name, whole in audit.pictures.sets.items():
+        if name not in paths:
+            cleaned.append(Cleaned(whole))
+            continue
+        variant = without(whole, paths[name], say=say)
+        gone = {drop.position for drop in going[name] if drop.split == "test"}
+        cleaned.append(Cleaned(whole, paths[name], variant, write_former_leaks(audit, variant, gone, folder)))
+    return cleaned
 
 
 def drops(audit: Audit, near: bool = False) -> dict[str, list[Drop]]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from dabench.about_images import image_name
 from dabench.auditing import Audit
+from dabench.data.cache import Prepared
 
 IDENTICAL, NEAR = "identical in training", "near-identical in training"
 NOWHERE = "no"
@@ -48,10 +50,34 @@ def write_leaks(audit: Audit, folder: Path) -> list[Path]:
         if all(set(row[1:]) == {NOWHERE} for row in rows):
             path.unlink(missing_ok=True)  # of an earlier audit, when there were some
             continue
-        with open(path, "w", newline="", encoding="utf-8") as f:
-            csv.writer(f).writerows([("image", IDENTICAL, NEAR)[: len(rows[0])], *rows])
+        _write(path, (IDENTICAL, NEAR), rows)
         files.append(path)
     return files
+
+
+def write_former_leaks(audit: Audit, variant: Prepared, dropped: Collection[int], folder: Path) -> Path | None:
+    """Write cleaned-test-DATASET.csv: of the test images that a cleaned variant keeps, which the whole set's training held, too.
+
+    So a training without these pictures is looked at on the very images that a training with them may have learned by heart.
+
+    Args:
+        dropped: positions in the whole set's test split of what the variant leaves out.
+
+    Returns:
+        the file, or None where training held none of them.
+    """
+    kept = [row for at, row in enumerate(leaks(audit).get(variant.name, ())) if at not in dropped]
+    if all(set(row[1:]) == {NOWHERE} for row in kept):
+        return None
+    path = folder / f"cleaned-test-{variant.name.replace('/', '-')}.csv"
+    rows = [(image_name(variant.digest, at), *row[1:]) for at, row in enumerate(kept)]
+    _write(path, (f"{IDENTICAL} before", f"{NEAR} before"), rows)
+    return path
+
+
+def _write(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    with open(path, "w", newline="", encoding="utf-8") as f:
+        csv.writer(f).writerows([("image", *names)[: len(rows[0])], *rows])
 
 
 def _names(datasets: set[str]) -> str:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from toys import toy
 
 import dabench
+from dabench.about_images import image_name
 from dabench.auditing import Audit, audit
 from dabench.cli import main
 from dabench.data.prepared import prepare
@@ -244,7 +245,32 @@ def test_a_list_says_of_each_picture_where_it_is_and_why_it_goes(tmp_path: Path)
 def test_only_a_set_with_something_to_drop_has_a_list(tmp_path: Path) -> None:
     cleaned = drop(found(tmp_path, splits(1), faulty()), tmp_path / "lists", say=lambda _: None)
     assert [c.variant is not None for c in cleaned] == [False, True]
-    assert [f.name for f in (tmp_path / "lists").iterdir()] == ["drop-set-b.csv"]
+    assert [f.name for f in (tmp_path / "lists").glob("drop-*")] == ["drop-set-b.csv"]
+
+
+def test_beside_a_list_stands_which_test_images_training_held_before(tmp_path: Path) -> None:
+    made = faulty()
+    image(made, "test", 3)[:] = 0  # constant: it goes, so that those after it have other positions
+    result = found(tmp_path, made)
+    (cleaned,) = drop(result, tmp_path / "lists", say=lambda _: None)
+    assert cleaned.variant is not None
+    assert cleaned.tests == tmp_path / "lists" / "cleaned-test-set-a.csv"
+    with open(cleaned.tests, newline="", encoding="utf-8") as f:
+        rows = list(csv.DictReader(f))
+    assert [row["image"] for row in rows] == [image_name(cleaned.variant.digest, i) for i in range(11)]
+    held = [at for at, row in enumerate(rows) if row["identical in training before"] == "set-a"]
+    copies = (made["train"].images[1], made["test"].images[2])  # the same picture
+    images = cleaned.variant.samples("test").images
+    assert [at for at in range(11) if any(np.array_equal(images[at], c) for c in copies)] == held
+    assert len(held) == 1
+
+
+def test_where_training_held_no_test_image_there_is_no_such_file(tmp_path: Path) -> None:
+    made = splits(1)
+    image(made, "train", 5)[:] = image(made, "val", 2)
+    (cleaned,) = drop(found(tmp_path, made), tmp_path / "lists", say=lambda _: None)
+    assert cleaned.tests is None
+    assert [f.name for f in (tmp_path / "lists").iterdir()] == ["drop-set-a.csv"]
 
 
 def test_a_variant_is_the_set_without_these_pictures_in_the_same_order(tmp_path: Path) -> None:
@@ -338,6 +364,7 @@ def test_the_command_says_what_is_dropped_and_how_a_sweep_takes_the_list(capsys:
     assert "faulty: 28 / 12 / 12 images (train / val / test)" in out
     assert TEXT in out
     assert '[dataset.faulty]\ndrop = "out/drop-faulty.csv"\n' in out
+    assert "\n  tests  out/cleaned-test-faulty.csv, " in out
     assert out.endswith("other: nothing to drop\n")
 
 

@@ -44,7 +44,8 @@ def add(verb: Verb) -> None:
     )  # fmt: skip
     sub.add_argument(
         "--out", metavar="DIR",
-        help="folder for findings.csv, examples.png, the lists, test-DATASET.csv for dabench report --by; default: audit/NAME",
+        help="folder for findings.csv, examples.png, the lists, test-DATASET.csv and cleaned-test-DATASET.csv for "
+        "dabench report --by; default: audit/NAME",
     )  # fmt: skip
 
     sub = verb("human", _human, "test images as pictures without labels, for people to answer", plugins=True)
@@ -147,5 +148,8 @@ def _print_cleaned(cleaned: Cleaned) -> None:
     _print_prepared(cleaned.variant)
     name = cleaned.whole.name
     key = json.dumps(name) if "/" in name else name  # as TOML wants it
-    print(f"  list   {cleaned.path}\nIn a sweep file, with the path relative to it:\n[dataset.{key}]")
+    print(f"  list   {cleaned.path}")
+    if cleaned.tests:
+        print(f"  tests  {cleaned.tests}, what training held of them before, for dabench report --by")
+    print(f"In a sweep file, with the path relative to it:\n[dataset.{key}]")
     print(f"drop = {json.dumps(str(cleaned.path))}")
