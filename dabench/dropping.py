@@ -26,7 +26,7 @@ from dabench.auditing import Audit
 from dabench.data.cache import Prepared, Say
 from dabench.data.dropped import Drop, Reason, without, write_list
 from dabench.errors import DataError, SpecError
-from dabench.leaks import write_former_leaks
+from dabench.leaks import leaks, write_former_leaks
 
 _RANK = {"test": 0, "val": 1, "train": 2}
 
@@ -76,14 +76,14 @@ def drop(audit: Audit, folder: Path, *, near: bool = False, say: Say = print) ->
     paths = {name: folder / f"drop-{name.replace('/', '-')}.csv" for name, rows in going.items() if rows}
     for name, path in paths.items():
         write_list(path, audit.pictures.sets[name], going[name])
-    cleaned = []
+    cleaned, held = [], leaks(audit)
     for name, whole in audit.pictures.sets.items():
         if name not in paths:
             cleaned.append(Cleaned(whole))
             continue
         variant = without(whole, paths[name], say=say)
         gone = {drop.position for drop in going[name] if drop.split == "test"}
-        cleaned.append(Cleaned(whole, paths[name], variant, write_former_leaks(audit, variant, gone, folder)))
+        cleaned.append(Cleaned(whole, paths[name], variant, write_former_leaks(held.get(name, []), variant, gone, folder)))
     return cleaned
 
 

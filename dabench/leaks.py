@@ -13,13 +13,15 @@ from dabench.data.cache import Prepared
 
 IDENTICAL, NEAR = "identical in training", "near-identical in training"
 NOWHERE = "no"
+Row = tuple[str, ...]
+"""(image, identical, near-identical)."""
 
 
-def leaks(audit: Audit) -> dict[str, list[tuple[str, ...]]]:
-    """Return of each dataset with a test split (image, identical, near-identical), one for each test image in order.
+def leaks(audit: Audit) -> dict[str, list[Row]]:
+    """Return of each dataset with a test split a row for each test image, in order.
 
-    The last two say in the training or validation images of which datasets the picture stands, "no" for none; what is identical
-    is near-identical, too. Where near-identical pictures were not looked for, the last is left out.
+    Its last two fields say in the training or validation images of which datasets the picture stands, "no" for none; what is
+    identical is near-identical, too. Where near-identical pictures were not looked for, the last is left out.
     """
     pictures = audit.pictures
     first = {m: int(g.members[0]) for g in audit.of("identical") for m in g.members.tolist()}
@@ -55,27 +57,28 @@ def write_leaks(audit: Audit, folder: Path) -> list[Path]:
     return files
 
 
-def write_former_leaks(audit: Audit, variant: Prepared, dropped: Collection[int], folder: Path) -> Path | None:
+def write_former_leaks(rows: Sequence[Row], variant: Prepared, dropped: Collection[int], folder: Path) -> Path | None:
     """Write cleaned-test-DATASET.csv: of the test images that a cleaned variant keeps, which the whole set's training held, too.
 
     So a training without these pictures is looked at on the very images that a training with them may have learned by heart.
 
     Args:
+        rows: what `leaks` says of the whole set.
         dropped: positions in the whole set's test split of what the variant leaves out.
 
     Returns:
         the file, or None where training held none of them.
     """
-    kept = [row for at, row in enumerate(leaks(audit).get(variant.name, ())) if at not in dropped]
+    kept = [row for at, row in enumerate(rows) if at not in dropped]
     if all(set(row[1:]) == {NOWHERE} for row in kept):
         return None
     path = folder / f"cleaned-test-{variant.name.replace('/', '-')}.csv"
-    rows = [(image_name(variant.digest, at), *row[1:]) for at, row in enumerate(kept)]
-    _write(path, (f"{IDENTICAL} before", f"{NEAR} before"), rows)
+    renamed = [(image_name(variant.digest, at), *row[1:]) for at, row in enumerate(kept)]
+    _write(path, (f"{IDENTICAL} before", f"{NEAR} before"), renamed)
     return path
 
 
-def _write(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _write(path: Path, names: Sequence[str], rows: Sequence[Row]) -> None:
     with open(path, "w", newline="", encoding="utf-8") as f:
         csv.writer(f).writerows([("image", *names)[: len(rows[0])], *rows])
 
