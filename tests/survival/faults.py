@@ -61,6 +61,11 @@ class Bench:
         return self.undisturbed("plain", self.adapters)
 
     @cached_property
+    def twice(self) -> tuple[Sweep, dict[str, Any]]:
+        """The same of two seeds: what a small disk holds a part of, however many runs write to it side by side."""
+        return self.undisturbed("twice", self.adapters, seeds=2)
+
+    @cached_property
     def long(self) -> tuple[Sweep, dict[str, Any]]:
         """The same of more seeds."""
         return self.undisturbed("long", ADAPTERS, seeds=4)
@@ -378,7 +383,7 @@ def disk_full(bench: Bench, engine: str, small: int = 400) -> Row:
     """The disk of the output folder is full in the middle of a sweep; then there is room again."""
     import shlex
 
-    sweep, expected = bench.plain
+    sweep, expected = bench.twice
     out = bench.out()
     out.mkdir()
     command = shlex.join(sweep.command(out, "--engine", engine, "--save-every", "0.001"))
