@@ -76,7 +76,7 @@ def drop(audit: Audit, folder: Path, *, near: bool = False, say: Say = print) ->
     paths = {name: folder / f"drop-{name.replace('/', '-')}.csv" for name, rows in going.items() if rows}
     for name, path in paths.items():
         write_list(path, audit.pictures.sets[name], going[name])
-    cleaned, held = [], leaks(audit)
+    cleaned, held = [], leaks(audit) if paths else {}
     for name, whole in audit.pictures.sets.items():
         if name not in paths:
             cleaned.append(Cleaned(whole))

@@ -10,22 +10,22 @@ PATHS = ("path", "drop")
 """The keys of a [dataset.NAME] table that are paths."""
 
 
-def absolute(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the table of a sweep, or a part of one, with the paths in it made absolute from the working folder.
+def absolute(table: Mapping[str, Any], folder: Path = Path()) -> dict[str, Any]:
+    """Return the table of a sweep, or a part of one, with the paths in it made absolute from `folder`.
 
     What is not as it must be is left for the reader to refuse.
     """
     result = dict(table)
     plugins, datasets = table.get("plugins"), table.get("dataset")
     if isinstance(plugins, (list, tuple)):
-        result["plugins"] = [_resolved(p) for p in plugins]
+        result["plugins"] = [_resolved(p, folder) for p in plugins]
     if isinstance(datasets, Mapping):
         result["dataset"] = {
-            n: {k: _resolved(v) if k in PATHS and v else v for k, v in o.items()} if isinstance(o, Mapping) else o
+            n: {k: _resolved(v, folder) if k in PATHS and v else v for k, v in o.items()} if isinstance(o, Mapping) else o
             for n, o in datasets.items()
         }
     return result
 
 
-def _resolved(path: Any) -> Any:
-    return str(Path(path).expanduser().resolve()) if isinstance(path, (str, Path)) else path
+def _resolved(path: Any, folder: Path) -> Any:
+    return str((folder / Path(path).expanduser()).resolve()) if isinstance(path, (str, Path)) else path

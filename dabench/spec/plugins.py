@@ -11,7 +11,7 @@ from typing import Any
 from dabench.errors import PluginError
 from dabench.protocols import Adapter, Backbone, Dataset
 from dabench.registry import Registry
-from dabench.spec.paths import PATHS
+from dabench.spec.paths import absolute
 from dabench.spec.sweep import Sweep
 from dabench.typed import KeyProblem
 
@@ -56,15 +56,11 @@ def make_dataset(sweep: Sweep, name: str, registry: Registry) -> Dataset:
 
 def declared(datasets: Mapping[str, Mapping[str, Any]], folder: Path | None) -> dict[str, dict[str, Any]]:
     """Return the [dataset.NAME] tables with their paths made absolute."""
-    result = {}
     for name, options in datasets.items():
         if not isinstance(options, Mapping):
             raise KeyProblem(f"dataset.{name}", f"[dataset.{name}] must be a table, not {options!r}")
-        result[name] = dict(options)
-        for key in PATHS:
-            if isinstance(options.get(key), str) and options[key]:
-                result[name][key] = str(((folder or Path()) / Path(options[key]).expanduser()).resolve())
-    return result
+    found: dict[str, dict[str, Any]] = absolute({"dataset": datasets}, folder or Path())["dataset"]
+    return found
 
 
 def make_adapter(sweep: Sweep, name: str, registry: Registry) -> Adapter:
