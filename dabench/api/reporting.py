@@ -36,7 +36,7 @@ def report(
     Args:
         runs: the folder that `sweep` wrote (or its address, s3://...), or the .zip that `export` wrote.
         metric: "accuracy", "balanced-accuracy", "macro-f1", "ece", "recall:CLASS" or "worst-group:ATTRIBUTE".
-        select: the rule that chooses a checkpoint of each run; the last if not given, of a sweep with a search the rule of that.
+        select: the rule that chooses a checkpoint of each run; the last if not given.
         human: the answers of people, as `dabench.answers` describes them: a CSV, or of several datasets {"nae": "answers.csv"}.
         by: attributes of test images for results by group, as `dabench.attributes` describes them: a CSV, or of several
             datasets {"fer2013": "audit/fer2013/test-fer2013.csv"}.
@@ -125,8 +125,7 @@ def export(
         counts: so, and of each dataset how many test images there are of each sort alone, so that no image's label is given away.
 
     Raises:
-        StoreError: it is no sweep's folder, counts are asked for of test images with groups, or the zip is there already or
-            cannot be written.
+        StoreError: it is no sweep's folder, or the zip is there already or cannot be written.
     """
     from dabench.packs import opened, write_pack
 

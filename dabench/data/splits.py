@@ -114,7 +114,7 @@ def held_out(labels: NDArray[np.int64], groups: NDArray[np.int64] | None, part: 
     for label in np.unique(labels):
         at = rng.permutation(np.flatnonzero(labels == label))
         held[at[: max(1, round(part * len(at))) if len(at) > 1 else 0]] = True
-    if not held.any():  # every class has one image: validation reuses them rather than being empty
+    if not held.any():
         raise DataError("every class has a single image: too few to hold any out; add images, or give a 'val' split")
     return held
 
