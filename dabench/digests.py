@@ -58,15 +58,14 @@ def _used(texts: list[str]) -> list[str]:
 @functools.lru_cache(maxsize=256)
 def _imported(text: str) -> frozenset[str]:
     modules = [n.module for n in ast.walk(ast.parse(text)) if isinstance(n, ast.ImportFrom) and n.module]
-    return frozenset(m for m in modules if m.startswith("dabench.data.") or m == "dabench.emotions")
+    return frozenset(m for m in modules if m.startswith("dabench.data.") or m == "dabench.datasets._emotions")
 
 
 def _code(cls: type) -> str:
     module = sys.modules.get(cls.__module__)
-    source = getattr(module, "__dabench_source__", None)
     try:
         # A class made in a notebook or a script: its own text, since the rest of that file is not part of it.
-        source = source or (inspect.getsource(cls) if cls.__module__ == "__main__" else inspect.getsource(module))  # type: ignore[arg-type]
+        source = inspect.getsource(cls) if cls.__module__ == "__main__" else inspect.getsource(module)  # type: ignore[arg-type]
         return _meaning(source)
     except (OSError, TypeError, SyntaxError):
         return f"{cls.__module__}.{cls.__qualname__}"

@@ -1,5 +1,6 @@
 """Finds plugins: first-party folders, entry points, a file named by the user, and `register()`.
 
+A module of a first-party folder whose name begins with an underscore is a helper of plugins and is not looked at.
 One stair, always the same: a plugin class is read, its facts are checked at the door, and it stands under (kind, name).
 A name taken twice is an error that names both origins. A plugin that cannot be read is kept with its error, which is
 raised only when somebody asks for it.
@@ -10,8 +11,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib
+import importlib.abc
 import importlib.metadata
+import importlib.util
 import inspect
+import linecache
 import pkgutil
 import re
 import sys
@@ -133,14 +137,9 @@ class Registry:
             return [e for e in self._entries.values() if e.origin == f"file {key}"]
         # A file edited since, as happens beside a notebook, is read anew.
         self._entries = {place: e for place, e in self._entries.items() if e.origin != f"file {key}"}
-        module = types.ModuleType(f"dabench_plugin_{hashlib.sha256(key.encode()).hexdigest()[:12]}")
-        module.__file__ = key
-        module.__dict__["__dabench_source__"] = text
-        sys.modules[module.__name__] = module
         try:
-            exec(compile(text, key, "exec", dont_inherit=True), module.__dict__)
+            module = _module(key, text)
         except (Exception, SystemExit) as e:
-            del sys.modules[module.__name__]
             raise PluginError(f"plugin file {key}: {_why(e)}") from e
         plugins = plugins_in(module)
         if not plugins:
@@ -188,6 +187,8 @@ class Registry:
         self._found.add(kind)
         package = importlib.import_module(self._first_party[kind])
         for info in pkgutil.iter_modules(package.__path__):
+            if info.name.startswith("_"):  # a helper of plugins
+                continue
             where = f"{package.__name__}.{info.name}"
             self._take(kind, info.name.replace("_", "-"), where, lambda w=where: importlib.import_module(w))
         if self._entry_points:
@@ -219,6 +220,35 @@ class Registry:
                 self._entries[plugin.kind, plugin.name] = Entry(plugin.kind, plugin.name, origin, None, why)
             else:
                 self._add(plugin, origin)
+
+
+class _Text(importlib.abc.ExecutionLoader):
+    """Loads a module from a text that is in memory; a worker on another machine has no such file."""
+
+    def __init__(self, path: str, text: str) -> None:
+        self.path, self.text = path, text
+
+    def get_filename(self, fullname: str) -> str:
+        return self.path
+
+    def get_source(self, fullname: str) -> str:
+        return self.text
+
+
+def _module(path: str, text: str) -> types.ModuleType:
+    """Return the module that `text` is the source of. `inspect` and tracebacks then give this text, whatever `path` holds."""
+    loader = _Text(path, text)
+    spec = importlib.util.spec_from_loader(f"dabench_plugin_{hashlib.sha256(path.encode()).hexdigest()[:12]}", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module
+    linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)  # no time: never read anew from the disk
+    try:
+        loader.exec_module(module)
+    except BaseException:
+        del sys.modules[module.__name__]
+        raise
+    return module
 
 
 def plugins_in(module: types.ModuleType) -> list[type[Plugin] | Plugin]:

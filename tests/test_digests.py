@@ -72,6 +72,15 @@ def digest_of(text: str) -> str:
     return code_digest(registry.make("dataset", "mine"))
 
 
+def test_code_that_has_changed_on_the_disk_since_it_was_loaded_leaves_the_digest(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(PLUGIN)
+    registry = Registry(entry_points=False)
+    registry.load_file(path)
+    path.write_text(PLUGIN.replace("FACTOR = 2", "FACTOR = 3333"))
+    assert code_digest(registry.make("dataset", "mine")) == digest_of(PLUGIN)
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

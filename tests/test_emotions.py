@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dabench.emotions import BASIC, EMOTIONS, emotion
+from dabench.datasets._emotions import BASIC, EMOTIONS, emotion
 
 
 @pytest.mark.parametrize("name", EMOTIONS)

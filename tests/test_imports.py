@@ -97,7 +97,6 @@ def test_a_plugin_imports_only_what_plugins_are_written_against(module: str) -> 
         "data.splits",
     }
     allowed |= {
-        "emotions",
         "places",
         "data.clips",
         "data.video",

@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 import dabench
 from dabench.cli import main
 from dabench.committed import read_baseline
-from dabench.emotions import BASIC
+from dabench.datasets._emotions import BASIC
 from dabench.matrix import Matrix
 from dabench.reporting.formats import matrix_csv, matrix_md, matrix_tex, to_json
 from dabench.reporting.html.page import to_html

@@ -99,6 +99,17 @@ def test_a_new_file_in_a_plugin_folder_is_found_at_once(
     monkeypatch.delattr(dabench.datasets, "brand_new_set")
 
 
+def test_a_module_that_begins_with_an_underscore_is_no_plugin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registry: Registry
+) -> None:
+    import dabench.datasets
+
+    (tmp_path / "_helper.py").write_text(GOOD)
+    monkeypatch.setattr(dabench.datasets, "__path__", [*dabench.datasets.__path__, str(tmp_path)])
+    assert "mine" not in names(registry, "dataset")
+    assert "dabench.datasets._helper" not in sys.modules
+
+
 def test_a_plugin_is_made_with_its_options(registry: Registry) -> None:
     assert registry.make("dataset", "font-digits", {"copies": 3}).options.copies == 3
 

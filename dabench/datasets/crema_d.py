@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from dabench.datasets.named_clips import NamedClips
-from dabench.emotions import BASIC, emotion
+from dabench.datasets._emotions import BASIC, emotion
+from dabench.datasets._from_names import NamedClips
 from dabench.errors import DataError
 from dabench.protocols import FACES
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from dabench.datasets import fer_plus
-from dabench.datasets.fer2013_csv import CSVS, USAGES, csvs_in, is_csv, read_faces, write_faces
-from dabench.datasets.named_pictures import Named, NamedPictures
-from dabench.emotions import BASIC
+from dabench.datasets import _fer_plus as fer_plus
+from dabench.datasets._emotions import BASIC
+from dabench.datasets._fer2013_csv import CSVS, USAGES, csvs_in, is_csv, read_faces, write_faces
+from dabench.datasets._from_names import Named, NamedPictures
 from dabench.errors import DataError
 from dabench.protocols import FACES, Samples
 from dabench.typed import setting
@@ -24,7 +24,7 @@ class FER2013(NamedPictures):
     it: `train/<class>/Training_*.jpg`, `test/<class>/PublicTest_*.jpg` and `PrivateTest_*.jpg`. The pictures are the same, but
     saving them as JPEG has changed their pixels: the two forms have different digests, and their numbers may differ a little.
 
-    FER+ labels are the majority of ten votes (see `fer_plus`); images without one are left out. Their rows belong to the rows
+    FER+ labels are the majority of ten votes (see `_fer_plus`); images without one are left out. Their rows belong to the rows
     of the CSV; the folder form does not say which row a picture was.
     """
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from dabench.datasets.named_pictures import Named, NamedPictures
-from dabench.emotions import BASIC
+from dabench.datasets._emotions import BASIC
+from dabench.datasets._from_names import Named, NamedPictures
 from dabench.protocols import FACES
 
 _NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})\d+\.\d+", re.IGNORECASE)

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from dabench.datasets.named_pictures import Named, NamedPictures
-from dabench.emotions import BASIC
+from dabench.datasets._emotions import BASIC
+from dabench.datasets._from_names import Named, NamedPictures
 from dabench.protocols import FACES
 from dabench.typed import setting
 

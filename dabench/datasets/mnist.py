@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dabench.datasets.digit_files import DigitFiles
+from dabench.datasets._digit_files import DigitFiles
 from dabench.protocols import RemoteFile, Samples
 
 if TYPE_CHECKING:

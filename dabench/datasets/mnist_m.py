@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from dabench.datasets.digit_files import DigitFiles
+from dabench.datasets._digit_files import DigitFiles
 from dabench.protocols import Samples
 
 _LINE = re.compile(r"([^\s/\\]+\.png) ([0-9])")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dabench.datasets._emotions import BASIC
 from dabench.datasets.video_folder import VideoFolder
-from dabench.emotions import BASIC
 from dabench.protocols import FACES
 
 

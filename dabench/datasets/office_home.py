@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dabench.datasets.domains import Domains
+from dabench.datasets._office import Domains
 
 
 class OfficeHome(Domains):

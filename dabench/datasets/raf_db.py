@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from dabench.datasets.named_pictures import Named, NamedPictures
-from dabench.emotions import BASIC
+from dabench.datasets._emotions import BASIC
+from dabench.datasets._from_names import Named, NamedPictures
 from dabench.errors import DataError
 from dabench.protocols import FACES
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
-from dabench.datasets.named_clips import NamedClips
-from dabench.emotions import BASIC
+from dabench.datasets._emotions import BASIC
+from dabench.datasets._from_names import NamedClips
 from dabench.protocols import FACES
 from dabench.typed import setting
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from dabench.datasets.digit_files import DigitFiles
+from dabench.datasets._digit_files import DigitFiles
 from dabench.protocols import RemoteFile, Samples
 
 _SPLITS = {"train": "train_32x32.mat", "test": "test_32x32.mat"}

@@ -10,8 +10,8 @@ import pytest
 from pictures import as_folder, as_zip, tree
 
 from dabench.data.prepared import Prepared, prepare
+from dabench.datasets._emotions import BASIC as EMOTIONS
 from dabench.datasets.fer2013 import FER2013
-from dabench.emotions import BASIC as EMOTIONS
 from dabench.errors import DataError
 from dabench.protocols import FACES
 

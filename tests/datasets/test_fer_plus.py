@@ -10,8 +10,8 @@ from pictures import as_folder, tree
 
 from dabench.data.prepared import prepare
 from dabench.data.splits import checked
+from dabench.datasets._fer_plus import VOTES, read_votes
 from dabench.datasets.fer2013 import FER2013
-from dabench.datasets.fer_plus import VOTES, read_votes
 from dabench.errors import DataError
 
 

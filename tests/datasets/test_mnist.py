@@ -89,7 +89,7 @@ def test_a_damaged_gzip_file_is_named(tmp_path: Path, damage: Callable[[bytes], 
 
 
 def test_a_gzip_bomb_is_not_unpacked_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dabench.datasets.digit_files._LARGEST", 10_000)
+    monkeypatch.setattr("dabench.datasets._digit_files._LARGEST", 10_000)
     written(tmp_path, images=None)
     (tmp_path / f"{TEST}.gz").write_bytes(gzip.compress(images(13)))
     assert f"{tmp_path / TEST}.gz unpacks to more than 10,000 bytes" in refusal(tmp_path)

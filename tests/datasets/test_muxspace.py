@@ -10,8 +10,8 @@ import pytest
 from pictures import as_folder, as_zip, tree
 
 from dabench.data.prepared import prepare
+from dabench.datasets._emotions import BASIC
 from dabench.datasets.muxspace import Muxspace
-from dabench.emotions import BASIC
 from dabench.errors import DataError
 from dabench.protocols import Samples
 

@@ -14,8 +14,8 @@ from clips import clip
 from dabench.data.clips import Clip
 from dabench.data.prepared import prepare
 from dabench.data.splits import checked
+from dabench.datasets._from_names import NamedClips
 from dabench.datasets.crema_d import CREMAD
-from dabench.datasets.named_clips import NamedClips
 from dabench.datasets.ravdess import RAVDESS
 from dabench.errors import DataError
 from dabench.protocols import Samples

@@ -9,10 +9,10 @@ import pytest
 from pictures import as_folder, as_zip, tree
 
 from dabench.data.prepared import prepare
+from dabench.datasets._from_names import NamedPictures
 from dabench.datasets.ckplus import CKPlus
 from dabench.datasets.jaffe import JAFFE
 from dabench.datasets.kdef import KDEF
-from dabench.datasets.named_pictures import NamedPictures
 from dabench.datasets.rafd import RaFD
 from dabench.errors import DataError
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from dabench.emotions import BASIC
+from dabench.datasets._emotions import BASIC
 from dabench.errors import DataError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 from typing import ClassVar, Literal
 
-from dabench.datasets.named_pictures import Named, NamedPictures
+from dabench.datasets._from_names import Named, NamedPictures
 from dabench.errors import DataError
 from dabench.protocols import Augment
 from dabench.typed import setting

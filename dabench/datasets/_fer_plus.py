@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dabench.emotions import emotion
+from dabench.datasets._emotions import emotion
 from dabench.errors import DataError
 
 FILE = "fer2013new.csv"
