@@ -18,11 +18,11 @@ from dabench.protocols import Backbone
 class Network(nn.Module):
     """(B, C, H, W) float in [0, 1] -> features (B, F) -> logits (B, K), both float32 whatever the precision inside."""
 
-    def __init__(self, encoder: nn.Module, width: int, classes: int, dropout: float = 0.0) -> None:
+    def __init__(self, encoder: nn.Module, num_features: int, classes: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.encoder = encoder
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(width, classes)
+        self.head = nn.Linear(num_features, classes)
 
     def features(self, images: Tensor) -> Tensor:
         """Return the encoder's features, (B, F) float32."""
@@ -44,10 +44,10 @@ def build_network(backbone: Backbone, channels: int, size: int, classes: int, pr
         PluginError: the backbone breaks its contract, or its pretrained weights cannot be had.
     """
     encoder = backbone.build(channels, size, pretrained)
-    width = getattr(encoder, "width", None)
-    if not isinstance(encoder, nn.Module) or not isinstance(width, int):
-        raise PluginError(f"backbone '{backbone.name}': build() must return a torch module with an int attribute `width`")
-    return Network(encoder, width, classes, backbone.dropout)
+    features = getattr(encoder, "num_features", None)
+    if not isinstance(encoder, nn.Module) or not isinstance(features, int):
+        raise PluginError(f"backbone '{backbone.name}': build() must return a torch module with an int attribute `num_features`")
+    return Network(encoder, features, classes, backbone.dropout)
 
 
 def parameter_count(net: nn.Module) -> int:

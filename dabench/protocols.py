@@ -224,7 +224,7 @@ class Backbone(Plugin, ABC):
 
     @abstractmethod
     def build(self, channels: int, size: int, pretrained: bool) -> nn.Module:
-        """Return an encoder: a module from (B, `channels`, `size`, `size`) float in [0, 1] to (B, F) with `width` = F.
+        """Return an encoder: a module from (B, `channels`, `size`, `size`) float in [0, 1] to (B, F) with `num_features` = F.
 
         Raises:
             dabench.errors.PluginError: `pretrained` weights cannot be had.

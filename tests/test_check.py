@@ -315,7 +315,7 @@ class Body(Backbone):
         from torch import nn
 
         encoder: Any = nn.Sequential(nn.Flatten(), nn.Linear(channels * size * size, 4))
-        encoder.width = 4
+        encoder.num_features = 4
         return self.spoil(encoder)
 
     def spoil(self, encoder: Any) -> Any:
@@ -327,7 +327,7 @@ def test_a_good_backbone_breaks_no_rule() -> None:
 
 
 def wide(encoder: Any) -> Any:
-    encoder.width = 5
+    encoder.num_features = 5
     return encoder
 
 
@@ -356,11 +356,11 @@ def batchwise(encoder: Any) -> Any:
 @pytest.mark.parametrize(
     ("spoil", "advice"),
     [
-        (wide, "4 images give (4, 4), but width = 5"),
+        (wide, "4 images give (4, 4), but num_features = 5"),
         (idle, "parameters that the features do not depend on: encoder.unused"),
         (fixed, "differ; draw the first weights from torch's global generator"),
         (batchwise, "nothing may depend on the batch"),
-        (lambda encoder: None, "must return a torch module with an int attribute `width`"),
+        (lambda encoder: None, "must return a torch module with an int attribute `num_features`"),
     ],
 )
 def test_a_broken_backbone_is_explained(spoil: Callable[[Any], Any], advice: str) -> None:

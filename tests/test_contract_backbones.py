@@ -36,7 +36,7 @@ def images(channels: int, n: int = 4) -> torch.Tensor:
 
 def test_features_are_two_dimensional_and_as_wide_as_it_says(name: str, channels: int) -> None:
     encoder = backbone(name).build(channels, SIZE, False)
-    assert encoder(images(channels)).shape == (4, encoder.width)
+    assert encoder(images(channels)).shape == (4, encoder.num_features)
 
 
 def test_logits_are_finite(name: str, channels: int) -> None:

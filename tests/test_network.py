@@ -25,7 +25,7 @@ IMAGES = torch.rand(6, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0)
 
 
 class Bad(Backbone):
-    """A backbone that forgets its width, or gives no module."""
+    """A backbone that forgets its number of features, or gives no module."""
 
     name = "bad"
 
@@ -45,7 +45,7 @@ class Dropping(Backbone):
 
     def build(self, channels: int, size: int, pretrained: bool) -> nn.Module:
         encoder = nn.Flatten()
-        encoder.width = channels * size * size  # type: ignore[assignment]
+        encoder.num_features = channels * size * size  # type: ignore[assignment]
         return encoder
 
 

@@ -46,5 +46,5 @@ class Conv4(Backbone):
         for incoming in (channels, w, w, w):
             modules += [nn.Conv2d(incoming, w, 3, padding=1), nn.BatchNorm2d(w), nn.ReLU(inplace=True), nn.MaxPool2d(2)]
         encoder = nn.Sequential(*modules, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        encoder.width = w
+        encoder.num_features = w
         return encoder

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Timm(Backbone):
-    """A timm model without its classifier; its feature width is found by one forward pass."""
+    """A timm model without its classifier; its number of features is found by one forward pass."""
 
     name = "timm/*"
     label = "TIMM"
@@ -62,7 +62,7 @@ class Timm(Backbone):
                 ) from e
         if features.ndim != 2:
             raise PluginError(f"timm/{self.variant} gives features of shape {tuple(features.shape)}, not (B, F)")
-        encoder.width = features.shape[1]
+        encoder.num_features = features.shape[1]
         return encoder.train()
 
 

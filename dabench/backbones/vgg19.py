@@ -49,5 +49,5 @@ class VGG19(Backbone):
                 modules += [nn.Conv2d(width, layer, 3, padding=1), nn.BatchNorm2d(layer), nn.ReLU(inplace=True)]
                 width = layer
         encoder = nn.Sequential(*modules, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        encoder.width = width  # type: ignore[assignment]  # torch types every attribute as a module
+        encoder.num_features = width  # type: ignore[assignment]  # torch types every attribute as a module
         return encoder

@@ -28,7 +28,7 @@ def backbone_rules(backbone: Backbone) -> list[Rule]:
     of = _Built(backbone)
     return [
         Rule("build() takes grey or colour images of 32, 44 or 224 pixels", of.builds),
-        Rule("features are (B, F) with F = its attribute width", of.features),
+        Rule("features are (B, F) with F = its attribute num_features", of.features),
         Rule("logits are finite, and every parameter gets a gradient", of.gradients),
         Rule("the same seed builds the same network", of.seeded),
         Rule("in evaluation an image is classified alike whatever is beside it", of.alone),
@@ -67,8 +67,10 @@ class _Built:
 
     def features(self) -> str:
         encoder = self.net(*self.form).encoder
-        shape, width = tuple(encoder(self.images()).shape), encoder.width
-        return "" if shape == (4, width) else f"4 images give {shape}, but width = {width}; flatten the features, and set width"
+        shape, features = tuple(encoder(self.images()).shape), encoder.num_features
+        if shape == (4, features):
+            return ""
+        return f"4 images give {shape}, but num_features = {features}; flatten the features, and set num_features"
 
     def gradients(self) -> str:
         net = self.net(*self.form)
@@ -109,7 +111,7 @@ def adapter_rules(adapter: Adapter) -> list[Rule]:
 class _Encoder(nn.Module):
     """What adapters are tried with: convolution, batch norm, pooling; (B, C, H, W) -> (B, 8)."""
 
-    width = 8
+    num_features = 8
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -154,7 +156,7 @@ class _Adapted:
         settings = Train(steps=3, batch=24, precision="fp32", device="cpu", checkpoints=1, lr=0.01)
         with reproducible(1, 0):
             augmenter = Augmenter(Augment(), _SIDE, _SIDE, _CPU)
-            net = Network(_Encoder(1), _Encoder.width, len(_CLASSES))
+            net = Network(_Encoder(1), _Encoder.num_features, len(_CLASSES))
             net = self.adapter.pretrain(net, sources, Trainer(settings, augmenter, _CPU, 0))
             return self.adapter.adapt(net, sources, target, Trainer(settings, augmenter, _CPU, 0))
 

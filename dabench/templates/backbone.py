@@ -21,7 +21,7 @@ class $cls(Backbone):
     citation = ""  # BibTeX
 
     def build(self, channels: int, size: int, pretrained: bool) -> nn.Module:
-        """Return a module from (B, channels, size, size) floats in [0, 1] to (B, F) features, with `width` = F."""
+        """Return a module from (B, channels, size, size) floats in [0, 1] to (B, F) features, with `num_features` = F."""
         # torch is imported here, so that `dabench list` answers at once.
         from torch import nn
 
@@ -34,7 +34,7 @@ class $cls(Backbone):
             nn.Conv2d(32, 64, 3, stride=2, padding=1), nn.BatchNorm2d(64), nn.ReLU(),
             nn.AdaptiveAvgPool2d(1), nn.Flatten(),
         )
-        encoder.width = 64
+        encoder.num_features = 64
         return encoder
 '''
 

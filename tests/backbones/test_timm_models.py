@@ -1,4 +1,4 @@
-"""timm/NAME is any model of that library, its width found and its weights not guessed."""
+"""timm/NAME is any model of that library, its number of features found and its weights not guessed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def model(name: str) -> Timm:
 
 
 def test_width_of_resnet18_is_found() -> None:
-    assert model("resnet18").build(channels=3, size=32, pretrained=False).width == 512
+    assert model("resnet18").build(channels=3, size=32, pretrained=False).num_features == 512
 
 
 def test_resnet18_takes_grey_images() -> None:

@@ -111,7 +111,7 @@ class Mean(Backbone):
     name = "mean"
     def build(self, channels, size, pretrained):
         net = nn.Sequential(nn.AvgPool2d(16), nn.Flatten())
-        net.width = channels * (size // 16) ** 2
+        net.num_features = channels * (size // 16) ** 2
         return net
 
 class Shots(Adapter):
