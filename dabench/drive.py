@@ -98,9 +98,9 @@ def carry_out(
         agenda = agenda_of(plan, store)
         runs = agenda.begin()
         if redo or runs:
-            from dabench.engines.room import fitted  # imports torch
+            from dabench.engines.room import fitted, need  # imports torch
 
-            how = fitted(plan, how, engine == "inline", told.say)
+            how = fitted(plan, need(plan), how, engine == "inline", told.say)
         if redo:
             forget(store, agenda.expected())
             agenda = agenda_of(plan, store)

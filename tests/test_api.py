@@ -297,7 +297,7 @@ def test_runs_like_those_that_stand_are_expected_to_take_what_these_took(halves:
         edit(facts, lambda text, run=run: json.dumps(run))  # type: ignore[misc]
     plan = planned(out, seeds=2)
     assert {r.target is not None: plan.cost.seconds[r.digest] for r in plan.left} == {False: 50.0, True: 70.0}
-    assert cost(plan.plan, [], Store(out), REGISTRY, How(), inline=True) == Cost({}, 0, 0, 0, None, None)
+    assert cost(plan.plan, [], Store(out), REGISTRY, How(), None, inline=True) == Cost({}, 0, 0, 0, None, None)
 
 
 def test_the_quick_sweep_has_four_adapters_and_both_directions(quick_runs: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dabench.memory import free_memory
+from dabench.engines.room import free_memory
 
 GB = 1024**3
 

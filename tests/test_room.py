@@ -10,9 +10,9 @@ from tiny_sweeps import Tiny, tiny
 
 from dabench.engines import room
 from dabench.engines.how import How
-from dabench.engines.room import fitted
+from dabench.engines.room import fitted, need
 from dabench.errors import PluginError, SpecError
-from dabench.need import need, operations, stored_bytes
+from dabench.estimate import stored_bytes
 from dabench.registry import REGISTRY
 
 GB = 10**9
@@ -38,7 +38,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def found(sweep: Tiny, how: How = How(), inline: bool = False) -> tuple[float | None, float | None, int | None, list[str]]:
     """What each run takes of cores and GPUs, how many go side by side, and what was said."""
     said: list[str] = []
-    got = fitted(sweep.plan, how, inline, said.append)
+    got = fitted(sweep.plan, room.need(sweep.plan), how, inline, said.append)
     return got.cpus_per_run, got.gpus_per_run, got.at_most, said
 
 
@@ -62,7 +62,7 @@ def test_several_small_runs_share_a_gpu(sweep: Tiny, machine: pytest.MonkeyPatch
 
 def test_a_run_that_keeps_a_gpu_busy_has_it_alone(sweep: Tiny, machine: pytest.MonkeyPatch) -> None:
     machine.setattr(room, "gpus", lambda plan: 2)
-    machine.setattr(room, "operations", lambda plan: 1e12)
+    machine.setattr(room, "_BUSY", 1e3)
     assert found(sweep)[1:3] == (1, 2)
 
 
@@ -116,11 +116,10 @@ def test_what_cannot_be_is_said(sweep: Tiny, how: How, message: str) -> None:
         found(sweep, how)
 
 
-@pytest.mark.parametrize("how", [How(), How(address="elsewhere:6379")])
-def test_a_network_that_cannot_be_built_is_told_of_before_any_run(sweep: Tiny, how: How) -> None:
+def test_a_network_that_cannot_be_built_is_told_of_before_any_run(sweep: Tiny) -> None:
     small = replace(sweep.plan, size=16, backbone=REGISTRY.make("backbone", "vgg19"))
     with pytest.raises(PluginError, match="set size = 32"):
-        fitted(small, how, True, print)
+        need(small)
 
 
 def test_a_larger_batch_needs_more_memory_and_arithmetic(tmp_path: Path) -> None:
@@ -129,7 +128,7 @@ def test_a_larger_batch_needs_more_memory_and_arithmetic(tmp_path: Path) -> None
     assert first is not None
     assert second is not None
     assert second.memory > first.memory
-    assert operations(large) == pytest.approx(10 * operations(small))
+    assert second.operations == pytest.approx(10 * first.operations)
 
 
 def test_asking_what_a_run_needs_changes_no_random_number(sweep: Tiny) -> None:
@@ -148,7 +147,7 @@ def test_the_room_on_disk_is_close_to_what_a_run_takes(sweep: Tiny, tmp_path: Pa
     assert wants is not None
     for run in sweep.plan.runs:
         taken = sum(p.stat().st_size for p in (store.runs / run.folder).iterdir())
-        assert 2 / 3 < taken / stored_bytes(sweep.plan, run, wants.network) < 3 / 2
+        assert 2 / 3 < taken / stored_bytes(sweep.plan, run, wants) < 3 / 2
 
 
 def test_ray_sets_aside_what_was_found_and_starts_no_more_than_that(sweep: Tiny, running_ray: None) -> None:

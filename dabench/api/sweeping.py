@@ -56,7 +56,7 @@ def plan_sweep(
     how: How = How(),
 ) -> Planned:
     """Return what `sweep(...)` with the same arguments would do. Prepares the data and trains nothing that is kept."""
-    from dabench.engines.room import fitted
+    from dabench.engines.room import fitted, need
     from dabench.estimate import cost
 
     file = sweep_file(sweep, set, plugins)
@@ -67,8 +67,9 @@ def plan_sweep(
     agenda.begin()
     plan, there = replace(plan, runs=tuple(agenda.expected())), agenda.stood
     left = in_order([run for run in plan.runs if run.digest not in there])
-    how = fitted(plan, replace(how, address=None), engine == "inline", note)  # what it would take on this machine
-    return Planned(plan, there, left, how, cost(plan, left, store, REGISTRY, how, engine == "inline"))
+    wants, inline = need(plan), engine == "inline"
+    how = fitted(plan, wants, replace(how, address=None), inline, note)  # what it would take on this machine
+    return Planned(plan, there, left, how, cost(plan, left, store, REGISTRY, how, wants, inline))
 
 
 def sweep(

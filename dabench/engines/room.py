@@ -1,36 +1,101 @@
-"""How many runs go side by side on this machine: what each takes of its cores and GPUs, and whether there is memory for them."""
+"""How many runs go side by side on this machine: what one run needs, and the memory, cores and GPUs that there are for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
 
 from dabench.engines.how import How
 from dabench.errors import SpecError
-from dabench.memory import free_memory
-from dabench.need import PROCESS, Need, need, operations
+from dabench.network import Network, build_network
 from dabench.places import cores
 from dabench.plan import Plan
 
+_PROCESS = 600_000_000
+"""Bytes that a worker takes before it trains: Python, torch and the libraries of scores, as measured on Linux."""
+_STREAMS = 2
+"""An adaptation step sees a batch of the source and a batch of the target."""
+_COPIES = 5
+"""Copies of the network: itself, its gradients, the optimiser's state, what an adapter starts from, what is stored."""
+_LAYERS = 3
+"""A test needs this many times the largest layer's output: what the layer reads, what it writes, and working memory."""
 _BUSY = 20e9
-"""Operations of a step below which a GPU waits for the Python that drives it, so that other runs find room there."""
+"""Operations of a step below which a GPU waits for the Python that drives it. Other runs then find room on it."""
 _MOST = 8
-"""Runs on one GPU."""
+"""Runs that share one GPU at the most."""
 
 
-def fitted(plan: Plan, how: How, inline: bool, say: Callable[[str], None]) -> How:
+@dataclass(frozen=True)
+class Need:
+    """What any run of a plan needs.
+
+    Attributes:
+        memory: bytes at the most. Images do not count: all runs share them by memory mapping.
+        images: bytes of the images of the largest source and target. A run on a GPU has a copy of them there.
+        network: bytes of the network's parameters and buffers.
+        operations: floating-point operations of a training step on a batch of the source and a batch of the target.
+    """
+
+    memory: int
+    images: int
+    network: int
+    operations: float
+
+
+def need(plan: Plan) -> Need | None:
+    """Return what any run of the plan needs, or None where its network cannot be measured; raise as `build_network`."""
+    train, test = plan.sweep.train, plan.sweep.test
+    with torch.random.fork_rng(devices=[]):
+        net = build_network(plan.backbone, plan.channels, plan.input_size, len(plan.classes), plan.sweep.pretrained)
+        try:
+            kept, largest, operations = _measured(net, plan)
+        except Exception:  # the run itself says what is wrong with such a network
+            return None
+    network = sum(t.numel() * t.element_size() for t in net.state_dict().values())
+    work = max(_STREAMS * train.batch * kept, _LAYERS * test.batch * largest)
+    tests = sorted(p.count("test") for p in plan.prepared.values())[-2:]
+    logits = 4 * len(plan.classes) * train.checkpoints * sum(tests)
+    features = 4 * net.head.in_features * _STREAMS * max(p.count("val") for p in plan.prepared.values())
+    images = sorted(p.path("train", "images").stat().st_size for p in plan.prepared.values())[-2:]
+    memory = _PROCESS + _COPIES * network + work + logits + features
+    return Need(memory, sum(images), network, 3.0 * _STREAMS * train.batch * operations)
+
+
+def _measured(net: Network, plan: Plan) -> tuple[int, int, float]:
+    """Return what one forward pass takes per image: bytes kept for gradients, bytes of the largest piece, operations."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    seen: dict[int, int] = {}
+
+    def keep(t: Tensor) -> Tensor:
+        if not isinstance(t, torch.nn.Parameter):
+            seen[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes()
+        return t
+
+    images = torch.rand(2, plan.channels, plan.input_size, plan.input_size)
+    with FlopCounterMode(display=False) as counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        out = net.train()(images)  # while it lives, so do the tensors it keeps: no two have the same address
+    return sum(seen.values()) // len(out), max(seen.values()) // len(out), counter.get_total_flops() / len(out)
+
+
+def fitted(plan: Plan, wants: Need | None, how: How, inline: bool, say: Callable[[str], None]) -> How:
     """Return `how` with what each run takes and how many go side by side, both as given or found from the machine.
 
     Args:
+        wants: what a run needs; None: not known, and memory is not checked.
         inline: all runs go in this process, one after another.
         say: is told, in one line, if memory allows fewer than cores and GPUs would.
 
     Raises:
-        PluginError, SpecError: the network cannot be built, what was asked for cannot be, or there is no memory for a single run.
+        SpecError: what was asked for cannot be, or there is no memory for a single run.
     """
-    wants = need(plan)  # first: a backbone that cannot take these images is told of now, not by every run
     if how.address is not None:
-        return how  # what each machine of a cluster has, Ray knows
+        return how  # Ray knows what each machine of a cluster has
     if how.cpus_per_run is not None and not 0 < how.cpus_per_run <= cores():
         raise SpecError(f"--cpus-per-run {how.cpus_per_run:g}: must be above 0 and at most {cores()}, the cores there are")
     there = gpus(plan)
@@ -40,52 +105,68 @@ def fitted(plan: Plan, how: How, inline: bool, say: Callable[[str], None]) -> Ho
     if how.at_most is not None and how.at_most < 1:
         raise SpecError(f"--at-most {how.at_most}: must be at least 1")
     each = how.cpus_per_run or min(plan.sweep.train.threads, cores())
-    share = how.gpus_per_run if how.gpus_per_run is not None else _share(plan, wants, there, each)
+    share = how.gpus_per_run if how.gpus_per_run is not None else _share(wants, there, each)
     side = 1 if inline else max(1, int(min(cores() / each, there / share if share else cores() / each)))
-    if how.at_most is None:
-        side = _in_memory(plan, wants, side, inline, say)
+    if how.at_most is None and wants is not None:
+        side = _in_memory(plan, wants.memory - (_PROCESS if inline else 0), side, say)  # inline: this process is there already
     return replace(how, cpus_per_run=each, gpus_per_run=share, at_most=min(side, how.at_most or side))
 
 
 def gpus(plan: Plan) -> int:
     """Return the number of GPUs that the runs of a plan may use."""
-    import torch
-
     return torch.cuda.device_count() if plan.sweep.train.device in ("auto", "cuda") else 0
 
 
 def _gpu_memory() -> int:
-    import torch
-
     return torch.cuda.get_device_properties(0).total_memory
 
 
-def _share(plan: Plan, wants: Need | None, there: int, cpus: float) -> float:
+def _share(wants: Need | None, there: int, cpus: float) -> float:
     """Return the part of a GPU for each run: as many on one as its arithmetic, its memory and the cores allow."""
     if not there or wants is None:
         return float(min(1, there))
-    by_work = _BUSY / max(1.0, operations(plan))
     by_memory = _gpu_memory() / (wants.memory + wants.images)
-    by_cores = cores() / cpus / there
-    return 1 / max(1, int(min(by_work, by_memory, by_cores, _MOST)))
+    return 1 / max(1, int(min(_BUSY / max(1.0, wants.operations), by_memory, cores() / cpus / there, _MOST)))
 
 
-def _in_memory(plan: Plan, wants: Need | None, side: int, inline: bool, say: Callable[[str], None]) -> int:
+def _in_memory(plan: Plan, each: int, side: int, say: Callable[[str], None]) -> int:
     free = free_memory()
-    if wants is None or free is None:
+    if free is None:
         return side
-    each = wants.memory - (PROCESS if inline else 0)  # this process is there already
-    room = free // each
-    if room < 1:
+    if free < each:
         raise SpecError(
             f"a run needs about {size(each)} of memory and {size(free)} are free; set a smaller train.batch (now "
             f"{plan.sweep.train.batch}) or test.batch, end other programs, or give --at-most 1 to try it all the same"
         )
-    if room < side:
-        say(f"memory: a run needs about {size(each)} and {size(free)} are free, so {room} go side by side, not {side}")
-    return min(side, room)
+    if free // each < side:
+        say(f"memory: a run needs about {size(each)} and {size(free)} are free, so {free // each} go side by side, not {side}")
+    return min(side, free // each)
 
 
 def size(count: float) -> str:
     """Return bytes as 640 MB or 3.2 GB."""
     return f"{count / 1e6:.0f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
+
+
+def free_memory(root: Path = Path("/")) -> int | None:
+    """Return the bytes that are free in the system and in the cgroups of this process; None where the system does not say."""
+    with suppress(OSError, ValueError, KeyError):
+        lines = (line.split() for line in (root / "proc/meminfo").read_text(encoding="utf-8").splitlines())
+        free = {words[0]: int(words[1]) * 1024 for words in lines}["MemAvailable:"]
+        return max(0, min([free, *_left_by_cgroups(root)]))
+    return None
+
+
+def _left_by_cgroups(root: Path) -> Iterator[int]:
+    """Yield what each cgroup of this process leaves, of both versions, its parents included. Reclaimable files are free."""
+    with suppress(OSError):
+        for line in (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines():
+            _, kinds, path = line.split(":", 2)
+            folder, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
+            if "memory" in kinds.split(","):
+                folder, names = folder / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+            for part in (Path(path.lstrip("/")), *Path(path.lstrip("/")).parents):
+                with suppress(OSError, ValueError):  # the root has no limit, and "max" is none
+                    limit, used = (int((folder / part / name).read_text(encoding="utf-8")) for name in names[:2])
+                    stat = dict(s.split() for s in (folder / part / "memory.stat").read_text(encoding="utf-8").splitlines())
+                    yield limit - used + int(stat.get(names[2], 0))
