@@ -1,4 +1,5 @@
-"""Tables from the outside (TOML, --set) into frozen dataclasses: unknown keys, wrong types and bad ranges are errors.
+"""Tables from the outside (TOML, --set, JSON records) into frozen dataclasses: unknown and missing keys, wrong types and bad
+ranges are errors.
 
 A dataclass is the single place that names a key, its type, its default and its range; this module reads it from there.
 """
@@ -6,6 +7,7 @@ A dataclass is the single place that names a key, its type, its default and its 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import types
 import typing
@@ -15,6 +17,9 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 from dabench.errors import SpecError, nearest
 
 T = TypeVar("T")
+
+_LARGEST = 2**53
+"""The largest whole number that every reader of JSON keeps as it is."""
 
 
 def setting(
@@ -58,18 +63,28 @@ def build(cls: type[T], table: Mapping[str, Any], where: str = "") -> T:
         KeyProblem: an unknown key, a wrong type or a value out of range.
     """
     if not isinstance(table, Mapping):
-        raise KeyProblem(where, f"[{where}] must be a table, not {table!r}")
-    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    hints = typing.get_type_hints(cls)
+        raise KeyProblem(where, f"{f'[{where}]' if where else 'it'} must be a table, not {table!r}")
+    fields, start = _fields(typing.cast(Any, cls)), f"{where}." if where else ""
     values = {}
     for key, value in table.items():
-        path = f"{where}.{key}" if where else key
+        path = f"{start}{key}"
         if key not in fields:
             known = ", ".join(fields) or "(no keys)"
             raise KeyProblem(path, f"unknown key '{path}'{nearest(key, fields)}; known here: {known}")
-        values[key] = convert(value, hints[key], path)
-        _check_range(values[key], fields[key].metadata, path)
+        field, kind = fields[key]
+        values[key] = convert(value, kind, path)
+        _check_range(values[key], field.metadata, path)
+    for key, (field, _) in fields.items():
+        if key not in values and field.default is field.default_factory is dataclasses.MISSING:
+            raise KeyProblem(f"{start}{key}", f"{start}{key} is missing")
     return cls(**values)
+
+
+@functools.cache
+def _fields(cls: Any) -> dict[str, tuple[dataclasses.Field[Any], Any]]:
+    """Return the fields of a dataclass, each with its type."""
+    hints = typing.get_type_hints(cls)
+    return {f.name: (f, hints[f.name]) for f in dataclasses.fields(cls)}
 
 
 def convert(value: Any, kind: Any, path: str) -> Any:
@@ -85,27 +100,60 @@ def convert(value: Any, kind: Any, path: str) -> Any:
         hint = nearest(str(value), [str(a) for a in args])
         raise KeyProblem(path, f"{path} = {value!r}: must be one of {', '.join(repr(a) for a in args)}{hint}")
     if origin in (Union, types.UnionType):
-        for option in args:
-            try:
-                return convert(value, option, path)
-            except KeyProblem:
-                continue
-        raise KeyProblem(path, f"{path} = {value!r}: must be {_words(kind)}")
-    if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise KeyProblem(path, f"{path} = {value!r}: must be {_words(kind)}")
-        return tuple(convert(v, args[0], f"{path}[{i}]") for i, v in enumerate(value))
-    if origin in (dict, Mapping) or kind in (dict, Mapping) or (isinstance(origin, type) and issubclass(origin, Mapping)):
-        if not isinstance(value, Mapping):
-            raise KeyProblem(path, f"{path} = {value!r}: must be a table")
-        return {str(k): convert(v, args[1], f"{path}.{k}") for k, v in value.items()}
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind is type(None) and value is None:
+        return _either(value, kind, path)
+    if origin is tuple and isinstance(value, (list, tuple)):
+        return _list(value, kind, path)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return _table(value, args, path)
+    if _is(value, kind):
+        return None if value is None else kind(value)
+    large = isinstance(value, int) and abs(value) > _LARGEST
+    raise KeyProblem(path, f"{path} = {value!r}: must be {_words(kind)}{f' up to {_LARGEST}' if large else ''}")
+
+
+def _is(value: Any, kind: Any) -> bool:
+    """Whether a value is of a plain type; numpy's floats are floats, and true and false are no numbers."""
+    if kind is type(None) or not isinstance(kind, type):
+        return value is None and kind is type(None)
+    if isinstance(value, bool):
+        return kind is bool
+    if isinstance(value, int) and kind in (int, float):
+        return abs(value) <= _LARGEST
+    return isinstance(value, kind)
+
+
+def _either(value: Any, kind: Any, path: str) -> Any:
+    options = [option for option in get_args(kind) if option is not type(None)]
+    if value is None and len(options) < len(get_args(kind)):
         return None
-    if isinstance(kind, type) and type(value) is kind:
-        return value
+    if dataclasses.is_dataclass(options[0]):
+        return convert(value, options[0], path)
+    for option in options:
+        try:
+            return convert(value, option, path)
+        except KeyProblem:
+            continue
     raise KeyProblem(path, f"{path} = {value!r}: must be {_words(kind)}")
+
+
+def _list(values: list[Any] | tuple[Any, ...], kind: Any, path: str) -> tuple[Any, ...]:
+    args = get_args(kind)
+    if args[-1] is Ellipsis:
+        if args[0] is float and {*map(type, values)} == {float}:  # the losses of a run are many
+            return tuple(values)
+        args = args[:1] * len(values)
+    elif len(args) != len(values):
+        raise KeyProblem(path, f"{path} = {values!r}: must be {_words(kind)}")
+    return tuple(convert(v, of, f"{path}[{i}]") for i, (v, of) in enumerate(zip(values, args, strict=True)))
+
+
+def _table(value: Any, args: tuple[Any, ...], path: str) -> dict[Any, Any]:
+    """Return a table with keys that users chose; where they are to be whole numbers, JSON has them as text."""
+    if not isinstance(value, Mapping):
+        raise KeyProblem(path, f"{path} = {value!r}: must be a table")
+    if args[0] is int and not all(str(key).isdecimal() for key in value):
+        raise KeyProblem(path, f"{path} = {value!r}: must be a table by whole numbers")
+    return {args[0](key): convert(v, args[1], f"{path}.{key}" if path else str(key)) for key, v in value.items()}
 
 
 def _check_range(value: Any, limits: Mapping[str, Any], path: str) -> None:
@@ -129,21 +177,20 @@ def _words(kind: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(_words(a) for a in args if a is not type(None))
     if origin is tuple:
-        return f"a list, each {_words(args[0])}"
+        return f"a list, each {_words(args[0])}" if args[-1] is Ellipsis else f"a list of {len(args)}"
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
     return names.get(kind, getattr(kind, "__name__", str(kind)))
 
 
 def describe(cls: type) -> list[dict[str, Any]]:
     """Return one row per field of a settings dataclass: key, type in words, default, what it means, where a search looks."""
-    hints = typing.get_type_hints(cls)
     return [
         {
             "key": f.name,
-            "type": _words(hints[f.name]),
+            "type": _words(kind),
             "default": None if f.default is dataclasses.MISSING else f.default,
             "doc": f.metadata.get("doc", ""),
             **({"search": f.metadata["search"]} if f.metadata.get("search") is not None else {}),
         }
-        for f in dataclasses.fields(cls)
+        for f, kind in _fields(cls).values()
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from fabricated import edit, two_sets
 
 import dabench
 from dabench import Adapter, Dataset, Samples
+from dabench.api.sweep_files import sweep_file
 from dabench.engines.how import How
 from dabench.errors import DabenchError, PluginError, SpecError, StoreError
 from dabench.estimate import Cost, cost
@@ -110,6 +112,24 @@ def test_a_table_of_keys_sweeps_registered_datasets(halves: None, tmp_path: Path
     assert [g.adapter for g in matrix.gains] == ["adabn", "adabn"]
     assert matrix.as_dict()["title"] == TABLE["title"]
     assert (tmp_path / "out" / "report" / "results.json").is_file()
+
+
+def test_a_table_of_keys_is_kept_as_a_sweep_file_that_says_the_same(halves: None, tmp_path: Path) -> None:
+    table = {**TABLE, "adapters": ["none"], "title": 'a "b" \x7f', "class_map": None}
+    dabench.sweep(table, out=tmp_path / "out", engine="inline", quiet=True)
+    kept = tomllib.loads((tmp_path / "out" / "sweep.toml").read_text(encoding="utf-8"))
+    assert kept == {key: value for key, value in table.items() if value is not None}
+
+
+def test_the_table_of_a_sweep_stays_as_it_is(halves: None) -> None:
+    table = {**TABLE, "train": {"steps": 2}}
+    assert sweep_file(table, {"train.steps": 3}, ()).sweep.train.steps == 3
+    assert table["train"] == {"steps": 2}
+
+
+def test_a_value_that_no_sweep_can_hold_is_an_error_that_names_its_key() -> None:
+    with pytest.raises(SpecError, match=r"train\.lr = .*: a sweep holds text, numbers"):
+        sweep_file({**TABLE, "train": {"lr": {1, 2}}}, (), ())
 
 
 def test_a_sweep_that_goes_on_looks_through_its_finished_runs_once(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +55,48 @@ def test_a_whole_number_serves_as_a_number() -> None:
     rate = build(Inner, {"rate": 1}).rate
     assert rate == 1.0
     assert type(rate) is float
+
+
+def test_a_float_of_numpy_serves_as_a_number() -> None:
+    rate = build(Inner, {"rate": np.float64(0.25)}).rate
+    assert (rate, type(rate)) == (0.25, float)
+
+
+@dataclass(frozen=True)
+class Kept:
+    name: str
+    tasks: tuple[tuple[tuple[str, ...], str], ...] = ()
+    runs: Mapping[int, str] = field(default_factory=dict)
+    inner: Inner | None = None
+
+
+def test_a_key_without_a_default_must_be_there() -> None:
+    assert str(problem({}, Kept, "sweep")) == "sweep.name is missing"
+
+
+def test_a_list_of_fixed_length_keeps_the_type_of_each_place() -> None:
+    assert build(Kept, {"name": "x", "tasks": [[["a", "b"], "c"]]}).tasks == ((("a", "b"), "c"),)
+
+
+def test_a_list_of_another_length_is_refused() -> None:
+    found = problem({"name": "x", "tasks": [[["a"]]]}, Kept)
+    assert (found.path, str(found)) == ("tasks[0]", "tasks[0] = [['a']]: must be a list of 2")
+
+
+def test_keys_that_are_whole_numbers_are_read_from_text() -> None:
+    assert build(Kept, {"name": "x", "runs": {"12": "r"}}).runs == {12: "r"}
+
+
+def test_a_key_that_is_no_whole_number_is_refused() -> None:
+    assert "must be a table by whole numbers" in str(problem({"name": "x", "runs": {"one": "r"}}, Kept))
+
+
+def test_a_whole_number_that_json_may_change_is_refused() -> None:
+    assert "must be a whole number up to 9007199254740992" in str(problem({"epochs": 2**53 + 1}, Inner))
+
+
+def test_a_problem_in_an_optional_table_says_what_is_wrong_there() -> None:
+    assert problem({"name": "x", "inner": {"epochs": 0}}, Kept).path == "inner.epochs"
 
 
 def test_none_is_taken_where_it_may_be() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def read_sweep(path: Path, overrides: Sequence[str], registry: Registry) -> Swee
     """Read a sweep file, with `overrides` ("train.epochs=2") put over it; its plugin files are added to `registry`.
 
     Raises:
-        SpecError: it cannot be read, or says something that cannot be; the message names file, line and key.
+        SpecError: it cannot be read, or a key or value is wrong; the message names file, line and key.
         PluginError: a plugin file is broken.
     """
     try:
@@ -51,13 +52,55 @@ def read_sweep(path: Path, overrides: Sequence[str], registry: Registry) -> Swee
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as e:
         raise SpecError(f"{path}: is no TOML ({e})") from e
-    for override in overrides:
+    return _checked(table, SweepFile(Sweep(), path, text, tuple(overrides)), registry)
+
+
+def table_sweep(table: Mapping[str, Any], overrides: Sequence[str], registry: Registry) -> SweepFile:
+    """Return the sweep of a table in Python, as `read_sweep` does of a file. Its paths are relative to the working folder.
+
+    Raises:
+        SpecError: a key or value is wrong; the message names the key.
+        PluginError: a plugin file is broken.
+    """
+    table = absolute(_copied(table))
+    text = "".join(f"{key} = {toml_value(value, key)}\n" for key, value in _leaves(table))
+    return _checked(table, SweepFile(Sweep(), None, text, tuple(overrides)), registry)
+
+
+def _checked(table: dict[str, Any], file: SweepFile, registry: Registry) -> SweepFile:
+    for override in file.overrides:
         put(table, override)
-    file = SweepFile(Sweep(), path, text, tuple(overrides))
     try:
-        return replace(file, sweep=sweep_from(table, registry, path.parent))
+        return replace(file, sweep=sweep_from(table, registry, file.path.parent if file.path else None))
     except KeyProblem as e:
         raise file.located(e) from e
+
+
+def _copied(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested tables as dicts of their own; a key that is None, which no TOML can hold, is left out."""
+    return {str(k): _copied(v) if isinstance(v, Mapping) else v for k, v in table.items() if v is not None}
+
+
+def _leaves(table: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted TOML key of each value of nested tables, and the value."""
+    for key, value in table.items():
+        full = f"{path}{toml_value(key, path)}"
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{full}.")
+        else:
+            yield full, value
+
+
+def toml_value(value: Any, key: str) -> str:
+    """Return a text, number, bool or list of them as TOML; raise SpecError, naming `key`, if it is none of these."""
+    try:
+        if value is None or isinstance(value, Mapping):
+            raise TypeError
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # JSON's escapes are TOML's, DEL excepted
+    except TypeError:
+        raise SpecError(
+            f"{_bare(key)} = {value!r}: a sweep holds text, numbers, true and false, lists of them and tables"
+        ) from None
 
 
 def put(table: dict[str, Any], text: str) -> None:
