@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from dabench.plan import SUPERVISED, Plan, Run
+from dabench.plan import Plan, Run
+from dabench.protocols import SUPERVISED
 from dabench.search.searching import Searching
 from dabench.store import Store
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
@@ -98,8 +98,8 @@ def _timed(plan: Plan, run: Run, scratch: Store, registry: Registry) -> float:
     for short, steps in [*((r, _WARM) for r in parent), (run, _WARM), (run, _STEPS)]:
         scratch.remove(short.digest)
         job = plan.job(short)
-        train = job["train"] | {"steps": steps, "checkpoints": 1}
-        execute(job | {"train": train} | (untested if steps == _WARM else {}), scratch, registry)
+        train = replace(job.train, steps=steps, checkpoints=1)
+        execute(replace(job, train=train, **(untested if steps == _WARM else {})), scratch, registry)
     record = scratch.find(run.digest)
     assert record is not None
     seconds = record.facts["seconds"]

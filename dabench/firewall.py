@@ -8,44 +8,64 @@ looking through the disk on purpose.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from dabench.data.cache import Prepared
 from dabench.data.splits import choose_shots
 from dabench.protocols import Access
 
-Grant = dict[str, Any]
+
+@dataclass(frozen=True)
+class SourceGrant:
+    """What a run may open of a source: paths of its training and validation split. `groups` is None where it has none."""
+
+    name: str
+    images: str
+    labels: str
+    groups: str | None
+    val_images: str
+    val_labels: str
 
 
-def grant_source(prepared: Prepared) -> Grant:
+@dataclass(frozen=True)
+class Shots:
+    """The labelled images of a target: their positions in its training split, and their labels."""
+
+    at: tuple[int, ...]
+    labels: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TargetGrant:
+    """What a run may open of its target: the path of its training images, and its shots. None: it may not."""
+
+    name: str
+    images: str | None = None
+    shots: Shots | None = None
+
+
+def grant_source(prepared: Prepared) -> SourceGrant:
     """Return what a run may open of a source: the training images, labels and groups, and the validation images and labels."""
-    grant: Grant = {"name": prepared.name}
-    for part in ("images", "labels"):
-        grant[part] = str(prepared.path("train", part))
-        grant[f"val-{part}"] = str(prepared.path("val", part))
-    if prepared.has_groups("train"):
-        grant["groups"] = str(prepared.path("train", "groups"))
-    return grant
+    images, labels = (str(prepared.path("train", part)) for part in ("images", "labels"))
+    groups = str(prepared.path("train", "groups")) if prepared.has_groups("train") else None
+    val_images, val_labels = (str(prepared.path("val", part)) for part in ("images", "labels"))
+    return SourceGrant(prepared.name, images, labels, groups, val_images, val_labels)
 
 
-def grant_target(prepared: Prepared, access: Access, shots: int | str, seed: int) -> Grant:
+def grant_target(prepared: Prepared, access: Access, shots: int | str, seed: int) -> TargetGrant:
     """Return what a run may open of its target: what `access` names, and no more.
-
-    Returns:
-        name; from "unlabelled" on, images (a path); from "few-shot" on, shots: {at: positions, labels}.
 
     Raises:
         DataError: a class has fewer images than `shots`.
     """
-    grant: Grant = {"name": prepared.name}
     if access == "none":
-        return grant
-    grant["images"] = str(prepared.path("train", "images"))
-    if access in ("few-shot", "full"):
-        labels = prepared.labels("train")
-        at = choose_shots(labels, prepared.classes, "all" if access == "full" else shots, seed, prepared.name)
-        grant["shots"] = {"at": at.tolist(), "labels": labels[at].tolist()}
-    return grant
+        return TargetGrant(prepared.name)
+    images = str(prepared.path("train", "images"))
+    if access == "unlabelled":
+        return TargetGrant(prepared.name, images)
+    labels = prepared.labels("train")
+    at = choose_shots(labels, prepared.classes, "all" if access == "full" else shots, seed, prepared.name)
+    return TargetGrant(prepared.name, images, Shots(tuple(at.tolist()), tuple(labels[at].tolist())))
 
 
 def grant_scored(prepared: Prepared) -> str:

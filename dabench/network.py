@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from dabench.errors import PluginError, StoreError
-from dabench.protocols import Backbone
+from dabench.protocols import Adapter, Backbone
 
 
 class Network(nn.Module):
@@ -50,6 +50,18 @@ def build_network(backbone: Backbone, channels: int, size: int, classes: int, pr
     return Network(encoder, features, classes, backbone.dropout)
 
 
+def adapter_network(adapter: Adapter, net: Network) -> Network:
+    """Return the fresh network `net` as an adapter changes it (Adapter.network).
+
+    Raises:
+        PluginError: it gives no Network.
+    """
+    result = adapter.network(net)
+    if not isinstance(result, Network):
+        raise PluginError(f"adapter '{adapter.name}': network() returned {type(result).__name__}; it must return a Network")
+    return result
+
+
 def parameter_count(net: nn.Module) -> int:
     """Return the number of trainable parameters."""
     return sum(p.numel() for p in net.parameters() if p.requires_grad)
@@ -64,11 +76,33 @@ def save_network(net: nn.Module, path: Path) -> None:
 
 
 def load_network(net: nn.Module, path: Path) -> None:
-    """Read parameters and buffers into `net`; raise StoreError if they do not fit it."""
+    """Read parameters and buffers into `net`; raise StoreError if they cannot be read or do not fit it."""
     try:
-        net.load_state_dict(load_file(path))
-    except Exception as e:  # safetensors and torch raise their own kinds
-        raise StoreError(f"{path}: does not hold this network ({str(e).splitlines()[0]}); run again with --redo") from e
+        stored = load_file(path)
+    except (SafetensorError, OSError) as e:
+        raise StoreError(f"{path}: cannot be read ({e}); run again with --redo") from e
+    if problem := misfit(net, stored):
+        raise StoreError(f"{path}: {problem}")
+    net.load_state_dict(stored)
+
+
+def misfit(net: nn.Module, stored: Mapping[str, Tensor]) -> str:
+    """Say what of the parameters and buffers `stored` does not fit `net` and what to do; "" if all of it fits."""
+    own = net.state_dict()
+    shapes = [f"{n} is {tuple(stored[n].shape)}, not {tuple(own[n].shape)}" for n in own if n in stored
+              and stored[n].shape != own[n].shape]  # fmt: skip
+    unlike = {
+        "more than this network": sorted(stored.keys() - own.keys()),
+        "less than this network": sorted(own.keys() - stored.keys()),
+        "other shapes": shapes,
+    }
+    found = [f"{what} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" for what, names in unlike.items() if names]
+    if not found:
+        return ""
+    return (
+        f"the stored network has {' and '.join(found)}; pretrain() must return the modules that it is given, so add others in "
+        "the adapter's network(), which makes them for pretrain() and adapt() alike"
+    )
 
 
 def device_of(net: nn.Module) -> torch.device:

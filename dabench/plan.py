@@ -13,30 +13,13 @@ from typing import Any
 from dabench.data.cache import Prepared
 from dabench.digests import code_digest, digest
 from dabench.firewall import grant_scored, grant_source, grant_target, grant_test, labels_used
-from dabench.protocols import Adapter, Augment, Backbone, Dataset
+from dabench.job import Job, Probe
+from dabench.protocols import SUPERVISED, Adapter, Augment, Backbone, Dataset
 from dabench.settings import Settings, Train
 from dabench.spec import Sweep
 
 NUMERICS = 1
 """Raised when the same spec and seed would give other numbers than before, so that finished runs of before are not current."""
-
-SUPERVISED = "supervised"
-"""The method of a pretraining that all adapters with the default `pretrain` share."""
-
-
-@dataclass(frozen=True)
-class Probe:
-    """What a trial of a search does beside what every run does.
-
-    Attributes:
-        validates: it keeps its predictions on the target's validation images, for a search that was asked to look at labels.
-        rule: the score by which it may be ended early.
-        bar: (checkpoint, score): at that checkpoint, counted from 0, it ends if its score is lower.
-    """
-
-    validates: bool = False
-    rule: str = ""
-    bar: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,37 +103,39 @@ class Plan:
         """Return how a run is trained: as [train] says, but for what it sets otherwise."""
         return replace(self.sweep.train, **_of("train", run.settings))
 
-    def job(self, run: Run) -> dict[str, Any]:
-        """Return all that a worker needs for a run, as plain values: what is not in it, the worker does not have."""
+    def job(self, run: Run) -> Job:
+        """Return all that a worker needs for a run: what is not in it, the worker does not have."""
         adapter = None if run.method == SUPERVISED else self.adapters[run.method]
         target = None
         if run.target is not None and adapter is not None:
             target = grant_target(self.prepared[run.target], adapter.access, self.sweep.shots, run.seed)
         targets = [run.target] if run.target else run.tests  # a pretraining may be tested on any, so it is scored for each
-        validated = {validation_of(t): grant_scored(self.prepared[t]) for t in targets if run.probe and run.probe.validates}
-        return {
-            "name": run.name,
-            "digest": run.digest,
-            "method": run.method,
-            "options": dict(self.sweep.options.get(run.method, {})) | _of(run.method, run.settings),
-            "backbone": [self.sweep.backbone, self.sweep.options.get(self.sweep.backbone, {})],
-            "channels": self.channels,
-            "size": self.size,
-            "pretrained": self.sweep.pretrained,
-            "classes": list(self.classes),
-            "train": asdict(self.train(run)),
-            "test": asdict(self.sweep.test),
-            "augment": asdict(self.augment),
-            "seed": run.seed,
-            "labels": run.labels,
-            "sources": [grant_source(self.prepared[s]) for s in run.sources],
-            "target": target,
-            "tests": {t: grant_test(self.prepared[t]) for t in run.tests} | validated,
-            "scored": {t: grant_scored(self.prepared[t]) for t in targets},
-            "test_digests": self.test_digests(run),
-            "parent": run.parent,
-            "probe": asdict(run.probe) if run.probe else None,
-        }
+        scored = {t: grant_scored(self.prepared[t]) for t in targets}
+        validated = {validation_of(t): path for t, path in scored.items() if run.probe and run.probe.validates}
+        return Job(
+            name=run.name,
+            digest=run.digest,
+            method=run.method,
+            options=dict(self.sweep.options.get(run.method, {})) | _of(run.method, run.settings),
+            backbone=self.sweep.backbone,
+            backbone_options=self.sweep.options.get(self.sweep.backbone, {}),
+            channels=self.channels,
+            size=self.size,
+            pretrained=self.sweep.pretrained,
+            classes=self.classes,
+            train=self.train(run),
+            test=self.sweep.test,
+            augment=self.augment,
+            seed=run.seed,
+            labels=run.labels,
+            sources=tuple(grant_source(self.prepared[s]) for s in run.sources),
+            target=target,
+            tests={t: grant_test(self.prepared[t]) for t in run.tests} | validated,
+            scored=scored,
+            test_digests=self.test_digests(run),
+            parent=run.parent,
+            probe=run.probe,
+        )
 
 
 def validation_of(dataset: str) -> str:

@@ -17,6 +17,7 @@ from dabench.digests import digest
 from dabench.errors import StoreError
 from dabench.metrics import Outcome
 from dabench.parts import divided
+from dabench.protocols import SUPERVISED
 from dabench.records import RUN, fits
 from dabench.selection import LAST, ORACLE, check_rule
 from dabench.stored import Record, Stored, TestSet
@@ -110,7 +111,7 @@ class Predictions:
     def method(self, adapter: str) -> str:
         """Return the method of the runs that an adapter's networks come from: its own, or the plain training."""
         facts = self.sweep["adapters"].get(adapter)
-        return adapter if facts and (facts["adapts"] or facts["own_pretraining"]) else "supervised"
+        return adapter if facts and (facts["adapts"] or facts["own_pretraining"]) else SUPERVISED
 
     def of(self, adapter: str, sources: Sequence[str], target: str | None, test: str) -> dict[int, Record]:
         """Return the finished runs of a cell of the matrix by their seed.

@@ -35,6 +35,9 @@ none: nothing. unlabelled: its images. few-shot: and `shots` labels per class. f
 Kind = Literal["dataset", "backbone", "adapter"]
 KINDS: tuple[Kind, ...] = ("dataset", "backbone", "adapter")
 
+SUPERVISED = "supervised"
+"""The method of the pretraining that all adapters with the default `network` and `pretrain` share."""
+
 NAMING = ("subject", "clip")
 """Attributes that say where an image is from: shown beside it, and never results by group."""
 
@@ -241,6 +244,15 @@ class Adapter(Plugin):
     kind: ClassVar[Kind] = "adapter"
     access: Access = "none"
 
+    def network(self, net: Network) -> Network:
+        """Return the network of this method, made of the fresh `net`; the default returns `net` as it is.
+
+        Here a method adds what it needs, such as a bottleneck or a second head. Called in pretraining and in adaptation, on the
+        CPU, before any weights are loaded; both must get modules of the same names and shapes. A method with a `network` of its
+        own does not share the pretraining of others.
+        """
+        return net
+
     def pretrain(self, net: Network, sources: Sequence[View], trainer: Trainer) -> Network:
         """Train the fresh network `net` on the labelled `sources` and return it.
 
@@ -255,8 +267,8 @@ class Adapter(Plugin):
 
     @classmethod
     def shares_pretraining(cls) -> bool:
-        """Whether the method keeps the default `pretrain`, so that one training serves all such methods."""
-        return cls.pretrain is Adapter.pretrain
+        """Whether the method keeps the default `network` and `pretrain`, so that one training serves all such methods."""
+        return cls.network is Adapter.network and cls.pretrain is Adapter.pretrain
 
     @classmethod
     def adapts(cls) -> bool:

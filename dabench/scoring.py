@@ -8,7 +8,6 @@ is of all. DEV's domain classifier sees as many training images of each source a
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,9 @@ from torch.nn import functional as F
 from dabench import validators
 from dabench.data.augment import Augmenter
 from dabench.evaluate import outputs
+from dabench.job import Job, Probe
 from dabench.network import Network
 from dabench.selection import VALIDATORS
-from dabench.settings import Test
 
 SCORED = 1000
 """Images of each target's validation split that are scored at most."""
@@ -34,13 +33,11 @@ class Scores:
         seconds: spent on them.
     """
 
-    def __init__(self, job: Mapping[str, Any], augmenter: Augmenter, test: Test, precision: str) -> None:
-        self._targets = {name: _mapped(path)[:SCORED] for name, path in job["scored"].items()}
+    def __init__(self, job: Job, augmenter: Augmenter) -> None:
+        self._targets = {name: _mapped(path)[:SCORED] for name, path in job.scored.items()}
         most = max((len(images) for images in self._targets.values()), default=0)
-        self._sources = [
-            (_mapped(s["images"])[:most], _mapped(s["val-images"]), _mapped(s["val-labels"])) for s in job["sources"]
-        ]
-        self._with = (augmenter, test, precision)
+        self._sources = [(_mapped(s.images)[:most], _mapped(s.val_images), _mapped(s.val_labels)) for s in job.sources]
+        self._with = (augmenter, job.test, job.train.precision)
         self.found: dict[str, dict[str, list[float]]] = {t: {rule: [] for rule in VALIDATORS} for t in self._targets}
         self.seconds = 0.0
 
@@ -67,12 +64,12 @@ class Scores:
                 self.found[name][rule].append(round(value, 6))
         self.seconds += time.perf_counter() - started
 
-    def behind(self, probe: Mapping[str, Any] | None) -> bool:
-        """Whether the last checkpoint has a lower score than a trial of a search must have there to go on (plan.Probe)."""
-        if not probe or not probe["bar"]:
+    def behind(self, probe: Probe | None) -> bool:
+        """Whether the last checkpoint has a lower score than a trial of a search must have there to go on."""
+        if not probe or not probe.bar:
             return False
-        (scores,) = (found[probe["rule"]] for found in self.found.values())  # an adaptation is scored for its target alone
-        return any(len(scores) == at + 1 and scores[at] < least for at, least in probe["bar"])
+        (scores,) = (found[probe.rule] for found in self.found.values())  # an adaptation is scored for its target alone
+        return any(len(scores) == at + 1 and scores[at] < least for at, least in probe.bar)
 
 
 def _mapped(path: str) -> Any:

@@ -8,7 +8,7 @@ import math
 import platform
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -21,28 +21,27 @@ from dabench.data.view import Target, View
 from dabench.device import choose_device, low_precision, reproducible
 from dabench.errors import DabenchError, DivergedError
 from dabench.evaluate import logits
-from dabench.network import Network, build_network, load_network, save_network
+from dabench.firewall import SourceGrant, TargetGrant
+from dabench.job import Job
+from dabench.network import Network, adapter_network, build_network, load_network, save_network
 from dabench.partial import Partial
 from dabench.places import cores
-from dabench.plan import SUPERVISED
-from dabench.protocols import Adapter, Augment
+from dabench.protocols import SUPERVISED, Adapter
 from dabench.references import Opaque
 from dabench.registry import Registry
 from dabench.scoring import Scores
-from dabench.settings import Test, Train
 from dabench.store import Store
 from dabench.train import Trainer
-from dabench.typed import build
 
 
 def execute(
-    job: Mapping[str, Any],
+    job: Job,
     store: Store,
     registry: Registry,
     save_every: float = math.inf,
     say: Callable[[str], object] = lambda line: None,
 ) -> None:
-    """Do the run that `job` describes (Plan.job), from where an earlier try of it stood, and store it.
+    """Do the run that `job` describes, from where an earlier try of it stood, and store it.
 
     Args:
         save_every: seconds after which it keeps, at its next checkpoint, what it needs to go on from there.
@@ -52,11 +51,11 @@ def execute(
         DabenchError: it cannot be done, or diverged; nothing of it is stored.
         Stopped: it was told to stop, and did so at a checkpoint.
     """
-    key = {"digest": job["digest"], "torch": str(torch.__version__), "dabench": version("dabench")}
+    key = {"digest": job.digest, "torch": str(torch.__version__), "dabench": version("dabench")}
     ongoing = store.ongoing
-    device = choose_device(build(Train, job["train"]).device)
+    device = choose_device(job.train.device)
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {platform.machine()}"
-    partial = Partial(ongoing.partial(job["name"], job["digest"]), key | {"device": kind}, save_every, lambda: ongoing.stopping)
+    partial = Partial(ongoing.partial(job.name, job.digest), key | {"device": kind}, save_every, lambda: ongoing.stopping)
     try:
         _execute(job, store, registry, partial, say)
     except Opaque:  # what was kept does not fit, though it says that it is of this run
@@ -65,110 +64,117 @@ def execute(
     partial.clear()
 
 
-def _execute(job: Mapping[str, Any], store: Store, registry: Registry, partial: Partial, say: Callable[[str], object]) -> None:
+def _execute(job: Job, store: Store, registry: Registry, partial: Partial, say: Callable[[str], object]) -> None:
     gc.collect()  # what an earlier run of this process left in reference cycles, labels among it, is gone before this one
     started = time.perf_counter()
-    train, test = build(Train, job["train"]), build(Test, job["test"])
-    device = choose_device(train.device)
-    with reproducible(train.threads, job["seed"]):
-        augmenter = Augmenter(build(Augment, job["augment"]), job["size"], job["size"], device)
-        predictions = _Predictions(job, augmenter, test, train.precision)
-        scores = Scores(job, augmenter, test, train.precision)
-
-        def checkpoint(net: Network, step: int) -> None:
-            predictions.take(net, step)
-            scores.take(net)
-            if scores.behind(job["probe"]):
-                raise _Ended(net)
-
-        trainer = Trainer(train, augmenter, device, job["seed"], checkpoint, partial, say)
-        backbone = registry.make("backbone", *job["backbone"])
-        net = build_network(
-            backbone,
-            job["channels"],
-            augmenter.size[0],
-            len(job["classes"]),
-            job["pretrained"] and job["parent"] is None,
-        ).to(device)
-        ended = False
+    device = choose_device(job.train.device)
+    with reproducible(job.train.threads, job.seed):
+        augmenter = Augmenter(job.augment, job.size, job.size, device)
+        checkpoints = _Checkpoints(job, augmenter)
+        trainer = Trainer(job.train, augmenter, device, job.seed, checkpoints, partial, say)
+        adapter = Adapter() if job.method == SUPERVISED else registry.make("adapter", job.method, job.options)
+        backbone = registry.make("backbone", job.backbone, job.backbone_options)
+        pretrained = job.pretrained and job.parent is None
+        fresh = build_network(backbone, job.channels, augmenter.size[0], len(job.classes), pretrained)
         try:
-            net = _train(job, net, trainer, store, registry)
-            checkpoint(net, trainer.trace.steps)
-        except _Ended as e:
-            net, ended = e.net.to(device).eval(), True
+            net = _trained(job, adapter, adapter_network(adapter, fresh).to(device), trainer, store)
+            checkpoints(net, trainer.trace.steps)
+        except EndTrial:
+            assert checkpoints.ended is not None
+            net = checkpoints.ended.to(device).eval()
         except DivergedError as e:
-            what = "adapting" if job["target"] else "training"
-            raise DivergedError(f"{job['name']}: while {what}, {e}") from None
-    facts = {
-        "name": job["name"],
-        "method": job["method"],
-        "sources": [s["name"] for s in job["sources"]],
-        "target": job["target"] and job["target"]["name"],
-        "labels": job["labels"],
-        "seed": job["seed"],
-        "digest": job["digest"],
-        "parent": job["parent"],
-        "tests": job["test_digests"],
-        "classes": job["classes"],
-        "steps": predictions.steps[-1],
-        **({"stopped": True} if ended else {}),
-        "checkpoints": predictions.steps,
-        "scores": scores.found,
-        "losses": trainer.trace.losses,
-        "seconds": {
-            "train": round(trainer.trace.train_seconds, 3),
-            "test": round(predictions.seconds, 3),
-            "score": round(scores.seconds, 3),
-            "total": round(time.perf_counter() - started, 3),
-        },
-        "environment": environment(device, low_precision(train.precision, device)),
-    }
-    store.add(job["name"], job["digest"], facts, predictions.arrays(), lambda path: save_network(net, path))
+            what = "adapting" if job.target else "training"
+            raise DivergedError(f"{job.name}: while {what}, {e}") from None
+    facts = _facts(job, checkpoints, trainer, time.perf_counter() - started)
+    store.add(job.name, job.digest, facts, checkpoints.predictions(), lambda path: save_network(net, path))
 
 
-def _train(job: Mapping[str, Any], net: Network, trainer: Trainer, store: Store, registry: Registry) -> Network:
-    sources = [_source(s, job["classes"], trainer.device) for s in job["sources"]]
-    adapter = Adapter() if job["method"] == SUPERVISED else registry.make("adapter", job["method"], job["options"])
-    if job["parent"] is None:
+def _trained(job: Job, adapter: Adapter, net: Network, trainer: Trainer, store: Store) -> Network:
+    """Return the fresh network `net` as the adapter pretrains it; or adapts it, with the weights of the run's pretraining."""
+    sources = [_source(grant, job.classes, trainer.device) for grant in job.sources]
+    if job.parent is None or job.target is None:
         result = adapter.pretrain(net, sources, trainer)
     else:
-        load_network(net, store.network(job["parent"]))
-        result = adapter.adapt(net, sources, _target(job["target"], job["classes"], trainer.device), trainer)
+        load_network(net, store.network(job.parent))
+        result = adapter.adapt(net, sources, _target(job.target, job.classes, trainer.device), trainer)
     if not isinstance(result, Network):
         raise DabenchError(
-            f"adapter '{job['method']}' returned {type(result).__name__}; pretrain() and adapt() must return a Network"
+            f"adapter '{job.method}' returned {type(result).__name__}; pretrain() and adapt() must return a Network"
         )
     return result.to(trainer.device).eval()
 
 
-class _Ended(Exception):
-    """A trial is behind the others; `net` is its network as far as it came."""
+def _facts(job: Job, checkpoints: _Checkpoints, trainer: Trainer, seconds: float) -> dict[str, Any]:
+    """Return what run.json says of a run."""
+    trace, device = trainer.trace, trainer.device
+    return {
+        "name": job.name,
+        "method": job.method,
+        "sources": [s.name for s in job.sources],
+        "target": job.target and job.target.name,
+        "labels": job.labels,
+        "seed": job.seed,
+        "digest": job.digest,
+        "parent": job.parent,
+        "tests": job.test_digests,
+        "classes": job.classes,
+        "steps": checkpoints.steps[-1],
+        **({"stopped": True} if checkpoints.ended else {}),
+        "checkpoints": checkpoints.steps,
+        "scores": checkpoints.scores.found,
+        "losses": trace.losses,
+        "seconds": {
+            "train": round(trace.train_seconds, 3),
+            "test": round(checkpoints.seconds, 3),
+            "score": round(checkpoints.scores.seconds, 3),
+            "total": round(seconds, 3),
+        },
+        "environment": environment(device, low_precision(job.train.precision, device)),
+    }
 
-    def __init__(self, net: Network) -> None:
-        super().__init__("ended early")
-        self.net = net
+
+class EndTrial(BaseException):
+    """Ends a trial whose scores are behind. It is raised at a checkpoint, below the adapter's code, which has no other way out.
+
+    No Exception: an adapter that catches everything must not go on.
+    """
 
 
-class _Predictions:
-    """The logits of every checkpoint on every test split of the job."""
+class _Checkpoints:
+    """Tests and scores the network at each checkpoint of a run.
 
-    def __init__(self, job: Mapping[str, Any], augmenter: Augmenter, test: Test, precision: str) -> None:
-        self.images = {name: np.load(path, mmap_mode="r", allow_pickle=False) for name, path in job["tests"].items()}
-        self.augmenter, self.test, self.precision = augmenter, test, precision
-        self.found: dict[str, list[NDArray[np.float32]]] = {name: [] for name in self.images}
+    Attributes:
+        steps: of each checkpoint.
+        scores: without labels, of each checkpoint.
+        ended: the network of the checkpoint at which the run, a trial, was ended early.
+        seconds: spent on testing.
+    """
+
+    def __init__(self, job: Job, augmenter: Augmenter) -> None:
+        self._images = {name: np.load(path, mmap_mode="r", allow_pickle=False) for name, path in job.tests.items()}
+        self._with = (augmenter, job.test, job.train.precision)
+        self._probe = job.probe
+        self._logits: dict[str, list[NDArray[np.float32]]] = {name: [] for name in self._images}
+        self.scores = Scores(job, augmenter)
         self.steps: list[int] = []
+        self.ended: Network | None = None
         self.seconds = 0.0
 
-    def take(self, net: Network, step: int) -> None:
+    def __call__(self, net: Network, step: int) -> None:
+        """Take the network as it is after `step` steps; raise EndTrial if the run is to end here."""
         started = time.perf_counter()
-        for name, images in self.images.items():
-            self.found[name].append(logits(net, images, self.augmenter, self.test, self.precision))
+        for name, images in self._images.items():
+            self._logits[name].append(logits(net, images, *self._with))
         self.steps.append(step)
         self.seconds += time.perf_counter() - started
+        self.scores.take(net)
+        if self.scores.behind(self._probe):
+            self.ended = net
+            raise EndTrial
 
-    def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """Return dataset -> (checkpoints, N, K) float32."""
-        return {name: np.stack(found) for name, found in self.found.items()}
+    def predictions(self) -> dict[str, NDArray[np.float32]]:
+        """Return the logits of every checkpoint: dataset -> (checkpoints, N, K) float32."""
+        return {name: np.stack(found) for name, found in self._logits.items()}
 
 
 def _tensor(path: str, device: torch.device) -> torch.Tensor:
@@ -187,23 +193,21 @@ def _tensor(path: str, device: torch.device) -> torch.Tensor:
         return torch.from_numpy(array).to(device)
 
 
-def _source(grant: Mapping[str, Any], classes: list[str], device: torch.device) -> View:
-    groups = _tensor(grant["groups"], device) if "groups" in grant else None
-    images, labels = _tensor(grant["images"], device), _tensor(grant["labels"], device)
-    return View(grant["name"], tuple(classes), images, labels, groups)
+def _source(grant: SourceGrant, classes: tuple[str, ...], device: torch.device) -> View:
+    groups = _tensor(grant.groups, device) if grant.groups else None
+    return View(grant.name, classes, _tensor(grant.images, device), _tensor(grant.labels, device), groups)
 
 
-def _target(grant: Mapping[str, Any], classes: list[str], device: torch.device) -> Target:
-    name, names = grant["name"], tuple(classes)
-    if "images" not in grant:
-        return Target(name, names)
-    images = _tensor(grant["images"], device)
+def _target(grant: TargetGrant, classes: tuple[str, ...], device: torch.device) -> Target:
+    if grant.images is None:
+        return Target(grant.name, classes)
+    images = _tensor(grant.images, device)
     shots = None
-    if "shots" in grant:
-        at, labels = (torch.tensor(grant["shots"][key], device=device) for key in ("at", "labels"))
+    if grant.shots:
+        at, labels = (torch.tensor(values, device=device) for values in (grant.shots.at, grant.shots.labels))
         # All of them are not copied: they may not fit into memory.
-        shots = View(name, names, images if len(at) == len(images) else images[at], labels)
-    return Target(name, names, View(name, names, images), shots)
+        shots = View(grant.name, classes, images if len(at) == len(images) else images[at], labels)
+    return Target(grant.name, classes, View(grant.name, classes, images), shots)
 
 
 def environment(device: torch.device, low: bool) -> dict[str, Any]:

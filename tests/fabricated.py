@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.digests import digest
-from dabench.plan import SUPERVISED, Run
+from dabench.plan import Run
+from dabench.protocols import SUPERVISED
 from dabench.selection import VALIDATORS
 from dabench.spec import Sweep
 from dabench.store import Store

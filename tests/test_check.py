@@ -407,6 +407,26 @@ def test_a_broken_adapter_is_explained(adapt: Any, advice: str) -> None:
     assert any(advice in f.advice for f in of_plugin(adapter(title="t", adapt=adapt, access="unlabelled")))
 
 
+def test_an_adapter_with_a_network_of_its_own_breaks_no_rule() -> None:
+    REGISTRY.load_file(Path(__file__).parent / "plugins" / "bottleneck.py")
+    assert [f for f in dabench.check("bottleneck") if f.state == "failed"] == []
+
+
+def test_a_pretraining_that_returns_another_architecture_is_explained() -> None:
+    def grows(self: Adapter, net: Any, sources: Any, trainer: Any) -> Any:
+        from torch import nn
+
+        net.more = nn.Linear(2, 2)
+        return net
+
+    def keeps(self: Adapter, net: Any, sources: Any, target: Any, trainer: Any) -> Any:
+        return net
+
+    (found,) = of_plugin(adapter(title="t", pretrain=grows, adapt=keeps, access="unlabelled"))
+    assert found.rule == "adapt() can load what pretrain() gives"
+    assert "has more than this network (more.bias, more.weight)" in found.advice
+
+
 def test_an_adapter_that_does_nothing_with_what_it_may_see_is_told() -> None:
     assert ["write adapt()" in f.advice for f in of_plugin(adapter(title="t", access="few-shot"))] == [True]
 

@@ -323,3 +323,14 @@ def test_a_run_takes_a_worker_that_has_its_imports_behind_it(tmp_path: Path) -> 
         [sys.executable, "-W", "ignore", "-c", WARM, str(tmp_path)], capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout.splitlines()[-1] == "[True]"
+
+
+def test_a_method_with_a_network_of_its_own_is_pretrained_by_itself_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    sweep = tiny(tmp_path, ["none", "bottleneck"], head='pairs = ["bright -> pale"]', plugins=(SHAPES, PLUGINS / "bottleneck.py"))
+    assert sweep.run(tmp_path / "out").failed == 0
+    first = stored_logits(sweep, tmp_path / "out")
+    Store(tmp_path / "out").remove(sweep.digest("bottleneck_bright_pale_s0"))
+    again = sweep.run(tmp_path / "out")
+    assert (again.there, again.done, again.failed) == (len(sweep.plan.runs) - 1, 1, 0)
+    assert "bottleneck_bright_s0" in sweep.standing(tmp_path / "out")
+    assert identical(stored_logits(sweep, tmp_path / "out"), first)

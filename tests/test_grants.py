@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from toys import even, samples, toy
 
 from dabench.data.prepared import Prepared, prepare
 from dabench.errors import DataError
-from dabench.firewall import grant_source, grant_target, grant_test, labels_used
+from dabench.firewall import Shots, SourceGrant, grant_source, grant_target, grant_test, labels_used
 from dabench.protocols import Access
 
 
@@ -28,19 +29,25 @@ def file(prepared: Prepared, part: str, split: str = "train") -> str:
 
 
 def test_of_a_source_images_labels_and_groups_of_the_training_split(prepared: Prepared) -> None:
-    assert grant_source(prepared) == {
-        "name": "x", "images": file(prepared, "images"), "labels": file(prepared, "labels"), "groups": file(prepared, "groups"),
-        "val-images": file(prepared, "images", "val"), "val-labels": file(prepared, "labels", "val"),
-    }  # fmt: skip
+    assert grant_source(prepared) == SourceGrant(
+        "x", file(prepared, "images"), file(prepared, "labels"), file(prepared, "groups"),
+        file(prepared, "images", "val"), file(prepared, "labels", "val"),
+    )  # fmt: skip
 
 
 def test_of_a_source_without_groups_no_groups(tmp_path: Path) -> None:
     prepared = prepare(toy(), tmp_path / "raw", tmp_path / "cache", say=lambda _: None)
-    assert set(grant_source(prepared)) == {"name", "images", "labels", "val-images", "val-labels"}
+    assert grant_source(prepared).groups is None
 
 
 def test_of_a_test_split_the_images_alone(prepared: Prepared) -> None:
     assert grant_test(prepared) == file(prepared, "images", "test")
+
+
+def shots_of(prepared: Prepared, access: Access, shots: Any, seed: int = 0) -> Shots:
+    found = grant_target(prepared, access, shots, seed).shots
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(
@@ -53,28 +60,29 @@ def test_of_a_test_split_the_images_alone(prepared: Prepared) -> None:
     ],
 )
 def test_of_a_target_what_its_access_names(prepared: Prepared, access: Access, keys: set[str]) -> None:
-    assert set(grant_target(prepared, access, 3, 0)) == keys
+    grant = asdict(grant_target(prepared, access, 3, 0))
+    assert {key for key, value in grant.items() if value is not None} == keys
 
 
 def test_of_a_target_the_training_images(prepared: Prepared) -> None:
-    assert grant_target(prepared, "unlabelled", 3, 0)["images"] == file(prepared, "images")
+    assert grant_target(prepared, "unlabelled", 3, 0).images == file(prepared, "images")
 
 
 def test_few_shot_is_the_labels_of_its_shots(prepared: Prepared) -> None:
-    shots = grant_target(prepared, "few-shot", 3, 0)["shots"]
-    assert np.bincount(shots["labels"]).tolist() == [3, 3, 3]
-    np.testing.assert_array_equal(prepared.labels("train")[shots["at"]], shots["labels"])
+    shots = shots_of(prepared, "few-shot", 3)
+    assert np.bincount(shots.labels).tolist() == [3, 3, 3]
+    np.testing.assert_array_equal(prepared.labels("train")[list(shots.at)], shots.labels)
 
 
 def test_the_shots_depend_on_the_seed_and_not_on_the_method(prepared: Prepared) -> None:
-    one = grant_target(prepared, "few-shot", 3, 0)
-    assert one == grant_target(prepared, "few-shot", 3, 0)
-    assert one["shots"]["at"] != grant_target(prepared, "few-shot", 3, 1)["shots"]["at"]
+    one = shots_of(prepared, "few-shot", 3)
+    assert one == shots_of(prepared, "few-shot", 3)
+    assert one.at != shots_of(prepared, "few-shot", 3, seed=1).at
 
 
 @pytest.mark.parametrize(("access", "shots"), [("full", 3), ("few-shot", "all")])
 def test_full_access_or_all_shots_is_every_label(prepared: Prepared, access: Access, shots: Any) -> None:
-    assert grant_target(prepared, access, shots, 0)["shots"]["labels"] == prepared.labels("train").tolist()
+    assert shots_of(prepared, access, shots).labels == tuple(prepared.labels("train").tolist())
 
 
 def test_full_access_does_not_mind_the_number_of_shots(prepared: Prepared) -> None:
@@ -87,12 +95,12 @@ def test_more_shots_than_a_class_has_are_an_error(prepared: Prepared) -> None:
 
 
 def test_methods_that_may_see_no_labels_do_not_mind_the_number_of_shots(prepared: Prepared) -> None:
-    assert "shots" not in grant_target(prepared, "unlabelled", 1000, 0)
+    assert grant_target(prepared, "unlabelled", 1000, 0).shots is None
 
 
 @pytest.mark.parametrize("access", ["none", "unlabelled", "few-shot", "full"])
 def test_no_target_grant_names_a_file_of_labels_or_groups(prepared: Prepared, access: Access) -> None:
-    text = json.dumps(grant_target(prepared, access, 3, 0))
+    text = json.dumps(asdict(grant_target(prepared, access, 3, 0)))
     assert "labels.npy" not in text
     assert "groups.npy" not in text
     assert "test-images.npy" not in text

@@ -15,7 +15,8 @@ from dabench.cells import Cell, Gain, closed
 from dabench.errors import SpecError, StoreError
 from dabench.matrix import Matrix, key_of, read_matrix
 from dabench.metrics import accuracy, calibration_error
-from dabench.plan import SUPERVISED, Run
+from dabench.plan import Run
+from dabench.protocols import SUPERVISED
 from dabench.reporting.formats import to_json
 from dabench.statistics import widening
 from dabench.store import Store

@@ -16,6 +16,7 @@ from dabench.network import (
     device_of,
     estimate_statistics,
     load_network,
+    misfit,
     parameter_count,
     save_network,
 )
@@ -103,15 +104,26 @@ def test_a_network_in_channels_last_memory_can_be_saved(tmp_path: Path) -> None:
 
 def test_another_networks_file_is_an_error(tmp_path: Path) -> None:
     save_network(network(8), tmp_path / "network.safetensors")
-    with pytest.raises(StoreError, match="does not hold this network"):
+    with pytest.raises(StoreError, match=r"the stored network has other shapes .* is \(8,.*\), not \(16,"):
         load_network(network(16), tmp_path / "network.safetensors")
+
+
+def test_the_error_of_another_architecture_names_what_is_more_and_less_and_where_to_add_it() -> None:
+    net = network(8)
+    bottleneck = {"bottleneck.weight": torch.ones(2, 2)}
+    assert misfit(net, net.state_dict()) == ""
+    assert "has more than this network (bottleneck.weight); " in misfit(net, net.state_dict() | bottleneck)
+    assert "add others in the adapter's network()" in misfit(net, net.state_dict() | bottleneck)
+    assert "has less than this network (head.bias)" in misfit(
+        net, {n: t for n, t in net.state_dict().items() if n != "head.bias"}
+    )
 
 
 def test_a_truncated_file_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "network.safetensors"
     save_network(network(8), path)
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(StoreError, match="does not hold this network"):
+    with pytest.raises(StoreError, match=r"network.safetensors: cannot be read \(.*\); run again with --redo"):
         load_network(network(8), path)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tiny_sweeps import PLUGINS, SHAPES, Tiny, tiny
 
+from dabench.job import Job
 from dabench.partial import Partial, Stopped
 from dabench.store import Store
 from dabench.work import execute
@@ -29,7 +30,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory, _cache: Path) -> tuple[Tiny,
     return planned, folder / "out"
 
 
-def in_hand(sweep: tuple[Tiny, Path], name: str, folder: Path) -> tuple[dict[str, Any], Store]:
+def in_hand(sweep: tuple[Tiny, Path], name: str, folder: Path) -> tuple[Job, Store]:
     """Return the job of a run, and a store that has its pretraining and nothing else."""
     planned, done = sweep
     run = next(r for r in planned.plan.runs if r.name == name)
@@ -41,15 +42,15 @@ def in_hand(sweep: tuple[Tiny, Path], name: str, folder: Path) -> tuple[dict[str
     return planned.plan.job(run), store
 
 
-def result(store: Store, job: dict[str, Any]) -> tuple[Any, ...]:
-    record = store.find(job["digest"])
+def result(store: Store, job: Job) -> tuple[Any, ...]:
+    record = store.find(job.digest)
     assert record is not None
     facts = record.facts
-    network = store.network(job["digest"]).read_bytes()
-    return network, [record.logits(t).tobytes() for t in job["tests"]], *(facts[k] for k in ("losses", "scores", "checkpoints"))
+    network = store.network(job.digest).read_bytes()
+    return network, [record.logits(t).tobytes() for t in job.tests], *(facts[k] for k in ("losses", "scores", "checkpoints"))
 
 
-def stopped_again_and_again(planned: Tiny, job: dict[str, Any], store: Store) -> int:
+def stopped_again_and_again(planned: Tiny, job: Job, store: Store) -> int:
     """Do a run in pieces, each from one checkpoint to the next; return how many stops that took."""
     store.ongoing.folder.mkdir()
     store.ongoing.stop()
@@ -89,20 +90,18 @@ def test_a_training_that_cannot_be_followed_begins_anew(sweep: tuple[Tiny, Path]
 # What is kept
 
 
-def stopped_once(
-    sweep: tuple[Tiny, Path], folder: Path, name: str = "supervised_bright_s0"
-) -> tuple[dict[str, Any], Store, Path]:
+def stopped_once(sweep: tuple[Tiny, Path], folder: Path, name: str = "supervised_bright_s0") -> tuple[Job, Store, Path]:
     """Stop a run at its first checkpoint; return its job, the store, and the file that was kept."""
     job, store = in_hand(sweep, name, folder)
     with store.ongoing.alone():
         store.ongoing.stop()
         with pytest.raises(Stopped):
             execute(job, store, sweep[0].registry, 1e9)
-    (kept,) = store.ongoing.partial(name, job["digest"]).iterdir()
+    (kept,) = store.ongoing.partial(name, job.digest).iterdir()
     return job, store, kept
 
 
-def steps_trained(sweep: tuple[Tiny, Path], job: dict[str, Any], store: Store, patch: pytest.MonkeyPatch) -> int:
+def steps_trained(sweep: tuple[Tiny, Path], job: Job, store: Store, patch: pytest.MonkeyPatch) -> int:
     """Bring a run to its end and return how many steps that took."""
     from dabench import train
 
@@ -222,4 +221,4 @@ def test_no_room_to_keep_where_a_run_stands_does_not_stop_it(
 
     monkeypatch.setattr(torch, "save", full)
     execute(job, store, sweep[0].registry, 0.0)
-    assert store.find(job["digest"])
+    assert store.find(job.digest)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,9 +16,9 @@ from dabench import plan as plan_module
 from dabench import planning
 from dabench.digests import digest
 from dabench.errors import DataError, SpecError
-from dabench.plan import SUPERVISED, Plan, Run
+from dabench.plan import Plan, Run
 from dabench.planning import make_plan
-from dabench.protocols import FACES, Augment, Dataset, Samples
+from dabench.protocols import FACES, SUPERVISED, Augment, Dataset, Samples
 from dabench.registry import Registry
 from dabench.spec import make_adapter, make_backbone, sweep_from
 
@@ -335,25 +335,28 @@ def test_an_empty_dataset_is_an_error_that_names_it(plan: MakePlan) -> None:
 # What a worker is handed
 
 
-def texts(value: Any) -> set[str]:
-    if isinstance(value, str):
-        return {value}
+def plain(value: Any) -> list[Any]:
+    """Return the plain values that a job or a part of it is made of; each must be one that JSON has."""
+    if is_dataclass(value):
+        assert value.__dataclass_params__.frozen  # type: ignore[attr-defined]
+        return [item for f in fields(value) for item in plain(getattr(value, f.name))]
     if isinstance(value, Mapping):
-        return set().union(*map(texts, value.values()))
-    return set().union(*map(texts, value)) if isinstance(value, (list, tuple)) else set()
+        return [item for key, inner in value.items() for item in (*plain(key), *plain(inner))]
+    if isinstance(value, tuple | list):
+        return [item for inner in value for item in plain(inner)]
+    assert value is None or type(value) in (str, int, float, bool)
+    return [value]
 
 
 def test_a_job_is_plain_values(plan: MakePlan) -> None:
     made = plan(adapters=["none", "fine-tune", "own"])
     for run in made.runs:
-        assert json.loads(json.dumps(made.job(run))) == made.job(run) | {
-            "augment": json.loads(json.dumps(made.job(run)["augment"]))
-        }
+        assert plain(made.job(run))
 
 
 def test_a_pretrainings_job_names_no_target(plan: MakePlan) -> None:
     made = plan()
-    assert made.job(found(made, SUPERVISED, target=None))["target"] is None
+    assert made.job(found(made, SUPERVISED, target=None)).target is None
 
 
 @pytest.mark.parametrize("method", ["dann", "fine-tune", "own", "all", "images"])
@@ -361,13 +364,13 @@ def test_no_job_names_a_file_with_labels_other_than_of_its_sources(plan: MakePla
     made = plan(adapters=["none", method])
     for run in made.runs:
         of_sources = {str(made.prepared[s].path(split, "labels")) for s in run.sources for split in ("train", "val")}
-        assert {t for t in texts(made.job(run)) if "labels" in t} == of_sources
+        assert {t for t in plain(made.job(run)) if "labels" in str(t)} == of_sources
 
 
 def test_a_job_carries_its_options_and_seed(plan: MakePlan) -> None:
     made = plan(adapters=["dann"], dann={"weight": 0.7}, conv4={"width": 8})
     job = made.job(found(made, "dann", seed=1))
-    assert (job["options"], job["backbone"], job["seed"]) == ({"weight": 0.7}, ["conv4", {"width": 8}], 1)
+    assert (job.options, job.backbone, job.backbone_options, job.seed) == ({"weight": 0.7}, "conv4", {"width": 8}, 1)
 
 
 # What stores that stand rest on

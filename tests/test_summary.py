@@ -11,7 +11,8 @@ from fabricated import ADABN, FINE_TUNE, NONE, WRONG, Fabrication, Made, Method,
 from scipy.stats import permutation_test
 
 from dabench.matrix import Matrix, read_matrix
-from dabench.plan import SUPERVISED, Run
+from dabench.plan import Run
+from dabench.protocols import SUPERVISED
 from dabench.reporting.summary import summary_notes, summary_table
 from dabench.summary import Summary, holm, sign_flip
 

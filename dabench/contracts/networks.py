@@ -12,7 +12,7 @@ from dabench.contracts.rules import NotDone, Rule
 from dabench.data.augment import Augmenter
 from dabench.data.view import Target, View
 from dabench.device import reproducible
-from dabench.network import Network, build_network
+from dabench.network import Network, adapter_network, build_network, misfit
 from dabench.protocols import Adapter, Augment, Backbone
 from dabench.settings import Train
 from dabench.train import Trainer
@@ -104,6 +104,7 @@ def adapter_rules(adapter: Adapter) -> list[Rule]:
         Rule("the same seed gives the same logits to the bit", of.seeded),
         Rule("sources and target stay as they are", of.untouched),
         Rule("every parameter of its network can be trained afterwards", of.trainable),
+        Rule("adapt() can load what pretrain() gives", of.loads),
         Rule("it does something: pretrain() or adapt() is its own", of.does),
     ]
 
@@ -153,12 +154,16 @@ class _Adapted:
         }[self.adapter.access]
 
     def run(self, sources: Sequence[View], target: Target) -> Network:
-        settings = Train(steps=3, batch=24, precision="fp32", device="cpu", checkpoints=1, lr=0.01)
         with reproducible(1, 0):
-            augmenter = Augmenter(Augment(), _SIDE, _SIDE, _CPU)
-            net = Network(_Encoder(1), _Encoder.num_features, len(_CLASSES))
-            net = self.adapter.pretrain(net, sources, Trainer(settings, augmenter, _CPU, 0))
-            return self.adapter.adapt(net, sources, target, Trainer(settings, augmenter, _CPU, 0))
+            net = self.adapter.pretrain(self.fresh(), sources, self.trainer())
+            return self.adapter.adapt(net, sources, target, self.trainer())
+
+    def fresh(self) -> Network:
+        return adapter_network(self.adapter, Network(_Encoder(1), _Encoder.num_features, len(_CLASSES)))
+
+    def trainer(self) -> Trainer:
+        settings = Train(steps=3, batch=24, precision="fp32", device="cpu", checkpoints=1, lr=0.01)
+        return Trainer(settings, Augmenter(Augment(), _SIDE, _SIDE, _CPU), _CPU, 0)
 
     @cached_property
     def logits(self) -> torch.Tensor:
@@ -198,6 +203,14 @@ class _Adapted:
         net = self.run([_view("source", 1, groups=True)], self.target())
         frozen = [n for n, p in net.named_parameters() if not p.requires_grad]
         return f"still frozen: {', '.join(frozen[:3])}; name what is trained with trainer.fit(trainable=...)" if frozen else ""
+
+    def loads(self) -> str:
+        """Compare what pretrain() gives with the fresh network that an adaptation, another process, loads it into."""
+        if not self.adapter.adapts():
+            return ""
+        with reproducible(1, 0):
+            net = self.adapter.pretrain(self.fresh(), [_view("source", 1, groups=True)], self.trainer())
+            return misfit(self.fresh(), net.state_dict())
 
     def does(self) -> str:
         if self.adapter.adapts() or not self.adapter.shares_pretraining() or self.adapter.access == "none":

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from dabench.engines.how import How
 from dabench.engines.limit import limited
 from dabench.engines.logs import kept_log
 from dabench.errors import DabenchError, UnwritableError
+from dabench.job import Job
 from dabench.registry import Registry
 from dabench.store import Store
 
@@ -34,11 +34,10 @@ class Result:
     reason: str = ""
 
 
-def attempt(job: Mapping[str, Any], store: Store, registry: Registry, how: How, hung: Path | None = None) -> Result:
+def attempt(job: Job, store: Store, registry: Registry, how: How, hung: Path | None = None) -> Result:
     """Do a run and store it. Raises nothing of the run's own.
 
     Args:
-        job: what Plan.job gives.
         hung: as in `limited`.
     """
     from dabench.partial import Stopped
@@ -46,7 +45,7 @@ def attempt(job: Mapping[str, Any], store: Store, registry: Registry, how: How, 
 
     started = time.perf_counter()
     try:
-        with kept_log(store.log(job["name"])) as say, limited(how.time_limit, hung):
+        with kept_log(store.log(job.name)) as say, limited(how.time_limit, hung):
             execute(job, store, registry, how.save_every, say)
     except Stopped:
         return Result("stopped")

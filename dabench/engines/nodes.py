@@ -18,7 +18,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from dabench.digests import digest, file_digest
 from dabench.engines.attempt import Result
 from dabench.engines.cluster import on_node, ray
 from dabench.errors import StoreError
+from dabench.job import Job
 from dabench.places import cache_folder, node_folder
 from dabench.plan import Plan, Run
 from dabench.scratch import cleared, scratch_folder
@@ -34,8 +35,6 @@ from dabench.stored import NETWORK
 
 CHUNK = 16 * 2**20
 """Bytes that are on their way at a time."""
-FILES, PARENT = "files", "parent_network"
-"""Keys of a job: path on the driver's machine -> SHA-256, of what the run opens, and of the network that it starts from."""
 
 
 class Shelf:
@@ -102,15 +101,15 @@ class Sent:
     shelf: Any
     known: Mapping[str, str]
 
-    def job(self, run: Run) -> dict[str, Any]:
-        """Return the job of a run for whatever node: with the checksums of the files that it names."""
+    def job(self, run: Run) -> Job:
+        """Return the job of a run for whatever node: with the checksums of all files that it opens."""
         job = self.plan.job(run)
-        job[FILES] = named(job, self.known)
+        files = named(job, self.known)
         if run.parent is not None:
             path = self.store.network(run.parent)
             facts = json.loads(path.with_name("run.json").read_text(encoding="utf-8"))
-            job[PARENT] = {str(path.resolve()): facts["files"][NETWORK]}
-        return job
+            files[str(path.resolve())] = facts["files"][NETWORK]
+        return replace(job, files=files)
 
     def close(self) -> None:
         """End the actors."""
@@ -137,21 +136,20 @@ def prepared_files(plan: Plan) -> dict[str, str]:
     }
 
 
-def named(job: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, str]:
+def named(job: Job, known: Mapping[str, str]) -> dict[str, str]:
     """Return those of the known files that a job names: all that its run may open, and no more."""
-    return {path: known[path] for path in _texts(job) if path in known}
+    texts: list[str] = []
+
+    def note(text: str) -> str:
+        texts.append(text)
+        return text
+
+    _moved(job, note)
+    return {path: known[path] for path in texts if path in known}
 
 
 def _shelf_of(folder: str) -> str:
     return f"dabench-shelf-{digest(folder)[:16]}"
-
-
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, Mapping):
-        return [text for inner in value.values() for text in _texts(inner)]
-    if isinstance(value, list):
-        return [text for inner in value for text in _texts(inner)]
-    return [value] if isinstance(value, str) else []
 
 
 def sees(folder: Path) -> bool:
@@ -173,24 +171,27 @@ class Apart:
             (self.folder / name).mkdir()
         self.store = Store(self.folder)
 
-    def done(self, job: Mapping[str, Any], attempt: Callable[[Any], Result]) -> Result:
+    def done(self, job: Job, attempt: Callable[[Job], Result]) -> Result:
         """Do a run: bring what it opens, try it, deliver it."""
         try:
             result = attempt(self._brought(job))
-            self._deliver(job["name"])
+            self._deliver(job.name)
         except (StoreError, OSError, ray.exceptions.RayError) as e:
             why = str(e.cause if isinstance(e, ray.exceptions.RayTaskError) else e).splitlines()
             return Result("again", reason=f"node {os.uname().nodename}: {why[0] if why else type(e).__name__}")
         return result
 
-    def _brought(self, job: Mapping[str, Any]) -> Any:
+    def _brought(self, job: Job) -> Job:
         """Return the job with the paths of this node, all files that it names brought here."""
-        parents = {p: (sha, str(self.store.runs / Path(p).parent.name / NETWORK)) for p, sha in job.get(PARENT, {}).items()}
-        wanted = {p: (sha, str(cache_folder() / "granted" / f"{sha}.npy")) for p, sha in job[FILES].items()} | parents
+        granted = cache_folder() / "granted"
+        places = {p: self.store.runs / Path(p).parent.name / NETWORK if Path(p).name == NETWORK else granted / f"{sha}.npy"
+                  for p, sha in job.files.items()}  # fmt: skip
+        wanted = {p: (sha, str(places[p])) for p, sha in job.files.items()}
         here = ray.get_runtime_context().get_node_id()
         task = ray.remote(bring).options(num_cpus=0, max_retries=0, scheduling_strategy=on_node(here))
         ray.get(task.remote(self.there, wanted))
-        return _moved(job, {path: to for path, (_, to) in wanted.items()})
+        moved: Job = _moved(job, lambda text: wanted[text][1] if text in wanted else text)
+        return moved
 
     def _deliver(self, name: str) -> None:
         """Hand what was finished, and what the run said, to the desk."""
@@ -234,13 +235,15 @@ def bring(folder: str, wanted: Mapping[str, tuple[str, str]]) -> None:
             Path(scratch).unlink(missing_ok=True)
 
 
-def _moved(value: Any, places: Mapping[str, str]) -> Any:
-    """Return a plain value with every path among `places` replaced."""
+def _moved(value: Any, place: Callable[[str], str]) -> Any:
+    """Return a job, or a part of one, with `place` of every text in it in the place of that text."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: _moved(getattr(value, f.name), place) for f in fields(value)})
     if isinstance(value, Mapping):
-        return {key: _moved(inner, places) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_moved(inner, places) for inner in value]
-    return places.get(value, value) if isinstance(value, str) else value
+        return {key: _moved(inner, place) for key, inner in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(_moved(inner, place) for inner in value)
+    return place(value) if isinstance(value, str) else value
 
 
 def _chunks(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -7,7 +7,6 @@ schedules: what is finished stands in the store. So a Ray of this process that e
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,6 +31,7 @@ from dabench.engines.queue import Event, Grow, Listener, Queue, nothing_more
 from dabench.engines.sparing import Sparing
 from dabench.engines.worker import Worker
 from dabench.errors import StoppedError
+from dabench.job import Job
 from dabench.plan import Plan, Run
 from dabench.registry import Registry
 from dabench.scratch import scratch_folder, temporary
@@ -58,7 +58,7 @@ class _Eyes(Callback):  # type: ignore[misc]
 class _Hands(Searcher):  # type: ignore[misc]
     """Hands the plan's runs to Tune in an order in which every pretraining comes before what starts from it."""
 
-    def __init__(self, job: Callable[[Run], dict[str, Any]], queue: Queue, store: Store, how: How, at_once: int) -> None:
+    def __init__(self, job: Callable[[Run], Job], queue: Queue, store: Store, how: How, at_once: int) -> None:
         super().__init__(metric="seconds", mode="min")
         self.job, self.queue, self.store, self.how, self.at_once = job, queue, store, how, at_once
         self.out: dict[str, Run] = {}
@@ -73,7 +73,7 @@ class _Hands(Searcher):  # type: ignore[misc]
             return Searcher.FINISHED if over else None
         self.out[trial_id] = run
         # The job of this run alone: a worker never holds the shots of another's target.
-        return {"job": json.dumps(self.job(run))}
+        return {"job": self.job(run)}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         run = self.out.pop(trial_id)

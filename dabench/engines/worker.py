@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from dabench.engines.attempt import Result, attempt
 from dabench.engines.cluster import tune
 from dabench.engines.how import How
 from dabench.engines.nodes import Apart, sees
+from dabench.job import Job
 from dabench.registry import Registry
 from dabench.store import Store
 
@@ -26,20 +26,18 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         self.store = self.apart.store if self.apart else Store(Path(folder))
         self.how = how
         _settle()
-        self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self.job = json.loads(new_config["job"])
-        self._last_result = None  # Tune's record of the run before, with its job: shots of another's target
         return True
 
     def step(self) -> dict[str, Any]:
-        result = self.apart.done(self.job, self._attempt) if self.apart else self._attempt(self.job)
-        self.job = None
+        # Taken out: Tune keeps the configuration with its last result, and a later run must not find the shots of this one.
+        job: Job = self.config.pop("job")
+        result = self.apart.done(job, self._attempt) if self.apart else self._attempt(job)
         return {**asdict(result), "done": True}
 
-    def _attempt(self, job: dict[str, Any]) -> Result:
-        return attempt(job, self.store, self.registry, self.how, self.store.ongoing.hung(job["name"]))
+    def _attempt(self, job: Job) -> Result:
+        return attempt(job, self.store, self.registry, self.how, self.store.ongoing.hung(job.name))
 
     def cleanup(self) -> None:
         if self.apart:

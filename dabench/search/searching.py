@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from dabench.plan import Plan, Probe, Run
+from dabench.job import Probe
+from dabench.plan import Plan, Run
 from dabench.search.choice import Labels, Scored, bar, best_of, scored
 from dabench.search.proposals import Proposals, at_random, in_turn, proposals
 from dabench.search.tasks import Task, runs_of, tasks_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dabench.plan import Plan, Probe, Run, adaptation, pretraining
+from dabench.job import Probe
+from dabench.plan import Plan, Run, adaptation, pretraining
 from dabench.settings import Settings
 
 

@@ -66,6 +66,6 @@ README = """# $name: an adaptation method for dabench
     dabench check $name                 # the contract, by a tiny run on made-up images
     pytest
 
-Write the method in `$module.py`: `adapt`, perhaps `pretrain`. `access` says what of the target it may see;
+Write the method in `$module.py`: `adapt`, perhaps `pretrain` or `network`. `access` says what of the target it may see;
 dabench grants no more. In a sweep file: `adapters = ["none", "$name"]`.
 """

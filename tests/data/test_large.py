@@ -92,9 +92,11 @@ def test_pictures_of_ten_times_the_memory_are_prepared(tmp_path: Path, form: str
 
 
 TRAINING = """
+from dataclasses import replace
 import torch
 from torch import nn
 from dabench import Adapter, Backbone
+from dabench.firewall import Shots
 from dabench.planning import make_plan
 from dabench.registry import Registry
 from dabench.spec import sweep_from
@@ -135,14 +137,13 @@ limit(40)
 images, labels = folder / "images.npy", np.arange(35_000) % 2
 np.lib.format.open_memmap(images, "w+", np.uint8, (len(labels), 3, 64, 64))
 np.save(folder / "labels.npy", labels)
-for job in (training, adapting):
-    job["sources"][0] |= {"images": str(images), "labels": str(folder / "labels.npy")}
-training["tests"]["x"] = adapting["target"]["images"] = str(images)
-adapting["target"]["shots"] = {"at": list(range(len(labels))), "labels": labels.tolist()}
-for job in (training, adapting):
-    store.remove(job["digest"])
+sources = tuple(replace(s, images=str(images), labels=str(folder / "labels.npy")) for s in training.sources)
+target = replace(adapting.target, images=str(images), shots=Shots(tuple(range(len(labels))), tuple(labels.tolist())))
+training = replace(training, sources=sources, tests=training.tests | {"x": str(images)})
+for job in (training, replace(adapting, sources=sources, target=target)):
+    store.remove(job.digest)
     execute(job, store, registry)
-    print(images.stat().st_size, store.find(job["digest"]).logits("x").shape)
+    print(images.stat().st_size, store.find(job.digest).logits("x").shape)
 """
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dabench import work
+from dabench.job import Job
 from dabench.network import Network
 from dabench.protocols import Adapter, Dataset, Samples
 from dabench.registry import Registry
@@ -50,24 +51,24 @@ for _i in range(11):
     globals()[f"Unchanged{_i}"] = type(f"Unchanged{_i}", (Unchanged,), {"name": f"unchanged-{_i}", "__module__": __name__})
 
 
-def invent(job: Mapping[str, Any], store: Store, registry: Registry, *rest: Any, **more: Any) -> None:
+def invent(job: Job, store: Store, registry: Registry, *rest: Any, **more: Any) -> None:
     """Store a result of `job` that nobody computed."""
-    if job["parent"]:
-        store.network(job["parent"])  # as a real one looks for it
-    rng = np.random.default_rng(int(job["digest"][:8], 16))
-    facts = {key: job[key] for key in ("name", "method", "labels", "seed", "digest", "parent", "classes")} | {
-        "sources": [source["name"] for source in job["sources"]],
-        "target": job["target"] and job["target"]["name"],
-        "tests": job["test_digests"],
+    if job.parent:
+        store.network(job.parent)  # as a real one looks for it
+    rng = np.random.default_rng(int(job.digest[:8], 16))
+    facts = {key: getattr(job, key) for key in ("name", "method", "labels", "seed", "digest", "parent", "classes")} | {
+        "sources": [source.name for source in job.sources],
+        "target": job.target and job.target.name,
+        "tests": job.test_digests,
         "steps": 20,
         "checkpoints": [10, 20],
-        "scores": {t: {rule: [0.1, 0.2] for rule in VALIDATORS} for t in job["scored"]},
+        "scores": {t: {rule: [0.1, 0.2] for rule in VALIDATORS} for t in job.scored},
         "losses": [1 - step / 20 for step in range(20)],
         "seconds": dict.fromkeys(("train", "test", "score", "total"), 0.0),
         "environment": {"dabench": "simulated"},
     }
-    logits = {test: rng.normal(size=(2, TESTED, 2)).astype(np.float32) for test in job["tests"]}
-    store.add(job["name"], job["digest"], facts, logits, lambda path: path.write_bytes(b"no network"))
+    logits = {test: rng.normal(size=(2, TESTED, 2)).astype(np.float32) for test in job.tests}
+    store.add(job.name, job.digest, facts, logits, lambda path: path.write_bytes(b"no network"))
 
 
 work.execute = invent  # type: ignore[assignment]

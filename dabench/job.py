@@ -1,0 +1,66 @@
+"""The job of a worker: all that it needs to do one run. What is not in it, the worker does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dabench.firewall import SourceGrant, TargetGrant
+from dabench.protocols import Augment
+from dabench.settings import Test, Train
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a trial of a search does beside what every run does.
+
+    Attributes:
+        validates: it keeps its predictions on the target's validation images, for a search that was asked to look at labels.
+        rule: the score by which it may be ended early.
+        bar: (checkpoint, score): at that checkpoint, counted from 0, it ends if its score is lower.
+    """
+
+    validates: bool = False
+    rule: str = ""
+    bar: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run, as its worker is given it. Every value is plain, or a tuple, mapping or frozen dataclass of plain values.
+
+    Attributes:
+        name, digest, method, seed, labels, parent, probe: as those of the run (dabench.plan.Run).
+        options, backbone_options: of the adapter and of the backbone, as far as the sweep sets them.
+        channels, size: of the prepared images.
+        target: None in a pretraining.
+        tests: name -> path of the images whose predictions are stored.
+        scored: target -> path of the validation images that checkpoints are scored on.
+        test_digests: dataset -> digest of the prepared data that the predictions are of.
+        files: path on the driver's machine -> SHA-256 of every file that the run opens; only for workers on other machines.
+    """
+
+    name: str
+    digest: str
+    method: str
+    options: Mapping[str, Any]
+    backbone: str
+    backbone_options: Mapping[str, Any]
+    channels: int
+    size: int
+    pretrained: bool
+    classes: tuple[str, ...]
+    train: Train
+    test: Test
+    augment: Augment
+    seed: int
+    labels: str
+    sources: tuple[SourceGrant, ...]
+    target: TargetGrant | None
+    tests: Mapping[str, str]
+    scored: Mapping[str, str]
+    test_digests: Mapping[str, str]
+    parent: str | None
+    probe: Probe | None
+    files: Mapping[str, str] = field(default_factory=dict)
