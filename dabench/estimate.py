@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
+from dabench.atomic import temporary_folder, temporary_prefix
 from dabench.engines.how import How
 from dabench.engines.room import Need
 from dabench.plan import Plan, Run
 from dabench.registry import Registry
-from dabench.scratch import scratch_folder, temporary
 from dabench.store import Store
 
 _WARM, _STEPS = 2, 12
@@ -81,7 +81,7 @@ def _seconds(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry) 
     for run in plan.runs:
         if record := store.find(run.digest, network=False, among=listed):
             took[run.sort].append(record.facts["seconds"]["total"])
-    with scratch_folder(temporary()) as folder:
+    with temporary_folder(temporary_prefix()) as folder:
         for run in runs:
             if run.sort not in took:
                 took[run.sort].append(_timed(plan, run, Store(folder), registry))

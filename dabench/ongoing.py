@@ -11,8 +11,6 @@ The folder is gone once nothing is unfinished.
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import os
 import platform
 import shutil
@@ -20,9 +18,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dabench.atomic import lock
 from dabench.errors import StoreError
-
-_NO_LOCKS = (errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK, errno.EINVAL)
 
 
 class Ongoing:
@@ -77,7 +74,7 @@ class Ongoing:
             yield
             return
         made = [p for p in (self.folder, *self.folder.parents) if not p.exists()]
-        lock = self._lock()
+        file = self._lock()
         self._held = True
         try:
             (self.folder / "stop").unlink(missing_ok=True)
@@ -85,33 +82,32 @@ class Ongoing:
         finally:
             self._held = False
             self._let_go(made)
-            os.close(lock)
+            os.close(file)
 
     def _lock(self) -> int:
         path = self.folder / "lock"
         while True:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+                file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
             except OSError as e:
                 folder = self.folder.parent
                 raise StoreError(f"{folder}: cannot be written ({e.strerror or e}); give another folder with --out") from e
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as e:
-                if e.errno not in _NO_LOCKS:
-                    who = os.read(lock, 200).decode(errors="replace").strip()
-                    os.close(lock)
-                    raise StoreError(
-                        f"{self.folder.parent}: another sweep is at work in it ({who or 'just begun'}); "
-                        "wait until it is done, or give another folder with --out"
-                    ) from None
+                lock(file)
+            except OSError:
+                who = os.read(file, 200).decode(errors="replace").strip()
+                os.close(file)
+                raise StoreError(
+                    f"{self.folder.parent}: another sweep is at work in it ({who or 'just begun'}); "
+                    "wait until it is done, or give another folder with --out"
+                ) from None
             with contextlib.suppress(OSError):
-                if os.path.samestat(os.fstat(lock), os.stat(path)):
-                    os.truncate(lock, 0)
-                    os.pwrite(lock, f"process {os.getpid()} on {platform.node()}\n".encode(), 0)
-                    return lock
-            os.close(lock)  # it was another's, who removed it when done: take a new one
+                if os.path.samestat(os.fstat(file), os.stat(path)):
+                    os.truncate(file, 0)
+                    os.pwrite(file, f"process {os.getpid()} on {platform.node()}\n".encode(), 0)
+                    return file
+            os.close(file)  # it was another's, who removed it when done: take a new one
 
     def _let_go(self, made: list[Path]) -> None:
         """Remove what nobody needs any more; folders that were made for nothing, too."""

@@ -17,7 +17,6 @@ import contextlib
 import hashlib
 import io
 import json
-import os
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -28,6 +27,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.atomic import new_file
 from dabench.data.pictures import opened_zip
 from dabench.errors import DataError, StoreError
 from dabench.far import is_remote
@@ -153,9 +153,8 @@ def write_pack(stored: Stored, path: Path, *, attributes: bool = True, answers: 
     """
     if path.exists():
         raise StoreError(f"{path}: is there already; give another file with --to")
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with zipfile.ZipFile(scratch, "w", zipfile.ZIP_DEFLATED) as archive:
+        with new_file(path) as hidden, zipfile.ZipFile(hidden, "w", zipfile.ZIP_DEFLATED) as archive:
             sweep = stored.read_sweep()
             runs = Predictions(stored, sweep, None)
             how = _How(attributes and not counts, answers or counts, _orders(runs) if counts else {})
@@ -163,11 +162,8 @@ def write_pack(stored: Stored, path: Path, *, attributes: bool = True, answers: 
             what = "results of dabench sweep, packed by dabench export"
             head = {"format": FORMAT, "what": what, "sweep": sweep["sweep"]["name"], "digest": runs.digest, "files": files}
             _put(archive, _LIST, io.BytesIO(_json(head)))
-        os.replace(scratch, path)
     except OSError as e:
         raise StoreError(f"{path}: cannot be written ({e.strerror or e}); give another file with --to") from e
-    finally:
-        scratch.unlink(missing_ok=True)
     return path
 
 

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from dabench.atomic import temporary_file
 from dabench.digests import file_digest
 from dabench.references import Opaque
 from dabench.snapshot import Snapshot
@@ -51,16 +52,15 @@ class Partial:
 
     def save(self, training: int, state: Mapping[str, Any]) -> None:
         """Keep the state of the run's n-th training; where there is no room for it, the one before stays."""
-        scratch = self.folder / f".{training}.{os.getpid()}"
-        with contextlib.suppress(OSError, RuntimeError):  # torch tells a full disk as a RuntimeError
+        # torch tells a full disk as a RuntimeError
+        with contextlib.suppress(OSError, RuntimeError), temporary_file(self.folder / str(training)) as hidden:
             self.folder.mkdir(parents=True, exist_ok=True)
-            torch.save({"key": self.key, **state}, scratch)
-            kept = self.folder / f"{training}-{file_digest(scratch)}.pt"
-            os.replace(scratch, kept)
+            torch.save({"key": self.key, **state}, hidden)
+            kept = self.folder / f"{training}-{file_digest(hidden)}.pt"
+            os.replace(hidden, kept)
             for old in self.folder.glob(f"{training}-*.pt"):
                 if old != kept:
                     old.unlink(missing_ok=True)
-        scratch.unlink(missing_ok=True)
         self._last = time.monotonic()
 
     def load(self, training: int) -> dict[str, Any] | None:

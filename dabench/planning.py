@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from dabench.atomic import remove_abandoned, temporary_prefix
 from dabench.class_space import keeping, renames, shared_classes
 from dabench.data.cache import Prepared, Say
 from dabench.data.prepared import prepare, reshaped
@@ -15,7 +16,6 @@ from dabench.places import cache_folder
 from dabench.plan import Plan, Run, adaptation, pretraining
 from dabench.protocols import Augment, Dataset
 from dabench.registry import Registry
-from dabench.scratch import cleared, temporary
 from dabench.spec import Sweep, make_adapter, make_backbone, make_dataset
 
 
@@ -25,8 +25,8 @@ def make_plan(sweep: Sweep, registry: Registry, data: Path, say: Say) -> Plan:
     Raises:
         SpecError, DataError: the datasets do not fit each other or the sweep.
     """
-    cleared(cache_folder() / ".*")
-    cleared(temporary())
+    remove_abandoned(cache_folder() / ".*")
+    remove_abandoned(temporary_prefix())
     datasets = {name: make_dataset(sweep, name, registry) for name in sweep.datasets}
     raw = {name: prepare(dataset, dataset.raw_in(data), cache_folder(), say=say) for name, dataset in datasets.items()}
     classes = shared_classes(sweep, raw)

@@ -8,10 +8,10 @@ changed files are found by their checksums, as in any output folder (dabench.sto
 from __future__ import annotations
 
 import os
-import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
+from dabench.atomic import remove_abandoned, temporary_folder
 from dabench.far import Far, last
 from dabench.places import mirror_of
 from dabench.store import Store
@@ -74,17 +74,14 @@ class Remote:
         here = self.store.folder / folder
         if all((self.store.folder / n).is_file() and (self.store.folder / n).stat().st_size == s for n, s in files.items()):
             return
-        scratch = here.with_name(f".fetch-{here.name or 'sweep'}-{os.getpid()}")
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir(parents=True)
-        try:
+        here.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(prefix := here.with_name(f".{here.name}"))
+        with temporary_folder(prefix) as hidden:
             for name in files:
-                self._far.bring(name, scratch / Path(name).name)
-            here.mkdir(parents=True, exist_ok=True)
+                self._far.bring(name, hidden / Path(name).name)
+            here.mkdir(exist_ok=True)
             for name in sorted(files, key=lambda name: last(name, _LAST)):
-                os.replace(scratch / Path(name).name, self.store.folder / name)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+                os.replace(hidden / Path(name).name, self.store.folder / name)
 
     def _send(self, name: str) -> None:
         path = self.store.folder / name

@@ -22,7 +22,6 @@ import contextlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +30,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.atomic import new_file, new_folder, write_text
 from dabench.digests import file_digest
 from dabench.errors import StoreError, UnwritableError
 from dabench.ongoing import Ongoing
@@ -156,9 +156,8 @@ class Store(Stored):
             folder.mkdir(exist_ok=True)
             for part, values in test.items():
                 if values is not None:
-                    with open(folder / f".{part}.npy", "wb") as f:
+                    with new_file(folder / f"{part}.npy") as path, open(path, "wb") as f:
                         np.lib.format.write_array(f, np.ascontiguousarray(values), allow_pickle=False)
-                    os.replace(folder / f".{part}.npy", folder / f"{part}.npy")
             files = {p.name: file_digest(p) for p in sorted(folder.glob("[!.]*.npy"))}
             write_text(folder / "facts.json", json.dumps(sealed({**facts, "files": files}), indent=1, sort_keys=True) + "\n")
         except OSError as e:
@@ -182,27 +181,22 @@ class Store(Stored):
             UnwritableError: it cannot be written; nothing is left half-made.
         """
         folder = self.runs / f"{name}-{digest[:10]}"
-        scratch = None
+
+        def whole() -> bool:  # the worker of a killed sweep may have been as fast
+            return self.find(digest, facts["tests"], among={digest[:SHORT]: [f"runs/{folder.name}"]}) is not None
+
         try:
-            scratch = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=self.runs))
-            save_network(scratch / NETWORK)
-            for dataset, values in logits.items():
-                with open(scratch / logits_name(dataset), "wb") as f:
-                    np.lib.format.write_array(f, values, allow_pickle=False)
-            files = {p.name: file_digest(p) for p in sorted(scratch.iterdir())}
-            record = sealed({**facts, "files": files})
-            write_text(scratch / "run.json", json.dumps(record, sort_keys=True, allow_nan=False) + "\n")
-            if self.find(digest, facts["tests"], among={digest[:SHORT]: [f"runs/{folder.name}"]}):
-                return  # the worker of a killed sweep was as fast
-            if folder.exists():
-                shutil.rmtree(folder)
-            os.rename(scratch, folder)
+            with new_folder(folder, whole) as hidden:
+                save_network(hidden / NETWORK)
+                for dataset, values in logits.items():
+                    with open(hidden / logits_name(dataset), "wb") as f:
+                        np.lib.format.write_array(f, values, allow_pickle=False)
+                files = {p.name: file_digest(p) for p in sorted(hidden.iterdir())}
+                record = sealed({**facts, "files": files})
+                write_text(hidden / "run.json", json.dumps(record, sort_keys=True, allow_nan=False) + "\n")
             (self.folder / "failed" / f"{name}.txt").unlink(missing_ok=True)
         except OSError as e:
             raise _unwritable(folder, e) from e
-        finally:
-            if scratch is not None:
-                shutil.rmtree(scratch, ignore_errors=True)
 
     def log(self, name: str) -> Path:
         """Return the file of what the run of that name says."""
@@ -234,16 +228,3 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
     if isinstance(value, Mapping):
         return {k: v for key, item in value.items() for k, v in flat(item, f"{path}.{key}" if path else str(key)).items()}
     return {path: list(value) if isinstance(value, tuple) else value}
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(scratch, "w", encoding="utf-8") as f:
-            f.write(text)
-            f.flush()
-            os.fsync(f.fileno())
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)

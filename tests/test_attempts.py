@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from tiny_sweeps import SHAPES, Tiny, tiny
 
+from dabench.atomic import temporary_folder, temporary_prefix
 from dabench.engines.attempt import Result, attempt
 from dabench.engines.how import How
 from dabench.engines.interrupts import interruptible
@@ -23,7 +24,6 @@ from dabench.engines.queue import Event, Queue
 from dabench.errors import StoreError
 from dabench.ongoing import Ongoing
 from dabench.plan import Run
-from dabench.scratch import cleared, scratch_folder, temporary
 from dabench.store import Store
 
 # Time limits
@@ -251,41 +251,7 @@ def test_a_sign_to_stop_of_a_killed_sweep_stops_no_other(tmp_path: Path) -> None
         assert not ongoing.stopping
 
 
-# Scratch folders
-
-
-def test_a_scratch_folder_is_gone_afterwards(tmp_path: Path) -> None:
-    with scratch_folder(tmp_path / "x") as folder:
-        assert folder.is_dir()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_scratch_folder_that_is_held_is_not_cleared_away(tmp_path: Path) -> None:
-    with scratch_folder(tmp_path / "x") as folder:
-        cleared(tmp_path / "x")
-        assert folder.is_dir()
-
-
-@pytest.mark.parametrize("name", ["x-abcdefgh", "x-12345678"])
-def test_a_scratch_folder_that_nobody_holds_is_cleared_away(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).mkdir()
-    cleared(tmp_path / "x")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("name", ["y-abcdefgh", "x-abc", "x", "xx-abcdefgh"])
-def test_other_folders_are_not_cleared_away(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).mkdir()
-    cleared(tmp_path / "x")
-    assert (tmp_path / name).is_dir()
-
-
-def test_what_a_link_leads_to_is_not_cleared_away(tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "x-abcdefgh").symlink_to(tmp_path / "mine")
-    cleared(tmp_path / "x")
-    assert (tmp_path / "mine").is_dir()
-
+# Temporary folders
 
 KILLS = """
 import os
@@ -298,40 +264,21 @@ class Kills(Adapter):
     def adapt(self, net, sources, target, trainer):
         os.kill(os.getpid(), 9)
 """
-TABLE = "import dabench; dabench.sweep({{'name': 'tiny', 'datasets': ['bright', 'pale'], 'plugins': [{!r}]}})"
 
 
-@pytest.mark.parametrize("of", ["--plan", "table"])
-def test_what_a_killed_process_had_among_temporary_files_is_cleared_away_by_the_next(
-    of: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_a_killed_process_had_among_temporary_files_is_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place, plugin = tmp_path / "temporary", tmp_path / "kills.py"
     place.mkdir()
-    plugin.write_text(KILLS if of == "--plan" else "import os; os.kill(os.getpid(), 9)", encoding="utf-8")
+    plugin.write_text(KILLS, encoding="utf-8")
     tiny(tmp_path, ["none"])
     words = ["-m", "dabench", "sweep", str(tmp_path / "tiny.toml"), "--plan", "--engine", "inline", "--set", "adapters=['kills']"]
     words += ["--plugin", str(SHAPES), "--plugin", str(plugin), "--out", str(tmp_path / "out")]
-    words = words if of == "--plan" else ["-c", TABLE.format(str(plugin))]
     done = subprocess.run([sys.executable, *words], env=os.environ | {"TMPDIR": str(place)}, capture_output=True, check=False)
     assert done.returncode == -9, done.stderr
     assert [p.name[:-9] for p in place.glob("dabench-*")] == ["dabench-scratch"]
     monkeypatch.setattr(tempfile, "tempdir", str(place))
-    with scratch_folder(temporary()) as living:
+    with temporary_folder(temporary_prefix()) as living:
         tiny(tmp_path, ["none"])
         assert list(place.glob("dabench-*")) == [living]
-
-
-def test_a_scratch_folder_that_is_cleared_before_it_is_held_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made, make = [], tempfile.mkdtemp
-
-    def disturbed(**where: Any) -> str:
-        folder = make(**where)
-        if not made:
-            cleared(tmp_path / "x")
-        made.append(folder)
-        return folder
-
-    monkeypatch.setattr(tempfile, "mkdtemp", disturbed)
-    with scratch_folder(tmp_path / "x") as folder:
-        assert [str(folder)] == made[1:]
-        assert folder.is_dir()

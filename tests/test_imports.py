@@ -113,7 +113,7 @@ def test_a_plugin_imports_only_what_plugins_are_written_against(module: str) -> 
 
 @pytest.mark.parametrize("module", sorted(m for m in SOURCES if m.startswith("dabench.data.")))
 def test_data_stands_on_protocols_alone(module: str) -> None:
-    below = {f"dabench.{name}" for name in ("protocols", "errors", "digests", "typed", "records", "scratch", "far", "places")}
+    below = {f"dabench.{name}" for name in ("protocols", "errors", "digests", "typed", "records", "atomic", "far", "places")}
     assert {name for name in imports_of(module) if not name.startswith("dabench.data.")} <= below
 
 

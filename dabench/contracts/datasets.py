@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.atomic import remove_abandoned, temporary_folder, temporary_prefix
 from dabench.contracts.rules import NotDone, Rule
 from dabench.data.fingerprints import fingerprints
 from dabench.data.lazy import chunks
@@ -21,7 +22,6 @@ from dabench.data.splits import checked
 from dabench.errors import DabenchError, DataError
 from dabench.places import cache_at, cache_folder
 from dabench.protocols import Augment, Dataset, Images, Samples
-from dabench.scratch import cleared, scratch_folder, temporary
 
 _MADE_UP = 10
 """Images of each class in a made-up set: enough to hold out a tenth and a fifth of them."""
@@ -54,7 +54,7 @@ class _Looked:
     """One dataset with its samples, prepared when a rule first needs them."""
 
     def __init__(self, dataset: Dataset, raw: Path) -> None:
-        cleared(temporary())
+        remove_abandoned(temporary_prefix())
         self.dataset, self.raw, self.cache = dataset, raw, cache_folder()
         if dataset.obtain and not self._files():
             made, folder = copy.copy(dataset), self._folder()
@@ -67,7 +67,7 @@ class _Looked:
         """Return an empty folder that goes when this does."""
         kept = contextlib.ExitStack()
         weakref.finalize(self, kept.close)
-        return kept.enter_context(scratch_folder(temporary()))
+        return kept.enter_context(temporary_folder(temporary_prefix()))
 
     @cached_property
     def _before(self) -> list[tuple[str, int, int]]:
@@ -124,7 +124,7 @@ class _Looked:
 
     def refusal(self) -> str:
         """An empty raw folder is a DataError of one line that tells how to get the files."""
-        with scratch_folder(temporary()) as folder:
+        with temporary_folder(temporary_prefix()) as folder:
             try:
                 self.dataset.prepare(folder)
             except DabenchError as e:

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from dabench.atomic import write_text
 from dabench.data.cache import FORMAT, Made, Prepared, Say
 from dabench.data.finding import cached
 from dabench.data.fingerprints import fingerprints
@@ -53,11 +54,10 @@ def write_list(path: Path, prepared: Prepared, drops: Sequence[Drop]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows([prepared.name, prepared.digest[:_DIGITS], *astuple(drop)] for drop in drops)
-    content = text.getvalue().encode()
-    if path.exists() and path.read_bytes() != content:
+    if path.exists() and path.read_bytes() != text.getvalue().encode():
         raise StoreError(f"{path}: is another list, which sweeps may use; remove it, or give another folder with --out")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    write_text(path, text.getvalue())
 
 
 def without(prepared: Prepared, path: Path, *, rebuild: bool = False, say: Say = print) -> Prepared:

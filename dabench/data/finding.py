@@ -7,18 +7,17 @@ here is used whatever becomes of sending it.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from dabench.atomic import new_folder
 from dabench.data.cache import RECORD, Made, Prepared, Say, opened, problem_of, write
 from dabench.digests import digest
 from dabench.errors import StoreError
 from dabench.far import Far, keyless
 from dabench.places import cache_address, cache_folder
-from dabench.scratch import scratch_folder
 
 
 def cached(folder: Path, name: str, make: Callable[[], Made], *, rebuild: bool, say: Say) -> Prepared:
@@ -39,12 +38,10 @@ def cached(folder: Path, name: str, make: Callable[[], Made], *, rebuild: bool, 
     if elsewhere and not rebuild and elsewhere.fetch():
         return opened(folder)
     made = make()
-    with _scratch(folder) as scratch:
-        try:
-            write(scratch, name, made)
-            _stand(scratch, folder, rebuild=rebuild)
-        except OSError as e:
-            raise StoreError(f"prepared cache {folder}: cannot be written ({e.strerror or e}); nothing was left half-made") from e
+    with _new(folder) as hidden:
+        write(hidden, name, made)
+        if rebuild and folder.exists():
+            shutil.rmtree(folder)
     if elsewhere:
         elsewhere.keep(anew=rebuild)
     return opened(folder)
@@ -67,18 +64,17 @@ class _Elsewhere:
         far = Far(self.address, f"{self.name} cannot be fetched from there; try again, or set DABENCH_CACHE to a local folder")
         with far.reaching():
             names = [n for n in far.sizes(self.folder.name) if n.count("/") == 1]
-            if f"{self.folder.name}/{RECORD}" not in names:
-                return False
-            self.say(f"fetching {self.name} from {far.address} ...")
-            with _scratch(self.folder) as scratch:
-                problem = _brought(far, names, scratch)
-                if not problem:
-                    (scratch / self.mark).touch()
-                    _stand(scratch, self.folder)
-                    return True
-        self.say(f"prepared cache of {self.name} in {far.address} is damaged ({problem}): made again")
-        self.damaged = True
-        return False
+        if f"{self.folder.name}/{RECORD}" not in names:
+            return False
+        self.say(f"fetching {self.name} from {far.address} ...")
+        try:
+            with _new(self.folder) as hidden, far.reaching():
+                _bring(far, names, hidden)
+                (hidden / self.mark).touch()
+        except _Damaged as e:
+            self.say(f"prepared cache of {self.name} in {far.address} is damaged ({e}): made again")
+            self.damaged = True
+        return not self.damaged
 
     def keep(self, *, anew: bool = False) -> None:
         """Send the set if it is not there, or in any case; what keeps it from being sent is said."""
@@ -96,37 +92,31 @@ class _Elsewhere:
             self.say(str(e))
 
 
-def _brought(far: Far, names: Sequence[str], scratch: Path) -> str:
-    """Bring the files of a set into a scratch folder; return what is wrong with them, or an empty string."""
+class _Damaged(Exception):
+    """A set elsewhere is not whole; the text says why."""
+
+
+def _bring(far: Far, names: Sequence[str], to: Path) -> None:
+    """Bring the files of a set into an empty folder; raise _Damaged if they are not whole."""
     try:
         for name in names:
-            far.bring(name, scratch / PurePosixPath(name).name)
-    except FileNotFoundError:
-        return "it is just being sent anew"
-    return problem_of(scratch)
+            far.bring(name, to / PurePosixPath(name).name)
+    except FileNotFoundError as e:
+        raise _Damaged("it is just being sent anew") from e
+    if problem := problem_of(to):
+        raise _Damaged(problem)
 
 
 @contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    """Make a folder that nobody reads, to be renamed to `folder`; raise StoreError where it cannot be made."""
-    with ExitStack() as stack:
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            scratch = stack.enter_context(scratch_folder(folder.with_name(f".{folder.name}")))
-        except OSError as e:
-            variable = "DABENCH_MIRROR" if cache_address() else "DABENCH_CACHE"
-            raise StoreError(
-                f"prepared cache {folder.parent}: cannot be written ({e.strerror}); set {variable} to a folder that can"
-            ) from e
-        yield scratch
-
-
-def _stand(scratch: Path, folder: Path, *, rebuild: bool = False) -> None:
-    """Let a whole scratch folder stand as `folder`; what stands there is replaced if it is damaged, or with `rebuild`."""
-    if folder.exists() and (rebuild or problem_of(folder)):
-        shutil.rmtree(folder)
+def _new(folder: Path) -> Iterator[Path]:
+    """Give an empty folder that becomes `folder`, unless that is whole; raise StoreError if it cannot be written."""
     try:
-        os.rename(scratch, folder)
-    except OSError:
-        if problem_of(folder):  # not the same work finished by another process meanwhile
-            raise
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with new_folder(folder, lambda: not problem_of(folder)) as hidden:
+            yield hidden
+    except OSError as e:
+        variable = "DABENCH_MIRROR" if cache_address() else "DABENCH_CACHE"
+        raise StoreError(
+            f"prepared cache {folder.parent}: cannot be written ({e.strerror or e}); free space, or set {variable} to another "
+            "folder; no partial files were left"
+        ) from e

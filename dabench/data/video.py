@@ -19,6 +19,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.atomic import new_file
 from dabench.data.lazy import LazyImages
 from dabench.digests import digest
 
@@ -184,14 +185,8 @@ def _serve(requests: IO[str], answers: IO[str]) -> None:
 
 
 def _keep(frames: NDArray[np.uint8], target: Path) -> None:
-    # Under another name first: an interrupted worker leaves no half a clip.
-    scratch = target.with_name(f"{target.stem}.{os.getpid()}.part")
-    try:
-        with open(scratch, "wb") as f:
-            np.save(f, frames, allow_pickle=False)
-        os.replace(scratch, target)
-    finally:
-        scratch.unlink(missing_ok=True)
+    with new_file(target) as hidden, open(hidden, "wb") as f:
+        np.save(f, frames, allow_pickle=False)
 
 
 def _receive(requests: IO[str], waiting: queue.SimpleQueue[str]) -> None:

@@ -39,11 +39,11 @@ with warnings.catch_warnings():
     from ray.tune.execution import class_cache
     from ray.tune.search import Searcher
 
+from dabench.atomic import remove_abandoned, temporary_folder  # noqa: E402
 from dabench.engines.how import How  # noqa: E402
 from dabench.errors import SpecError  # noqa: E402
 from dabench.places import cores  # noqa: E402
 from dabench.plan import Plan  # noqa: E402
-from dabench.scratch import cleared, scratch_folder  # noqa: E402
 
 __all__ = [
     "Callback",
@@ -98,8 +98,8 @@ _started = ExitStack()
 def _start_here(warm: bool) -> None:
     # Ray's own would stay behind. The paths of its sockets, in there, must be short.
     place = Path(tempfile.gettempdir() if len(tempfile.gettempdir()) < 30 else "/tmp")
-    cleared(place / "dabench-ray")
-    folder = _started.enter_context(scratch_folder(place / "dabench-ray"))
+    remove_abandoned(place / "dabench-ray")
+    folder = _started.enter_context(temporary_folder(place / "dabench-ray"))
     # What makes Ray take 127.0.0.1 for this machine's address: else four of its processes listen on every interface.
     ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
     # Without the second, Ray may end idle workers while it makes room for the runs that they are for.

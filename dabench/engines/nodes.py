@@ -15,13 +15,13 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dabench.atomic import new_file, put_folder, remove_abandoned, temporary_folder
 from dabench.digests import digest, file_digest
 from dabench.engines.attempt import Result
 from dabench.engines.cluster import on_node, ray
@@ -29,7 +29,6 @@ from dabench.errors import StoreError
 from dabench.job import Job
 from dabench.places import cache_folder, node_folder
 from dabench.plan import Plan, Run
-from dabench.scratch import cleared, scratch_folder
 from dabench.store import Store
 from dabench.stored import NETWORK
 
@@ -74,8 +73,7 @@ class Desk:
             facts = json.loads((scratch / "run.json").read_text(encoding="utf-8"))
             if any(file_digest(scratch / Path(file).name) != expected for file, expected in facts["files"].items()):
                 raise StoreError(f"{name}: did not come whole from the node that it was done on")
-            shutil.rmtree(folder, ignore_errors=True)
-            os.rename(scratch, folder)
+            put_folder(scratch, folder)
             (self.store.folder / "failed" / f"{facts['name']}.txt").unlink(missing_ok=True)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -163,9 +161,9 @@ class Apart:
     def __init__(self, desk: Any, folder: str) -> None:
         self.desk, self.there = desk, folder
         node_folder().mkdir(parents=True, exist_ok=True)
-        cleared(node_folder() / "dabench-node")
+        remove_abandoned(node_folder() / "dabench-node")
         self._kept = ExitStack()
-        self.folder = self._kept.enter_context(scratch_folder(node_folder() / "dabench-node"))
+        self.folder = self._kept.enter_context(temporary_folder(node_folder() / "dabench-node"))
         (self.folder / "sweep.json").write_text("{}", encoding="utf-8")
         for name in ("runs", "failed", "logs"):
             (self.folder / name).mkdir()
@@ -221,18 +219,14 @@ def bring(folder: str, wanted: Mapping[str, tuple[str, str]]) -> None:
         if target.is_file() and file_digest(target) == expected:
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        number, scratch = tempfile.mkstemp(prefix=".bring-", dir=target.parent)
-        try:
+        with new_file(target) as hidden:
             found = hashlib.sha256()
-            with open(number, "wb") as f:
+            with open(hidden, "wb") as f:
                 while data := ray.get(shelf.read.remote(path, f.tell())):
                     found.update(data)
                     f.write(data)
             if found.hexdigest() != expected:
                 raise StoreError(f"{path}: came to node {os.uname().nodename} with another checksum; has the file changed?")
-            os.replace(scratch, target)
-        finally:
-            Path(scratch).unlink(missing_ok=True)
 
 
 def _moved(value: Any, place: Callable[[str], str]) -> Any:

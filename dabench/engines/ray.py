@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from dabench.atomic import temporary_folder, temporary_prefix
 from dabench.engines.attempt import LIMIT, Result
 from dabench.engines.cluster import (
     Callback,
@@ -34,7 +35,6 @@ from dabench.errors import StoppedError
 from dabench.job import Job
 from dabench.plan import Plan, Run
 from dabench.registry import Registry
-from dabench.scratch import scratch_folder, temporary
 from dabench.store import Store
 
 _STARTS = 3
@@ -155,7 +155,7 @@ def _tune(plan: Plan, queue: Queue, store: Store, registry: Registry, how: How, 
     each = resources(plan, how)
     hands = _Hands(sent.job if sent else plan.job, queue, store, how, at_once(each, how))
     try:
-        with scratch_folder(temporary()) as scratch:  # Tune's own account of a sweep, which nobody reads
+        with temporary_folder(temporary_prefix()) as scratch:  # Tune's own account of a sweep, which nobody reads
             given = {"shipment": registry.shipment(), "folder": str(store.folder.resolve()), "how": how}
             trainable = tune.with_parameters(Worker, **given, desk=sent and sent.desk)
             tuner = tune.Tuner(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dabench.atomic import new_file, write_text
 from dabench.citations import citations_of_results
 from dabench.committed import BESIDE, Baseline, labels_of
 from dabench.conditions import environments_of, settings_of
@@ -19,9 +19,7 @@ from dabench.published import with_published
 from dabench.reporting.escaped import escape_md
 from dabench.reporting.formats import markdown
 from dabench.reporting.tables import EMPTY, Table, classes_text, dropped_text, whole_percent
-from dabench.scratch import scratch_folder
 from dabench.selection import LAST, ORACLE
-from dabench.store import write_text
 from dabench.stored import Stored
 from dabench.times import clock
 from dabench.watching.session import wall_seconds
@@ -92,11 +90,10 @@ def write_baseline(name: str, runs: Path, folder: Path, select: str | None = Non
     """
     wall = wall_seconds(runs / "events") if runs.is_dir() else None
     try:
-        with scratch_folder(folder / f".{name}") as scratch:
-            pack = write_pack(opened(runs), scratch / f"{name}.zip", answers=True, counts=counts)
+        with new_file(folder / f"{name}.zip") as pack:
+            write_pack(opened(runs), pack, answers=True, counts=counts)
             value = {**baseline_from(opened(pack), wall, select), "name": name}  # of what is kept, so that it follows from it
             files = {f"{name}.json": json.dumps(value, indent=1) + "\n", f"{name}.md": baseline_md(value)}
-            os.replace(pack, folder / f"{name}.zip")
         for file, text in files.items():
             write_text(folder / file, text)
     except OSError as e:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from dabench.atomic import write_text
 from dabench.errors import StoreError
 from dabench.matrix import Matrix
 from dabench.reporting import formats
 from dabench.selection import LAST
-from dabench.store import write_text
 
 _ALWAYS = {
     "results.json": formats.to_json,

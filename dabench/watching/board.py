@@ -6,15 +6,13 @@ Nothing in them comes from a test label, or from a label of a target.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dabench.atomic import new_folder
 from dabench.engines.queue import Event
 from dabench.errors import SpecError
 from dabench.plan import Run
@@ -61,19 +59,13 @@ class Board:
         from tensorboardX import SummaryWriter
 
         self.folder.mkdir(exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".", dir=self.folder))
-        try:
-            with SummaryWriter(str(scratch)) as writer:
-                for step, loss in _thinned(facts.get("losses", [])):
-                    writer.add_scalar("loss", loss, step)
-                for target, scores in facts.get("scores", {}).items():
-                    for rule, values in scores.items():
-                        for step, value in zip(facts["checkpoints"], values, strict=True):
-                            writer.add_scalar(f"{rule}/{target}", value, step)
-            scratch.chmod(0o755)
-            os.rename(scratch, self.folder / name)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        with new_folder(self.folder / name) as hidden, SummaryWriter(str(hidden)) as writer:
+            for step, loss in _thinned(facts.get("losses", [])):
+                writer.add_scalar("loss", loss, step)
+            for target, scores in facts.get("scores", {}).items():
+                for rule, values in scores.items():
+                    for step, value in zip(facts["checkpoints"], values, strict=True):
+                        writer.add_scalar(f"{rule}/{target}", value, step)
 
 
 def _thinned(losses: list[float]) -> list[tuple[int, float]]:

@@ -6,7 +6,6 @@ it ends: so another process knows the living from the dead, whatever their numbe
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from dabench.atomic import lock
 from dabench.watching.lines import Write
 
 
@@ -48,8 +48,8 @@ def _new(folder: Path) -> int:
         count += 1
         with suppress(FileExistsError):  # another sweep began at the same moment
             number = os.open(folder / f"{count:04}.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
-            with suppress(OSError):  # a file system without locks: its sweeps are taken for dead
-                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(OSError):
+                lock(number, wait=True)  # who reads the status holds it for a moment; without locks, a sweep is taken for dead
             return number
 
 
@@ -98,7 +98,7 @@ def wall_seconds(folder: Path) -> float | None:
 def _locked(path: Path) -> bool:
     try:
         with open(path, "rb") as f:
-            fcntl.flock(f, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            lock(f.fileno(), shared=True)
     except BlockingIOError:
         return True
     except OSError:

@@ -441,8 +441,8 @@ def stopped_within(bench: Bench) -> Row:
 SCRATCH = """
 import os, signal, sys
 from pathlib import Path
-from dabench.scratch import scratch_folder
-with scratch_folder(Path(sys.argv[1])) as folder:
+from dabench.atomic import temporary_folder
+with temporary_folder(Path(sys.argv[1])) as folder:
     print(folder, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -452,11 +452,11 @@ def scratch_left(bench: Bench, engine: str = "inline") -> Row:
     """Scratch folders that kills left in the store, in the cache and among temporary files are gone after the next start;
     not those that a living process holds.
     """
-    from dabench.scratch import scratch_folder, temporary
+    from dabench.atomic import temporary_folder, temporary_prefix
 
     sweep, expected = bench.plain
     out, cache = bench.out(), Path(os.environ["DABENCH_CACHE"])
-    places = [cache / ".bright-0123456789abcdef", temporary()]
+    places = [cache / ".bright-0123456789abcdef", temporary_prefix()]
     sweep.run(out, "--engine", "inline")
     shutil.rmtree(next((out / "runs").iterdir()))
     left = [out / "runs" / ".none_bright_s0-abcdefgh"]
@@ -466,7 +466,7 @@ def scratch_left(bench: Bench, engine: str = "inline") -> Row:
         left.append(Path(done.stdout.strip()))
     assert all(p.is_dir() for p in left)
     with ExitStack() as stack:
-        living = [stack.enter_context(scratch_folder(place)) for place in places]
+        living = [stack.enter_context(temporary_folder(place)) for place in places]
         code, said = sweep.run(out, "--engine", engine)
         assert code == 0, said
         assert all(p.is_dir() for p in living)
