@@ -7,9 +7,8 @@ split is another one.
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,20 +59,6 @@ def images_of(dataset: str, test: TestSet, again: str) -> Images:
 def image_name(digest: str, position: int) -> str:
     """Return the name of a test image, without its suffix: the beginning of the split's digest, and its position."""
     return f"{digest[:8]}-{position}"
-
-
-def rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Yield the number of each line of a CSV with its fields by column; raise DataError if it is none, or lacks `columns`."""
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as f:
-            reader = csv.DictReader(f, restval="", strict=True)
-            lacking = [c for c in columns if c not in (reader.fieldnames or ())]
-            if lacking:
-                raise DataError(f"{path}: has no column {', '.join(lacking)}; its first line must be {','.join(columns)}")
-            for row in reader:
-                yield reader.line_num, row
-    except (OSError, UnicodeDecodeError, csv.Error) as e:
-        raise DataError(f"{path}: cannot be read ({e}); write it as CSV in UTF-8 with the columns {', '.join(columns)}") from e
 
 
 def dataset_of(option: str, given: str, path: Path, known: Sequence[str]) -> str:

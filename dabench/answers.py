@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.about_images import Images, rows
+from dabench.about_images import Images
+from dabench.data.tables import csv_rows
 from dabench.errors import DataError, nearest
 
 COLUMNS = ("rater", "image", "answer")
@@ -57,9 +58,9 @@ def read_answers(path: Path, images: Images, classes: Sequence[str]) -> Answers:
     raters: dict[str, int] = {}
     found: dict[tuple[int, int], tuple[int, int]] = {}
     unanswered = 0
-    for line, row in rows(path, COLUMNS):
+    for line, row in csv_rows(path, COLUMNS, gaps=True):
         where = f"{path}, line {line}"
-        rater, answer = row["rater"].strip(), row["answer"].strip()
+        rater, answer = row["rater"], row["answer"]
         if not answer:
             unanswered += 1
             continue

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.about_images import Images, dataset_of, images_of, rows
+from dabench.about_images import Images, dataset_of, images_of
+from dabench.data.tables import csv_rows
 from dabench.errors import DataError
 from dabench.stored import TestSet
 
@@ -52,10 +53,8 @@ def read_attributes(path: Path, images: Images) -> dict[str, NDArray[Any]]:
         DataError: it cannot be read, says nothing, or a line of it is wrong.
     """
     lines: dict[int, tuple[int, Mapping[str, str]]] = {}
-    for line, row in rows(path, ("image",)):
+    for line, row in csv_rows(path, ("image",), gaps=True):
         where = f"{path}, line {line}"
-        if None in row:
-            raise DataError(f"{where}: has more fields than the first line; put texts that hold a comma in quotes")
         position = images.position(row["image"], where)
         if position in lines:
             raise DataError(f"{where}: image {position} stands in line {lines[position][0]} already; keep one of the two")
@@ -63,9 +62,7 @@ def read_attributes(path: Path, images: Images) -> dict[str, NDArray[Any]]:
     names = [name for name in next(iter(lines.values()), (0, {}))[1] if name != "image"]
     if not names:
         raise DataError(f"{path}: says nothing of any image; write a column for each attribute, and a line for each image")
-    if "" in names:
-        raise DataError(f"{path}: column {names.index('') + 2} has no name; write one into the first line")
-    return {name: _values({at: row[name].strip() for at, (_, row) in lines.items()}, images.count) for name in names}
+    return {name: _values({at: row[name] for at, (_, row) in lines.items()}, images.count) for name in names}
 
 
 def _values(texts: Mapping[int, str], count: int) -> NDArray[Any]:

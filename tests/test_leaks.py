@@ -105,6 +105,11 @@ def test_a_column_of_texts_is_text_and_an_image_without_a_line_is_not_known(tmp_
     assert values["light"].tolist() == ["", "dim", "", "bright", "", "", "", "", "", ""]
 
 
+def test_a_row_that_ends_early_has_empty_fields(tmp_path: Path) -> None:
+    values = read_attributes(written(tmp_path / "a.csv", "1,dim", "2"), TEN)
+    assert values["light"].tolist()[:3] == ["", "dim", ""]
+
+
 def test_a_column_of_numbers_is_numbers(tmp_path: Path) -> None:
     values = read_attributes(written(tmp_path / "a.csv", "1,20,x", "2,,y", head="image,age,who"), TEN)
     np.testing.assert_array_equal(values["age"][:3], [np.nan, 20, np.nan])
@@ -117,10 +122,10 @@ def test_a_column_of_numbers_is_numbers(tmp_path: Path) -> None:
         ("image,light", "10,dim", r"line 3: unknown image '10'; the test images of hand are 0 to 9"),
         ("image,light", "ffffffff-1,dim", r"line 3: .*other test images of hand than this sweep's .0123abcd.; look again"),
         ("image,light", "0,dim", r"line 3: image 0 stands in line 2 already; keep one of the two"),
-        ("image,light", "1,dim,more", r"line 3: has more fields than the first line"),
-        ("image,", "1,dim", r"a\.csv: column 2 has no name"),
+        ("image,light", "1,dim,more", r"line 3: 3 values, but 2 columns .image, light.; put texts that hold a comma in quotes"),
+        ("image,", "1,dim", r"a\.csv, line 1: column 2 has no name"),
         ("image", "1", r"a\.csv: says nothing of any image"),
-        ("picture,light", "1,dim", r"a\.csv: has no column image"),
+        ("picture,light", "1,dim", r"a\.csv, line 1: no column 'image'"),
     ],
 )
 def test_a_wrong_file_is_an_error_that_says_where(tmp_path: Path, head: str, line: str, message: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -22,6 +22,7 @@ from dabench.data.finding import cached
 from dabench.data.fingerprints import fingerprints
 from dabench.data.lazy import chosen
 from dabench.data.splits import take
+from dabench.data.tables import csv_rows
 from dabench.digests import digest, file_digest
 from dabench.errors import DataError, StoreError
 
@@ -100,7 +101,7 @@ def _record(listed: str, prepared: Prepared, drops: Sequence[Drop]) -> dict[str,
 def _checked(path: Path, prepared: Prepared) -> list[Drop]:
     """Return what a list drops of `prepared`; raise DataError, with the line, where it does not fit the set."""
     drops: dict[tuple[str, int], tuple[int, Drop]] = {}
-    for line, row in _rows(path):
+    for line, row in csv_rows(path, COLUMNS, gaps=True):
         drop = _drop(path, line, row, prepared)
         place = drop.split, drop.position
         if place in drops:
@@ -131,23 +132,6 @@ def _check_split(path: Path, prepared: Prepared, split: str, drops: Sequence[tup
                 f"{path}: leaves no image of class '{label}' in {split} of '{prepared.name}'; "
                 "take lines of that class out of the list"
             )
-
-
-def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Yield the number of each line with its fields by column."""
-    with open(path, newline="", encoding="utf-8-sig") as f:  # a spreadsheet begins its files with a mark
-        rows = csv.reader(f, strict=True)
-        try:
-            header = next(rows, [])
-            missing = [c for c in COLUMNS if c not in header]
-            if missing:
-                raise DataError(f"{path}, line 1: has no column {', '.join(missing)}; a list has {', '.join(COLUMNS)}")
-            for values in rows:
-                if len(values) != len(header):
-                    raise DataError(f"{path}, line {rows.line_num}: has {len(values)} fields, the first line has {len(header)}")
-                yield rows.line_num, dict(zip(header, values, strict=True))
-        except (csv.Error, UnicodeDecodeError) as e:
-            raise DataError(f"{path}, line {rows.line_num}: is no CSV ({e}); give a list that dabench audit --drop wrote") from e
 
 
 def _drop(path: Path, line: int, row: Mapping[str, str], prepared: Prepared) -> Drop:

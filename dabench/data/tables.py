@@ -1,4 +1,4 @@
-"""The rows of a CSV file, each with the line it stands on."""
+"""The one reader of CSV files: rows with the line they stand on."""
 
 from __future__ import annotations
 
@@ -13,40 +13,58 @@ Row = tuple[int, dict[str, str]]
 """The line of a CSV file, and column -> value."""
 
 
-def csv_rows(table: Path, needed: Sequence[str], who: str, read: Callable[[], bytes] | None = None) -> Iterator[Row]:
-    """Yield the rows of a CSV in UTF-8; blanks around names and values are no part of them.
+def csv_rows(
+    table: Path, needed: Sequence[str], who: str = "", read: Callable[[], bytes] | None = None, *, gaps: bool = False
+) -> Iterator[Row]:
+    """Yield the rows of a CSV in UTF-8; blanks around names and values are no part of them, and empty lines are no rows.
 
     Args:
         table: the file, also for messages.
         needed: columns that must be there, with a value in every row.
         who: whose file it is, for messages.
         read: gives its bytes where it is no file of its own, as in a zip.
+        gaps: needed columns may be empty, and rows may end early, as spreadsheets write empty fields at the end.
 
     Raises:
         DataError: there is none, it is no CSV, or a column or a value is missing; the line is named.
     """
+    file = f"{who}: {table}" if who else f"{table}"
     try:
-        reader = csv.reader(io.StringIO((read or table.read_bytes)().decode("utf-8-sig"), newline=""))
-        header = [h.strip() for h in next(reader, [])]
-        missing = [c for c in needed if c not in header]
-        if missing:
-            raise DataError(
-                f"{who}: {table}, line 1: no column '{missing[0]}'{nearest(missing[0], header)}; it has: {', '.join(header)}"
-            )
-        if len(set(header)) < len(header) or "" in header:
-            raise DataError(f"{who}: {table}, line 1: columns must have different names: {', '.join(header)}")
-        for values in reader:
-            if not any(values):
-                continue
-            where = f"{who}: {table}, line {reader.line_num}"
-            if len(values) != len(header):
-                raise DataError(f"{where}: {len(values)} values, but {len(header)} columns ({', '.join(header)})")
-            row = {h: v.strip() for h, v in zip(header, values, strict=True)}
-            empty = [c for c in needed if not row[c]]
-            if empty:
-                raise DataError(f"{where}: column '{empty[0]}' is empty; every line needs it")
-            yield reader.line_num, row
+        reader = csv.reader(io.StringIO((read or table.read_bytes)().decode("utf-8-sig"), newline=""), strict=True)
+        try:
+            header = _header(next(reader, []), needed, file)
+            for values in filter(any, reader):
+                yield reader.line_num, _row(values, header, () if gaps else needed, gaps, f"{file}, line {reader.line_num}")
+        except csv.Error as e:
+            raise DataError(f"{file}, line {reader.line_num}: is no CSV ({e})") from e
     except FileNotFoundError as e:
-        raise DataError(f"{who}: there is no {table}") from e
-    except (OSError, UnicodeDecodeError, csv.Error) as e:
-        raise DataError(f"{who}: {table} is no readable CSV in UTF-8 ({e})") from e
+        raise DataError(f"{who}: there is no {table}" if who else f"there is no {table}") from e
+    except (OSError, UnicodeDecodeError) as e:
+        raise DataError(f"{file}: cannot be read as a CSV in UTF-8 ({e})") from e
+
+
+def _header(names: Sequence[str], needed: Sequence[str], file: str) -> list[str]:
+    header = [name.strip() for name in names]
+    missing = [c for c in needed if c not in header]
+    if missing:
+        raise DataError(
+            f"{file}, line 1: no column {', '.join(map(repr, missing))}{nearest(missing[0], header)}; "
+            f"it has {', '.join(header) or 'none'}, and must have {', '.join(needed)}"
+        )
+    if "" in header:
+        raise DataError(f"{file}, line 1: column {header.index('') + 1} has no name; write one")
+    if len(set(header)) < len(header):
+        raise DataError(f"{file}, line 1: columns must have different names: {', '.join(header)}")
+    return header
+
+
+def _row(values: Sequence[str], header: Sequence[str], filled: Sequence[str], gaps: bool, where: str) -> dict[str, str]:
+    values = [v.strip() for v in values] + [""] * (gaps * (len(header) - len(values)))
+    if len(values) != len(header):
+        quote = "; put texts that hold a comma in quotes" if len(values) > len(header) else ""
+        raise DataError(f"{where}: {len(values)} values, but {len(header)} columns ({', '.join(header)}){quote}")
+    row = dict(zip(header, values, strict=True))
+    empty = [c for c in filled if not row[c]]
+    if empty:
+        raise DataError(f"{where}: column '{empty[0]}' is empty; every line needs it")
+    return row

@@ -83,10 +83,11 @@ def test_columns_of_the_users_own_are_let_be(whole: Prepared, path: Path) -> Non
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda text: "", ", line 1: has no column dataset, digest, split, "),
-        (lambda text: text.replace("position", "place"), ", line 1: has no column position; a list has dataset, digest,"),
+        (lambda text: "", ", line 1: no column 'dataset', 'digest', 'split', "),
+        (lambda text: text.replace("position", "place"), ", line 1: no column 'position'; it has dataset, digest,"),
         (lambda text: text.splitlines()[0] + "\n", ": names no picture to drop; take drop out of the sweep, or make it again"),
-        (lambda text: text[: text.rindex(",")], ", line 3: has 7 fields, the first line has 8"),
+        (lambda text: text[: text.rindex(",", 0, text.rindex(","))], ", line 3: reason = '': must be one of constant,"),
+        (field(3, 7, "a,b,c"), ", line 3: 10 values, but 8 columns"),
         (lambda text: text + '"', ", line 4: is no CSV ("),
         (field(3, 1, "0" * 16), ", line 3: is for another version of 'set-a' (digest '0000000000000000'; here it is '"),
         (field(2, 2, "Train"), ", line 2: split = 'Train': must be one of train, val, test"),
@@ -119,7 +120,7 @@ def test_a_position_moved_by_one_does_not_have_its_pixels(whole: Prepared, path:
 
 def test_a_list_that_is_no_text_is_one_error(whole: Prepared, path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
-    assert "is no CSV (" in refusal(whole, path)
+    assert "cannot be read as a CSV in UTF-8 (" in refusal(whole, path)
 
 
 def test_a_list_that_is_not_there_is_one_error(whole: Prepared, path: Path) -> None:
