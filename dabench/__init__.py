@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from dabench.committed import read_baseline as baseline
     from dabench.data.lazy import LazyImages
 
-__version__ = "0.1.0"
+    __version__: str
 
 _API = "audit check cite compare drop export human load new prepare register report show status sweep"
 _WORDS = {name: ("dabench.api", name) for name in _API.split()}
@@ -71,6 +71,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":  # pyproject.toml says it
+        from importlib.metadata import version
+
+        return version("dabench")
     if name not in _WORDS:
         raise AttributeError(f"module 'dabench' has no attribute '{name}'")
     from importlib import import_module

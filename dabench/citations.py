@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
-from dabench import __version__
 from dabench.bibtex import keys, unique
 from dabench.committed import Baseline, read_baseline
 from dabench.conditions import environments_of, versions_of
@@ -73,13 +73,15 @@ def cite_sweep(file: SweepFile, registry: Any) -> Citations:
     searched = searched_by(sweep.as_dict())
     end = f"sweep {_escaped(sweep.name)}, {_seeds(sweep.seed_list)}, {searched and f'{searched}, '}"
     end += f"sweep digest {sweep.digest[:12]}"
-    return Citations(rests.sentence(__version__, end), sweep.digest, _entries(__version__, rests.texts))
+    return Citations(
+        rests.sentence(metadata.version("dabench"), end), sweep.digest, _entries(metadata.version("dabench"), rests.texts)
+    )
 
 
 def cite_results(runs: Predictions) -> Citations:
     """Return what to cite of results, with the version of dabench that they were measured with."""
     sweep, rests = runs.sweep, _rests(runs)
-    version = versions_of(environments_of(runs.records.values())).get("dabench", __version__)
+    version = versions_of(environments_of(runs.records.values())).get("dabench", metadata.version("dabench"))
     searched = searched_by(sweep["sweep"])
     set_to = [text for text in sweep["overrides"] if text.partition("=")[0].strip() not in _TOLD]
     name = " with ".join([sweep["sweep"]["name"], *([", ".join(set_to)] if set_to else [])])
@@ -94,7 +96,7 @@ def cite_baseline(table: Baseline) -> Citations:
     """Return what to cite of a committed table, with the version of dabench that measured it, if it was measured."""
     rest = _cite(table["citations"], leave_out=("dabench",))
     if table["kind"] == "published":
-        version, whole = __version__, digest(table)
+        version, whole = metadata.version("dabench"), digest(table)
         sentence = f"We compare with {_escaped(table['source'])}{rest}, as listed by dabench {version}{_cite([toolkit(version)])}"
     else:
         version, whole = versions_of(table["provenance"]["environments"])["dabench"], table["digest"]

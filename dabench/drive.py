@@ -10,8 +10,8 @@ from typing import Literal
 
 from dabench.agenda import agenda_of
 from dabench.engines.how import How
-from dabench.engines.interrupts import interruptible
 from dabench.engines.queue import Event
+from dabench.engines.signals import interruptible
 from dabench.errors import SpecError, nearest
 from dabench.keeping import Keeper, Outcome, forget
 from dabench.plan import Plan, Run

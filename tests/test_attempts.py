@@ -18,9 +18,8 @@ from tiny_sweeps import SHAPES, Tiny, tiny
 from dabench.atomic import temporary_folder, temporary_prefix
 from dabench.engines.attempt import Result, attempt
 from dabench.engines.how import How
-from dabench.engines.interrupts import interruptible
-from dabench.engines.limit import TooLong, limited
 from dabench.engines.queue import Event, Queue
+from dabench.engines.signals import TooLong, interruptible, limited
 from dabench.errors import StoreError
 from dabench.ongoing import Ongoing
 from dabench.plan import Run
@@ -48,12 +47,12 @@ def test_the_end_of_a_time_limit_is_no_exception_that_an_adapter_catches() -> No
 DEAF = """
 import signal, sys, time
 from pathlib import Path
-from dabench.engines import limit
-limit.GRACE = 0.1
+from dabench.engines import signals
+signals.GRACE = 0.1
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
 def here_it_hangs():
     time.sleep(60)
-with limit.limited(0.1, Path(sys.argv[1])):
+with signals.limited(0.1, Path(sys.argv[1])):
     here_it_hangs()
 """
 

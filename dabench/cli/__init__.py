@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
-from dabench import __version__
 from dabench.cli import datasets, plugins, reporting, sweeping, tables, watching
 from dabench.cli.command import DONE, FAILED, Verb
 from dabench.errors import DabenchError
@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dabench", description="Domain-adaptation benchmark: cross matrix and adaptation gains."
     )
-    parser.add_argument("--version", action="version", version=f"dabench {__version__}")
+    parser.add_argument("--version", action="version", version=f"dabench {version('dabench')}")
     parser.add_argument("--debug", action="store_true", default=False, help="show where an error came from")
     verb = Verb(parser)
     for family in (plugins, datasets, sweeping, watching, reporting, tables):

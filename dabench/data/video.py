@@ -190,10 +190,10 @@ def _keep(frames: NDArray[np.uint8], target: Path) -> None:
 
 
 def _receive(requests: IO[str], waiting: queue.SimpleQueue[str]) -> None:
-    """Pass requests on; once the parent is gone, however it ended, this process goes too, out of a decoder that hangs."""
+    """Pass requests on; end this process once its parent is gone, however that ended."""
     for request in requests:
         waiting.put(request)
-    os._exit(0)
+    os._exit(0)  # the main thread may be in the decoder's own code, where no exception reaches it
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from dabench.engines.how import How
-from dabench.engines.limit import limited
 from dabench.engines.logs import kept_log
+from dabench.engines.signals import TooLong, limited
 from dabench.errors import DabenchError, UnwritableError
 from dabench.job import Job
 from dabench.registry import Registry
@@ -59,8 +59,6 @@ def attempt(job: Job, store: Store, registry: Registry, how: How, hung: Path | N
 
 
 def _failure(error: BaseException, how: How) -> Result:
-    from dabench.engines.limit import TooLong
-
     if isinstance(error, DabenchError):
         return Result("failed", reason=str(error))
     where = "".join(traceback.format_exception(error))

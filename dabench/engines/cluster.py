@@ -169,7 +169,7 @@ def guarded() -> Iterator[None]:
             if not alive() and not back.wait(_PATIENCE):
                 print("dabench: error: Ray ended and answers no more; run the same command again to go on", file=sys.stderr)
                 sys.stderr.flush()
-                os._exit(1)
+                os._exit(1)  # the main thread waits in Ray's own code, where no exception and no signal handler reaches it
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()

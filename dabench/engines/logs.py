@@ -37,7 +37,9 @@ def kept_log(path: Path) -> Iterator[Callable[[str], None]]:
     with file:
         _say(file, f"-- begun {utc(began)}, process {os.getpid()}")
         try:
-            with _turned(file), redirect_stdout(file), redirect_stderr(file), _warnings_to(file):
+            with _turned(file), redirect_stdout(file), redirect_stderr(file), warnings.catch_warnings():  # each is shown anew
+                # Whoever else collects warnings, they are shown here.
+                warnings.showwarning = lambda *said, **_: _say(file, warnings.formatwarning(*said[:4]).rstrip())
                 yield partial(_say, file)
         except BaseException as e:
             _say(file, str(e) if isinstance(e, DabenchError) else "".join(traceback.format_exception(e)).rstrip())
@@ -76,25 +78,6 @@ def _turned(file: TextIO) -> Iterator[None]:
         for number, copy in before.items():
             os.dup2(copy, number)
             os.close(copy)
-
-
-@contextmanager
-def _warnings_to(log: TextIO) -> Iterator[None]:
-    """Show warnings in `log`, whoever else collects them, and each anew: an earlier run of this process has its own log."""
-
-    def show(
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
-    ) -> None:
-        _say(log, warnings.formatwarning(message, category, filename, lineno).rstrip())
-
-    with warnings.catch_warnings():  # forgets which were shown
-        warnings.showwarning = show
-        yield
 
 
 def _flush() -> None:

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +91,8 @@ def _curves(matrix: Matrix) -> dict[str, Any]:
 
 
 def _origin(matrix: Matrix) -> dict[str, Any]:
-    from dabench import __version__
-
     return {
-        "version": __version__,
+        "version": version("dabench"),
         "facts": facts_tables(matrix),
         "failures": failures(matrix),
         "command": command(matrix),
