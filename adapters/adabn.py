@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from dabench.errors import PluginError
-from dabench.protocols import Adapter
-
-if TYPE_CHECKING:
-    from dabench.data.view import Target, View
-    from dabench.network import Network
-    from dabench.train import Trainer
+from dabench import Adapter, Network, PluginError, Target, Trainer, View
 
 
 class AdaBN(Adapter):
@@ -31,10 +24,8 @@ class AdaBN(Adapter):
         """Pass the target's images through the network once; needs `target.unlabelled` and a network with batch norm."""
         from torch.nn.modules.batchnorm import _BatchNorm
 
-        from dabench.network import estimate_statistics
-
         assert target.unlabelled is not None
         if not any(isinstance(m, _BatchNorm) for m in net.modules()):
             raise PluginError("adabn needs a backbone with batch norm; this one has none")
-        estimate_statistics(net, trainer.batches(target.unlabelled))
+        trainer.estimate_statistics(net, target.unlabelled)
         return net

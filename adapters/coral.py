@@ -6,16 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dabench.protocols import Adapter
-from dabench.typed import setting
+from dabench import Adapter, Batch, Network, Target, Trainer, View, setting
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from dabench.data.stream import Batch
-    from dabench.data.view import Target, View
-    from dabench.network import Network
-    from dabench.train import Trainer
 
 
 class DeepCORAL(Adapter):
@@ -52,7 +46,7 @@ class DeepCORAL(Adapter):
             n = len(source.images)
             ours, theirs = net.features(torch.cat([source.images, other.images])).tensor_split([n])
             apart: Tensor = self.options.weight * distance(ours, theirs)
-            return trainer.cross_entropy(net.classify(ours), source.known) + apart
+            return trainer.cross_entropy(net.classify(ours), source.require_labels()) + apart
 
         half = max(2, trainer.settings.batch // 2)
         steps = max(1, round(self.options.part * trainer.steps(sources)))

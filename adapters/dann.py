@@ -7,16 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dabench.protocols import Adapter
-from dabench.typed import setting
+from dabench import Adapter, Batch, Network, Target, Trainer, View, setting
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from dabench.data.stream import Batch
-    from dabench.data.view import Target, View
-    from dabench.network import Network
-    from dabench.train import Trainer
 
 
 class DANN(Adapter):
@@ -67,7 +61,7 @@ class DANN(Adapter):
             reverse.weight[0] = self.options.weight * schedule(progress)
             says = domain(reverse(features)).float().squeeze(1)
             truth = (torch.arange(len(says), device=says.device) >= n).float()
-            classified = trainer.cross_entropy(net.classify(features[:n]), source.known)
+            classified = trainer.cross_entropy(net.classify(features[:n]), source.require_labels())
             return classified + F.binary_cross_entropy_with_logits(says, truth)
 
         half = max(1, trainer.settings.batch // 2)

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from dabench.protocols import Adapter
-from dabench.typed import setting
-
-if TYPE_CHECKING:
-    from dabench.data.view import Target, View
-    from dabench.network import Network
-    from dabench.train import Trainer
+from dabench import Adapter, Network, Target, Trainer, View, setting
 
 
 class FineTune(Adapter):

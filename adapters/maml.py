@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from dabench.errors import DataError
-from dabench.protocols import Adapter
-from dabench.typed import setting
+from dabench import Adapter, DataError, Network, Target, Trainer, View, setting
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 
-    from dabench.data.view import Target, View
-    from dabench.network import Network
-    from dabench.train import Trainer
 
 Task = tuple["Tensor", "Tensor", "Tensor", "Tensor"]
 """Support images and labels, query images and labels."""
@@ -71,12 +66,10 @@ class MAML(Adapter):
         return trainer.fit(net, loss, Episodes(sources, self.options, trainer), steps=steps, precision="fp32")
 
     def _query_loss(self, net: Network, task: Task, trainer: Trainer) -> Tensor:
-        from torch.func import functional_call
-
         support, support_labels, query, query_labels = task
         start: dict[str, Tensor] = dict(net.named_parameters())
         fast = self._inner(net, start, lambda: (support, support_labels), trainer, not self.options.first_order)
-        return trainer.cross_entropy(functional_call(net, fast, (query,)), query_labels)
+        return trainer.cross_entropy(_logits(net, fast, query), query_labels)
 
     def _inner(
         self,
@@ -88,11 +81,10 @@ class MAML(Adapter):
     ) -> dict[str, Tensor]:
         """Take the inner steps from `parameters` and return the new ones, differentiable if `second_order`."""
         import torch
-        from torch.func import functional_call
 
         for _ in range(self.options.inner_steps):
             images, labels = batch()
-            loss = trainer.cross_entropy(functional_call(net, parameters, (images,)), labels)
+            loss = trainer.cross_entropy(_logits(net, parameters, images), labels)
             gradients = torch.autograd.grad(loss, list(parameters.values()), create_graph=second_order)
             parameters = {
                 name: value - self.options.inner_lr * gradient
@@ -102,20 +94,26 @@ class MAML(Adapter):
 
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
         """Take the inner steps on the shots; needs `target.shots`."""
-        from dabench.network import estimate_statistics
-
         assert target.shots is not None
         shots = trainer.stream([target.shots], batch=min(512, len(target.shots)))
 
         def draw() -> tuple[Tensor, Tensor]:
             batch = next(shots)
-            return batch.images, batch.known
+            return batch.images, batch.require_labels()
 
         net.train()
         fast = self._inner(net, dict(net.named_parameters()), draw, trainer, second_order=False)
         net.load_state_dict(fast, strict=False)
-        estimate_statistics(net, trainer.batches(target.shots))
+        trainer.estimate_statistics(net, target.shots)
         return net
+
+
+def _logits(net: Network, parameters: dict[str, Tensor], images: Tensor) -> Tensor:
+    """Return the logits of `net` with `parameters` in place of its own."""
+    from torch.func import functional_call
+
+    logits: Tensor = functional_call(cast("nn.Module", net), parameters, (images,))
+    return logits
 
 
 class Episodes(Iterator[list["Task"]]):
@@ -163,9 +161,7 @@ class Episodes(Iterator[list["Task"]]):
         return images[:split], labels[:split], images[split:], labels[split:]
 
     def _images(self, view: View, at: Tensor, needs_shift: bool) -> Tensor:
-        from dabench.data.augment import as_floats
-
-        images = as_floats(self.trainer.augmenter.train(view.images.index_select(0, at), self.generator))
+        images = self.trainer.augmented(view.images.index_select(0, at), self.generator)
         # Second derivatives of convolutions are twice as slow on channels-last memory.
         return (shifted(images, self.shuffler) if needs_shift else images).contiguous()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dabench.protocols import Adapter
+from dabench import Adapter
 
 
 class Unadapted(Adapter):

@@ -1,15 +1,32 @@
 """Domain-adaptation benchmark: the train x test cross matrix of your datasets, and what each adapter wins back.
 
-What the commands do are functions with the same words: `dabench.sweep("quick")`, `dabench.report("runs/quick")`. Importing
-dabench loads neither torch nor ray.
+Each command is a function of the same name: `dabench.sweep("quick")`, `dabench.report("runs/quick")`. What a plugin is written
+against is here too, and described in one module, `dabench.protocols`. Importing dabench loads neither torch nor ray.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dabench.protocols import FACES, Access, Adapter, Augment, Backbone, Dataset, RemoteFile, Samples
-from dabench.typed import setting
+from dabench.protocols import (
+    FACES,
+    Access,
+    Adapter,
+    Augment,
+    Backbone,
+    Batch,
+    DataError,
+    Dataset,
+    Images,
+    Network,
+    PluginError,
+    RemoteFile,
+    Samples,
+    Target,
+    Trainer,
+    View,
+    setting,
+)
 
 if TYPE_CHECKING:
     from dabench.api import (
@@ -45,10 +62,18 @@ __all__ = [
     "Adapter",
     "Augment",
     "Backbone",
+    "Batch",
+    "DataError",
     "Dataset",
+    "Images",
     "LazyImages",
+    "Network",
+    "PluginError",
     "RemoteFile",
     "Samples",
+    "Target",
+    "Trainer",
+    "View",
     "__version__",
     "audit",
     "baseline",
@@ -81,3 +106,7 @@ def __getattr__(name: str) -> Any:
 
     module, attribute = _WORDS[name]
     return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_WORDS})

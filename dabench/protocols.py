@@ -1,30 +1,62 @@
-"""What plugins are written against: samples, and the three kinds Dataset, Backbone and Adapter.
+"""The contract of plugins: everything that a dataset, a backbone or an adapter is written against.
 
-A plugin is one class with a few facts and one or two methods. Importing a plugin must not import torch: `dabench list`
-reads every plugin's facts, and should answer at once. Import torch inside the methods that need it.
+A plugin is one class with a few facts as attributes and one or two methods. `from dabench import Adapter, Batch, ...` gives
+every name of this module that a plugin needs; no other module of dabench is part of the contract.
 
-Letters in shapes: N images, B batch, C channels, H height, W width, F features, K classes.
+A plugin module is imported whenever plugins are listed. So it imports torch, numpy and other slow libraries inside the methods
+that need them, and for annotations under `if TYPE_CHECKING:`.
+
+A plugin raises DataError where files are missing or wrong, and PluginError where it cannot do what it is asked for. A message
+says what is wrong, where, what is allowed and what to do. Any other exception is reported as a fault of the plugin.
+
+Options are a frozen dataclass `Options` inside the class. Each field is a `setting`: its default, its meaning and its range.
+`self.options` holds the values of the sweep.
+
+Letters in shapes: N images, B batch, C channels, H height, W width, F features, K classes. A crop of H x W is h x w.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
-from dabench.errors import PluginError, nearest
+from dabench.errors import DataError, PluginError, nearest
 from dabench.typed import setting
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
-    from torch import nn
+    from torch import Tensor, nn
 
-    from dabench.data.view import Target, View
-    from dabench.network import Network
-    from dabench.train import Trainer
+__all__ = [
+    "FACES",
+    "KINDS",
+    "NAMING",
+    "Access",
+    "Adapter",
+    "Augment",
+    "Backbone",
+    "Batch",
+    "DataError",
+    "Dataset",
+    "Images",
+    "Kind",
+    "Network",
+    "NoOptions",
+    "Plugin",
+    "PluginError",
+    "RemoteFile",
+    "Samples",
+    "Target",
+    "TrainSettings",
+    "Trainer",
+    "View",
+    "setting",
+]
 
 Access = Literal["none", "unlabelled", "few-shot", "full"]
 """What of the target's training split a method may see; each level includes the ones before it.
@@ -43,7 +75,7 @@ NAMING = ("subject", "clip")
 
 
 class Images(Protocol):
-    """What serves as the images of a split: a numpy array, in memory or memory-mapped, or a `dabench.LazyImages`."""
+    """The images of a split: a numpy array, in memory or memory-mapped, or a `dabench.LazyImages`, which is read in parts."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -51,7 +83,7 @@ class Images(Protocol):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """uint8."""
+        """uint8, values 0 to 255."""
 
     def __len__(self) -> int: ...
 
@@ -62,12 +94,14 @@ class Images(Protocol):
 
 @dataclass(frozen=True)
 class Samples:
-    """The images of one split, with what is known of each.
+    """The images of one split, and what is known of each image.
 
     Attributes:
-        images: (N, C, H, W) uint8, C is 1 (grey) or 3 (RGB), all of one size; `LazyImages` where they may not fit into memory.
-        labels: (N,) int64, indices into the dataset's `classes`; None where they are withheld.
-        groups: (N,) int64, what images share when they are not independent: the subject, the font, the video. None if unknown.
+        images: (N, C, H, W) uint8, values 0 to 255, C is 1 (grey) or 3 (RGB), all of one size; `dabench.LazyImages` where they
+            may not fit into memory.
+        labels: (N,) int64, indices into the dataset's `classes`; `Dataset.prepare` always gives them.
+        groups: (N,) int64, a number for each subject, font or video whose images are not independent; None if unknown. No
+            group is in two splits. Groups stay together in the validation split, and intervals are drawn over them.
         attributes: name -> (N,) array of numbers or text, such as age or sex.
     """
 
@@ -79,7 +113,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class Augment:
-    """Training augmentation, drawn anew for each image of each batch."""
+    """Training augmentation, drawn anew for each image of each batch. When testing, the centre crop is taken."""
 
     crop: int | None = setting(None, "side of the random crop in pixels (the centre when testing); 0: the whole image", low=0)
     flip: bool = setting(False, "mirror left-right with probability 1/2")
@@ -122,13 +156,16 @@ class Plugin:
     """What the three kinds share: facts as class attributes, and options.
 
     Attributes:
-        name: what users write; lower case with hyphens. A name ending in "/*" is a family: it serves every name with that
-            beginning, and the rest of it is `self.variant`.
-        variants: every `self.variant` of a family that has a fixed number of them; empty if any will do.
-        label: the short name in tables such as VGG-FER-NAE; made from `name` if empty.
+        name: the name in sweep files and commands: lower case letters, digits, '-', '_' and '.'. A name that ends in "/*" is a
+            family: "office-31/*" serves every name that begins with "office-31/".
+        variants: of a family, the rests of its names if their number is fixed ("amazon", "dslr", "webcam"); empty if any will
+            do. `self.variant` is the rest that was asked for. What differs between variants is set in `__init__(self, options,
+            variant)`, after `super().__init__(options, variant)`.
+        label: the short name in tables, such as FER in FER-JAFFE; `name` in capitals if empty.
         title: one line that says what it is.
         citation: BibTeX entries, or an empty string.
-        Options: a frozen dataclass of `dabench.setting` fields, each with a default.
+        Options: a frozen dataclass of `dabench.setting` fields.
+        options: the instance of `Options` with the values of the sweep.
     """
 
     kind: ClassVar[Kind]
@@ -153,21 +190,23 @@ class Plugin:
 
 
 class Dataset(Plugin, ABC):
-    """A labelled image set with fixed training and test splits.
+    """A labelled image set with fixed training and test splits. All attributes but `name` and `classes` are optional.
 
     Attributes:
+        name, variants, label, title, citation, Options, options: as in `Plugin`.
         classes: the names of the K classes; labels are indices into it.
-        licence, homepage: terms of use, and where the set lives.
-        obtain: how a person gets the raw files, and the layout expected in the raw folder. Empty if nothing is needed.
-        counts: images per split as its authors state them, "all" for those of all splits, "clips" for the videos of a set that
-            are to be there; checked when preparing. Empty if not known.
-        plugin: the name of the plugin, where a sweep declares the set under another name; else empty.
-        raw_folder: the folder of its raw files below the folder of all raw sets; the name of the plugin if empty.
+        licence, homepage: the terms of use, and an address.
+        obtain: how a person gets the raw files, and the layout expected in the raw folder. Empty if no files are needed.
+        counts: images per split as the authors of the set state them; "all" for those of all splits, "clips" for the number of
+            videos. Checked when preparing. Empty if not known.
+        plugin: dabench sets it: the name of the plugin, where a sweep declares the set under another name; else empty.
+        raw_folder: the folder of its raw files below the folder of all raw sets; default: the name of the plugin. A family
+            whose variants lie in one folder gives the name of that.
         files: what `dabench prepare` downloads where it is missing. Empty if the terms of the set do not allow it.
         augment: the training augmentation that suits it; a sweep's [augment] changes it.
-        drop: the list of pictures that are left out, a path; set by the key `drop` of a sweep's [dataset.NAME].
-        notes: what whoever uses the set must know of its making, such as what was left out, a line each; `prepare` sets it. It
-            is kept with the prepared set, and said each time that is used.
+        drop: dabench sets it: the path of a list of pictures to leave out, from the key `drop` of [dataset.NAME].
+        notes: what a user of the set must know of its making, such as what was left out; one line each, set by `prepare`. They
+            are kept with the prepared set and said at each use.
     """
 
     kind: ClassVar[Kind] = "dataset"
@@ -185,13 +224,13 @@ class Dataset(Plugin, ABC):
 
     @abstractmethod
     def prepare(self, raw: Path) -> Mapping[str, Samples]:
-        """Read the raw files in the folder `raw` and return Samples for "train" and "test", and "val" if the set has one.
+        """Read the raw files in the folder `raw` and return the samples of "train", "test" and, if the set has one, "val".
 
-        Called once; the result is kept in the prepared cache. Must give the same samples each time. Where "val" is
-        missing, dabench splits a tenth off "train" (whole groups).
+        Called once; the result is kept in the prepared cache. It gives the same samples in the same order each time and writes
+        nothing into `raw`. Where "val" is missing, dabench splits a tenth off "train", by whole groups.
 
         Raises:
-            dabench.errors.DataError: a file is missing or unreadable; say which, where, and how to get it.
+            DataError: a file is missing or cannot be read; the message says which, where, and ends with `obtain`.
         """
 
     def raw_files(self, raw: Path) -> Sequence[Path]:
@@ -216,9 +255,10 @@ class Dataset(Plugin, ABC):
 
 
 class Backbone(Plugin, ABC):
-    """A network body that turns images into features; the classifying layer is added by dabench.
+    """The encoder of a network, which turns images into features. dabench adds the linear classifier.
 
     Attributes:
+        name, variants, label, title, citation, Options, options: as in `Plugin`.
         dropout: probability of dropping a feature before the linear classifier.
     """
 
@@ -227,18 +267,228 @@ class Backbone(Plugin, ABC):
 
     @abstractmethod
     def build(self, channels: int, size: int, pretrained: bool) -> nn.Module:
-        """Return an encoder: a module from (B, `channels`, `size`, `size`) float in [0, 1] to (B, F) with `num_features` = F.
+        """Return an encoder on the CPU with an int attribute `num_features` = F.
+
+        Its forward takes (B, `channels`, `size`, `size`) float32 in [0, 1] and returns (B, F); a normalisation is part of it.
+        Under autocast the result may be bfloat16. Initial weights come from torch's global generator, which dabench seeds. In
+        evaluation mode the features of an image do not depend on the rest of the batch.
 
         Raises:
-            dabench.errors.PluginError: `pretrained` weights cannot be had.
+            PluginError: it does not take such images, or its pretrained weights cannot be had.
+        """
+
+
+@dataclass(frozen=True)
+class View:
+    """Images of the training split of one dataset, on the trainer's device. They must not be changed in place.
+
+    Attributes:
+        name: the dataset.
+        classes: the names of the K classes of the sweep.
+        images: (N, C, H, W) uint8, values 0 to 255, of the sweep's size; neither cropped nor augmented.
+        labels: (N,) int64, indices into `classes`, or None where they are withheld.
+        groups: (N,) int64, or None where there are none or they are withheld.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    images: Tensor
+    labels: Tensor | None = None
+    groups: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the `access` of an adapter grants of the target's training split.
+
+    Attributes:
+        name: the dataset.
+        classes: the names of the K classes of the sweep.
+        unlabelled: all training images, in random order, without labels or groups; None if access is "none".
+        shots: labelled images: some of each class if access is "few-shot", all if "full"; else None.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    unlabelled: View | None = None
+    shots: View | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch of a stream, on the trainer's device.
+
+    Attributes:
+        images: (B, C, h, w) float32 in [0, 1], augmented and cropped.
+        labels: (B,) int64, or None if a view of the stream has none.
+        view: (B,) int64, for each image the position of its view in the list that the stream was made of.
+    """
+
+    images: Tensor
+    labels: Tensor | None
+    view: Tensor
+
+    def require_labels(self) -> Tensor:
+        """Return the labels.
+
+        Raises:
+            PermissionError: they are withheld; the adapter's `access` does not grant them.
+        """
+        if self.labels is None:
+            raise PermissionError("these labels are withheld: the adapter's `access` does not grant them")
+        return self.labels
+
+
+class Network(Protocol):
+    """A classifier: an encoder, dropout, and a linear layer. It is a torch.nn.Module; what is listed here is the contract.
+
+    It takes (B, C, h, w) float32 in [0, 1]. Features and logits are float32 also under autocast. `Adapter.network` may replace
+    `encoder` and `head` and add other modules.
+    """
+
+    encoder: nn.Module
+    """(B, C, h, w) -> (B, F)."""
+    head: nn.Linear
+    """(B, F) -> (B, K)."""
+
+    def __call__(self, images: Tensor, /) -> Tensor:
+        """Return logits (B, K): `classify` of `features`."""
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return features (B, F)."""
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Return logits (B, K) of features (B, F); dropout is active in training mode."""
+
+    def train(self, mode: bool = True) -> Self: ...
+    def eval(self) -> Self: ...
+    def to(self, device: torch.device, /) -> Self: ...
+    def modules(self) -> Iterator[nn.Module]: ...
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: Mapping[str, Any], /, strict: bool = True) -> Any: ...
+
+
+class TrainSettings(Protocol):
+    """What a method may read of the sweep's [train]; the rest is the trainer's."""
+
+    @property
+    def batch(self) -> int:
+        """Images in a step, 2 or more. A method with two streams takes half from each."""
+
+    @property
+    def lr(self) -> float:
+        """The highest learning rate."""
+
+
+class Trainer(Protocol):
+    """Trains for one run: with the settings of the sweep, the seed and the checkpoints of the run.
+
+    All training goes through `fit`: optimizer, schedule, checkpoints, resuming and the record of losses are its own.
+    """
+
+    @property
+    def settings(self) -> TrainSettings: ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where views, batches and the network are."""
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run, for generators on other devices than `device`."""
+
+    def generator(self) -> torch.Generator:
+        """Return a new random generator on `device`; the n-th one of a run is always the same."""
+
+    def steps(self, views: Sequence[View]) -> int:
+        """Return the length of a full training on `views` in steps, as [train] has it."""
+
+    def stream(self, views: Sequence[View], batch: int | None = None, augment: bool = True) -> Iterator[Batch]:
+        """Return endless shuffled batches of `batch` images (default: [train] batch), the same number from each view.
+
+        Each view is seen whole before an image of it comes again. `augment` False: the centre crop in place of augmentation.
+        Where the views together hold fewer images than `batch`, batches are smaller.
+        """
+
+    def batches(self, view: View, batch: int = 512) -> Iterator[Tensor]:
+        """Yield each image of `view` once, in its order, as in testing: centre crops (B, C, h, w) float32 in [0, 1]."""
+
+    def augmented(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Return (B, C, H, W) uint8 `images` of a view as (B, C, h, w) float32 in [0, 1], augmented as in training.
+
+        `generator` is on `device`. `stream` does this by itself; it is for methods that choose their images.
+        """
+
+    def cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean cross-entropy, a scalar, of (B, K) logits and (B,) labels, with the sweep's label smoothing."""
+
+    def supervised(
+        self,
+        net: Network,
+        views: Sequence[View],
+        *,
+        steps: int = ...,
+        trainable: Sequence[nn.Module | Network] | None = None,
+        lr: float | None = None,
+    ) -> Network:
+        """Train `net` on labelled `views` by `cross_entropy`; `fit` with one stream. Default of `steps`: steps(views).
+
+        Raises:
+            PermissionError: a view has no labels.
+        """
+
+    def fit(
+        self,
+        net: Network,
+        loss: Callable[..., Tensor],
+        *streams: Iterator[Any],
+        steps: int,
+        trainable: Sequence[nn.Module | Network] | None = None,
+        lr: float | None = None,
+        precision: Literal["auto", "bf16", "fp32"] | None = None,
+    ) -> Network:
+        """Minimise `loss` for `steps` steps and return `net` in evaluation mode.
+
+        Each call makes a new optimizer, and the schedule of the learning rate begins anew.
+
+        Args:
+            net: the network that checkpoints test.
+            loss: called as loss(progress, *batches): progress from 0 to below 1, and the next item of each stream. It returns
+                a scalar that is to be minimised. It is called under autocast where the precision is bf16.
+            streams: endless iterators, of `stream` or of the method's own.
+            trainable: the modules whose parameters change (default: `net`); name extra modules here. They are moved to
+                `device` and are in training mode during the call. The rest of `net` is in evaluation mode and stays as it is,
+                its batch statistics included.
+            lr: the highest learning rate (default: [train] lr).
+            precision: in place of [train] precision.
+
+        Raises:
+            DivergedError: a loss was not a finite number; do not catch it.
+        """
+
+    def estimate_statistics(self, net: Network, view: View) -> None:
+        """Replace the running mean and variance of each batch norm in `net` by their average over the images of `view`.
+
+        The images are as in testing, in batches of 512. `net` is in evaluation mode afterwards.
         """
 
 
 class Adapter(Plugin):
-    """A method that carries a classifier from its sources to a target.
+    """A method that adapts a classifier from its sources to a target, by its own `network`, `pretrain` or `adapt`.
+
+    `pretrain` and `adapt` are called on different instances, often in different processes: what one hands to the other is in
+    the network.
+    The same seed gives the same network: random numbers come from trainer.generator(), from a generator seeded with
+    trainer.seed, or from torch's global generator, which dabench seeds.
 
     Attributes:
-        access: what of the target it may see; the rest is not in its process.
+        name, variants, label, title, citation, Options, options: as in `Plugin`.
+        access: what of the target's training split it may see. The rest is not in its process.
     """
 
     kind: ClassVar[Kind] = "adapter"
@@ -247,22 +497,40 @@ class Adapter(Plugin):
     def network(self, net: Network) -> Network:
         """Return the network of this method, made of the fresh `net`; the default returns `net` as it is.
 
-        Here a method adds what it needs, such as a bottleneck or a second head. Called in pretraining and in adaptation, on the
-        CPU, before any weights are loaded; both must get modules of the same names and shapes. A method with a `network` of its
-        own does not share the pretraining of others.
+        A method adds its own modules here, such as a bottleneck or a second head. Called before `pretrain` and before `adapt`, on
+        the CPU, before any weights are loaded; both must get modules of the same names and shapes. A method with its own
+        `network` does not share the pretraining of others.
         """
         return net
 
     def pretrain(self, net: Network, sources: Sequence[View], trainer: Trainer) -> Network:
-        """Train the fresh network `net` on the labelled `sources` and return it.
+        """Train the fresh network `net` on the labelled `sources` and return it. The default is supervised training.
 
-        The default is plain supervised training. It is trained once per (sources, seed) and shared by every adapter
-        that keeps it.
+        The default is trained once per (sources, seed) and shared by all adapters that keep it.
+
+        Args:
+            net: on `trainer.device`, in training mode, every parameter trainable.
+            sources: one view or more, with labels, and with groups where the dataset has them.
+            trainer: the training loop.
+
+        Returns:
+            `net`, on any device and in any mode: dabench moves it to `trainer.device` and sets evaluation mode. Every
+            parameter is trainable again.
         """
         return trainer.supervised(net, sources)
 
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
-        """Adapt the pretrained `net` (this run's own copy) to `target` and return it. The default returns it unchanged."""
+        """Adapt the pretrained network `net` to `target` and return it. The default returns it unchanged.
+
+        Args:
+            net: as in `pretrain`, with the pretrained weights and batch statistics; this run's own copy.
+            sources: as in `pretrain`.
+            target: what `access` grants.
+            trainer: the training loop, as in `pretrain`.
+
+        Returns:
+            As `pretrain`.
+        """
         return net
 
     @classmethod

@@ -268,6 +268,8 @@ def facts_problem(plugin: type[Plugin] | Plugin) -> str:
     name = plugin.name
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         return f"{cls.__qualname__}.name = {name!r}: use lower case letters, digits, '.', '_' and '-', and at most one '/'"
+    if cls.variants and not cls.name.endswith("/*"):
+        return f"{plugin.kind} '{name}': variants are those of a family; name it '{name}/*', or leave variants empty"
     if inspect.isabstract(cls):
         missing = ", ".join(f"{m}()" for m in sorted(getattr(cls, "__abstractmethods__", ())))
         return f"{plugin.kind} '{name}' lacks {missing}"

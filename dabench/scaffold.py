@@ -25,6 +25,7 @@ def scaffold(kind: Kind, name: str, folder: Path) -> list[Path]:
     module = f"dabench_{re.sub('[.-]', '_', name)}"
     words = {
         "kind": kind,
+        "article": f"{'An' if kind == 'adapter' else 'A'} {kind}",
         "name": name,
         "module": module,
         "package": module.replace("_", "-"),
@@ -61,7 +62,7 @@ build-backend = "setuptools.build_meta"
 [project]
 name = "$package"
 version = "0.1.0"
-description = "A $kind for dabench"
+description = "$article for dabench"
 requires-python = ">=3.11"
 dependencies = ["dabench"]
 

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dabench.data.augment import Augmenter, as_floats
-from dabench.data.stream import Batch, Stream
-from dabench.data.view import Target, View
+from dabench.data.stream import Stream
 from dabench.device import low_precision
 from dabench.errors import DivergedError
-from dabench.network import Network
+from dabench.network import estimate_statistics
 from dabench.partial import Course, Partial
+from dabench.protocols import Batch, Network, Target, View
 from dabench.pulse import Pulse
 from dabench.settings import Train
 
@@ -53,7 +53,7 @@ class Trainer:
         augmenter: Augmenter,
         device: torch.device,
         seed: int,
-        checkpoint: Callable[[Network, int], None] | None = None,
+        checkpoint: Callable[[Any, int], None] | None = None,
         partial: Partial | None = None,
         say: Callable[[str], object] = lambda line: None,
     ) -> None:
@@ -82,6 +82,14 @@ class Trainer:
         for start in range(0, len(view), batch):
             yield as_floats(self.augmenter.test(view.images[start : start + batch]))
 
+    def augmented(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Return (B, C, H, W) uint8 images as (B, C, h, w) float32 in [0, 1], augmented as in training."""
+        return as_floats(self.augmenter.train(images, generator))
+
+    def estimate_statistics(self, net: Network, view: View) -> None:
+        """Replace the running mean and variance of each batch norm in `net` by their average over the images of `view`."""
+        estimate_statistics(net, self.batches(view))
+
     def cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the mean cross-entropy of (B, K) logits with the sweep's label smoothing."""
         return F.cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
@@ -90,7 +98,7 @@ class Trainer:
         """Train `net` on labelled `views` by cross-entropy; keyword arguments are those of `fit`."""
 
         def loss(progress: float, batch: Batch) -> Tensor:
-            return self.cross_entropy(net(batch.images), batch.known)
+            return self.cross_entropy(net(batch.images), batch.require_labels())
 
         fit.setdefault("steps", self.steps(views))
         return self.fit(net, loss, self.stream(views), **fit)
@@ -101,7 +109,7 @@ class Trainer:
         loss: Callable[..., Tensor],
         *streams: Iterator[Any],
         steps: int,
-        trainable: Sequence[nn.Module] | None = None,
+        trainable: Sequence[nn.Module | Network] | None = None,
         lr: float | None = None,
         precision: Literal["auto", "bf16", "fp32"] | None = None,
     ) -> Network:
@@ -121,7 +129,7 @@ class Trainer:
             DivergedError: a loss was not a finite number.
             Stopped: the run was told to stop.
         """
-        modules = list(trainable) if trainable is not None else [net]
+        modules: list[nn.Module | Network] = list(trainable) if trainable is not None else [net]
         parameters = [p for m in modules for p in m.to(self.device).parameters()]
         optimizer = self._optimizer(parameters, lr or self.settings.lr)
         losses = torch.zeros(steps, device=self.device)
@@ -174,7 +182,7 @@ class Trainer:
         more = {"checkpoint": self._checkpoint, "trace": self.trace}
         return Course(self._partial, self._trainings, {**roots, **more}, streams, (Trainer, Augmenter, View, Target, Train))
 
-    def _learn(self, net: Network, modules: Sequence[nn.Module]) -> None:
+    def _learn(self, net: Network, modules: Sequence[nn.Module | Network]) -> None:
         net.eval()
         for module in modules:
             module.train()

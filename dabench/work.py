@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 
 from dabench.data.augment import Augmenter
-from dabench.data.view import Target, View
 from dabench.device import choose_device, low_precision, reproducible
 from dabench.errors import DabenchError, DivergedError
 from dabench.evaluate import logits
@@ -26,7 +25,7 @@ from dabench.job import Job
 from dabench.network import Network, adapter_network, build_network, load_network, save_network
 from dabench.partial import Partial
 from dabench.places import cores
-from dabench.protocols import SUPERVISED, Adapter
+from dabench.protocols import SUPERVISED, Adapter, Target, View
 from dabench.references import Opaque
 from dabench.registry import Registry
 from dabench.scoring import Scores

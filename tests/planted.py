@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from dabench.backbones.conv4 import Conv4
 from dabench.data.augment import Augmenter
-from dabench.data.view import Target, View
 from dabench.network import Network, build_network
-from dabench.protocols import Augment
+from dabench.protocols import Augment, Target, View
 from dabench.settings import Train
 from dabench.train import Trainer
 

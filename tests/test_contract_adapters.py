@@ -11,9 +11,8 @@ import pytest
 import torch
 from planted import CLASSES, network, target_of, trainer, view
 
-from dabench.data.view import Target, View
 from dabench.network import Network
-from dabench.protocols import Adapter
+from dabench.protocols import Adapter, Target, View
 from dabench.registry import Registry
 
 NAMES = [entry.name for entry in Registry(entry_points=False).entries("adapter")]

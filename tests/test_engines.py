@@ -15,7 +15,6 @@ import torch
 from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, stored_logits, tiny
 
 from dabench.agenda import finished, to_do
-from dabench.data.view import Target, View
 from dabench.drive import carry_out
 from dabench.engines import cluster, inline
 from dabench.engines.attempt import Result
@@ -25,7 +24,7 @@ from dabench.keeping import Outcome
 from dabench.network import Network
 from dabench.places import cores
 from dabench.plan import Run
-from dabench.protocols import Adapter
+from dabench.protocols import Adapter, Target, View
 from dabench.registry import Registry
 from dabench.store import Store
 from dabench.train import Trainer

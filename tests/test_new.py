@@ -50,7 +50,9 @@ def test_the_package_has_module_test_readme_and_entry_point(kind: Kind, tmp_path
         "dabench_my_own.py",
         "tests/test_dabench_my_own.py",
     ]
-    points = tomllib.loads(files[0].read_text(encoding="utf-8"))["project"]["entry-points"]
+    project = tomllib.loads(files[0].read_text(encoding="utf-8"))["project"]
+    assert project["description"] == f"{'An' if kind == 'adapter' else 'A'} {kind} for dabench"
+    points = project["entry-points"]
     assert points == {f"dabench.{kind}s": {"my-own": "dabench_my_own:MyOwn"}}
 
 
@@ -63,6 +65,13 @@ def test_every_allowed_name_gives_python_that_defines_the_class(kind: Kind, name
     assert point == f"{files[2].stem}:{classes[0]}"
     ast.parse(files[3].read_text(encoding="utf-8"))
     assert REGISTRY.load_file(files[2])[0].name == name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_plugin_is_written_against_what_dabench_exports(kind: Kind, tmp_path: Path) -> None:
+    tree = ast.parse(dabench.new(kind, "my-own", tmp_path / "p")[2].read_text(encoding="utf-8"))
+    names = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
+    assert {name for name in names if name.startswith("dabench")} == {"dabench"}
 
 
 @pytest.mark.parametrize("name", ["My-Faces", "my faces", "", "a/b", "../x", "-a", "a-"])

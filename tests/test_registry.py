@@ -383,6 +383,7 @@ def test_what_is_no_plugin_cannot_be_registered(registry: Registry, thing: Any) 
         ({"access": "everything"}, "access = 'everything' must be one of none, unlabelled, few-shot, full"),
         ({"access": ["none"]}, "must be one of none, unlabelled, few-shot, full"),
         ({"Options": int}, "Options must be a frozen dataclass"),
+        ({"variants": ("a",)}, "variants are those of a family; name it 'toy-adapter/*'"),
     ],
 )
 def test_wrong_facts_are_refused_at_the_door(registry: Registry, facts: dict[str, Any], reason: str) -> None:

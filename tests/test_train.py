@@ -14,10 +14,11 @@ from planted import CLASSES, SIZE, Images, accuracy, network, trainer, view
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dabench.data.stream import Batch, Stream
+from dabench.data.stream import Stream
 from dabench.device import choose_device, low_precision, reproducible
 from dabench.errors import DivergedError, SpecError
 from dabench.network import Network
+from dabench.protocols import Augment, Batch
 from dabench.settings import Train
 from dabench.train import Trainer, rate_at
 
@@ -54,6 +55,32 @@ def test_rate_at(settings: Train, progress: float, expected: float) -> None:
     assert rate_at(settings, progress) == pytest.approx(expected)
 
 
+# What the contract promises beside the loop
+
+
+def test_augmented_images_are_floats_of_the_crop() -> None:
+    of = trainer(augment=Augment(crop=12, flip=True))
+    images = of.augmented(view("source", 6, 1).images, of.generator())
+    assert (images.shape, images.dtype) == ((6, 1, 12, 12), torch.float32)
+    assert 0 <= float(images.min()) < float(images.max()) <= 1
+
+
+def test_augmented_images_are_those_of_a_stream() -> None:
+    data, of, again = view("source", 6, 1), trainer(augment=Augment(crop=12)), trainer(augment=Augment(crop=12))
+    generator = again.generator()
+    order = torch.randperm(6, generator=generator)
+    assert torch.equal(next(of.stream([data])).images, again.augmented(data.images[order], generator))
+
+
+def test_estimated_statistics_are_those_of_all_images_of_the_view() -> None:
+    net, data = network(), view("target", 100, 3)
+    trainer().estimate_statistics(net, data)
+    convolution, norm = net.encoder[0], net.encoder[1]  # type: ignore[index]
+    with torch.inference_mode():
+        torch.testing.assert_close(norm.running_mean, convolution(data.images.float() / 255).mean((0, 2, 3)))
+    assert not net.training
+
+
 # The loop
 
 
@@ -75,7 +102,7 @@ def test_fp32_loop_equals_a_plain_one(optimizer: str, clip: str) -> None:
     at = trainer(optimizer=optimizer, clip=clip, clip_at=0.05, lr=0.02, schedule="cosine", momentum=0.8, weight_decay=0.01)
 
     def loss(progress: float, batch: Batch) -> Tensor:
-        return F.cross_entropy(net(batch.images), batch.known)
+        return F.cross_entropy(net(batch.images), batch.require_labels())
 
     at.fit(net, loss, iter(batches), steps=12)
 
@@ -87,7 +114,7 @@ def test_fp32_loop_equals_a_plain_one(optimizer: str, clip: str) -> None:
     rates = torch.optim.lr_scheduler.LambdaLR(stepper, lambda step: 0.5 * (1 + math.cos(math.pi * step / 12)))
     for batch in batches:
         stepper.zero_grad()
-        F.cross_entropy(plain(batch.images), batch.known).backward()
+        F.cross_entropy(plain(batch.images), batch.require_labels()).backward()
         if clip == "norm":
             nn.utils.clip_grad_norm_(plain.parameters(), 0.05)
         elif clip == "value":

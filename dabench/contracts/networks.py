@@ -8,12 +8,12 @@ from functools import cached_property
 import torch
 from torch import nn
 
+from dabench import protocols
 from dabench.contracts.rules import NotDone, Rule
 from dabench.data.augment import Augmenter
-from dabench.data.view import Target, View
 from dabench.device import reproducible
 from dabench.network import Network, adapter_network, build_network, misfit
-from dabench.protocols import Adapter, Augment, Backbone
+from dabench.protocols import Adapter, Augment, Backbone, Target, View
 from dabench.settings import Train
 from dabench.train import Trainer
 
@@ -153,7 +153,7 @@ class _Adapted:
             "full": Target("target", _CLASSES, hidden, View(full.name, full.classes, full.images, full.labels)),
         }[self.adapter.access]
 
-    def run(self, sources: Sequence[View], target: Target) -> Network:
+    def run(self, sources: Sequence[View], target: Target) -> protocols.Network:
         with reproducible(1, 0):
             net = self.adapter.pretrain(self.fresh(), sources, self.trainer())
             return self.adapter.adapt(net, sources, target, self.trainer())
@@ -169,7 +169,7 @@ class _Adapted:
     def logits(self) -> torch.Tensor:
         return self.said(self.run([_view("source", 1, groups=True)], self.target()))
 
-    def said(self, net: Network) -> torch.Tensor:
+    def said(self, net: protocols.Network) -> torch.Tensor:
         if not isinstance(net, Network):
             raise TypeError(f"pretrain() and adapt() must return a Network, not {type(net).__name__}")
         with torch.no_grad():

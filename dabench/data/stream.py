@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from dabench.data.augment import Augmenter, as_floats
-from dabench.data.view import View
-
-
-@dataclass(frozen=True)
-class Batch:
-    """images (B, C, H, W) float32 in [0, 1]; labels (B,) int64 if all its views have them; source (B,) the view's number."""
-
-    images: Tensor
-    labels: Tensor | None
-    view: Tensor
-
-    @property
-    def known(self) -> Tensor:
-        """The labels, which must be there."""
-        if self.labels is None:
-            raise PermissionError("these labels are withheld: the adapter's `access` does not grant them")
-        return self.labels
+from dabench.protocols import Batch, View
 
 
 class _Order:

@@ -8,15 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dabench import Adapter, setting
+from dabench import Adapter, Batch, Network, Target, Trainer, View, setting
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from dabench.data.stream import Batch
-    from dabench.data.view import Target, View
-    from dabench.network import Network
-    from dabench.train import Trainer
 
 
 class $cls(Adapter):
@@ -41,7 +36,7 @@ class $cls(Adapter):
         def loss(progress: float, source: Batch, other: Batch) -> Tensor:
             said = net(other.images).log_softmax(1)
             entropy: Tensor = -(said.exp() * said).sum(1).mean()
-            return trainer.cross_entropy(net(source.images), source.known) + self.options.weight * entropy
+            return trainer.cross_entropy(net(source.images), source.require_labels()) + self.options.weight * entropy
 
         half = max(2, trainer.settings.batch // 2)
         steps = trainer.steps(sources)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dabench import Backbone
+from dabench import Backbone, PluginError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,8 +24,6 @@ class $cls(Backbone):
         """Return a module from (B, channels, size, size) floats in [0, 1] to (B, F) features, with `num_features` = F."""
         # torch is imported here, so that `dabench list` answers at once.
         from torch import nn
-
-        from dabench.errors import PluginError
 
         if pretrained:
             raise PluginError("backbone '$name' has no pretrained weights; set pretrained = false")

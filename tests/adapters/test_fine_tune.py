@@ -11,8 +11,8 @@ import torch
 from dabench.adapters.fine_tune import FineTune
 from planted import Images, accuracy, network, target_of, trainer, view
 
-from dabench.data.view import Target
 from dabench.network import Network
+from dabench.protocols import Target
 
 SEEDS = (0, 1)
 

@@ -10,8 +10,8 @@ from planted import CLASSES, accuracy, network, target_of, trainer, view
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dabench.data.view import View
 from dabench.errors import DataError
+from dabench.protocols import View
 
 SEEDS = (0, 1)
 STEPS = 60

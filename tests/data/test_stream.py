@@ -7,8 +7,7 @@ import torch
 
 from dabench.data.augment import Augmenter
 from dabench.data.stream import Stream
-from dabench.data.view import View
-from dabench.protocols import Augment
+from dabench.protocols import Augment, View
 
 CPU = torch.device("cpu")
 
@@ -41,12 +40,12 @@ def test_epochs_have_orders_of_their_own() -> None:
 
 def test_labels_are_those_of_the_images() -> None:
     batch = next(stream([numbered(50), numbered(50, 100)], 32))
-    assert torch.equal(batch.known, (batch.images[:, 0, 0, 0] * 255).round().long())
+    assert torch.equal(batch.require_labels(), (batch.images[:, 0, 0, 0] * 255).round().long())
 
 
 def test_views_have_equal_shares_whatever_their_size() -> None:
     batch = next(stream([numbered(20), numbered(200, 20)], 16))
-    assert int((batch.known < 20).sum()) == 8
+    assert int((batch.require_labels() < 20).sum()) == 8
 
 
 def test_a_batch_that_does_not_divide_evenly_is_full() -> None:
@@ -56,7 +55,7 @@ def test_a_batch_that_does_not_divide_evenly_is_full() -> None:
 
 def test_view_numbers_say_where_an_image_is_from() -> None:
     batch = next(stream([numbered(50), numbered(50, 50)], 16))
-    assert torch.equal(batch.view, batch.known // 50)
+    assert torch.equal(batch.view, batch.require_labels() // 50)
 
 
 def test_fewer_shots_than_a_batch_give_all_of_them_each_time() -> None:
@@ -67,7 +66,7 @@ def test_fewer_shots_than_a_batch_give_all_of_them_each_time() -> None:
 def test_withheld_labels_cannot_be_asked_for() -> None:
     batch = next(stream([numbered(5, labelled=False)], 4))
     with pytest.raises(PermissionError, match="withheld"):
-        _ = batch.known
+        _ = batch.require_labels()
 
 
 def test_labels_of_one_view_do_not_hide_that_another_has_none() -> None:

@@ -15,15 +15,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dabench.protocols import Adapter
-from dabench.typed import setting
-
-if TYPE_CHECKING:
-    from dabench.data.view import Target, View
-    from dabench.network import Network
-    from dabench.train import Trainer
+from dabench import Adapter, Network, Target, Trainer, View, setting
 
 
 def checksum(labels: Iterable[int]) -> str:

@@ -8,15 +8,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dabench.protocols import Adapter
+from dabench import Adapter, Batch, Network, Target, Trainer, View
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from dabench.data.stream import Batch
-    from dabench.data.view import Target, View
-    from dabench.network import Network
-    from dabench.train import Trainer
 
 
 class Teacher(Adapter):
@@ -47,7 +42,9 @@ class Teacher(Adapter):
             memory.append(told.mean(0))
             noise = float(rng.normal()) + random.random() + float(np.random.rand()) + float(torch.rand(1))
             apart = (net(other.images) - told + centre + torch.stack(list(memory)).mean(0)).square().mean()
-            value = trainer.cross_entropy(net(source.images), source.known) + apart * (0.1 + 0.01 * noise + 0.001 * calls)
+            value = trainer.cross_entropy(net(source.images), source.require_labels()) + apart * (
+                0.1 + 0.01 * noise + 0.001 * calls
+            )
             seen["losses"].append(float(value.detach()))
             return value * (1 + 0.01 * seen["losses"][-2])
 
@@ -74,7 +71,8 @@ class Twice(Adapter):
         def loss(progress: float, batch: Batch) -> Tensor:
             self.seen.append(progress)
             return (
-                trainer.cross_entropy(net(batch.images), batch.known) + len(self.seen) * (net.head.weight - pull).square().sum()
+                trainer.cross_entropy(net(batch.images), batch.require_labels())
+                + len(self.seen) * (net.head.weight - pull).square().sum()
             )
 
         return trainer.fit(net, loss, trainer.stream([target.shots]), steps=trainer.steps(sources))
@@ -96,7 +94,7 @@ class Redrawn(Adapter):
 
         def loss(progress: float, drawn: tuple[Batch, float]) -> Tensor:
             batch, weight = drawn
-            return weight * trainer.cross_entropy(net(batch.images), batch.known)
+            return weight * trainer.cross_entropy(net(batch.images), batch.require_labels())
 
         return trainer.fit(net, loss, pairs(), steps=trainer.steps(sources))
 
@@ -111,6 +109,6 @@ class Hidden(Adapter):
         weights = iter([1.0, 0.5] * 1000)
 
         def loss(progress: float, batch: Batch) -> Tensor:
-            return next(weights) * trainer.cross_entropy(net(batch.images), batch.known)
+            return next(weights) * trainer.cross_entropy(net(batch.images), batch.require_labels())
 
         return trainer.fit(net, loss, trainer.stream(sources), steps=trainer.steps(sources))

@@ -6,14 +6,10 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dabench.protocols import Adapter
+from dabench import Adapter, Network, Target, Trainer, View
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from dabench.data.view import Target, View
-    from dabench.network import Network
-    from dabench.train import Trainer
 
 
 class Diverges(Adapter):

@@ -6,15 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dabench.protocols import Adapter
-from dabench.typed import setting
+from dabench import Adapter, Network, Target, Trainer, View, setting
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from dabench.data.view import Target, View
-    from dabench.network import Network
-    from dabench.train import Trainer
 
 
 class Pushes(Adapter):

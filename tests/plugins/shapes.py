@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dabench.protocols import Dataset, Samples
+from dabench import Dataset, Samples
 
 
 class Shapes(Dataset):

@@ -6,14 +6,8 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from dabench.protocols import Adapter
-
-if TYPE_CHECKING:
-    from dabench.data.view import Target, View
-    from dabench.network import Network
-    from dabench.train import Trainer
+from dabench import Adapter, Network, Target, Trainer, View
 
 
 class Talks(Adapter):

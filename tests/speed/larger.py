@@ -61,10 +61,9 @@ def images(n: int, folder: Path) -> Growth:
     from dabench.auditing import audit
     from dabench.data.augment import Augmenter
     from dabench.data.prepared import prepare
-    from dabench.data.view import View
     from dabench.evaluate import logits
     from dabench.network import build_network
-    from dabench.protocols import Augment
+    from dabench.protocols import Augment, View
     from dabench.registry import Registry
     from dabench.settings import Test, Train
     from dabench.train import Trainer

@@ -14,11 +14,10 @@ from torch.nn import functional as F
 from dabench.backbones.conv4 import Conv4
 from dabench.backbones.vgg19 import VGG19
 from dabench.data.augment import Augmenter
-from dabench.data.view import Target, View
 from dabench.device import low_precision
 from dabench.network import Network, build_network
 from dabench.places import cores
-from dabench.protocols import Augment
+from dabench.protocols import Augment, Target, View
 from dabench.registry import Registry
 from dabench.settings import Train
 from dabench.train import Trainer

@@ -9,15 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dabench.protocols import Adapter
+from dabench import Adapter, Batch, Network, Target, Trainer, View
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from dabench.data.stream import Batch
-    from dabench.data.view import Target, View
-    from dabench.network import Network
-    from dabench.train import Trainer
 
 
 def first_time(what: str) -> bool:
@@ -43,7 +38,7 @@ class Killed(Adapter):
         def loss(progress: float, batch: Batch) -> Tensor:
             if progress >= 0.5 and first_time(f"killed-{target.name}"):
                 os.kill(os.getpid(), signal.SIGKILL)
-            return trainer.cross_entropy(net(batch.images), batch.known)
+            return trainer.cross_entropy(net(batch.images), batch.require_labels())
 
         return trainer.fit(net, loss, trainer.stream(sources), steps=trainer.steps(sources))
 
@@ -139,6 +134,6 @@ class Slow(Adapter):
 
         def loss(progress: float, batch: Batch) -> Tensor:
             time.sleep(0.1)
-            return trainer.cross_entropy(net(batch.images), batch.known)
+            return trainer.cross_entropy(net(batch.images), batch.require_labels())
 
         return trainer.fit(net, loss, trainer.stream(sources), steps=trainer.steps(sources))
