@@ -1,4 +1,7 @@
-"""Many clips on all cores: one worker process a core, decoded clips kept on disk, progress on standard error."""
+"""Many clips on all cores: one worker process a core, decoded clips kept on disk, progress on standard error.
+
+The workers are plain subprocesses. A pool that stands on multiprocessing would import the user's own script in each of them.
+"""
 
 from __future__ import annotations
 
