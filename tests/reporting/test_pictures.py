@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,7 @@ from PIL import Image
 
 from dabench.matrix import read_matrix
 from dabench.reporting import pictures
-from dabench.reporting.pictures import Sheet, draw_confusions
-
-
-def draw_confusion(counts: np.ndarray, classes: Sequence[str], title: str, path: Path) -> None:
-    Sheet(classes).draw(counts, title, path)
+from dabench.reporting.pictures import draw_confusion, draw_confusions
 
 
 def opened(path: Path) -> np.ndarray:
@@ -59,24 +54,15 @@ def test_many_classes_are_drawn_without_numbers(tmp_path: Path) -> None:
     assert opened(tmp_path / "c.png").shape[0] > 1300
 
 
-def test_a_picture_does_not_depend_on_what_was_drawn_before_it(tmp_path: Path) -> None:
-    sheet = Sheet(("a", "b"))
-    sheet.draw(np.array([[9.0, 1.0], [0.0, 100.0]]), "a long title\nin two lines", tmp_path / "before.png")
-    sheet.draw(np.array([[1.0, 9.0], [4.0, 0.0]]), "t", tmp_path / "after.png")
-    draw_confusion(np.array([[1.0, 9.0], [4.0, 0.0]]), ("a", "b"), "t", tmp_path / "alone.png")
-    assert np.array_equal(opened(tmp_path / "after.png"), opened(tmp_path / "alone.png"))
-
-
 def test_of_many_cells_the_foremost_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "MOST", 6)
+    monkeypatch.setattr(pictures, "most", lambda classes: 6)
     files = draw_confusions(read_matrix(two_sets(seeds=1).write(tmp_path / "s")), tmp_path / "confusion")
     names = [f.stem.partition("_")[0] + f.stem[f.stem.index("_on_") :] for f in files]
     assert names == ["none_on_print", "none_on_hand", "none_on_print", "none_on_hand", "adabn_on_hand", "adabn_on_print"]
 
 
 def test_of_larger_pictures_fewer_are_drawn() -> None:
-    assert pictures.most(7) == pictures.most(20) == pictures.MOST
-    assert pictures.MOST > pictures.most(21) > pictures.most(65) > 50
+    assert [pictures.most(classes) for classes in (2, 10, 20, 100)] == [24, 24, 12, 6]
 
 
 def test_the_name_of_a_timm_dataset_or_adapter_stays_within_the_folder(tmp_path: Path) -> None:
