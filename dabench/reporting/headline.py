@@ -33,16 +33,16 @@ def _pair(matrix: Matrix) -> str:
         own = [f"{trained(matrix, s, None)} {mean:.1f} %" for (s, t), mean in plain.items() if s == (t,)]
         return f"{what} on the dataset of the training: {', '.join(own)}." if own else "No result is complete yet."
     sources, target = task = max(known, key=lambda t: known[t])
-    pair = f"{trained(matrix, sources, target)}{', the widest gap of the pairs' if len(gaps) > 1 and gaps[task] > 0 else ''}"
+    widest = f", the widest gap of {len(gaps)} pairs" if len(gaps) > 1 and gaps[task] > 0 else ""
     parts = [f"{plain[task]:.1f} % without adaptation"] if task in plain else []
     parts += [f"{plain[(target,), target]:.1f} % when trained on {trained(matrix, (target,), None)}"] if task in gaps else []
     best: dict[str, Gain] = {}
     for g in sorted((g for g in matrix.gains if (tuple(g.sources), g.target) == task), key=lambda g: -won(g.mean)):
         best.setdefault(g.labels, g)
     gains = f" Best adapter for each number of target labels: {'; '.join(map(_gain, best.values()))}." if best else ""
-    return f"{what}, {pair}: {', '.join(parts) or 'no result without adaptation'}.{gains}"
+    return f"{what}, {trained(matrix, sources, target)}{widest}: {', '.join(parts) or 'no result without adaptation'}.{gains}"
 
 
 def _gain(g: Gain) -> str:
     closed = "" if g.gap_closed is None else f", {round(g.gap_closed)} % of the gap"
-    return f"{g.adapter} (target labels: {g.labels}) {g.mean:+z.1f} points [{g.low:+z.1f}, {g.high:+z.1f}]{closed}"
+    return f"{g.adapter} ({g.labels}) {g.mean:+z.1f} points [{g.low:+z.1f}, {g.high:+z.1f}]{closed}"

@@ -7,9 +7,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from contrast import contrast
 
 from dabench.reporting.html import colours
-from dabench.reporting.html.colours import SHADES, contrast, scale, shade, text_on
+from dabench.reporting.html.colours import SHADES, scale_of, scale_rules, shade
 
 STYLE = (Path(colours.__file__).parent / "style.css").read_text(encoding="utf-8")
 ROOTS = re.findall(r":root \{(.*?)\}", STYLE, flags=re.S)
@@ -30,14 +31,14 @@ def test_contrast_is_that_of_the_guidelines() -> None:
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_every_step_of_the_scale_has_text_that_can_be_read(dark: bool) -> None:
-    assert min(contrast(text_on(c), c) for c in scale(dark)) >= 4.5
+    assert min(contrast(text, ground) for ground, text in scale_of(dark)) >= 4.5
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_steps_of_the_scale_look_even(dark: bool) -> None:
-    levels = [lightness(c) for c in scale(dark)]
+    levels = [lightness(c) for c, _ in scale_of(dark)]
     steps = [after - before for before, after in pairwise(levels)]
-    assert len(set(scale(dark))) == SHADES
+    assert len(set(scale_of(dark))) == SHADES
     assert all(step > 0 for step in steps) if dark else all(step < 0 for step in steps)
     assert max(map(abs, steps)) < 2 * min(map(abs, steps))
 
@@ -45,9 +46,13 @@ def test_the_steps_of_the_scale_look_even(dark: bool) -> None:
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_scale_goes_away_from_the_ground_of_the_page(dark: bool) -> None:
     ground = SCHEMES[dark]["ground"]
-    colours = list(scale(dark))
+    colours = [c for c, _ in scale_of(dark)]
     assert contrast(colours[0], ground) < 1.2
     assert contrast(colours[-1], ground) > 8
+
+
+def test_each_step_and_the_ramp_have_a_rule() -> None:
+    assert re.findall(r"\.(\w+)\{", scale_rules(dark=False)) == [*(f"v{i}" for i in range(SHADES)), "ramp"]
 
 
 def test_a_value_has_its_step() -> None:
