@@ -32,6 +32,48 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def resolved(name: str, gpus: float | None = None, cluster: bool = False) -> tuple[str, str]:
+    """Return the class of device that runs compute on, and the precision that "auto" is there.
+
+    A cluster may have GPUs where this machine has none: they are taken to compute in bf16, and a worker whose GPU does not
+    refuses its run (`planned`).
+
+    Args:
+        name: [train] device.
+        gpus: GPUs of a run, where the user asked for some or for none.
+        cluster: the runs are done on a Ray cluster, not on this machine alone.
+
+    Raises:
+        SpecError: this machine lacks the device.
+    """
+    if name == "auto" and gpus == 0 and torch.cuda.is_available():
+        device = torch.device("cpu")
+    elif cluster and (name == "cuda" or (name == "auto" and gpus)):
+        device = torch.device("cuda")
+    else:
+        device = choose_device(name)
+    low = low_precision("auto", device) if device.type != "cuda" or torch.cuda.is_available() else True
+    return device.type, "bf16" if low else "fp32"
+
+
+def planned(device: str, precision: str, asked: str) -> torch.device:
+    """Return the device of a run that was planned for a class of device and a precision.
+
+    Args:
+        asked: [train] precision, "auto" or what was asked for.
+
+    Raises:
+        SpecError: this machine lacks the device, or "auto" is another precision here than where the run was planned.
+    """
+    here = choose_device(device)
+    if asked == "auto" and precision == "bf16" and not low_precision("auto", here):
+        raise SpecError(
+            f"train.precision = 'auto': the run was planned for bf16, and the {here.type} of this machine has no instructions "
+            "for it; set train.precision = 'fp32', or 'bf16' to compute in it all the same, and run the sweep again"
+        )
+    return here
+
+
 def low_precision(precision: str, device: torch.device) -> bool:
     """Whether to autocast to bfloat16: if asked to, or by "auto" where the device has instructions that make it faster.
 

@@ -99,6 +99,8 @@ def _timed(plan: Plan, run: Run, scratch: Store, registry: Registry) -> float:
         scratch.remove(short.digest)
         job = plan.job(short)
         train = replace(job.train, steps=steps, checkpoints=1)
+        if plan.device == "cuda":  # of a cluster's workers; this machine may have none
+            train = replace(train, device="auto", precision=job.asked_precision)  # type: ignore[arg-type]
         execute(replace(job, train=train, **(untested if steps == _WARM else {})), scratch, registry)
     record = scratch.find(run.digest)
     assert record is not None

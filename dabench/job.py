@@ -37,6 +37,7 @@ class Job:
         target: None in a pretraining.
         tests: name -> path of the images whose predictions are stored.
         scored: target -> path of the validation images that checkpoints are scored on.
+        train: with the device and the precision that it was planned for; `asked_precision` is what the sweep says, "auto" maybe.
         test_digests: dataset -> digest of the prepared data that the predictions are of.
         files: path on the driver's machine -> SHA-256 of every file that the run opens; only for workers on other machines.
     """
@@ -52,6 +53,7 @@ class Job:
     pretrained: bool
     classes: tuple[str, ...]
     train: Train
+    asked_precision: str
     test: Test
     augment: Augment
     seed: int

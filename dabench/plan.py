@@ -1,7 +1,7 @@
 """A sweep with its data and all its choices, the runs that it comes to, and what identifies each of them.
 
-A run's digest covers exactly what its numbers depend on: the prepared data, the networks, the method's code and options,
-the settings and the seed. The same digest is the same work, so it is done once and found again later.
+A run's digest covers what its numbers depend on: the prepared data, the code of its plugins and of dabench that computes it,
+options, settings, seed, device class and precision. The same digest is the same work, so it is done once and found again later.
 """
 
 from __future__ import annotations
@@ -10,16 +10,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from dabench.code_hash import code_digest, core_digest
 from dabench.data.cache import Prepared
-from dabench.digests import code_digest, digest
+from dabench.digests import digest
 from dabench.firewall import grant_scored, grant_source, grant_target, grant_test, labels_used
 from dabench.job import Job, Probe
 from dabench.protocols import SUPERVISED, Adapter, Augment, Backbone, Dataset
 from dabench.settings import Settings, Train
 from dabench.spec import Sweep
-
-NUMERICS = 1
-"""Raised when the same spec and seed would give other numbers than before, so that finished runs of before are not current."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +71,10 @@ class Plan:
     """A sweep with its data prepared and all its choices made: sizes, channels, augmentation, classes, runs in order.
 
     Which runs a sweep with a search comes to is known when their settings are chosen (dabench.search); it has none here.
+
+    Attributes:
+        device: the class of device that the runs compute on: "cpu", "cuda" or "mps".
+        precision: "bf16" or "fp32": what train.precision = "auto" is on it.
     """
 
     sweep: Sweep
@@ -84,6 +86,8 @@ class Plan:
     adapters: Mapping[str, Adapter]
     backbone: Backbone
     runs: tuple[Run, ...]
+    device: str
+    precision: str
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -99,9 +103,10 @@ class Plan:
         """Return what a run's predictions are of: dataset -> digest of its prepared data."""
         return {t: self.prepared[t].digest for t in run.tests}
 
-    def train(self, run: Run) -> Train:
-        """Return how a run is trained: as [train] says, but for what it sets otherwise."""
-        return replace(self.sweep.train, **_of("train", run.settings))
+    def train(self, settings: Settings) -> Train:
+        """Return how a run with these settings is trained: as [train] says else, with its device and precision known."""
+        own = {"precision": self.sweep.train.precision, **_of("train", settings), "device": self.device}
+        return replace(self.sweep.train, **own | ({"precision": self.precision} if own["precision"] == "auto" else {}))
 
     def job(self, run: Run) -> Job:
         """Return all that a worker needs for a run: what is not in it, the worker does not have."""
@@ -123,7 +128,8 @@ class Plan:
             size=self.size,
             pretrained=self.sweep.pretrained,
             classes=self.classes,
-            train=self.train(run),
+            train=self.train(run.settings),
+            asked_precision=dict(run.settings).get("train.precision", self.sweep.train.precision),
             test=self.sweep.test,
             augment=self.augment,
             seed=run.seed,
@@ -187,12 +193,12 @@ def _run(
             labels = labels_used(adapter.access, sweep.shots)
             how += [adapter.access, labels, plan.prepared[target].digest]
     key = {
-        "numerics": NUMERICS,
+        "code": core_digest(),
         "backbone": [sweep.backbone, code_digest(plan.backbone), asdict(plan.backbone.options)],
         "input": [plan.channels, plan.size, sweep.pretrained, list(plan.classes)],
-        "train": asdict(replace(sweep.train, **_of("train", settings))),
-        "test": asdict(sweep.test),
-        "augment": asdict(plan.augment),
+        "train": vars(plan.train(settings)),  # faster than asdict, for ten thousands of runs
+        "test": vars(sweep.test),
+        "augment": vars(plan.augment),
         "sources": [plan.prepared[s].digest for s in sources],
         "seed": seed,
         "method": how,

@@ -19,8 +19,13 @@ from dabench.registry import Registry
 from dabench.spec import Sweep, make_adapter, make_backbone, make_dataset
 
 
-def make_plan(sweep: Sweep, registry: Registry, data: Path, say: Say) -> Plan:
+def make_plan(
+    sweep: Sweep, registry: Registry, data: Path, say: Say, *, gpus: float | None = None, cluster: bool = False
+) -> Plan:
     """Prepare the sweep's datasets and expand it to runs.
+
+    Args:
+        gpus: GPUs of a run, where asked for, and `cluster`: the runs are done on a Ray cluster. Both decide the device.
 
     Raises:
         SpecError, DataError: the datasets do not fit each other or the sweep.
@@ -43,7 +48,10 @@ def make_plan(sweep: Sweep, registry: Registry, data: Path, say: Say) -> Plan:
     if sweep.test.crops == 10 and augment.crop is None:
         raise SpecError("test.crops = 10 needs augment.crop: ten crops of the whole image are one")
     adapters = {name: make_adapter(sweep, name, registry) for name in sweep.adapters}
-    plan = Plan(sweep, augment, channels, size, datasets, prepared, adapters, make_backbone(sweep, registry), ())
+    from dabench.device import resolved  # imports torch
+
+    backbone, where = make_backbone(sweep, registry), resolved(sweep.train.device, gpus, cluster)
+    plan = Plan(sweep, augment, channels, size, datasets, prepared, adapters, backbone, (), *where)
     runs = tuple(_runs(plan))
     for run in runs:  # shots larger than a class are found now, not in the middle of the night
         if run.target is not None:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dabench.digests import code_digest, digest, file_digest
+from dabench.code_hash import code_digest
+from dabench.digests import digest, file_digest
 from dabench.registry import Registry
 
 KEYS = st.text(max_size=5)
@@ -125,7 +126,7 @@ def main_digest(tmp_path: Path, body: str) -> str:
     script = tmp_path / "script.py"
     script.write_text(f"""
 import dabench
-from dabench.digests import code_digest
+from dabench.code_hash import code_digest
 
 class Mine(dabench.Dataset):
     name = "mine"

@@ -376,10 +376,10 @@ def test_a_job_carries_its_options_and_seed(plan: MakePlan) -> None:
 # What stores that stand rest on
 
 PINNED = {
-    "supervised_font-digits_s0": "9677905a281e7e0926ccfd160cd1482b6b33ca8ca19c18aac2316299842b90dd",
-    "own_font-digits_s0": "919d28a8616b64b11a3c178ee4f9bf1017fd7822741081a31ec8ccdde23ad823",
-    "dann_font-digits_uci-digits_s0": "2c07a15e4c96def328dd26fb7af1a68c1db0b58f3878ce4c3a69571c3c29f011",
-    "own_font-digits_uci-digits_s0": "8d7a849c14da13d5dc90ba4f5e971d5d14c6c4a1d54159cecd181f79237e431f",
+    "supervised_font-digits_s0": "0b0bf12cfa181fd532471ed77ac601510edd1fb3ccff7e6251122e79313a7439",
+    "own_font-digits_s0": "21115054ffa4ef774f3aa4f487f7e16ed7138cdfa1db2a30de84fab259a363f0",
+    "dann_font-digits_uci-digits_s0": "6699f47feb8bd8ae65c68eb51fe53851e7916f2690d555eced78d56090fca708",
+    "own_font-digits_uci-digits_s0": "278b431ade87ba233f1947013948663519cdd697e95210d161fad6143fb38438",
 }
 
 
@@ -387,13 +387,14 @@ PINNED = {
 def pinned(monkeypatch: pytest.MonkeyPatch) -> Plan:
     """A sweep whose code and images have made-up digests, so that nothing but how runs are identified counts."""
     monkeypatch.setattr(plan_module, "code_digest", lambda plugin: f"code of {plugin.name}")
+    monkeypatch.setattr(plan_module, "core_digest", lambda: "code of the core")
     registry = Registry(entry_points=False)
     registry.register(adapter("own", pretrain=keep, adapt=keep, access="few-shot"))
     table = {"name": "pinned", "datasets": ["font-digits", "uci-digits"], "adapters": ["none", "dann", "own"]}
     sweep = sweep_from(table | {"backbone": "conv4", "seeds": 1}, registry)
     prepared: Any = {n: SimpleNamespace(digest=f"images of {n}", classes=("0", "1")) for n in sweep.datasets}
     adapters = {n: make_adapter(sweep, n, registry) for n in sweep.adapters}
-    return Plan(sweep, Augment(), 1, 16, {}, prepared, adapters, make_backbone(sweep, registry), ())
+    return Plan(sweep, Augment(), 1, 16, {}, prepared, adapters, make_backbone(sweep, registry), (), "cpu", "fp32")
 
 
 def test_the_runs_of_a_sweep_that_searches_nothing_have_the_digests_that_they_always_had(pinned: Plan) -> None:
@@ -412,7 +413,7 @@ def test_a_run_with_a_setting_of_its_own_is_another_run_and_trains_with_it(pinne
     plain, own = (plan_module.pretraining(pinned, None, ("font-digits",), 0, s) for s in ((), (("train.lr", 0.5),)))
     assert plain.digest != own.digest
     assert plain.name != own.name
-    assert (pinned.train(plain).lr, pinned.train(own).lr) == (0.05, 0.5)
+    assert (pinned.train(plain.settings).lr, pinned.train(own.settings).lr) == (0.05, 0.5)
 
 
 def test_a_setting_that_is_what_the_sweep_says_anyway_is_the_same_work(pinned: Plan) -> None:

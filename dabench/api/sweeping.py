@@ -62,7 +62,7 @@ def plan_sweep(
     file = sweep_file(sweep, set, plugins)
     store = Output(out, file.sweep.name, note).store
     store.check(file.sweep.recipe)
-    plan = plan_of(file, data, note)
+    plan = plan_of(file, data, note, how)
     agenda = agenda_of(plan, store)
     agenda.begin()
     plan, there = replace(plan, runs=tuple(agenda.expected())), agenda.stood
@@ -149,7 +149,7 @@ def run_sweep(
     place = Output(out, file.sweep.name, say)
     store = place.store
     with store.alone(file.sweep.recipe):
-        plan = plan_of(file, data, say)
+        plan = plan_of(file, data, say, how)
         board = Board(store) if tensorboard else None
         with _watched(place, board, quiet, log_json) as told:
             outcome = carry_out(file, plan, store, REGISTRY, engine, how=how, redo=redo, told=told, again=again)
@@ -193,9 +193,10 @@ def _reported(store: Store) -> Matrix:
     return matrix
 
 
-def plan_of(file: SweepFile, data: str | Path | None, say: Callable[[str], None]) -> Plan:
+def plan_of(file: SweepFile, data: str | Path | None, say: Callable[[str], None], how: How = How()) -> Plan:
     """Return the plan of a sweep; prepares its datasets. Raise SpecError with the line that is wrong."""
+    gpus, cluster = how.gpus_per_run, how.address is not None
     try:
-        return make_plan(file.sweep, REGISTRY, data_folder(data), say)
+        return make_plan(file.sweep, REGISTRY, data_folder(data), say, gpus=gpus, cluster=cluster)
     except KeyProblem as e:
         raise file.located(e) from e

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.code_hash import code_digest, modules_digest
 from dabench.data.cache import FORMAT, Made, Prepared, Say, opened
 from dabench.data.dropped import without
 from dabench.data.finding import cached
 from dabench.data.lazy import LazyImages
 from dabench.data.splits import checked, with_validation
-from dabench.digests import code_digest, digest
+from dabench.digests import digest
 from dabench.errors import DataError
 from dabench.protocols import Dataset, Samples
 
@@ -66,7 +67,8 @@ def _folder(dataset: Dataset, raw: Path, cache: Path) -> Path:
     with _raw_files_of(dataset):
         files = _fingerprint(dataset.raw_files(raw), raw)
     plugin = dataset.plugin or dataset.name  # one set under two names is decoded once
-    key = digest([FORMAT, plugin, code_digest(dataset), repr(dataset.options), files])
+    code = [code_digest(dataset), modules_digest(checked.__module__)]
+    key = digest([FORMAT, plugin, code, repr(dataset.options), files])
     return cache / f"{plugin.replace('/', '-')}-{key[:16]}"
 
 
@@ -88,7 +90,8 @@ def reshaped(
     """
     if prepared.shape == (channels, size, size) and prepared.classes == classes and not renames:
         return prepared
-    key = digest([FORMAT, prepared.digest, dict(prepared.dropped), channels, size, classes, dict(renames)])
+    code = modules_digest(reshaped.__module__, "dabench.data.resize")
+    key = digest([FORMAT, code, prepared.digest, dict(prepared.dropped), channels, size, classes, dict(renames)])
     folder = prepared.folder.parent / f"{prepared.name.replace('/', '-')}-{channels}x{size}x{size}-{key[:16]}"
 
     def make() -> Made:

@@ -181,22 +181,26 @@ def guarded() -> Iterator[None]:
 
 
 def resources(plan: Plan, how: How) -> dict[str, float]:
-    """Return what one run of the plan takes of the Ray that is running: {"cpu": cores, "gpu": GPUs}."""
-    if how.gpus_per_run is None:
-        on_gpu = plan.sweep.train.device in ("auto", "cuda") and ray.cluster_resources().get("GPU", 0) >= 1
-    return {
-        "cpu": how.cpus_per_run or min(plan.sweep.train.threads, cores()),
-        "gpu": how.gpus_per_run if how.gpus_per_run is not None else float(on_gpu),
-    }
+    """Return what one run of the plan takes of the Ray that is running: {"cpu": cores, "gpu": GPUs}.
+
+    Raises:
+        SpecError: the runs are planned for GPUs that it lacks, or for none, without being asked, where it has some.
+    """
+    cpu, gpu = how.cpus_per_run or min(plan.sweep.train.threads, cores()), how.gpus_per_run
+    there = ray.cluster_resources().get("GPU", 0)
+    if gpu is None and plan.sweep.train.device == "auto" and (plan.device == "cuda") != (there >= 1):
+        raise SpecError(
+            f"train.device = 'auto' is {plan.device!r} on this machine, and the cluster has {there:g} GPUs; set train.device to "
+            "'cuda' or 'cpu', which every run then computes on"
+        )
+    return {"cpu": cpu, "gpu": gpu if gpu is not None else float(plan.device == "cuda")}
 
 
 def one_a_core(plan: Plan, runs: int, how: How) -> bool:
     """Whether so many runs of a plan keep a worker on each core of this machine busy."""
-    from dabench.device import choose_device  # imports torch
-
     each = how.cpus_per_run or min(plan.sweep.train.threads, cores())
     room = min(runs, how.at_most or runs)
-    return each <= 1 and room >= cores() and choose_device(plan.sweep.train.device).type == "cpu"
+    return each <= 1 and room >= cores() and plan.device == "cpu"
 
 
 def at_once(resources: dict[str, float], how: How) -> int:

@@ -114,7 +114,7 @@ def fitted(plan: Plan, wants: Need | None, how: How, inline: bool, say: Callable
 
 def gpus(plan: Plan) -> int:
     """Return the number of GPUs that the runs of a plan may use."""
-    return torch.cuda.device_count() if plan.sweep.train.device in ("auto", "cuda") else 0
+    return torch.cuda.device_count() if plan.device == "cuda" else 0
 
 
 def _gpu_memory() -> int:

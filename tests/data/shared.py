@@ -31,7 +31,7 @@ def read(path: Path, barrier: Barrier, found: multiprocessing.SimpleQueue[tuple[
     """Map the images as a run does, touch every page, and tell what the process costs before, then, and with a copy."""
     import torch
 
-    from dabench.work import _tensor
+    from dabench.compute import _tensor
 
     barrier.wait()
     before = pss()

@@ -1,0 +1,159 @@
+"""Computes one run: trains or adapts its network, and tests and scores it at each checkpoint. Stores nothing."""
+
+from __future__ import annotations
+
+import errno
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dabench.data.augment import Augmenter
+from dabench.device import reproducible
+from dabench.errors import DabenchError, DivergedError
+from dabench.evaluate import logits
+from dabench.network import Network, adapter_network, build_network, load_network
+from dabench.protocols import SUPERVISED, Adapter, Target, View
+from dabench.scoring import Scores
+from dabench.train import Trace, Trainer
+
+if TYPE_CHECKING:
+    from dabench.firewall import SourceGrant, TargetGrant
+    from dabench.job import Job
+    from dabench.partial import Partial
+    from dabench.registry import Registry
+
+
+def compute(
+    job: Job,
+    device: torch.device,
+    registry: Registry,
+    network: Callable[[str], Path],
+    partial: Partial | None = None,
+    say: Callable[[str], object] = lambda line: None,
+) -> tuple[Network, Checkpoints, Trace]:
+    """Do the run that `job` describes and return its network, what its checkpoints gave, and how its training went.
+
+    Args:
+        network: returns the file of the network of a finished run, by its digest.
+        partial: where it goes on from, and keeps where it stands.
+
+    Raises:
+        DabenchError: it cannot be done, or diverged.
+        Stopped: it was told to stop, and did so at a checkpoint.
+    """
+    with reproducible(job.train.threads, job.seed):
+        augmenter = Augmenter(job.augment, job.size, job.size, device)
+        checkpoints = Checkpoints(job, augmenter)
+        trainer = Trainer(job.train, augmenter, device, job.seed, checkpoints, partial, say)
+        adapter = Adapter() if job.method == SUPERVISED else registry.make("adapter", job.method, job.options)
+        backbone = registry.make("backbone", job.backbone, job.backbone_options)
+        pretrained = job.pretrained and job.parent is None
+        fresh = build_network(backbone, job.channels, augmenter.size[0], len(job.classes), pretrained)
+        try:
+            net = _trained(job, adapter, adapter_network(adapter, fresh).to(device), trainer, network)
+            checkpoints(net, trainer.trace.steps)
+        except EndTrial:
+            assert checkpoints.ended is not None
+            net = checkpoints.ended.to(device).eval()
+        except DivergedError as e:
+            what = "adapting" if job.target else "training"
+            raise DivergedError(f"{job.name}: while {what}, {e}") from None
+    return net, checkpoints, trainer.trace
+
+
+def _trained(job: Job, adapter: Adapter, net: Network, trainer: Trainer, network: Callable[[str], Path]) -> Network:
+    """Return the fresh network `net` as the adapter pretrains it; or adapts it, with the weights of the run's pretraining."""
+    sources = [_source(grant, job.classes, trainer.device) for grant in job.sources]
+    if job.parent is None or job.target is None:
+        result = adapter.pretrain(net, sources, trainer)
+    else:
+        load_network(net, network(job.parent))
+        result = adapter.adapt(net, sources, _target(job.target, job.classes, trainer.device), trainer)
+    if not isinstance(result, Network):
+        raise DabenchError(
+            f"adapter '{job.method}' returned {type(result).__name__}; pretrain() and adapt() must return a Network"
+        )
+    return result.to(trainer.device).eval()
+
+
+class EndTrial(BaseException):
+    """Ends a trial whose scores are behind. It is raised at a checkpoint, below the adapter's code, which has no other way out.
+
+    No Exception: an adapter that catches everything must not go on.
+    """
+
+
+class Checkpoints:
+    """Tests and scores the network at each checkpoint of a run.
+
+    Attributes:
+        steps: of each checkpoint.
+        scores: without labels, of each checkpoint.
+        ended: the network of the checkpoint at which the run, a trial, was ended early.
+        seconds: spent on testing.
+    """
+
+    def __init__(self, job: Job, augmenter: Augmenter) -> None:
+        self._images = {name: np.load(path, mmap_mode="r", allow_pickle=False) for name, path in job.tests.items()}
+        self._with = (augmenter, job.test, job.train.precision)
+        self._probe = job.probe
+        self._logits: dict[str, list[NDArray[np.float32]]] = {name: [] for name in self._images}
+        self.scores = Scores(job, augmenter)
+        self.steps: list[int] = []
+        self.ended: Network | None = None
+        self.seconds = 0.0
+
+    def __call__(self, net: Network, step: int) -> None:
+        """Take the network as it is after `step` steps; raise EndTrial if the run is to end here."""
+        started = time.perf_counter()
+        for name, images in self._images.items():
+            self._logits[name].append(logits(net, images, *self._with))
+        self.steps.append(step)
+        self.seconds += time.perf_counter() - started
+        self.scores.take(net)
+        if self.scores.behind(self._probe):
+            self.ended = net
+            raise EndTrial
+
+    def predictions(self) -> dict[str, NDArray[np.float32]]:
+        """Return the logits of every checkpoint: dataset -> (checkpoints, N, K) float32."""
+        return {name: np.stack(found) for name, found in self._logits.items()}
+
+
+def _tensor(path: str, device: torch.device) -> torch.Tensor:
+    try:
+        # Copy-on-write: torch wants writable memory, and the pages stay shared until somebody writes.
+        array = np.load(path, mmap_mode="c", allow_pickle=False)
+    except OSError as e:
+        if e.errno != errno.ENOMEM:
+            raise
+        # Such a mapping counts as memory of the process, all of it, before anybody writes: under a limit, or where the system
+        # promises no more than it has, that refuses a set larger than memory. A read-only mapping never counts. A method
+        # that writes into its images, against its contract, ends its process here instead of changing its own copy.
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(array).to(device)
+
+
+def _source(grant: SourceGrant, classes: tuple[str, ...], device: torch.device) -> View:
+    groups = _tensor(grant.groups, device) if grant.groups else None
+    return View(grant.name, classes, _tensor(grant.images, device), _tensor(grant.labels, device), groups)
+
+
+def _target(grant: TargetGrant, classes: tuple[str, ...], device: torch.device) -> Target:
+    if grant.images is None:
+        return Target(grant.name, classes)
+    images = _tensor(grant.images, device)
+    shots = None
+    if grant.shots:
+        at, labels = (torch.tensor(values, device=device) for values in (grant.shots.at, grant.shots.labels))
+        # All of them are not copied: they may not fit into memory.
+        shots = View(grant.name, classes, images if len(at) == len(images) else images[at], labels)
+    return Target(grant.name, classes, View(grant.name, classes, images), shots)
