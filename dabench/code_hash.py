@@ -88,20 +88,20 @@ def followed(roots: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
         if (name, source) in found:
             continue
         own, links = _own(source, name), []
-        for module, attribute in _imported(source, own, name):
+        for module, attribute, alias in _imported(source, own, name):
             target, code = _resolved(module, attribute)
             if code is None or f"{target}.".startswith(tuple(f"{n}." for n in NUMBERLESS)):
                 continue
             left.append((target, code))
             if not target.startswith("dabench."):  # says which module is meant, where two define the same name
-                links.append(f"# {attribute} of {digest(_meaning(code, _own(code, target)))}")
+                links.append(f"# {attribute} as {alias} of {digest(_meaning(code, _own(code, target)))}")
         found[name, source] = "\n".join([_meaning(source, own), *sorted(links)])
     return found
 
 
 def _own(source: str, name: str) -> frozenset[str]:
     """Return the top-level packages whose code is followed from a module: dabench, its own, and what lies beside its file."""
-    tops = {module.partition(".")[0] for level, module, _ in _imports(source) if not level}
+    tops = {module.partition(".")[0] for level, module, _, _ in _imports(source) if not level}
     return frozenset(top for top in tops if _belongs(top, name))
 
 
@@ -158,30 +158,30 @@ def _exports() -> dict[str, str]:
     return {a.asname or a.name: n.module for n in nodes for a in n.names if n.module and n.module.startswith("dabench.")}
 
 
-def _imported(source: str, own: frozenset[str], name: str) -> Iterator[tuple[str, str]]:
-    """Yield (module, attribute) for each import from the packages `own`, by a module of that name."""
-    for level, module, attribute in _imports(source):
+def _imported(source: str, own: frozenset[str], name: str) -> Iterator[tuple[str, str, str]]:
+    """Yield (module, attribute, alias) for each import from the packages `own`, by a module of that name."""
+    for level, module, attribute, alias in _imports(source):
         if level:
             package = name.split(".") if _is_package(name) else name.split(".")[:-1]
-            yield ".".join([*package[: len(package) - level + 1], *([module] if module else [])]), attribute
+            yield ".".join([*package[: len(package) - level + 1], *([module] if module else [])]), attribute, alias
         elif module.partition(".")[0] in own:
-            yield module, attribute
+            yield module, attribute, alias
 
 
 @functools.lru_cache(maxsize=512)
-def _imports(source: str) -> frozenset[tuple[int, str, str]]:
-    """Return (level, module, attribute) of all imports at run time, and of what is read of `dabench` by its name."""
-    found: set[tuple[int, str, str]] = set()
+def _imports(source: str) -> frozenset[tuple[int, str, str, str]]:
+    """Return (level, module, attribute, alias) of all imports at run time, and of what is read of `dabench` by its name."""
+    found: set[tuple[int, str, str, str]] = set()
     left: list[ast.AST] = [ast.parse(source)]
     while left:
         node = left.pop()
         left += node.orelse if _for_types(node) else ast.iter_child_nodes(node)
         if isinstance(node, ast.ImportFrom):
-            found |= {(node.level, node.module or "", a.name) for a in node.names}
+            found |= {(node.level, node.module or "", a.name, a.asname or "") for a in node.names}
         elif isinstance(node, ast.Import):
-            found |= {(0, a.name, "") for a in node.names if a.name != "dabench"}
+            found |= {(0, a.name, "", a.asname or "") for a in node.names if a.name != "dabench"}
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "dabench":
-            found.add((0, "dabench", node.attr))
+            found.add((0, "dabench", node.attr, ""))
     return frozenset(found)
 
 
@@ -222,7 +222,8 @@ class _Meaning(ast.NodeTransformer):
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
         if not node.level and (node.module or "").partition(".")[0] not in self.own:
             return None if node.module in ("__future__", "typing", "collections.abc") else node
-        self.names |= {a.asname: f"imported.{a.name}" for a in node.names if a.asname}
+        if (node.module or "").startswith("dabench"):
+            self.names |= {a.asname: f"imported.{a.name}" for a in node.names if a.asname}
         return None
 
     def visit_Import(self, node: ast.Import) -> ast.AST | None:

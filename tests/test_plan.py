@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from toys import adapter, even, samples, toy
 
+from dabench import code_hash, planning
 from dabench import plan as plan_module
-from dabench import planning
 from dabench.digests import digest
 from dabench.errors import DataError, SpecError
 from dabench.plan import Plan, Run
@@ -182,6 +183,39 @@ def test_what_changes_no_number_changes_no_digest(plan: MakePlan, changes: dict[
 def test_what_changes_every_number_changes_every_digest(plan: MakePlan, changes: dict[str, Any]) -> None:
     old = plan(adapters=["none", "dann", "maml"])
     assert changed(old, plan(adapters=["none", "dann", "maml"], **changes)) == set(digests(old))
+
+
+def test_code_that_computes_a_run_counts_for_every_run(plan: MakePlan, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = plan(adapters=["none", "dann", "maml"])
+    read = code_hash._source
+    warmer = str(read("dabench.train")).replace("progress / settings.warmup", "progress / settings.warmup / 2")
+    monkeypatch.setattr(code_hash, "_source", lambda name: warmer if name == "dabench.train" else read(name))
+    monkeypatch.setattr(code_hash, "modules_digest", code_hash.modules_digest.__wrapped__)
+    assert changed(old, plan(adapters=["none", "dann", "maml"])) == set(digests(old))
+
+
+def test_the_precision_counts_for_every_run(plan: MakePlan) -> None:
+    old, new = (plan(adapters=["none", "dann"], train={"precision": p}) for p in ("fp32", "bf16"))
+    assert changed(old, new) == set(digests(old))
+
+
+def test_the_class_of_device_counts_for_every_run(plan: MakePlan) -> None:
+    old = plan(adapters=["none", "dann"], train={"device": "cpu"})
+    elsewhere = replace(old, device="cuda")
+    assert changed(old, replace(elsewhere, runs=tuple(planning._runs(elsewhere)))) == set(digests(old))
+
+
+@pytest.mark.parametrize(("has", "precision"), [(("avx512_bf16",), "bf16"), ((), "fp32")])
+def test_auto_is_the_precision_and_the_device_that_it_stands_for(
+    plan: MakePlan, monkeypatch: pytest.MonkeyPatch, has: tuple[str, ...], precision: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict.fromkeys(has, True))
+    made = plan(adapters=["none", "dann"])
+    assert changed(made, plan(adapters=["none", "dann"], train={"device": "cpu", "precision": precision})) == set()
+    train = made.job(made.runs[0]).train
+    assert (train.device, train.precision) == ("cpu", precision)
 
 
 def test_another_seed_is_another_run(plan: MakePlan) -> None:

@@ -159,3 +159,16 @@ def test_ray_sets_aside_what_was_found_and_starts_no_more_than_that(sweep: Tiny,
     assert at_once(half, How()) == 2 * there
     assert at_once(half, How(at_most=1)) == 1
     assert resources(sweep.plan, How())["cpu"] == 1
+
+
+@pytest.mark.parametrize(("device", "there"), [("cpu", 2), ("cuda", 0)])
+def test_a_cluster_whose_gpus_are_not_those_that_auto_means_here_is_an_error(
+    sweep: Tiny, machine: pytest.MonkeyPatch, device: str, there: int
+) -> None:
+    from dabench.engines import cluster
+
+    machine.setattr(cluster.ray, "cluster_resources", lambda: {"CPU": 8, "GPU": there})
+    train = replace(sweep.plan.sweep.train, device="auto")
+    plan = replace(sweep.plan, sweep=replace(sweep.plan.sweep, train=train), device=device)
+    with pytest.raises(SpecError, match=f"'auto' is '{device}' on this machine, and the cluster has {there} GPUs; set train"):
+        cluster.resources(plan, How())

@@ -1,0 +1,68 @@
+"""Which device and precision a run is planned for, and a machine that computes otherwise."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dabench.device import planned, resolved
+from dabench.errors import SpecError
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """A machine with a GPU, or without (the parameter), whose CPU does not compute in bf16 and whose GPU does."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: request.param)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize(
+    ("machine", "name", "gpus", "cluster", "expected"),
+    [
+        (False, "auto", None, False, ("cpu", "fp32")),
+        (True, "auto", None, False, ("cuda", "bf16")),
+        (True, "cpu", None, False, ("cpu", "fp32")),
+        (True, "auto", 0.0, False, ("cpu", "fp32")),
+        (True, "auto", 0.5, False, ("cuda", "bf16")),
+        (False, "auto", 1.0, False, ("cpu", "fp32")),  # that there are none, is said when the runs are fitted
+        (False, "auto", 1.0, True, ("cuda", "bf16")),
+        (False, "cuda", None, True, ("cuda", "bf16")),
+        (False, "auto", None, True, ("cpu", "fp32")),
+    ],
+    indirect=["machine"],
+)
+def test_a_run_is_planned_for_a_class_of_device_and_a_precision(
+    name: str, gpus: float | None, cluster: bool, expected: tuple[str, str]
+) -> None:
+    assert resolved(name, gpus, cluster) == expected
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("machine", [False], indirect=True)
+def test_a_plan_for_a_device_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(SpecError, match=r"train\.device = 'cuda': torch finds no such device"):
+        resolved("cuda")
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("machine", [False], indirect=True)
+def test_a_worker_without_the_planned_device_refuses_the_run() -> None:
+    with pytest.raises(SpecError, match=r"train\.device = 'cuda': torch finds no such device"):
+        planned("cuda", "bf16", "auto")
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("machine", [False], indirect=True)
+def test_a_worker_that_lacks_the_planned_precision_refuses_the_run_and_says_what_to_set() -> None:
+    with pytest.raises(SpecError, match=r"planned for bf16, .* set train.precision = 'fp32', or 'bf16'"):
+        planned("cpu", "bf16", "auto")
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("machine", [True, False], indirect=True)
+@pytest.mark.parametrize(("precision", "asked"), [("fp32", "auto"), ("bf16", "bf16"), ("fp32", "fp32")])
+def test_a_worker_computes_as_planned_whatever_auto_is_there(precision: str, asked: str) -> None:
+    assert planned("cpu", precision, asked) == torch.device("cpu")
