@@ -29,7 +29,7 @@ NUMBERLESS = (
     "dabench.errors", "dabench.typed", "dabench.settings", "dabench.registry", "dabench.job", "dabench.protocols",
     # Storage, and a run that is resumed: it ends with the same numbers.
     "dabench.digests", "dabench.records", "dabench.store", "dabench.stored", "dabench.ongoing", "dabench.places", "dabench.far",
-    "dabench.scratch", "dabench.partial", "dabench.data.cache", "dabench.data.finding",
+    "dabench.atomic", "dabench.partial", "dabench.data.cache", "dabench.data.finding",
     # Progress.
     "dabench.pulse", "dabench.times",
 )  # fmt: skip
@@ -196,19 +196,25 @@ def _meaning(source: str, own: frozenset[str]) -> str:
     return ast.unparse(_Meaning(own).visit(ast.parse(source)))  # ast.dump differs between versions of Python
 
 
-class _Meaning(ast.NodeTransformer):
+class _Taking(ast.NodeTransformer):
+    """Takes statements out of a tree; a body that is left empty is `pass`."""
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        if getattr(node, "body", None) == [] and not isinstance(node, ast.Module):
+            node.body = [ast.Pass()]  # type: ignore[attr-defined]
+        return node
+
+
+class _Meaning(_Taking):
     """Takes out of a tree what changes no number."""
 
     def __init__(self, own: frozenset[str]) -> None:
         self.own = own
         self.names: dict[str, str] = {}
 
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        super().generic_visit(node)
-        if isinstance(node, ast.arg):
-            node.annotation = None
-        if getattr(node, "body", None) == [] and not isinstance(node, ast.Module):
-            node.body = [ast.Pass()]  # type: ignore[attr-defined]
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
         return node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
@@ -257,7 +263,7 @@ class _Meaning(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-class _Unread(ast.NodeTransformer):
+class _Unread(_Taking):
     """Takes out of a function the values that nothing reads: parts of messages that are gone."""
 
     def __init__(self, function: ast.FunctionDef) -> None:
@@ -268,9 +274,9 @@ class _Unread(ast.NodeTransformer):
             elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
                 self.read.add(node.id)
 
-    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
         unread = all(isinstance(target, ast.Name) and target.id not in self.read for target in node.targets)
-        return ast.Pass() if unread and not any(isinstance(n, ast.Call) for n in ast.walk(node.value)) else node
+        return None if unread and not any(isinstance(n, ast.Call) for n in ast.walk(node.value)) else node
 
 
 class _Untold(ast.NodeTransformer):
