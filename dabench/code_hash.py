@@ -26,7 +26,7 @@ CORE = ("dabench.compute", "dabench.firewall", "dabench.protocols")
 
 NUMBERLESS = (
     # Messages, settings (a digest holds their values), and what finds and describes plugins.
-    "dabench.errors", "dabench.typed", "dabench.settings", "dabench.registry", "dabench.job", "dabench.protocols",
+    "dabench.api", "dabench.errors", "dabench.typed", "dabench.settings", "dabench.registry", "dabench.job", "dabench.protocols",
     # Storage, and a run that is resumed: it ends with the same numbers.
     "dabench.digests", "dabench.records", "dabench.store", "dabench.stored", "dabench.ongoing", "dabench.places", "dabench.far",
     "dabench.atomic", "dabench.partial", "dabench.data.cache", "dabench.data.finding",
