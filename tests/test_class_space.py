@@ -28,6 +28,7 @@ from dabench.planning import make_plan
 from dabench.protocols import Dataset
 from dabench.registry import REGISTRY, Registry
 from dabench.reporting import formats
+from dabench.reporting.formats import FILES
 from dabench.reporting.tables import caption, classes_text
 from dabench.reporting.terminal import print_matrix
 from dabench.spec import sweep_from
@@ -322,7 +323,7 @@ def test_a_sweep_that_keeps_all_says_nothing(tmp_path: Path) -> None:
     assert classes_text(made) == ""
     assert "Classes" not in caption(made)
     assert "class_map" not in json.loads(formats.to_json(made))
-    assert "classes" not in formats.matrix_csv(made)
+    assert "classes" not in FILES["matrix.csv"](made)
 
 
 def test_of_many_classes_the_first_are_named(tmp_path: Path) -> None:
@@ -337,9 +338,9 @@ def test_every_format_says_it(tmp_path: Path) -> None:
     console = Console(record=True, width=500, file=io.StringIO())
     print_matrix(made, console)
     assert f"Classes: {TEXT}." in console.export_text()
-    for text in (formats.matrix_md(made), formats.gains_md(made), formats.matrix_tex(made), formats.gains_tex(made)):
+    for text in (FILES["matrix.md"](made), FILES["gains.md"](made), FILES["matrix.tex"](made), FILES["gains.tex"](made)):
         assert f"Classes: {TEXT}." in text
-    for text in (formats.matrix_csv(made), formats.gains_csv(made)):
+    for text in (FILES["matrix.csv"](made), FILES["gains.csv"](made)):
         assert {row["classes"] for row in csv.DictReader(io.StringIO(text))} == {TEXT}
     results = json.loads(formats.to_json(made))
     assert (results["classes"], results["class_map"]) == (["x", "y", "z"], RENAMED["class_map"])
@@ -348,12 +349,12 @@ def test_every_format_says_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a|b", "<b>x</b>", "_a_ $x$", "\\input{x}", "=1+1", "[red]x[/red]"])
 def test_strange_class_names_stay_what_they_are(tmp_path: Path, name: str) -> None:
     made = matrix(tmp_path, classes=(name, "y", "z"), keep=(name, "y", "z"), class_map={name: "y"})
-    inline = [t for t in MarkdownIt("commonmark").parse(formats.matrix_md(made)) if t.type == "inline"]
+    inline = [t for t in MarkdownIt("commonmark").parse(FILES["matrix.md"](made)) if t.type == "inline"]
     assert {child.type for child in inline[1].children or []} <= {"text", "text_special"}
     assert f"Classes: {name}, y, z; {name} read as y." in "".join(child.content for child in inline[1].children or [])
-    (text,) = {row["classes"] for row in csv.DictReader(io.StringIO(formats.matrix_csv(made)))}
+    (text,) = {row["classes"] for row in csv.DictReader(io.StringIO(FILES["matrix.csv"](made)))}
     assert text.lstrip("'") == f"{name}, y, z; {name} read as y"
-    assert formats.escape_latex(f"{name}, y, z") in formats.matrix_tex(made)
+    assert formats.escape_latex(f"{name}, y, z") in FILES["matrix.tex"](made)
     console = Console(record=True, width=500, file=io.StringIO())
     print_matrix(made, console)
     assert f"Classes: {name}, y, z" in console.export_text()

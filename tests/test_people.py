@@ -22,7 +22,7 @@ from dabench.matrix import Matrix, key_of
 from dabench.metrics import accuracy
 from dabench.packs import write_pack
 from dabench.people import measured
-from dabench.reporting.formats import matrix_csv, matrix_md, matrix_tex, to_json
+from dabench.reporting.formats import FILES, to_json
 from dabench.reporting.html.page import to_html
 from dabench.store import Store
 from dabench.stored import TestSet
@@ -258,19 +258,19 @@ def test_the_confusion_matrix_counts_the_answers(matrix: Matrix) -> None:
 
 
 def test_the_human_row_stands_in_the_table_of_networks_that_were_not_adapted(matrix: Matrix) -> None:
-    parts = matrix_md(matrix).split("## ")
+    parts = FILES["matrix.md"](matrix).split("## ")
     assert ["| Human" in part for part in parts[1:]] == [True, False, False]
     assert "Human, H test: 2 raters, 8 answers on 4 of 10 images, 1 lines without an answer" in parts[-1]
 
 
 def test_the_human_row_is_in_csv_and_latex(matrix: Matrix) -> None:
-    rows = {row["name"]: row for row in csv.DictReader(io.StringIO(matrix_csv(matrix)))}
+    rows = {row["name"]: row for row in csv.DictReader(io.StringIO(FILES["matrix.csv"](matrix)))}
     assert (rows["Human-None-H"]["adapter"], rows["Human-None-H"]["sources"], rows["Human-None-H"]["mean"]) == (
         "human",
         "",
         "75.0",
     )
-    assert r"Human & - & 75.0 [" in matrix_tex(matrix)
+    assert r"Human & - & 75.0 [" in FILES["matrix.tex"](matrix)
 
 
 def test_the_page_shows_the_human_row_with_its_confusion_matrix(matrix: Matrix) -> None:

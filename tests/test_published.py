@@ -17,7 +17,7 @@ from dabench.cli import main
 from dabench.committed import read_baseline
 from dabench.datasets._emotions import BASIC
 from dabench.matrix import Matrix
-from dabench.reporting.formats import matrix_csv, matrix_md, matrix_tex, to_json
+from dabench.reporting.formats import FILES, to_json
 from dabench.reporting.html.page import to_html
 
 FACES = {"fer2013": Made("FER"), "nae": Made("NAE")}
@@ -37,7 +37,7 @@ def report(folder: Path, **options: object) -> Matrix:
 
 def first_table(matrix: Matrix) -> list[list[str]]:
     """Return the rows of the first Markdown table, as a reader of Markdown sees them."""
-    tokens = MarkdownIt().enable("table").parse(matrix_md(matrix))
+    tokens = MarkdownIt().enable("table").parse(FILES["matrix.md"](matrix))
     ends = [i for i, t in enumerate(tokens) if t.type == "table_close"]
     rows: list[list[str]] = []
     for i, token in enumerate(tokens[: ends[0]]):
@@ -55,14 +55,14 @@ def test_the_studys_numbers_stand_beneath_those_measured(tmp_path: Path) -> None
 
 
 def test_their_source_and_protocol_are_told_beneath(tmp_path: Path) -> None:
-    text = matrix_md(report(faces(tmp_path / "s")))
+    text = FILES["matrix.md"](report(faces(tmp_path / "s")))
     line = next(line for line in text.splitlines() if line.startswith("Published, not measured here: Kim et al."))
     assert "Table 1." in line
     assert "states neither seeds, nor intervals" in line
 
 
 def test_latex_says_source_and_protocol_in_the_caption(tmp_path: Path) -> None:
-    text = matrix_tex(report(faces(tmp_path / "s")))
+    text = FILES["matrix.tex"](report(faces(tmp_path / "s")))
     assert r"FER (published) & 70.57 & 29.05 \\" in text
     assert "Published, not measured here: Kim et al." in text
 
@@ -83,7 +83,7 @@ def test_results_keep_them_apart_from_what_was_measured(tmp_path: Path) -> None:
 
 
 def test_the_csv_holds_measured_numbers_alone(tmp_path: Path) -> None:
-    rows = list(csv.DictReader(io.StringIO(matrix_csv(report(faces(tmp_path / "s"))))))
+    rows = list(csv.DictReader(io.StringIO(FILES["matrix.csv"](report(faces(tmp_path / "s"))))))
     assert {row["mean"] for row in rows} == {"60.0"}
 
 

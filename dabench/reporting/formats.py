@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from dabench.matrix import Matrix, key_of
 from dabench.reporting.beside import beside_notes
@@ -29,6 +29,7 @@ from dabench.reporting.tables import (
 from dabench.trials import searched_by
 
 FORMATS = ("json", "md", "csv", "tex", "html")
+_CONDITIONS = ("metric", "selection", "digest", "classes", "search")
 
 
 def to_json(matrix: Matrix) -> str:
@@ -36,145 +37,116 @@ def to_json(matrix: Matrix) -> str:
     return json.dumps(matrix.as_dict(), indent=1, allow_nan=False) + "\n"
 
 
-def matrix_md(matrix: Matrix) -> str:
-    """Return the matrices as Markdown."""
-    parts = [f"# {escape_md(matrix.sweep['sweep']['title'] or matrix.sweep['sweep']['name'])}", escape_md(caption(matrix))]
-    parts += [escape_md(line) for line in unfinished(matrix)]
-    notes = [escape_md(line) for line in beside_notes(matrix)]
-    return "\n\n".join([*parts, *(section_md(matrix, table) for table in matrix_tables(matrix)), *notes]) + "\n"
-
-
 def section_md(matrix: Matrix, table: Table) -> str:
     """Return a table with its heading and its conditions, so that what is copied alone still says them."""
     return f"## {escape_md(table.title)}\n\n{escape_md(conditions(matrix))}.\n\n{markdown(table)}"
 
 
-def gains_md(matrix: Matrix) -> str:
-    """Return the gains, and their means over pairs, as Markdown."""
-    parts = ["# Adaptation gains", escape_md(caption(matrix)), *(escape_md(line) for line in unfinished(matrix))]
-    return "\n\n".join([*parts, *_gains_md(matrix)]) + "\n"
+def _sections(matrix: Matrix, tables: Iterable[Table], notes: Iterable[str]) -> list[str]:
+    return [*(section_md(matrix, table) for table in tables), *map(escape_md, notes)]
 
 
-def _gains_md(matrix: Matrix) -> list[str]:
-    tables = [section_md(matrix, table) for table in (gains_table(matrix), summary_table(matrix)) if table.rows]
-    return [*tables, *(escape_md(line) for line in summary_notes(matrix))]
+def _gains(matrix: Matrix) -> list[Table]:
+    return [table for table in (gains_table(matrix), summary_table(matrix)) if table.rows]
 
 
-def groups_md(matrix: Matrix) -> str:
-    """Return the results by group as Markdown."""
-    parts = ["# Results by group", escape_md(caption(matrix)), *(escape_md(line) for line in unfinished(matrix))]
-    return "\n\n".join([*parts, *_groups_md(matrix)]) + "\n"
-
-
-def _groups_md(matrix: Matrix) -> list[str]:
-    tables = (section_md(matrix, table) for table in group_tables(matrix))
-    return [*tables, *(escape_md(line) for line in group_notes(matrix))]
-
-
-def rules_md(matrix: Matrix) -> str:
-    """Return what each selection rule would have chosen as Markdown."""
-    return "\n\n".join(["# Selection of checkpoints", escape_md(caption(matrix)), *_rules_md(matrix)]) + "\n"
-
-
-def _rules_md(matrix: Matrix) -> list[str]:
-    tables = zip(rules_tables(matrix), NOTES, strict=False)
-    about = f"{escape_md(extent(matrix))}."
+def _rules(matrix: Matrix) -> list[str]:
+    about, tables = f"{escape_md(extent(matrix))}.", zip(rules_tables(matrix), NOTES, strict=False)
     return [part for table, note in tables for part in (f"## {escape_md(table.title)}", about, markdown(table), escape_md(note))]
 
 
-def to_md(matrix: Matrix) -> str:
-    """Return matrices, gains, their means over pairs, results by group and the selection rules as Markdown."""
-    rest = (*_gains_md(matrix), *_groups_md(matrix), *_rules_md(matrix))
-    return "\n".join([matrix_md(matrix), *(f"{part}\n" for part in rest)])
+_SECTIONS: Mapping[str, Callable[[Matrix], list[str]]] = {
+    "matrix": lambda m: _sections(m, matrix_tables(m), beside_notes(m)),
+    "gains": lambda m: _sections(m, _gains(m), summary_notes(m)),
+    "groups": lambda m: _sections(m, group_tables(m), group_notes(m)),
+    "rules": _rules,
+}
 
 
-def matrix_csv(matrix: Matrix) -> str:
-    """Return one line for each cell, with all its conditions."""
-    return csv_text(*_with_conditions(matrix, *cell_rows(matrix.cells)))
+def _markdown_file(matrix: Matrix, part: str, title: str) -> str:
+    lines = [title, caption(matrix), *(unfinished(matrix) if part != "rules" else ())]
+    return "\n\n".join(["# " + "\n\n".join(map(escape_md, lines)), *_SECTIONS[part](matrix)]) + "\n"
 
 
-def gains_csv(matrix: Matrix) -> str:
-    """Return one line for each gain, with all its conditions."""
-    return csv_text(*_with_conditions(matrix, *cell_rows(matrix.gains)))
-
-
-def _with_conditions(matrix: Matrix, columns: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+def _csv_file(matrix: Matrix, table: tuple[list[str], list[list[str]]], conditions: Sequence[str] = _CONDITIONS) -> str:
     """Return a table with the conditions that it does not name itself; classes where the sweep keeps or renames some."""
-    same = {"metric": matrix.metric, "selection": matrix.selection, "digest": matrix.digest[:12], "classes": classes_text(matrix)}
-    same["search"] = searched_by(matrix.sweep["sweep"])
-    more = {key: value for key, value in same.items() if value and key not in columns}
-    return [*columns, *more], [[*row, *more.values()] for row in rows]
+    columns, rows = table
+    search, classes = searched_by(matrix.sweep["sweep"]), classes_text(matrix)
+    values = (matrix.metric, matrix.selection, matrix.digest[:12], classes, search)
+    same = {k: v for k, v in zip(_CONDITIONS, values, strict=True) if v and k in conditions and k not in columns}
+    return csv_text([*columns, *same], [[*row, *same.values()] for row in rows])
 
 
-def summary_csv(matrix: Matrix) -> str:
-    """Return one line for each adapter with means over pairs and the test of its gains."""
-    return csv_text(*_with_conditions(matrix, *cell_rows(matrix.summary)))
-
-
-def groups_csv(matrix: Matrix) -> str:
-    """Return one line for each part of each cell, with all its conditions."""
-    return csv_text(*_with_conditions(matrix, *cell_rows(matrix.groups)))
-
-
-def rules_csv(matrix: Matrix) -> str:
-    """Return one line for each adapter and rule."""
-    columns, rows = cell_rows(matrix.rules)
-    same = {"digest": matrix.digest[:12], "search": searched_by(matrix.sweep["sweep"])}
-    more = {key: value for key, value in same.items() if value}
-    return csv_text([*columns, *more], [[*row, *more.values()] for row in rows])
-
-
-def confusion_csv(matrix: Matrix) -> str:
-    """Return one line for each true class of each cell: what its images, summed over seeds, were taken for."""
+def _confusion_rows(matrix: Matrix) -> tuple[list[str], list[list[str]]]:
+    """Return one row for each true class of each cell: what its images, summed over seeds, were taken for."""
     columns = ["name", "adapter", "sources", "target", "test", "labels", "seeds", "true", *(f"as {c}" for c in matrix.classes)]
     rows = []
     for c in matrix.cells:
         counts = matrix.confusion[key_of(c.adapter, c.sources, c.target, c.test)]
         facts = [c.name, c.adapter, "+".join(c.sources), c.target or "", c.test, c.labels, str(c.seeds)]
         rows += [[*facts, name, *(str(int(n)) for n in row)] for name, row in zip(matrix.classes, counts, strict=True)]
-    return csv_text(*_with_conditions(matrix, columns, rows))
+    return columns, rows
 
 
-def matrix_tex(matrix: Matrix) -> str:
-    """Return the matrices as LaTeX tables for the booktabs package."""
+def _latex_file(tables: Iterable[tuple[Table, str]]) -> str:
+    return "\n".join(latex(table, f"{table.title}. {text}") for table, text in tables)
+
+
+def _matrix_tex(matrix: Matrix) -> str:
     tables = zip(matrix_tables(matrix), matrix.sweep["sweep"]["adapters"], strict=True)
-    return "\n".join(latex(t, " ".join([f"{t.title}. {caption(matrix)}", *beside_notes(matrix, name)])) for t, name in tables)
+    return _latex_file((t, " ".join([caption(matrix), *beside_notes(matrix, name)])) for t, name in tables)
 
 
-def gains_tex(matrix: Matrix) -> str:
-    """Return the gains, and their means over pairs, as LaTeX tables for the booktabs package."""
+def _gains_tex(matrix: Matrix) -> str:
     gains, means = gains_table(matrix), summary_table(matrix)
-    tables = [latex(gains, f"{gains.title}. {caption(matrix)}")] if gains.rows else []
-    notes = " ".join(summary_notes(matrix))
-    return "\n".join([*tables, *([latex(means, f"{means.title}. {caption(matrix)} {notes}")] if means.rows else [])])
+    notes = " ".join([caption(matrix), *summary_notes(matrix)])
+    return _latex_file((t, text) for t, text in ((gains, caption(matrix)), (means, notes)) if t.rows)
 
 
-def groups_tex(matrix: Matrix) -> str:
-    """Return the results by group as LaTeX tables for the booktabs package."""
-    return "\n".join(latex(t, f"{t.title}. {caption(matrix)} {RULE}") for t in group_tables(matrix))
-
-
-def rules_tex(matrix: Matrix) -> str:
-    """Return what each selection rule would have chosen as LaTeX tables for the booktabs package."""
+def _rules_tex(matrix: Matrix) -> str:
     tables = zip(rules_tables(matrix), NOTES, strict=False)
-    return "\n".join(latex(t, f"{t.title}. {note} {sentence(extent(matrix))}.") for t, note in tables)
+    return _latex_file((t, f"{note} {sentence(extent(matrix))}.") for t, note in tables)
+
+
+FILES: Mapping[str, Callable[[Matrix], str]] = {
+    "results.json": to_json,
+    "matrix.md": lambda m: _markdown_file(m, "matrix", m.sweep["sweep"]["title"] or m.sweep["sweep"]["name"]),
+    "matrix.csv": lambda m: _csv_file(m, cell_rows(m.cells)),
+    "matrix.tex": _matrix_tex,
+    "gains.md": lambda m: _markdown_file(m, "gains", "Adaptation gains"),
+    "gains.csv": lambda m: _csv_file(m, cell_rows(m.gains)),
+    "gains.tex": _gains_tex,
+    "summary.csv": lambda m: _csv_file(m, cell_rows(m.summary)),
+    "confusion.csv": lambda m: _csv_file(m, _confusion_rows(m)),
+    "groups.md": lambda m: _markdown_file(m, "groups", "Results by group"),
+    "groups.csv": lambda m: _csv_file(m, cell_rows(m.groups)),
+    "groups.tex": lambda m: _latex_file((t, f"{caption(m)} {RULE}") for t in group_tables(m)),
+    "rules.md": lambda m: _markdown_file(m, "rules", "Selection of checkpoints"),
+    "rules.csv": lambda m: _csv_file(m, cell_rows(m.rules), ("digest", "search")),
+    "rules.tex": _rules_tex,
+}
+"""The files of a report and their texts. Those of groups and of rules are written where there are such results."""
+
+
+def files_of(matrix: Matrix) -> list[str]:
+    """Return the names of the files that a matrix has something for."""
+    without = [part for part, found in (("groups.", matrix.groups), ("rules.", matrix.rules)) if not found]
+    return [name for name in FILES if not name.startswith(tuple(without))]
 
 
 def one_text(matrix: Matrix, form: str) -> str:
     """Return a report as one text in a format of FORMATS."""
-    if form == "json":
-        return to_json(matrix)
-    if form == "md":
-        return to_md(matrix)
-    if form == "csv":
-        return matrix_csv(matrix)
     if form == "html":
         # Imported here: the page draws with matplotlib, which the other texts do without.
         from dabench.reporting.html.page import to_html
 
         return to_html(matrix)
-    rest = [*([groups_tex(matrix)] if matrix.groups else []), *([rules_tex(matrix)] if matrix.rules else [])]
-    return "\n".join([matrix_tex(matrix), gains_tex(matrix), *rest])
+    if form == "md":
+        rest = [part for name in ("gains", "groups", "rules") for part in _SECTIONS[name](matrix)]
+        return "\n".join([FILES["matrix.md"](matrix), *(f"{part}\n" for part in rest)])
+    if form == "tex":
+        return "\n".join(FILES[name](matrix) for name in files_of(matrix) if name.endswith(".tex"))
+    return FILES["results.json" if form == "json" else "matrix.csv"](matrix)
 
 
 def markdown(table: Table) -> str:

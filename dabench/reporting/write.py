@@ -8,22 +8,8 @@ from pathlib import Path
 from dabench.atomic import write_text
 from dabench.errors import StoreError
 from dabench.matrix import Matrix
-from dabench.reporting import formats
+from dabench.reporting.formats import FILES, files_of, one_text
 from dabench.selection import LAST
-
-_ALWAYS = {
-    "results.json": formats.to_json,
-    "matrix.md": formats.matrix_md,
-    "matrix.csv": formats.matrix_csv,
-    "matrix.tex": formats.matrix_tex,
-    "gains.md": formats.gains_md,
-    "gains.csv": formats.gains_csv,
-    "gains.tex": formats.gains_tex,
-    "summary.csv": formats.summary_csv,
-    "confusion.csv": formats.confusion_csv,
-}
-_GROUPS = {"groups.md": formats.groups_md, "groups.csv": formats.groups_csv, "groups.tex": formats.groups_tex}
-_RULES = {"rules.md": formats.rules_md, "rules.csv": formats.rules_csv, "rules.tex": formats.rules_tex}
 
 
 def write_report(matrix: Matrix, report: Path) -> Path:
@@ -40,14 +26,13 @@ def write_report(matrix: Matrix, report: Path) -> Path:
     # Imported here: drawing needs matplotlib, which other commands do without.
     from dabench.reporting.pictures import draw_confusions
 
-    forms = _ALWAYS | (_GROUPS if matrix.groups else {}) | (_RULES if matrix.rules else {})
-    texts = {"index.html": formats.one_text(matrix, "html")} | {name: text(matrix) for name, text in forms.items()}
+    texts = {"index.html": one_text(matrix, "html")} | {name: FILES[name](matrix) for name in files_of(matrix)}
     folder = report_folder(matrix, report)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             write_text(folder / name, text)
-        for name in (_GROUPS | _RULES).keys() - texts.keys():
+        for name in FILES.keys() - texts.keys():
             (folder / name).unlink(missing_ok=True)
         draw_confusions(matrix, folder / "confusion")
     except OSError as e:

@@ -18,28 +18,12 @@ from markdown_it import MarkdownIt
 
 from dabench.matrix import Matrix, read_matrix
 from dabench.reporting import formats
+from dabench.reporting.formats import FILES
 from dabench.reporting.groups import group_tables
 from dabench.reporting.rules import rules_tables
 from dabench.reporting.tables import Table, matrix_tables
 
 GOLDEN = Path(__file__).parent.parent / "golden"
-FILES = {
-    "results.json": formats.to_json,
-    "matrix.md": formats.matrix_md,
-    "matrix.csv": formats.matrix_csv,
-    "matrix.tex": formats.matrix_tex,
-    "gains.md": formats.gains_md,
-    "gains.csv": formats.gains_csv,
-    "gains.tex": formats.gains_tex,
-    "summary.csv": formats.summary_csv,
-    "confusion.csv": formats.confusion_csv,
-    "groups.md": formats.groups_md,
-    "groups.csv": formats.groups_csv,
-    "groups.tex": formats.groups_tex,
-    "rules.md": formats.rules_md,
-    "rules.csv": formats.rules_csv,
-    "rules.tex": formats.rules_tex,
-}
 HOSTILE = {
     "pipe": "a|b",
     "html": "<script>alert(1)</script>",
@@ -114,7 +98,7 @@ def words(text: str) -> str:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_markdown_shows_a_hostile_name_as_it_is_in_tables_of_the_right_size(tmp_path: Path, name: str) -> None:
     matrix = hostile(name, tmp_path)
-    tokens = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(formats.to_md(matrix))
+    tokens = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(formats.one_text(matrix, "md"))
     assert not [t for t in tokens if t.type == "html_block"]
     assert [t.tag for t in tokens if t.type == "heading_open"] == ["h1", *["h2"] * 7]
     assert [t.type for t in tokens].count("table_open") == 7
@@ -141,11 +125,11 @@ def test_markdown_rows_have_as_many_cells_as_their_head(tmp_path: Path, name: st
 @pytest.mark.parametrize("name", HOSTILE)
 def test_csv_gives_back_every_cell(tmp_path: Path, name: str) -> None:
     matrix = hostile(name, tmp_path)
-    rows = list(csv.DictReader(io.StringIO(formats.matrix_csv(matrix), newline="")))
+    rows = list(csv.DictReader(io.StringIO(FILES["matrix.csv"](matrix), newline="")))
     assert [row["name"].removeprefix("'") for row in rows] == [" ".join(c.name.splitlines()) for c in matrix.cells]
     assert [float(row["mean"]) for row in rows] == [c.mean for c in matrix.cells]
     assert {row["target"] for row in rows} == {"", "hand"}
-    rows = list(csv.DictReader(io.StringIO(formats.groups_csv(matrix), newline="")))
+    rows = list(csv.DictReader(io.StringIO(FILES["groups.csv"](matrix), newline="")))
     assert {row["attribute"].removeprefix("'") for row in rows} == {" ".join(attribute_of(name).splitlines())}
     assert {row["value"].removeprefix("'") for row in rows} == {words(HOSTILE[name]), "b"}
     assert [float(row["mean"]) for row in rows] == [g.mean for g in matrix.groups]
@@ -160,21 +144,21 @@ def test_no_text_of_a_csv_begins_as_a_formula(tmp_path: Path, name: str) -> None
 
 
 def test_a_gain_below_zero_stays_a_number_in_csv(matrix: Matrix) -> None:
-    rows = list(csv.DictReader(io.StringIO(formats.gains_csv(matrix))))
+    rows = list(csv.DictReader(io.StringIO(FILES["gains.csv"](matrix))))
     assert [float(row["mean"]) for row in rows] == [g.mean for g in matrix.gains]
     assert min(float(row["low"]) for row in rows) < 0
 
 
 def test_an_unknown_gap_is_an_empty_field_of_the_csv(tmp_path: Path) -> None:
     fabrication = two_sets(leave_out=lambda run: run.name == "supervised_hand_s0")
-    rows = list(csv.DictReader(io.StringIO(formats.gains_csv(read_matrix(fabrication.write(tmp_path / "s"))))))
+    rows = list(csv.DictReader(io.StringIO(FILES["gains.csv"](read_matrix(fabrication.write(tmp_path / "s"))))))
     assert [row["gap_closed"] for row in rows if row["target"] == "hand"] == ["", ""]
 
 
 def test_several_sources_are_one_field_of_the_csv(tmp_path: Path) -> None:
     sets = {name: Made(name.upper()) for name in "abc"}
     fabrication = Fabrication(lambda run, test: 1, sets, {"none": NONE, "adabn": ADABN}, pairs=("a + b -> c",))
-    rows = list(csv.DictReader(io.StringIO(formats.gains_csv(read_matrix(fabrication.write(tmp_path / "s"))))))
+    rows = list(csv.DictReader(io.StringIO(FILES["gains.csv"](read_matrix(fabrication.write(tmp_path / "s"))))))
     assert [row["sources"] for row in rows] == ["a+b"]
 
 
@@ -259,7 +243,7 @@ def test_a_store_without_attributes_has_nothing_by_group(tmp_path: Path, form: s
 
 
 @pytest.mark.parametrize(
-    "form", [formats.matrix_csv, formats.gains_csv, formats.summary_csv, formats.groups_csv, formats.confusion_csv]
+    "form", [FILES["matrix.csv"], FILES["gains.csv"], FILES["summary.csv"], FILES["groups.csv"], FILES["confusion.csv"]]
 )
 def test_every_row_of_a_csv_says_what_it_depends_on(matrix: Matrix, form: Callable[[Matrix], str]) -> None:
     for row in csv.DictReader(io.StringIO(form(matrix))):
@@ -269,7 +253,7 @@ def test_every_row_of_a_csv_says_what_it_depends_on(matrix: Matrix, form: Callab
 
 
 def test_every_table_in_markdown_says_what_it_depends_on(matrix: Matrix) -> None:
-    lines = formats.to_md(matrix).split("\n")
+    lines = formats.one_text(matrix, "md").split("\n")
     heads = [i for i, line in enumerate(lines) if line.startswith("## ")]
     shared = f"2 seeds, 5 labelled target images per class for few-shot adapters, digest {matrix.digest[:12]}."
     of_rules = [lines[i + 2] for i in heads if " rule" in lines[i]]
@@ -280,7 +264,7 @@ def test_every_table_in_markdown_says_what_it_depends_on(matrix: Matrix) -> None
 
 
 def test_confusion_counts_are_of_all_images_and_seeds(matrix: Matrix) -> None:
-    rows = list(csv.DictReader(io.StringIO(formats.confusion_csv(matrix))))
+    rows = list(csv.DictReader(io.StringIO(FILES["confusion.csv"](matrix))))
     assert len(rows) == len(matrix.cells) * 3
     assert sum(int(row[f"as {c}"]) for row in rows for c in "xyz") == sum(c.n * c.seeds for c in matrix.cells)
 
@@ -290,4 +274,4 @@ def test_means_and_results_by_group_follow_the_gains_in_markdown_and_latex_and_a
     for text in (md, tex):
         assert text.index("Adaptation gains") < text.index("Means over 2 pairs") < text.index("Accuracy by age, P test")
     assert md.index("no results by subject (names images).") < md.index("What each rule would have chosen")
-    assert formats.one_text(matrix, "csv") == formats.matrix_csv(matrix)
+    assert formats.one_text(matrix, "csv") == FILES["matrix.csv"](matrix)
