@@ -8,7 +8,7 @@ from dabench.by_group import GroupCell
 from dabench.matrix import Matrix
 from dabench.metrics import Metric
 from dabench.parts import FEWEST
-from dabench.reporting.tables import EMPTY, Table, sentence, trained
+from dabench.reporting.tables import EMPTY, Table, number, sentence, trained
 
 MARK = "*"
 RULE = (
@@ -35,7 +35,7 @@ def _table(matrix: Matrix, test: str, attribute: str, cells: Sequence[GroupCell]
     if parts[0].subjects is not None:
         sizes.append(("groups", "", *(str(p.subjects) for p in parts), ""))
     numbers = [
-        (adapter, trained(matrix, sources, target), *(_number(p.mean) for p in row), _worst(row, matrix.measure))
+        (adapter, trained(matrix, sources, target), *(number(p.mean) for p in row), _worst(row, matrix.measure))
         for (adapter, sources, target), row in rows.items()
     ]
     title = f"{sentence(matrix.measure.title)} by {attribute}, {matrix.datasets[test]['label']} test"
@@ -44,10 +44,6 @@ def _table(matrix: Matrix, test: str, attribute: str, cells: Sequence[GroupCell]
 
 def _name(part: GroupCell) -> str:
     return part.value + MARK if part.too_few else part.value
-
-
-def _number(value: float | None) -> str:
-    return EMPTY if value is None else f"{value:.1f}"
 
 
 def _worst(row: Sequence[GroupCell], metric: Metric) -> str:

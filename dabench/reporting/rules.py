@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dabench.checkpoints import Chosen
 from dabench.matrix import Matrix
-from dabench.reporting.tables import EMPTY, Table
+from dabench.reporting.tables import Table, number
 from dabench.selection import ORACLE, RULES, VALIDATORS
 
 NOTES = (
@@ -40,4 +40,4 @@ def _accuracy(of: Chosen) -> str:
 
 
 def _correlation(of: Chosen) -> str:
-    return " / ".join(EMPTY if value is None else f"{value:+.2f}" for value in (of.within, of.across))
+    return " / ".join(number(value, "+.2f") for value in (of.within, of.across))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dabench.matrix import Matrix
-from dabench.reporting.tables import EMPTY, Table, points, whole_percent
+from dabench.reporting.tables import EMPTY, Table, number, whole_percent
 from dabench.summary import LEVEL, Summary
 
 NOTE = (
@@ -20,8 +20,8 @@ def summary_table(matrix: Matrix) -> Table:
     )  # fmt: skip
     rows = tuple(
         (
-            s.adapter, f"{s.out_of_domain:.1f}", EMPTY if s.drop is None else f"{s.drop:.1f}", points(s.gain),
-            whole_percent(s.gap_closed), points(s.on_source), EMPTY if s.improved is None else f"{s.improved} of {s.pairs}",
+            s.adapter, number(s.out_of_domain), number(s.drop), number(s.gain, "+z.1f"), whole_percent(s.gap_closed),
+            number(s.on_source, "+z.1f"), EMPTY if s.improved is None else f"{s.improved} of {s.pairs}",
             _chance(s), s.labels,
         )
         for s in matrix.summary

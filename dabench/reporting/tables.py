@@ -64,7 +64,7 @@ def gains_table(matrix: Matrix) -> Table:
             f"{g.mean:+z.1f} [{g.low:+z.1f}, {g.high:+z.1f}]",
             f"{g.improved} of {g.seeds}",
             whole_percent(g.gap_closed),
-            points(g.on_source),
+            number(g.on_source, "+z.1f"),
             g.labels,
         )
         for g in matrix.gains
@@ -74,9 +74,9 @@ def gains_table(matrix: Matrix) -> Table:
     return Table(f"Adaptation gains: {matrix.measure.title} over none, in points{direction}", columns, rows)
 
 
-def points(value: float | None) -> str:
-    """Return "+6.2", or the empty mark for None."""
-    return EMPTY if value is None else f"{value:+z.1f}"
+def number(value: float | None, form: str = ".1f") -> str:
+    """Return a number in a format, or the empty mark for None."""
+    return EMPTY if value is None else format(value, form)
 
 
 def whole_percent(value: float | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from dabench.errors import SpecError
 from dabench.reporting.escaped import escape_md
 from dabench.reporting.formats import csv_text, latex, markdown
-from dabench.reporting.tables import EMPTY, Table, cell_rows
+from dabench.reporting.tables import EMPTY, Table, cell_rows, number
 from dabench.trials import Trial, searched_by
 
 BY_TEST = "Test accuracy is by test labels: for looking only. Nothing was chosen by it, and nothing may be."
@@ -24,9 +24,9 @@ def trials_table(trials: Sequence[Trial]) -> Table:
     columns = ("task", "trial", "settings", "score", "steps", "state", "chosen")
     rows = []
     for t in trials:
-        numbers = (_number(t.score, ".4f"), _number(t.steps))
+        numbers = (number(t.score, ".4f"), number(t.steps, ""))
         row = (t.task, str(t.number), t.setting or EMPTY, *numbers, t.state, "chosen" if t.chosen else "")
-        rows.append((*row, _number(t.accuracy_by_test_labels, ".1f")) if tested else row)
+        rows.append((*row, number(t.accuracy_by_test_labels, ".1f")) if tested else row)
     return Table("Trials of the search", (*columns, "test accuracy, by test labels") if tested else columns, tuple(rows))
 
 
@@ -62,7 +62,3 @@ def _csv(trials: Sequence[Trial]) -> str:
     kept = [c for c in columns if c != _TESTED or any(t.accuracy_by_test_labels is not None for t in trials)]
     rows = [dict(zip(columns, row, strict=True)) | {"settings": t.setting} for row, t in zip(cells, trials, strict=True)]
     return csv_text(kept, [[row[c] for c in kept] for row in rows])
-
-
-def _number(value: float | None, form: str = "") -> str:
-    return EMPTY if value is None else format(value, form)
