@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from dabench import Adapter, DataError, Network, Target, Trainer, View, setting
 
@@ -143,6 +143,14 @@ class Episodes(Iterator[list["Task"]]):
 
     def __next__(self) -> list[Task]:
         return [self._task() for _ in range(self.options.tasks)]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of its own generator; the trainer keeps that of `self.generator`."""
+        return {"shuffler": self.shuffler.get_state()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+        self.shuffler.set_state(state["shuffler"])
 
     def _task(self) -> Task:
         import torch

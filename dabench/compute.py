@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -120,6 +120,15 @@ class Checkpoints:
         if self.scores.behind(self._probe):
             self.ended = net
             raise EndTrial
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was found so far."""
+        return {"logits": self._logits, "steps": self.steps, "seconds": self.seconds, "scores": self.scores.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self._logits, self.steps, self.seconds = state["logits"], state["steps"], state["seconds"]
+        self.scores.load_state_dict(state["scores"])
 
     def predictions(self) -> dict[str, NDArray[np.float32]]:
         """Return the logits of every checkpoint: dataset -> (checkpoints, N, K) float32."""

@@ -1,8 +1,9 @@
-"""Where an unfinished run stands, kept at its checkpoints, so that it goes on from there to the same result, to the bit.
+"""Saves an unfinished run at its checkpoints, so that it resumes there with the same results to the bit.
 
-A run keeps one file for each of its trainings: DIGEST of the bytes in its name, and in it what dabench.snapshot took, the
-state of the random numbers that the whole process shares, and what the run is. A file of another run, of another version of
-torch or dabench, or of another kind of device is nothing to go on from.
+Each training of a run (a call of trainer.fit) has one file, with the SHA-256 of its bytes in its name. The file holds the
+state of named things: modules, the optimizer, streams, random generators, and what an adapter names. It is read with torch's
+weights_only=True: nothing in it is executed. A file of another run, another version of torch or dabench, or another kind of
+device is ignored.
 """
 
 from __future__ import annotations
@@ -12,47 +13,86 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import GeneratorType
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor
 
 from dabench.atomic import temporary_file
 from dabench.digests import file_digest
-from dabench.references import Opaque
-from dabench.snapshot import Snapshot
+from dabench.errors import DabenchError, PluginError
 
 
 class Stopped(BaseException):
     """A run was told to stop and did so at a checkpoint. No Exception: no adapter is to catch it."""
 
 
+class ResumeError(DabenchError):
+    """A saved training does not fit the one that is to resume from it; the run can only begin anew."""
+
+
 class Partial:
-    """What one run goes on from.
+    """The saved trainings of one run.
 
     Args:
-        folder: where its files lie; need not be there.
+        folder: where the files lie; need not exist.
         key: plain values; a file with others is ignored.
         every: seconds between two files.
         stopping: asked at each checkpoint whether to stop.
+
+    Attributes:
+        unsaved: why the current training cannot be saved, or "".
     """
 
     def __init__(self, folder: Path, key: Mapping[str, Any], every: float, stopping: Callable[[], bool]) -> None:
         self.folder, self.key, self.every, self.stopping = folder, dict(key), every, stopping
+        self.unsaved = ""
         self._last = time.monotonic()
 
-    @property
-    def due(self) -> bool:
-        """Whether it is time to keep the next file."""
-        return time.monotonic() - self._last >= self.every
+    def resume(self, training: int, things: Mapping[str, Any]) -> int:
+        """Restore the run's n-th training from its file and return the step to go on with: 0 if there is no file.
+
+        Args:
+            things: name -> an object with a state (see `has_state`), as it is before the first step.
+
+        Raises:
+            ResumeError: the file does not fit these things.
+        """
+        stateless = [name for name, thing in things.items() if not has_state(thing)]
+        self.unsaved = "; ".join(f"{n} ({type(things[n]).__name__}) has no state_dict() and load_state_dict()" for n in stateless)
+        saved = None if self.unsaved else self.load(training)
+        if saved is None:
+            return 0
+        name = ""
+        try:
+            with torch.no_grad():
+                for name, thing in _with_random(things).items():
+                    _restore(thing, _unpacked(saved["things"][name]))
+            return int(saved["step"])
+        except Exception as e:  # whatever a load_state_dict() says of what does not fit
+            raise ResumeError(f"an interrupted training cannot be resumed: {name}: {type(e).__name__}: {e}") from e
+
+    def checkpoint(self, training: int, step: int, things: Mapping[str, Any]) -> None:
+        """Save the n-th training after `step` steps if it is time.
+
+        Raises:
+            Stopped: the run was told to stop.
+            PluginError: a state holds values that cannot be saved.
+        """
+        stop = self.stopping()
+        if not self.unsaved and (stop or time.monotonic() - self._last >= self.every):
+            states = {name: _packed(_state(thing), name) for name, thing in _with_random(things).items()}
+            self.save(training, {"step": step, "things": states})
+        if stop:
+            raise Stopped
 
     def save(self, training: int, state: Mapping[str, Any]) -> None:
-        """Keep the state of the run's n-th training; where there is no room for it, the one before stays."""
-        # torch tells a full disk as a RuntimeError
+        """Write the file of the run's n-th training; if there is no room for it, the one before stays."""
+        # torch reports a full disk as a RuntimeError
         with contextlib.suppress(OSError, RuntimeError), temporary_file(self.folder / str(training)) as hidden:
             self.folder.mkdir(parents=True, exist_ok=True)
             torch.save({"key": self.key, **state}, hidden)
@@ -64,9 +104,9 @@ class Partial:
         self._last = time.monotonic()
 
     def load(self, training: int) -> dict[str, Any] | None:
-        """Return the state of the run's n-th training, or None: there is none that is whole and of this run."""
+        """Return what the file of the run's n-th training holds; None if there is none that is whole and of this run."""
         for path in self.folder.glob(f"{training}-*.pt"):
-            with contextlib.suppress(Exception):  # whatever torch says of what is no such file
+            with contextlib.suppress(Exception):  # whatever torch says of a file that is not its own
                 if file_digest(path) == path.stem.partition("-")[2]:
                     state: dict[str, Any] = torch.load(path, weights_only=True)
                     if state.pop("key") == self.key:
@@ -74,105 +114,87 @@ class Partial:
         return None
 
     def clear(self) -> None:
-        """Forget everything: the run is done, or begins anew."""
+        """Remove all files: the run is complete, or begins anew."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class Course:
-    """One training of a run: where it begins, and what is kept of it.
-
-    Args:
-        partial: None: nothing is kept.
-        training: its number in the run.
-        roots: all that it reads and writes, as it is before the first step.
-        streams: what it draws from, once a step.
-        fixed: as in Snapshot.
-
-    Attributes:
-        start: the step to begin with: 0, or where it stood.
-
-    Raises:
-        Opaque: what was kept does not fit; the run can only begin anew.
-    """
-
-    def __init__(
-        self,
-        partial: Partial | None,
-        training: int,
-        roots: Mapping[str, Any],
-        streams: Sequence[Iterator[Any]],
-        fixed: tuple[type, ...],
-    ) -> None:
-        self.partial, self.training, self.start = partial, training, 0
-        self._snapshot: Snapshot | None = None
-        if partial is None:
-            return
-        redrawn = [s for s in streams if isinstance(s, GeneratorType)]
-        followed = [s for s in streams if not isinstance(s, GeneratorType)]
-        with contextlib.suppress(Opaque):
-            for stream in redrawn:
-                if stream.gi_frame is None or Snapshot(stream.gi_frame.f_locals, fixed).leads_to(nn.Module):
-                    raise Opaque("a stream that asks a network")
-            self._snapshot = Snapshot({**roots, "streams": followed}, fixed)
-        state = partial.load(training) if self._snapshot else None
-        if state and self._snapshot:
-            _draw_again(redrawn, state["step"])
-            self._snapshot.put_back(state["snapshot"])
-            _set_random(state["random"])
-            self.start = state["step"]
-
-    def checkpoint(self, step: int) -> None:
-        """Keep the training after `step` steps if it is time; raise Stopped if the run is to stop."""
-        if self.partial is None:
-            return
-        stop = self.partial.stopping()
-        if self._snapshot and (stop or self.partial.due):
-            with contextlib.suppress(Opaque):
-                state = {"step": step, "snapshot": self._snapshot.take(), "random": _random()}
-                self.partial.save(self.training, state)
-        if stop:
-            raise Stopped
+def _fill(live: Any, saved: Any) -> None:
+    if live.shape != saved.shape:
+        raise ValueError(f"its shape was {tuple(saved.shape)} and is {tuple(live.shape)}")
+    live[...] = saved
 
 
-def _draw_again(streams: Sequence[Iterator[Any]], step: int) -> None:
-    """Draw from Python's generators, whose state cannot be read, as often as before."""
-    before = _random()
-    for stream in streams:
-        for _ in range(step):
-            next(stream)
-    if streams and not _same(before, _random()):
-        raise Opaque("a stream that draws from random numbers that the training shares")
+_KINDS: tuple[tuple[Any, Callable[[Any], Any], Callable[[Any, Any], object]], ...] = (
+    (torch.Generator, lambda g: g.get_state(), lambda g, saved: g.set_state(saved)),
+    (random.Random, lambda g: g.getstate(), lambda g, saved: g.setstate(saved)),
+    (np.random.Generator, lambda g: g.bit_generator.state, lambda g, saved: setattr(g.bit_generator, "state", saved)),
+    (np.random.RandomState, lambda g: g.get_state(), lambda g, saved: g.set_state(saved)),
+    (Tensor | np.ndarray, lambda values: values, _fill),
+    (dict, dict, lambda d, saved: (d.clear(), d.update(saved))),
+    (list | deque, list, lambda items, saved: (items.clear(), items.extend(saved))),
+)
+"""Objects with a state but no state_dict(): how it is read, and how it is restored in place."""
 
 
-def _random() -> dict[str, Any]:
-    """Return the state of the random numbers that the whole process shares."""
-    numpy = np.random.get_state(legacy=False)
-    assert isinstance(numpy, dict)
-    version, numbers, gauss = random.getstate()
-    return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "numpy": numpy
-        | {"state": {"key": torch.from_numpy(numpy["state"]["key"].astype(np.int64)), "pos": numpy["state"]["pos"]}},
-        "python": [version, list(numbers), gauss],
-    }
+def has_state(thing: Any) -> bool:
+    """Whether the state of `thing` can be saved: it has state_dict() and load_state_dict(), or is of a kind in `_KINDS`."""
+    return (hasattr(thing, "state_dict") and hasattr(thing, "load_state_dict")) or any(isinstance(thing, k) for k, _, _ in _KINDS)
 
 
-def _set_random(state: Mapping[str, Any]) -> None:
-    torch.set_rng_state(state["torch"])
-    if state["cuda"]:
-        torch.cuda.set_rng_state_all(state["cuda"])
-    key = state["numpy"]["state"]["key"].numpy().astype(np.uint32)
-    np.random.set_state({**state["numpy"], "state": {"key": key, "pos": state["numpy"]["state"]["pos"]}})
-    version, numbers, gauss = state["python"]
-    random.setstate((version, tuple(numbers), gauss))
+def _state(thing: Any) -> Any:
+    if hasattr(thing, "state_dict"):
+        return thing.state_dict()
+    return next(read(thing) for kind, read, _ in _KINDS if isinstance(thing, kind))
 
 
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, list):
-        return all(_same(a, b) for a, b in zip(one, other, strict=True))
-    return bool(one == other)
+def _restore(thing: Any, saved: Any) -> None:
+    if hasattr(thing, "load_state_dict"):
+        thing.load_state_dict(saved)
+    else:
+        next(restore for kind, _, restore in _KINDS if isinstance(thing, kind))(thing, saved)
+
+
+class _SharedRandom:
+    """The random numbers that all of a process shares: torch's, NumPy's and Python's."""
+
+    def state_dict(self) -> dict[str, Any]:
+        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        return {"torch": torch.get_rng_state(), "cuda": cuda, "numpy": np.random.get_state(), "python": random.getstate()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        torch.set_rng_state(state["torch"])
+        if state["cuda"]:
+            torch.cuda.set_rng_state_all(state["cuda"])
+        np.random.set_state(state["numpy"])
+        random.setstate(state["python"])
+
+
+def _with_random(things: Mapping[str, Any]) -> dict[str, Any]:
+    return {**things, "random numbers": _SharedRandom()}  # restored last: what restores the others may draw
+
+
+_ARRAY = "numpy array"
+
+
+def _packed(value: Any, where: str) -> Any:
+    """Return a copy of `value` that torch.load(weights_only=True) reads; raise PluginError if it holds anything else."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, np.ndarray | np.generic):
+        return {_ARRAY: torch.from_numpy(np.array(value))}
+    if type(value) in (dict, OrderedDict):
+        return {key: _packed(v, f"{where}[{key!r}]") for key, v in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_packed(v, f"{where}[{i}]") for i, v in enumerate(value))
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    raise PluginError(
+        f"the state of a training cannot be saved: {where} is a {type(value).__name__}; it may hold numbers, texts, None, "
+        "tensors, numpy arrays, and dicts, lists and tuples of them"
+    )
+
+
+def _unpacked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return value[_ARRAY].numpy()[()] if set(value) == {_ARRAY} else {key: _unpacked(v) for key, v in value.items()}
+    return type(value)(map(_unpacked, value)) if isinstance(value, list | tuple) else value

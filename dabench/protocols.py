@@ -403,7 +403,10 @@ class Trainer(Protocol):
         """The seed of the run, for generators on other devices than `device`."""
 
     def generator(self) -> torch.Generator:
-        """Return a new random generator on `device`; the n-th one of a run is always the same."""
+        """Return a new random generator on `device`; the n-th one of a run is always the same.
+
+        An interrupted training resumes with its state, as with that of a `stream`. Make both before `fit`, not inside a loss.
+        """
 
     def steps(self, views: Sequence[View]) -> int:
         """Return the length of a full training on `views` in steps, as [train] has it."""
@@ -435,6 +438,7 @@ class Trainer(Protocol):
         steps: int = ...,
         trainable: Sequence[nn.Module | Network] | None = None,
         lr: float | None = None,
+        state: Mapping[str, Any] | None = None,
     ) -> Network:
         """Train `net` on labelled `views` by `cross_entropy`; `fit` with one stream. Default of `steps`: steps(views).
 
@@ -451,24 +455,37 @@ class Trainer(Protocol):
         trainable: Sequence[nn.Module | Network] | None = None,
         lr: float | None = None,
         precision: Literal["auto", "bf16", "fp32"] | None = None,
+        state: Mapping[str, Any] | None = None,
     ) -> Network:
         """Minimise `loss` for `steps` steps and return `net` in evaluation mode.
 
-        Each call makes a new optimizer, and the schedule of the learning rate begins anew.
+        Each call makes a new optimizer, and the schedule of the learning rate begins anew. Whether it returns or raises, `net` is
+        then in evaluation mode, and what it froze can be trained again.
+
+        An interrupted training resumes from its last checkpoint: the method runs again up to this call, then the saved states
+        are restored. Saved are `net`, `trainable`, the optimizer, all that `stream` and `generator` made before this call,
+        `streams`, the global random numbers of torch, NumPy and Python, and what `state` names.
 
         Args:
-            net: the network that checkpoints test.
+            net: the network that checkpoints test, on `device`.
             loss: called as loss(progress, *batches): progress from 0 to below 1, and the next item of each stream. It returns
                 a scalar that is to be minimised. It is called under autocast where the precision is bf16.
-            streams: endless iterators, of `stream` or of the method's own.
+            streams: endless iterators, of `stream` or of the method's own. With one that has no state_dict() and
+                load_state_dict(), an interrupted training begins anew; `dabench check` reports it.
             trainable: the modules whose parameters change (default: `net`); name extra modules here. They are moved to
                 `device` and are in training mode during the call. The rest of `net` is in evaluation mode and stays as it is,
                 its batch statistics included.
             lr: the highest learning rate (default: [train] lr).
             precision: in place of [train] precision.
+            state: name -> what else changes during the training and decides its result: an object with state_dict() and
+                load_state_dict() (a module that is not in `net` or `trainable`, another optimizer), a random generator of
+                torch, NumPy or Python, a tensor or numpy array that is changed in place, or a dict, list or deque of numbers,
+                texts, None, tensors, numpy arrays, and dicts, lists and tuples of them. Restoring keeps the object itself; a
+                dict, list or deque gets new items. `dabench check` interrupts and resumes each adapter and finds what is missing.
 
         Raises:
             DivergedError: a loss was not a finite number; do not catch it.
+            PluginError: the state of something that `state` names cannot be saved.
         """
 
     def estimate_statistics(self, net: Network, view: View) -> None:

@@ -64,6 +64,14 @@ class Scores:
                 self.found[name][rule].append(round(value, 6))
         self.seconds += time.perf_counter() - started
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the scores so far."""
+        return {"found": self.found, "seconds": self.seconds}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from the scores that `state_dict` returned."""
+        self.found, self.seconds = state["found"], state["seconds"]
+
     def behind(self, probe: Probe | None) -> bool:
         """Whether the last checkpoint has a lower score than a trial of a search must have there to go on."""
         if not probe or not probe.bar:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor, nn
@@ -20,26 +21,31 @@ from torch.nn import functional as F
 from dabench.data.augment import Augmenter, as_floats
 from dabench.data.stream import Stream
 from dabench.device import low_precision
-from dabench.errors import DivergedError
+from dabench.errors import DivergedError, PluginError
 from dabench.network import estimate_statistics
-from dabench.partial import Course, Partial
-from dabench.protocols import Batch, Network, Target, View
+from dabench.partial import Partial, has_state
+from dabench.protocols import Batch, Network, View
 from dabench.pulse import Pulse
 from dabench.settings import Train
 
 
 @dataclass
 class Trace:
-    """What a run's trainings were: the loss of every step, the seconds spent, and the random generators made for them."""
+    """What a run's trainings were: the loss of every step, the seconds spent, and the number of steps."""
 
     losses: list[float] = field(default_factory=list)
     train_seconds: float = 0.0
     steps: int = 0
-    generators: int = 0
 
 
 class Trainer:
     """Runs trainings for one run: on its device, with its settings, its seed and its checkpoints.
+
+    Args:
+        checkpoint: called as checkpoint(net, steps) at each checkpoint of a training, with `net` in evaluation mode. If it has
+            state_dict() and load_state_dict(), its state is saved, too.
+        partial: saves the trainings, so that an interrupted run resumes; None: nothing is saved.
+        say: takes a line of the run's log.
 
     Attributes:
         settings: the sweep's [train].
@@ -61,11 +67,14 @@ class Trainer:
         self.trace = Trace()
         self._checkpoint, self._partial, self._say = checkpoint, partial, say
         self._trainings = 0
+        self._generators: list[torch.Generator] = []
+        self._streams: WeakValueDictionary[int, Stream] = WeakValueDictionary()  # a stream holds its images; nobody else need
 
     def generator(self) -> torch.Generator:
         """Return a new random generator on the device; the n-th one of a run is always the same."""
-        self.trace.generators += 1
-        return torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + self.trace.generators)
+        number = len(self._generators) + 1
+        self._generators.append(torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + number))
+        return self._generators[-1]
 
     def steps(self, views: Sequence[View]) -> int:
         """Return the length of a full training on `views` in steps."""
@@ -75,7 +84,9 @@ class Trainer:
 
     def stream(self, views: Sequence[View], batch: int | None = None, augment: bool = True) -> Stream:
         """Return endless shuffled batches of `batch` images (default: [train] batch) drawn evenly from `views`."""
-        return Stream(views, batch or self.settings.batch, self.augmenter, self.generator(), augment)
+        stream = Stream(views, batch or self.settings.batch, self.augmenter, self.generator(), augment)
+        self._streams[len(self._generators)] = stream
+        return stream
 
     def batches(self, view: View, batch: int = 512) -> Iterator[Tensor]:
         """Yield every image of `view` once, as in testing: (B, C, H, W) float32 in [0, 1]."""
@@ -112,75 +123,108 @@ class Trainer:
         trainable: Sequence[nn.Module | Network] | None = None,
         lr: float | None = None,
         precision: Literal["auto", "bf16", "fp32"] | None = None,
+        state: Mapping[str, Any] | None = None,
     ) -> Network:
-        """Minimise `loss` for `steps` steps and return `net` in evaluation mode.
-
-        Args:
-            net: the network; what checkpoints test.
-            loss: called as loss(progress, *batches), progress from 0 to below 1 and one batch of each stream; returns a
-                scalar.
-            streams: endless iterators.
-            trainable: the modules whose parameters change (default: `net`); name extra modules here. All else in `net`
-                stays as it is, its batch statistics included.
-            lr: highest learning rate (default: [train] lr).
-            precision: in place of [train] precision.
+        """Minimise `loss` for `steps` steps and return `net` in evaluation mode, as `dabench.Trainer.fit` says.
 
         Raises:
             DivergedError: a loss was not a finite number.
+            PluginError: the state of something that `state` names cannot be saved.
             Stopped: the run was told to stop.
         """
         modules: list[nn.Module | Network] = list(trainable) if trainable is not None else [net]
         parameters = [p for m in modules for p in m.to(self.device).parameters()]
-        optimizer = self._optimizer(parameters, lr or self.settings.lr)
-        losses = torch.zeros(steps, device=self.device)
-        marks = self._marks(steps)
-        learned = {id(p) for p in parameters}
-        fixed = [p for p in net.parameters() if p.requires_grad and id(p) not in learned]
-        for p in fixed:
-            p.requires_grad_(False)
-        self._learn(net, modules)
-        course = self._course(net=net, modules=modules, loss=loss, optimizer=optimizer, losses=losses, streams=streams)
-        pulse = Pulse(self._say, course.start, steps)
-        started = time.perf_counter()
-        for step in range(course.start, steps):
-            progress = step / steps
-            rate = (lr or self.settings.lr) * rate_at(self.settings, progress)
+        highest = self.settings.lr if lr is None else lr
+        optimizer = self._optimizer(parameters, highest)
+
+        def step(progress: float) -> Tensor:
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = highest * rate_at(self.settings, progress)
             with self.autocast(precision):
                 value = loss(progress, *(next(s) for s in streams))
             optimizer.zero_grad(set_to_none=True)
             value.backward()  # type: ignore[no-untyped-call]
             self._clip(parameters)
             optimizer.step()
-            losses[step] = value.detach()
-            pulse(step + 1)
-            if step + 1 in marks:
-                self._check(losses[: step + 1])
+            return value.detach()
+
+        things = {"the optimizer": optimizer, **_named(state or {}, streams)}
+        with _frozen_else(net, parameters):
+            self._train(net, modules, step, steps, things)
+        return net
+
+    def _train(
+        self,
+        net: Network,
+        modules: Sequence[nn.Module | Network],
+        step: Callable[[float], Tensor],
+        steps: int,
+        things: Mapping[str, Any],
+    ) -> None:
+        """Call step(progress) `steps` times, or as often as is left of an interrupted training, with checkpoints in between.
+
+        Args:
+            step: does one step and returns its loss, a detached scalar.
+            things: name -> what has a state beside the modules and the trainer.
+        """
+        self._trainings += 1
+        losses, marks = torch.zeros(steps, device=self.device), self._marks(steps)
+        learned = nn.ModuleList(dict.fromkeys(cast(list[nn.Module], [net, *modules])))
+        things = {"the trainer": self, "the modules": learned, "the losses": losses, **things}
+        if has_state(self._checkpoint):
+            things["the checkpoints"] = self._checkpoint
+        start = self._resumed(things)
+        self._learn(net, modules)
+        pulse = Pulse(self._say, start, steps)
+        started = time.perf_counter()
+        for done in range(start, steps):
+            losses[done] = step(done / steps)
+            pulse(done + 1)
+            if done + 1 in marks:
+                self._check(losses[: done + 1])
                 self.trace.train_seconds += time.perf_counter() - started
-                self._mark(net, step + 1)
-                course.checkpoint(step + 1)
+                self._mark(net, done + 1)
+                if self._partial:
+                    self._partial.checkpoint(self._trainings, done + 1, things)
                 self._learn(net, modules)
                 started = time.perf_counter()
         self._check(losses)
         self.trace.train_seconds += time.perf_counter() - started
         self.trace.steps += steps
         self.trace.losses += losses.tolist()
-        for p in fixed:
-            p.requires_grad_(True)
-        return net.eval()
+
+    def _resumed(self, things: Mapping[str, Any]) -> int:
+        """Restore an interrupted training; return the step to begin with."""
+        if not self._partial:
+            return 0
+        start = self._partial.resume(self._trainings, things)
+        if self._partial.unsaved:
+            self._say(f"-- this training is not saved and would begin anew: {self._partial.unsaved}")
+        return start
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the trace so far, and the states of the generators and streams that were made."""
+        generators = [g.get_state() for g in self._generators]
+        streams = {number: stream.state_dict() for number, stream in self._streams.items()}
+        return {"trace": vars(self.trace), "generators": generators, "streams": streams}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state_dict` returned; raise ValueError if other generators were made since."""
+        before, now = len(state["generators"]), len(self._generators)
+        if before != now:
+            raise ValueError(f"{before} generators and streams were made, now {now}; make all before trainer.fit, none in a loss")
+        self.trace = Trace(**state["trace"])
+        for generator, saved in zip(self._generators, state["generators"], strict=True):
+            generator.set_state(saved)
+        for number, stream in self._streams.items():
+            if number in state["streams"]:
+                stream.load_state_dict(state["streams"][number])
 
     def autocast(self, precision: Literal["auto", "bf16", "fp32"] | None = None) -> AbstractContextManager[Any]:
         """Return the context in which losses are computed: bf16 autocast, or nothing for fp32."""
         if low_precision(precision or self.settings.precision, self.device):
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return nullcontext()
-
-    def _course(self, streams: Sequence[Iterator[Any]], **roots: Any) -> Course:
-        """Return where the training begins: at its first step, or where an earlier try of this run stood."""
-        self._trainings += 1
-        more = {"checkpoint": self._checkpoint, "trace": self.trace}
-        return Course(self._partial, self._trainings, {**roots, **more}, streams, (Trainer, Augmenter, View, Target, Train))
 
     def _learn(self, net: Network, modules: Sequence[nn.Module | Network]) -> None:
         net.eval()
@@ -218,6 +262,33 @@ class Trainer:
                 f"the loss became {losses[step].item()} at step {step + 1}; try a smaller train.lr (now {self.settings.lr:g}), "
                 f'clip = "norm" under [train] (now "{self.settings.clip}"), or precision = "fp32"'
             )
+
+
+@contextmanager
+def _frozen_else(net: Network, parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Freeze the parameters of `net` that are not among `parameters` for a while; leave `net` in evaluation mode."""
+    learned = {id(p) for p in parameters}
+    fixed = [p for p in net.parameters() if p.requires_grad and id(p) not in learned]
+    try:
+        for p in fixed:
+            p.requires_grad_(False)
+        yield
+    finally:
+        for p in fixed:
+            p.requires_grad_(True)
+        net.eval()
+
+
+def _named(state: Mapping[str, Any], streams: Sequence[Iterator[Any]]) -> dict[str, Any]:
+    """Return the state and the streams of a training by names that a message can use; raise PluginError as `Trainer.fit`."""
+    for name, thing in state.items():
+        if not has_state(thing):
+            raise PluginError(
+                f"trainer.fit(state=...): the state of {name!r}, a {type(thing).__name__}, cannot be saved; name an object with "
+                "state_dict() and load_state_dict(), a random generator, a tensor or array that is changed in place, or a dict, "
+                "list or deque that holds what changes"
+            )
+    return {f"stream {i}": s for i, s in enumerate(streams, 1)} | {f"state[{name!r}]": thing for name, thing in state.items()}
 
 
 def rate_at(settings: Train, progress: float) -> float:

@@ -17,9 +17,8 @@ from dabench.compute import Checkpoints, compute
 from dabench.device import low_precision, planned
 from dabench.job import Job
 from dabench.network import save_network
-from dabench.partial import Partial
+from dabench.partial import Partial, ResumeError
 from dabench.places import cores
-from dabench.references import Opaque
 from dabench.registry import Registry
 from dabench.store import Store
 from dabench.train import Trace
@@ -49,7 +48,7 @@ def execute(
     partial = Partial(ongoing.partial(job.name, job.digest), key | {"device": kind}, save_every, lambda: ongoing.stopping)
     try:
         _execute(job, device, store, registry, partial, say)
-    except Opaque:  # what was kept does not fit, though it says that it is of this run
+    except ResumeError:
         partial.clear()
         _execute(job, device, store, registry, partial, say)
     partial.clear()

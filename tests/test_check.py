@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tiny_sweeps import PLUGINS
 from toys import adapter, even, samples, toy
 
 import dabench
@@ -429,6 +430,33 @@ def test_a_pretraining_that_returns_another_architecture_is_explained() -> None:
 
 def test_an_adapter_that_does_nothing_with_what_it_may_see_is_told() -> None:
     assert ["write adapt()" in f.advice for f in of_plugin(adapter(title="t", access="few-shot"))] == [True]
+
+
+RESUMES = "an interrupted run resumes and gives the same logits to the bit"
+
+
+def resumed(name: str) -> Finding:
+    """Return what comes of the rule about interrupted runs for an adapter of memories.py."""
+    REGISTRY.load_file(PLUGINS / "memories.py")
+    return next(f for f in dabench.check(name) if f.rule == RESUMES)
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("forgetful", "adapt() gives other logits when it is interrupted and resumed; name what its loss remembers"),
+        ("forgetful-before", "pretrain() gives other logits when it is interrupted and resumed"),
+        ("hidden", "an interrupted adapt() begins anew, since stream 2 (generator) has no state_dict() and load_state_dict()"),
+        ("late", "make all before trainer.fit, none in a loss"),
+    ],
+)
+def test_an_adapter_that_does_not_resume_is_explained(name: str, advice: str) -> None:
+    assert advice in resumed(name).advice
+
+
+@pytest.mark.parametrize("name", ["mindful", "teacher", "twice", "redrawn"])
+def test_an_adapter_that_names_its_state_resumes(name: str) -> None:
+    assert resumed(name).state == "passed"
 
 
 # The command

@@ -1,19 +1,25 @@
-"""A run stopped in the middle goes on from there to the same result, to the bit, whatever its adapter keeps in its loss."""
+"""A run stopped in the middle resumes from there to the same result, to the bit, with all that its adapter names."""
 
 from __future__ import annotations
 
+import gc
+import random
+import weakref
+from collections import deque
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tiny_sweeps import PLUGINS, SHAPES, Tiny, tiny
 
+from dabench.errors import PluginError
 from dabench.job import Job
-from dabench.partial import Partial, Stopped
+from dabench.partial import Partial, ResumeError, Stopped
 from dabench.store import Store
 from dabench.work import execute
 
-ADAPTERS = ("none", "fine-tune", "coral", "dann", "maml", "teacher", "twice", "redrawn", "hidden")
+ADAPTERS = ("none", "fine-tune", "coral", "dann", "maml", "teacher", "twice", "redrawn", "mindful", "hidden")
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +76,7 @@ def stopped_again_and_again(planned: Tiny, job: Job, store: Store) -> int:
     [
         ("supervised_bright_s0", 4), ("maml_bright_s0", 4), ("fine-tune_bright_pale_s0", 2), ("coral_bright_pale_s0", 4),
         ("dann_bright_pale_s0", 4), ("teacher_bright_pale_s0", 4), ("twice_bright_pale_s0", 8), ("redrawn_bright_pale_s0", 4),
+        ("mindful_bright_pale_s0", 4),
     ],
 )  # fmt: skip
 def test_a_run_stopped_at_each_of_its_checkpoints_ends_as_if_it_were_not(
@@ -81,7 +88,7 @@ def test_a_run_stopped_at_each_of_its_checkpoints_ends_as_if_it_were_not(
 
 
 @pytest.mark.slow
-def test_a_training_that_cannot_be_followed_begins_anew(sweep: tuple[Tiny, Path], tmp_path: Path) -> None:
+def test_a_training_with_a_stream_that_has_no_state_begins_anew(sweep: tuple[Tiny, Path], tmp_path: Path) -> None:
     job, store = in_hand(sweep, "hidden_bright_pale_s0", tmp_path)
     assert stopped_again_and_again(sweep[0], job, store) == 20  # it is told to stop so often, and never gets further
     assert result(store, job) == result(Store(sweep[1]), job)
@@ -176,7 +183,7 @@ def test_a_file_that_fits_another_training_lets_the_run_begin_anew(
 
     job, store, kept = stopped_once(sweep, tmp_path)
     state = torch.load(kept, weights_only=True)
-    state["snapshot"]["known"] += 1
+    del state["things"]["the optimizer"]
     Partial(kept.parent, state["key"], 0.0, lambda: False).save(1, state)
     assert steps_trained(sweep, job, store, monkeypatch) == 10
 
@@ -195,7 +202,7 @@ def test_nothing_in_a_file_is_ever_executed(sweep: tuple[Tiny, Path], tmp_path: 
     job, store, kept = stopped_once(sweep, tmp_path)
     key = {"bomb": Bomb(tmp_path / "exploded")}
     kept.unlink()
-    Partial(kept.parent, key, 0.0, lambda: False).save(1, {"step": 2})
+    Partial(kept.parent, key, 0.0, lambda: False).save(1, {"step": 2, "things": {}})
     assert len(list(kept.parent.iterdir())) == 1
     assert steps_trained(sweep, job, store, monkeypatch) == 10
     assert not (tmp_path / "exploded").exists()
@@ -222,3 +229,83 @@ def test_no_room_to_keep_where_a_run_stands_does_not_stop_it(
     monkeypatch.setattr(torch, "save", full)
     execute(job, store, sweep[0].registry, 0.0)
     assert store.find(job.digest)
+
+
+# What has a state
+
+
+def made(kind: str) -> Any:
+    """Return an object with a state, the same one each time."""
+    import torch
+
+    things: dict[str, Any] = {
+        "torch generator": torch.Generator().manual_seed(1),
+        "python generator": random.Random(1),
+        "numpy generator": np.random.default_rng(1),
+        "mersenne twister": np.random.Generator(np.random.MT19937(1)),
+        "numpy state": np.random.RandomState(1),
+        "tensor": torch.zeros(3),
+        "array": np.zeros(3),
+        "dict": {"count": 0, "old": [1]},
+        "list": [1.0],
+        "deque": deque([1.0], maxlen=2),
+    }
+    return things[kind]
+
+
+def changed(thing: Any, kind: str) -> Any:
+    """Change the object and return what it then is or draws."""
+    import torch
+
+    if kind == "torch generator":
+        return torch.rand(2, generator=thing).tolist()
+    if "generator" in kind or kind in ("mersenne twister", "numpy state"):
+        return float(thing.normal() if kind != "python generator" else thing.random())
+    if kind in ("tensor", "array"):
+        thing += 1
+    elif kind == "dict":
+        thing.update(count=thing["count"] + 1, table={"pairs": [(1, None), (torch.ones(2), "x")]}, mean=np.float64(0.5))
+        del thing["old"][:]
+    else:
+        thing.append(thing[-1] + 1)
+    return repr(thing)
+
+
+KINDS = (
+    "torch generator", "python generator", "numpy generator", "mersenne twister", "numpy state",
+    "tensor", "array", "dict", "list", "deque",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_of_state_is_restored_in_place(tmp_path: Path, kind: str) -> None:
+    partial = Partial(tmp_path, {}, 0.0, lambda: False)
+    one, other = made(kind), made(kind)
+    changed(one, kind)
+    partial.checkpoint(1, 5, {"it": one})
+    assert partial.resume(1, {"it": other}) == 5
+    assert changed(other, kind) == changed(one, kind)
+
+
+def test_a_state_with_a_value_that_cannot_be_saved_is_an_error_that_says_where(tmp_path: Path) -> None:
+    partial = Partial(tmp_path, {}, 0.0, lambda: False)
+    with pytest.raises(PluginError, match=r"memory\['seen'\]\[1\] is a set; it may hold numbers"):
+        partial.checkpoint(1, 5, {"memory": {"seen": [0, {1}]}})
+
+
+def test_a_tensor_of_another_shape_does_not_fit(tmp_path: Path) -> None:
+    import torch
+
+    partial = Partial(tmp_path, {}, 0.0, lambda: False)
+    partial.checkpoint(1, 5, {"bank": torch.zeros(3)})
+    with pytest.raises(ResumeError, match=r"bank: ValueError: its shape was \(3,\) and is \(4,\)"):
+        partial.resume(1, {"bank": torch.zeros(4)})
+
+
+def test_a_trainer_does_not_keep_a_stream_alive() -> None:
+    from planted import trainer, view
+
+    at, data = trainer(), view("source", 50, 1)
+    gone = weakref.ref(at.stream([data]))
+    gc.collect()
+    assert gone() is None

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from dabench.data.stream import Stream
 from dabench.device import choose_device, low_precision, reproducible
-from dabench.errors import DivergedError, SpecError
+from dabench.errors import DivergedError, PluginError, SpecError
 from dabench.network import Network
 from dabench.protocols import Augment, Batch
 from dabench.settings import Train
@@ -251,6 +251,37 @@ def test_extra_modules_learn_too() -> None:
 
     at.fit(net, loss, at.stream([view("source", 50, 1)]), steps=2, trainable=[net, extra])
     assert not same(extra, before)
+
+
+def test_a_rate_of_0_changes_nothing() -> None:
+    net = network(8)
+    before = copy.deepcopy(net.head)
+    trainer(steps=3, weight_decay=0.0).supervised(net, [view("source", 50, 1)], trainable=[net.head], lr=0.0)
+    assert same(net.head, before)
+
+
+def failing(net: Network) -> None:
+    """Train the head alone with a loss that raises at its second step."""
+    calls = iter([net.head.bias.sum()])
+    with pytest.raises(StopIteration):
+        trainer().fit(net, lambda progress: next(calls), steps=3, trainable=[net.head])
+
+
+def test_frozen_parameters_can_learn_again_after_a_training_that_raised() -> None:
+    net = network(8)
+    failing(net)
+    assert all(p.requires_grad for p in net.parameters())
+
+
+def test_a_network_is_in_evaluation_mode_after_a_training_that_raised() -> None:
+    net = network(8)
+    failing(net)
+    assert not any(module.training for module in net.modules())
+
+
+def test_state_that_cannot_be_saved_is_an_error_with_its_name() -> None:
+    with pytest.raises(PluginError, match=r"the state of 'calls', a int, cannot be saved; name an object with state_dict\(\)"):
+        trainer(steps=2).supervised(network(8), [view("source", 50, 1)], state={"calls": 0})
 
 
 # Checkpoints

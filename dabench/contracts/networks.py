@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -9,10 +10,12 @@ import torch
 from torch import nn
 
 from dabench import protocols
+from dabench.contracts.resuming import resume_problem
 from dabench.contracts.rules import NotDone, Rule
 from dabench.data.augment import Augmenter
 from dabench.device import reproducible
 from dabench.network import Network, adapter_network, build_network, misfit
+from dabench.partial import Partial
 from dabench.protocols import Adapter, Augment, Backbone, Target, View
 from dabench.settings import Train
 from dabench.train import Trainer
@@ -105,6 +108,7 @@ def adapter_rules(adapter: Adapter) -> list[Rule]:
         Rule("sources and target stay as they are", of.untouched),
         Rule("every parameter of its network can be trained afterwards", of.trainable),
         Rule("adapt() can load what pretrain() gives", of.loads),
+        Rule("an interrupted run resumes and gives the same logits to the bit", of.resumes),
         Rule("it does something: pretrain() or adapt() is its own", of.does),
     ]
 
@@ -155,15 +159,15 @@ class _Adapted:
 
     def run(self, sources: Sequence[View], target: Target) -> protocols.Network:
         with reproducible(1, 0):
-            net = self.adapter.pretrain(self.fresh(), sources, self.trainer())
+            net = self.adapter.pretrain(self.fresh(self.adapter), sources, self.trainer())
             return self.adapter.adapt(net, sources, target, self.trainer())
 
-    def fresh(self) -> Network:
-        return adapter_network(self.adapter, Network(_Encoder(1), _Encoder.num_features, len(_CLASSES)))
+    def fresh(self, adapter: Adapter) -> Network:
+        return adapter_network(adapter, Network(_Encoder(1), _Encoder.num_features, len(_CLASSES)))
 
-    def trainer(self) -> Trainer:
-        settings = Train(steps=3, batch=24, precision="fp32", device="cpu", checkpoints=1, lr=0.01)
-        return Trainer(settings, Augmenter(Augment(), _SIDE, _SIDE, _CPU), _CPU, 0)
+    def trainer(self, steps: int = 3, checkpoints: int = 1, partial: Partial | None = None) -> Trainer:
+        settings = Train(steps=steps, batch=24, precision="fp32", device="cpu", checkpoints=checkpoints, lr=0.01)
+        return Trainer(settings, Augmenter(Augment(), _SIDE, _SIDE, _CPU), _CPU, 0, partial=partial)
 
     @cached_property
     def logits(self) -> torch.Tensor:
@@ -209,8 +213,32 @@ class _Adapted:
         if not self.adapter.adapts():
             return ""
         with reproducible(1, 0):
-            net = self.adapter.pretrain(self.fresh(), [_view("source", 1, groups=True)], self.trainer())
-            return misfit(self.fresh(), net.state_dict())
+            net = self.adapter.pretrain(self.fresh(self.adapter), [_view("source", 1, groups=True)], self.trainer())
+            return misfit(self.fresh(self.adapter), net.state_dict())
+
+    def resumes(self) -> str:
+        """Interrupt and resume pretrain() and adapt(), with a new adapter, network and trainer each time, as processes have."""
+        sources = [_view("source", 1, groups=True)]
+
+        def pretrain(partial: Partial | None) -> protocols.Network:
+            adapter = copy.deepcopy(self.adapter)
+            with reproducible(1, 0):
+                return adapter.pretrain(self.fresh(adapter), sources, self.trainer(8, 4, partial))
+
+        def adapt(partial: Partial | None) -> protocols.Network:
+            adapter = copy.deepcopy(self.adapter)
+            with reproducible(1, 0):
+                net = self.fresh(adapter)
+                net.load_state_dict(first)
+                return adapter.adapt(net, sources, self.target(), self.trainer(8, 4, partial))
+
+        problem = resume_problem("pretrain", lambda partial: self.said(pretrain(partial)))
+        if problem or not self.adapter.adapts():
+            return problem
+        if self.loads():
+            raise NotDone("first mend what pretrain() gives")
+        first = pretrain(None).state_dict()
+        return resume_problem("adapt", lambda partial: self.said(adapt(partial)))
 
     def does(self) -> str:
         if self.adapter.adapts() or not self.adapter.shares_pretraining() or self.adapter.access == "none":

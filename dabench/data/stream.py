@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -48,3 +49,13 @@ class Stream(Iterator[Batch]):
             labels = torch.cat([v.labels[a] for v, a in zip(self.views, at, strict=True) if v.labels is not None])
         images = self.augmenter.train(images, self.generator) if self.augment else self.augmenter.test(images)
         return Batch(as_floats(images), labels, self.numbers)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the stream is: the images left in each view's epoch, and the state of its generator."""
+        return {"generator": self.generator.get_state(), "left": [order.rest.clone() for order in self.orders]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+        self.generator.set_state(state["generator"])
+        for order, left in zip(self.orders, state["left"], strict=True):
+            order.rest = left.to(order.device)

@@ -40,6 +40,7 @@ class $cls(Adapter):
 
         half = max(2, trainer.settings.batch // 2)
         steps = trainer.steps(sources)
+        # If the loss remembers something, name it: trainer.fit(..., state={"memory": memory}). Interrupted runs then resume.
         return trainer.fit(net, loss, trainer.stream(sources, half), trainer.stream([target.unlabelled], half), steps=steps)
 '''
 

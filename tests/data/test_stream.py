@@ -85,3 +85,10 @@ def test_without_augmentation_a_stream_takes_the_centre() -> None:
     pixels = torch.arange(16, dtype=torch.uint8).reshape(1, 1, 4, 4)
     batch = next(stream([View("one", ("x",), pixels)], 1, augment=Augment(crop=2), training=False))
     assert torch.equal((batch.images * 255).round().to(torch.uint8), pixels[:, :, 1:3, 1:3])
+
+
+def test_a_stream_goes_on_where_its_state_was_taken() -> None:
+    one, other = (stream([numbered(10), numbered(7, 10)], 6, augment=Augment(crop=3, rotate=9)) for _ in range(2))
+    drawn(one, 4)
+    other.load_state_dict(one.state_dict())
+    assert all(torch.equal(next(one).images, next(other).images) for _ in range(5))
