@@ -22,6 +22,7 @@ from dabench.protocols import (
     PluginError,
     RemoteFile,
     Samples,
+    Splits,
     Target,
     Trainer,
     View,
@@ -71,6 +72,7 @@ __all__ = [
     "PluginError",
     "RemoteFile",
     "Samples",
+    "Splits",
     "Target",
     "Trainer",
     "View",
@@ -109,4 +111,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_WORDS})
+    return sorted({*globals(), *__all__, *_WORDS})

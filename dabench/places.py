@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from dabench.digests import digest
@@ -46,20 +44,6 @@ def node_folder() -> Path:
     """  # fmt: skip
     value = os.environ.get("DABENCH_NODE")
     return Path(value).expanduser().resolve() if value else Path(tempfile.gettempdir())
-
-
-@contextmanager
-def cache_at(folder: Path) -> Iterator[None]:
-    """Make `folder` the folder of all prepared sets for a while, whatever DABENCH_CACHE says."""
-    before = os.environ.get("DABENCH_CACHE")
-    os.environ["DABENCH_CACHE"] = str(folder)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["DABENCH_CACHE"]
-        else:
-            os.environ["DABENCH_CACHE"] = before
 
 
 def data_folder(given: str | Path | None = None) -> Path:

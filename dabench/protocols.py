@@ -17,6 +17,7 @@ Letters in shapes: N images, B batch, C channels, H height, W width, F features,
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,6 +52,7 @@ __all__ = [
     "PluginError",
     "RemoteFile",
     "Samples",
+    "Splits",
     "Target",
     "TrainSettings",
     "Trainer",
@@ -109,6 +111,20 @@ class Samples:
     labels: NDArray[np.int64] | None = None
     groups: NDArray[np.int64] | None = None
     attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+class Splits(dict[str, Samples]):
+    """The samples of each split, with what reading them found out; `Dataset.prepare` may return it in place of a plain dict.
+
+    Attributes:
+        notes: what a user of the set must know of its making, such as what was left out; one line each. They are kept with the
+            prepared set and said at each use.
+        classes: the names of the classes, where the raw files say them; empty: those of the dataset.
+    """
+
+    def __init__(self, splits: Mapping[str, Samples], *, notes: Sequence[str] = (), classes: Sequence[str] = ()) -> None:
+        super().__init__(splits)
+        self.notes, self.classes = tuple(notes), tuple(classes)
 
 
 @dataclass(frozen=True)
@@ -188,13 +204,20 @@ class Plugin:
         if not self.label:
             self.label = self.name.upper()
 
+    def with_facts(self, **facts: Any) -> Self:
+        """Return a copy with other values of these attributes; this plugin stays as it is."""
+        other = copy.copy(self)
+        for fact, value in facts.items():
+            setattr(other, fact, value)
+        return other
+
 
 class Dataset(Plugin, ABC):
     """A labelled image set with fixed training and test splits. All attributes but `name` and `classes` are optional.
 
     Attributes:
         name, variants, label, title, citation, Options, options: as in `Plugin`.
-        classes: the names of the K classes; labels are indices into it.
+        classes: the names of the K classes; labels are indices into it. Empty if `prepare` finds them (see `Splits`).
         licence, homepage: the terms of use, and an address.
         obtain: how a person gets the raw files, and the layout expected in the raw folder. Empty if no files are needed.
         counts: images per split as the authors of the set state them; "all" for those of all splits, "clips" for the number of
@@ -205,8 +228,8 @@ class Dataset(Plugin, ABC):
         files: what `dabench prepare` downloads where it is missing. Empty if the terms of the set do not allow it.
         augment: the training augmentation that suits it; a sweep's [augment] changes it.
         drop: dabench sets it: the path of a list of pictures to leave out, from the key `drop` of [dataset.NAME].
-        notes: what a user of the set must know of its making, such as what was left out; one line each, set by `prepare`. They
-            are kept with the prepared set and said at each use.
+        work: dabench sets it: a folder in which `prepare` may keep what takes long to make, such as decoded clips, so that an
+            interrupted call goes on; else None.
     """
 
     kind: ClassVar[Kind] = "dataset"
@@ -220,11 +243,13 @@ class Dataset(Plugin, ABC):
     files: tuple[RemoteFile, ...] = ()
     augment: Augment = Augment()
     drop: str = ""
-    notes: tuple[str, ...] = ()
+    work: Path | None = None
 
     @abstractmethod
     def prepare(self, raw: Path) -> Mapping[str, Samples]:
         """Read the raw files in the folder `raw` and return the samples of "train", "test" and, if the set has one, "val".
+
+        A set that leaves something out returns `Splits` with notes that say what, how much and why.
 
         Called once; the result is kept in the prepared cache. It gives the same samples in the same order each time and writes
         nothing into `raw`. Where "val" is missing, dabench splits a tenth off "train", by whole groups.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from dabench.contracts.datasets import dataset_rules
 from dabench.contracts.rules import Finding, NotDone, Rule, common_rules, examine
 from dabench.data import lazy
 from dabench.errors import DataError, PluginError
+from dabench.places import cache_folder
 from dabench.protocols import Adapter, Backbone, Dataset, Plugin, Samples
 from dabench.registry import REGISTRY
 
@@ -205,6 +207,21 @@ def test_without_raw_files_the_made_up_set_is_looked_at(tmp_path: Path) -> None:
     found = examine("dataset", "x", dataset_rules(Imitated(), tmp_path))
     assert {f.state for f in found} == {"passed"}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_made_up_set_is_prepared_with_a_work_folder_of_its_own(tmp_path: Path) -> None:
+    class Works(Imitated):
+        seen: ClassVar[set[Path | None]] = set()
+
+        def prepare(self, raw: Path) -> Mapping[str, Samples]:
+            self.seen.add(self.work)
+            return super().prepare(raw)
+
+    before = dict(os.environ)
+    assert of_dataset(Works(), tmp_path) == {}
+    assert Works.seen
+    assert not [work for work in Works.seen if work is None or work.is_relative_to(cache_folder())]
+    assert dict(os.environ) == before
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def prepare(
     load_plugins(plugins)
     made = make_alone(dataset, as_pairs(set), REGISTRY)
     if strict:
-        _be_strict([made])
+        (made,) = _strict([made])
     return _prepared(made, Path(raw).expanduser().resolve() if raw else made.raw_in(data_folder(data)), rebuild)
 
 
@@ -64,18 +64,18 @@ def prepare_sweep(
     file = sweep_file(sweep, set, plugins)
     made = [make_dataset(file.sweep, name, REGISTRY) for name in file.sweep.datasets]
     if strict:
-        _be_strict(made)
+        made = _strict(made)
     return [_prepared(d, d.raw_in(data_folder(data)), rebuild) for d in made]
 
 
-def _be_strict(datasets: Sequence[Dataset]) -> None:
-    """Set the option `strict` of those that have it."""
-    able = [d for d in datasets if hasattr(d.options, "strict")]
-    if not able:
+def _strict(datasets: Sequence[Dataset]) -> list[Dataset]:
+    """Return the datasets, with the option `strict` set where they have it."""
+    able = [hasattr(d.options, "strict") for d in datasets]
+    if not any(able):
         names = ", ".join(d.name for d in datasets)
         raise SpecError(f"--strict: no dataset that has the option 'strict' is named ({names}); leave it out")
-    for dataset in able:
-        dataset.options = replace(dataset.options, strict=True)
+    pairs = zip(datasets, able, strict=True)
+    return [d.with_facts(options=replace(d.options, strict=True)) if has else d for d, has in pairs]
 
 
 def _prepared(dataset: Dataset, raw: Path, rebuild: bool) -> Prepared:

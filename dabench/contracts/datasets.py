@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import weakref
 from collections.abc import Mapping
 from functools import cached_property
@@ -17,11 +16,11 @@ from dabench.atomic import remove_abandoned, temporary_folder, temporary_prefix
 from dabench.contracts.rules import NotDone, Rule
 from dabench.data.fingerprints import fingerprints
 from dabench.data.lazy import chunks
-from dabench.data.prepared import prepare
-from dabench.data.splits import checked
+from dabench.data.prepared import at_work, prepare
+from dabench.data.splits import checked, classes_of
 from dabench.errors import DabenchError, DataError
-from dabench.places import cache_at, cache_folder
-from dabench.protocols import Augment, Dataset, Images, Samples
+from dabench.places import cache_folder
+from dabench.protocols import Augment, Dataset, Images, Samples, Splits
 
 _MADE_UP = 10
 """Images of each class in a made-up set: enough to hold out a tenth and a fifth of them."""
@@ -55,13 +54,12 @@ class _Looked:
 
     def __init__(self, dataset: Dataset, raw: Path) -> None:
         remove_abandoned(temporary_prefix())
-        self.dataset, self.raw, self.cache = dataset, raw, cache_folder()
+        self.dataset, self.raw = at_work(dataset, cache_folder()), raw
         if dataset.obtain and not self._files():
-            made, folder = copy.copy(dataset), self._folder()
-            made.counts = {}  # those of the real set
+            made, folder = dataset.with_facts(counts={}, work=self._folder()), self._folder()  # counts are of the real set
             with contextlib.suppress(Exception):  # what it raises is told by the rule about imitate()
                 made.imitate(folder, _MADE_UP, 0)
-                self.dataset, self.raw, self.cache = made, folder, self._folder()
+                self.dataset, self.raw = made, folder
 
     def _folder(self) -> Path:
         """Return an empty folder that goes when this does."""
@@ -77,32 +75,25 @@ class _Looked:
         found = sorted(p for p in self.raw.rglob("*") if p.is_file()) if self.raw.is_dir() else []
         return [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in found]
 
-    def _samples(self, dataset: Dataset, raw: Path, cache: Path) -> Mapping[str, Samples]:
-        """Prepare a set; what it keeps meanwhile, such as decoded clips, lies in `cache`."""
-        with cache_at(cache):
-            return dataset.prepare(raw)
-
     @cached_property
     def samples(self) -> Mapping[str, Samples]:
         """What prepare() gives; raises NotDone where its raw files are not there."""
         before = self._before
         try:
-            return self._samples(self.dataset, self.raw, self.cache)
+            return self.dataset.prepare(self.raw)
         except DataError as e:
             if not before and self.dataset.obtain:
                 raise NotDone(f"needs its raw files, and there are none in {self.raw}; give their folder with --raw DIR") from e
             raise
 
     @cached_property
-    def prepared(self) -> Mapping[str, Samples]:
+    def prepared(self) -> Splits:
         """The samples in the form that dabench keeps."""
         return checked(self.dataset, self.samples)
 
     def classes(self) -> str:
         """Two or more different names; a set declared by its folder finds them when it is prepared."""
-        if not self.dataset.classes:
-            _ = self.samples
-        names = self.dataset.classes
+        names = self.dataset.classes or classes_of(self.dataset, self.samples)
         if len(names) < 2 or len(set(names)) < len(names) or not all(isinstance(c, str) and c for c in names):
             return f"classes = {names!r}; name each class once, in the order of the labels: classes = ('happy', 'sad')"
         return ""
@@ -149,7 +140,7 @@ class _Looked:
 
     def deterministic(self) -> str:
         """The same bytes and labels in the same order."""
-        one, other = self.samples, self._samples(self.dataset, self.raw, self.cache)
+        one, other = self.samples, self.dataset.prepare(self.raw)
         for split, samples in one.items():
             again = other.get(split, Samples(np.empty(0)))
             rest, rest_again = ({"labels": s.labels, "groups": s.groups, **s.attributes} for s in (samples, again))
@@ -167,8 +158,7 @@ class _Looked:
             raise NotDone("first mend what the rules above say of prepare()")
         said: list[str] = []
         one, other = self._folder(), self._folder()
-        with cache_at(self.cache):
-            once, twice, anew = (prepare(self.dataset, self.raw, cache, say=said.append).digest for cache in (one, one, other))
+        once, twice, anew = (prepare(self.dataset, self.raw, cache, say=said.append).digest for cache in (one, one, other))
         made = sum(line.startswith("preparing ") for line in said)
         if made != 2:
             return f"preparing twice decoded {made - 1} times; does raw_files() give the same each time?"
@@ -184,8 +174,8 @@ class _Looked:
         """A class that a split lacks makes its accuracy another number."""
         for split, samples in self.prepared.items():
             assert samples.labels is not None
-            counts = np.bincount(samples.labels, minlength=len(self.dataset.classes))
-            lacking = [c for c, n in zip(self.dataset.classes, counts, strict=True) if n == 0]
+            counts = np.bincount(samples.labels, minlength=len(self.prepared.classes))
+            lacking = [c for c, n in zip(self.prepared.classes, counts, strict=True) if n == 0]
             if lacking:
                 return f"{split} has no picture of {', '.join(lacking)}; take them out of classes, or split otherwise"
         return ""
@@ -213,18 +203,17 @@ class _Looked:
 
     def imitated(self) -> str:
         """What is tried on the made-up set must hold for the real one."""
-        folder, made = self._folder(), copy.copy(self.dataset)
-        made.counts = {}
+        folder, made = self._folder(), self.dataset.with_facts(counts={}, work=self._folder())
         try:
             made.imitate(folder, _MADE_UP, 1)
         except NotImplementedError:
             raise NotDone("it offers no imitate(); with one, the plugin can be tried without the real files") from None
-        splits, real = checked(made, self._samples(made, folder, self._folder())), self.prepared
-        if made.classes != self.dataset.classes:
-            return f"the made-up set has the classes {', '.join(made.classes)}, not {', '.join(self.dataset.classes)}"
-        numbers = sum(np.bincount(np.asarray(s.labels), minlength=len(made.classes)) for s in splits.values())
+        splits, real = checked(made, made.prepare(folder)), self.prepared
+        if splits.classes != real.classes:
+            return f"the made-up set has the classes {', '.join(splits.classes)}, not {', '.join(real.classes)}"
+        numbers = sum(np.bincount(np.asarray(s.labels), minlength=len(splits.classes)) for s in splits.values())
         if np.min(numbers) < _MADE_UP:
-            few = made.classes[int(np.argmin(numbers))]
+            few = splits.classes[int(np.argmin(numbers))]
             return f"{_MADE_UP} images of each class were asked for, but '{few}' has {np.min(numbers)}; write as many"
         for split, samples in splits.items():
             for what, ours, theirs in (

@@ -44,7 +44,7 @@ class Prepared:
     Attributes:
         dropped: of a cleaned variant, what was left out: "list" (SHA-256 of the list), "images" and "of" (split -> how many
             were dropped, and of how many), "reasons" (reason -> images). Empty if nothing was.
-        notes: what `Dataset.notes` said when it was made.
+        notes: those of `Splits` when it was made.
     """
 
     folder: Path

@@ -43,13 +43,18 @@ def prepare(dataset: Dataset, raw: Path, cache: Path, *, rebuild: bool = False, 
     def make() -> Made:
         say(f"preparing {dataset.name} ...")
         with _raw_files_of(dataset):
-            splits = dataset.prepare(raw)  # first: a set declared by its folder finds its classes here
-        return Made(dataset.classes, with_validation(checked(dataset, splits)), notes=dataset.notes)
+            splits = checked(dataset, at_work(dataset, cache).prepare(raw))
+        return Made(splits.classes, with_validation(splits), notes=splits.notes)
 
     prepared = replace(cached(folder, dataset.name, make, rebuild=rebuild, say=say), name=dataset.name)
     for note in prepared.notes:
         say(f"{dataset.name}: {note}")
     return without(prepared, Path(dataset.drop), rebuild=rebuild, say=say) if dataset.drop else prepared
+
+
+def at_work(dataset: Dataset, cache: Path) -> Dataset:
+    """Return the dataset with a folder to work in: its own, else one below the folder of all prepared sets."""
+    return dataset if dataset.work else dataset.with_facts(work=cache / ".clips")
 
 
 def standing(dataset: Dataset, raw: Path, cache: Path) -> Prepared | None:

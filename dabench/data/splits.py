@@ -9,20 +9,27 @@ from numpy.typing import NDArray
 
 from dabench.data.lazy import chosen
 from dabench.errors import DataError
-from dabench.protocols import Dataset, Samples
+from dabench.protocols import Dataset, Samples, Splits
 
 SPLITS = ("train", "val", "test")
 _VALIDATION_PART = 0.1
 
 
-def checked(dataset: Dataset, splits: Mapping[str, Samples]) -> dict[str, Samples]:
+def classes_of(dataset: Dataset, splits: Mapping[str, Samples]) -> tuple[str, ...]:
+    """Return the classes that `prepare` found in the raw files, or those of the dataset."""
+    return (splits.classes if isinstance(splits, Splits) else ()) or dataset.classes
+
+
+def checked(dataset: Dataset, splits: Mapping[str, Samples]) -> Splits:
     """Return the splits with exact dtypes, each in a fixed random order; raise DataError where the contract is broken.
+
+    The result has the notes of `splits`, and names the classes in any case.
 
     The order is shuffled because raw files often lie sorted by class: a method that sees unlabelled images in that order
     would see the labels.
     """
     who = f"dataset '{dataset.name}'"
-    names = dataset.classes
+    names = classes_of(dataset, splits)
     if not names or len(set(names)) != len(names) or not all(isinstance(c, str) and c and c.isprintable() for c in names):
         raise DataError(f"{who}: classes = {names!r} must be a list of different names, of characters that can be printed")
     if not isinstance(splits, Mapping) or not {"train", "test"} <= set(splits) <= set(SPLITS):
@@ -32,7 +39,7 @@ def checked(dataset: Dataset, splits: Mapping[str, Samples]) -> dict[str, Sample
     if len(set(shapes.values())) > 1:
         raise DataError(f"{who}: images differ in shape between splits: {shapes}")
     for split, samples in splits.items():
-        _check_split(dataset, split, samples)
+        _check_split(dataset, split, samples, names)
     numbers = {split: len(s.images) for split, s in splits.items()}
     for split, found in {**numbers, "all": sum(numbers.values())}.items():
         expected = dataset.counts.get(split, found)
@@ -41,10 +48,11 @@ def checked(dataset: Dataset, splits: Mapping[str, Samples]) -> dict[str, Sample
             raise DataError(
                 f"{who}: {holds}, but the set has {expected:,}; the raw files are incomplete or another version. {dataset.obtain}"
             )
-    return {s: _shuffled(splits[s], seed) for seed, s in enumerate(SPLITS) if s in splits}
+    shuffled = {s: _shuffled(splits[s], seed) for seed, s in enumerate(SPLITS) if s in splits}
+    return Splits(shuffled, notes=splits.notes if isinstance(splits, Splits) else (), classes=names)
 
 
-def _check_split(dataset: Dataset, split: str, samples: Samples) -> None:
+def _check_split(dataset: Dataset, split: str, samples: Samples, classes: tuple[str, ...]) -> None:
     who = f"dataset '{dataset.name}', split '{split}'"
     images = samples.images  # not read here
     if len(images.shape) != 4 or images.shape[1] not in (1, 3) or images.dtype != np.uint8:
@@ -64,10 +72,10 @@ def _check_split(dataset: Dataset, split: str, samples: Samples) -> None:
         if np.asarray(values).dtype.kind not in "biufU":
             raise DataError(f"{who}: attribute '{name}' is {np.asarray(values).dtype}; must be numbers or text")
     low, high = int(np.min(samples.labels)), int(np.max(samples.labels))
-    if low < 0 or high >= len(dataset.classes):
+    if low < 0 or high >= len(classes):
         raise DataError(
-            f"{who}: label {low if low < 0 else high} is outside 0..{len(dataset.classes) - 1} "
-            f"({len(dataset.classes)} classes: {', '.join(dataset.classes)})"
+            f"{who}: label {low if low < 0 else high} is outside 0..{len(classes) - 1} "
+            f"({len(classes)} classes: {', '.join(classes)})"
         )
 
 

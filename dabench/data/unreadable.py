@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dabench.data.lazy import LazyImages
+from dabench.data.splits import classes_of
 from dabench.errors import DataError
 from dabench.protocols import Dataset
 
@@ -32,12 +33,12 @@ def unreadable(dataset: Dataset, raw: Path) -> list[Unreadable]:
     Raises:
         DataError: the dataset cannot be read at all: its files are missing, or it reads its pictures at once.
     """
-    found = []
-    for split, samples in dataset.prepare(raw).items():
+    found, splits = [], dataset.prepare(raw)
+    for split, samples in splits.items():
         for at in range(len(samples.images)) if isinstance(samples.images, LazyImages) else ():
             try:
                 samples.images[at]
             except DataError as e:
-                label = "" if samples.labels is None else dataset.classes[int(np.asarray(samples.labels)[at])]
+                label = "" if samples.labels is None else classes_of(dataset, splits)[int(np.asarray(samples.labels)[at])]
                 found.append(Unreadable(dataset.name, split, label, str(e)))
     return found

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
@@ -13,7 +12,7 @@ from dabench.datasets._emotions import emotion
 from dabench.datasets.image_folder import ImageFolder
 from dabench.datasets.video_folder import ClipOptions, VideoFolder
 from dabench.errors import DataError
-from dabench.protocols import Dataset, Images, Samples
+from dabench.protocols import Dataset, Images, Samples, Splits
 from dabench.typed import setting
 
 if TYPE_CHECKING:
@@ -31,9 +30,18 @@ class Named:
 
 
 class FromNames(Dataset):
-    """A set whose file names have one form."""
+    """A set whose file names have one form.
+
+    Attributes:
+        left_out: why `named` leaves files out; empty if these are no files of the set.
+    """
 
     name = ""
+    left_out = ""
+
+    def notes(self, what: str, kept: int, there: int) -> list[str]:
+        """Return the note on what `named` left out, if it left out anything of the set."""
+        return [f"{there - kept:,} of {there:,} {what} left out: {self.left_out}"] if self.left_out and kept < there else []
 
     def strange(self, path: PurePosixPath, form: str) -> DataError:
         """Return the error for a name that is not of the set's form."""
@@ -76,22 +84,23 @@ class NamedPictures(FromNames, ImageFolder):
             for i in range(max(n, 5)):
                 write_picture(raw / self.example(label, i % 5, i // 5), made_up(label, rng, 64, 56, self.options.channels))
 
-    def prepare(self, raw: Path) -> Mapping[str, Samples]:
+    def prepare(self, raw: Path) -> Splits:
         """Read the pictures; a name that says nothing is an error."""
         from dabench.data.pictures import lazy_pictures, pictures_in
 
         root, who = self.root(raw), f"dataset '{self.name}'"
-        rows = self.rows(pictures_in(root, who), root)
+        rows, notes = self.rows(pictures_in(root, who), root)
         if not rows:
             raise DataError(f"{who}: its raw files are not in {root}. {self.obtain}")
         images = lazy_pictures([picture for picture, _ in rows], root, who, self.options.channels, self.options.size)
-        return self.samples(images, [facts for _, facts in rows], root)
+        return self.samples(images, [facts for _, facts in rows], root, notes)
 
-    def rows(self, found: Sequence[Picture], root: Path) -> list[tuple[Picture, Named]]:
-        """Return those of the pictures that belong to the set, with what is known of each."""
-        return [(picture, facts) for picture in found if (facts := self.named(picture[0])) is not None]
+    def rows(self, found: Sequence[Picture], root: Path) -> tuple[list[tuple[Picture, Named]], list[str]]:
+        """Return the pictures that belong to the set with what is known of each, and notes of what is left out."""
+        rows = [(picture, facts) for picture in found if (facts := self.named(picture[0])) is not None]
+        return rows, self.notes("pictures", len(rows), len(found))
 
-    def samples(self, images: Images, rows: Sequence[Named], root: Path) -> Mapping[str, Samples]:
+    def samples(self, images: Images, rows: Sequence[Named], root: Path, notes: Sequence[str]) -> Splits:
         """Return the splits of the images; `rows` is what is known of each."""
         import numpy as np
 
@@ -108,11 +117,8 @@ class NamedPictures(FromNames, ImageFolder):
                 raise DataError(f"dataset '{self.name}': {root}: no whole subject can be held out without losing a class")
             splits = np.where(test, "test", "train")
         parts = {split: np.flatnonzero(splits == split) for split in ("train", "val", "test") if (splits == split).any()}
-        return {s: Samples(chosen(images, at), labels[at], None if groups is None else groups[at]) for s, at in parts.items()}
-
-    def tell(self, what: str) -> None:
-        """Say on standard error what of the set is left out."""
-        print(f"{self.name}: {what}", file=sys.stderr)
+        each = {s: Samples(chosen(images, at), labels[at], None if groups is None else groups[at]) for s, at in parts.items()}
+        return Splits(each, notes=notes)
 
     def emotion(self, word: str, path: object) -> str:
         """Return a word as one of the classes; raise DataError, which names `path`, if it is none."""
@@ -142,8 +148,8 @@ class NamedClips(FromNames, VideoFolder):
     def example(self, label: int, subject: int, take: int) -> str:
         """Return the place of a made-up clip of a class and a subject; `take` tells several of both apart."""
 
-    def declared(self, root: Path) -> tuple[list[Clip], dict[str, str]]:
-        """Return the clips that the names say; raise DataError where some are missing or there twice."""
+    def declared(self, root: Path) -> tuple[list[Clip], dict[str, str], list[str]]:
+        """Return the clips that the names say, with notes; raise DataError where some are missing or there twice."""
         from dabench.data.clips import VIDEOS, refuse_twice
         from dabench.data.pictures import files_below
 
@@ -156,7 +162,7 @@ class NamedClips(FromNames, VideoFolder):
         if not clips or len(clips) != expected:
             there = f"{len(clips):,} of its {expected:,} clips are" if clips else "its raw files are not"
             raise DataError(f"{who}: {there} in {root}. {self.obtain}")
-        return clips, {}
+        return clips, {}, self.notes("clips", len(clips), len(videos))
 
     def imitate(self, raw: Path, n: int, seed: int) -> None:
         """Write clips of five subjects that give n frames of each class, or more."""

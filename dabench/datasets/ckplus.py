@@ -75,11 +75,11 @@ class CKPlus(NamedPictures):
             raise self.strange(path, "anger/S010_004_00000017.png")
         return Named("" if path.parts[-2].isdigit() else self.emotion(path.parts[-2], path), match[1].upper())
 
-    def rows(self, found: Sequence[Picture], root: Path) -> list[tuple[Picture, Named]]:
-        """Return the last frames of the labelled sequences."""
+    def rows(self, found: Sequence[Picture], root: Path) -> tuple[list[tuple[Picture, Named]], list[str]]:
+        """Return the last frames of the labelled sequences, and a note of those without a label."""
         labels: dict[str, str] = {}
         sequences: dict[str, list[tuple[Picture, Named]]] = {}
-        rows = super().rows(found, root)
+        rows, notes = super().rows(found, root)
         for picture, facts in rows:
             sequence = picture[0].stem.upper().rpartition("_")[0]
             sequences.setdefault(sequence, []).append((picture, facts))
@@ -93,11 +93,14 @@ class CKPlus(NamedPictures):
         if lacking:
             place = f"{root}/cohn-kanade-images/{lacking[0].replace('_', '/')}"
             raise DataError(f"dataset '{self.name}': {len(lacking)} labelled sequences have no frames, the first in {place}")
-        return [
+        if unlabelled := len(sequences) - len(labels):
+            notes.append(f"{unlabelled:,} of {len(sequences):,} sequences left out: they have no label")
+        kept = [
             (picture, Named(label, facts.subject))
             for sequence, label in sorted(labels.items())
             for picture, facts in sorted(sequences[sequence], key=lambda row: row[0][0].stem)[-self.options.frames :]
         ]
+        return kept, notes
 
     def _labels(self, root: Path) -> dict[str, str]:
         """Return sequence ("S005_001") -> emotion from the label files; most sequences have none."""

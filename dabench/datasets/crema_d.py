@@ -71,11 +71,11 @@ class CREMAD(NamedClips):
         attributes = {"sentence": match[2].upper(), "intensity": _LEVELS.get(match[4].upper(), "")}
         return Clip(str(path), match[1], emotion(match[3]) or "", path.stem.upper(), attributes)
 
-    def declared(self, root: Path) -> tuple[list[Clip], dict[str, str]]:
+    def declared(self, root: Path) -> tuple[list[Clip], dict[str, str], list[str]]:
         """Return the clips with what is known of their actors."""
         from dabench.data.tables import csv_rows
 
-        clips, skipped = super().declared(root)
+        clips, skipped, notes = super().declared(root)
         who, needed = f"dataset '{self.name}'", ("ActorID", "Age", "Sex", "Race", "Ethnicity")
         if not (root / _PEOPLE).is_file():
             raise DataError(f"{who}: there is no {root / _PEOPLE}. {self.obtain}")
@@ -85,4 +85,4 @@ class CREMAD(NamedClips):
         unknown = sorted({clip.subject for clip in clips} - set(people))
         if unknown:
             raise DataError(f"{who}: {root / _PEOPLE} has no actor {unknown[0]}; get it again")
-        return [replace(c, attributes={**c.attributes, **people[c.subject]}) for c in clips], skipped
+        return [replace(c, attributes={**c.attributes, **people[c.subject]}) for c in clips], skipped, notes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -12,7 +12,7 @@ from dabench.datasets._emotions import BASIC
 from dabench.datasets._fer2013_csv import CSVS, USAGES, csvs_in, is_csv, read_faces, write_faces
 from dabench.datasets._from_names import Named, NamedPictures
 from dabench.errors import DataError
-from dabench.protocols import FACES, Samples
+from dabench.protocols import FACES, Splits
 from dabench.typed import setting
 
 
@@ -126,7 +126,7 @@ class FER2013(NamedPictures):
             raise DataError(f"dataset '{self.name}': {path}: its name does not begin with {', '.join(USAGES)}. {self.obtain}")
         return Named(self.emotion(path.parts[-2], path), split=USAGES[usage])
 
-    def prepare(self, raw: Path) -> Mapping[str, Samples]:
+    def prepare(self, raw: Path) -> Splits:
         """Read whichever form is there."""
         import numpy as np
 
@@ -138,11 +138,12 @@ class FER2013(NamedPictures):
         if not is_csv(root, who):
             return super().prepare(raw)
         faces, emotions, usages = read_faces(root, who)
-        labels = [self.classes[e] for e in emotions]
+        labels, notes = [self.classes[e] for e in emotions], []
         if votes:
             labels = fer_plus.read_votes(votes, usages, who)
-            self.tell(f"{labels.count(''):,} of {len(labels):,} images left out: no emotion has the majority of votes")
+            if left_out := labels.count(""):
+                notes = [f"{left_out:,} of {len(labels):,} images left out: no emotion has the majority of votes"]
         kept = np.array([i for i, label in enumerate(labels) if label], np.int64)
         shape = (len(kept), o.channels, o.size, o.size)
         images = LazyImages(shape, lambda at: resized(faces, kept[at], o.channels, o.size))
-        return self.samples(images, [Named(labels[i], split=USAGES[usages[i]]) for i in kept.tolist()], root)
+        return self.samples(images, [Named(labels[i], split=USAGES[usages[i]]) for i in kept.tolist()], root, notes)

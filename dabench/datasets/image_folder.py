@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from dabench.errors import DataError
-from dabench.protocols import Dataset, Samples
+from dabench.protocols import Dataset, Samples, Splits
 from dabench.typed import setting
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class ImageFolder(Dataset):
         """Return the split that a picture's place says it is in, or None where the place says nothing."""
         return _SPLIT_NAMES.get(path.parts[0].lower()) if len(path.parts) > 2 else None
 
-    def prepare(self, raw: Path) -> Mapping[str, Samples]:
+    def prepare(self, raw: Path) -> Splits:
         """Read every picture; a file that is no readable picture is an error that names it."""
         import numpy as np
 
@@ -90,13 +90,16 @@ class ImageFolder(Dataset):
         from dabench.data.pictures import lazy_pictures, pictures_in
 
         root, who = self.root(raw), f"dataset '{self.name}'"
-        found = [(path, read) for path, read in pictures_in(root, who) if len(path.parts) >= 2]
+        pictures = pictures_in(root, who)
+        found = [(path, read) for path, read in pictures if len(path.parts) >= 2]
         if not found:
             advice = "" if self.options.path else f". {self.obtain}"
             raise DataError(f"{who}: {root} holds no pictures in class folders (<class>/<picture>){advice}")
-        self.classes = self._classes(found)
+        stray = [path for path, _ in pictures if len(path.parts) < 2]
+        notes = [f"{len(stray):,} of {len(pictures):,} pictures left out: in no class folder, as {stray[0]}"] if stray else []
+        classes = self._classes(found)
         splits = self._splits([path for path, _ in found], root)
-        labels = np.array([self._label(path, root) for path, _ in found], np.int64)
+        labels = np.array([self._label(path, root, classes) for path, _ in found], np.int64)
         images = lazy_pictures(found, root, who, self.options.channels, self.options.size)
         groups = self._groups([path for path, _ in found])
         if not any(splits):
@@ -113,7 +116,7 @@ class ImageFolder(Dataset):
         for split in dict.fromkeys(s for s in splits if s):
             at = np.array([i for i, s in enumerate(splits) if s == split])
             result[split] = Samples(chosen(images, at), labels[at], None if groups is None else groups[at])
-        return result
+        return Splits(result, notes=notes, classes=classes)
 
     def _splits(self, paths: Sequence[PurePosixPath], root: Path) -> list[str | None]:
         """Return the split of each picture, all None if there are no split folders."""
@@ -133,13 +136,11 @@ class ImageFolder(Dataset):
         names = sorted({path.parts[-2] for path, _ in found})
         return tuple(self.options.classes or self.classes or names)
 
-    def _label(self, path: PurePosixPath, root: Path) -> int:
+    def _label(self, path: PurePosixPath, root: Path, classes: Sequence[str]) -> int:
         name = path.parts[-2]
-        if name not in self.classes:
-            raise DataError(
-                f"dataset '{self.name}': {root}/{path}: folder '{name}' is none of the classes {', '.join(self.classes)}"
-            )
-        return self.classes.index(name)
+        if name not in classes:
+            raise DataError(f"dataset '{self.name}': {root}/{path}: folder '{name}' is none of the classes {', '.join(classes)}")
+        return classes.index(name)
 
     def _groups(self, paths: Sequence[PurePosixPath]) -> NDArray[np.int64] | None:
         import numpy as np

@@ -32,6 +32,7 @@ class KDEF(NamedPictures):
         "Get KDEF from its page and put its folders of pictures (AF01/AF01ANS.JPG ...), or a zip of them, into the raw folder."
     )
     augment = FACES
+    left_out = "not taken straight from the front (frontal = true)"
     citation = """@misc{lundqvist1998kdef,
   title = {The {Karolinska} Directed Emotional Faces -- {KDEF}},
   author = {Lundqvist, Daniel and Flykt, Anders and {\\"O}hman, Arne},

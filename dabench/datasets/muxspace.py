@@ -27,7 +27,7 @@ class Muxspace(NamedPictures):
     pictures of the 48x48 class folders 6,862 are neutral and 21 fear.
 
     A picture that the legend names twice is read once if both agree, and left out if not. The few pictures of contempt are
-    left out. Both are counted and said.
+    left out. A note counts both.
     """
 
     name = "muxspace"
@@ -65,29 +65,33 @@ class Muxspace(NamedPictures):
         label = "" if path.parent.name == "images" else self.emotion(path.parent.name, path)
         return Named(label, person[1] if person else path.stem)
 
-    def rows(self, found: Sequence[Picture], root: Path) -> list[tuple[Picture, Named]]:
+    def rows(self, found: Sequence[Picture], root: Path) -> tuple[list[tuple[Picture, Named]], list[str]]:
         """Return the pictures of the class folders, or those of the legend with one emotion."""
         labels = self._legend(root)
         if labels is None:
-            rows = super().rows(found, root)
+            rows, notes = super().rows(found, root)
             if any(not facts.label for _, facts in rows):
                 raise DataError(f"dataset '{self.name}': there is no {root}/data/legend.csv. {self.obtain}")
-            return rows
+            return rows, notes
         pictures = {path.name: (path, read) for path, read in found if path.parent.name == "images"}
         if lacking := [name for name in labels if name not in pictures]:
             raise DataError(
                 f"dataset '{self.name}': {len(lacking)} pictures of {root}/data/legend.csv are not in {root}/images: "
                 f"{', '.join(lacking[:5])}{' ...' if len(lacking) > 5 else ''}; get them, or remove their lines"
             )
-        left_out = [name for name, label in labels.items() if label not in self.classes]
-        if left_out:
-            unsure = sum(not labels[name] for name in left_out)
-            self.tell(f"{len(left_out)} pictures left out: {unsure} with two emotions, {len(left_out) - unsure} of other classes")
-        return [
+        left_out = {
+            "with two emotions": sum(not label for label in labels.values()),
+            "of other classes": sum(bool(label) and label not in self.classes for label in labels.values()),
+            "that the legend does not name": len(pictures.keys() - labels.keys()),
+        }
+        reasons = [f"{count:,} {why}" for why, count in left_out.items() if count]
+        notes = [f"{sum(left_out.values()):,} of {len(pictures):,} pictures left out: {', '.join(reasons)}"] if reasons else []
+        rows = [
             (pictures[name], Named(label, self.named(pictures[name][0]).subject))
             for name, label in sorted(labels.items())
             if label in self.classes
         ]
+        return rows, notes
 
     def _legend(self, root: Path) -> dict[str, str] | None:
         """Return the name of each picture -> its emotion, empty where two are given; None if there is no legend."""

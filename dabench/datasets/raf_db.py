@@ -63,20 +63,20 @@ class RAFDB(NamedPictures):
             raise self.strange(path, "train_00001_aligned.jpg")
         return Named(_CODES.get(path.parent.name, ""), split=match[2].lower())
 
-    def rows(self, found: Sequence[Picture], root: Path) -> list[tuple[Picture, Named]]:
+    def rows(self, found: Sequence[Picture], root: Path) -> tuple[list[tuple[Picture, Named]], list[str]]:
         """Return the aligned pictures, with the classes of the list if there is one."""
         aligned = [(path, read) for path, read in found if path.parent.name != "original"]
-        rows, listed, who = super().rows(aligned, root), self._listed(root), f"dataset '{self.name}'"
+        (rows, notes), listed, who = super().rows(aligned, root), self._listed(root), f"dataset '{self.name}'"
         if not listed:
             unlabelled = next((picture[0] for picture, facts in rows if not facts.label), None)
             if unlabelled:
                 raise DataError(f"{who}: {root}/{unlabelled} lies in no folder 1 to 7, and there is no {_LIST}. {self.obtain}")
-            return rows
+            return rows, notes
         pictures = {f"{path.stem.removesuffix('_aligned')}.jpg": (path, read) for (path, read), _ in rows}
         for one, other, what in ((listed, pictures, f"are in {_LIST} only"), (pictures, listed, f"are not in {_LIST}")):
             if lacking := [name for name in one if name not in other]:
                 raise DataError(f"{who}: {root}: {len(lacking)} pictures {what}, the first: {lacking[0]}. {self.obtain}")
-        return [(pictures[name], Named(label, split=name.partition("_")[0])) for name, label in listed.items()]
+        return [(pictures[name], Named(label, split=name.partition("_")[0])) for name, label in listed.items()], notes
 
     def _listed(self, root: Path) -> dict[str, str]:
         """Return the name of each picture in the list ("train_00001.jpg") -> its class; nothing if there is no list."""

@@ -28,6 +28,7 @@ class RaFD(NamedPictures):
     homepage = "https://rafd.socsci.ru.nl"
     obtain = "Ask for RaFD on its page and put its pictures (Rafd090_01_Caucasian_female_angry_frontal.jpg ...), or a zip of them, into the raw folder."  # noqa: E501
     augment = FACES
+    left_out = "not of the front camera (frontal = true)"
     citation = """@article{langner2010presentation,
   title = {Presentation and Validation of the {Radboud} Faces Database},
   author = {Langner, Oliver and Dotsch, Ron and Bijlstra, Gijsbert and Wigboldus, Daniel H. J. and Hawk, Skyler T. and {van Knippenberg}, Ad},

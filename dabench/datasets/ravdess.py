@@ -40,6 +40,7 @@ class RAVDESS(NamedClips):
         "folder: Actor_01/01-01-01-01-01-01-01.mp4 ..."
     )
     augment = FACES
+    left_out = "of another channel or modality than the options name"
     citation = """@article{livingstone2018ryerson,
   title = {The {Ryerson} Audio-Visual Database of Emotional Speech and Song ({RAVDESS}): A dynamic, multimodal set of facial and vocal expressions in {North American English}},
   author = {Livingstone, Steven R. and Russo, Frank A.},

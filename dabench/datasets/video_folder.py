@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dabench.errors import DataError, StoreError
 from dabench.places import cache_folder, cores
-from dabench.protocols import Dataset, Samples
+from dabench.protocols import Dataset, Samples, Splits
 from dabench.typed import setting
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class VideoFolder(Dataset):
 
         return files_below(self.root(raw), f"dataset '{self.name}'") if self.root(raw).is_dir() else []
 
-    def prepare(self, raw: Path) -> Mapping[str, Samples]:
+    def prepare(self, raw: Path) -> Splits:
         """Decode every clip; raise DataError where the declared layout is broken, or no split by subjects can be made."""
         from dabench.data.video import Cutting
         from dabench.data.video_pool import decode_clips
@@ -128,27 +128,35 @@ class VideoFolder(Dataset):
             raise DataError(
                 f"dataset '{self.name}': skip_start + skip_end = {o.skip_start + o.skip_end:g} leaves nothing; below 1"
             )
-        clips, skipped = self.declared(root)
+        clips, skipped, notes = self.declared(root)
         files = len(clips) + len(skipped)
         cutting = Cutting(o.frames, o.size, o.skip_start, o.skip_end, o.face)
         paths = {c.name: root / c.name for c in clips}
-        decoded = decode_clips([*paths.values()], cutting, cache_folder() / ".clips", cores(), o.limit)
+        decoded = decode_clips([*paths.values()], cutting, self._work, cores(), o.limit)
         skipped |= {name: reason for name, path in paths.items() if isinstance(reason := decoded[path], str)}
-        self.notes = self._skipped(skipped, files, root)
+        notes += self._skipped(skipped, files, root)
         found = [(c, Path(decoded[paths[c.name]])) for c in clips if c.name not in skipped]
         if not found:
             first = ": ".join(next(iter(skipped.items()), ("", "")))
             raise DataError(f"dataset '{self.name}': {root} holds no usable clip (the first: {first}). {self.obtain}")
         if gone := sorted({c.label for c in clips} - {c.label for c, _ in found}):
-            self.notes += (f"no usable clip is left of class {', '.join(gone)}",)
-        self.classes = self.classes or tuple(o.classes) or tuple(sorted({c.label for c, _ in found}))
-        splits = self._splits(found)
+            notes.append(f"no usable clip is left of class {', '.join(gone)}")
+        classes = self.classes or tuple(o.classes) or tuple(sorted({c.label for c, _ in found}))
+        splits = self._splits(found, classes)
         if lost := o.frames * len(found) - sum(len(s.images) for s in splits.values()):
-            self.notes += (f"{lost:,} frames without a face left out of {len(found):,} clips",)
-        return splits
+            notes.append(f"{lost:,} frames without a face left out of {len(found):,} clips")
+        return Splits(splits, notes=notes, classes=classes)
 
-    def declared(self, root: Path) -> tuple[list[Clip], dict[str, str]]:
-        """Return the clips to decode, and the files that are none with the reason; raise DataError where the layout is broken."""
+    @property
+    def _work(self) -> Path:
+        return self.work or cache_folder() / ".clips"
+
+    def declared(self, root: Path) -> tuple[list[Clip], dict[str, str], list[str]]:
+        """Return the clips to decode, the files that cannot be used with the reason, and notes of what is left out.
+
+        Raises:
+            DataError: the declared layout is broken.
+        """
         from dabench.data.clips import PARTICIPANTS, clips_in_csv, clips_in_folder, with_participants
 
         who, o = f"dataset '{self.name}'", self.options
@@ -161,14 +169,14 @@ class VideoFolder(Dataset):
             clips = clips_in_csv(root / o.csv, columns, classes, who)
         else:
             clips, skipped = clips_in_folder(root, classes, who)
-        return with_participants(clips, root / PARTICIPANTS, who), skipped
+        return with_participants(clips, root / PARTICIPANTS, who), skipped, []
 
-    def _skipped(self, skipped: Mapping[str, str], files: int, root: Path) -> tuple[str, ...]:
+    def _skipped(self, skipped: Mapping[str, str], files: int, root: Path) -> list[str]:
         """Write the list of what is skipped, a CSV beside the decoded clips, and return what to say of it; or refuse it."""
         if not skipped:
-            return ()
+            return []
         which = hashlib.sha256(f"{root.resolve()} {self.options}".encode()).hexdigest()[:8]
-        path = cache_folder() / ".clips" / f"{self.name.replace('/', '-')}-{which}-skipped.csv"
+        path = self._work / f"{self.name.replace('/', '-')}-{which}-skipped.csv"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with open(path, "w", encoding="utf-8", newline="") as f:
@@ -181,16 +189,16 @@ class VideoFolder(Dataset):
                 f"dataset '{self.name}': {len(skipped):,} of {files:,} files of {root} cannot be used: {first} "
                 f"(all: {path}); mend or remove them, or set strict = false"
             )
-        return (f"{len(skipped):,} of {files:,} files skipped: {first} (all: {path})",)
+        return [f"{len(skipped):,} of {files:,} files skipped: {first} (all: {path})"]
 
-    def _splits(self, found: Sequence[tuple[Clip, Path]]) -> dict[str, Samples]:
+    def _splits(self, found: Sequence[tuple[Clip, Path]], classes: Sequence[str]) -> dict[str, Samples]:
         import numpy as np
 
         from dabench.data.clips import attributes_of
         from dabench.data.video import stored_frames
 
         clips = [c for c, _ in found]
-        labels = np.array([self.classes.index(c.label) for c in clips], np.int64)
+        labels = np.array([classes.index(c.label) for c in clips], np.int64)
         groups = np.unique([c.subject for c in clips], return_inverse=True)[1].astype(np.int64)
         attributes = attributes_of(clips)
         side = self._sides(labels, groups)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,17 +40,16 @@ def make_dataset(sweep: Sweep, name: str, registry: Registry) -> Dataset:
         except PluginError as e:
             raise KeyProblem(f"dataset.{name}.plugin", f"[dataset.{name}] {e}") from e
     try:
-        # A copy: what was registered as an instance keeps its own name.
-        dataset: Dataset = copy.copy(registry.make("dataset", plugin or name, options))
+        dataset: Dataset = registry.make("dataset", plugin or name, options)
     except KeyProblem as e:
         key = e.path.removeprefix(plugin or name)
         raise KeyProblem(f"dataset.{name}{key}", f"[dataset.{name}] {e}") from e
+    facts = {"drop": drop or dataset.drop}
     if dataset.name != name:
-        if dataset.label == dataset.name.upper() or dataset.label == type(dataset).label:
-            dataset.label = name.upper()
-        dataset.plugin, dataset.name = dataset.name, name
-    dataset.drop = drop or dataset.drop
-    return dataset
+        facts |= {"plugin": dataset.name, "name": name}
+        if dataset.label in (dataset.name.upper(), type(dataset).label):
+            facts["label"] = name.upper()
+    return dataset.with_facts(**facts)
 
 
 def declared(datasets: Mapping[str, Mapping[str, Any]], folder: Path | None) -> dict[str, dict[str, Any]]:

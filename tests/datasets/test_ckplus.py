@@ -46,7 +46,7 @@ def test_the_number_of_frames_is_an_option(tmp_path: Path) -> None:
 
 def test_the_frames_read_are_the_last_ones(tmp_path: Path) -> None:
     as_folder(tmp_path, published())
-    rows = CKPlus(CKPlus.Options(frames=2)).rows(
+    rows, _ = CKPlus(CKPlus.Options(frames=2)).rows(
         [(Path(p).relative_to(tmp_path), lambda: b"") for p in sorted(tmp_path.rglob("*.png"))],  # type: ignore[misc]
         tmp_path,
     )

@@ -72,12 +72,9 @@ def test_a_picture_named_twice_with_one_emotion_is_read_once(tmp_path: Path) -> 
     assert total(Muxspace().prepare(as_folder(tmp_path, own(rows)))) == 35
 
 
-def test_pictures_of_two_emotions_and_of_contempt_are_left_out_and_counted(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_pictures_of_two_emotions_and_of_contempt_are_left_out(tmp_path: Path) -> None:
     rows = [*ROWS, (ROWS[0][0], "sadness"), ("Some_One_0001.jpg", "contempt"), ("Some_One_0002.jpg", "contempt")]
     assert total(Muxspace().prepare(as_folder(tmp_path, own(rows)))) == 34
-    assert "muxspace: 3 pictures left out: 1 with two emotions, 2 of other classes" in capsys.readouterr().err
 
 
 def test_other_pictures_of_the_repository_are_not_read(tmp_path: Path) -> None:

@@ -174,8 +174,9 @@ def test_a_clip_that_cannot_be_decoded_is_listed_and_the_rest_is_read(tmp_path: 
     dataset, root = ravdess(channel="song"), tmp_path / "raw"
     before = sum(len(s.images) for s in made_up(dataset, root).values())
     (root / "Actor_01" / "01-02-03-01-01-01-01.mp4").write_bytes(b"")
-    assert sum(len(s.images) for s in dataset.prepare(root).values()) == before - 2
-    assert "1 of 30 files skipped: Actor_01/01-02-03-01-01-01-01.mp4: is empty (0 bytes)" in dataset.notes[0]
+    splits = dataset.prepare(root)
+    assert sum(len(s.images) for s in splits.values()) == before - 2
+    assert "1 of 30 files skipped: Actor_01/01-02-03-01-01-01-01.mp4: is empty (0 bytes)" in splits.notes[0]
 
 
 def test_an_mp4_under_the_name_of_a_flash_video_is_decoded(tmp_path: Path) -> None:

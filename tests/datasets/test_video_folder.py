@@ -36,9 +36,7 @@ def read(root: Path, **options: Any) -> Mapping[str, Samples]:
 
 def notes(root: Path, **options: Any) -> str:
     """Read the folder and return what the set says of its making."""
-    dataset = VideoFolder(VideoFolder.Options(**{**QUICK, **options}))
-    dataset.prepare(root)
-    return "\n".join(dataset.notes)
+    return "\n".join(VideoFolder(VideoFolder.Options(**{**QUICK, **options})).prepare(root).notes)
 
 
 def refusal(root: Path, **options: Any) -> str:
