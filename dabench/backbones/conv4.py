@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dabench.errors import PluginError
-from dabench.protocols import Backbone
-from dabench.typed import setting
+from dabench import Backbone, PluginError, setting
 
 if TYPE_CHECKING:
     from torch import nn

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from dabench import Backbone
 from dabench.errors import PluginError, nearest
-from dabench.protocols import Backbone
 
 if TYPE_CHECKING:
     from torch import nn

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dabench.errors import PluginError
-from dabench.protocols import Backbone
+from dabench import Backbone, PluginError
 
 if TYPE_CHECKING:
     from torch import nn

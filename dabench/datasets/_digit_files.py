@@ -8,9 +8,8 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dabench import DataError, Dataset
 from dabench.datasets.uci_digits import DIGITS
-from dabench.errors import DataError
-from dabench.protocols import Dataset
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from dabench import DataError
 from dabench.datasets._emotions import BASIC
-from dabench.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from dabench import DataError
 from dabench.datasets._emotions import emotion
-from dabench.errors import DataError
 
 FILE = "fer2013new.csv"
 HOME = "https://github.com/microsoft/FERPlus"

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
+from dabench import DataError, Dataset, Images, Samples, Splits, setting
 from dabench.datasets._emotions import emotion
 from dabench.datasets.image_folder import ImageFolder
 from dabench.datasets.video_folder import ClipOptions, VideoFolder
-from dabench.errors import DataError
-from dabench.protocols import Dataset, Images, Samples, Splits
-from dabench.typed import setting
 
 if TYPE_CHECKING:
     from dabench.data.clips import Clip

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 from typing import ClassVar, Literal
 
+from dabench import Augment, DataError, setting
 from dabench.datasets._from_names import Named, NamedPictures
-from dabench.errors import DataError
-from dabench.protocols import Augment
-from dabench.typed import setting
 
 
 class Domains(NamedPictures):

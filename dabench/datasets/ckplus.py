@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from dabench import FACES, DataError, setting
 from dabench.datasets._emotions import BASIC
 from dabench.datasets._from_names import Named, NamedPictures
-from dabench.errors import DataError
-from dabench.protocols import FACES
-from dabench.typed import setting
 
 if TYPE_CHECKING:
     from dabench.data.pictures import Picture

@@ -7,10 +7,9 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from dabench import FACES, DataError
 from dabench.datasets._emotions import BASIC, emotion
 from dabench.datasets._from_names import NamedClips
-from dabench.errors import DataError
-from dabench.protocols import FACES
 
 if TYPE_CHECKING:
     from dabench.data.clips import Clip

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from dabench import FACES, DataError, Splits, setting
 from dabench.datasets import _fer_plus as fer_plus
 from dabench.datasets._emotions import BASIC
 from dabench.datasets._fer2013_csv import CSVS, USAGES, csvs_in, is_csv, read_faces, write_faces
 from dabench.datasets._from_names import Named, NamedPictures
-from dabench.errors import DataError
-from dabench.protocols import FACES, Splits
-from dabench.typed import setting
 
 
 class FER2013(NamedPictures):

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dabench.protocols import Dataset, Samples
-from dabench.typed import setting
+from dabench import Dataset, Samples, setting
 
 if TYPE_CHECKING:
     import numpy as np

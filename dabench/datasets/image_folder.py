@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
-from dabench.errors import DataError
-from dabench.protocols import Dataset, Samples, Splits
-from dabench.typed import setting
+from dabench import DataError, Dataset, Samples, Splits, setting
 
 if TYPE_CHECKING:
     import numpy as np

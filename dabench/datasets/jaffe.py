@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
+from dabench import FACES
 from dabench.datasets._emotions import BASIC
 from dabench.datasets._from_names import Named, NamedPictures
-from dabench.protocols import FACES
 
 _NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})\d+\.\d+", re.IGNORECASE)
 

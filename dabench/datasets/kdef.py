@@ -6,10 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from dabench import FACES, setting
 from dabench.datasets._emotions import BASIC
 from dabench.datasets._from_names import Named, NamedPictures
-from dabench.protocols import FACES
-from dabench.typed import setting
 
 _MISNAMED = {"AF31V": "AF31SAHL", "AM31H": "AM31SUHR"}
 """Two names of the published set -> the two names that are missing there; both are half profiles."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dabench import RemoteFile, Samples
 from dabench.datasets._digit_files import DigitFiles
-from dabench.protocols import RemoteFile, Samples
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from dabench import Samples
 from dabench.datasets._digit_files import DigitFiles
-from dabench.protocols import Samples
 
 _LINE = re.compile(r"([^\s/\\]+\.png) ([0-9])")
 

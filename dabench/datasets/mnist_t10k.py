@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from dabench import Samples
 from dabench.datasets.mnist import MNIST
-from dabench.protocols import Samples
 
 
 class MNISTT10k(MNIST):

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from dabench import FACES, DataError
 from dabench.datasets._emotions import BASIC, EMOTIONS, emotion
 from dabench.datasets._from_names import Named, NamedPictures
-from dabench.errors import DataError
-from dabench.protocols import FACES
 
 if TYPE_CHECKING:
     from dabench.data.pictures import Picture

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dabench import FACES
 from dabench.datasets._emotions import BASIC
 from dabench.datasets.video_folder import VideoFolder
-from dabench.protocols import FACES
 
 
 class NAE(VideoFolder):

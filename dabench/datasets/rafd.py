@@ -6,10 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from dabench import FACES, setting
 from dabench.datasets._emotions import BASIC
 from dabench.datasets._from_names import Named, NamedPictures
-from dabench.protocols import FACES
-from dabench.typed import setting
 
 _NAME = re.compile(r"Rafd(\d+)_(\d+)_([A-Za-z]+)_(male|female)_([a-z]+)_(frontal|left|right)", re.IGNORECASE)
 

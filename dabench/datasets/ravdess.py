@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
+from dabench import FACES, setting
 from dabench.datasets._emotions import BASIC
 from dabench.datasets._from_names import NamedClips
-from dabench.protocols import FACES
-from dabench.typed import setting
 
 if TYPE_CHECKING:
     from dabench.data.clips import Clip

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from dabench import RemoteFile, Samples
 from dabench.datasets._digit_files import DigitFiles
-from dabench.protocols import RemoteFile, Samples
 
 _SPLITS = {"train": "train_32x32.mat", "test": "test_32x32.mat"}
 _ADDRESS = "http://ufldl.stanford.edu/housenumbers/"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from dabench.protocols import Dataset, Samples
+from dabench import Dataset, Samples
 
 DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from dabench import RemoteFile, Samples
 from dabench.datasets._digit_files import DigitFiles
-from dabench.protocols import RemoteFile, Samples
 
 _SPLITS = {"train": "usps.bz2", "test": "usps.t.bz2"}
 _ADDRESS = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/multiclass/"

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dabench import Dataset, Samples, Splits, setting
 from dabench.errors import DataError, StoreError
 from dabench.places import cache_folder, cores
-from dabench.protocols import Dataset, Samples, Splits
-from dabench.typed import setting
 
 if TYPE_CHECKING:
     import numpy as np
