@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from dabench.agenda import agenda_of
 from dabench.engines.how import How
-from dabench.engines.queue import Event
+from dabench.engines.queue import Event, Execution
 from dabench.engines.signals import interruptible
 from dabench.errors import SpecError, nearest
 from dabench.keeping import Keeper, Outcome, forget
@@ -20,8 +19,6 @@ from dabench.spec import SweepFile, read_sweep
 from dabench.store import Store
 from dabench.watching.lines import Lines, Write
 from dabench.watching.session import session
-
-Engine = Literal["ray", "inline"]
 
 
 def shelf() -> dict[str, Path]:
@@ -76,42 +73,36 @@ def carry_out(
     plan: Plan,
     store: Store,
     registry: Registry,
-    engine: Engine,
+    how: How,
     *,
-    how: How = How(),
-    redo: bool = False,
     told: Told = Told(),
     again: str = "",
 ) -> Outcome:
-    """Do what is missing of a plan and keep it in `store`.
+    """Do what is missing of a plan and keep it in `store`, which the caller holds (Store.alone).
 
     Args:
-        how: how the runs are done here; changes no number.
-        redo: do every run again, finished or not.
         again: the command that goes on with the sweep, for who asks how far it is.
 
     Raises:
-        StoreError: the store is another sweep's or cannot be written, or another process is at work in it.
+        StoreError: the store is another sweep's or cannot be written.
         StoppedError: it ended before its runs did, since going on had no sense.
     """
-    with store.alone(file.sweep.recipe):
+    agenda = agenda_of(plan, store)
+    runs = agenda.begin()
+    if how.redo or runs:
+        from dabench.engines.room import fitted, need  # imports torch
+
+        how = fitted(plan, need(plan), how, told.say)
+    if how.redo:
+        forget(store, agenda.expected())
         agenda = agenda_of(plan, store)
         runs = agenda.begin()
-        if redo or runs:
-            from dabench.engines.room import fitted, need  # imports torch
-
-            how = fitted(plan, need(plan), how, engine == "inline", told.say)
-        if redo:
-            forget(store, agenda.expected())
-            agenda = agenda_of(plan, store)
-            runs = agenda.begin()
-        keep = Keeper(file, plan, store, agenda)
-        keep.take()
-        stopped = _do(runs, keep, registry, engine, how, told, again)
-    return keep.outcome(stopped)
+    keep = Keeper(file, plan, store, agenda)
+    keep.take()
+    return keep.outcome(_do(runs, keep, registry, how, told, again))
 
 
-def _do(runs: Sequence[Run], keep: Keeper, registry: Registry, engine: Engine, how: How, told: Told, again: str) -> bool:
+def _do(runs: Sequence[Run], keep: Keeper, registry: Registry, how: How, told: Told, again: str) -> bool:
     """Do `runs` and what comes of them; return whether the user stopped it."""
     plan, store = keep.plan, keep.store
     left = keep.left()
@@ -136,7 +127,7 @@ def _do(runs: Sequence[Run], keep: Keeper, registry: Registry, engine: Engine, h
         try:
             if runs:
                 with interruptible(store.ongoing.stop, told.say):
-                    _engine(engine)(plan, runs, store, registry, tell, how, keep.grow)
+                    _engine(how)(runs, Execution(plan, store, registry, how, tell, keep.grow))
         except KeyboardInterrupt:
             lines.outcome = "stopped"
         keep.now()
@@ -148,8 +139,8 @@ def _beginning(plan: Plan, store: Store, stand: int, left: int) -> str:
     return f"{plan.sweep.name}: {about}{stand + left} runs, {stand} stand, {about}{left} to do -> {store.folder}"
 
 
-def _engine(name: Engine) -> Callable[..., None]:
-    if name == "inline":
+def _engine(how: How) -> Callable[[Sequence[Run], Execution], None]:
+    if how.engine == "inline":
         from dabench.engines import inline
 
         return inline.run_all

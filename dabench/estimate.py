@@ -43,19 +43,18 @@ class Cost:
     disk: int | None
 
 
-def cost(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry, how: How, wants: Need | None, inline: bool) -> Cost:
+def cost(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry, how: How, wants: Need | None) -> Cost:
     """Return what `runs` cost.
 
     Args:
         how: as `fitted` gives it: what each run takes, and how many go side by side.
         wants: what each run needs, if that is known.
-        inline: they are done in one process, without Ray.
     """
     if not runs:
         return Cost({}, 0.0, 0.0, 0.0, None, None)
     seconds = _seconds(plan, runs, store, registry)
     total = sum(seconds.values())
-    wall = wall_time(runs, seconds, how.at_most or 1) + (0.0 if inline else _START)
+    wall = wall_time(runs, seconds, how.at_most or 1) + (_START if how.engine == "ray" else 0.0)
     disk = sum(stored_bytes(plan, r, wants) for r in runs) if wants else None
     cpu = total * (how.cpus_per_run or 1)
     return Cost(seconds, wall, cpu, total * (how.gpus_per_run or 0), wants.memory if wants else None, disk)

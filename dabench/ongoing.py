@@ -27,7 +27,6 @@ class Ongoing:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "ongoing"
-        self._held = False
 
     @property
     def stopping(self) -> bool:
@@ -63,24 +62,19 @@ class Ongoing:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold the sweep's folder, which no other sweep then gets; within it, hold it again without effect.
+        """Hold the sweep's folder, which no other sweep then gets.
 
         On a file system that knows no locks nobody is kept out.
 
         Raises:
             StoreError: another sweep holds it, or it cannot be written.
         """
-        if self._held:
-            yield
-            return
         made = [p for p in (self.folder, *self.folder.parents) if not p.exists()]
         file = self._lock()
-        self._held = True
         try:
             (self.folder / "stop").unlink(missing_ok=True)
             yield
         finally:
-            self._held = False
             self._let_go(made)
             os.close(file)
 

@@ -85,6 +85,5 @@ def running_ray() -> Iterator[None]:
     """Ray, started once as the engine starts it: each start takes seconds."""
     from dabench.engines import cluster as engine
 
-    engine.start()
-    yield
-    engine.stop()
+    with engine.started():
+        yield

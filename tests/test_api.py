@@ -281,9 +281,9 @@ def test_a_dataset_is_prepared_once(halves: None, capsys: pytest.CaptureFixture[
 
 
 def planned(out: Path, **change: object):  # type: ignore[no-untyped-def]
-    from dabench.api import plan_sweep
+    from dabench.api import SweepRequest, plan_sweep
 
-    return plan_sweep({**TABLE, **change}, out=out, engine="inline")
+    return plan_sweep(SweepRequest({**TABLE, **change}, out, how=How(engine="inline")))
 
 
 def test_a_plan_estimates_every_run_that_is_left_and_keeps_nothing(halves: None, tmp_path: Path) -> None:
@@ -317,7 +317,7 @@ def test_runs_like_those_that_stand_are_expected_to_take_what_these_took(halves:
         edit(facts, lambda text, run=run: json.dumps(run))  # type: ignore[misc]
     plan = planned(out, seeds=2)
     assert {r.target is not None: plan.cost.seconds[r.digest] for r in plan.left} == {False: 50.0, True: 70.0}
-    assert cost(plan.plan, [], Store(out), REGISTRY, How(), None, inline=True) == Cost({}, 0, 0, 0, None, None)
+    assert cost(plan.plan, [], Store(out), REGISTRY, How(engine="inline"), None) == Cost({}, 0, 0, 0, None, None)
 
 
 def test_the_quick_sweep_has_four_adapters_and_both_directions(quick_runs: Path) -> None:

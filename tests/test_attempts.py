@@ -219,13 +219,6 @@ def test_a_folder_made_to_be_held_is_gone_where_nothing_came_of_it(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_holder_holds_again_what_it_holds(tmp_path: Path) -> None:
-    ongoing = Ongoing(tmp_path)
-    with ongoing.alone(), ongoing.alone():
-        pass
-    assert not ongoing.folder.exists()
-
-
 HELD = """
 import os, signal, sys
 from pathlib import Path

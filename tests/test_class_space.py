@@ -18,7 +18,7 @@ from rich.console import Console
 from toys import even, samples, toy
 
 import dabench
-from dabench.api import plan_sweep
+from dabench.api import SweepRequest, plan_sweep
 from dabench.cli import main
 from dabench.data.prepared import Prepared, prepare
 from dabench.errors import SpecError
@@ -245,7 +245,7 @@ def test_a_map_over_a_list_says_that_the_list_is_no_table(capsys: pytest.Capture
 @pytest.mark.usefixtures("registered")
 def test_a_bad_table_in_python_is_refused_without_a_place() -> None:
     with pytest.raises(SpecError, match=r"^classes.map.clam: no dataset"):
-        plan_sweep(BASE | {"classes": {"map": {"clam": "neutral"}}})
+        plan_sweep(SweepRequest(BASE | {"classes": {"map": {"clam": "neutral"}}}))
 
 
 # The ways to say it
@@ -257,11 +257,11 @@ def test_the_same_map_by_file_by_override_and_in_python(tmp_path: Path, one_set:
     path = tmp_path / "s.toml"
     path.write_text(HEAD)
     override = f"classes.map{'.acted' if one_set else ''}.calm=neutral"
-    overridden = plan_sweep(path, set=[override]).plan
+    overridden = plan_sweep(SweepRequest(path, set=[override])).plan
     path.write_text(f'{HEAD}[classes.map{".acted" if one_set else ""}]\ncalm = "neutral"\n')
     names = {"calm": "neutral"}
     table = dict(BASE, name="s", seeds=3) | {"classes": {"map": {"acted": names} if one_set else names}}
-    for other in (plan_sweep(path).plan, plan_sweep(table).plan):
+    for other in (plan_sweep(SweepRequest(path)).plan, plan_sweep(SweepRequest(table)).plan):
         assert other.runs == overridden.runs
         assert other.classes == ("neutral", "happy", "angry")
 
@@ -269,7 +269,7 @@ def test_the_same_map_by_file_by_override_and_in_python(tmp_path: Path, one_set:
 @pytest.mark.usefixtures("registered")
 def test_a_map_in_python_may_speak_of_all_sets_and_of_one(tmp_path: Path) -> None:
     table = BASE | {"classes": {"keep": ["quiet"], "map": {"acted": {"calm": "quiet"}, "neutral": "quiet"}}}
-    assert plan_sweep(table).plan.prepared["acted"].splits["train"]["classes"] == {"quiet": 20}
+    assert plan_sweep(SweepRequest(table)).plan.prepared["acted"].splits["train"]["classes"] == {"quiet": 20}
 
 
 def test_sets_of_different_classes_are_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,11 +15,11 @@ import torch
 from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, stored_logits, tiny
 
 from dabench.agenda import finished, to_do
-from dabench.drive import carry_out
+from dabench.drive import Told
 from dabench.engines import cluster, inline
 from dabench.engines.attempt import Result
 from dabench.engines.how import How
-from dabench.engines.queue import Event, Queue
+from dabench.engines.queue import Event, Execution, Queue
 from dabench.keeping import Outcome
 from dabench.network import Network
 from dabench.places import cores
@@ -73,7 +73,7 @@ def sweep(places: Path, _cache: Path) -> Tiny:
 def by_inline(sweep: Tiny, places: Path) -> tuple[Path, Outcome, list[Event]]:
     """The sweep done in this process: folder, outcome, events."""
     events: list[Event] = []
-    return places / "inline", sweep.run(places / "inline", "inline", events.append), events
+    return places / "inline", sweep.run(places / "inline", "inline", Told(events.append)), events
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def by_ray(sweep: Tiny, places: Path, running_ray: None) -> tuple[Path, Outcome,
     (places / "mine" / "misfits.py").rename(places / "mine" / "moved.py")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(elsewhere)
-        return places / "ray", sweep.run(places / "ray", "ray", events.append), events
+        return places / "ray", sweep.run(places / "ray", "ray", Told(events.append)), events
 
 
 Done = tuple[Path, Outcome, list[Event]]
@@ -134,8 +134,8 @@ def test_the_order_of_the_runs_makes_no_difference(sweep: Tiny, by_inline: Done,
     shuffled = list(sweep.plan.runs)
     random.Random(seed).shuffle(shuffled)
     store = Store(tmp_path / "out")
-    carry_out(sweep.file, replace(sweep.plan, runs=()), store, sweep.registry, "inline")
-    inline.run_all(sweep.plan, shuffled, store, sweep.registry, lambda event: None)
+    replace(sweep, plan=replace(sweep.plan, runs=())).run(tmp_path / "out")
+    inline.run_all(shuffled, Execution(sweep.plan, store, sweep.registry, How(), lambda event: None))
     assert identical(stored_logits(sweep, tmp_path / "out"), stored_logits(sweep, by_inline[0]))
 
 
@@ -215,7 +215,7 @@ def test_only_what_is_damaged_is_done_again(sweep: Tiny, by_inline: Done, copied
     run = next(r for r in sweep.plan.runs if r.name == "fine-tune_bright_pale_s0")
     (copied / "runs" / run.folder / "logits-pale.npy").unlink()
     again: list[str] = []
-    sweep.run(copied, listen=lambda event: again.append(event.run.name) if event.what == "done" else None)
+    sweep.run(copied, told=Told(lambda event: again.append(event.run.name) if event.what == "done" else None))
     assert again == ["fine-tune_bright_pale_s0"]
     assert identical(stored_logits(sweep, copied), stored_logits(sweep, by_inline[0]))
 
@@ -228,7 +228,7 @@ def test_a_lost_pretraining_is_done_again_without_what_came_of_it(sweep: Tiny, b
 
 
 def test_redo_does_everything_again(sweep: Tiny, copied: Path) -> None:
-    outcome = carry_out(sweep.file, sweep.plan, Store(copied), sweep.registry, "inline", redo=True)
+    outcome = sweep.run(copied, redo=True)
     assert (outcome.there, outcome.done) == (0, len(sweep.plan.runs))
 
 
@@ -303,16 +303,15 @@ def test_workers_are_warmed_where_each_core_gets_one(sweep: Tiny, threads: int, 
 
 WARM = """
 import sys
-from dabench.engines.cluster import start, stop, tune
+from dabench.engines.cluster import quiet, started, tune
 
 class Looks(tune.Trainable):
     def step(self):
         return {"warm": "dabench.work" in sys.modules, "done": True}
 
-start(warm=True)
-found = tune.Tuner(tune.with_resources(Looks, {"cpu": 1}), run_config=tune.RunConfig(storage_path=sys.argv[1], verbose=0)).fit()
-stop()
-print([result.metrics["warm"] for result in found])
+with started(warm=True), quiet():
+    found = tune.run(Looks, resources_per_trial={"cpu": 1}, storage_path=sys.argv[1], verbose=0)
+print([trial.last_result["warm"] for trial in found.trials])
 """
 
 

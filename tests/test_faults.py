@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, stored_logits, tiny
 
+from dabench.drive import Told
 from dabench.engines.queue import Event
 from dabench.keeping import Outcome
 from dabench.store import Store
@@ -28,7 +29,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory, _cache: Path) -> tuple[Tiny,
         patch.setenv("DABENCH_CACHE", str(_cache))
         adapters = ["none", "diverges", "diverges-early", "raises", "forgets", "halves"]
         planned = tiny(folder, adapters, head='pairs = ["bright -> pale"]', plugins=MISFITS)
-    return planned, planned.run(folder / "out", "inline", events.append), Store(folder / "out"), events
+    return planned, planned.run(folder / "out", "inline", Told(events.append)), Store(folder / "out"), events
 
 
 Faulty = tuple[Tiny, Outcome, Store, list[Event]]
@@ -84,7 +85,7 @@ def test_an_adapter_that_returns_no_network_is_told_what_to_return(sweep: Faulty
 def test_running_again_tries_what_failed_and_nothing_else(sweep: Faulty) -> None:
     planned, _, store, _ = sweep
     started: list[str] = []
-    outcome = planned.run(store.folder, listen=lambda e: started.append(e.run.name) if e.what == "started" else None)
+    outcome = planned.run(store.folder, told=Told(lambda e: started.append(e.run.name) if e.what == "started" else None))
     assert (outcome.there, sorted(started)) == (
         3,
         ["diverges-early_bright_s0", "diverges_bright_pale_s0", "forgets_bright_pale_s0", "raises_bright_pale_s0"],
@@ -140,6 +141,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from dabench import store
+from dabench.drive import Told
 from tiny_sweeps import tiny
 
 folder, moment = Path(sys.argv[1]), sys.argv[2]
@@ -157,7 +159,7 @@ def rename(source, to):
     os.replace(source, to)
 
 store.os.rename = rename
-tiny(folder, ["none", "fine-tune", "adabn"]).run(folder / "out", "inline", listen)
+tiny(folder, ["none", "fine-tune", "adabn"]).run(folder / "out", "inline", Told(listen))
 """
 
 
@@ -191,6 +193,6 @@ def test_an_interrupted_sweep_keeps_what_is_finished_and_says_so(undisturbed: tu
         if event.what == "done":
             raise KeyboardInterrupt
 
-    outcome = planned.run(tmp_path / "out", listen=stop)
+    outcome = planned.run(tmp_path / "out", told=Told(stop))
     assert (outcome.interrupted, outcome.done) == (True, 1)
     assert len(stored_logits(planned, tmp_path / "out")) == 2  # one pretraining, tested on both sets

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from tiny_sweeps import PLUGINS, SHAPES, Tiny, tiny
 
+from dabench.drive import Told
 from dabench.errors import PluginError
 from dabench.job import Job
 from dabench.partial import Partial, ResumeError, Stopped
@@ -212,7 +213,7 @@ def test_what_is_kept_of_a_run_that_is_no_longer_planned_is_forgotten(sweep: tup
     planned, _ = sweep
     other = tmp_path / "ongoing" / f"supervised_bright_s0-{'0' * 64}"
     other.mkdir(parents=True)
-    planned.run(tmp_path, listen=lambda event: (_ for _ in ()).throw(KeyboardInterrupt))
+    planned.run(tmp_path, told=Told(lambda event: (_ for _ in ()).throw(KeyboardInterrupt)))
     assert not other.exists()
 
 

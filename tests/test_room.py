@@ -35,10 +35,10 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def found(sweep: Tiny, how: How = How(), inline: bool = False) -> tuple[float | None, float | None, int | None, list[str]]:
+def found(sweep: Tiny, how: How = How()) -> tuple[float | None, float | None, int | None, list[str]]:
     """What each run takes of cores and GPUs, how many go side by side, and what was said."""
     said: list[str] = []
-    got = fitted(sweep.plan, room.need(sweep.plan), how, inline, said.append)
+    got = fitted(sweep.plan, room.need(sweep.plan), how, said.append)
     return got.cpus_per_run, got.gpus_per_run, got.at_most, said
 
 
@@ -52,7 +52,7 @@ def test_cores_per_run_are_as_asked_for(sweep: Tiny, cpus: float, side: int) -> 
 
 
 def test_in_one_process_runs_go_one_after_another(sweep: Tiny) -> None:
-    assert found(sweep, inline=True)[2] == 1
+    assert found(sweep, How(engine="inline"))[2] == 1
 
 
 def test_several_small_runs_share_a_gpu(sweep: Tiny, machine: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from fabricated import edit
 from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, tiny
 
 from dabench.data.cache import Prepared
+from dabench.drive import Told
 from dabench.engines.queue import Event
 from dabench.errors import SpecError, StoreError
 from dabench.keeping import Outcome
@@ -132,7 +133,7 @@ def test_a_search_that_was_stopped_goes_on_to_the_same_result(done: Done, tmp_pa
             raise KeyboardInterrupt
 
     of, whole, _ = done
-    assert of.run(tmp_path / "out", listen=stop).interrupted
+    assert of.run(tmp_path / "out", told=Told(stop)).interrupted
     again = of.run(tmp_path / "out")
     assert again.there >= after
     assert again.done + after == done[2].done
@@ -154,7 +155,7 @@ def test_a_killed_optuna_search_asks_for_the_same_trials_again(tmp_path: Path) -
         if event.what == "done" and event.run.method == "pushes" and len(Store(tmp_path / "out").names("runs")) > 8:
             raise KeyboardInterrupt
 
-    assert of.run(tmp_path / "out", listen=stop).interrupted
+    assert of.run(tmp_path / "out", told=Told(stop)).interrupted
     of.run(tmp_path / "out")
     assert Store(tmp_path / "out").read_sweep() == Store(tmp_path / "whole").read_sweep()
 
@@ -180,19 +181,15 @@ def test_more_trials_go_on_in_the_same_folder(done: Done, tmp_path: Path) -> Non
 
 
 def test_redo_makes_the_search_again(done: Done, tmp_path: Path) -> None:
-    from dabench.drive import carry_out
-
     shutil.copytree(done[1], tmp_path / "out")
-    again = carry_out(done[0].file, done[0].plan, Store(tmp_path / "out"), done[0].registry, "inline", redo=True)
+    again = done[0].run(tmp_path / "out", redo=True)
     assert (again.there, again.done) == (0, done[2].done)
 
 
 def test_who_listens_is_told_how_many_runs_are_left_when_that_is_known(tmp_path: Path) -> None:
-    from dabench.drive import Told, carry_out
-
     of, lines, left = searched(tmp_path), [], []
     told = Told(expect=left.append, write=[lines.append])
-    carry_out(of.file, of.plan, Store(tmp_path / "out"), of.registry, "inline", told=told)
+    of.run(tmp_path / "out", told=told)
     counts = json.loads(lines[-1])["counts"]
     assert (counts["left"], counts["runs"]) == (0, len(Store(tmp_path / "out").names("runs")))
     assert len(left[0]) > len(left[-1]) == 0
@@ -307,7 +304,7 @@ def test_early_stopping_comes_to_the_same_when_it_goes_on(tmp_path: Path) -> Non
         if event.what == "done" and event.run.probe:
             raise KeyboardInterrupt
 
-    assert of.run(tmp_path / "out", listen=stop).interrupted
+    assert of.run(tmp_path / "out", told=Told(stop)).interrupted
     of.run(tmp_path / "out")
     assert Store(tmp_path / "out").read_sweep() == Store(tmp_path / "whole").read_sweep()
 

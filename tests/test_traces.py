@@ -72,3 +72,20 @@ def test_a_ray_client_address_is_one_line_that_says_what_to_give(tmp_path: Path,
         cluster._join("ray://h:1")
     assert How().address is None
     assert main(["sweep", "nowhere", "--address", "ray://h:1"]) == 2
+
+
+ENVIRONMENT = """
+import os
+before = dict(os.environ)
+from dabench.engines import ray
+from dabench.engines.cluster import quiet
+print("changed by the import", sorted(dict(os.environ).items() ^ before.items()))
+with quiet():
+    print("set meanwhile", os.environ["TUNE_DISABLE_SIGINT_HANDLER"])
+print("left behind", sorted(dict(os.environ).items() ^ before.items()))
+"""
+
+
+def test_the_engine_changes_no_environment_variable_but_while_it_works() -> None:
+    done = subprocess.run([sys.executable, "-c", ENVIRONMENT], capture_output=True, text=True, check=True, timeout=300)
+    assert done.stdout.splitlines() == ["changed by the import []", "set meanwhile 1", "left behind []"]

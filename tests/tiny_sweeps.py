@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dabench.agenda import finished
 from dabench.drive import Told, carry_out, load
-from dabench.engines.queue import Event
+from dabench.engines.how import How
 from dabench.keeping import Outcome
 from dabench.places import data_folder
 from dabench.plan import Plan
@@ -56,10 +57,11 @@ class Tiny:
     plan: Plan
     registry: Registry
 
-    def run(self, folder: Path, engine: str = "inline", listen: Callable[[Event], None] = lambda event: None) -> Outcome:
+    def run(self, folder: Path, engine: str = "inline", told: Told | None = None, **execution: Any) -> Outcome:
         """Do what is missing in `folder`."""
-        told = Told(listen)
-        return carry_out(self.file, self.plan, Store(folder), self.registry, engine, told=told)  # type: ignore[arg-type]
+        store, how = Store(folder), How(engine=engine, **execution)  # type: ignore[arg-type]
+        with store.alone(self.file.sweep.recipe):
+            return carry_out(self.file, self.plan, store, self.registry, how, told=told or Told())
 
     def standing(self, folder: Path) -> list[str]:
         """Return the names of the runs that stand in `folder`, sorted."""

@@ -6,11 +6,12 @@ from dabench.api.comparing import compare
 from dabench.api.datasets import audit, drop, names_sweep, prepare, prepare_sweep
 from dabench.api.plugins import check, listing, load_plugins, new, register, show
 from dabench.api.reporting import export, load, report, report_place, trials
-from dabench.api.sweeping import Planned, plan_sweep, run_sweep, sweep
+from dabench.api.sweeping import Planned, SweepRequest, plan_sweep, run_sweep, sweep
 from dabench.api.watching import status
 
 __all__ = [
     "Planned",
+    "SweepRequest",
     "audit",
     "check",
     "citations",

@@ -12,7 +12,7 @@ from dabench.agenda import agenda_of, in_order
 from dabench.api.output import Output
 from dabench.api.saying import console, note
 from dabench.api.sweep_files import Overrides, sweep_file
-from dabench.drive import Engine, Told, carry_out
+from dabench.drive import Told, carry_out
 from dabench.engines.how import How
 from dabench.engines.queue import Event
 from dabench.keeping import Outcome
@@ -45,31 +45,48 @@ class Planned:
     cost: Cost
 
 
-def plan_sweep(
-    sweep: str | Path | Mapping[str, Any],
-    *,
-    out: str | Path | None = None,
-    set: Overrides = (),
-    plugins: Sequence[str | Path] = (),
-    data: str | Path | None = None,
-    engine: Engine = "ray",
-    how: How = How(),
-) -> Planned:
-    """Return what `sweep(...)` with the same arguments would do. Prepares the data and trains nothing that is kept."""
+@dataclass(frozen=True)
+class SweepRequest:
+    """A sweep as it is asked for: the arguments of `sweep`.
+
+    Attributes:
+        how: the execution options.
+        again: the command that goes on with it, for who asks how far it is.
+    """
+
+    sweep: str | Path | Mapping[str, Any]
+    out: str | Path | None = None
+    set: Overrides = ()
+    plugins: Sequence[str | Path] = ()
+    data: str | Path | None = None
+    how: How = How()
+    quiet: bool = False
+    log_json: str | Path | None = None
+    tensorboard: bool = False
+    again: str = ""
+
+    @property
+    def file(self) -> SweepFile:
+        """The sweep file, read anew."""
+        return sweep_file(self.sweep, self.set, self.plugins)
+
+
+def plan_sweep(request: SweepRequest) -> Planned:
+    """Return what `run_sweep` would do. Prepares the data and trains nothing that is kept."""
     from dabench.engines.room import fitted, need
     from dabench.estimate import cost
 
-    file = sweep_file(sweep, set, plugins)
-    store = Output(out, file.sweep.name, note).store
+    file = request.file
+    store = Output(request.out, file.sweep.name, note).store
     store.check(file.sweep.recipe)
-    plan = plan_of(file, data, note, how)
+    plan = plan_of(file, request.data, note, request.how)
     agenda = agenda_of(plan, store)
     agenda.begin()
     plan, there = replace(plan, runs=tuple(agenda.expected())), agenda.stood
     left = in_order([run for run in plan.runs if run.digest not in there])
-    wants, inline = need(plan), engine == "inline"
-    how = fitted(plan, wants, replace(how, address=None), inline, note)  # what it would take on this machine
-    return Planned(plan, there, left, how, cost(plan, left, store, REGISTRY, how, wants, inline))
+    wants = need(plan)
+    how = fitted(plan, wants, replace(request.how, address=None), note)  # what it would take on this machine
+    return Planned(plan, there, left, how, cost(plan, left, store, REGISTRY, how, wants))
 
 
 def sweep(
@@ -79,12 +96,10 @@ def sweep(
     set: Overrides = (),
     plugins: Sequence[str | Path] = (),
     data: str | Path | None = None,
-    engine: Engine = "ray",
-    redo: bool = False,
     quiet: bool = False,
-    how: How = How(),
     log_json: str | Path | None = None,
     tensorboard: bool = False,
+    **execution: Any,
 ) -> Matrix:
     """Run what is missing of a sweep, write its report, and return its matrix.
 
@@ -94,65 +109,34 @@ def sweep(
         set: overrides of keys, {"train.epochs": 2} or ["train.epochs=2"].
         plugins: Python files with plugins.
         data: folder of raw datasets; default DABENCH_DATA.
-        engine: "ray" runs side by side on Ray Tune, "inline" in this process; the results are the same.
-        redo: run everything again.
         quiet: print nothing.
-        how: what runs take of the machine, their time limit and retries, how often they keep where
-            they stand; changes no number.
         log_json: append each event to this file as a line of JSON; "-" prints them to standard output.
         tensorboard: write TensorBoard logs of every run into OUT/tensorboard.
+        execution: execution options, which change no number: engine="inline", redo=True, at_most=2 and the other flags of
+            `dabench sweep`, as fields of dabench.engines.how.How.
 
     Raises:
         DabenchError: the request is wrong, or the sweep ended before its runs did (StoppedError). Runs that fail raise
             nothing: they are in Matrix.failed.
         KeyboardInterrupt: it was stopped; finished runs are kept and the same call goes on with the rest.
     """
-    return run_sweep(
-        sweep,
-        out=out,
-        set=set,
-        plugins=plugins,
-        data=data,
-        engine=engine,
-        redo=redo,
-        quiet=quiet,
-        how=how,
-        log_json=log_json,
-        tensorboard=tensorboard,
-    )[1]
+    request = SweepRequest(sweep, out, set, plugins, data, How(**execution), quiet, log_json, tensorboard)
+    return run_sweep(request)[1]
 
 
-def run_sweep(
-    sweep: str | Path | Mapping[str, Any],
-    *,
-    out: str | Path | None,
-    set: Overrides,
-    plugins: Sequence[str | Path],
-    data: str | Path | None,
-    engine: Engine,
-    redo: bool,
-    quiet: bool,
-    how: How = How(),
-    log_json: str | Path | None = None,
-    tensorboard: bool = False,
-    again: str = "",
-) -> tuple[Outcome, Matrix]:
-    """Do what `sweep` does and return what came of the runs, too.
-
-    Args:
-        again: the command that goes on with it, for who asks how far it is.
-    """
+def run_sweep(request: SweepRequest) -> tuple[Outcome, Matrix]:
+    """Do what `sweep` does and return what came of the runs, too."""
     from dabench.watching.board import Board
 
-    say: Callable[[str], None] = (lambda line: None) if quiet else note
-    file = sweep_file(sweep, set, plugins)
-    place = Output(out, file.sweep.name, say)
+    say: Callable[[str], None] = (lambda line: None) if request.quiet else note
+    file = request.file
+    place = Output(request.out, file.sweep.name, say)
     store = place.store
     with store.alone(file.sweep.recipe):
-        plan = plan_of(file, data, say, how)
-        board = Board(store) if tensorboard else None
-        with _watched(place, board, quiet, log_json) as told:
-            outcome = carry_out(file, plan, store, REGISTRY, engine, how=how, redo=redo, told=told, again=again)
+        plan = plan_of(file, request.data, say, request.how)
+        board = Board(store) if request.tensorboard else None
+        with _watched(place, board, request) as told:
+            outcome = carry_out(file, plan, store, REGISTRY, request.how, told=told, again=request.again)
         if outcome.interrupted:
             raise KeyboardInterrupt
         if board:
@@ -163,7 +147,7 @@ def run_sweep(
 
 
 @contextmanager
-def _watched(place: Output, board: Board | None, quiet: bool, log_json: str | Path | None) -> Iterator[Told]:
+def _watched(place: Output, board: Board | None, request: SweepRequest) -> Iterator[Told]:
     """Give who is told of a sweep as it goes on; when it ends, all of its output is where it belongs."""
     from dabench.engines.logs import lasting_stderr
     from dabench.watching.lines import lines_to
@@ -171,9 +155,9 @@ def _watched(place: Output, board: Board | None, quiet: bool, log_json: str | Pa
 
     with ExitStack() as stack:
         stack.callback(place.close)
-        write = [stack.enter_context(lines_to(log_json))] if log_json else []
+        write = [stack.enter_context(lines_to(request.log_json))] if request.log_json else []
         stream = stack.enter_context(lasting_stderr())
-        watch = stack.enter_context(Watch(console(quiet, stream), place.store.log))
+        watch = stack.enter_context(Watch(console(request.quiet, stream), place.store.log))
 
         def listen(event: Event) -> None:
             watch(event)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from contextlib import redirect_stdout
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from dabench.cli.command import DONE, FAILED, Verb, console, takes_data, takes_set
@@ -15,10 +14,8 @@ from dabench.errors import StoppedError, UnwritableError
 from dabench.far import keyless
 from dabench.times import clock
 
-_UNITS = {"s": 1, "m": 60, "h": 3600}
-"""What a time may end with, in seconds."""
-
 if TYPE_CHECKING:
+    from dabench.api import SweepRequest
     from dabench.estimate import Cost
     from dabench.keeping import Outcome
 
@@ -31,58 +28,26 @@ def add(verb: Verb) -> None:
     sub.add_argument("--out", metavar="DIR", help="output folder, or its address elsewhere (s3://...); default: runs/NAME")
     takes_set(sub, "override a key, as --set train.epochs=2")
     takes_data(sub)
-    sub.add_argument("--engine", choices=("ray", "inline"), default="ray", help="side by side on Ray Tune, or in this process")
     sub.add_argument(
         "--log-json",
         metavar="FILE",
         help="append a line of JSON for each event; -: to standard output, and tables to standard error",
     )
     sub.add_argument("--tensorboard", action="store_true", help="write TensorBoard logs of every run into DIR/tensorboard")
-    _takes_how(sub)
-    sub.add_argument("--redo", action="store_true", help="run again what is finished")
+    group = sub.add_argument_group("execution options", "change no number; what is not given is found from the machine")
+    for option in fields(How):
+        group.add_argument(_flag(option.name), default=option.default, **option.metadata)
 
 
-def _seconds(text: str) -> float:
-    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
-    try:
-        seconds = float(number) * _UNITS[unit]
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; write seconds, or minutes or hours as 10m or 2h")
-    return seconds
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of times; write 0, 1, 2, ...")
-    return int(text)
+def _request(a: argparse.Namespace) -> SweepRequest:
+    from dabench.api import SweepRequest
 
-
-def _takes_how(sub: argparse.ArgumentParser) -> None:
-    group = sub.add_argument_group("how it is run here", "changes no number; what is not given is found from the machine")
-    group.add_argument("--cpus-per-run", type=float, metavar="N", help="cores set aside for a run; default: train.threads")
-    group.add_argument("--gpus-per-run", type=float, metavar="N", help="GPUs set aside for a run, 0.25 for four runs on each")
-    group.add_argument("--time-limit", metavar="TIME", type=_seconds, help="stop a run that takes longer: 90 (seconds), 10m, 2h")
-    group.add_argument(
-        "--retries",
-        metavar="N",
-        type=_count,
-        default=How.retries,
-        help=f"try a run again whose worker died or had no memory; default: {How.retries}",
-    )
-    group.add_argument(
-        "--save-every", metavar="TIME", type=_seconds, default=How.save_every,
-        help="how often a long run keeps where it stands, at its checkpoints; default: 60",
-    )  # fmt: skip
-    group.add_argument(
-        "--address", metavar="HOST:PORT", help="do the runs on the Ray cluster with this head; auto: that this machine is part of"
-    )
-    group.add_argument("--at-most", type=int, metavar="N", help="runs side by side at the most; memory is then not checked")
-
-
-def _how(a: argparse.Namespace) -> How:
-    return How(**{field.name: getattr(a, field.name) for field in fields(How)})
+    how = How(**{option.name: getattr(a, option.name) for option in fields(How)})
+    return SweepRequest(a.sweep, a.out, a.set, a.plugin, a.data, how, False, a.log_json, a.tensorboard, _again(a))
 
 
 def _sweep(a: argparse.Namespace) -> int:
@@ -93,10 +58,7 @@ def _sweep(a: argparse.Namespace) -> int:
     from dabench.reporting.terminal import print_matrix
 
     try:
-        outcome, matrix = api.run_sweep(
-            a.sweep, out=a.out, set=a.set, plugins=a.plugin, data=a.data, engine=a.engine, redo=a.redo, quiet=False,
-            how=_how(a), log_json=a.log_json, tensorboard=a.tensorboard, again=_again(a),
-        )  # fmt: skip
+        outcome, matrix = api.run_sweep(_request(a))
     except KeyboardInterrupt:
         print(f"dabench: stopped; finished runs are kept. Go on with: {_again(a)}", file=sys.stderr)
         return FAILED
@@ -134,13 +96,12 @@ def _again(a: argparse.Namespace) -> str:
     words += [w for f in a.plugin for w in ("--plugin", f)] + [w for s in a.set for w in ("--set", s)]
     words += ["--out", keyless(a.out)] if a.out else []
     words += ["--data", a.data] if a.data else []
-    words += ["--engine", a.engine] if a.engine != "ray" else []
     words += ["--tensorboard"] if a.tensorboard else []
     words += ["--log-json", a.log_json] if a.log_json else []
-    usual = asdict(How())
-    for name, value in asdict(_how(a)).items():
-        if value != usual[name]:
-            words += [f"--{name.replace('_', '-')}", value if isinstance(value, str) else f"{value:g}"]
+    for option in fields(How):
+        value = getattr(a, option.name)
+        if value != option.default and option.name != "redo":
+            words += [_flag(option.name), value if isinstance(value, str) else f"{value:g}"]
     return shlex.join(words)
 
 
@@ -148,7 +109,7 @@ def _plan(a: argparse.Namespace) -> int:
     from dabench import api
     from dabench.reporting.tables import dropped_text
 
-    planned = api.plan_sweep(a.sweep, out=a.out, set=a.set, plugins=a.plugin, data=a.data, engine=a.engine, how=_how(a))
+    planned = api.plan_sweep(_request(a))
     plan = planned.plan
     for name, prepared in plan.prepared.items():
         print(f"{name}: " + ", ".join(f"{s} {prepared.count(s):,}" for s in prepared.splits) + f"; digest {prepared.digest[:12]}")

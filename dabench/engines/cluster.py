@@ -1,6 +1,6 @@
 """The Ray that runs are done on: how it is started here, and how much of it a run takes.
 
-Ray is imported by this module alone, since it reads its settings when it is imported.
+Ray is imported by this module alone.
 """
 
 from __future__ import annotations
@@ -11,25 +11,10 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
-
-# Ray reads these when it is imported and started.
-_QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_DEDUP_LOGS": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
-    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # workers start side by side, not one after another; the searcher knows how many
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # a Ctrl-C is the sweep's own matter
-}
-for _name, _value in _QUIET.items():
-    os.environ.setdefault(_name, _value)
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -39,11 +24,11 @@ with warnings.catch_warnings():
     from ray.tune.execution import class_cache
     from ray.tune.search import Searcher
 
-from dabench.atomic import remove_abandoned, temporary_folder  # noqa: E402
-from dabench.engines.how import How  # noqa: E402
-from dabench.errors import SpecError  # noqa: E402
-from dabench.places import cores  # noqa: E402
-from dabench.plan import Plan  # noqa: E402
+from dabench.atomic import remove_abandoned, temporary_folder
+from dabench.engines.how import How
+from dabench.errors import SpecError
+from dabench.places import cores
+from dabench.plan import Plan
 
 __all__ = [
     "Callback",
@@ -54,23 +39,31 @@ __all__ = [
     "guarded",
     "on_node",
     "one_a_core",
+    "quiet",
     "ray",
     "resources",
-    "start",
-    "stop",
+    "started",
     "tune",
 ]
 
-# Tune sets this for PyTorch Lightning. Its trials then start processes of their own, and those that Ray has ready stay idle.
-class_cache.DEFAULT_ENV_VARS.clear()
-
+_OF_RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+_OF_TUNE = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # workers start side by side, not one after another; the searcher knows how many
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # a Ctrl-C is the sweep's own matter
+}
+"""Settings that Ray and Tune read from the environment. Whoever sets them otherwise is heard."""
 _PATIENCE = 15.0
 """Seconds that a Ray that has ended may take to be told of."""
 _OBJECT_STORE_BYTES = 100 * 1024 * 1024  # data reaches workers through memory-mapped files, not through Ray
 
 
-def start(address: str | None = None, *, warm: bool = False) -> None:
-    """Start a Ray of this machine's cores, which this machine alone can reach; or join the cluster at an address.
+@contextmanager
+def started(address: str | None = None, *, warm: bool = False) -> Iterator[None]:
+    """Have a Ray of this machine's cores, which this machine alone can reach; or be part of the cluster at an address.
 
     Args:
         address: HOST:PORT of a cluster's head, or "auto" for the one that this machine is part of.
@@ -80,39 +73,68 @@ def start(address: str | None = None, *, warm: bool = False) -> None:
         SpecError: there is no such cluster.
     """
     logging.getLogger("ray").setLevel(logging.ERROR)
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a run that fails is told to the listener, without tracebacks
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with ExitStack() as stack:
         if address is None:
-            _start_here(warm)
-        else:
-            _join(address)
+            # Ray's own would stay behind. The paths of its sockets, in there, must be short.
+            place = Path(tempfile.gettempdir() if len(tempfile.gettempdir()) < 30 else "/tmp") / "dabench-ray"
+            remove_abandoned(place)
+            folder = stack.enter_context(temporary_folder(place))
+        stack.callback(ray.shutdown)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if address is None:
+                _start_here(warm, folder)
+            else:
+                _join(address)
+        yield
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let Tune meanwhile say nothing and keep nothing of its own."""
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a run that fails is told to the listener, without tracebacks
+    before = dict(class_cache.DEFAULT_ENV_VARS)
+    # Set for PyTorch Lightning. Trials would start processes of their own for it, and those that Ray has ready stay idle.
+    class_cache.DEFAULT_ENV_VARS.clear()
+    try:
+        with _environment(_OF_TUNE):
+            yield
+    finally:
+        class_cache.DEFAULT_ENV_VARS.update(before)
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Meanwhile, set those of the environment variables that are not set."""
+    added = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
 
 
 _OF_RUNS = "dabench.engines.worker,dabench.work"
 """What a worker imports for runs: some 400 MiB of its own, and seconds."""
 _QUIETLY: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
-_started = ExitStack()
 
 
-def _start_here(warm: bool) -> None:
-    # Ray's own would stay behind. The paths of its sockets, in there, must be short.
-    place = Path(tempfile.gettempdir() if len(tempfile.gettempdir()) < 30 else "/tmp")
-    remove_abandoned(place / "dabench-ray")
-    folder = _started.enter_context(temporary_folder(place / "dabench-ray"))
+def _start_here(warm: bool, folder: Path) -> None:
     # What makes Ray take 127.0.0.1 for this machine's address: else four of its processes listen on every interface.
     ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
-    # Without the second, Ray may end idle workers while it makes room for the runs that they are for.
-    os.environ.update({"RAY_preload_python_modules": _OF_RUNS if warm else "", "RAY_num_workers_soft_limit": str(cores())})
-    ray.init(
-        address="local",  # whatever else runs on this machine is not asked
-        num_cpus=cores(),
-        include_dashboard=False,
-        object_store_memory=_OBJECT_STORE_BYTES,
-        _node_ip_address="127.0.0.1",
-        _temp_dir=str(folder),
-        **_QUIETLY,
-    )
+    # Without the limit, Ray may end idle workers while it makes room for the runs that they are for.
+    workers = {"RAY_preload_python_modules": _OF_RUNS if warm else "", "RAY_num_workers_soft_limit": str(cores())}
+    with _environment(_OF_RAY | workers):
+        ray.init(
+            address="local",  # whatever else runs on this machine is not asked
+            num_cpus=cores(),
+            include_dashboard=False,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            _node_ip_address="127.0.0.1",
+            _temp_dir=str(folder),
+            **_QUIETLY,
+        )
 
 
 def _join(address: str) -> None:
@@ -130,12 +152,6 @@ def _join(address: str) -> None:
             f"--address {address}: no Ray cluster could be joined ({why}); start one with ray start --head, and make other "
             "machines, this one among them, part of it with ray start --address=HOST:PORT"
         ) from e
-
-
-def stop() -> None:
-    """End the Ray that `start` started and remove what it wrote; or leave the cluster that it joined."""
-    ray.shutdown()
-    _started.close()
 
 
 def on_node(node: str | None = None) -> Any:

@@ -5,32 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dabench.engines.attempt import attempt
-from dabench.engines.how import How
-from dabench.engines.queue import Grow, Listener, Queue, nothing_more
+from dabench.engines.queue import Execution
 from dabench.errors import StoppedError
-from dabench.plan import Plan, Run
-from dabench.registry import Registry
-from dabench.store import Store
+from dabench.plan import Run
 
 
-def run_all(
-    plan: Plan,
-    runs: Sequence[Run],
-    store: Store,
-    registry: Registry,
-    listen: Listener,
-    how: How = How(),
-    grow: Grow = nothing_more,
-) -> None:
-    """Do `runs` in their order, and those that `grow` adds; one that fails is told to `listen` and does not stop the others.
+def run_all(runs: Sequence[Run], execution: Execution) -> None:
+    """Do `runs` in their order, and those that come of them; one that fails is told to the listener and stops no other.
 
     Raises:
         KeyboardInterrupt: the user stopped it.
         StoppedError: going on had no sense.
     """
-    queue = Queue(runs, listen, how.retries, lambda: store.ongoing.stopping, grow)
+    of, queue = execution, execution.queue(runs)
     while (run := queue.next()) is not None:
-        queue.take(run, attempt(plan.job(run), store, registry, how))
+        queue.take(run, attempt(of.plan.job(run), of.store, of.registry, of.how))
     if queue.trouble:
         raise StoppedError(queue.trouble)
     if queue.stopped:

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dabench.engines.attempt import Result
-from dabench.plan import Run
+from dabench.engines.how import How
+from dabench.plan import Plan, Run
+from dabench.registry import Registry
+from dabench.store import Store
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,27 @@ Grow = Callable[[Run, bool], Iterable[Run]]
 def nothing_more(run: Run, done: bool) -> Iterable[Run]:
     """Return no runs: all that is to do was known when it began."""
     return ()
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What an engine is given to do runs: the same for each engine.
+
+    Attributes:
+        listen: is told each event of a run.
+        grow: is asked at the end of each run for more.
+    """
+
+    plan: Plan
+    store: Store
+    registry: Registry
+    how: How
+    listen: Listener
+    grow: Grow = nothing_more
+
+    def queue(self, runs: Iterable[Run]) -> Queue:
+        """Return the queue of `runs` and of those that come of them."""
+        return Queue(runs, self.listen, self.how.retries, lambda: self.store.ongoing.stopping, self.grow)
 
 
 class Queue:

@@ -8,6 +8,7 @@ schedules: what is finished stands in the store. So a Ray of this process that e
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from dabench.atomic import temporary_folder, temporary_prefix
@@ -20,22 +21,19 @@ from dabench.engines.cluster import (
     at_once,
     guarded,
     one_a_core,
+    quiet,
     ray,
     resources,
-    start,
-    stop,
+    started,
     tune,
 )
-from dabench.engines.how import How
 from dabench.engines.nodes import sending
-from dabench.engines.queue import Event, Grow, Listener, Queue, nothing_more
+from dabench.engines.queue import Event, Execution, Queue
 from dabench.engines.sparing import Sparing
 from dabench.engines.worker import Worker
 from dabench.errors import StoppedError
 from dabench.job import Job
-from dabench.plan import Plan, Run
-from dabench.registry import Registry
-from dabench.store import Store
+from dabench.plan import Run
 
 _STARTS = 3
 """How often Ray is started without a run that is done in between, before that is given up."""
@@ -58,9 +56,9 @@ class _Eyes(Callback):  # type: ignore[misc]
 class _Hands(Searcher):  # type: ignore[misc]
     """Hands the plan's runs to Tune in an order in which every pretraining comes before what starts from it."""
 
-    def __init__(self, job: Callable[[Run], Job], queue: Queue, store: Store, how: How, at_once: int) -> None:
+    def __init__(self, job: Callable[[Run], Job], queue: Queue, execution: Execution, at_once: int) -> None:
         super().__init__(metric="seconds", mode="min")
-        self.job, self.queue, self.store, self.how, self.at_once = job, queue, store, how, at_once
+        self.job, self.queue, self.execution, self.at_once = job, queue, execution, at_once
         self.out: dict[str, Run] = {}
         self.eyes = _Eyes()
 
@@ -87,11 +85,10 @@ class _Hands(Searcher):  # type: ignore[misc]
 
     def _death(self, run: Run, trial: Any) -> Result:
         """Return why the worker of a run ended."""
-        where = self.store.ongoing.take_hung(run.name)
+        where = self.execution.store.ongoing.take_hung(run.name)
         if where:
-            return Result(
-                "failed", reason=f"{LIMIT.format(self.how.time_limit)}; its worker did not listen and was ended\n\n{where}"
-            )
+            limit = LIMIT.format(self.execution.how.time_limit)
+            return Result("failed", reason=f"{limit}; its worker did not listen and was ended\n\n{where}")
         error = trial.get_error() if trial else None
         if isinstance(error, ray.exceptions.OutOfMemoryError):
             return Result("again", reason="ran out of memory: Ray ended its worker before the machine had none; do fewer at once")
@@ -103,10 +100,6 @@ class _Hands(Searcher):  # type: ignore[misc]
             self.queue.put_back(run, Event("again", run, reason="Ray ended, and its worker with it"))
         self.out = {}
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Tune pickles its parts to resume by; what is handed out lives in this process alone."""
-        return {}
-
     def save(self, checkpoint_path: str) -> None:
         """Nothing to keep: the store is the truth."""
 
@@ -114,28 +107,21 @@ class _Hands(Searcher):  # type: ignore[misc]
         """Nothing to bring back: the store is the truth."""
 
 
-def run_all(
-    plan: Plan,
-    runs: Sequence[Run],
-    store: Store,
-    registry: Registry,
-    listen: Listener,
-    how: How = How(),
-    grow: Grow = nothing_more,
-) -> None:
-    """Do `runs`, and those that `grow` adds, on the Ray that runs in this process, or on one started here and ended afterwards.
+def run_all(runs: Sequence[Run], execution: Execution) -> None:
+    """Do `runs`, and those that come of them, on the Ray that runs in this process, or on one started here and ended afterwards.
 
     Raises:
         KeyboardInterrupt: the user stopped it; finished runs are in the store.
         StoppedError: going on had no sense, or Ray ended again and again.
     """
-    ours, warm = not ray.is_initialized(), one_a_core(plan, len(runs), how)
-    queue = Queue(runs, listen, how.retries, lambda: store.ongoing.stopping, grow)
+    ours, queue = not ray.is_initialized(), execution.queue(runs)
+    warm = one_a_core(execution.plan, len(runs), execution.how)
     starts = 0
     while True:
         finished = queue.finished
         try:
-            _tune(plan, queue, store, registry, how, ours, warm)
+            with started(execution.how.address, warm=warm) if ours else nullcontext():
+                _tune(queue, execution)
             break
         except Ended:
             starts = starts + 1 if queue.finished == finished else 1
@@ -147,30 +133,29 @@ def run_all(
         raise KeyboardInterrupt
 
 
-def _tune(plan: Plan, queue: Queue, store: Store, registry: Registry, how: How, ours: bool, warm: bool) -> None:
+def _tune(queue: Queue, execution: Execution) -> None:
     """Do what is in the queue as one Tune experiment; raise Ended if Ray ended under it."""
-    if ours:
-        start(how.address, warm=warm)
+    plan, store, how = execution.plan, execution.store, execution.how
     sent = sending(plan, store) if how.address else None
     each = resources(plan, how)
-    hands = _Hands(sent.job if sent else plan.job, queue, store, how, at_once(each, how))
+    hands = _Hands(sent.job if sent else plan.job, queue, execution, at_once(each, how))
+    given = {"shipment": execution.registry.shipment(), "folder": str(store.folder.resolve()), "how": how}
     try:
-        with temporary_folder(temporary_prefix()) as scratch:  # Tune's own account of a sweep, which nobody reads
-            given = {"shipment": registry.shipment(), "folder": str(store.folder.resolve()), "how": how}
-            trainable = tune.with_parameters(Worker, **given, desk=sent and sent.desk)
-            tuner = tune.Tuner(
-                tune.with_resources(trainable, each),
-                # Without a number of trials: a run that is tried again is a trial more.
-                tune_config=tune.TuneConfig(search_alg=hands, num_samples=-1, reuse_actors=True, scheduler=Sparing()),
-                run_config=tune.RunConfig(
-                    storage_path=str(scratch), name="sweep", verbose=0, log_to_file=False, callbacks=[hands.eyes]
-                ),
+        with temporary_folder(temporary_prefix()) as scratch, quiet(), guarded():  # in it Tune's own account, which nobody reads
+            tune.run(  # no Tuner: that pickles its searcher first, and what this one hands out lives in this process alone
+                tune.with_parameters(Worker, **given, desk=sent and sent.desk),
+                name="sweep",
+                storage_path=str(scratch),
+                resources_per_trial=each,
+                search_alg=hands,
+                scheduler=Sparing(),
+                num_samples=-1,  # a run that is tried again is a trial more
+                reuse_actors=True,
+                raise_on_failed_trial=False,
+                callbacks=[hands.eyes],
+                verbose=0,
             )
-            with guarded():
-                tuner.fit()
     finally:
         hands.give_back()
         if sent:
             sent.close()
-        if ours:
-            stop()

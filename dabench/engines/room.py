@@ -83,12 +83,11 @@ def _measured(net: Network, plan: Plan) -> tuple[int, int, float]:
     return sum(seen.values()) // len(out), max(seen.values()) // len(out), counter.get_total_flops() / len(out)
 
 
-def fitted(plan: Plan, wants: Need | None, how: How, inline: bool, say: Callable[[str], None]) -> How:
+def fitted(plan: Plan, wants: Need | None, how: How, say: Callable[[str], None]) -> How:
     """Return `how` with what each run takes and how many go side by side, both as given or found from the machine.
 
     Args:
         wants: what a run needs; None: not known, and memory is not checked.
-        inline: all runs go in this process, one after another.
         say: is told, in one line, if memory allows fewer than cores and GPUs would.
 
     Raises:
@@ -104,6 +103,7 @@ def fitted(plan: Plan, wants: Need | None, how: How, inline: bool, say: Callable
         raise SpecError(f"--gpus-per-run {how.gpus_per_run:g}: must be at least 0 and {why}")
     if how.at_most is not None and how.at_most < 1:
         raise SpecError(f"--at-most {how.at_most}: must be at least 1")
+    inline = how.engine == "inline"
     each = how.cpus_per_run or min(plan.sweep.train.threads, cores())
     share = how.gpus_per_run if how.gpus_per_run is not None else _share(wants, there, each)
     side = 1 if inline else max(1, int(min(cores() / each, there / share if share else cores() / each)))

@@ -87,8 +87,8 @@ def measure(runs: int, folder: Path) -> dict[str, tuple[float, float, float]]:
     with growth.of("planning"):
         plan = make_plan(file.sweep, REGISTRY, data_folder(), lambda line: None)
     assert len(plan.runs) == runs
-    with growth.of("scheduling"):
-        outcome = carry_out(file, plan, store, REGISTRY, "ray", how=How(at_most=1))
+    with growth.of("scheduling"), store.alone(file.sweep.recipe):
+        outcome = carry_out(file, plan, store, REGISTRY, How(at_most=1))
     assert (outcome.done, outcome.failed) == (runs, 0), outcome
     with growth.of("resuming"):
         assert not to_do(plan, finished(plan, store))

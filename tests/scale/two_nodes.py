@@ -52,8 +52,6 @@ def main(folder: Path) -> bool:
     os.environ["OMP_NUM_THREADS"] = "1"
     from tiny_sweeps import identical, stored_logits, tiny
 
-    from dabench.drive import carry_out
-    from dabench.engines.how import How
     from dabench.engines.nodes import named, prepared_files  # before Ray: it sets what Ray reads when it is imported
     from dabench.store import Store
 
@@ -69,7 +67,7 @@ def main(folder: Path) -> bool:
     killer.start()
     store = Store(folder / "two")
     began = time.perf_counter()
-    outcome = carry_out(sweep.file, sweep.plan, store, sweep.registry, "ray", how=How(address=cluster.address, retries=2))
+    outcome = sweep.run(store.folder, "ray", address=cluster.address, retries=2)
     seconds = time.perf_counter() - began
     cluster.shutdown()
     sweep.run(folder / "one")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from side_by_side import side_by_side
+from tiny_sweeps import Tiny
 
-from dabench.drive import carry_out
-from dabench.engines.cluster import start, stop, tune
+from dabench.engines.cluster import started, tune
 from dabench.places import cores
 from dabench.registry import Registry
 from dabench.store import Store
@@ -48,18 +49,19 @@ def test_eight_runs_of_two_seconds(benchmark: Any, tmp_path: Path, monkeypatch: 
     plugins = (Path(__file__).parents[1] / "plugins" / "shapes.py", WORKS)
     file = load(tmp_path / "works.toml", (), plugins, registry)
     plan = make_plan(file.sweep, registry, data_folder(), lambda line: None)
+    sweep, of_ray = Tiny(file, plan, registry), ExitStack()
     ideal = RUNS * SECONDS / cores()
 
     def fresh() -> None:
         """Start Ray anew, as every sweep does, and let its workers come up: both sides find them so."""
-        stop()
-        start(warm=True)
+        of_ray.close()
+        of_ray.enter_context(started(warm=True))
         time.sleep(10)
 
     def prepared() -> Store:
         """Return a store in which the pretrainings stand: eight runs are left."""
         store = Store(tmp_path / str(next(numbers)))
-        carry_out(file, plan, store, registry, "inline")
+        sweep.run(store.folder)
         for run in plan.runs:
             if run.method == "works":
                 store.remove(run.digest)
@@ -67,7 +69,7 @@ def test_eight_runs_of_two_seconds(benchmark: Any, tmp_path: Path, monkeypatch: 
 
     def ours() -> float:
         store = stores.pop()
-        return carry_out(file, plan, store, registry, "ray").done
+        return sweep.run(store.folder, "ray").done
 
     def usual() -> float:
         fresh()
@@ -95,7 +97,7 @@ def test_eight_runs_of_two_seconds(benchmark: Any, tmp_path: Path, monkeypatch: 
             rounds=3, warm=False, ideal_seconds=ideal,
         )  # fmt: skip
     finally:
-        stop()
+        of_ray.close()
     benchmark.extra_info["facts"] |= {
         "dabench over the ideal": round(benchmark.extra_info["ours"] / ideal, 2),
         "usual way over the ideal": round(benchmark.extra_info["usual"] / ideal, 2),

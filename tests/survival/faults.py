@@ -308,10 +308,9 @@ def damaged(bench: Bench, times: int) -> Row:
         told = read_matrix(Store(out)).failed.get(run.name, "")
         assert file.suffix == ".safetensors" or f"its folder is damaged ({problem})" in told, told
         said: list[str] = []
-        from dabench.drive import Told, carry_out
+        from dabench.drive import Told
 
-        p = sweep.planned
-        outcome = carry_out(p.file, p.plan, Store(out), p.registry, "inline", told=Told(say=said.append))
+        outcome = sweep.planned.run(out, told=Told(say=said.append))
         assert outcome.done == 1
         assert said[1:] == [f"{run.name}: its folder is damaged ({problem}); it is done again"]
     return bench.row("a run's folder damaged by hand", times, (sweep, expected), out)
