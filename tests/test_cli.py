@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tiny_sweeps import SHAPES, TINY
 import dabench
 from dabench import cli, doctor
 from dabench.cli import main
+from dabench.engines.how import How
 from dabench.errors import StoreError
 
 pytestmark = pytest.mark.usefixtures("registry_restored")
@@ -434,6 +436,7 @@ def test_a_reader_that_goes_away_is_no_error(runs: Path) -> None:
 LOADED = """
 import sys
 from dabench.cli import main
+from dabench.engines.how import How
 from dabench.errors import StoreError
 code = main(sys.argv[1:])
 print("loaded:", *sorted({"torch", "ray"} & set(sys.modules)))
@@ -468,3 +471,23 @@ def test_show_of_a_backbone_loads_torch() -> None:
 def test_every_verb_of_the_parser_has_help() -> None:
     actions = [a for a in cli._parser()._actions if hasattr(a, "_choices_actions")]
     assert all(choice.help for choice in actions[0]._choices_actions)  # type: ignore[attr-defined]
+
+
+def test_each_execution_option_is_a_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["sweep", "--help"])
+    said = capsys.readouterr().out
+    assert [name for option in fields(How) if (name := f"--{option.name.replace('_', '-')}") not in said] == []
+
+
+def test_the_command_that_goes_on_keeps_the_execution_options_but_does_not_redo(
+    sweep: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stops(*request: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dabench.api.run_sweep", stops)
+    main([*sweep, "--redo", "--time-limit", "2m", "--at-most", "3"])
+    said = capsys.readouterr().err
+    assert "--engine inline --time-limit 120 --at-most 3" in said
+    assert "--redo" not in said
