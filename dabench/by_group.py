@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.cells import Measured
-from dabench.metrics import Metric
 from dabench.parts import Parts, too_few
-from dabench.statistics import interval, percent, resampled
+from dabench.statistics import Resampler, interval, percent
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class GroupCell:
         return too_few(self.n, self.subjects)
 
 
-def by_group(cells: Sequence[Measured], parts: Mapping[str, Parts], metric: Metric) -> Iterator[GroupCell]:
+def by_group(cells: Sequence[Measured], parts: Mapping[str, Parts], draws: Resampler) -> Iterator[GroupCell]:
     """Yield the results of cells for every part of every attribute: cell by cell, attributes and parts in order.
 
     Args:
@@ -61,20 +60,20 @@ def by_group(cells: Sequence[Measured], parts: Mapping[str, Parts], metric: Metr
         for number in range(len(divided.names)):
             at = np.flatnonzero(divided.of == number)
             for row, cell in zip(found, cells, strict=True):
-                row.append(_of_part(cell, attribute, divided, number, at, metric))
+                row.append(_of_part(cell, attribute, divided, number, at, draws))
     for row in found:
         yield from row
 
 
-def _of_part(cell: Measured, attribute: str, parts: Parts, number: int, at: NDArray[np.int64], metric: Metric) -> GroupCell:
+def _of_part(cell: Measured, attribute: str, parts: Parts, number: int, at: NDArray[np.int64], draws: Resampler) -> GroupCell:
     """Return the result of a cell on the images `at`."""
     of, kinds = cell.tested, cell.kinds[:, at]
-    found = resampled(metric, [kinds], None if of.groups is None else of.groups[at])
+    found = draws.resample([kinds], None if of.groups is None else of.groups[at])
     share = float(found.each.mean())
     bounds = (share, share) if np.isnan(share) else interval(found.values[0])
     mean, low, high = (None if np.isnan(v) else percent(v) for v in (share, *bounds))
     subjects = parts.subjects[number] if parts.subjects else None
     return GroupCell(
-        of.adapter, of.backbone, of.sources, of.target, of.test, attribute, parts.names[number], metric.name, mean, low, high,
-        len(of.seeds), len(at), subjects, of.labels, of.selection,
+        of.adapter, of.backbone, of.sources, of.target, of.test, attribute, parts.names[number], draws.metric.name,
+        mean, low, high, len(of.seeds), len(at), subjects, of.labels, of.selection,
     )  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 
 from dabench.metrics import Metric
 from dabench.predictions import Tested
-from dabench.statistics import Kinds, interval, percent, point, resampled
+from dabench.statistics import Kinds, Resampler, interval, percent, point
 
 _LEAST_LOSS = 1.0
 """Points that must be lost for a gain to be told as a part of them; as a part of less it would be noise over noise."""
@@ -79,29 +79,29 @@ class Measured:
         return self.kinds[[self.tested.seeds.index(s) for s in seeds]]
 
 
-def cell_of(measured: Measured, metric: Metric, name: str) -> Cell | None:
+def cell_of(measured: Measured, draws: Resampler, name: str) -> Cell | None:
     """Return a number of the matrix, or None where the metric has no value."""
-    of, found = measured.tested, resampled(metric, [measured.kinds], measured.tested.groups)
+    of, found = measured.tested, draws.resample([measured.kinds], measured.tested.groups)
     mean = float(found.each.mean())
     if np.isnan(mean):
         return None
     low, high = interval(found.values[0])
     return Cell(
-        name, of.adapter, of.backbone, of.sources, of.target, of.test, of.labels, of.selection, metric.name,
+        name, of.adapter, of.backbone, of.sources, of.target, of.test, of.labels, of.selection, draws.metric.name,
         percent(mean), percent(low), percent(high), len(of.seeds), measured.kinds.shape[1],
     )  # fmt: skip
 
 
-def gain_of(adapted: Measured, none: Measured, at_home: Measured | None, metric: Metric, name: str) -> Gain | None:
+def gain_of(adapted: Measured, none: Measured, at_home: Measured | None, draws: Resampler, name: str) -> Gain | None:
     """Return what `adapted` gains over `none`, of the seeds that both have; None where there are none, or no value.
 
     Args:
         at_home: the in-domain networks of the same test set.
     """
-    of, seeds = adapted.tested, _common(adapted, none)
+    of, metric, seeds = adapted.tested, draws.metric, _common(adapted, none)
     if not seeds:
         return None
-    (after, before), values = resampled(metric, [adapted.of(seeds), none.of(seeds)], of.groups)
+    (after, before), values = draws.resample([adapted.of(seeds), none.of(seeds)], of.groups)
     changes = after - before
     if np.isnan(changes).any():
         return None

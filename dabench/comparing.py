@@ -9,7 +9,7 @@ from typing import Any
 
 from dabench.metrics import LOWER_IS_BETTER, find_metric
 from dabench.sides import Place, Side
-from dabench.statistics import interval, percent, resampled
+from dabench.statistics import Resampler, interval, percent
 
 NOTE = (
     "A - B in points, with its 95 % interval: a bootstrap of both at once where both hold predictions of the same seeds on the "
@@ -134,7 +134,7 @@ def _paired(first: Side, second: Side, where: Place) -> tuple[float, float] | No
     if one is None or other is None:
         return None
     metric = find_metric(first.metric, classes[0], first.runs.attributes)
-    values = resampled(metric, [metric.kinds(side.outcome) for side in (one, other)], one.groups).values
+    values = Resampler(metric).resample([metric.kinds(side.outcome) for side in (one, other)], one.groups).values
     low, high = interval(values[0] - values[1], least=-1.0)
     return percent(low), percent(high)
 

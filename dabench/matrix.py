@@ -16,7 +16,7 @@ from dabench.cells import Cell, Gain, Measured, cell_of, change_of, gain_of
 from dabench.checkpoints import Checkpoints, Chosen, what_rules_choose
 from dabench.metrics import Metric, confusions, find_metric
 from dabench.predictions import Predictions
-from dabench.statistics import RESAMPLES
+from dabench.statistics import RESAMPLES, Resampler
 from dabench.stored import Stored
 from dabench.summary import Summary, mean_of, summaries
 from dabench.trials import searched_by
@@ -180,23 +180,24 @@ def _of_tests(runs: Predictions, metric: Metric) -> list[_OfTest]:
 
     # The products are many and small: threads that wait for each other take three times as long where others compute, too.
     with threadpool_limits(1, "blas"):
-        return [_of_test(runs, test, metric) for test in runs.tests]
+        draws = Resampler(metric)
+        return [_of_test(runs, test, draws) for test in runs.tests]
 
 
-def _of_test(runs: Predictions, test: str, metric: Metric) -> _OfTest:
+def _of_test(runs: Predictions, test: str, draws: Resampler) -> _OfTest:
     """Return all numbers of one test set: the networks tested on it share the drawing of its resamples."""
 
     @cache
     def measured(adapter: str, sources: tuple[str, ...], target: str | None) -> Measured | None:
         tested = runs.tested(adapter, sources, target, test)
-        return Measured(tested, metric.kinds(tested.outcome)) if tested else None
+        return Measured(tested, draws.metric.kinds(tested.outcome)) if tested else None
 
     def name(sources: Sequence[str]) -> str:
         return label_of(runs.sweep, runs.facts, sources, test)
 
     rows = [(a, s, t) for a, s, t, tests in _rows(runs.sweep) if test in tests]
     there = {key_of(*row, test): found for row in rows if (found := measured(*row))}
-    cells = {key: cell_of(m, metric, name(m.tested.sources)) for key, m in there.items()}
+    cells = {key: cell_of(m, draws, name(m.tested.sources)) for key, m in there.items()}
     gains: dict[Won, Gain] = {}
     costs: dict[Won, float | None] = {}
     for won in _wins(runs.sweep):
@@ -208,12 +209,12 @@ def _of_test(runs: Predictions, test: str, metric: Metric) -> _OfTest:
         if adapted is None or none is None:
             continue
         if test in sources:
-            costs[won] = change_of(adapted, none, metric)
-        elif gain := gain_of(adapted, none, measured("none", (target,), None), metric, name(sources)):
+            costs[won] = change_of(adapted, none, draws.metric)
+        elif gain := gain_of(adapted, none, measured("none", (target,), None), draws, name(sources)):
             gains[won] = gain
     k = len(runs.sweep["classes"])
     confusion = {key: confusions(m.tested.outcome.labels, m.tested.outcome.predicted, k).sum(0) for key, m in there.items()}
-    groups = by_group(list(there.values()), runs.parts[test][0], metric)
+    groups = by_group(list(there.values()), runs.parts[test][0], draws)
     return _OfTest({key: c for key, c in cells.items() if c}, gains, costs, list(groups), confusion)
 
 

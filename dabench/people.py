@@ -17,7 +17,7 @@ from dabench.errors import SpecError
 from dabench.matrix import Matrix, key_of
 from dabench.metrics import Metric, Outcome, confusions
 from dabench.parts import Parts
-from dabench.statistics import RESAMPLES, drawn_seeds, drawn_units, interval, percent, point, widening
+from dabench.statistics import Resampler, interval, percent, point, widening
 from dabench.stored import TestSet
 
 HUMAN = "human"
@@ -97,10 +97,11 @@ def measured(
     mean = float(metric.value(tally.sum(0)))
     if np.isnan(mean):
         raise SpecError(f"--human: there is no {metric.title} of the answered images; take another --metric")
-    of_raters = metric.value(drawn_seeds(answers.raters, RESAMPLES).T @ _summed(tally, answers.rater))
+    draws = Resampler(metric)
+    of_raters = metric.value(draws.seeds(answers.raters).T @ _summed(tally, answers.rater))
     units = _summed(tally, np.unique(groups, return_inverse=True)[1].reshape(-1))
-    of_units = np.concatenate([metric.value(drawn @ units) for drawn in drawn_units(np.ones(len(units), np.int64), RESAMPLES)])
-    values = np.full(RESAMPLES, mean)
+    of_units = np.concatenate([metric.value(drawn @ units) for drawn in draws.units(np.ones(len(units), np.int64))])
+    values = np.full(draws.resamples, mean)
     for n, found in ((answers.raters, of_raters), (len(units), of_units)):
         values += widening(n) * (found - np.nanmean(found))
     return mean, *interval(values)

@@ -57,27 +57,76 @@ class Resampled(NamedTuple):
     values: NDArray[np.float64]
 
 
-def resampled(metric: Metric, models: Sequence[Kinds], groups: NDArray[np.int64] | None, resamples: int = RESAMPLES) -> Resampled:
-    """Return the metric of each model, as it is and in resamples that all models share.
+class Resampler:
+    """Draws resamples for one metric: the same for all models, test sets and calls.
 
-    Args:
-        models: kinds (S, N) of each model; seed s and image n are the same in all of them.
-        groups: (N,) what is drawn together; None: each image on its own.
+    It holds the last table of draws, which the cells of a test set share, so it lives as long as one report.
     """
-    units, sizes = _units(metric, np.concatenate(models), groups)
-    shape = (len(models), len(models[0]))
-    each = metric.value(np.tensordot(sizes, units, 1)).reshape(shape)
-    if np.isnan(each).any():
-        return Resampled(each, np.full((len(models), resamples), np.nan))
-    # A product: numpy's mean over a short last axis takes ten times as long.
-    over_seeds = np.full(shape[1], 1 / shape[1])
-    drawn = [_values(metric, counts, units).reshape(-1, *shape) @ over_seeds for counts in drawn_units(sizes, resamples)]
-    values = np.concatenate(drawn).T
-    # From their own mean: a metric that is larger in resamples than in the test set, as the calibration error, stays in place.
-    of_units = values - np.nanmean(values, axis=1, keepdims=True)
-    mean = each.mean(1, keepdims=True)
-    of_drawn = (each - mean) @ drawn_seeds(shape[1], resamples)
-    return Resampled(each, mean + widening(int(sizes.sum())) * of_units + widening(shape[1]) * of_drawn)
+
+    def __init__(self, metric: Metric, resamples: int = RESAMPLES) -> None:
+        self.metric, self.resamples = metric, resamples
+        self._table: NDArray[Any] | None = None
+        self._each: NDArray[np.float32] | None = None
+        self._seeds: dict[int, NDArray[np.float64]] = {}
+
+    def resample(self, models: Sequence[Kinds], groups: NDArray[np.int64] | None) -> Resampled:
+        """Return the metric of each model, as it is and in resamples that all models share.
+
+        Args:
+            models: kinds (S, N) of each model; seed s and image n are the same in all of them.
+            groups: (N,) what is drawn together; None: each image on its own.
+        """
+        metric = self.metric
+        units, sizes = _units(metric, np.concatenate(models), groups)
+        shape = (len(models), len(models[0]))
+        each = metric.value(np.tensordot(sizes, units, 1)).reshape(shape)
+        if np.isnan(each).any():
+            return Resampled(each, np.full((len(models), self.resamples), np.nan))
+        # A product: numpy's mean over a short last axis takes ten times as long.
+        over_seeds = np.full(shape[1], 1 / shape[1])
+        drawn = [_values(metric, counts, units).reshape(-1, *shape) @ over_seeds for counts in self.units(sizes)]
+        values = np.concatenate(drawn).T
+        # From their own mean: a metric that is larger in resamples than in the test set, as the calibration error, stays.
+        of_units = values - np.nanmean(values, axis=1, keepdims=True)
+        mean = each.mean(1, keepdims=True)
+        of_drawn = (each - mean) @ self.seeds(shape[1])
+        return Resampled(each, mean + widening(int(sizes.sum())) * of_units + widening(shape[1]) * of_drawn)
+
+    def units(self, sizes: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
+        """Yield how often each sort of unit is drawn in each resample, (some resamples, U), for all resamples in turn."""
+        total, step = int(sizes.sum()), max(1, _AT_ONCE // len(sizes))
+        if len(sizes) == total and total * self.resamples <= _AT_ONCE:
+            yield self._each_drawn(total)
+            return
+        starts = range(0, self.resamples, step)
+        if (total + 1) * self.resamples > _TABLE:
+            rng = np.random.default_rng([0, total])
+            for start in starts:
+                yield rng.multinomial(total, sizes / total, size=min(step, self.resamples - start)).astype(np.float32)
+            return
+        table, edges = self._drawn(total), np.concatenate([[0], np.cumsum(sizes)])
+        for start in starts:
+            yield np.diff(table[edges, start : start + step], axis=0).T.astype(np.float32)
+
+    def seeds(self, seeds: int) -> NDArray[np.float64]:
+        """Return the share of each seed in the seeds that each resample draws, (S, resamples)."""
+        if seeds not in self._seeds:
+            drawn = np.random.default_rng([1, seeds]).multinomial(seeds, np.full(seeds, 1 / seeds), size=self.resamples)
+            self._seeds[seeds] = np.ascontiguousarray(drawn.T / seeds)
+        return self._seeds[seeds]
+
+    def _drawn(self, units: int) -> NDArray[Any]:
+        if self._table is None or len(self._table) != units + 1:
+            self._table = self._each = None  # the old one goes before the new one comes
+            self._table = _table(units, self.resamples)
+        return self._table
+
+    def _each_drawn(self, units: int) -> NDArray[np.float32]:
+        """Return `units` of units of which each is a sort of its own, such as subjects: the same for all cells."""
+        table = self._drawn(units)
+        if self._each is None:
+            self._each = np.diff(table, axis=0).T.astype(np.float32)
+        return self._each
 
 
 def _values(metric: Metric, counts: NDArray[np.float32], units: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -116,32 +165,6 @@ def _units(metric: Metric, rows: Kinds, groups: NDArray[np.int64] | None) -> tup
     return different.reshape(-1, *sums.shape[1:]), sizes
 
 
-def drawn_units(sizes: NDArray[np.int64], resamples: int) -> Iterator[NDArray[np.float32]]:
-    """Yield how often each sort of unit is drawn in each resample, (some resamples, U), for all resamples in turn."""
-    total, step = int(sizes.sum()), max(1, _AT_ONCE // len(sizes))
-    if len(sizes) == total and total * resamples <= _AT_ONCE:
-        yield _each_drawn(total, resamples)
-        return
-    starts = range(0, resamples, step)
-    if (total + 1) * resamples > _TABLE:
-        rng = np.random.default_rng([0, total])
-        for start in starts:
-            yield rng.multinomial(total, sizes / total, size=min(step, resamples - start)).astype(np.float32)
-        return
-    table, edges = _table(total, resamples), np.concatenate([[0], np.cumsum(sizes)])
-    for start in starts:
-        yield np.diff(table[edges, start : start + step], axis=0).T.astype(np.float32)
-
-
-@lru_cache(maxsize=1)
-def _each_drawn(units: int, resamples: int) -> NDArray[np.float32]:
-    """Return `drawn_units` of units of which each is a sort of its own, such as subjects: the same for all cells."""
-    counts: NDArray[np.float32] = np.diff(_table(units, resamples), axis=0).T.astype(np.float32)
-    counts.flags.writeable = False
-    return counts
-
-
-@lru_cache(maxsize=1)
 def _table(units: int, resamples: int) -> NDArray[Any]:
     """Return how many draws of each resample fall on the first j of all units, (units + 1, resamples).
 
@@ -157,13 +180,6 @@ def _table(units: int, resamples: int) -> NDArray[Any]:
         counts = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(size)
         table[1:, start : start + step] = np.cumsum(counts, axis=1, out=counts).T
     return table
-
-
-@lru_cache(maxsize=8)
-def drawn_seeds(seeds: int, resamples: int) -> NDArray[np.float64]:
-    """Return the share of each seed in the seeds that each resample draws, (S, resamples)."""
-    drawn = np.random.default_rng([1, seeds]).multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples)
-    return np.ascontiguousarray(drawn.T / seeds)
 
 
 def interval(values: NDArray[np.float64], least: float = 0.0) -> tuple[float, float]:

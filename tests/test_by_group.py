@@ -16,7 +16,7 @@ from dabench.by_group import GroupCell
 from dabench.matrix import Matrix, read_matrix
 from dabench.metrics import Outcome, find_metric
 from dabench.reporting.formats import to_json
-from dabench.statistics import interval, point, resampled, widening
+from dabench.statistics import Resampler, interval, point, widening
 
 N = 80
 LABELS = [i % 3 for i in range(N)]
@@ -97,7 +97,7 @@ def test_numbers_are_those_of_the_same_bootstrap_on_the_images_of_the_part_alone
         at = np.flatnonzero(np.array(SEX) == value)
         units = np.array(SUBJECTS)[at] if grouped else None
         kinds = measure.kinds(Outcome(labels[at], predicted[:, at], lambda: predicted))
-        expected = (point(measure, kinds), *interval(resampled(measure, [kinds], units).values[0]))
+        expected = (point(measure, kinds), *interval(Resampler(measure).resample([kinds], units).values[0]))
         assert (result.mean, result.low, result.high) == pytest.approx([100 * x for x in expected], abs=1e-4)
 
 

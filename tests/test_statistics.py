@@ -11,7 +11,7 @@ from scipy.stats import norm, t
 
 import dabench.statistics as module
 from dabench.metrics import Metric, Outcome, find_metric
-from dabench.statistics import RESAMPLES, interval, of_seeds, point, resampled, widening
+from dabench.statistics import RESAMPLES, Resampler, interval, of_seeds, point, widening
 
 Ints = NDArray[np.int64]
 K = 3
@@ -78,7 +78,7 @@ def test_resampled_values_spread_as_those_of_a_plain_loop(case: str, table: int,
     monkeypatch.setattr(module, "_TABLE", table)
     groups, metric, seeds = CASES[case]
     model = kinds(metric, LABELS, predictions(LABELS, seeds, 0.7, 3))
-    fast = resampled(metric, [model], groups, 4000).values[0]
+    fast = Resampler(metric, 4000).resample([model], groups).values[0]
     slow = plain(metric, [model], groups, 1000)[0]
     # Standard errors of a mean, a deviation and a 2.5 % quantile of 1,000 draws, four times over.
     deviation = slow.std()
@@ -89,7 +89,7 @@ def test_resampled_values_spread_as_those_of_a_plain_loop(case: str, table: int,
 
 def test_the_interval_of_a_difference_spreads_as_that_of_a_plain_loop() -> None:
     models = [kinds(ACCURACY, LABELS, predictions(LABELS, 2, right, seed)) for right, seed in ((0.8, 4), (0.5, 5))]
-    fast, slow = resampled(ACCURACY, models, GROUPS, 4000).values, plain(ACCURACY, models, GROUPS, 1000)
+    fast, slow = Resampler(ACCURACY, 4000).resample(models, GROUPS).values, plain(ACCURACY, models, GROUPS, 1000)
     deviation = (slow[0] - slow[1]).std()
     assert (fast[0] - fast[1]).std() == pytest.approx(deviation, rel=0.1)
     assert interval(fast[0] - fast[1], -1) == pytest.approx(interval(slow[0] - slow[1], -1), abs=0.3 * deviation + 1 / 60)
@@ -104,26 +104,28 @@ def test_groups_whose_images_agree_give_a_wider_interval() -> None:
     # In each group all images are right or all are wrong: 10 groups say no more than 10 images.
     right = np.repeat(np.arange(10) % 2, 6) == 0
     model = kinds(ACCURACY, LABELS, np.where(right, LABELS, (LABELS + 1) % K)[None])
-    single, grouped = resampled(ACCURACY, [model], None).values[0], resampled(ACCURACY, [model], GROUPS).values[0]
+    single, grouped = (Resampler(ACCURACY).resample([model], groups).values[0] for groups in (None, GROUPS))
     assert grouped.std() == pytest.approx(np.sqrt(6) * single.std() * widening(10) / widening(60), rel=0.05)
 
 
 def test_groups_of_one_image_each_are_images() -> None:
     model = kinds(ACCURACY, LABELS, predictions(LABELS, 2, 0.7, 3))
-    one_each, images = resampled(ACCURACY, [model], np.arange(60)).values[0], resampled(ACCURACY, [model], None).values[0]
+    one_each, images = (Resampler(ACCURACY).resample([model], groups).values[0] for groups in (np.arange(60), None))
     assert one_each.std() == pytest.approx(images.std(), rel=0.05)
 
 
 def test_the_names_of_groups_do_not_matter() -> None:
     model = kinds(ACCURACY, LABELS, predictions(LABELS, 2, 0.7, 3))
-    assert np.array_equal(resampled(ACCURACY, [model], GROUPS).values, resampled(ACCURACY, [model], 1000 + 7 * GROUPS).values)
+    assert np.array_equal(
+        Resampler(ACCURACY).resample([model], GROUPS).values, Resampler(ACCURACY).resample([model], 1000 + 7 * GROUPS).values
+    )
 
 
 def test_seeds_that_differ_widen_the_interval() -> None:
     good, bad = LABELS, (LABELS + 1) % K
     alike, apart = (kinds(ACCURACY, LABELS, np.stack(rows)) for rows in ([good, good], [good, bad]))
-    assert width(resampled(ACCURACY, [alike], None).values[0]) == 0
-    assert interval(resampled(ACCURACY, [apart], None).values[0]) == (0, 1)
+    assert width(Resampler(ACCURACY).resample([alike], None).values[0]) == 0
+    assert interval(Resampler(ACCURACY).resample([apart], None).values[0]) == (0, 1)
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 10, 100])
@@ -142,23 +144,24 @@ def test_a_paired_gain_has_a_narrower_interval_than_two_models_drawn_apart() -> 
     after = before.copy()
     after[:, :6] = LABELS[:6]
     models = [kinds(ACCURACY, LABELS, side) for side in (after, before)]
-    paired = resampled(ACCURACY, models, None).values
+    paired = Resampler(ACCURACY).resample(models, None).values
     apart = plain(ACCURACY, models[:1], None, 1000, seed=1)[0] - plain(ACCURACY, models[1:], None, 1000, seed=2)[0]
     assert width(paired[0] - paired[1]) < 0.6 * width(apart)
 
 
 def test_a_model_compared_with_itself_gains_exactly_nothing() -> None:
     model = kinds(ACCURACY, LABELS, predictions(LABELS, 3, 0.6, 3))
-    values = resampled(ACCURACY, [model, model], GROUPS).values
+    values = Resampler(ACCURACY).resample([model, model], GROUPS).values
     assert interval(values[0] - values[1], -1) == (0, 0)
 
 
 @pytest.mark.parametrize("metric", [ACCURACY, MACRO_F1, ECE])
 def test_the_same_predictions_give_the_same_interval_every_time_whatever_was_drawn_before(metric: Metric) -> None:
     model = kinds(metric, LABELS, predictions(LABELS, 3, 0.6, 3))
-    first = resampled(metric, [model], None).values
-    resampled(metric, [model[:, :50]], None)
-    assert np.array_equal(first, resampled(metric, [model], None).values)
+    draws = Resampler(metric)
+    first = draws.resample([model], None).values
+    draws.resample([model[:, :50]], None)
+    assert np.array_equal(first, draws.resample([model], None).values)
 
 
 @pytest.mark.parametrize("metric", [ACCURACY, MACRO_F1, ECE])
@@ -166,7 +169,7 @@ def test_the_same_predictions_give_the_same_interval_every_time_whatever_was_dra
 def test_the_order_of_images_does_not_change_the_interval(metric: Metric, groups: Ints | None) -> None:
     model, at = kinds(metric, LABELS, predictions(LABELS, 3, 0.6, 3)), np.random.default_rng(0).permutation(60)
     moved = None if groups is None else groups[at]
-    a, b = resampled(metric, [model], groups).values, resampled(metric, [model[:, at]], moved).values
+    a, b = Resampler(metric).resample([model], groups).values, Resampler(metric).resample([model[:, at]], moved).values
     assert b == pytest.approx(a, abs=1e-6 if metric is ECE else 1e-12)  # sums of confidences are rounded as their order is
 
 
@@ -174,13 +177,13 @@ def test_a_class_without_images_leaves_balanced_accuracy_to_the_others() -> None
     labels = np.array([0, 0, 1, 1] * 5)
     model = kinds(BALANCED, labels, np.where(labels == 0, 0, 2)[None])
     assert point(BALANCED, model) == 0.5
-    assert interval(resampled(BALANCED, [model], None).values[0]) == pytest.approx((0.5, 0.5))
+    assert interval(Resampler(BALANCED).resample([model], None).values[0]) == pytest.approx((0.5, 0.5))
 
 
 def test_resamples_that_miss_a_class_are_left_out_of_its_recalls_interval() -> None:
     labels = np.array([0] + [1] * 9)
     recall = find_metric("recall:a", ("a", "b"))
-    values = resampled(recall, [kinds(recall, labels, labels[None])], None).values[0]
+    values = Resampler(recall).resample([kinds(recall, labels, labels[None])], None).values[0]
     missed = float(np.isnan(values).mean())
     assert missed == pytest.approx(0.9**10, abs=0.05)  # nine of ten draws are of another image, ten times
     assert interval(values) == pytest.approx((1, 1))
@@ -190,7 +193,7 @@ def test_resamples_that_miss_a_class_are_left_out_of_its_recalls_interval() -> N
 def test_the_resamples_of_every_metric_are_about_the_number_itself(metric: Metric) -> None:
     # The calibration error of a resample is larger than that of the test set: what is drawn twice is off in the same way.
     model = kinds(metric, LABELS, predictions(LABELS, 3, 0.7, 3))
-    values = resampled(metric, [model], None).values[0]
+    values = Resampler(metric).resample([model], None).values[0]
     assert values.mean() == pytest.approx(point(metric, model), abs=4 * values.std() / np.sqrt(RESAMPLES))
 
 
@@ -212,25 +215,25 @@ def test_an_interval_ends_where_values_end() -> None:
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_any_number_of_resamples_can_be_asked_for(seeds: int) -> None:
     model = kinds(ACCURACY, LABELS, predictions(LABELS, seeds, 0.6, 3))
-    assert resampled(ACCURACY, [model, model], None, 501).values.shape == (2, 501)
-    assert resampled(ACCURACY, [model], None).values.shape == (1, RESAMPLES)
+    assert Resampler(ACCURACY, 501).resample([model, model], None).values.shape == (2, 501)
+    assert Resampler(ACCURACY).resample([model], None).values.shape == (1, RESAMPLES)
 
 
 def test_a_test_set_of_more_sorts_of_images_than_are_drawn_at_once_gives_as_many_resamples(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model = kinds(ACCURACY, LABELS, predictions(LABELS, 3, 0.6, 3))
-    whole = resampled(ACCURACY, [model], None, 501).values
+    whole = Resampler(ACCURACY, 501).resample([model], None).values
     monkeypatch.setattr(module, "_AT_ONCE", 10)
-    assert resampled(ACCURACY, [model], None, 501).values == pytest.approx(whole)
+    assert Resampler(ACCURACY, 501).resample([model], None).values == pytest.approx(whole)
 
 
 def test_many_groups_of_which_some_are_alike_are_drawn_as_if_each_were_a_sort_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     labels, groups = np.arange(3000) % K, np.arange(3000) // 3
     model = kinds(ACCURACY, labels, predictions(labels, 2, 0.6, 3))
-    low, high = interval(resampled(ACCURACY, [model], groups).values[0])
+    low, high = interval(Resampler(ACCURACY).resample([model], groups).values[0])
     monkeypatch.setattr(module, "_AT_ONCE", 2**40)
-    assert (low, high) == pytest.approx(interval(resampled(ACCURACY, [model], groups).values[0]), abs=0.002)
+    assert (low, high) == pytest.approx(interval(Resampler(ACCURACY).resample([model], groups).values[0]), abs=0.002)
     assert high - low > 0.03
 
 
@@ -255,7 +258,7 @@ def coverage(make: Callable[[np.random.Generator], tuple[NDArray[np.generic], In
     rng, held = np.random.default_rng(7), 0
     for _ in range(times):
         model, groups = make(rng)
-        low, high = interval(resampled(ACCURACY, [model], groups, 1000).values[0])
+        low, high = interval(Resampler(ACCURACY, 1000).resample([model], groups).values[0])
         held += low <= 0.7 <= high
     return held / times
 

@@ -35,15 +35,16 @@ def outcome(seed: int) -> Outcome:
 def test_an_interval(benchmark: Any, name: str, grouped: bool, models: int, first: bool) -> None:
     metric = find_metric(name, [str(i) for i in range(K)])
     kinds = [metric.kinds(outcome(seed)) for seed in range(models)]
+    draws = statistics.Resampler(metric)
     groups = np.random.default_rng(2).integers(0, SUBJECTS, N) if grouped else None
 
     def interval() -> tuple[float, float]:
-        values = statistics.resampled(metric, kinds, groups, 10_000).values
+        values = draws.resample(kinds, groups).values
         return statistics.interval(values[0] - values[-1] if models > 1 else values[0], least=-1.0)
 
     def forget() -> None:
-        statistics._table.cache_clear()
-        statistics._each_drawn.cache_clear()
+        nonlocal draws
+        draws = statistics.Resampler(metric)
 
     interval()
     setup = forget if first else None
