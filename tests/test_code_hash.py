@@ -185,7 +185,7 @@ def test_code_that_may_change_a_number_changes_the_core(edit: Edit, module: str,
     [
         ("dabench.train", "the loss became {losses[step].item()}", "there was a loss of {losses[step].item()}"),
         ("dabench.data.splits", 'f"dataset \'{dataset.name}\'"\n    names', 'f"the dataset {dataset.name}"\n    names'),
-        ("dabench.data.splits", "    names = dataset.classes\n", "    names = dataset.classes\n    why = 'the names'\n"),
+        ("dabench.data.splits", "    names = classes_of(", "    why = 'the names'\n    names = classes_of("),
         ("dabench.compute", "pretrain() and adapt() must return a Network", "return a Network"),
         ("dabench.evaluate", "Return the logits of `net` in evaluation mode", "Return logits"),
         ("dabench.scoring", "Images of each target's validation split that are scored at most.", "At most."),
