@@ -1,7 +1,8 @@
 """Downloads of raw files: checked, resumed, from mirrors, and never half a file under its own name.
 
 A file is written as NAME.part beside its place and renamed when its checksum is right, so an interrupted download goes on
-where it stopped and nobody reads half a file.
+where it stopped and nobody reads half a file. By urllib: pooch does not resume, and requests loses the last block where a
+connection breaks.
 """
 
 from __future__ import annotations
@@ -104,12 +105,13 @@ def _append(url: str, file: RemoteFile, part: Path, there: int, progress: Progre
     headers = {"User-Agent": "dabench", "Accept-Encoding": "identity"} | ({"Range": f"bytes={there}-"} if there else {})
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_SECONDS) as answer:
-            # A server without ranges sends the whole file: then from the beginning.
-            goes_on = answer.status == 206 and _begins_at(answer) == there
-            if answer.status == 206 and not goes_on:
+            goes_on = answer.status == 206  # a server without ranges sends the whole file
+            if goes_on and not answer.headers.get("Content-Range", "").startswith(f"bytes {there}-"):
                 raise _Refused("answered with another part of the file than the one asked for")
+            if file.bytes is None and answer.length is None:
+                raise _Refused("does not say how many bytes the file has")
             done = there if goes_on else 0
-            total = file.bytes if file.bytes is not None else _promised(answer, done)
+            total: int = done + answer.length if file.bytes is None else file.bytes
             with open(part, "ab" if goes_on else "wb") as out:
                 while block := _read(answer):
                     if done + len(block) > total:
@@ -129,12 +131,6 @@ def _append(url: str, file: RemoteFile, part: Path, there: int, progress: Progre
         raise _Refused(str(getattr(e, "reason", None) or e)) from e
 
 
-def _promised(answer: Any, done: int) -> int:
-    if answer.length is None:
-        raise _Refused("does not say how many bytes the file has")
-    return done + int(answer.length)
-
-
 def _read(answer: Any) -> bytes:
     """Return the next block, or nothing at the end; a connection that breaks ends the answer, and what came is kept."""
     try:
@@ -142,8 +138,3 @@ def _read(answer: Any) -> bytes:
         return block
     except (http.client.HTTPException, ConnectionError, TimeoutError):
         return b""
-
-
-def _begins_at(answer: Any) -> int:
-    found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
-    return int(found.group(1)) if found else -1

@@ -134,12 +134,11 @@ def read_matrix(
     runs = Predictions(store, sweep, selection, by)
     measure = find_metric(metric, sweep["classes"], runs.attributes)
     found = _of_tests(runs, measure)
-    cells = {key: cell for of in found for key, cell in of.cells.items()}
-    gains = {key: gain for of in found for key, gain in of.gains.items()}
-    in_order = [cells[k] for a, s, t, tests in _rows(sweep) for test in tests if (k := key_of(a, s, t, test)) in cells]
-    costs = {won: [found[i].costs.get(won) for i, test in enumerate(runs.tests) if test in won[1]] for won in gains}
-    won = [replace(gains[w], on_source=mean_of(costs[w])) for w in _wins(sweep) if w in gains]
-    summary, incomplete = summaries(sweep, in_order, won, measure)
+    cells = {key: cell for of in found.values() for key, cell in of.cells.items()}
+    keys = [key_of(adapter, sources, target, test) for adapter, sources, target, tests in _rows(sweep) for test in tests]
+    in_order = [cells[key] for key in keys if key in cells]
+    gains = _gains(sweep, found)
+    summary, incomplete = summaries(sweep, in_order, gains, measure)
     return Matrix(
         sweep=sweep,
         metric=metric,
@@ -148,14 +147,14 @@ def read_matrix(
         classes=tuple(sweep["classes"]),
         datasets=runs.facts,
         cells=in_order,
-        gains=won,
+        gains=gains,
         summary=summary,
         incomplete=incomplete,
-        groups=[g for of in found for g in of.groups],
+        groups=[g for of in found.values() for g in of.groups],
         left_out={test: reasons for test, (_, reasons) in runs.parts.items() if reasons},
-        without=[test for test, of in zip(runs.tests, found, strict=True) if of.confusion and not of.cells],
+        without=[test for test, of in found.items() if of.confusion and not of.cells],
         rules=_rules(runs),
-        confusion={key: counts for of in found for key, counts in of.confusion.items()},
+        confusion={key: counts for of in found.values() for key, counts in of.confusion.items()},
         missing=runs.missing,
         failed=store.failures()
         | {name: f"its folder is damaged ({what}); run the sweep again to do it anew" for name, what in runs.damaged.items()},
@@ -175,13 +174,24 @@ class _OfTest:
     confusion: Mapping[str, NDArray[np.float64]]
 
 
-def _of_tests(runs: Predictions, metric: Metric) -> list[_OfTest]:
+def _gains(sweep: Mapping[str, Any], found: Mapping[str, _OfTest]) -> list[Gain]:
+    """Return the gains in the order of the sweep, each with the mean of what adapting cost on the sources."""
+    gains = []
+    for won in _wins(sweep):
+        _, sources, target = won
+        if gain := found[target].gains.get(won):
+            costs = [of.costs.get(won) for test, of in found.items() if test in sources]
+            gains.append(replace(gain, on_source=mean_of(costs)))
+    return gains
+
+
+def _of_tests(runs: Predictions, metric: Metric) -> dict[str, _OfTest]:
     from threadpoolctl import threadpool_limits
 
     # The products are many and small: threads that wait for each other take three times as long where others compute, too.
     with threadpool_limits(1, "blas"):
         draws = Resampler(metric)
-        return [_of_test(runs, test, draws) for test in runs.tests]
+        return {test: _of_test(runs, test, draws) for test in runs.tests}
 
 
 def _of_test(runs: Predictions, test: str, draws: Resampler) -> _OfTest:

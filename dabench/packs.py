@@ -219,21 +219,26 @@ class _How:
 
 
 def _orders(runs: Predictions) -> dict[str, NDArray[np.int64]]:
-    """Return the order of each dataset's test images by class, then by what each checkpoint of each run predicted of them;
-    groups come in the order of what is in them, each in one piece.
-    """  # fmt: skip
+    """Return the order of each dataset's test images in a pack that tells which image none of them is."""
     orders = {}
     for dataset, test in runs.tests.items():
         tested = [record for record in runs.records.values() if dataset in record.facts["tests"]]
-        keys = [row for record in tested for row in record.logits(dataset).argmax(2)]
-        order = np.lexsort([*keys[::-1], test.labels])
-        if test.groups is not None:
-            order = order[np.argsort(test.groups[order], kind="stable")]
-            rows = np.stack([test.labels, *keys])[:, order]
-            parts = np.split(np.arange(len(order)), np.flatnonzero(np.diff(test.groups[order])) + 1)
-            order = order[np.concatenate(sorted(parts, key=lambda part: rows[:, part].T.tolist()))]
-        orders[dataset] = order
+        predicted = [row for record in tested for row in record.logits(dataset).argmax(2)]
+        orders[dataset] = _order(np.stack([test.labels, *predicted]), test.groups)
     return orders
+
+
+def _order(rows: NDArray[np.int64], groups: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """Return the order of N images by the first of `rows` (R, N), then by the second, and so on.
+
+    Groups stay in one piece each. They come in the order of the rows of their sorted images.
+    """
+    order = np.lexsort(rows[::-1])
+    if groups is None:
+        return order
+    order = order[np.argsort(groups[order], kind="stable")]
+    pieces = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    return np.concatenate(sorted(pieces, key=lambda piece: rows[:, piece].T.tolist()))
 
 
 def _numbered(groups: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -76,8 +76,9 @@ class Scores:
         """Whether the last checkpoint has a lower score than a trial of a search must have there to go on."""
         if not probe or not probe.bar:
             return False
-        (scores,) = (found[probe.rule] for found in self.found.values())  # an adaptation is scored for its target alone
-        return any(len(scores) == at + 1 and scores[at] < least for at, least in probe.bar)
+        (of_target,) = self.found.values()  # an adaptation is scored for its target alone
+        scores = of_target[probe.rule]
+        return any(at == len(scores) - 1 and scores[at] < least for at, least in probe.bar)
 
 
 def _mapped(path: str) -> Any:

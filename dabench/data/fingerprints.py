@@ -138,7 +138,7 @@ def _masks(radius: int, n: int) -> list[np.uint64]:
 
     k = min((1, 2, 3), key=cost)
     edges = np.linspace(0, 64, radius + k + 1).astype(int).tolist()
-    bands = [sum(1 << bit for bit in range(low, high)) for low, high in itertools.pairwise(edges)]
+    bands = [(1 << high) - (1 << low) for low, high in itertools.pairwise(edges)]  # ones from bit `low` to below bit `high`
     return [np.uint64(sum(chosen)) for chosen in itertools.combinations(bands, k)]
 
 
