@@ -11,6 +11,7 @@ import pytest
 import torch
 from planted import CLASSES, network, target_of, trainer, view
 
+from dabench.contracts.networks import adapter_rules
 from dabench.network import Network
 from dabench.protocols import Adapter, Target, View
 from dabench.registry import Registry
@@ -94,6 +95,12 @@ def test_it_leaves_sources_and_target_as_they_are(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_parameter_can_be_trained_afterwards(name: str) -> None:
     assert all(p.requires_grad for p in outcome(name, [source()]).parameters())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_interrupted_run_resumes_with_the_same_logits(name: str) -> None:
+    (rule,) = (r for r in adapter_rules(make(name)) if r.what.startswith("an interrupted run resumes"))
+    assert rule.look() == ""
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if make(n).adapts()])

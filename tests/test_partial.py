@@ -95,6 +95,15 @@ def test_a_training_with_a_stream_that_has_no_state_begins_anew(sweep: tuple[Tin
     assert result(store, job) == result(Store(sweep[1]), job)
 
 
+def test_the_log_says_why_a_training_is_not_saved(sweep: tuple[Tiny, Path], tmp_path: Path) -> None:
+    job, store = in_hand(sweep, "hidden_bright_pale_s0", tmp_path)
+    lines: list[str] = []
+    execute(job, store, sweep[0].registry, 0.0, lines.append)
+    assert lines == [
+        "-- this training is not saved and would begin anew: stream 2 (generator) has no state_dict() and load_state_dict()"
+    ]
+
+
 # What is kept
 
 
