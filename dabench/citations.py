@@ -9,8 +9,8 @@ from typing import Any
 
 from dabench.bibtex import keys, unique
 from dabench.committed import Baseline, read_baseline
-from dabench.conditions import environments_of, versions_of
 from dabench.digests import digest
+from dabench.environments import environments_of, versions_of
 from dabench.predictions import Predictions
 from dabench.selection import LAST
 from dabench.spec import SweepFile, make_adapter, make_backbone, make_dataset

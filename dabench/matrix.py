@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dabench.by_group import GroupCell, by_group
 from dabench.cells import Cell, Gain, Measured, cell_of, change_of, gain_of
 from dabench.checkpoints import Checkpoints, Chosen, what_rules_choose
+from dabench.environments import Mixed, mixed
 from dabench.metrics import Metric, confusions, find_metric
 from dabench.predictions import Predictions
 from dabench.statistics import RESAMPLES, Resampler
@@ -42,6 +43,7 @@ class Matrix:
         without: test sets on which the metric has no value; their cells are empty.
         rules: what each rule would have chosen, by accuracy; empty where runs stored no scores, or one checkpoint each.
         predictions: the runs that it is of.
+        mixed: in what the runs differ that may change their numbers.
         people: test set -> what the cell "human" is of; published: numbers that others published for the same datasets.
     """
 
@@ -64,6 +66,7 @@ class Matrix:
     failed: Mapping[str, str]
     digest: str
     predictions: Predictions
+    mixed: Mixed = field(default_factory=dict)
     people: Mapping[str, People] = field(default_factory=dict)
     published: Sequence[Published] = ()
 
@@ -94,6 +97,7 @@ class Matrix:
             "datasets": {n: _facts(f) for n, f in self.datasets.items()},
             "complete": not self.missing,
             "missing": self.missing,
+            **({"mixed": self.mixed} if self.mixed else {}),
             "cells": [asdict(c) | how for c in self.cells],
             "gains": [asdict(g) | how for g in self.gains],
             "summary": [asdict(s) | how for s in self.summary],
@@ -160,6 +164,7 @@ def read_matrix(
         | {name: f"its folder is damaged ({what}); run the sweep again to do it anew" for name, what in runs.damaged.items()},
         digest=runs.digest,
         predictions=runs,
+        mixed=mixed(record.facts["environment"] for record in runs.records.values()),
     )
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dabench.committed import Baseline, labels_of, read_baseline, records_of, shelf
-from dabench.conditions import environments_of, settings_of, versions_of
+from dabench.conditions import settings_of
+from dabench.environments import environments_of, mixed_text, versions_of
 from dabench.errors import SpecError, nearest
 from dabench.far import is_remote
 from dabench.matrix import read_matrix
@@ -34,6 +35,7 @@ class Side:
         settings: as `settings_of` gives them; empty where they are not known.
         datasets: dataset -> digest of its prepared data, where known.
         missing: names of the runs that are not there.
+        mixed: what its runs differ in, as `mixed_text` says it.
         table: the committed table that it is, if it is one.
         runs: the predictions: of results, and of a committed table that has its records beside it.
     """
@@ -48,6 +50,7 @@ class Side:
     datasets: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     missing: Sequence[str] = ()
+    mixed: str = ""
     table: Baseline | None = None
     runs: Predictions | None = None
 
@@ -108,6 +111,7 @@ def _of_results(stored: Stored, metric: str, selection: str) -> Side:
         {n: f["digest"] for n, f in matrix.datasets.items()},
         versions_of(environments_of(runs.records.values())),
         matrix.missing,
+        mixed_text(matrix.mixed),
         runs=runs,
     )
 

@@ -201,6 +201,14 @@ class Stored(ABC):
             return {}, "run.json cannot be read"
         return facts, ""
 
+    def environment(self, where: str) -> Mapping[str, Any]:
+        """Return what the run in a folder was computed with; nothing where its record cannot be read."""
+        try:
+            found: Mapping[str, Any] = from_json(self.text(f"{where}/run.json"))["environment"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
     def places(self, digest: str) -> list[str]:
         """Return the folders of the run with that digest, whole or not."""
         known = self._known.get(digest[:SHORT], [])

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dabench.environments import Mixed, mixed
 from dabench.errors import SpecError, StoreError
 from dabench.selection import ORACLE
 from dabench.stored import Stored
@@ -78,6 +79,12 @@ def _trials(store: Stored, sweep: Mapping[str, Any], test_accuracy: bool) -> Ite
                 sweep["sweep"]["search"]["select"], state, trial["score"], trial["steps"],
                 trial["number"] == task["chosen"], trial["name"], right,
             )  # fmt: skip
+
+
+def mixed_trials(store: Stored) -> Mixed:
+    """Return in what the runs of the trials differ that may change their scores."""
+    trials = [trial for task in store.read_sweep().get("search", []) for trial in task["trials"]]
+    return mixed(store.environment(where) for trial in trials for where in store.places(trial["run"]))
 
 
 def _right(store: Stored, target: str, trial: Mapping[str, Any], labels: Any) -> float:

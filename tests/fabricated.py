@@ -78,6 +78,7 @@ class Fabrication:
     order: Callable[[list[Run]], Iterable[Run]] = lambda runs: runs
     checkpoints: tuple[int, ...] = (10, 20)
     overrides: tuple[str, ...] = ()
+    environment: Callable[[Run], Mapping[str, str]] = lambda run: {}
 
     def sweep(self) -> Sweep:
         """Return the sweep as a file would give it."""
@@ -165,7 +166,8 @@ class Fabrication:
                 "numpy": "2.4.6",
                 "device": "cpu (x86_64)",
                 "precision": "fp32",
-            },
+            }
+            | dict(self.environment(run)),
         }
         logits = {test: self._logits(run, test) for test in run.tests}
         store.add(run.name, run.digest, facts, logits, lambda path: path.write_bytes(b"no network"))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from dabench.api.sweep_files import Overrides, sweep_file
 from dabench.drive import Told, carry_out
 from dabench.engines.how import How
 from dabench.engines.queue import Event
+from dabench.environments import Mixed, mixed
 from dabench.keeping import Outcome
 from dabench.places import data_folder
 from dabench.plan import Plan, Run
@@ -22,6 +24,7 @@ from dabench.planning import make_plan
 from dabench.registry import REGISTRY
 from dabench.spec import SweepFile
 from dabench.store import Store
+from dabench.stored import SHORT
 from dabench.typed import KeyProblem
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ class Planned:
 
     Attributes:
         plan: with all runs; where a search is not over, some are stand-ins for runs that are not known yet.
+        mixed: in what the runs in the store differ from each other, or from what would be computed now.
     """
 
     plan: Plan
@@ -43,6 +47,7 @@ class Planned:
     left: list[Run]
     how: How
     cost: Cost
+    mixed: Mixed
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,21 @@ def plan_sweep(request: SweepRequest) -> Planned:
     left = in_order([run for run in plan.runs if run.digest not in there])
     wants = need(plan)
     how = fitted(plan, wants, replace(request.how, address=None), note)  # what it would take on this machine
-    return Planned(plan, there, left, how, cost(plan, left, store, REGISTRY, how, wants))
+    price = cost(plan, left, store, REGISTRY, how, wants)
+    return Planned(plan, there, left, how, price, _mixed(plan, there, store))
+
+
+def _mixed(plan: Plan, there: Collection[str], store: Store) -> Mixed:
+    """Return in what the runs of a plan differ that are in the store, complete or out of date, and would be computed now."""
+    import torch
+
+    listed = store.listed()
+    by_name: dict[str, list[str]] = {}
+    for where in chain.from_iterable(listed.values()):
+        by_name.setdefault(where.removeprefix("runs/").rpartition("-")[0], []).append(where)
+    places = [listed.get(run.digest[:SHORT], []) if run.digest in there else by_name.get(run.name, []) for run in plan.runs]
+    now = {"precision": plan.train(()).precision, "device class": plan.device, "torch": str(torch.__version__)}
+    return mixed((store.environment(where) for where in chain.from_iterable(places)), now)
 
 
 def sweep(

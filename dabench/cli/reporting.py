@@ -89,15 +89,17 @@ def _trials(a: argparse.Namespace) -> int:
     from dabench.packs import opened
     from dabench.reporting.terminal import print_table
     from dabench.reporting.trials import trials_notes, trials_table, trials_text
+    from dabench.trials import mixed_trials
 
     if not a.trials:
         raise SpecError("--test-accuracy is of trials: give --trials, too")
-    trials, sweep = api.trials(a.runs, test_accuracy=a.test_accuracy), opened(a.runs).read_sweep()["sweep"]
+    trials, store = api.trials(a.runs, test_accuracy=a.test_accuracy), opened(a.runs)
+    sweep, mixed = store.read_sweep()["sweep"], mixed_trials(store)
     if a.format:
-        sys.stdout.write(trials_text(sweep, trials, a.format))
+        sys.stdout.write(trials_text(sweep, trials, a.format, mixed))
         return DONE
     print_table(trials_table(trials), console())
-    for line in trials_notes(sweep, trials):
+    for line in trials_notes(sweep, trials, mixed):
         print(line)
     return DONE
 

@@ -107,6 +107,7 @@ def _again(a: argparse.Namespace) -> str:
 
 def _plan(a: argparse.Namespace) -> int:
     from dabench import api
+    from dabench.environments import mixed_text
     from dabench.reporting.tables import dropped_text
 
     planned = api.plan_sweep(_request(a))
@@ -125,6 +126,8 @@ def _plan(a: argparse.Namespace) -> int:
         print("Which settings a search chooses, and so the runs after its trials, is known then; their number is a guess.")
     if planned.left:
         print(_price(planned.how, planned.cost))
+    if planned.mixed:
+        print(f"Mixed runs: {mixed_text(planned.mixed)}. To compute all of them anew, alike: --redo")
     return DONE
 
 

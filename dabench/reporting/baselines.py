@@ -11,7 +11,8 @@ from typing import Any
 from dabench.atomic import new_file, write_text
 from dabench.citations import citations_of_results
 from dabench.committed import BESIDE, Baseline, labels_of
-from dabench.conditions import environments_of, settings_of
+from dabench.conditions import settings_of
+from dabench.environments import environments_of, mixed_text
 from dabench.errors import DabenchError, StoreError
 from dabench.matrix import Matrix, read_matrix
 from dabench.packs import opened, write_pack
@@ -168,6 +169,7 @@ def baseline_notes(baseline: Baseline) -> list[str]:
         wall = f"{clock(provenance['wall_seconds'])}; " if provenance.get("wall_seconds") else ""
         runs = f"{provenance['runs']} run{'s' if provenance['runs'] != 1 else ''}"
         lines.append(f"{runs} in {wall}{clock(provenance['training_seconds'])} one after another")
+        lines += [f"Mixed runs: {mixed_text(baseline['mixed'])}"] if baseline.get("mixed") else []
         for e in provenance["environments"]:
             on = f"{e['device']}, {e['cores']} cores" if "cores" in e else e["device"]
             lines.append(f"dabench {e['dabench']}, torch {e['torch']}, Python {e['python']}, {on}, {e['precision']}")

@@ -27,6 +27,7 @@ def compared_notes(of: Comparison) -> list[str]:
     lines = [NOTE] if of.common else []
     for name, side in (("A", of.first), ("B", of.second)):
         lines += [f"{name}: {line}" for line in (baseline_notes(side.table) if side.table else [])]
+        lines += [f"{name}: mixed runs: {side.mixed}."] if side.mixed else []
         lines += [f"{name}: {len(side.missing)} runs are missing."] if side.missing else []
         lines += [] if side.settings else [f"{name}: its settings are not known, so what differs in them cannot be told."]
     known = of.first.settings and of.second.settings

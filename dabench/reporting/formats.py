@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from dabench.environments import mixed_text
 from dabench.matrix import Matrix, key_of
 from dabench.reporting.beside import beside_notes
 from dabench.reporting.escaped import escape_latex, escape_md, one_line
@@ -29,7 +30,7 @@ from dabench.reporting.tables import (
 from dabench.trials import searched_by
 
 FORMATS = ("json", "md", "csv", "tex", "html")
-_CONDITIONS = ("metric", "selection", "digest", "classes", "search")
+_CONDITIONS = ("metric", "selection", "digest", "classes", "search", "mixed")
 
 
 def to_json(matrix: Matrix) -> str:
@@ -71,8 +72,8 @@ def _markdown_file(matrix: Matrix, part: str, title: str) -> str:
 def _csv_file(matrix: Matrix, table: tuple[list[str], list[list[str]]], conditions: Sequence[str] = _CONDITIONS) -> str:
     """Return a table with the conditions that it does not name itself; classes where the sweep keeps or renames some."""
     columns, rows = table
-    search, classes = searched_by(matrix.sweep["sweep"]), classes_text(matrix)
-    values = (matrix.metric, matrix.selection, matrix.digest[:12], classes, search)
+    search, classes, differences = searched_by(matrix.sweep["sweep"]), classes_text(matrix), mixed_text(matrix.mixed)
+    values = (matrix.metric, matrix.selection, matrix.digest[:12], classes, search, differences)
     same = {k: v for k, v in zip(_CONDITIONS, values, strict=True) if v and k in conditions and k not in columns}
     return csv_text([*columns, *same], [[*row, *same.values()] for row in rows])
 
@@ -122,7 +123,7 @@ FILES: Mapping[str, Callable[[Matrix], str]] = {
     "groups.csv": lambda m: _csv_file(m, cell_rows(m.groups)),
     "groups.tex": lambda m: _latex_file((t, f"{caption(m)} {RULE}") for t in group_tables(m)),
     "rules.md": lambda m: _markdown_file(m, "rules", "Selection of checkpoints"),
-    "rules.csv": lambda m: _csv_file(m, cell_rows(m.rules), ("digest", "search")),
+    "rules.csv": lambda m: _csv_file(m, cell_rows(m.rules), ("digest", "search", "mixed")),
     "rules.tex": _rules_tex,
 }
 """The files of a report and their texts. Those of groups and of rules are written where there are such results."""

@@ -9,6 +9,7 @@ from typing import Any
 from dabench.by_group import GroupCell
 from dabench.cells import Cell, Gain
 from dabench.checkpoints import Chosen
+from dabench.environments import mixed_text
 from dabench.matrix import Matrix
 from dabench.published import Published
 from dabench.reporting.beside import PUBLISHED, plain, shown_in
@@ -106,6 +107,7 @@ def caption(matrix: Matrix) -> str:
         f"Backbone {matrix.sweep['backbone']['name']}; {chosen_by(matrix.selection)}; {_searched(matrix)}"
         f"{_shots(sweep['shots'])} for few-shot adapters; digest {matrix.digest[:12]}."
         + (f" Classes: {kept}." if (kept := classes_text(matrix)) else "")
+        + (f" Mixed runs: {differences}." if (differences := mixed_text(matrix.mixed)) else "")
         + "".join(f" {f['label']}: {dropped_text(f['dropped'])}." for f in matrix.datasets.values() if f.get("dropped"))
     )
 
@@ -136,11 +138,15 @@ def conditions(matrix: Matrix) -> str:
 
 
 def extent(matrix: Matrix) -> str:
-    """Return seeds, label budget and digest."""
+    """Return seeds, label budget and digest, and in what the runs differ."""
     seeds = len(matrix.sweep["seeds"])
     shots = _shots(matrix.sweep["sweep"]["shots"])
     searched = _searched(matrix, ", ")
-    return f"{seeds} seed{'s' if seeds != 1 else ''}, {shots} for few-shot adapters, {searched}digest {matrix.digest[:12]}"
+    differences = f"; mixed runs: {text}" if (text := mixed_text(matrix.mixed)) else ""
+    return (
+        f"{seeds} seed{'s' if seeds != 1 else ''}, {shots} for few-shot adapters, {searched}digest {matrix.digest[:12]}"
+        f"{differences}"
+    )
 
 
 def _searched(matrix: Matrix, end: str = "; ") -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from dabench.environments import Mixed, mixed_text
 from dabench.errors import SpecError
 from dabench.reporting.escaped import escape_md
 from dabench.reporting.formats import csv_text, latex, markdown
@@ -30,20 +31,21 @@ def trials_table(trials: Sequence[Trial]) -> Table:
     return Table("Trials of the search", (*columns, "test accuracy, by test labels") if tested else columns, tuple(rows))
 
 
-def trials_notes(sweep: Mapping[str, Any], trials: Sequence[Trial]) -> list[str]:
-    """Return what a reader of the trials must know."""
+def trials_notes(sweep: Mapping[str, Any], trials: Sequence[Trial], mixed: Mixed) -> list[str]:
+    """Return what a reader of the trials must know; `mixed`: in what their runs differ."""
     search = sweep["search"]
     about = f"{searched_by(sweep)}, method {search['method']}, on seed {search['seed']}; compare trials of one task only."
-    return [about[:1].upper() + about[1:], *([BY_TEST] if any(t.accuracy_by_test_labels is not None for t in trials) else [])]
+    by_test = [BY_TEST] if any(t.accuracy_by_test_labels is not None for t in trials) else []
+    return [about[:1].upper() + about[1:], *by_test, *([f"Mixed runs: {mixed_text(mixed)}."] if mixed else [])]
 
 
-def trials_text(sweep: Mapping[str, Any], trials: Sequence[Trial], form: str) -> str:
+def trials_text(sweep: Mapping[str, Any], trials: Sequence[Trial], form: str, mixed: Mixed) -> str:
     """Return the trials in a format: json, md, csv or tex.
 
     Raises:
         SpecError: it is another one.
     """
-    notes = trials_notes(sweep, trials)
+    notes = trials_notes(sweep, trials, mixed)
     if form == "json":
         rows = [{k: v for k, v in asdict(t).items() if k != _TESTED or v is not None} for t in trials]
         return json.dumps({"about": notes, "search": sweep["search"], "trials": rows}, indent=1, allow_nan=False) + "\n"
@@ -51,14 +53,15 @@ def trials_text(sweep: Mapping[str, Any], trials: Sequence[Trial], form: str) ->
         table = trials_table(trials)
         return "\n\n".join([f"# {table.title}", *map(escape_md, notes), markdown(table)]) + "\n"
     if form == "csv":
-        return _csv(trials)
+        return _csv(trials, mixed)
     if form == "tex":
         return latex(trials_table(trials), " ".join(notes))
     raise SpecError(f"--trials: there is no format '{form}' of trials; known: json, md, csv, tex")
 
 
-def _csv(trials: Sequence[Trial]) -> str:
+def _csv(trials: Sequence[Trial], mixed: Mixed) -> str:
     columns, cells = cell_rows(trials)
     kept = [c for c in columns if c != _TESTED or any(t.accuracy_by_test_labels is not None for t in trials)]
     rows = [dict(zip(columns, row, strict=True)) | {"settings": t.setting} for row, t in zip(cells, trials, strict=True)]
-    return csv_text(kept, [[row[c] for c in kept] for row in rows])
+    same = {"mixed": mixed_text(mixed)} if mixed else {}
+    return csv_text([*kept, *same], [[*(row[c] for c in kept), *same.values()] for row in rows])

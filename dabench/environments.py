@@ -1,0 +1,58 @@
+"""What runs were computed with, and in what of it the runs of one store differ."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dabench.stored import Record
+
+Mixed = Mapping[str, Mapping[str, int]]
+"""What runs differ in -> its values -> how many runs have it. Empty where all runs are alike."""
+
+
+def versions_of(environments: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return what ran it: "torch" -> "2.15.0", or several where runs differ."""
+    rows = [{key: str(value) for key, value in e.items()} for e in environments]
+    keys = dict.fromkeys(key for row in rows for key in row)
+    return {key: ", ".join(sorted({row[key] for row in rows if key in row})) for key in keys}
+
+
+def environments_of(records: Iterable[Record]) -> list[Mapping[str, Any]]:
+    """Return the different environments of finished runs."""
+    found = {tuple(sorted(r.facts["environment"].items())): r.facts["environment"] for r in records}
+    return [found[key] for key in sorted(found)]
+
+
+def mixed(environments: Iterable[Mapping[str, Any]], now: Mapping[str, str] = {}) -> Mixed:
+    """Return in what of that which may change a number runs differ: precision, device class, version of torch.
+
+    Args:
+        environments: one for each run, as its record has it.
+        now: what runs would be computed with now, by the same names; a value that no run has counts 0 runs.
+    """
+    counts: dict[str, Counter[str]] = {fact: Counter() for fact in ("precision", "device class", "torch")}
+    for environment in environments:
+        facts = {**environment, "device class": _class_of(str(environment.get("device", "")))}
+        for fact, counted in counts.items():
+            if facts.get(fact):
+                counted[str(facts[fact])] += 1
+    found = {fact: {now[fact]: 0, **counted} if counted and fact in now else counted for fact, counted in counts.items()}
+    return {fact: dict(sorted(values.items())) for fact, values in found.items() if len(values) > 1}
+
+
+def _class_of(device: str) -> str:
+    """Return the class of a device by its name in a record: "cpu (x86_64)", "mps (arm64)", or the name of a GPU."""
+    name = device.partition(" (")[0]
+    return name if name in ("cpu", "mps", "") else "cuda"
+
+
+def mixed_text(differences: Mixed) -> str:
+    """Return what runs differ in, as a note says it: "torch 2.14.0 (2 runs), 2.15.0 (8 runs)". Empty where they are alike."""
+
+    def count(runs: int) -> str:
+        return f"{runs} run{'s' if runs != 1 else ''}" if runs else "now"
+
+    texts = {fact: ", ".join(f"{value} ({count(n)})" for value, n in values.items()) for fact, values in differences.items()}
+    return "; ".join(f"{fact} {text}" for fact, text in texts.items())
