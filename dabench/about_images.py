@@ -48,12 +48,12 @@ class Images:
 
 def images_of(dataset: str, test: TestSet, again: str) -> Images:
     """Return the test images of a dataset; raise DataError if they are of a pack of counts, which does not tell them apart."""
-    if test.facts.get("sorted"):
+    if test.facts.sorted:
         raise DataError(
             f"the test images of {dataset} are sorted here, so that no file can name them; take the output folder, or a pack "
             "that dabench export wrote without --counts"
         )
-    return Images(dataset, test.facts["digest"], len(test.labels), again)
+    return Images(dataset, test.facts.digest, len(test.labels), again)
 
 
 def image_name(digest: str, position: int) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
-from dabench.plan import Plan, Run
+from dabench.plan import Plan
 from dabench.protocols import SUPERVISED
+from dabench.record_types import Run, SearchRecord
 from dabench.search.searching import Searching
 from dabench.store import Store
 
@@ -33,8 +34,12 @@ class Agenda(Protocol):
     def finals(self) -> Sequence[Run]:
         """The runs that make the table, as far as they are known."""
 
-    def record(self) -> dict[str, Any]:
-        """Return what sweep.json holds of a search; nothing where there is none."""
+    def searched(self) -> Sequence[SearchRecord]:
+        """Return what sweep.json holds of a search, task by task; nothing where there is none."""
+
+    @property
+    def trials(self) -> Sequence[Run]:
+        """The runs of the trials of a search so far."""
 
     def lost(self) -> list[str]:
         """Return the names of the tasks of a search that came to nothing, since every trial failed."""
@@ -65,9 +70,14 @@ class Known:
         """The runs of the plan."""
         return self.plan.runs
 
-    def record(self) -> dict[str, Any]:
+    def searched(self) -> Sequence[SearchRecord]:
         """Return nothing: there is no search."""
-        return {}
+        return ()
+
+    @property
+    def trials(self) -> Sequence[Run]:
+        """None: there is no search."""
+        return ()
 
     def lost(self) -> list[str]:
         """Return nothing: there is no search."""

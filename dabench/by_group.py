@@ -74,6 +74,6 @@ def _of_part(cell: Measured, attribute: str, parts: Parts, number: int, at: NDAr
     mean, low, high = (None if np.isnan(v) else percent(v) for v in (share, *bounds))
     subjects = parts.subjects[number] if parts.subjects else None
     return GroupCell(
-        of.adapter, of.backbone, of.sources, of.target, of.test, attribute, parts.names[number], draws.metric.name,
-        mean, low, high, len(of.seeds), len(at), subjects, of.labels, of.selection,
+        of.key.adapter, of.backbone, list(of.key.sources), of.key.target, of.key.test, attribute, parts.names[number],
+        draws.metric.name, mean, low, high, len(of.seeds), len(at), subjects, of.labels, of.selection,
     )  # fmt: skip

@@ -9,6 +9,7 @@ import numpy as np
 
 from dabench.metrics import Metric
 from dabench.predictions import Tested
+from dabench.record_types import CellKey
 from dabench.statistics import Kinds, Resampler, interval, percent, point
 
 _LEAST_LOSS = 1.0
@@ -39,6 +40,11 @@ class Cell:
     high: float
     seeds: int
     n: int
+
+    @property
+    def key(self) -> CellKey:
+        """Which cell it is."""
+        return CellKey(self.adapter, tuple(self.sources), self.target, self.test)
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,8 @@ def cell_of(measured: Measured, draws: Resampler, name: str) -> Cell | None:
         return None
     low, high = interval(found.values[0])
     return Cell(
-        name, of.adapter, of.backbone, of.sources, of.target, of.test, of.labels, of.selection, draws.metric.name,
+        name, of.key.adapter, of.backbone, list(of.key.sources), of.key.target, of.key.test, of.labels, of.selection,
+        draws.metric.name,
         percent(mean), percent(low), percent(high), len(of.seeds), measured.kinds.shape[1],
     )  # fmt: skip
 
@@ -110,7 +117,7 @@ def gain_of(adapted: Measured, none: Measured, at_home: Measured | None, draws: 
     inside = at_home is not None and set(seeds) <= set(at_home.tested.seeds)
     lost = 100 * (point(metric, at_home.of(seeds)) - float(before.mean())) if at_home and inside else 0.0
     return Gain(
-        name, of.adapter, of.sources, of.test, of.labels, percent(mean), percent(low), percent(high),
+        name, of.key.adapter, list(of.key.sources), of.key.test, of.labels, percent(mean), percent(low), percent(high),
         closed(100 * mean, lost, metric), sum(metric.better(c) for c in changes.tolist()), len(seeds),
     )  # fmt: skip
 

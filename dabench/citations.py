@@ -70,7 +70,7 @@ def cite_sweep(file: SweepFile, registry: Any) -> Citations:
     datasets = {n: make_dataset(sweep, n, registry).citation for n in sweep.datasets}
     backbone = (sweep.backbone, make_backbone(sweep, registry).citation)
     rests = _Rests(datasets, backbone, {n: make_adapter(sweep, n, registry).citation for n in sweep.adapters})
-    searched = searched_by(sweep.as_dict())
+    searched = searched_by(sweep.search if sweep.search.trials else None)
     end = f"sweep {_escaped(sweep.name)}, {_seeds(sweep.seed_list)}, {searched and f'{searched}, '}"
     end += f"sweep digest {sweep.digest[:12]}"
     return Citations(
@@ -80,12 +80,12 @@ def cite_sweep(file: SweepFile, registry: Any) -> Citations:
 
 def cite_results(runs: Predictions) -> Citations:
     """Return what to cite of results, with the version of dabench that they were measured with."""
-    sweep, rests = runs.sweep, _rests(runs)
+    record, rests = runs.record, _rests(runs)
     version = versions_of(environments_of(runs.records.values())).get("dabench", metadata.version("dabench"))
-    searched = searched_by(sweep["sweep"])
-    set_to = [text for text in sweep["overrides"] if text.partition("=")[0].strip() not in _TOLD]
-    name = " with ".join([sweep["sweep"]["name"], *([", ".join(set_to)] if set_to else [])])
-    end = f"sweep {_escaped(name)}, {_seeds(sweep['seeds'])}, {searched and f'{searched}, '}"
+    searched = searched_by(record.sweep.search)
+    set_to = [text for text in record.overrides if text.partition("=")[0].strip() not in _TOLD]
+    name = " with ".join([record.sweep.name, *([", ".join(set_to)] if set_to else [])])
+    end = f"sweep {_escaped(name)}, {_seeds(record.seeds)}, {searched and f'{searched}, '}"
     if runs.selection != LAST:  # the digest is of the runs, whichever of their checkpoints count
         end += f"checkpoint by {_escaped(runs.selection)}, "
     end += f"table digest {runs.digest[:12]}"
@@ -110,9 +110,9 @@ def citations_of_results(runs: Predictions) -> list[str]:
 
 
 def _rests(runs: Predictions) -> _Rests:
-    sweep, datasets = runs.sweep, {n: facts["citation"] for n, facts in runs.facts.items()}
-    backbone = (sweep["backbone"]["name"], sweep["backbone"]["citation"])
-    return _Rests(datasets, backbone, {n: sweep["adapters"][n]["citation"] for n in sweep["sweep"]["adapters"]})
+    backbone, adapters = runs.record.backbone, runs.record.methods
+    datasets = {n: facts.citation for n, facts in runs.facts.items()}
+    return _Rests(datasets, (backbone.name, backbone.citation), {n: facts.citation for n, facts in adapters.items()})
 
 
 def toolkit(version: str) -> str:

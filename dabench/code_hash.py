@@ -28,8 +28,8 @@ NUMBERLESS = (
     # Messages, settings (a digest holds their values), and what finds and describes plugins.
     "dabench.api", "dabench.errors", "dabench.typed", "dabench.settings", "dabench.registry", "dabench.job", "dabench.protocols",
     # Storage, and a run that is resumed: it ends with the same numbers.
-    "dabench.digests", "dabench.records", "dabench.store", "dabench.stored", "dabench.ongoing", "dabench.places", "dabench.far",
-    "dabench.atomic", "dabench.partial", "dabench.data.cache", "dabench.data.finding",
+    "dabench.digests", "dabench.record_types", "dabench.store", "dabench.stored", "dabench.ongoing", "dabench.places",
+    "dabench.far", "dabench.atomic", "dabench.partial", "dabench.data.cache", "dabench.data.finding",
     # Progress.
     "dabench.pulse", "dabench.times",
 )  # fmt: skip

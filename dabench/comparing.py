@@ -122,15 +122,15 @@ def _paired(first: Side, second: Side, where: Place) -> tuple[float, float] | No
     """Return the interval of the difference by a bootstrap of both at once, or None where they do not pair."""
     if first.runs is None or second.runs is None:
         return None
-    adapter, _, sources, target, test, _ = where
-    seeds = [list(r.of(adapter, sources, target, test)) for r in (first.runs, second.runs)]
-    classes = [r.sweep["classes"] for r in (first.runs, second.runs)]
-    truths = [r.tests[test] for r in (first.runs, second.runs)]
-    if any(truth.facts.get("sorted") for truth in truths):  # by what one side predicted: the other's images come otherwise
+    key = where.key
+    seeds = [list(r.of(key)) for r in (first.runs, second.runs)]
+    classes = [r.record.classes for r in (first.runs, second.runs)]
+    truths = [r.tests[key.test] for r in (first.runs, second.runs)]
+    if any(truth.facts.sorted for truth in truths):  # by what one side predicted: the other's images come otherwise
         return None
-    if seeds[0] != seeds[1] or classes[0] != classes[1] or truths[0].facts["digest"] != truths[1].facts["digest"]:
+    if seeds[0] != seeds[1] or classes[0] != classes[1] or truths[0].facts.digest != truths[1].facts.digest:
         return None
-    one, other = (r.tested(adapter, sources, target, test) for r in (first.runs, second.runs))
+    one, other = (r.tested(key) for r in (first.runs, second.runs))
     if one is None or other is None:
         return None
     metric = find_metric(first.metric, classes[0], first.runs.attributes)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.predictions import Predictions
+from dabench.record_types import NetworkKey
 from dabench.stored import Record
 
 POINTS, MOST = 60, 24
@@ -45,34 +46,32 @@ def curves(runs: Predictions) -> list[Curve]:
     Where there are more than MOST of one method, some are left out, evenly. Where a search chose several settings for what
     adapters share, the curve is of those that most runs have.
     """
-    tasks = [(tuple(sources), target) for sources, target in runs.sweep["tasks"]]
-    settings = {run["digest"]: str(run.get("settings")) for run in runs.sweep["runs"]}
-    alike: dict[tuple[str, tuple[str, ...], str | None], dict[str, list[Record]]] = {}
+    tasks = runs.record.tasks
+    settings = {run.digest: str(run.settings) for run in runs.record.runs}
+    alike: dict[NetworkKey, dict[str, list[Record]]] = {}
     for digest, record in runs.records.items():
-        alike.setdefault(record.kind, {}).setdefault(settings[digest], []).append(record)
+        alike.setdefault(record.facts.network, {}).setdefault(settings[digest], []).append(record)
     found = []
-    for method, sources, target in _some(list(alike)):
-        records = max(alike[method, sources, target].values(), key=len)
-        asked = (target,) if target else tuple(dict.fromkeys([*sources, *(t for s, t in tasks if s == sources)]))
-        found.append(_curve(runs, method, sources, target, records, asked))
+    for network in _some(list(alike)):
+        records = max(alike[network].values(), key=len)
+        asked = dict.fromkeys([*network.sources, *(t for s, t in tasks if s == network.sources)])
+        found.append(_curve(runs, network, records, (network.target,) if network.target else tuple(asked)))
     return found
 
 
-def _some(trained: Sequence[tuple[str, tuple[str, ...], str | None]]) -> Iterator[tuple[str, tuple[str, ...], str | None]]:
-    for kind in dict.fromkeys((method, target is None) for method, _, target in trained):
-        own = [t for t in trained if (t[0], t[2] is None) == kind]
+def _some(trained: Sequence[NetworkKey]) -> Iterator[NetworkKey]:
+    for kind in dict.fromkeys((t.adapter, t.target is None) for t in trained):
+        own = [t for t in trained if (t.adapter, t.target is None) == kind]
         yield from own[:: math.ceil(len(own) / MOST)]
 
 
-def _curve(
-    runs: Predictions, method: str, sources: tuple[str, ...], target: str | None, records: Sequence[Record], tests: Sequence[str]
-) -> Curve:
-    steps, losses = _blocks([r.facts.get("losses", []) for r in records])
-    places = [r.facts.get("checkpoints", []) for r in records]
+def _curve(runs: Predictions, network: NetworkKey, records: Sequence[Record], tests: Sequence[str]) -> Curve:
+    steps, losses = _blocks([r.facts.losses for r in records])
+    places = [r.facts.checkpoints for r in records]
     # Runs that were tested after other steps than the first have no common curve with it.
     same = [r for r, place in zip(records, places, strict=True) if place == places[0] and place]
     of = {t: 100 * np.mean([runs.checkpoints(r, t).accuracy for r in same], axis=0) for t in tests if same}
-    return Curve(method, sources, target, len(records), steps, losses, np.array(places[0], np.int64), of)
+    return Curve(*network, len(records), steps, losses, np.array(places[0], np.int64), of)
 
 
 def _blocks(losses: Sequence[Sequence[float]]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -13,7 +13,8 @@ from dabench.engines.queue import Event, Execution
 from dabench.engines.signals import interruptible
 from dabench.errors import SpecError, nearest
 from dabench.keeping import Keeper, Outcome, forget
-from dabench.plan import Plan, Run
+from dabench.plan import Plan
+from dabench.record_types import Run
 from dabench.registry import Registry
 from dabench.spec import SweepFile, read_sweep
 from dabench.store import Store

@@ -21,7 +21,7 @@ def versions_of(environments: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 def environments_of(records: Iterable[Record]) -> list[Mapping[str, Any]]:
     """Return the different environments of finished runs."""
-    found = {tuple(sorted(r.facts["environment"].items())): r.facts["environment"] for r in records}
+    found = {tuple(sorted(r.facts.environment.items())): r.facts.environment for r in records}
     return [found[key] for key in sorted(found)]
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from dabench.atomic import temporary_folder, temporary_prefix
 from dabench.engines.how import How
 from dabench.engines.room import Need
-from dabench.plan import Plan, Run
+from dabench.plan import Plan
+from dabench.record_types import Run
 from dabench.registry import Registry
 from dabench.store import Store
 
@@ -79,7 +80,7 @@ def _seconds(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry) 
     listed = store.listed()
     for run in plan.runs:
         if record := store.find(run.digest, network=False, among=listed):
-            took[run.sort].append(record.facts["seconds"]["total"])
+            took[run.sort].append(record.facts.seconds.total)
     with temporary_folder(temporary_prefix()) as folder:
         for run in runs:
             if run.sort not in took:
@@ -103,12 +104,12 @@ def _timed(plan: Plan, run: Run, scratch: Store, registry: Registry) -> float:
         execute(replace(job, train=train, **(untested if steps == _WARM else {})), scratch, registry)
     record = scratch.find(run.digest)
     assert record is not None
-    seconds = record.facts["seconds"]
-    if not record.facts["steps"]:  # a method that trains by no steps takes what it took
-        return float(seconds["total"])
-    once = seconds["total"] - seconds["train"] - seconds["test"] - seconds["score"]
-    checked = plan.sweep.train.checkpoints * (seconds["test"] + seconds["score"])
-    return float(once + seconds["train"] * steps_of(plan, run) / _STEPS + checked)
+    took = record.facts.seconds
+    if not record.facts.steps:  # a method that trains by no steps takes what it took
+        return took.total
+    once = took.total - took.train - took.test - took.score
+    checked = plan.sweep.train.checkpoints * (took.test + took.score)
+    return once + took.train * steps_of(plan, run) / _STEPS + checked
 
 
 def stored_bytes(plan: Plan, run: Run, wants: Need) -> int:

@@ -76,10 +76,3 @@ def grant_scored(prepared: Prepared) -> str:
 def grant_test(prepared: Prepared) -> str:
     """Return what a run may open of a test split: the path of its images."""
     return str(prepared.path("test", "images"))
-
-
-def labels_used(access: Access, shots: int | str) -> str:
-    """Return how many target labels a method sees, in the words of the tables: "0", "5 per class" or "all"."""
-    if access in ("none", "unlabelled"):
-        return "0"
-    return "all" if access == "full" or shots == "all" else f"{shots} per class"

@@ -14,6 +14,7 @@ from dabench.by_group import GroupCell
 from dabench.cells import Cell, Gain
 from dabench.errors import SpecError, nearest
 from dabench.matrix import Matrix
+from dabench.record_types import RunRecord, to_json
 from dabench.stored import Record, TestSet
 from dabench.summary import Summary
 
@@ -106,7 +107,7 @@ class Results:
         """
         from pandas import DataFrame
 
-        adapters, truth = self.matrix.predictions.sweep["sweep"]["adapters"], self.tests.get(test)
+        adapters, truth = self.matrix.record.sweep.adapters, self.tests.get(test)
         for name, known in ((test, self.tests), (adapter or adapters[0], adapters)):
             if name not in known:
                 raise SpecError(f"'{name}' is not in this sweep{nearest(name, known)}; known: {', '.join(known)}")
@@ -122,7 +123,7 @@ class Results:
     def _of(self, cell: Cell) -> list[dict[str, Any]]:
         """Return what networks of each seed predicted for a cell; nothing for people's."""
         runs = self.matrix.predictions
-        tested = runs.tested(cell.adapter, cell.sources, cell.target, cell.test)
+        tested = runs.tested(cell.key)
         what = {"adapter": cell.adapter, "sources": "+".join(cell.sources), "target": cell.target or ""}
         return (
             [{**what, "seed": s, "predicted": p} for s, p in zip(tested.seeds, tested.predicted, strict=True)] if tested else []
@@ -135,16 +136,17 @@ class Results:
             SpecError: there is no such run, or it was not tested on that dataset.
         """
         record = self._record(run)
-        if test not in record.facts["tests"]:
-            raise SpecError(f"run '{run}' was not tested on '{test}'; it was on {', '.join(record.facts['tests'])}")
+        if test not in record.facts.tests:
+            raise SpecError(f"run '{run}' was not tested on '{test}'; it was on {', '.join(record.facts.tests)}")
         return record.logits(test)
 
     def facts(self, run: str) -> Mapping[str, Any]:
         """Return what a run says of itself: losses by step, steps of its checkpoints, seconds, environment, digests."""
-        return self._record(run).facts
+        found: dict[str, Any] = to_json(self._record(run).facts)
+        return found
 
     def _record(self, run: str) -> Record:
-        records = {r.facts["name"]: r for r in self.matrix.predictions.records.values()}
+        records = {r.facts.name: r for r in self.matrix.predictions.records.values()}
         if run not in records:
             raise SpecError(f"there is no finished run '{run}'{nearest(run, records)}; the column 'run' of runs has all")
         return records[run]
@@ -165,11 +167,11 @@ class _Run:
     device: str
 
 
-def _run(facts: Mapping[str, Any]) -> _Run:
-    seconds, places = facts["seconds"], facts.get("checkpoints", ())
+def _run(facts: RunRecord) -> _Run:
+    seconds, device = facts.seconds, str(facts.environment.get("device", ""))
     return _Run(
-        facts["name"], facts["method"], facts["sources"], facts["target"], facts["seed"], facts["labels"], len(places),
-        seconds["train"], seconds["test"], seconds["total"], facts["environment"]["device"],
+        facts.name, facts.method, list(facts.sources), facts.target, facts.seed, facts.labels, len(facts.checkpoints),
+        seconds.train, seconds.test, seconds.total, device,
     )  # fmt: skip
 
 

@@ -8,22 +8,8 @@ from typing import Any
 
 from dabench.firewall import SourceGrant, TargetGrant
 from dabench.protocols import Augment
+from dabench.record_types import Probe
 from dabench.settings import Test, Train
-
-
-@dataclass(frozen=True)
-class Probe:
-    """What a trial of a search does beside what every run does.
-
-    Attributes:
-        validates: it keeps its predictions on the target's validation images, for a search that was asked to look at labels.
-        rule: the score by which it may be ended early.
-        bar: (checkpoint, score): at that checkpoint, counted from 0, it ends if its score is lower.
-    """
-
-    validates: bool = False
-    rule: str = ""
-    bar: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -31,7 +17,7 @@ class Job:
     """One run, as its worker is given it. Every value is plain, or a tuple, mapping or frozen dataclass of plain values.
 
     Attributes:
-        name, digest, method, seed, labels, parent, probe: as those of the run (dabench.plan.Run).
+        name, digest, method, seed, labels, parent, probe: as those of the run (dabench.record_types.Run).
         options, backbone_options: of the adapter and of the backbone, as far as the sweep sets them.
         channels, size: of the prepared images.
         target: None in a pretraining.

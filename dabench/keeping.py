@@ -6,15 +6,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from dabench.agenda import Agenda
 from dabench.engines.queue import Event
 from dabench.errors import StoreError
-from dabench.plan import Plan, Run
+from dabench.plan import Plan
 from dabench.protocols import Dataset
+from dabench.record_types import BackboneFacts, DatasetRecord, InputFacts, Run, SweepRecord, SweepTable
 from dabench.spec import SweepFile
 from dabench.store import Store
+from dabench.typed import build
 
 _SECONDS = 10.0
 """What a search chose is kept in sweep.json at most that often, and at the end: the file may be large."""
@@ -53,7 +54,7 @@ class Keeper:
 
     def take(self) -> None:
         """Make the store this sweep's: its record, its datasets, and nothing that it has no use for."""
-        self.store.claim(self.record(), self.file.sweep.recipe, self.file.text)
+        self.store.claim(self.record(), self.file.text)
         self.store.ongoing.keep_only({r.digest for r in self.agenda.expected()})
         for name, dataset in self.plan.datasets.items():
             _keep_dataset(self.store, self.plan, name, dataset)
@@ -89,7 +90,7 @@ class Keeper:
         over = self._begun | self.agenda.stood
         return [run for run in self.agenda.expected() if run.digest not in over]
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> SweepRecord:
         """Return what sweep.json holds."""
         return _record(self.file, self.plan, self.agenda)
 
@@ -112,50 +113,47 @@ class Keeper:
 def forget(store: Store, runs: Iterable[Run]) -> None:
     """Delete these runs, and those that sweep.json names as trials of a search."""
     try:
-        trials = store.read_sweep().get("trials", [])
+        runs = [*runs, *store.read_sweep().trials]
     except StoreError:
-        trials = []
-    for digest in {*(run.digest for run in runs), *(trial["digest"] for trial in trials)}:
+        runs = list(runs)
+    for digest in {run.digest for run in runs}:
         store.remove(digest)
 
 
-def _record(file: SweepFile, plan: Plan, agenda: Agenda) -> dict[str, Any]:
-    """Return what sweep.json holds: enough to report without the plugins or the data."""
-    adapters = {
-        n: {"title": a.title, "citation": a.citation, "access": a.access, "options": asdict(a.options), "adapts": a.adapts(),
-            "own_pretraining": not a.shares_pretraining()}
-        for n, a in plan.adapters.items()
-    }  # fmt: skip
-    return {
-        "sweep": file.sweep.as_dict(),
-        "recipe": file.sweep.recipe,
-        "digest": file.sweep.digest,
-        "overrides": list(file.overrides),
-        "tasks": [[list(sources), target] for sources, target in file.sweep.tasks],
-        "seeds": list(file.sweep.seed_list),
-        "classes": list(plan.classes),
-        "input": {"channels": plan.channels, "size": plan.size, "augment": asdict(plan.augment)},
-        "backbone": {"name": plan.backbone.name, "label": plan.backbone.label, "citation": plan.backbone.citation},
-        "adapters": adapters,
-        "runs": [r.as_dict() for r in agenda.finals],
-        **agenda.record(),
-    }
+def _record(file: SweepFile, plan: Plan, agenda: Agenda) -> SweepRecord:
+    sweep, backbone = file.sweep, plan.backbone
+    return SweepRecord(
+        sweep=build(SweepTable, sweep.as_dict()),
+        recipe=sweep.recipe,
+        digest=sweep.digest,
+        overrides=file.overrides,
+        tasks=sweep.tasks,
+        seeds=sweep.seed_list,
+        classes=plan.classes,
+        input=InputFacts(plan.channels, plan.size, asdict(plan.augment)),
+        backbone=BackboneFacts(backbone.name, backbone.label, backbone.citation),
+        adapters=plan.facts,
+        runs=tuple(agenda.finals),
+        search=tuple(agenda.searched()),
+        trials=tuple(agenda.trials),
+    )
 
 
 def _keep_dataset(store: Store, plan: Plan, name: str, dataset: Dataset) -> None:
     prepared = plan.prepared[name]
     samples = prepared.samples("test")
-    facts = {
-        "name": name,
-        "label": dataset.label,
-        "title": dataset.title,
-        "licence": dataset.licence,
-        "homepage": dataset.homepage,
-        "citation": dataset.citation,
-        "digest": prepared.digest,
-        "counts": {split: prepared.count(split) for split in prepared.splits},
-        "dropped": dict(prepared.dropped),
-        "grouped": samples.groups is not None,
-    }
+    facts = DatasetRecord(
+        name=name,
+        label=dataset.label,
+        title=dataset.title,
+        licence=dataset.licence,
+        homepage=dataset.homepage,
+        citation=dataset.citation,
+        digest=prepared.digest,
+        counts={split: prepared.count(split) for split in prepared.splits},
+        grouped=samples.groups is not None,
+        files={},
+        dropped=prepared.dropped,
+    )
     test = {"labels": samples.labels, "groups": samples.groups}
-    store.add_dataset(name, facts, test | {f"attribute-{a}": v for a, v in samples.attributes.items()})
+    store.add_dataset(facts, test | {f"attribute-{a}": v for a, v in samples.attributes.items()})

@@ -20,7 +20,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -32,7 +32,7 @@ from dabench.data.pictures import opened_zip
 from dabench.errors import DataError, StoreError
 from dabench.far import is_remote
 from dabench.predictions import Predictions
-from dabench.records import sealed
+from dabench.record_types import sealed, to_json
 from dabench.remote import Remote
 from dabench.store import Store
 from dabench.stored import NETWORK, Record, Stored, answers_name, safe
@@ -155,12 +155,11 @@ def write_pack(stored: Stored, path: Path, *, attributes: bool = True, answers: 
         raise StoreError(f"{path}: is there already; give another file with --to")
     try:
         with new_file(path) as hidden, zipfile.ZipFile(hidden, "w", zipfile.ZIP_DEFLATED) as archive:
-            sweep = stored.read_sweep()
-            runs = Predictions(stored, sweep, None)
+            runs = Predictions(stored, stored.read_sweep(), None)
             how = _How(attributes and not counts, answers or counts, _orders(runs) if counts else {})
-            files = {name: _put(archive, name, content) for name, content in _contents(stored, sweep, runs, how)}
+            files = {name: _put(archive, name, content) for name, content in _contents(stored, runs, how)}
             what = "results of dabench sweep, packed by dabench export"
-            head = {"format": FORMAT, "what": what, "sweep": sweep["sweep"]["name"], "digest": runs.digest, "files": files}
+            head = {"format": FORMAT, "what": what, "sweep": runs.record.sweep.name, "digest": runs.digest, "files": files}
             _put(archive, _LIST, io.BytesIO(_json(head)))
     except OSError as e:
         raise StoreError(f"{path}: cannot be written ({e.strerror or e}); give another file with --to") from e
@@ -180,31 +179,32 @@ def _put(archive: zipfile.ZipFile, name: str, content: BinaryIO) -> str:
     return found.hexdigest()
 
 
-def _contents(stored: Stored, sweep: Mapping[str, Any], runs: Predictions, how: _How) -> Iterator[tuple[str, BinaryIO]]:
+def _contents(stored: Stored, runs: Predictions, how: _How) -> Iterator[tuple[str, BinaryIO]]:
     """Yield name and content of every file of the pack but its list."""
-    yield "sweep.json", io.BytesIO(_json(sealed(_without_folders(sweep))))
+    yield "sweep.json", io.BytesIO(_json(sealed(_without_folders(to_json(runs.record)))))
     with contextlib.suppress(FileNotFoundError):  # somebody removed it: no number depends on it
         yield "sweep.toml", stored.open("sweep.toml")
     for dataset, test in runs.tests.items():
         folder = f"datasets/{safe(dataset)}"
-        facts = dict(test.facts)
-        facts["files"] = {f: d for f, d in facts["files"].items() if how.attributes or not f.startswith("attribute-")}
+        files = {f: d for f, d in test.facts.files.items() if how.attributes or not f.startswith("attribute-")}
+        facts = replace(test.facts, files=files)
         if dataset in how.orders:
             order = how.orders[dataset]
             arrays = {"labels.npy": _npy(test.labels[order])}
             if test.groups is not None:
                 arrays["groups.npy"] = _npy(_numbered(test.groups[order]))
-            facts |= {"sorted": True, "files": {f: hashlib.sha256(content).hexdigest() for f, content in arrays.items()}}
+            files = {f: hashlib.sha256(content).hexdigest() for f, content in arrays.items()}
+            facts = replace(facts, files=files, sorted=True)
             yield from ((f"{folder}/{f}", io.BytesIO(content)) for f, content in arrays.items())
         else:
-            yield from ((f"{folder}/{f}", stored.open(f"{folder}/{f}")) for f in facts["files"])
+            yield from ((f"{folder}/{f}", stored.open(f"{folder}/{f}")) for f in files)
         yield f"{folder}/facts.json", io.BytesIO(_json(sealed(facts)))
     for record in runs.records.values():
         if how.answers:
             yield from _answers(record, how.orders)
             continue
-        files = ["run.json", *(f for f in record.facts["files"] if f != NETWORK)]
-        yield from ((f"{record.where}/{f}", stored.open(f"{record.where}/{f}")) for f in files)
+        kept = ["run.json", *(f for f in record.facts.files if f != NETWORK)]
+        yield from ((f"{record.where}/{f}", stored.open(f"{record.where}/{f}")) for f in kept)
     for name, reason in stored.failures().items():
         yield f"failed/{name}.txt", io.BytesIO("".join(reason.splitlines()[:1]).encode() + b"\n")
 
@@ -222,7 +222,7 @@ def _orders(runs: Predictions) -> dict[str, NDArray[np.int64]]:
     """Return the order of each dataset's test images in a pack that tells which image none of them is."""
     orders = {}
     for dataset, test in runs.tests.items():
-        tested = [record for record in runs.records.values() if dataset in record.facts["tests"]]
+        tested = [record for record in runs.records.values() if dataset in record.facts.tests]
         predicted = [row for record in tested for row in record.logits(dataset).argmax(2)]
         orders[dataset] = _order(np.stack([test.labels, *predicted]), test.groups)
     return orders
@@ -249,14 +249,13 @@ def _numbered(groups: NDArray[np.int64]) -> NDArray[np.int64]:
 def _answers(record: Record, orders: Mapping[str, NDArray[np.int64]]) -> Iterator[tuple[str, BinaryIO]]:
     """Yield name and content of the files of a run that keeps of its predictions the classes alone."""
     files, outputs = {}, 0
-    for dataset in record.facts["tests"]:
+    for dataset in record.facts.tests:
         logits = record.logits(dataset)
         outputs = logits.shape[2]
         predicted = logits.argmax(2).astype(np.min_scalar_type(outputs))
         files[answers_name(dataset)] = _npy(predicted[:, orders[dataset]] if dataset in orders else predicted)
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    facts = {**record.facts, "files": digests, "outputs": outputs}
-    yield f"{record.where}/run.json", io.BytesIO(_json(sealed(facts)))
+    yield f"{record.where}/run.json", io.BytesIO(_json(sealed(replace(record.facts, files=digests, outputs=outputs))))
     yield from ((f"{record.where}/{name}", io.BytesIO(content)) for name, content in files.items())
 
 

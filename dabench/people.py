@@ -14,9 +14,10 @@ from dabench.answers import Answers, read_answers
 from dabench.cells import Cell
 from dabench.digests import file_digest
 from dabench.errors import SpecError
-from dabench.matrix import Matrix, key_of
+from dabench.matrix import Matrix
 from dabench.metrics import Metric, Outcome, confusions
 from dabench.parts import Parts
+from dabench.record_types import CellKey
 from dabench.statistics import Resampler, interval, percent, point, widening
 from dabench.stored import TestSet
 
@@ -62,11 +63,11 @@ def with_people(matrix: Matrix, files: Mapping[str, Path]) -> Matrix:
         mean, low, high = measured(answers, truth, matrix.measure, matrix.predictions.parts[name][0])
         cells.append(
             Cell(
-                f"Human-None-{facts['label']}", HUMAN, HUMAN, [], None, name, HUMAN, HUMAN, matrix.metric,
+                f"Human-None-{facts.label}", HUMAN, HUMAN, [], None, name, HUMAN, HUMAN, matrix.metric,
                 percent(mean), percent(low), percent(high), answers.raters, len(answers.images),
             )
         )  # fmt: skip
-        confusion[key_of(HUMAN, [], None, name)] = _confusion(answers, truth, len(matrix.classes))
+        confusion[CellKey(HUMAN, (), None, name)] = _confusion(answers, truth, len(matrix.classes))
         people[name] = People(
             answers.raters,
             len(answers.images),
@@ -127,6 +128,6 @@ def _confusion(answers: Answers, truth: TestSet, classes: int) -> NDArray[np.flo
 def _networks(matrix: Matrix, test: str, images: NDArray[np.int64]) -> dict[str, float]:
     """Return what networks that were not adapted do on the same images: of others, people's number says nothing."""
     runs = matrix.predictions
-    plain = [c for c in matrix.cells if c.test == test and c.target is None and runs.method(c.adapter) != c.adapter]
-    tested = {c.name: runs.tested(c.adapter, c.sources, None, test) for c in plain}
+    plain = [c for c in matrix.cells if c.test == test and c.adapter == matrix.record.plain]
+    tested = {c.name: runs.tested(c.key) for c in plain}
     return {name: percent(point(matrix.measure, matrix.measure.kinds(t.outcome)[:, images])) for name, t in tested.items() if t}

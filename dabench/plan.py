@@ -13,57 +13,12 @@ from typing import Any
 from dabench.code_hash import code_digest, core_digest
 from dabench.data.cache import Prepared
 from dabench.digests import digest
-from dabench.firewall import grant_scored, grant_source, grant_target, grant_test, labels_used
-from dabench.job import Job, Probe
+from dabench.firewall import grant_scored, grant_source, grant_target, grant_test
+from dabench.job import Job
 from dabench.protocols import SUPERVISED, Adapter, Augment, Backbone, Dataset
-from dabench.settings import Settings, Train
+from dabench.record_types import AdapterFacts, NetworkKey, Probe, Run, Settings, budget_text, networks
+from dabench.settings import Train
 from dabench.spec import Sweep
-
-
-@dataclass(frozen=True)
-class Run:
-    """One piece of work: a pretraining (`target` None), or the adaptation of one to a target.
-
-    Attributes:
-        method: the adapter's name, or "supervised" for a shared pretraining.
-        tests: the datasets whose test images it predicts.
-        parent: digest of the pretraining that an adaptation starts from.
-        digest: identifies the result.
-        settings: what it sets otherwise than the sweep.
-        probe: what it does beside as a trial of a search, if there is anything.
-    """
-
-    method: str
-    sources: tuple[str, ...]
-    target: str | None
-    seed: int
-    tests: tuple[str, ...]
-    labels: str
-    parent: str | None
-    digest: str
-    settings: Settings = ()
-    probe: Probe | None = None
-
-    @property
-    def name(self) -> str:
-        """A name for people, unique within a sweep, that can be a folder's."""
-        parts = [self.method, "+".join(self.sources), *([self.target] if self.target else []), f"s{self.seed}"]
-        parts += [digest(self.settings)[:6]] if self.settings else []
-        return "_".join(parts).replace("/", "-")
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold; what only runs of a search have, only of those."""
-        return {key: value for key, value in asdict(self).items() if value or key not in ("settings", "probe")}
-
-    @property
-    def sort(self) -> tuple[str, bool]:
-        """Runs of one sort take about as long: their method, and whether they adapt."""
-        return self.method, self.target is not None
-
-    @property
-    def folder(self) -> str:
-        """The name of the folder it is stored in."""
-        return f"{self.name}-{self.digest[:10]}"
 
 
 @dataclass(frozen=True)
@@ -93,6 +48,16 @@ class Plan:
     def classes(self) -> tuple[str, ...]:
         """The classes of every dataset in the sweep, in the order of the logits."""
         return next(iter(self.prepared.values())).classes
+
+    @property
+    def facts(self) -> dict[str, AdapterFacts]:
+        """What is known of each adapter."""
+        return {name: _facts(adapter) for name, adapter in self.adapters.items()}
+
+    @property
+    def networks(self) -> list[NetworkKey]:
+        """The networks of each adapter, whatever the seed."""
+        return list(networks(self.sweep.datasets, self.sweep.tasks, self.facts))
 
     @property
     def input_size(self) -> int:
@@ -167,6 +132,11 @@ def adaptation(plan: Plan, adapter: str, parent: Run, target: str, settings: Set
     return _run(plan, adapter, parent.sources, target, parent.seed, parent.digest, settings, probe)
 
 
+def _facts(adapter: Adapter) -> AdapterFacts:
+    options, own_pretraining = asdict(adapter.options), not adapter.shares_pretraining()
+    return AdapterFacts(adapter.title, adapter.citation, adapter.access, options, adapter.adapts(), own_pretraining)
+
+
 def _of(table: str, settings: Settings) -> dict[str, Any]:
     """Return the settings of one table, without its name."""
     return {key.removeprefix(f"{table}."): value for key, value in settings if key.startswith(f"{table}.")}
@@ -190,7 +160,7 @@ def _run(
         adapter = plan.adapters[method]
         how = [method, code_digest(adapter), asdict(adapter.options) | _of(method, settings)]
         if target is not None:
-            labels = labels_used(adapter.access, sweep.shots)
+            labels = budget_text(_facts(adapter).budget(sweep.shots))
             how += [adapter.access, labels, plan.prepared[target].digest]
     key = {
         "code": core_digest(),

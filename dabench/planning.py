@@ -13,8 +13,9 @@ from dabench.data.prepared import prepare, reshaped
 from dabench.errors import DataError, SpecError
 from dabench.firewall import grant_target
 from dabench.places import cache_folder
-from dabench.plan import Plan, Run, adaptation, pretraining
+from dabench.plan import Plan, adaptation, pretraining
 from dabench.protocols import Augment, Dataset
+from dabench.record_types import Run
 from dabench.registry import Registry
 from dabench.spec import Sweep, make_adapter, make_backbone, make_dataset
 
@@ -80,19 +81,13 @@ def _augment(sweep: Sweep, datasets: Mapping[str, Dataset]) -> Augment:
 
 def _runs(plan: Plan) -> list[Run]:
     """Return the pretrainings and then the adaptations, each once."""
-    pretrained: list[Run] = []
-    adapted: list[Run] = []
-    sweep = plan.sweep
-    # Each dataset is a row of the matrix: its own pretraining gives the diagonal even where no pair starts from it.
-    rows = dict.fromkeys([(d,) for d in sweep.datasets] + [s for s, _ in sweep.tasks])
-    for seed in sweep.seed_list:
-        shared = {sources: pretraining(plan, None, sources, seed) for sources in rows}
-        pretrained += shared.values()
-        for name, adapter in plan.adapters.items():
-            parents = shared
-            if not adapter.shares_pretraining():
-                parents = {sources: pretraining(plan, name, sources, seed) for sources, _ in sweep.tasks}
-                pretrained += parents.values()
-            if adapter.adapts():
-                adapted += [adaptation(plan, name, parents[sources], target) for sources, target in sweep.tasks]
-    return [*pretrained, *adapted]
+    found: list[Run] = []
+    for seed in plan.sweep.seed_list:
+        # Each dataset is a row of the matrix: its own pretraining gives the diagonal even where no pair starts from it.
+        rows = dict.fromkeys([(d,) for d in plan.sweep.datasets] + [s for s, _ in plan.sweep.tasks])
+        found += [pretraining(plan, None, sources, seed) for sources in rows]
+        for name, sources, target in plan.networks:
+            first = pretraining(plan, name, sources, seed)
+            found += [first, adaptation(plan, name, first, target)] if target else [first]
+    once = {run.digest: run for run in found}.values()
+    return sorted(once, key=lambda run: run.target is not None)

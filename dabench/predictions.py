@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +17,14 @@ from dabench.errors import StoreError
 from dabench.metrics import Outcome
 from dabench.parts import divided
 from dabench.protocols import SUPERVISED
-from dabench.records import RUN, fits
+from dabench.record_types import CellKey, DatasetRecord, NetworkKey, SweepRecord
 from dabench.selection import LAST, ORACLE, check_rule
 from dabench.stored import Record, Stored, TestSet
 
 
 @dataclass(frozen=True)
 class Tested:
-    """An adapter's networks, trained on `sources` (for `target`), tested on `test`.
+    """The networks of a cell of the matrix, tested.
 
     Attributes:
         labels: how many target labels the method saw: "0", "5 per class", "all".
@@ -34,11 +33,8 @@ class Tested:
         groups: (N,) the groups of the test images, None where they are not known.
     """
 
-    adapter: str
+    key: CellKey
     backbone: str
-    sources: list[str]
-    target: str | None
-    test: str
     labels: str
     selection: str
     seeds: list[int]
@@ -63,44 +59,42 @@ class Predictions:
         damaged: name -> what is wrong with its folder, of those among them that once stood.
     """
 
-    def __init__(
-        self, store: Stored, sweep: Mapping[str, Any], selection: str | None, by: Mapping[str, Path] | None = None
-    ) -> None:
-        self.store, self.sweep, self.selection = store, sweep, selection or LAST
+    def __init__(self, store: Stored, record: SweepRecord, selection: str | None, by: Mapping[str, Path] | None = None) -> None:
+        self.store, self.record, self.selection = store, record, selection or LAST
         check_rule(self.selection)
-        self.tests: dict[str, TestSet] = {n: store.dataset(n) for n in sweep["sweep"]["datasets"]}
+        self.tests: dict[str, TestSet] = {n: store.dataset(n) for n in record.sweep.datasets}
         for name, test in self.tests.items():
-            if test.labels.min() < 0 or test.labels.max() >= len(sweep["classes"]):
+            if test.labels.min() < 0 or test.labels.max() >= len(record.classes):
                 raise StoreError(f"{store.place}: test labels of '{name}' are none of the sweep's classes; run the sweep again")
-        self.facts = {n: dict(test.facts) for n, test in self.tests.items()}
+        self.facts: dict[str, DatasetRecord] = {n: test.facts for n, test in self.tests.items()}
         attributes = with_attributes(self.tests, by or {})
         self.parts = {n: divided(attributes[n], test.groups) for n, test in self.tests.items()}
         self.records: dict[str, Record] = {}
         self.missing: list[str] = []
         self.damaged: dict[str, str] = {}
-        self._plain: dict[tuple[str, tuple[str, ...], str | None], dict[int, str]] = {}
+        self._plain: dict[NetworkKey, dict[int, str]] = {}
+        self._searched = {NetworkKey(t.adapter, t.sources, t.target): t.runs for t in record.search}
         listed = store.listed()
-        for run in sweep["runs"]:
-            self._plain.setdefault((run["method"], tuple(run["sources"]), run["target"]), {})[run["seed"]] = run["digest"]
-            tests = {t: self.tests[t].facts["digest"] for t in run["tests"]}
-            record = store.find(run["digest"], tests, network=False, among=listed)
-            if record and fits(record.facts, RUN):
-                self.records[run["digest"]] = record
+        for run in record.runs:
+            self._plain.setdefault(run.network, {})[run.seed] = run.digest
+            tests = {t: self.facts[t].digest for t in run.tests}
+            found = store.find(run.digest, tests, network=False, among=listed)
+            if found:
+                self.records[run.digest] = found
             else:
-                self.missing.append(_named(run["method"], run["sources"], run["target"], f"s{run['seed']}"))
-                problem = store.damage(run["digest"], network=False, among=listed)
+                self.missing.append(_named(*run.network, f"s{run.seed}"))
+                problem = store.damage(run.digest, network=False, among=listed)
                 if problem:
                     self.damaged[self.missing[-1].replace("/", "-")] = problem
-        tasks = sweep.get("search", [])
-        self._by_labels = bool(tasks) and sweep["sweep"]["search"]["select"] == ORACLE
-        self._searched = {(t["adapter"], tuple(t["sources"]), t["target"]): t for t in tasks}
-        self.missing += [_named(t["adapter"], t["sources"], t["target"], "not chosen") for t in tasks if t["chosen"] is None]
+        search = record.sweep.search
+        self._by_labels = bool(record.search) and search is not None and search.select == ORACLE
+        self.missing += [_named(t.adapter, t.sources, t.target, "not chosen") for t in record.search if t.chosen is None]
 
     @property
     def digest(self) -> str:
         """What identifies the table that they give: the sweep, its finished runs, and the data."""
         done = sorted(self.records)
-        return digest([self.sweep["digest"], done, {n: f["digest"] for n, f in self.facts.items()}])
+        return digest([self.record.digest, done, {n: f.digest for n, f in self.facts.items()}])
 
     @property
     def attributes(self) -> list[str]:
@@ -108,23 +102,19 @@ class Predictions:
         divided = [item for parts, _ in self.parts.values() for item in parts.items()]
         return list(dict.fromkeys(name for name, parts in divided if not parts.too_few.all()))
 
-    def method(self, adapter: str) -> str:
-        """Return the method of the runs that an adapter's networks come from: its own, or the plain training."""
-        facts = self.sweep["adapters"].get(adapter)
-        return adapter if facts and (facts["adapts"] or facts["own_pretraining"]) else SUPERVISED
-
-    def of(self, adapter: str, sources: Sequence[str], target: str | None, test: str) -> dict[int, Record]:
+    def of(self, key: CellKey) -> dict[int, Record]:
         """Return the finished runs of a cell of the matrix by their seed.
 
         Where there was a search, a network that was not adapted has the settings that were chosen for `test`, and one that was
         those for its target, whatever it is tested on.
         """
+        facts = self.record.adapters.get(key.adapter)
+        method = key.adapter if facts and facts.own_networks else SUPERVISED
         if self._searched:
-            task = self._searched.get((adapter, tuple(sources), target or test), {"runs": {}})
-            found = {int(seed): digest for seed, digest in task["runs"].items()}
+            found = self._searched.get(NetworkKey(key.adapter, key.sources, key.target or key.test), {})
         else:
-            found = self._plain.get((self.method(adapter), tuple(sources), target), {})
-        return {seed: self.records[found[seed]] for seed in self.sweep["seeds"] if found.get(seed) in self.records}
+            found = self._plain.get(NetworkKey(method, key.sources, key.target), {})
+        return {seed: self.records[found[seed]] for seed in self.record.seeds if found.get(seed) in self.records}
 
     def predicted(self, records: Sequence[Record], target: str | None, test: str) -> NDArray[np.int64]:
         """Return the predicted classes, (S, N) int64, of the checkpoint that the rule chooses of each run."""
@@ -155,11 +145,11 @@ class Predictions:
         """Return a run's checkpoints as one of its targets sees them; without `accuracy` no test label is looked at."""
         logits = self._logits(record, target)
         right = (logits.argmax(2) == self.tests[target].labels).mean(1) if accuracy else np.zeros(len(logits))
-        scores = record.facts.get("scores", {}).get(target, {})
-        steps = record.facts.get("checkpoints") or logits
-        if any(len(values) != len(logits) for values in (steps, *scores.values())):
-            raise StoreError(f"run {record.facts['name']}: its scores are not of its checkpoints; run it again with --redo")
-        return Checkpoints(record.facts["name"], scores, right)
+        run = record.facts
+        scores = run.scores.get(target, {})
+        if any(len(values) != len(logits) for values in (run.checkpoints or logits, *scores.values())):
+            raise StoreError(f"run {run.name}: its scores are not of its checkpoints; run it again with --redo")
+        return Checkpoints(run.name, scores, right)
 
     def _logits(self, record: Record, test: str) -> NDArray[np.float32]:
         """Return the logits of every checkpoint, (C, N, K), memory-mapped."""
@@ -167,23 +157,21 @@ class Predictions:
             logits = record.logits(test)
         except (OSError, ValueError) as e:
             raise StoreError(f"{self.store.place / record.where}: its predictions on '{test}' cannot be read ({e})") from e
-        if logits.shape[1:] != (len(self.tests[test].labels), len(self.sweep["classes"])) or logits.dtype != np.float32:
+        if logits.shape[1:] != (len(self.tests[test].labels), len(self.record.classes)) or logits.dtype != np.float32:
             raise StoreError(f"predictions on '{test}' do not fit its test labels; run the sweep again with --redo")
         return logits
 
-    def tested(self, adapter: str, sources: Sequence[str], target: str | None, test: str) -> Tested | None:
+    def tested(self, key: CellKey) -> Tested | None:
         """Return what is there of one cell of the matrix, or None where no run stands."""
-        found = self.of(adapter, sources, target, test)
+        found = self.of(key)
         if not found:
             return None
-        records, truth, backbone = list(found.values()), self.tests[test], self.sweep["backbone"]["name"]
-        confidence = partial(self.confidence, records, target, test)
-        outcome = Outcome(truth.labels, self.predicted(records, target, test), confidence, self.parts[test][0])
-        labels = str(records[0].facts["labels"])
+        records, truth = list(found.values()), self.tests[key.test]
+        confidence = partial(self.confidence, records, key.target, key.test)
+        predicted = self.predicted(records, key.target, key.test)
+        outcome = Outcome(truth.labels, predicted, confidence, self.parts[key.test][0])
         selection = f"{self.selection} (search: oracle)" if self._by_labels else self.selection
-        return Tested(
-            adapter, backbone, list(sources), target, test, labels, selection, list(found), outcome, truth.groups
-        )  # fmt: skip
+        return Tested(key, self.record.backbone.name, records[0].facts.labels, selection, list(found), outcome, truth.groups)
 
 
 def _named(adapter: str, sources: Sequence[str], target: str | None, end: str) -> str:

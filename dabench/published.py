@@ -57,5 +57,5 @@ def _same(matrix: Matrix, cell: Mapping[str, Any]) -> bool:
     """Whether a published cell is of what the sweep measures: a human one where the dataset is there."""
     used = {*cell["sources"], cell["test"], *([cell["target"]] if cell.get("target") else [])}
     human = cell["adapter"] == "human"
-    known = cell["adapter"] in matrix.sweep["sweep"]["adapters"] and cell["backbone"] == matrix.sweep["backbone"]["name"]
+    known = cell["adapter"] in matrix.record.methods and cell["backbone"] == matrix.record.backbone.name
     return used <= matrix.datasets.keys() and (human or known)

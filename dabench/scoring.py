@@ -17,8 +17,9 @@ from torch.nn import functional as F
 from dabench import validators
 from dabench.data.augment import Augmenter
 from dabench.evaluate import outputs
-from dabench.job import Job, Probe
+from dabench.job import Job
 from dabench.network import Network
+from dabench.record_types import Probe
 from dabench.selection import VALIDATORS
 
 SCORED = 1000

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from dabench.typed import setting
-
-Settings = tuple[tuple[str, Any], ...]
-"""What a run sets otherwise than its sweep: ("train.lr", 0.01) of [train], ("dann.weight", 0.3) of its adapter's options."""
 
 
 @dataclass(frozen=True)

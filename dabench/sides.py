@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dabench.committed import Baseline, labels_of, read_baseline, records_of, shelf
 from dabench.conditions import settings_of
@@ -15,11 +15,17 @@ from dabench.far import is_remote
 from dabench.matrix import read_matrix
 from dabench.packs import opened
 from dabench.predictions import Predictions
+from dabench.record_types import CellKey
 from dabench.selection import LAST
 from dabench.stored import Stored
 
-Place = tuple[Any, ...]
-"""What identifies a cell across tables."""
+
+class Place(NamedTuple):
+    """Which cell, across tables."""
+
+    key: CellKey
+    backbone: str
+    labels: str
 
 
 @dataclass(frozen=True)
@@ -106,9 +112,9 @@ def _of_results(stored: Stored, metric: str, selection: str) -> Side:
         metric,
         selection,
         {place(vars(c)): vars(c) for c in matrix.cells},
-        {n: f["label"] for n, f in matrix.datasets.items()},
-        settings_of(matrix.sweep),
-        {n: f["digest"] for n, f in matrix.datasets.items()},
+        {n: f.label for n, f in matrix.datasets.items()},
+        settings_of(matrix.record),
+        {n: f.digest for n, f in matrix.datasets.items()},
         versions_of(environments_of(runs.records.values())),
         matrix.missing,
         mixed_text(matrix.mixed),
@@ -136,4 +142,5 @@ def _of_baseline(table: Baseline, records: Path | None) -> Side:
 
 def place(cell: Mapping[str, Any]) -> Place:
     """Return what identifies a cell across tables."""
-    return cell["adapter"], cell["backbone"], tuple(cell["sources"]), cell.get("target"), cell["test"], cell.get("labels", "0")
+    key = CellKey(cell["adapter"], tuple(cell["sources"]), cell.get("target"), cell["test"])
+    return Place(key, cell["backbone"], cell.get("labels", "0"))

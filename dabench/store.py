@@ -24,6 +24,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -34,7 +35,7 @@ from dabench.atomic import new_file, new_folder, write_text
 from dabench.digests import file_digest
 from dabench.errors import StoreError, UnwritableError
 from dabench.ongoing import Ongoing
-from dabench.records import intact, sealed
+from dabench.record_types import Claim, DatasetRecord, RunRecord, SweepRecord, sealed
 from dabench.stored import NETWORK, SHORT, Stored, logits_name, safe
 
 
@@ -89,13 +90,13 @@ class Store(Stored):
         with self.ongoing.alone():
             yield
 
-    def claim(self, record: Mapping[str, Any], recipe: Mapping[str, Any], source: str) -> None:
+    def claim(self, record: SweepRecord, source: str) -> None:
         """Take the folder for a sweep, or go on with it if it is that sweep's already.
 
         Raises:
             StoreError: it cannot be written, holds something else, or the same sweep with other settings.
         """
-        self.check(recipe)
+        self.check(record.recipe)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             # First: a folder with anything else and without it is taken for somebody else's.
@@ -107,7 +108,7 @@ class Store(Stored):
         except OSError as e:
             raise StoreError(f"{self.folder}: cannot be written ({e.strerror or e}); give another folder with --out") from e
 
-    def write_record(self, record: Mapping[str, Any]) -> None:
+    def write_record(self, record: SweepRecord) -> None:
         """Write sweep.json anew."""
         write_text(self.folder / "sweep.json", json.dumps(sealed(record), indent=1, sort_keys=True) + "\n")
 
@@ -132,15 +133,15 @@ class Store(Stored):
         elif self.folder.exists() and any(not p.name.startswith((".sweep.", "ongoing")) for p in self.folder.iterdir()):
             raise StoreError(f"{self.folder}: is not empty and no sweep's output; give another folder with --out")
 
-    def _same_sweep(self, there: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
-        name = there["sweep"]["name"]
-        if not intact(there) and recipe["name"] in (name, there["recipe"].get("name")):
+    def _same_sweep(self, there: Claim, recipe: Mapping[str, Any]) -> None:
+        name = there.name
+        if not there.intact and recipe["name"] in (name, there.recipe.get("name")):
             return  # it is written anew; no run of other settings is taken for one of these: each has a digest of its own
         if name != recipe["name"]:
             raise StoreError(
                 f"{self.folder}: belongs to the sweep '{name}', not to '{recipe['name']}'; give another folder with --out"
             )
-        old, new = flat(there["recipe"]), flat(dict(recipe))
+        old, new = flat(there.recipe), flat(dict(recipe))
         changed = [f"{k}: {old.get(k)} -> {new.get(k)}" for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]
         # Settings under which nothing came to an end, a loss that diverged say, bind nobody.
         if changed and any(self.runs.glob("[!.]*")):
@@ -149,9 +150,9 @@ class Store(Stored):
                 f"give another folder, for example --out {self.folder}-2"
             )
 
-    def add_dataset(self, name: str, facts: Mapping[str, Any], test: Mapping[str, NDArray[Any] | None]) -> None:
+    def add_dataset(self, facts: DatasetRecord, test: Mapping[str, NDArray[Any] | None]) -> None:
         """Keep what reports need to know of a dataset: facts, and the arrays of its test split ("labels", "groups", ...)."""
-        folder = self.folder / "datasets" / safe(name)
+        folder = self.folder / "datasets" / safe(facts.name)
         try:
             folder.mkdir(exist_ok=True)
             for part, values in test.items():
@@ -159,31 +160,31 @@ class Store(Stored):
                     with new_file(folder / f"{part}.npy") as path, open(path, "wb") as f:
                         np.lib.format.write_array(f, np.ascontiguousarray(values), allow_pickle=False)
             files = {p.name: file_digest(p) for p in sorted(folder.glob("[!.]*.npy"))}
-            write_text(folder / "facts.json", json.dumps(sealed({**facts, "files": files}), indent=1, sort_keys=True) + "\n")
+            write_text(folder / "facts.json", json.dumps(sealed(replace(facts, files=files)), indent=1, sort_keys=True) + "\n")
         except OSError as e:
             raise _unwritable(folder, e) from e
 
     def add(
         self,
-        name: str,
-        digest: str,
-        facts: Mapping[str, Any],
+        facts: RunRecord,
         logits: Mapping[str, NDArray[np.float32]],
         save_network: Callable[[Path], None],
     ) -> None:
         """Keep a finished run.
 
         Args:
+            facts: all but its files.
             logits: dataset -> (checkpoints, N, K) float32.
             save_network: writes the network to the path it is given.
 
         Raises:
             UnwritableError: it cannot be written; nothing is left half-made.
         """
+        name, digest = facts.name, facts.digest
         folder = self.runs / f"{name}-{digest[:10]}"
 
         def whole() -> bool:  # the worker of a killed sweep may have been as fast
-            return self.find(digest, facts["tests"], among={digest[:SHORT]: [f"runs/{folder.name}"]}) is not None
+            return self.find(digest, facts.tests, among={digest[:SHORT]: [f"runs/{folder.name}"]}) is not None
 
         try:
             with new_folder(folder, whole) as hidden:
@@ -192,7 +193,7 @@ class Store(Stored):
                     with open(hidden / logits_name(dataset), "wb") as f:
                         np.lib.format.write_array(f, values, allow_pickle=False)
                 files = {p.name: file_digest(p) for p in sorted(hidden.iterdir())}
-                record = sealed({**facts, "files": files})
+                record = sealed(replace(facts, files=files))
                 write_text(hidden / "run.json", json.dumps(record, sort_keys=True, allow_nan=False) + "\n")
             (self.folder / "failed" / f"{name}.txt").unlink(missing_ok=True)
         except OSError as e:

@@ -6,15 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.digests import digest as digest_of
 from dabench.errors import StoreError
-from dabench.records import CLAIM, DATASET, check, check_files, check_sweep, fits, from_json, intact
+from dabench.record_types import Claim, DatasetRecord, RunRecord, SweepRecord, claim_from, from_json, intact, record_from
 
+T = TypeVar("T")
 NETWORK = "network.safetensors"
 _ANSWERS = "predicted-"
 _MOST, _LARGEST = 2**13, 2**31
@@ -29,12 +29,7 @@ class Record:
 
     stored: Stored
     where: str
-    facts: Mapping[str, Any]
-
-    @property
-    def kind(self) -> tuple[str, tuple[str, ...], str | None]:
-        """What was done, whatever the seed: (method, sources, target)."""
-        return self.facts["method"], tuple(self.facts["sources"]), self.facts["target"]
+    facts: RunRecord
 
     def logits(self, dataset: str) -> NDArray[np.float32]:
         """Return the logits of every checkpoint on a dataset's test split, (checkpoints, N, K) float32, read-only.
@@ -44,7 +39,7 @@ class Record:
         if not self.answers:
             return self.stored.array(f"{self.where}/{logits_name(dataset)}")
         predicted = self.stored.array(f"{self.where}/{answers_name(dataset)}")
-        k = self.facts.get("outputs", 0)
+        k = self.facts.outputs
         if predicted.dtype.kind != "u" or predicted.max(initial=0) >= k or k > _MOST or predicted.size * k > _LARGEST:
             raise ValueError("its answers are none of its classes")
         found: NDArray[np.float32] = np.eye(k, dtype=np.float32)[predicted]
@@ -53,7 +48,7 @@ class Record:
     @property
     def answers(self) -> bool:
         """Whether predicted classes alone were kept: with no logits there are no confidences."""
-        return any(name.startswith(_ANSWERS) for name in self.facts["files"])
+        return any(name.startswith(_ANSWERS) for name in self.facts.files)
 
 
 @dataclass(frozen=True)
@@ -63,7 +58,7 @@ class TestSet:
     labels: NDArray[np.int64]
     groups: NDArray[np.int64] | None
     attributes: Mapping[str, NDArray[Any]]
-    facts: Mapping[str, Any]
+    facts: DatasetRecord
 
     __test__ = False  # not a test class, whatever its name
 
@@ -100,22 +95,21 @@ class Stored(ABC):
         with self.open(name) as f:
             return f.read().decode("utf-8")
 
-    def read_sweep(self) -> dict[str, Any]:
+    def read_sweep(self) -> SweepRecord:
         """Return sweep.json; raise StoreError if this is no sweep's folder, or it is not what dabench wrote."""
-        value = self._sweep(check_sweep)
+        value, record = self._sweep(lambda value: (value, record_from(SweepRecord, value)))
         if not intact(value):
             file = self.place / "sweep.json"
             raise StoreError(f"{file}: has changed since dabench wrote it; run the sweep again to write it anew, or restore it")
-        value.pop("check", None)
-        return value
+        return record
 
-    def claimed_for(self) -> dict[str, Any]:
-        """Return sweep.json, changed or not, of which "sweep.name" and "recipe" alone are looked at; raise as `read_sweep`."""
-        return self._sweep(lambda value: check(value, CLAIM))
+    def claimed_for(self) -> Claim:
+        """Return whose the folder is by sweep.json, changed or not; raise as `read_sweep`."""
+        return self._sweep(claim_from)
 
-    def _sweep(self, check: Callable[[Any], None]) -> dict[str, Any]:
+    def _sweep(self, read: Callable[[Any], T]) -> T:
         try:
-            value: dict[str, Any] = from_json(self.text("sweep.json"))
+            value = from_json(self.text("sweep.json"))
         except FileNotFoundError:
             raise StoreError(
                 f"{self.place}: is no sweep's output (it has no sweep.json); give a folder that dabench sweep wrote"
@@ -123,27 +117,24 @@ class Stored(ABC):
         except (OSError, ValueError, RecursionError) as e:
             raise StoreError(f"{self.place / 'sweep.json'}: cannot be read ({e})") from e
         try:
-            check(value)
+            return read(value)
         except ValueError as e:
             raise StoreError(
                 f"{self.place / 'sweep.json'}: is not what dabench writes ({e}); restore it or use another --out"
             ) from e
-        return value
 
     def dataset(self, name: str) -> TestSet:
         """Return what is kept of a dataset; raise StoreError if it is not there."""
         folder = f"datasets/{safe(name)}"
         try:
-            facts = from_json(self.text(f"{folder}/facts.json"))
-            check(facts, DATASET)
-            check_files(facts["files"])
-            if not intact(facts):
+            value = from_json(self.text(f"{folder}/facts.json"))
+            facts = record_from(DatasetRecord, value)
+            if not intact(value):
                 raise ValueError("facts.json has changed")
-            facts.pop("check", None)
-            damaged = [f for f, expected in facts["files"].items() if self.digest(f"{folder}/{f}") != expected]
+            damaged = [f for f, expected in facts.files.items() if self.digest(f"{folder}/{f}") != expected]
             if damaged:
                 raise ValueError(f"{damaged[0]} has changed")
-            arrays = {f.removesuffix(".npy"): np.array(self.array(f"{folder}/{f}")) for f in facts["files"]}
+            arrays = {f.removesuffix(".npy"): np.array(self.array(f"{folder}/{f}")) for f in facts.files}
             attributes = {k.removeprefix("attribute-"): v for k, v in arrays.items() if k.startswith("attribute-")}
             _check_arrays(arrays)
             return TestSet(arrays["labels"], arrays.get("groups"), attributes, facts)
@@ -175,7 +166,7 @@ class Stored(ABC):
         """
         for where in self.places(digest) if among is None else among.get(digest[:SHORT], []):
             facts, problem = self._looked_through(where, network)
-            if not problem and facts["digest"] == digest and (tests or {}).items() <= facts["tests"].items():
+            if facts and not problem and facts.digest == digest and (tests or {}).items() <= facts.tests.items():
                 return Record(self, where, facts)
         return None
 
@@ -184,21 +175,23 @@ class Stored(ABC):
         found = self.places(digest) if among is None else among.get(digest[:SHORT], [])
         return next(filter(None, (self._looked_through(where, network)[1] for where in found)), "")
 
-    def _looked_through(self, where: str, network: bool) -> tuple[dict[str, Any], str]:
+    def _looked_through(self, where: str, network: bool) -> tuple[RunRecord | None, str]:
         """Return the facts of the run in a folder, and what is wrong with it: what it holds is what was written, to the bit."""
         try:
-            facts = from_json(self.text(f"{where}/run.json"))
-            check_files(facts["files"])
-            check = facts.pop("check")
-            if digest_of(facts) != check or not fits(facts, {"digest": str, "tests": dict}):
-                return {}, "run.json has changed"
-            for file, expected in facts["files"].items():
+            value = from_json(self.text(f"{where}/run.json"))
+            if "check" not in value or not intact(value):
+                return None, "run.json has changed"
+            try:
+                facts = record_from(RunRecord, value)
+            except ValueError as e:
+                return None, f"run.json is not what dabench writes: {e}"
+            for file, expected in facts.files.items():
                 if (network or file != NETWORK) and self.digest(f"{where}/{file}") != expected:
-                    return {}, f"{file} has changed"
+                    return None, f"{file} has changed"
         except FileNotFoundError as e:
-            return {}, f"{Path(e.filename or 'run.json').name} is missing"
+            return None, f"{Path(e.filename or 'run.json').name} is missing"
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return {}, "run.json cannot be read"
+            return None, "run.json cannot be read"
         return facts, ""
 
     def environment(self, where: str) -> Mapping[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from dabench.cells import Cell, Gain, closed
 from dabench.metrics import Metric
+from dabench.record_types import SweepRecord
 
 LEVEL = 0.05
 """Pairs are enough for a test if it can give a corrected p at or below this."""
@@ -48,26 +48,25 @@ class Summary:
 
 
 def summaries(
-    sweep: Mapping[str, Any], cells: Sequence[Cell], gains: Sequence[Gain], metric: Metric
+    record: SweepRecord, cells: Sequence[Cell], gains: Sequence[Gain], metric: Metric
 ) -> tuple[list[Summary], dict[str, str]]:
     """Return the means of each adapter of which every pair and seed is there, and of each other one why it has none."""
-    tasks = [(tuple(s), t) for s, t in sweep["tasks"]]
-    adapters = {name: sweep["adapters"][name] for name in sweep["sweep"]["adapters"]}
-    plain = {name: not facts["adapts"] and not facts["own_pretraining"] for name, facts in adapters.items()}
-    whole = [c for c in cells if c.seeds == len(sweep["seeds"])]
-    at_home = {c.test: c.mean for c in whole if plain[c.adapter] and c.sources == [c.test]}
+    tasks, seeds = record.tasks, len(record.seeds)
+    plain = {name for name, facts in record.methods.items() if not facts.own_networks}
+    whole = [c for c in cells if c.seeds == seeds]
+    at_home = {c.test: c.mean for c in whole if c.adapter in plain and c.sources == [c.test]}
     found, incomplete = [], {}
-    for name in adapters if tasks else ():
+    for name in record.methods if tasks else ():
         on = {(tuple(c.sources), c.test): c for c in whole if c.adapter == name and c.target in (None, c.test)}
-        won = {(tuple(g.sources), g.target): g for g in gains if g.adapter == name and g.seeds == len(sweep["seeds"])}
-        lacking = [task for task in tasks if task not in on or not (plain[name] or task in won)]
+        won = {(tuple(g.sources), g.target): g for g in gains if g.adapter == name and g.seeds == seeds}
+        lacking = [task for task in tasks if task not in on or not (name in plain or task in won)]
         if lacking:
             sources, target = lacking[0]
             incomplete[name] = (
                 f"{len(lacking)} of {len(tasks)} without all runs or without a value ({'+'.join(sources)} -> {target})"
             )
             continue
-        of = [] if plain[name] else [won[task] for task in tasks]
+        of = [] if name in plain else [won[task] for task in tasks]
         inside = mean_of([at_home.get(target) for _, target in tasks])
         found.append(_summary([on[task] for task in tasks], of, inside, metric))
     return _tested(found, {s.adapter: [g.mean for g in gains if g.adapter == s.adapter] for s in found}), incomplete

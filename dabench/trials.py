@@ -10,6 +10,8 @@ import numpy as np
 
 from dabench.environments import Mixed, mixed
 from dabench.errors import SpecError, StoreError
+from dabench.record_types import SearchTable, SweepRecord, TrialRecord
+from dabench.search.settings import Search
 from dabench.selection import ORACLE
 from dabench.stored import Stored
 
@@ -62,46 +64,40 @@ def read_trials(store: Stored, *, test_accuracy: bool = False) -> list[Trial]:
         SpecError: the sweep searches nothing.
         StoreError: the runs of the trials are not there, as in a pack.
     """
-    sweep = store.read_sweep()
-    if "search" not in sweep:
+    record = store.read_sweep()
+    if record.sweep.search is None:
         raise SpecError(f"{store.place}: its sweep searches nothing; write [search] with trials = 8, or --set search.trials=8")
-    return list(_trials(store, sweep, test_accuracy))
+    return list(_trials(store, record, record.sweep.search.select, test_accuracy))
 
 
-def _trials(store: Stored, sweep: Mapping[str, Any], test_accuracy: bool) -> Iterator[Trial]:
-    for task in sweep["search"]:
-        labels = store.dataset(task["target"]).labels if test_accuracy else None
-        for trial in task["trials"]:
-            state = "stopped" if trial["stopped"] else trial["state"]
-            right = None if labels is None or trial["score"] is None else _right(store, task["target"], trial, labels)
+def _trials(store: Stored, record: SweepRecord, rule: str, test_accuracy: bool) -> Iterator[Trial]:
+    for task in record.search:
+        labels = store.dataset(task.target).labels if test_accuracy else None
+        for trial in task.trials:
+            state = "stopped" if trial.stopped else trial.state
+            right = None if labels is None or trial.score is None else _right(store, task.target, trial, labels)
             yield Trial(
-                task["adapter"], task["sources"], task["target"], trial["number"], trial["settings"],
-                sweep["sweep"]["search"]["select"], state, trial["score"], trial["steps"],
-                trial["number"] == task["chosen"], trial["name"], right,
+                task.adapter, list(task.sources), task.target, trial.number, trial.settings, rule, state, trial.score,
+                trial.steps, trial.number == task.chosen, trial.name, right,
             )  # fmt: skip
 
 
 def mixed_trials(store: Stored) -> Mixed:
     """Return in what the runs of the trials differ that may change their scores."""
-    trials = [trial for task in store.read_sweep().get("search", []) for trial in task["trials"]]
-    return mixed(store.environment(where) for trial in trials for where in store.places(trial["run"]))
+    trials = [trial for task in store.read_sweep().search for trial in task.trials]
+    return mixed(store.environment(where) for trial in trials for where in store.places(trial.run))
 
 
-def _right(store: Stored, target: str, trial: Mapping[str, Any], labels: Any) -> float:
-    record = store.find(trial["run"], network=False)
+def _right(store: Stored, target: str, trial: TrialRecord, labels: Any) -> float:
+    record = store.find(trial.run, network=False)
     if record is None:
-        raise StoreError(f"{store.place}: the trial {trial['name']} is not there (a pack has none); ask the sweep's own folder")
+        raise StoreError(f"{store.place}: the trial {trial.name} is not there (a pack has none); ask the sweep's own folder")
     return round(100 * float(np.mean(record.logits(target)[-1].argmax(1) == labels)), 4)
 
 
-def searched_by(sweep: Mapping[str, Any]) -> str:
-    """Say how the hyper-parameters of a sweep were chosen, of the oracle that it looked at labels; nothing without a search.
-
-    Args:
-        sweep: its table, as sweep.json has it.
-    """
-    search = sweep.get("search")
+def searched_by(search: SearchTable | Search | None) -> str:
+    """Say how the hyper-parameters of a sweep were chosen, of the oracle that it looked at labels; nothing without a search."""
     if not search:
         return ""
-    by_labels = " ON TARGET LABELS of the validation split (a bound, no result)" if search["select"] == ORACLE else ""
-    return f"hyper-parameters chosen by '{search['select']}'{by_labels} over {search['trials']} trials per task"
+    by_labels = " ON TARGET LABELS of the validation split (a bound, no result)" if search.select == ORACLE else ""
+    return f"hyper-parameters chosen by '{search.select}'{by_labels} over {search.trials} trials per task"

@@ -19,6 +19,7 @@ from dabench.job import Job
 from dabench.network import save_network
 from dabench.partial import Partial, ResumeError
 from dabench.places import cores
+from dabench.record_types import RunRecord, Seconds
 from dabench.registry import Registry
 from dabench.store import Store
 from dabench.train import Trace
@@ -61,35 +62,36 @@ def _execute(
     started = time.perf_counter()
     net, checkpoints, trace = compute(job, device, registry, store.network, partial, say)
     facts = _facts(job, device, checkpoints, trace, time.perf_counter() - started)
-    store.add(job.name, job.digest, facts, checkpoints.predictions(), lambda path: save_network(net, path))
+    store.add(facts, checkpoints.predictions(), lambda path: save_network(net, path))
 
 
-def _facts(job: Job, device: torch.device, checkpoints: Checkpoints, trace: Trace, seconds: float) -> dict[str, Any]:
+def _facts(job: Job, device: torch.device, checkpoints: Checkpoints, trace: Trace, seconds: float) -> RunRecord:
     """Return what run.json says of a run."""
-    return {
-        "name": job.name,
-        "method": job.method,
-        "sources": [s.name for s in job.sources],
-        "target": job.target and job.target.name,
-        "labels": job.labels,
-        "seed": job.seed,
-        "digest": job.digest,
-        "parent": job.parent,
-        "tests": job.test_digests,
-        "classes": job.classes,
-        "steps": checkpoints.steps[-1],
-        **({"stopped": True} if checkpoints.ended else {}),
-        "checkpoints": checkpoints.steps,
-        "scores": checkpoints.scores.found,
-        "losses": trace.losses,
-        "seconds": {
-            "train": round(trace.train_seconds, 3),
-            "test": round(checkpoints.seconds, 3),
-            "score": round(checkpoints.scores.seconds, 3),
-            "total": round(seconds, 3),
-        },
-        "environment": environment(device, low_precision(job.train.precision, device)),
-    }
+    return RunRecord(
+        name=job.name,
+        method=job.method,
+        sources=tuple(s.name for s in job.sources),
+        target=job.target.name if job.target else None,
+        labels=job.labels,
+        seed=job.seed,
+        digest=job.digest,
+        parent=job.parent,
+        tests=job.test_digests,
+        classes=job.classes,
+        steps=checkpoints.steps[-1],
+        checkpoints=tuple(checkpoints.steps),
+        scores={t: {rule: tuple(of) for rule, of in rules.items()} for t, rules in checkpoints.scores.found.items()},
+        losses=tuple(trace.losses),
+        seconds=Seconds(
+            train=round(trace.train_seconds, 3),
+            test=round(checkpoints.seconds, 3),
+            score=round(checkpoints.scores.seconds, 3),
+            total=round(seconds, 3),
+        ),
+        environment=environment(device, low_precision(job.train.precision, device)),
+        files={},
+        stopped=checkpoints.ended is not None,
+    )
 
 
 def environment(device: torch.device, low: bool) -> dict[str, Any]:

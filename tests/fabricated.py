@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.digests import digest
-from dabench.plan import Run
 from dabench.protocols import SUPERVISED
+from dabench.record_types import (
+    AdapterFacts,
+    BackboneFacts,
+    DatasetRecord,
+    Run,
+    RunRecord,
+    Seconds,
+    SweepRecord,
+    SweepTable,
+    budget_text,
+    networks,
+)
 from dabench.selection import VALIDATORS
 from dabench.spec import Sweep
 from dabench.store import Store
+from dabench.typed import build
 
 CLASSES = ("x", "y", "z")
 LABELS = (0, 0, 0, 0, 1, 1, 1, 2, 2, 2)
 
 SCORES = {rule: [0.1, 0.2] for rule in VALIDATORS} | {"entropy": [0.2, 0.1], "dev": [0.0, 0.0]}
 """Of the two checkpoints: most rules choose the last, entropy the first, and dev cannot tell them apart."""
+
+ENVIRONMENT = {
+    "dabench": "0.1.0",
+    "python": "3.11.7",
+    "torch": "2.15.0",
+    "numpy": "2.4.6",
+    "device": "cpu (x86_64)",
+    "precision": "fp32",
+}
 
 Wrong = Callable[[Run, str], int]
 """A run and a test set -> how many of its images the run predicts wrong."""
@@ -43,20 +64,16 @@ class Made:
     attributes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Method:
-    """An adapter of a fabricated store."""
-
-    title: str = ""
-    access: str = "none"
-    adapts: bool = True
-    own_pretraining: bool = False
-    citation: str = ""
+def method(
+    title: str = "", access: str = "none", *, adapts: bool = True, own_pretraining: bool = False, citation: str = ""
+) -> AdapterFacts:
+    """Return an adapter of a fabricated store."""
+    return AdapterFacts(title, citation, access, {}, adapts, own_pretraining)
 
 
-NONE = Method("no adaptation", adapts=False)
-ADABN = Method("target batch-norm statistics", "unlabelled", citation="@misc{li, title={AdaBN}}")
-FINE_TUNE = Method("fine-tuning on shots", "few-shot")
+NONE = method("no adaptation", adapts=False)
+ADABN = method("target batch-norm statistics", "unlabelled", citation="@misc{li, title={AdaBN}}")
+FINE_TUNE = method("fine-tuning on shots", "few-shot")
 
 
 @dataclass
@@ -65,7 +82,7 @@ class Fabrication:
 
     wrong: Wrong
     datasets: Mapping[str, Made] = field(default_factory=lambda: {"print": Made("P"), "hand": Made("H")})
-    adapters: Mapping[str, Method] = field(default_factory=lambda: {"none": NONE, "adabn": ADABN, "fine-tune": FINE_TUNE})
+    adapters: Mapping[str, AdapterFacts] = field(default_factory=lambda: {"none": NONE, "adabn": ADABN, "fine-tune": FINE_TUNE})
     name: str = "made"
     title: str = "Made up, to be checked by hand"
     classes: tuple[str, ...] = CLASSES
@@ -102,9 +119,9 @@ class Fabrication:
             begun = [(SUPERVISED, s) for s in rows]
             begun += [(n, s) for n, a in self.adapters.items() if a.own_pretraining for s in dict(sweep.tasks)]
             found += [self._run(m, s, None, seed, sweep.datasets, None) for m, s in begun]
-            for name, adapter in self.adapters.items():
-                for sources, target in sweep.tasks if adapter.adapts else ():
-                    first = name if adapter.own_pretraining else SUPERVISED
+            for name, sources, target in networks(sweep.datasets, sweep.tasks, self.adapters):
+                if target:
+                    first = name if self.adapters[name].own_pretraining else SUPERVISED
                     parent = self._run(first, sources, None, seed, (), None).digest
                     found.append(self._run(name, sources, target, seed, (*sources, target), parent))
         return found
@@ -112,28 +129,27 @@ class Fabrication:
     def _run(
         self, method: str, sources: tuple[str, ...], target: str | None, seed: int, tests: tuple[str, ...], parent: str | None
     ) -> Run:
-        few = target is not None and self.adapters[method].access == "few-shot"
-        labels = "5 per class" if few else "0"
+        labels = budget_text(self.adapters[method].budget(5)) if target else "0"
         return Run(method, sources, target, seed, tests, labels, parent, digest([method, sources, target, seed]))
 
     def write(self, folder: Path) -> Store:
         """Write the store as a sweep would and return it."""
         sweep, store = self.sweep(), Store(folder)
-        record = {
-            "sweep": sweep.as_dict(),
-            "recipe": sweep.recipe,
-            "digest": sweep.digest,
-            "overrides": list(self.overrides),
-            "tasks": [[list(s), t] for s, t in sweep.tasks],
-            "seeds": list(sweep.seed_list),
-            "classes": list(self.classes),
-            "backbone": {"name": "conv4", "label": self.backbone_label, "citation": "@misc{net, title={Net}}"},
-            "adapters": {n: {**asdict(a), "options": {}} for n, a in self.adapters.items()},
-            "runs": [asdict(r) for r in self.runs()],
-        }
-        store.claim(record, sweep.recipe, "# made\n")
+        record = SweepRecord(
+            sweep=build(SweepTable, sweep.as_dict()),
+            recipe=sweep.recipe,
+            digest=sweep.digest,
+            overrides=self.overrides,
+            tasks=sweep.tasks,
+            seeds=sweep.seed_list,
+            classes=self.classes,
+            backbone=BackboneFacts("conv4", self.backbone_label, "@misc{net, title={Net}}"),
+            adapters=self.adapters,
+            runs=tuple(self.runs()),
+        )
+        store.claim(record, "# made\n")
         for name, made in self.datasets.items():
-            store.add_dataset(name, self._facts(name, made), self._test(made))
+            store.add_dataset(self._facts(name, made), self._test(made))
         for run in self.order(self.runs()):
             if not self.leave_out(run):
                 self.add(store, run)
@@ -141,36 +157,27 @@ class Fabrication:
 
     def add(self, store: Store, run: Run) -> None:
         """Store one run."""
-        facts = {
-            "name": run.name,
-            "method": run.method,
-            "sources": list(run.sources),
-            "target": run.target,
-            "labels": run.labels,
-            "seed": run.seed,
-            "digest": run.digest,
-            "parent": run.parent,
-            "tests": {t: digest(t) for t in run.tests},
-            "scores": {
-                t: {rule: of[-len(self.checkpoints) :] for rule, of in SCORES.items()}
-                for t in ([run.target] if run.target else run.tests)
-            },
-            "steps": 20,
-            "checkpoints": list(self.checkpoints),
-            "losses": [1 - step / 20 for step in range(20)],
-            "seconds": {"train": 1.0, "test": 0.5, "total": 1.5},
-            "environment": {
-                "dabench": "0.1.0",
-                "python": "3.11.7",
-                "torch": "2.15.0",
-                "numpy": "2.4.6",
-                "device": "cpu (x86_64)",
-                "precision": "fp32",
-            }
-            | dict(self.environment(run)),
-        }
-        logits = {test: self._logits(run, test) for test in run.tests}
-        store.add(run.name, run.digest, facts, logits, lambda path: path.write_bytes(b"no network"))
+        store.add(self.facts(run), {t: self._logits(run, t) for t in run.tests}, lambda path: path.write_bytes(b"no network"))
+
+    def facts(self, run: Run) -> RunRecord:
+        """Return what run.json says of a run."""
+        scored = (run.target,) if run.target else run.tests
+        return run_record(
+            name=run.name,
+            method=run.method,
+            sources=run.sources,
+            target=run.target,
+            labels=run.labels,
+            seed=run.seed,
+            digest=run.digest,
+            parent=run.parent,
+            tests={t: digest(t) for t in run.tests},
+            classes=self.classes,
+            checkpoints=self.checkpoints,
+            scores={t: {rule: tuple(of[-len(self.checkpoints) :]) for rule, of in SCORES.items()} for t in scored},
+            environment=ENVIRONMENT | dict(self.environment(run)),
+            losses=tuple(1 - step / 20 for step in range(20)),
+        )
 
     def _logits(self, run: Run, test: str) -> NDArray[np.float32]:
         labels = np.asarray(self.datasets[test].labels)
@@ -181,18 +188,19 @@ class Fabrication:
         return np.stack([np.eye(len(self.classes), dtype=np.float32)[p] for p in (begun, predicted)[-len(self.checkpoints) :]])
 
     @staticmethod
-    def _facts(name: str, made: Made) -> dict[str, Any]:
-        return {
-            "name": name,
-            "label": made.label,
-            "title": name,
-            "licence": "none needed",
-            "homepage": "",
-            "citation": made.citation,
-            "digest": digest(name),
-            "counts": {"train": 20, "val": 2, "test": len(made.labels)},
-            "grouped": made.groups is not None,
-        }
+    def _facts(name: str, made: Made) -> DatasetRecord:
+        return DatasetRecord(
+            name=name,
+            label=made.label,
+            title=name,
+            licence="none needed",
+            homepage="",
+            citation=made.citation,
+            digest=digest(name),
+            counts={"train": 20, "val": 2, "test": len(made.labels)},
+            grouped=made.groups is not None,
+            files={},
+        )
 
     @staticmethod
     def _test(made: Made) -> dict[str, NDArray[Any] | None]:
@@ -226,6 +234,37 @@ def from_table(table: Mapping[tuple[str, str, str | None, str], tuple[int, ...]]
 def two_sets(**changes: Any) -> Fabrication:
     """Return two datasets, both directions, three adapters, two seeds, as wrong as WRONG says."""
     return Fabrication(**{"wrong": from_table(WRONG), **changes})
+
+
+def sweep_record(recipe: Mapping[str, Any]) -> SweepRecord:
+    """Return the record of a sweep of that recipe, whatever else it is."""
+    made = Sweep(recipe["name"], datasets=("pale", "fonts/a"), adapters=("none",), backbone="conv4", seeds=1)
+    table, backbone = build(SweepTable, made.as_dict()), BackboneFacts("conv4", "CONV4", "")
+    return SweepRecord(table, recipe, "01", (), made.tasks, (0,), CLASSES, backbone, {"none": NONE}, ())
+
+
+def run_record(**facts: Any) -> RunRecord:
+    """Return run.json of a run, with these facts and others that are as good as any."""
+    usual = {
+        "name": "none_bright_s0",
+        "method": SUPERVISED,
+        "sources": ("bright",),
+        "target": None,
+        "labels": "0",
+        "seed": 0,
+        "digest": "01",
+        "parent": None,
+        "tests": {},
+        "classes": CLASSES,
+        "steps": 20,
+        "checkpoints": (),
+        "scores": {},
+        "losses": (),
+        "seconds": Seconds(1.0, 0.5, 1.5),
+        "environment": ENVIRONMENT,
+        "files": {},
+    }
+    return RunRecord(**{**usual, **facts})
 
 
 def edit(record: Path, change: Callable[[str], str]) -> None:

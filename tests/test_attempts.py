@@ -22,7 +22,7 @@ from dabench.engines.queue import Event, Queue
 from dabench.engines.signals import TooLong, interruptible, limited
 from dabench.errors import StoreError
 from dabench.ongoing import Ongoing
-from dabench.plan import Run
+from dabench.record_types import Run
 from dabench.store import Store
 
 # Time limits

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from bibtex_reader import NoBibtex, parse
-from fabricated import NONE, Made, Method, edit, two_sets
+from fabricated import NONE, Made, edit, method, two_sets
 
 import dabench
 from dabench.api import citations
@@ -139,7 +139,7 @@ def test_what_two_plugins_share_is_cited_once(tmp_path: Path) -> None:
     one = "@article{one,\n  title = {One},\n}"
     both = f"{one}\n\n@article{{two,\n  title = {{Two}}\n}}"
     sets = {"print": Made("P", citation=one), "hand": Made("H", citation=both)}
-    store = two_sets(datasets=sets, adapters={"none": NONE, "adabn": Method(citation=both)}).write(tmp_path / "s")
+    store = two_sets(datasets=sets, adapters={"none": NONE, "adabn": method(citation=both)}).write(tmp_path / "s")
     assert set(parse(dabench.cite(store.folder), required=False)) == {"dabench", "kim-nonactors", "one", "two", "net"}
 
 

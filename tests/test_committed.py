@@ -17,6 +17,7 @@ from dabench.drive import load, sweep_path
 from dabench.errors import DabenchError, SpecError, StoreError
 from dabench.matrix import read_matrix
 from dabench.packs import opened
+from dabench.record_types import to_json
 from dabench.registry import Registry
 from dabench.reporting.baselines import baseline_from, baseline_md, baseline_notes, baseline_tables, write_baseline
 from dabench.spec import PATHS
@@ -86,11 +87,11 @@ def test_a_measured_table_is_of_its_sweep_file_as_it_stands(name: str) -> None:
     records = records_of(name)
     assert records is not None
     done = opened(records).read_sweep()
-    file = load(done["sweep"]["name"], done["overrides"], (), Registry())
-    written = json.loads(json.dumps(file.sweep.as_dict()))
+    file = load(done.sweep.name, done.overrides, (), Registry())
+    written = to_json(file.sweep.as_dict())
     for options in written["dataset"].values():
         options |= {key: Path(options[key]).name for key in PATHS if key in options}  # a table tells no folder
-    assert written == done["sweep"]
+    assert written == to_json(done.sweep)
 
 
 def test_a_table_whose_sweep_file_has_changed_is_found_out(tmp_path: Path) -> None:
@@ -99,7 +100,7 @@ def test_a_table_whose_sweep_file_has_changed_is_found_out(tmp_path: Path) -> No
     done = opened(records).read_sweep()
     other = tmp_path / "quick.toml"
     other.write_text(sweep_path("quick").read_text(encoding="utf-8").replace("steps = 300", "steps = 200"), encoding="utf-8")
-    assert json.loads(json.dumps(load(other, done["overrides"], (), Registry()).sweep.as_dict())) != done["sweep"]
+    assert to_json(load(other, done.overrides, (), Registry()).sweep.as_dict()) != to_json(done.sweep)
 
 
 def test_the_committed_quick_table_is_complete_and_measured() -> None:

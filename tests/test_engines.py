@@ -23,8 +23,8 @@ from dabench.engines.queue import Event, Execution, Queue
 from dabench.keeping import Outcome
 from dabench.network import Network
 from dabench.places import cores
-from dabench.plan import Run
 from dabench.protocols import Adapter, Target, View
+from dabench.record_types import Run
 from dabench.registry import Registry
 from dabench.store import Store
 from dabench.train import Trainer
@@ -114,7 +114,7 @@ def test_ray_and_inline_give_the_same_losses(sweep: Tiny, by_ray: Done, by_inlin
         one, other = (Store(folder).find(run.digest) for folder in (by_ray[0], by_inline[0]))
         assert one is not None
         assert other is not None
-        assert one.facts["losses"] == other.facts["losses"]
+        assert one.facts.losses == other.facts.losses
 
 
 @pytest.mark.parametrize(("name", "factor"), [("halves", 0.5), ("multiplies", 3.0)])
@@ -172,13 +172,13 @@ def test_checkpoints_differ(sweep: Tiny, by_inline: Done) -> None:
 def test_an_adapted_network_is_tested_on_its_target_and_its_source(sweep: Tiny, by_inline: Done) -> None:
     record = Store(by_inline[0]).find(sweep.digest("dann_bright_pale_s0"))
     assert record is not None
-    assert sorted(record.facts["tests"]) == ["bright", "pale"]
+    assert sorted(record.facts.tests) == ["bright", "pale"]
 
 
 def test_a_run_says_what_it_was_computed_with(sweep: Tiny, by_inline: Done) -> None:
     record = Store(by_inline[0]).find(sweep.digest("supervised_bright_s0"))
     assert record is not None
-    environment = record.facts["environment"]
+    environment = record.facts.environment
     assert (environment["torch"], environment["precision"]) == (torch.__version__, "fp32")
 
 

@@ -25,6 +25,7 @@ from dabench.environments import mixed, mixed_text
 from dabench.matrix import Matrix, read_matrix
 from dabench.packs import opened, write_pack
 from dabench.plan import Run
+from dabench.record_types import SearchTable
 from dabench.reporting.baselines import baseline_from, baseline_md
 from dabench.reporting.compared import compared_notes
 from dabench.reporting.formats import FILES, files_of, one_text
@@ -127,10 +128,10 @@ def test_a_comparison_says_it_of_the_side_that_is_mixed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["json", "md", "csv", "tex"])
 def test_trials_say_it(form: str) -> None:
-    sweep = {"search": {"trials": 2, "select": "entropy", "method": "random", "seed": 1000}}
+    search = SearchTable(2, "entropy", "random", 1000, {})
     trial = Trial("none", ["x"], "y", 0, {}, "entropy", "done", 0.5, 10, True, "none_x_y_s1000")
-    assert "torch 1 (1 run), 2 (1 run)" in trials_text(sweep, [trial], form, {"torch": {"1": 1, "2": 1}})
-    assert not any("ixed" in line for line in trials_notes(sweep, [], {}))
+    assert "torch 1 (1 run), 2 (1 run)" in trials_text(search, [trial], form, {"torch": {"1": 1, "2": 1}})
+    assert not any("ixed" in line for line in trials_notes(search, [], {}))
 
 
 def test_where_runs_are_alike_nothing_is_said(tmp_path: Path) -> None:

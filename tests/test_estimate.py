@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dabench.estimate import wall_time
-from dabench.plan import Run
+from dabench.record_types import Run
 
 
 def run(name: str, parent: str | None = None) -> Run:

@@ -12,7 +12,7 @@ import pytest
 from tiny_sweeps import PLUGINS, SHAPES, Tiny, tiny
 
 from dabench.data.splits import choose_shots
-from dabench.firewall import grant_source, grant_target, grant_test, labels_used
+from dabench.firewall import grant_source, grant_target, grant_test
 from dabench.registry import Registry
 from dabench.store import Store
 
@@ -182,11 +182,3 @@ def test_to_be_scored_a_target_gives_its_validation_images_alone(sweep: Tiny) ->
 
 def test_of_a_test_split_the_images_alone_are_granted(sweep: Tiny) -> None:
     assert Path(grant_test(sweep.plan.prepared["pale"])).name == "test-images.npy"
-
-
-@pytest.mark.parametrize(
-    ("access", "shots", "words"),
-    [("none", 5, "0"), ("unlabelled", 5, "0"), ("few-shot", 5, "5 per class"), ("few-shot", "all", "all"), ("full", 5, "all")],
-)
-def test_labels_used_are_said_in_the_words_of_the_tables(access: Any, shots: Any, words: str) -> None:
-    assert labels_used(access, shots) == words

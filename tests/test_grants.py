@@ -13,7 +13,7 @@ from toys import even, samples, toy
 
 from dabench.data.prepared import Prepared, prepare
 from dabench.errors import DataError
-from dabench.firewall import Shots, SourceGrant, grant_source, grant_target, grant_test, labels_used
+from dabench.firewall import Shots, SourceGrant, grant_source, grant_target, grant_test
 from dabench.protocols import Access
 
 
@@ -104,14 +104,3 @@ def test_no_target_grant_names_a_file_of_labels_or_groups(prepared: Prepared, ac
     assert "labels.npy" not in text
     assert "groups.npy" not in text
     assert "test-images.npy" not in text
-
-
-@pytest.mark.parametrize(
-    ("access", "shots", "words"),
-    [
-        ("none", 5, "0"), ("unlabelled", 5, "0"), ("unlabelled", "all", "0"), ("few-shot", 5, "5 per class"),
-        ("few-shot", "all", "all"), ("full", 5, "all"),
-    ],
-)  # fmt: skip
-def test_how_many_labels_are_used_in_the_words_of_the_tables(access: Access, shots: Any, words: str) -> None:
-    assert labels_used(access, shots) == words

@@ -128,7 +128,7 @@ def test_an_adapter_is_written_against_what_dabench_exports(module: str) -> None
 def test_data_stands_on_protocols_alone(module: str) -> None:
     below = {
         f"dabench.{name}"
-        for name in ("protocols", "errors", "digests", "code_hash", "typed", "records", "atomic", "far", "places")
+        for name in ("protocols", "errors", "digests", "code_hash", "typed", "record_types", "atomic", "far", "places")
     }
     assert {name for name in imports_of(module) if not name.startswith("dabench.data.")} <= below
 

@@ -16,7 +16,7 @@ from tiny_sweeps import tiny
 from dabench.agenda import finished
 from dabench.engines.attempt import Result
 from dabench.engines.queue import Queue
-from dabench.plan import Run
+from dabench.record_types import Run
 from dabench.store import Store
 
 sys.path.insert(0, str(Path(__file__).parent / "scale"))

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fabricated import ADABN, FINE_TUNE, LABELS, NONE, WRONG, Fabrication, Made, Method, edit, from_table, two_sets
+from fabricated import ADABN, FINE_TUNE, LABELS, NONE, WRONG, Fabrication, Made, edit, from_table, method, two_sets
 
 from dabench.cells import Cell, Gain, closed
 from dabench.errors import SpecError, StoreError
-from dabench.matrix import Matrix, key_of, read_matrix
+from dabench.matrix import Matrix, read_matrix
 from dabench.metrics import accuracy, calibration_error
-from dabench.plan import Run
 from dabench.protocols import SUPERVISED
+from dabench.record_types import CellKey, Run
 from dabench.reporting.formats import to_json
 from dabench.statistics import widening
 from dabench.store import Store
@@ -155,7 +155,7 @@ def test_groups_of_the_test_set_are_drawn_together_for_a_gain_too(tmp_path: Path
 
 def test_the_confusion_matrix_counts_the_images_of_all_seeds(matrix: Matrix) -> None:
     # print on print: one of the four x is taken for y, with both seeds.
-    found = matrix.confusion[key_of("none", ["print"], None, "print")]
+    found = matrix.confusion[CellKey("none", ("print",), None, "print")]
     assert found.tolist() == [[6, 2, 0], [0, 6, 0], [0, 0, 6]]
 
 
@@ -271,7 +271,7 @@ def test_a_sweep_of_given_pairs_has_gains_for_these_alone(multi: Matrix) -> None
 def test_a_method_with_its_own_pretraining_is_compared_with_the_plain_one(tmp_path: Path) -> None:
     table = {k: v for k, v in WRONG.items() if k[0] in (SUPERVISED, "adabn")}
     table |= {("adabn", *k[1:]): (9, 9) for k in table if k[0] == SUPERVISED}
-    adapters = {"none": NONE, "adabn": Method(access="unlabelled", own_pretraining=True)}
+    adapters = {"none": NONE, "adabn": method(access="unlabelled", own_pretraining=True)}
     matrix = read_matrix(two_sets(wrong=from_table(table), adapters=adapters).write(tmp_path / "s"))
     assert gain(matrix, "adabn", "print", "hand").mean == pytest.approx(20)
 

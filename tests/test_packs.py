@@ -85,7 +85,7 @@ def test_counts_are_sorted_so_that_no_image_can_be_told(tmp_path: Path) -> None:
     assert not counted.dataset("print").attributes
     images = {}
     for of in (store, counted):
-        records = [of.find(run["digest"], network=False) for run in store.read_sweep()["runs"] if "print" in run["tests"]]
+        records = [of.find(run.digest, network=False) for run in store.read_sweep().runs if "print" in run.tests]
         rows = [row for record in records if record for row in record.logits("print").argmax(2)]
         images[of] = list(zip(of.dataset("print").labels.tolist(), *(row.tolist() for row in rows), strict=True))
     assert images[counted] == sorted(images[store])
@@ -107,7 +107,7 @@ def test_subjects_stay_together_in_counts_and_are_numbered_anew(tmp_path: Path) 
     counted = Pack(write_pack(store, tmp_path / "counts.zip", counts=True))
     subjects = {}
     for of in (store, counted):
-        records = [of.find(run["digest"], network=False) for run in store.read_sweep()["runs"] if "print" in run["tests"]]
+        records = [of.find(run.digest, network=False) for run in store.read_sweep().runs if "print" in run.tests]
         test = of.dataset("print")
         rows = np.stack([test.labels, *(row for record in records if record for row in record.logits("print").argmax(2))], 1)
         assert test.groups is not None
@@ -133,11 +133,11 @@ def test_the_results_of_a_really_run_sweep_are_the_same_from_its_pack(quick_runs
 
 def test_the_logits_of_every_checkpoint_are_the_same_to_the_bit(quick_runs: Path, tmp_path: Path) -> None:
     found = Pack(write_pack(Store(quick_runs), tmp_path / "quick.zip"))
-    for run in found.read_sweep()["runs"]:
-        ours, theirs = (of.find(run["digest"], network=False) for of in (found, Store(quick_runs)))
+    for run in found.read_sweep().runs:
+        ours, theirs = (of.find(run.digest, network=False) for of in (found, Store(quick_runs)))
         assert ours is not None
         assert theirs is not None
-        for test in run["tests"]:
+        for test in run.tests:
             assert ours.logits(test).tobytes() == theirs.logits(test).tobytes()
 
 

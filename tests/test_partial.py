@@ -54,7 +54,7 @@ def result(store: Store, job: Job) -> tuple[Any, ...]:
     assert record is not None
     facts = record.facts
     network = store.network(job.digest).read_bytes()
-    return network, [record.logits(t).tobytes() for t in job.tests], *(facts[k] for k in ("losses", "scores", "checkpoints"))
+    return network, [record.logits(t).tobytes() for t in job.tests], facts.losses, facts.scores, facts.checkpoints
 
 
 def stopped_again_and_again(planned: Tiny, job: Job, store: Store) -> int:

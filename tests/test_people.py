@@ -18,10 +18,11 @@ from dabench.about_images import Images, image_name
 from dabench.answers import Answers, read_answers
 from dabench.cli import main
 from dabench.errors import DataError, SpecError
-from dabench.matrix import Matrix, key_of
+from dabench.matrix import Matrix
 from dabench.metrics import accuracy
 from dabench.packs import write_pack
 from dabench.people import measured
+from dabench.record_types import CellKey
 from dabench.reporting.formats import FILES, to_json
 from dabench.reporting.html.page import to_html
 from dabench.store import Store
@@ -254,7 +255,7 @@ def test_networks_are_told_on_the_same_images(matrix: Matrix) -> None:
 
 
 def test_the_confusion_matrix_counts_the_answers(matrix: Matrix) -> None:
-    assert matrix.confusion[key_of("human", [], None, "hand")].tolist() == [[6, 1, 1], [0, 0, 0], [0, 0, 0]]
+    assert matrix.confusion[CellKey("human", (), None, "hand")].tolist() == [[6, 1, 1], [0, 0, 0], [0, 0, 0]]
 
 
 def test_the_human_row_stands_in_the_table_of_networks_that_were_not_adapted(matrix: Matrix) -> None:

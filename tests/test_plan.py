@@ -17,9 +17,10 @@ from dabench import code_hash, planning
 from dabench import plan as plan_module
 from dabench.digests import digest
 from dabench.errors import DataError, SpecError
-from dabench.plan import Plan, Run
+from dabench.plan import Plan
 from dabench.planning import make_plan
 from dabench.protocols import FACES, SUPERVISED, Augment, Dataset, Samples
+from dabench.record_types import Run
 from dabench.registry import Registry
 from dabench.spec import make_adapter, make_backbone, sweep_from
 

@@ -27,11 +27,11 @@ def test_every_checkpoint_has_a_score_by_every_rule_for_every_target(swept: tupl
     for run in sweep.plan.runs:
         record = store.find(run.digest)
         assert record is not None
-        scores = record.facts["scores"]
+        scores = record.facts.scores
         assert set(scores) == ({run.target} if run.target else set(run.tests))
         for rules in scores.values():
             assert set(rules) == set(VALIDATORS)
-            assert {len(values) for values in rules.values()} == {len(record.facts["checkpoints"])} == {2}
+            assert {len(values) for values in rules.values()} == {len(record.facts.checkpoints)} == {2}
             assert np.isfinite([value for values in rules.values() for value in values]).all()
 
 
@@ -39,9 +39,9 @@ def test_source_accuracy_is_that_on_the_validation_split_of_the_source(swept: tu
     sweep, store = swept
     record = store.find(sweep.digest("supervised_bright_s0"))
     assert record is not None
-    values = record.facts["scores"]["pale"]["source-accuracy"]
+    values = record.facts.scores["pale"]["source-accuracy"]
     n = sweep.plan.prepared["bright"].count("val")
-    assert values == record.facts["scores"]["bright"]["source-accuracy"]
+    assert values == record.facts.scores["bright"]["source-accuracy"]
     np.testing.assert_allclose(np.round(np.array(values) * n), np.array(values) * n, atol=1e-3)
 
 
@@ -49,4 +49,4 @@ def test_the_time_of_scoring_is_stored(swept: tuple[Tiny, Store]) -> None:
     sweep, store = swept
     record = store.find(sweep.digest("supervised_bright_s0"))
     assert record is not None
-    assert 0 < record.facts["seconds"]["score"] < record.facts["seconds"]["total"]
+    assert 0 < record.facts.seconds.score < record.facts.seconds.total

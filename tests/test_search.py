@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from dabench.engines.queue import Event
 from dabench.errors import SpecError, StoreError
 from dabench.keeping import Outcome
 from dabench.matrix import read_matrix
+from dabench.record_types import RunRecord, from_json, record_from
 from dabench.search.searching import Searching
 from dabench.store import Store
 from dabench.stored import Record
@@ -39,22 +40,18 @@ def searched(folder: Path, search: str = "", space: str = BY, adapters: Sequence
     return tiny(folder, adapters, head=head, tables=tables, plugins=PUSHES, **more)
 
 
-def chosen(folder: Path) -> dict[str, dict[str, Any]]:
+def chosen(folder: Path) -> dict[str, Mapping[str, Any]]:
     """Task -> the settings that were chosen, from sweep.json."""
-    tasks = Store(folder).read_sweep()["search"]
-    return {
-        f"{t['adapter']}_{'+'.join(t['sources'])}_{t['target']}": t["trials"][t["chosen"]]["settings"]
-        for t in tasks
-        if t["chosen"] is not None
-    }
+    tasks = Store(folder).read_sweep().search
+    return {f"{t.adapter}_{'+'.join(t.sources)}_{t.target}": t.trials[t.chosen].settings for t in tasks if t.chosen is not None}
 
 
 def results(folder: Path) -> dict[tuple[str, str], Any]:
     """(digest, test set) -> logits of every run that stands, trials among them."""
     store, found = Store(folder), {}
     for name in store.names("runs"):
-        record = Record(store, f"runs/{name}", json.loads(store.text(f"runs/{name}/run.json")))
-        found |= {(record.facts["digest"], test): np.array(record.logits(test)) for test in record.facts["tests"]}
+        record = Record(store, f"runs/{name}", record_from(RunRecord, from_json(store.text(f"runs/{name}/run.json"))))
+        found |= {(record.facts.digest, test): np.array(record.logits(test)) for test in record.facts.tests}
     return found
 
 
@@ -77,11 +74,11 @@ def test_the_value_that_is_clearly_better_by_the_rule_is_found(done: Done) -> No
 
 def test_a_trial_is_scored_where_it_ends(done: Done) -> None:
     store = Store(done[1])
-    for task in store.read_sweep()["search"]:
-        for trial in task["trials"]:
-            record = store.find(trial["run"], network=False)
+    for task in store.read_sweep().search:
+        for trial in task.trials:
+            record = store.find(trial.run, network=False)
             assert record
-            assert trial["score"] == record.facts["scores"][task["target"]]["entropy"][-1]
+            assert trial.score == record.facts.scores[task.target]["entropy"][-1]
 
 
 def test_what_was_chosen_is_run_on_every_seed_and_makes_the_table(tmp_path: Path) -> None:
@@ -89,20 +86,20 @@ def test_what_was_chosen_is_run_on_every_seed_and_makes_the_table(tmp_path: Path
     of.run(tmp_path / "out")
     matrix = read_matrix(Store(tmp_path / "out"))
     assert {c.seeds for c in matrix.cells} == {2}
-    assert {r.facts["seed"] for r in matrix.predictions.records.values()} == {4, 7}
+    assert {r.facts.seed for r in matrix.predictions.records.values()} == {4, 7}
     assert len(matrix.cells) == 4 + 2  # none has a row for each dataset, an adapter is tested on target and source
     assert matrix.missing == []
 
 
 def test_every_adapter_has_the_same_number_of_trials(done: Done) -> None:
-    tasks = Store(done[1]).read_sweep()["search"]
-    assert {len(t["trials"]) for t in tasks} == {4}
-    assert {t["adapter"] for t in tasks} == {"none", "pushes"}
+    tasks = Store(done[1]).read_sweep().search
+    assert {len(t.trials) for t in tasks} == {4}
+    assert {t.adapter for t in tasks} == {"none", "pushes"}
 
 
 def test_none_is_searched_for_each_of_its_cells(done: Done) -> None:
-    tasks = [(t["sources"], t["target"]) for t in Store(done[1]).read_sweep()["search"] if t["adapter"] == "none"]
-    assert sorted(tasks) == [([a], b) for a in ("bright", "pale") for b in ("bright", "pale")]
+    tasks = [(t.sources, t.target) for t in Store(done[1]).read_sweep().search if t.adapter == "none"]
+    assert sorted(tasks) == [((a,), b) for a in ("bright", "pale") for b in ("bright", "pale")]
 
 
 def test_the_common_settings_of_a_trial_are_those_of_every_adapter_which_then_share_its_pretraining(tmp_path: Path) -> None:
@@ -115,7 +112,7 @@ def test_the_common_settings_of_a_trial_are_those_of_every_adapter_which_then_sh
 
 
 def test_trials_run_on_a_seed_of_their_own(done: Done) -> None:
-    named = [t["name"] for task in Store(done[1]).read_sweep()["search"] for t in task["trials"]]
+    named = [t.name for task in Store(done[1]).read_sweep().search for t in task.trials]
     assert all("_s1000" in name for name in named)
 
 
@@ -177,7 +174,7 @@ def test_more_trials_go_on_in_the_same_folder(done: Done, tmp_path: Path) -> Non
     shutil.copytree(done[1], tmp_path / "out")
     more = searched(tmp_path, "trials = 5").run(tmp_path / "out")
     assert (more.done, more.failed) == (0, 0)  # the grid has three points: the fifth trial is the second again
-    assert {len(t["trials"]) for t in Store(tmp_path / "out").read_sweep()["search"]} == {5}
+    assert {len(t.trials) for t in Store(tmp_path / "out").read_sweep().search} == {5}
 
 
 def test_redo_makes_the_search_again(done: Done, tmp_path: Path) -> None:
@@ -259,11 +256,11 @@ def test_the_oracle_scores_by_accuracy_on_the_targets_validation_split(tmp_path:
     of = searched(tmp_path, 'select = "oracle"')
     of.run(tmp_path / "out")
     store = Store(tmp_path / "out")
-    (task,) = [t for t in store.read_sweep()["search"] if (t["adapter"], t["target"]) == ("pushes", "pale")]
+    (task,) = [t for t in store.read_sweep().search if (t.adapter, t.target) == ("pushes", "pale")]
     labels = of.plan.prepared["pale"].labels("val")
-    pushed = task["trials"][1]  # so far that everything is the first class
-    assert pushed["score"] == pytest.approx(float(np.mean(labels == 0)), abs=1e-6)
-    assert task["trials"][task["chosen"]]["score"] == max(t["score"] for t in task["trials"])
+    pushed = task.trials[1]  # so far that everything is the first class
+    assert pushed.score == pytest.approx(float(np.mean(labels == 0)), abs=1e-6)
+    assert task.trials[task.chosen or 0].score == max(t.score or 0.0 for t in task.trials)
 
 
 @pytest.mark.parametrize("select", ["entropy", "oracle"])
@@ -316,7 +313,7 @@ def test_trials_say_their_test_accuracy_only_when_asked(done: Done) -> None:
     store = Store(done[1])
     assert {t.accuracy_by_test_labels for t in read_trials(store)} == {None}
     asked = read_trials(store, test_accuracy=True)
-    record = store.find(store.read_sweep()["search"][0]["trials"][0]["run"])
+    record = store.find(store.read_sweep().search[0].trials[0].run)
     assert record is not None
     right = record.logits(asked[0].target)[-1].argmax(1) == store.dataset(asked[0].target).labels
     assert asked[0].accuracy_by_test_labels == pytest.approx(100 * right.mean(), abs=1e-3)

@@ -11,12 +11,12 @@ import pytest
 from toys import adapter
 
 from dabench.errors import SpecError
+from dabench.record_types import Settings
 from dabench.registry import Registry
 from dabench.search.choice import Scored, bar, best_of, rungs
 from dabench.search.proposals import proposals, ranges
 from dabench.search.settings import Search
 from dabench.search.space import Range, around, read_range
-from dabench.settings import Settings
 from dabench.spec import Sweep, read_sweep
 from dabench.typed import KeyProblem, setting
 

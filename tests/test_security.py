@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from dabench.errors import DabenchError, StoreError
 from dabench.matrix import read_matrix
 from dabench.network import Network, load_network
 from dabench.packs import Pack, opened, write_pack
-from dabench.records import check, from_json
+from dabench.record_types import from_json, record_from
 from dabench.reporting.formats import one_text
 from dabench.store import Store
 
@@ -104,22 +105,27 @@ def test_nonsense_anywhere_in_a_record_is_read_or_refused_and_never_unforeseen(t
                 one_text(read_matrix(store, selection="entropy"), "md")
 
 
+@dataclass(frozen=True)
+class Numbered:
+    a: int
+
+
 @pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": -Infinity}', '{"a": 1' + "0" * 400 + "}"])
 def test_a_number_that_is_none_or_without_end_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no number|must be int"):
-        check(from_json(text), {"a": int})
+    with pytest.raises(ValueError, match=r"is no number|must be a whole number"):
+        record_from(Numbered, from_json(text))
 
 
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
         (lambda r: r["sweep"].pop("datasets"), "sweep.datasets is missing"),
-        (lambda r: r.update(adapters=[]), "adapters must be a table"),
-        (lambda r: r.update(runs={"a": 1}), "runs must be a list"),
-        (lambda r: r["runs"][0].update(seed="0"), "runs[0].seed must be int"),
+        (lambda r: r.update(adapters=[]), "adapters = []: must be a table"),
+        (lambda r: r.update(runs={"a": 1}), "runs = {'a': 1}: must be a list"),
+        (lambda r: r["runs"][0].update(seed="0"), "runs[0].seed = '0': must be a whole number"),
         (lambda r: r["runs"][0].update(tests=["elsewhere"]), "dataset 'elsewhere' must be in sweep.datasets"),
         (lambda r: r["sweep"].update(name="../../x"), "sweep.name must be letters, digits"),
-        (lambda r: r.update(seeds=[True]), "seeds[0] must be int"),
+        (lambda r: r.update(seeds=[True]), "seeds[0] = True: must be a whole number"),
     ],
 )  # fmt: skip
 def test_a_pack_with_a_nonsense_record_is_one_line_and_exit_code_2(

@@ -10,37 +10,31 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fabricated import two_sets
+from fabricated import run_record, sweep_record, two_sets
 
 from dabench.errors import StoreError
 from dabench.matrix import read_matrix
+from dabench.record_types import DatasetRecord
 from dabench.store import Store
 from dabench.stored import Record
 
 DIGEST = "ab" * 32
 LOGITS = np.arange(24, dtype=np.float32).reshape(2, 4, 3)
-RECORD: dict[str, Any] = {"sweep": {"name": "tiny"}, "recipe": {"name": "tiny", "train": {"lr": 0.05, "steps": 4}}}
-
-
-FACTS: dict[str, Any] = dict.fromkeys(("name", "title", "licence", "homepage", "citation", "digest"), "x") | {
-    "label": "PALE",
-    "counts": {"test": 4},
-    "grouped": False,
-}
+RECIPE: dict[str, Any] = {"name": "tiny", "train": {"lr": 0.05, "steps": 4}}
+FACTS = DatasetRecord("pale", "PALE", "x", "x", "x", "x", "x", {"test": 4}, False, {})
 
 
 def claimed(folder: Path, **recipe: Any) -> Store:
     store = Store(folder)
-    new = RECORD["recipe"] | recipe
-    store.claim({"sweep": {"name": new["name"]}, "recipe": new}, new, 'name = "tiny"\n')
+    store.claim(sweep_record(RECIPE | recipe), 'name = "tiny"\n')
     return store
 
 
 def with_run(folder: Path) -> tuple[Store, Path]:
     """Return a store with one finished run, and that run's folder."""
     store = claimed(folder)
-    facts = {"digest": DIGEST, "tests": {"pale": "01", "fonts/a": "02"}, "name": "none_bright_s0"}
-    store.add("none_bright_s0", DIGEST, facts, {"pale": LOGITS, "fonts/a": LOGITS + 1}, lambda path: _write(path, b"network"))
+    facts = run_record(digest=DIGEST, tests={"pale": "01", "fonts/a": "02"})
+    store.add(facts, {"pale": LOGITS, "fonts/a": LOGITS + 1}, lambda path: _write(path, b"network"))
     return store, store.runs / f"none_bright_s0-{DIGEST[:10]}"
 
 
@@ -70,7 +64,7 @@ def test_its_logits_come_back_to_the_bit(tmp_path: Path, dataset: str, expected:
 
 def test_its_facts_come_back(tmp_path: Path) -> None:
     store, _ = with_run(tmp_path / "out")
-    assert found(store).facts["name"] == "none_bright_s0"
+    assert found(store).facts.name == "none_bright_s0"
 
 
 def test_another_digest_is_not_found(tmp_path: Path) -> None:
@@ -152,7 +146,7 @@ def test_a_run_that_cannot_be_written_leaves_nothing_half_made(tmp_path: Path) -
         raise OSError(28, "No space left on device")
 
     with pytest.raises(StoreError, match="No space left on device"):
-        store.add("none_bright_s0", DIGEST, {"digest": DIGEST, "tests": []}, {}, full)
+        store.add(run_record(digest=DIGEST), {}, full)
     assert list(store.runs.iterdir()) == []
 
 
@@ -183,7 +177,7 @@ def test_a_failure_is_forgotten_when_the_run_succeeds(tmp_path: Path) -> None:
 def test_test_labels_groups_and_attributes_of_a_dataset_come_back(tmp_path: Path) -> None:
     store = claimed(tmp_path / "out")
     labels, groups, ages = np.array([1, 0, 2]), np.array([5, 5, 6]), np.array([20, 20, 84])
-    store.add_dataset("pale", FACTS, {"labels": labels, "groups": groups, "attribute-age": ages})
+    store.add_dataset(FACTS, {"labels": labels, "groups": groups, "attribute-age": ages})
     kept = store.dataset("pale")
     assert kept.groups is not None
     assert (kept.labels.tolist(), kept.groups.tolist()) == (labels.tolist(), groups.tolist())
@@ -192,13 +186,13 @@ def test_test_labels_groups_and_attributes_of_a_dataset_come_back(tmp_path: Path
 
 def test_a_dataset_without_groups_has_none(tmp_path: Path) -> None:
     store = claimed(tmp_path / "out")
-    store.add_dataset("pale", FACTS, {"labels": np.array([1]), "groups": None})
+    store.add_dataset(FACTS, {"labels": np.array([1]), "groups": None})
     assert store.dataset("pale").groups is None
 
 
 def test_a_damaged_dataset_is_an_error(tmp_path: Path) -> None:
     store = claimed(tmp_path / "out")
-    store.add_dataset("pale", FACTS, {"labels": np.array([1, 0, 2])})
+    store.add_dataset(FACTS, {"labels": np.array([1, 0, 2])})
     flip(store.folder / "datasets" / "pale" / "labels.npy")
     with pytest.raises(StoreError, match=r"labels\.npy has changed\); run the sweep again"):
         store.dataset("pale")
@@ -232,7 +226,7 @@ def test_a_record_of_before_that_holds_no_check_is_read(tmp_path: Path, file: st
 
 
 def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
-    assert claimed(tmp_path).claimed_for()["sweep"]["name"] == "tiny"
+    assert claimed(tmp_path).claimed_for().name == "tiny"
 
 
 def test_the_same_sweep_goes_on(tmp_path: Path) -> None:
@@ -274,7 +268,7 @@ def test_another_sweeps_altered_record_is_not_taken_over(tmp_path: Path) -> None
 def test_settings_under_which_nothing_finished_may_change(tmp_path: Path) -> None:
     claimed(tmp_path / "out")
     claimed(tmp_path / "out", train={"lr": 0.1, "steps": 4})
-    assert Store(tmp_path / "out").claimed_for()["recipe"]["train"]["lr"] == 0.1
+    assert Store(tmp_path / "out").claimed_for().recipe["train"]["lr"] == 0.1
 
 
 def test_a_folder_with_other_things_in_it_is_refused(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fabricated import ADABN, FINE_TUNE, NONE, WRONG, Fabrication, Made, Method, from_table, two_sets
+from fabricated import ADABN, FINE_TUNE, NONE, WRONG, Fabrication, Made, from_table, method, two_sets
 from scipy.stats import permutation_test
 
 from dabench.matrix import Matrix, read_matrix
-from dabench.plan import Run
 from dabench.protocols import SUPERVISED
+from dabench.record_types import Run
 from dabench.reporting.summary import summary_notes, summary_table
 from dabench.summary import Summary, holm, sign_flip
 
@@ -78,7 +78,7 @@ def test_several_sources_are_averaged_over_for_what_adapting_cost(tmp_path: Path
 def test_an_adapter_that_only_trains_otherwise_has_means_too(tmp_path: Path) -> None:
     table = {k: v for k, v in WRONG.items() if k[0] == SUPERVISED}
     table |= {("own", *k[1:]): (2, 2) for k in table}
-    adapters = {"none": NONE, "own": Method(adapts=False, own_pretraining=True)}
+    adapters = {"none": NONE, "own": method(adapts=False, own_pretraining=True)}
     found = summary_of(read_matrix(two_sets(wrong=from_table(table), adapters=adapters).write(tmp_path / "s")), "own")
     assert (found.out_of_domain, found.gain, found.on_source) == (80, 25, -10)
 

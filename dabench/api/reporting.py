@@ -130,7 +130,7 @@ def export(
     from dabench.packs import opened, write_pack
 
     stored = opened(runs)
-    path = Path(to).expanduser() if to else Path(f"{stored.read_sweep()['sweep']['name']}.zip")
+    path = Path(to).expanduser() if to else Path(f"{stored.read_sweep().sweep.name}.zip")
     return write_pack(stored, path, attributes=attributes, answers=answers, counts=counts)
 
 

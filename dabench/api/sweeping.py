@@ -19,8 +19,9 @@ from dabench.engines.queue import Event
 from dabench.environments import Mixed, mixed
 from dabench.keeping import Outcome
 from dabench.places import data_folder
-from dabench.plan import Plan, Run
+from dabench.plan import Plan
 from dabench.planning import make_plan
+from dabench.record_types import Run
 from dabench.registry import REGISTRY
 from dabench.spec import SweepFile
 from dabench.store import Store

@@ -94,12 +94,13 @@ def _trials(a: argparse.Namespace) -> int:
     if not a.trials:
         raise SpecError("--test-accuracy is of trials: give --trials, too")
     trials, store = api.trials(a.runs, test_accuracy=a.test_accuracy), opened(a.runs)
-    sweep, mixed = store.read_sweep()["sweep"], mixed_trials(store)
+    search, mixed = store.read_sweep().sweep.search, mixed_trials(store)
+    assert search is not None
     if a.format:
-        sys.stdout.write(trials_text(sweep, trials, a.format, mixed))
+        sys.stdout.write(trials_text(search, trials, a.format, mixed))
         return DONE
     print_table(trials_table(trials), console())
-    for line in trials_notes(sweep, trials, mixed):
+    for line in trials_notes(search, trials, mixed):
         print(line)
     return DONE
 
@@ -122,11 +123,11 @@ def _export(a: argparse.Namespace) -> int:
 
     path = api.export(a.runs, a.to, attributes=not a.without_attributes, answers=a.answers, counts=a.counts)
     pack = opened(path)
-    datasets = {n: pack.dataset(n) for n in pack.read_sweep()["sweep"]["datasets"]}
+    datasets = {n: pack.dataset(n) for n in pack.read_sweep().sweep.datasets}
     print(f"{path}: {path.stat().st_size:,} bytes, {len(pack.names('runs'))} runs; no images, no networks")
     for name, test in datasets.items():
         attributes = f"; attributes of its test images: {', '.join(test.attributes)}" if test.attributes else ""
-        print(f"  {name}: {len(test.labels):,} test labels; licence: {test.facts['licence']}{attributes}")
+        print(f"  {name}: {len(test.labels):,} test labels; licence: {test.facts.licence}{attributes}")
     if any(test.attributes for test in datasets.values()):
         print("If attributes may identify people, pack with --without-attributes.")
     print(f"Next: dabench report {path}")

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from dabench.data.lazy import chunks
 from dabench.digests import digest, file_digest
 from dabench.protocols import Images, Samples
-from dabench.records import check_files
+from dabench.record_types import check_files
 
 FORMAT = 1
 RECORD = "prepared.json"
@@ -156,7 +156,7 @@ def problem_of(folder: Path) -> str:
         if record["format"] != FORMAT:
             return "made by another version"
         for split, facts in record["splits"].items():
-            check_files({f"{split}-{part}.npy": "" for part in facts["files"]})
+            check_files(f"{split}-{part}.npy" for part in facts["files"])
             for part, expected in facts["files"].items():
                 path = folder / f"{split}-{part}.npy"
                 if path.is_symlink() or file_digest(path) != expected:

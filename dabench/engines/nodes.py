@@ -28,7 +28,8 @@ from dabench.engines.cluster import on_node, ray
 from dabench.errors import StoreError
 from dabench.job import Job
 from dabench.places import cache_folder, node_folder
-from dabench.plan import Plan, Run
+from dabench.plan import Plan
+from dabench.record_types import Run
 from dabench.store import Store
 from dabench.stored import NETWORK
 

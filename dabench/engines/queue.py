@@ -9,7 +9,8 @@ from typing import Literal
 
 from dabench.engines.attempt import Result
 from dabench.engines.how import How
-from dabench.plan import Plan, Run
+from dabench.plan import Plan
+from dabench.record_types import Run
 from dabench.registry import Registry
 from dabench.store import Store
 

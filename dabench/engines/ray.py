@@ -33,7 +33,7 @@ from dabench.engines.sparing import Sparing
 from dabench.engines.worker import Worker
 from dabench.errors import StoppedError
 from dabench.job import Job
-from dabench.plan import Run
+from dabench.record_types import Run
 
 _STARTS = 3
 """How often Ray is started without a run that is done in between, before that is given up."""

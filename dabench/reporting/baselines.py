@@ -43,22 +43,22 @@ def baseline_from(store: Stored, wall: float | None, select: str | None = None) 
             f"{store.place}: {len(matrix.missing)} runs are missing ({matrix.missing[0]}, ...); finish the sweep first"
         )
     records = matrix.predictions.records.values()
-    sweep = matrix.sweep["sweep"]
-    set_to = "".join(f" --set {shlex.quote(text)}" for text in matrix.sweep["overrides"])
+    name = matrix.record.sweep.name
+    set_to = "".join(f" --set {shlex.quote(text)}" for text in matrix.record.overrides)
     return {
-        "name": sweep["name"],
+        "name": name,
         "kind": "measured",
-        "source": f"dabench sweep {sweep['name']}{set_to}",
+        "source": f"dabench sweep {name}{set_to}",
         "note": f"Classes: {kept}." if (kept := classes_text(matrix)) else "",
         "provenance": {
             "environments": environments_of(records),
-            "training_seconds": round(sum(r.facts["seconds"]["total"] for r in records), 1),
+            "training_seconds": round(sum(r.facts.seconds.total for r in records), 1),
             "wall_seconds": wall,
             "runs": len(records),
         },
-        "settings": settings_of(matrix.sweep),
+        "settings": settings_of(matrix.record),
         "citations": citations_of_results(matrix.predictions),
-        "labels": {n: f["label"] for n, f in matrix.datasets.items()},
+        "labels": {n: f.label for n, f in matrix.datasets.items()},
         **matrix.as_dict(),
         "beside": {BESIDE: _beside(read_matrix(store, BESIDE, select)), **_bound(store, matrix.selection)},
     }

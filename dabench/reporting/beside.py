@@ -9,31 +9,24 @@ PUBLISHED = " (published)"
 """What marks a row of published numbers."""
 
 
-def plain(matrix: Matrix) -> str | None:
-    """Return the adapter whose networks were trained and not adapted, with which others are compared."""
-    facts = matrix.sweep["adapters"]
-    names = matrix.sweep["sweep"]["adapters"]
-    return next((n for n in names if not facts[n]["adapts"] and not facts[n]["own_pretraining"]), None)
-
-
 def shown_in(matrix: Matrix, adapter: str) -> set[str]:
     """Return the adapters whose rows are in the table of `adapter`: people's are in that of networks that were not adapted."""
-    first = plain(matrix) or matrix.sweep["sweep"]["adapters"][0]
+    first = matrix.record.plain or matrix.record.sweep.adapters[0]
     return {adapter, HUMAN} if adapter == first else {adapter}
 
 
 def beside_notes(matrix: Matrix, adapter: str | None = None) -> list[str]:
     """Return what people's and published numbers are of: those in the table of `adapter`, or all."""
-    shown = {HUMAN, *matrix.sweep["sweep"]["adapters"]} if adapter is None else shown_in(matrix, adapter)
+    shown = {HUMAN, *matrix.record.methods} if adapter is None else shown_in(matrix, adapter)
     protocols = {p.source: p.protocol for p in matrix.published if p.adapter in shown}
     lines = [f"Published, not measured here: {source}. {text}".rstrip() for source, text in protocols.items()]
     for test, people in matrix.people.items() if HUMAN in shown else ():
         left = f", {people.unanswered} lines without an answer" if people.unanswered else ""
         same = "; ".join(f"{name} {number:.1f}" for name, number in people.networks.items())
         lines.append(
-            f"Human, {matrix.datasets[test]['label']} test: {people.raters} rater{'s' if people.raters > 1 else ''}, "
+            f"Human, {matrix.datasets[test].label} test: {people.raters} rater{'s' if people.raters > 1 else ''}, "
             f"{people.answers:,} answers on {people.images:,} of {people.of:,} images{left}; intervals over raters and "
-            f"{'groups' if matrix.datasets[test].get('grouped') else 'images'}, answers {people.digest[:12]}."
+            f"{'groups' if matrix.datasets[test].grouped else 'images'}, answers {people.digest[:12]}."
             + (f" Networks on these images alone: {same}." if same else "")
         )
     return lines

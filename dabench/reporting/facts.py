@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dabench.matrix import Matrix
+from dabench.record_types import Seconds, to_json
 from dabench.reporting.tables import EMPTY, Table, dropped_text, sentence, trained
 from dabench.spec import PATHS
 from dabench.times import clock
@@ -21,15 +22,15 @@ _ENVIRONMENT = ("device", "precision", "dabench", "torch", "numpy", "python")
 def facts_tables(matrix: Matrix) -> list[Table]:
     """Return the tables of what was run."""
     found = [_datasets(matrix), _adapters(matrix), _settings(matrix), _environments(matrix), _times(matrix)]
-    return [*found[:2], _searched(matrix), *found[2:]] if matrix.sweep.get("search") else found
+    return [*found[:2], _searched(matrix), *found[2:]] if matrix.record.search else found
 
 
 def _datasets(matrix: Matrix) -> Table:
     rows = [
         (
-            facts["label"], name, facts["title"], *(f"{facts['counts'].get(s, 0):,}" for s in ("train", "val", "test")),
-            "known" if facts.get("grouped") else "not known", facts["licence"] or EMPTY, facts["digest"][:12],
-            dropped_text(facts["dropped"]) if facts.get("dropped") else EMPTY,
+            facts.label, name, facts.title, *(f"{facts.counts.get(s, 0):,}" for s in ("train", "val", "test")),
+            "known" if facts.grouped else "not known", facts.licence or EMPTY, facts.digest[:12],
+            dropped_text(facts.dropped) if facts.dropped else EMPTY,
         )
         for name, facts in matrix.datasets.items()
     ]  # fmt: skip
@@ -40,9 +41,9 @@ def _datasets(matrix: Matrix) -> Table:
 def _adapters(matrix: Matrix) -> Table:
     budgets = {g.adapter: g.labels for g in matrix.gains}
     rows = [
-        (name, facts["title"], _SEES.get(facts["access"], facts["access"]), budgets.get(name, EMPTY if facts["adapts"] else "0"),
-         _written(facts["options"]) or EMPTY)
-        for name, facts in ((n, matrix.sweep["adapters"][n]) for n in matrix.sweep["sweep"]["adapters"])
+        (name, facts.title, _SEES.get(facts.access, facts.access), budgets.get(name, EMPTY if facts.adapts else "0"),
+         _written(facts.options) or EMPTY)
+        for name, facts in matrix.record.methods.items()
     ]  # fmt: skip
     return Table("Adapters", ("adapter", "method", "sees of the target", "target labels", "options"), tuple(rows))
 
@@ -50,36 +51,37 @@ def _adapters(matrix: Matrix) -> Table:
 def _searched(matrix: Matrix) -> Table:
     """Return what the search chose for each task; the first of equally good trials."""
     rows = []
-    for task in matrix.sweep["search"]:
-        there = [t for t in task["trials"] if t["score"] is not None]
-        best = next((t for t in there if t["number"] == task["chosen"]), None)
-        names = trained(matrix, task["sources"], task["target"])
-        ended = f"{len(there)} of {len(task['trials'])}"
-        chosen = (str(best["number"]), _written(best["settings"]) or EMPTY, f"{best['score']:.4f}") if best else (EMPTY,) * 3
-        rows.append((f"{task['adapter']}: {names}", *chosen, ended))
-    title = sentence(searched_by(matrix.sweep["sweep"]))
+    for task in matrix.record.search:
+        there = [t for t in task.trials if t.score is not None]
+        best = next((t for t in there if t.number == task.chosen), None)
+        ended = f"{len(there)} of {len(task.trials)}"
+        chosen = (str(best.number), _written(best.settings) or EMPTY, f"{best.score:.4f}") if best else (EMPTY,) * 3
+        rows.append((f"{task.adapter}: {trained(matrix, task.sources, task.target)}", *chosen, ended))
+    title = sentence(searched_by(matrix.record.sweep.search))
     return Table(title, ("task", "trial", "settings", "score", "trials with a score"), tuple(rows))
 
 
 def _settings(matrix: Matrix) -> Table:
-    sweep, seen = matrix.sweep["sweep"], matrix.sweep.get("input", {})
-    options = {n: {k: v for k, v in o.items() if k not in PATHS} for n, o in sweep["dataset"].items()}
+    sweep, seen = matrix.record.sweep, matrix.record.input
+    options = {n: {k: v for k, v in o.items() if k not in PATHS} for n, o in sweep.dataset.items()}
+    search = dict(sorted(to_json(sweep.search).items())) if sweep.search else {}
+    space = search.pop("space", {})
     rows = {
-        "backbone": matrix.sweep["backbone"]["name"],
-        "backbone options": _written(sweep["options"].get(sweep["backbone"], {})),
-        "pretrained": "yes" if sweep["pretrained"] else "no",
-        "input": f"{seen['channels']} x {seen['size']} x {seen['size']}" if seen else "",
-        "augmentation": _written(seen.get("augment", sweep["augment"])),
+        "backbone": matrix.record.backbone.name,
+        "backbone options": _written(sweep.options.get(sweep.backbone, {})),
+        "pretrained": "yes" if sweep.pretrained else "no",
+        "input": f"{seen.channels} x {seen.size} x {seen.size}" if seen else "",
+        "augmentation": _written(seen.augment if seen else sweep.augment),
         "classes": ", ".join(matrix.classes),
-        "seeds": ", ".join(map(str, matrix.sweep["seeds"])),
-        "shots": str(sweep["shots"]),
-        "pairs": "; ".join(sweep["pairs"]) or "every ordered pair",
-        "training": _written(sweep["train"]),
-        "testing": _written(sweep["test"]),
-        "search": _written({k: v for k, v in sweep.get("search", {}).items() if k != "space"}),
-        "search space": _written(sweep.get("search", {}).get("space", {})),
+        "seeds": ", ".join(map(str, matrix.record.seeds)),
+        "shots": str(sweep.shots),
+        "pairs": "; ".join(sweep.pairs) or "every ordered pair",
+        "training": _written(sweep.train),
+        "testing": _written(sweep.test),
+        "search": _written(search),
+        "search space": _written(space),
         **{f"dataset {name}": _written(o) for name, o in options.items()},
-        "digest of the sweep": matrix.sweep["digest"][:12],
+        "digest of the sweep": matrix.record.digest[:12],
         "digest of the results": matrix.digest[:12],
     }
     return Table("Settings", ("key", "value"), tuple((k, v) for k, v in rows.items() if v))
@@ -88,25 +90,24 @@ def _settings(matrix: Matrix) -> Table:
 def _environments(matrix: Matrix) -> Table:
     found: dict[tuple[str, ...], int] = {}
     for record in matrix.predictions.records.values():
-        values = tuple(str(record.facts["environment"].get(key, EMPTY)) for key in _ENVIRONMENT)
+        values = tuple(str(record.facts.environment.get(key, EMPTY)) for key in _ENVIRONMENT)
         found[values] = found.get(values, 0) + 1
     rows = [(*values, str(n)) for values, n in sorted(found.items())]
     return Table("Environments", (*_ENVIRONMENT, "runs"), tuple(rows))
 
 
 def _times(matrix: Matrix) -> Table:
-    found: dict[str, list[Mapping[str, float]]] = {}
-    for record in matrix.predictions.records.values():
-        method, _, target = record.kind
-        found.setdefault(f"{method}, {'adapting' if target else 'training'}", []).append(record.facts["seconds"])
+    found: dict[str, list[Seconds]] = {}
+    for run in (record.facts for record in matrix.predictions.records.values()):
+        found.setdefault(f"{run.method}, {'adapting' if run.target else 'training'}", []).append(run.seconds)
     rows = [(name, *_time(seconds)) for name, seconds in found.items()]
     if len(rows) > 1:
         rows.append(("all", *_time([s for seconds in found.values() for s in seconds])))
     return Table("Times", ("runs of", "runs", "mean of a run", "training in all", "testing in all", "in all"), tuple(rows))
 
 
-def _time(seconds: Sequence[Mapping[str, float]]) -> tuple[str, ...]:
-    train, test, total = (sum(s[key] for s in seconds) for key in ("train", "test", "total"))
+def _time(seconds: Sequence[Seconds]) -> tuple[str, ...]:
+    train, test, total = (sum(getattr(s, key) for s in seconds) for key in ("train", "test", "total"))
     mean = total / len(seconds)
     return str(len(seconds)), *(f"{s:.1f} s" if s < 90 else clock(s) for s in (mean, train, test, total))
 
@@ -124,8 +125,8 @@ def _without_empty(table: Table) -> Table:
 
 def command(matrix: Matrix) -> str:
     """Return the command that runs the sweep of the stored file again, into a folder of its own."""
-    words = ["dabench", "sweep", f"{matrix.sweep['sweep']['name']}.toml"]
-    words += [w for override in matrix.sweep["overrides"] for w in ("--set", override)]
+    words = ["dabench", "sweep", f"{matrix.record.sweep.name}.toml"]
+    words += [w for override in matrix.record.overrides for w in ("--set", override)]
     return shlex.join(words)
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from dabench.environments import mixed_text
-from dabench.matrix import Matrix, key_of
+from dabench.matrix import Matrix
 from dabench.reporting.beside import beside_notes
 from dabench.reporting.escaped import escape_latex, escape_md, one_line
 from dabench.reporting.groups import RULE, group_notes, group_tables
@@ -72,7 +72,7 @@ def _markdown_file(matrix: Matrix, part: str, title: str) -> str:
 def _csv_file(matrix: Matrix, table: tuple[list[str], list[list[str]]], conditions: Sequence[str] = _CONDITIONS) -> str:
     """Return a table with the conditions that it does not name itself; classes where the sweep keeps or renames some."""
     columns, rows = table
-    search, classes, differences = searched_by(matrix.sweep["sweep"]), classes_text(matrix), mixed_text(matrix.mixed)
+    search, classes, differences = searched_by(matrix.record.sweep.search), classes_text(matrix), mixed_text(matrix.mixed)
     values = (matrix.metric, matrix.selection, matrix.digest[:12], classes, search, differences)
     same = {k: v for k, v in zip(_CONDITIONS, values, strict=True) if v and k in conditions and k not in columns}
     return csv_text([*columns, *same], [[*row, *same.values()] for row in rows])
@@ -83,7 +83,7 @@ def _confusion_rows(matrix: Matrix) -> tuple[list[str], list[list[str]]]:
     columns = ["name", "adapter", "sources", "target", "test", "labels", "seeds", "true", *(f"as {c}" for c in matrix.classes)]
     rows = []
     for c in matrix.cells:
-        counts = matrix.confusion[key_of(c.adapter, c.sources, c.target, c.test)]
+        counts = matrix.confusion[c.key]
         facts = [c.name, c.adapter, "+".join(c.sources), c.target or "", c.test, c.labels, str(c.seeds)]
         rows += [[*facts, name, *(str(int(n)) for n in row)] for name, row in zip(matrix.classes, counts, strict=True)]
     return columns, rows
@@ -94,7 +94,7 @@ def _latex_file(tables: Iterable[tuple[Table, str]]) -> str:
 
 
 def _matrix_tex(matrix: Matrix) -> str:
-    tables = zip(matrix_tables(matrix), matrix.sweep["sweep"]["adapters"], strict=True)
+    tables = zip(matrix_tables(matrix), matrix.record.methods, strict=True)
     return _latex_file((t, " ".join([caption(matrix), *beside_notes(matrix, name)])) for t, name in tables)
 
 
@@ -111,7 +111,7 @@ def _rules_tex(matrix: Matrix) -> str:
 
 FILES: Mapping[str, Callable[[Matrix], str]] = {
     "results.json": to_json,
-    "matrix.md": lambda m: _markdown_file(m, "matrix", m.sweep["sweep"]["title"] or m.sweep["sweep"]["name"]),
+    "matrix.md": lambda m: _markdown_file(m, "matrix", m.record.title),
     "matrix.csv": lambda m: _csv_file(m, cell_rows(m.cells)),
     "matrix.tex": _matrix_tex,
     "gains.md": lambda m: _markdown_file(m, "gains", "Adaptation gains"),

@@ -38,7 +38,7 @@ def _table(matrix: Matrix, test: str, attribute: str, cells: Sequence[GroupCell]
         (adapter, trained(matrix, sources, target), *(number(p.mean) for p in row), _worst(row, matrix.measure))
         for (adapter, sources, target), row in rows.items()
     ]
-    title = f"{sentence(matrix.measure.title)} by {attribute}, {matrix.datasets[test]['label']} test"
+    title = f"{sentence(matrix.measure.title)} by {attribute}, {matrix.datasets[test].label} test"
     return Table(title, ("adapter", "trained on", *(_name(p) for p in parts), "worst [95 %]"), (*sizes, *numbers))
 
 
@@ -60,5 +60,5 @@ def group_notes(matrix: Matrix) -> list[str]:
     lines = [RULE] if matrix.groups else []
     for test, reasons in matrix.left_out.items():
         listed = "; ".join(f"{attribute} ({reason})" for attribute, reason in reasons.items())
-        lines.append(f"{matrix.datasets[test]['label']} test, no results by {listed}.")
+        lines.append(f"{matrix.datasets[test].label} test, no results by {listed}.")
     return lines

@@ -11,11 +11,9 @@ from dabench.selection import ORACLE
 def headline(matrix: Matrix) -> str:
     """Return what is known of the pair of datasets with the widest gap, and why it may be a bound or unfinished."""
     said = [_pair(matrix)]
-    search = matrix.sweep["sweep"].get("search")
+    search = matrix.record.sweep.search
     said += ["Checkpoints were chosen by the test labels: a bound, no result."] if matrix.selection == ORACLE else []
-    said += (
-        ["Hyper-parameters were chosen by target labels: a bound, no result."] if search and search["select"] == ORACLE else []
-    )
+    said += ["Hyper-parameters were chosen by target labels: a bound, no result."] if search and search.select == ORACLE else []
     said += [f"Unfinished: {len(matrix.missing)} of {matrix.total} runs are missing."] if matrix.missing else []
     return " ".join(said)
 
@@ -24,7 +22,7 @@ def _pair(matrix: Matrix) -> str:
     won = matrix.measure.won
     what = sentence(matrix.measure.title) + (" (lower is better)" if matrix.measure.lower_is_better else "")
     plain = {(tuple(c.sources), c.test): c.mean for c in not_adapted(matrix)}
-    tasks = [(tuple(sources), target) for sources, target in matrix.sweep["tasks"]]
+    tasks = matrix.record.tasks
     gaps = {(s, t): won(plain[(t,), t] - plain[s, t]) for s, t in tasks if {((t,), t), (s, t)} <= plain.keys()}
     # Without any gap: the pair with the worst number, or with the largest gain.
     known = gaps or {task: -won(plain[task]) for task in tasks if task in plain}

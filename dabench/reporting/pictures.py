@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dabench.matrix import Matrix, key_of
+from dabench.matrix import Matrix
 from dabench.reporting.tables import foremost
 
 
@@ -30,8 +30,7 @@ def draw_confusions(matrix: Matrix, folder: Path) -> list[Path]:
         files.append(folder / (re.sub(r"[^A-Za-z0-9.+_-]", "-", name) + ".png"))
         title = f"{cell.name}, {cell.adapter}{f' for {cell.target}' if cell.target else ''}"
         title += f"\n{cell.metric} {cell.mean:.1f} % [{cell.low:.1f}, {cell.high:.1f}]"
-        counts = matrix.confusion[key_of(cell.adapter, cell.sources, cell.target, cell.test)]
-        draw_confusion(counts, matrix.classes, title, files[-1])
+        draw_confusion(matrix.confusion[cell.key], matrix.classes, title, files[-1])
     return files
 
 

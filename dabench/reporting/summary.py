@@ -26,7 +26,7 @@ def summary_table(matrix: Matrix) -> Table:
         )
         for s in matrix.summary
     )  # fmt: skip
-    pairs = len(matrix.sweep["tasks"])
+    pairs = len(matrix.record.tasks)
     return Table(f"Means over {pairs} pair{'s' if pairs > 1 else ''} of datasets: {matrix.measure.title}", columns, rows)
 
 

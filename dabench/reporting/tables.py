@@ -12,7 +12,7 @@ from dabench.checkpoints import Chosen
 from dabench.environments import mixed_text
 from dabench.matrix import Matrix
 from dabench.published import Published
-from dabench.reporting.beside import PUBLISHED, plain, shown_in
+from dabench.reporting.beside import PUBLISHED, shown_in
 from dabench.selection import ORACLE
 from dabench.summary import Summary
 from dabench.trials import Trial, searched_by
@@ -34,7 +34,7 @@ class Table:
 
 def matrix_tables(matrix: Matrix) -> list[Table]:
     """Return the cross matrix of each adapter: rows trained on, columns tested on; an empty cell stays empty."""
-    return [_matrix_table(matrix, name) for name in matrix.sweep["sweep"]["adapters"]]
+    return [_matrix_table(matrix, name) for name in matrix.record.methods]
 
 
 def _matrix_table(matrix: Matrix, adapter: str) -> Table:
@@ -48,12 +48,10 @@ def _matrix_table(matrix: Matrix, adapter: str) -> Table:
             if here:
                 name = trained(matrix, sources, target) + mark
                 rows.append((name, *(_with_interval(here.get(test)) for test in datasets)))
-    facts = matrix.sweep["adapters"][adapter]
+    title = matrix.record.adapters[adapter].title
     labels = next((c.labels for c in matrix.cells if c.adapter == adapter), EMPTY)
-    heading = (
-        f"{adapter}: {facts['title']} (target labels: {labels})" if facts["title"] else f"{adapter} (target labels: {labels})"
-    )
-    return Table(heading, ("trained on", *(f"{f['label']} test" for f in datasets.values())), tuple(rows))
+    heading = f"{adapter}: {title} (target labels: {labels})" if title else f"{adapter} (target labels: {labels})"
+    return Table(heading, ("trained on", *(f"{f.label} test" for f in datasets.values())), tuple(rows))
 
 
 def gains_table(matrix: Matrix) -> Table:
@@ -87,8 +85,8 @@ def whole_percent(value: float | None) -> str:
 
 def trained(matrix: Matrix, sources: Sequence[str], target: str | None) -> str:
     """Return what a network was trained on and for, as the rows of tables say it: "FER -> NAE"; people on nothing."""
-    names = "+".join(matrix.datasets[s]["label"] for s in sources) or "Human"
-    return f"{names} -> {matrix.datasets[target]['label']}" if target else names
+    names = "+".join(matrix.datasets[s].label for s in sources) or "Human"
+    return f"{names} -> {matrix.datasets[target].label}" if target else names
 
 
 def _with_interval(cell: Cell | Published | None) -> str:
@@ -100,27 +98,26 @@ def _with_interval(cell: Cell | Published | None) -> str:
 
 def caption(matrix: Matrix) -> str:
     """Return the conditions that every number of the matrix has."""
-    sweep = matrix.sweep["sweep"]
     lower = " (lower is better)" if matrix.measure.lower_is_better else ""
     return (
         f"{sentence(matrix.measure.title)}{lower} in % on the test split, {_intervals(matrix)} "
-        f"Backbone {matrix.sweep['backbone']['name']}; {chosen_by(matrix.selection)}; {_searched(matrix)}"
-        f"{_shots(sweep['shots'])} for few-shot adapters; digest {matrix.digest[:12]}."
+        f"Backbone {matrix.record.backbone.name}; {chosen_by(matrix.selection)}; {_searched(matrix)}"
+        f"{_shots(matrix.record.sweep.shots)} for few-shot adapters; digest {matrix.digest[:12]}."
         + (f" Classes: {kept}." if (kept := classes_text(matrix)) else "")
         + (f" Mixed runs: {differences}." if (differences := mixed_text(matrix.mixed)) else "")
-        + "".join(f" {f['label']}: {dropped_text(f['dropped'])}." for f in matrix.datasets.values() if f.get("dropped"))
+        + "".join(f" {f.label}: {dropped_text(f.dropped)}." for f in matrix.datasets.values() if f.dropped)
     )
 
 
 def classes_text(matrix: Matrix) -> str:
     """Return the classes that a sweep keeps and what it renames; nothing if it does neither."""
-    sweep, names = matrix.sweep["sweep"], list(matrix.classes)
+    sweep, names = matrix.record.sweep, list(matrix.classes)
     renamed = []
-    for key, new in sorted(sweep.get("class_map", {}).items(), key=lambda row: isinstance(row[1], Mapping)):
+    for key, new in sorted(sweep.class_map.items(), key=lambda row: isinstance(row[1], Mapping)):
         one_set = isinstance(new, Mapping)
-        whose = f" of {matrix.datasets[key]['label']}" if one_set else ""
+        whose = f" of {matrix.datasets[key].label}" if one_set else ""
         renamed += [f"{old}{whose} read as {to}" for old, to in (new if one_set else {key: new}).items()]
-    if not renamed and not sweep["classes"]:
+    if not renamed and not sweep.classes:
         return ""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return "; ".join([", ".join(names[:_SHOWN]) + more, *renamed])
@@ -139,8 +136,8 @@ def conditions(matrix: Matrix) -> str:
 
 def extent(matrix: Matrix) -> str:
     """Return seeds, label budget and digest, and in what the runs differ."""
-    seeds = len(matrix.sweep["seeds"])
-    shots = _shots(matrix.sweep["sweep"]["shots"])
+    seeds = len(matrix.record.seeds)
+    shots = _shots(matrix.record.sweep.shots)
     searched = _searched(matrix, ", ")
     differences = f"; mixed runs: {text}" if (text := mixed_text(matrix.mixed)) else ""
     return (
@@ -150,16 +147,16 @@ def extent(matrix: Matrix) -> str:
 
 
 def _searched(matrix: Matrix, end: str = "; ") -> str:
-    text = searched_by(matrix.sweep["sweep"])
+    text = searched_by(matrix.record.sweep.search)
     return text and f"{text}{end}"
 
 
 def _intervals(matrix: Matrix) -> str:
     """Say what the means and intervals are over, and what they cannot say."""
-    groups = [f["label"] for f in matrix.datasets.values() if f.get("grouped")]
+    groups = [f.label for f in matrix.datasets.values() if f.grouped]
     everywhere = len(groups) == len(matrix.datasets)
     units = "groups" if everywhere else f"groups of {', '.join(groups)}, else images" if groups else "images"
-    seeds = len(matrix.sweep["seeds"])
+    seeds = len(matrix.record.seeds)
     if seeds == 1:
         return f"one seed, with 95 % bootstrap intervals over {units} alone: they do not say how another training would end."
     few = ", widened for few of them as Student's t is"
@@ -184,7 +181,7 @@ def _shots(shots: int | str) -> str:
 
 def unfinished(matrix: Matrix) -> list[str]:
     """Return lines that say what is missing, what failed and where the metric has no value; none if the matrix is complete."""
-    lines = [f"{matrix.datasets[test]['label']} test: no {matrix.measure.title}, its cells are empty." for test in matrix.without]
+    lines = [f"{matrix.datasets[test].label} test: no {matrix.measure.title}, its cells are empty." for test in matrix.without]
     if not matrix.missing:
         return lines
     total = matrix.total
@@ -201,7 +198,7 @@ def unfinished(matrix: Matrix) -> list[str]:
 
 def not_adapted(matrix: Matrix) -> list[Cell]:
     """Return the cells of networks that were trained and not adapted: what adapters are compared with."""
-    return [c for c in matrix.cells if c.adapter == plain(matrix)]
+    return [c for c in matrix.cells if c.adapter == matrix.record.plain]
 
 
 def foremost(cells: Sequence[Cell], most: int) -> list[Cell]:

@@ -21,8 +21,7 @@ def print_matrix(matrix: Matrix, console: Console, *, rules: bool = False) -> No
     Args:
         rules: print what each selection rule would have chosen, too.
     """
-    sweep = matrix.sweep["sweep"]
-    console.print(f"\n[bold]{escape(sweep['title'] or sweep['name'])}[/bold]")
+    console.print(f"\n[bold]{escape(matrix.record.title)}[/bold]")
     console.print(escape(caption(matrix)))
     parts: tuple[tuple[list[Table], list[str]], ...] = (
         (matrix_tables(matrix), beside_notes(matrix)),

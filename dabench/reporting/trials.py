@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 from dabench.environments import Mixed, mixed_text
 from dabench.errors import SpecError
+from dabench.record_types import SearchTable, to_json
 from dabench.reporting.escaped import escape_md
 from dabench.reporting.formats import csv_text, latex, markdown
 from dabench.reporting.tables import EMPTY, Table, cell_rows, number
@@ -31,24 +31,23 @@ def trials_table(trials: Sequence[Trial]) -> Table:
     return Table("Trials of the search", (*columns, "test accuracy, by test labels") if tested else columns, tuple(rows))
 
 
-def trials_notes(sweep: Mapping[str, Any], trials: Sequence[Trial], mixed: Mixed) -> list[str]:
+def trials_notes(search: SearchTable, trials: Sequence[Trial], mixed: Mixed) -> list[str]:
     """Return what a reader of the trials must know; `mixed`: in what their runs differ."""
-    search = sweep["search"]
-    about = f"{searched_by(sweep)}, method {search['method']}, on seed {search['seed']}; compare trials of one task only."
+    about = f"{searched_by(search)}, method {search.method}, on seed {search.seed}; compare trials of one task only."
     by_test = [BY_TEST] if any(t.accuracy_by_test_labels is not None for t in trials) else []
     return [about[:1].upper() + about[1:], *by_test, *([f"Mixed runs: {mixed_text(mixed)}."] if mixed else [])]
 
 
-def trials_text(sweep: Mapping[str, Any], trials: Sequence[Trial], form: str, mixed: Mixed) -> str:
+def trials_text(search: SearchTable, trials: Sequence[Trial], form: str, mixed: Mixed) -> str:
     """Return the trials in a format: json, md, csv or tex.
 
     Raises:
         SpecError: it is another one.
     """
-    notes = trials_notes(sweep, trials, mixed)
+    notes = trials_notes(search, trials, mixed)
     if form == "json":
         rows = [{k: v for k, v in asdict(t).items() if k != _TESTED or v is not None} for t in trials]
-        return json.dumps({"about": notes, "search": sweep["search"], "trials": rows}, indent=1, allow_nan=False) + "\n"
+        return json.dumps({"about": notes, "search": to_json(search), "trials": rows}, indent=1, allow_nan=False) + "\n"
     if form == "md":
         table = trials_table(trials)
         return "\n\n".join([f"# {table.title}", *map(escape_md, notes), markdown(table)]) + "\n"

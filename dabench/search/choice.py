@@ -42,18 +42,18 @@ def scored(record: Record, target: str, rule: str, labels: Labels | None = None)
     Raises:
         StoreError: the run stored no such score.
     """
-    facts = record.facts
-    scores = _by_labels(record, target, labels) if rule == ORACLE else facts["scores"].get(target, {}).get(rule)
+    run = record.facts
+    scores = _by_labels(record, target, labels) if rule == ORACLE else run.scores.get(target, {}).get(rule)
     if not scores:
-        raise StoreError(f"run {facts['name']} stored no score '{rule}' for '{target}'; run the sweep again with --redo")
-    return Scored(tuple(scores), scores[-1], facts["steps"], bool(facts.get("stopped")))
+        raise StoreError(f"run {run.name} stored no score '{rule}' for '{target}'; run the sweep again with --redo")
+    return Scored(scores, scores[-1], run.steps, run.stopped)
 
 
-def _by_labels(record: Record, target: str, labels: Labels | None) -> list[float]:
+def _by_labels(record: Record, target: str, labels: Labels | None) -> tuple[float, ...]:
     """Return the accuracy of each checkpoint on the target's validation split."""
     assert labels is not None
     predicted = record.logits(validation_of(target)).argmax(2)
-    return [round(float(np.mean(row == labels)), 6) for row in predicted]
+    return tuple(round(float(np.mean(row == labels)), 6) for row in predicted)
 
 
 def best_of(trials: Mapping[int, Scored | None]) -> int | None:

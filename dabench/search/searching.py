@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-from dabench.job import Probe
-from dabench.plan import Plan, Run
+from dabench.plan import Plan
+from dabench.record_types import Probe, Run, SearchRecord, Settings, TrialRecord
 from dabench.search.choice import Labels, Scored, bar, best_of, scored
 from dabench.search.proposals import Proposals, at_random, in_turn, proposals
-from dabench.search.tasks import Task, runs_of, tasks_of
+from dabench.search.tasks import SearchTask, runs_of, tasks_of
 from dabench.selection import ORACLE
-from dabench.settings import Settings
 from dabench.store import Store
 
 
@@ -33,7 +31,7 @@ class Trial:
 class Study:
     """A task with its trials, and what was chosen: the trial's number, and the runs of each of the sweep's seeds."""
 
-    task: Task
+    task: SearchTask
     proposals: Proposals
     trials: list[Trial] = field(default_factory=list)
     chosen: int | None = None
@@ -172,37 +170,41 @@ class Searching:
         taken, self._new = self._new, []
         return taken
 
-    def record(self) -> dict[str, Any]:
-        """Return what sweep.json holds of the search: every task with its trials and what was chosen, and the trials' runs."""
-        tasks = [
-            {
-                "adapter": study.task.adapter,
-                "sources": list(study.task.sources),
-                "target": study.task.target,
-                "chosen": study.chosen,
-                "runs": {str(seed): runs[-1].digest for seed, runs in study.finals.items()},
-                "trials": list(_trials(study)),
-            }
+    def searched(self) -> tuple[SearchRecord, ...]:
+        """Return what sweep.json holds of every task: its trials and what was chosen."""
+        return tuple(
+            SearchRecord(
+                study.task.adapter,
+                study.task.sources,
+                study.task.target,
+                study.chosen,
+                {seed: runs[-1].digest for seed, runs in study.finals.items()},
+                tuple(_trials(study)),
+            )
             for study in self.studies
-        ]
-        tried = [run for study in self.studies for trial in study.trials for run in trial.runs]
-        return {"search": tasks, "trials": [run.as_dict() for run in _each_once(tried)]}
+        )
+
+    @property
+    def trials(self) -> list[Run]:
+        """The runs of all trials so far, each once."""
+        return _each_once(run for study in self.studies for trial in study.trials for run in trial.runs)
 
 
 def _each_once(runs: Iterable[Run]) -> list[Run]:
     return list({run.digest: run for run in runs}.values())
 
 
-def _trials(study: Study) -> Iterator[dict[str, Any]]:
+def _trials(study: Study) -> Iterator[TrialRecord]:
     for number, trial in enumerate(study.trials):
         found, run = trial.found, trial.runs[-1]
-        yield {
-            "number": number,
-            "run": run.digest,
-            "name": run.name,
-            "settings": dict(trial.settings),
-            "state": "waiting" if not trial.settled else "done" if found else "failed",
-            "score": found and found.score,
-            "steps": found and found.steps,
-            "stopped": bool(found and found.stopped),
-        }
+        state = "waiting" if not trial.settled else "done" if found else "failed"
+        yield TrialRecord(
+            number,
+            run.digest,
+            run.name,
+            dict(trial.settings),
+            state,
+            found.score if found else None,
+            found.steps if found else None,
+            found.stopped if found else False,
+        )

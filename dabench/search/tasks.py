@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dabench.job import Probe
-from dabench.plan import Plan, Run, adaptation, pretraining
-from dabench.settings import Settings
+from dabench.plan import Plan, adaptation, pretraining
+from dabench.record_types import Probe, Run, Settings
 
 
 @dataclass(frozen=True)
-class Task:
+class SearchTask:
     """An adapter from its sources to a target.
 
     Of a method that does nothing with a target (`none`), the target is the dataset that it is tested on, its own source among
@@ -27,21 +26,16 @@ class Task:
         return f"{self.adapter}_{'+'.join(self.sources)}_{self.target}".replace("/", "-")
 
 
-def tasks_of(plan: Plan) -> list[Task]:
+def tasks_of(plan: Plan) -> list[SearchTask]:
     """Return the tasks of a sweep: one for each cell of `none`, and one for each adapter and pair."""
-    sweep, found = plan.sweep, []
-    begun = dict.fromkeys(sources for sources, _ in sweep.tasks)
-    rows = dict.fromkeys([(d,) for d in sweep.datasets]) | begun
-    for name, adapter in plan.adapters.items():
-        if adapter.adapts():
-            found += [Task(name, sources, target) for sources, target in sweep.tasks]
-        else:
-            alone = rows if adapter.shares_pretraining() else begun
-            found += [Task(name, sources, target) for sources in alone for target in sweep.datasets]
-    return found
+    return [
+        SearchTask(name, sources, test)
+        for name, sources, target in plan.networks
+        for test in ([target] if target else plan.sweep.datasets)
+    ]
 
 
-def runs_of(plan: Plan, task: Task, seed: int, settings: Settings, probe: Probe | None = None) -> tuple[Run, ...]:
+def runs_of(plan: Plan, task: SearchTask, seed: int, settings: Settings, probe: Probe | None = None) -> tuple[Run, ...]:
     """Return the runs that a task needs of one seed, in their order; the last is what is tested.
 
     Args:

@@ -15,7 +15,7 @@ import numpy as np
 from dabench.atomic import new_folder
 from dabench.engines.queue import Event
 from dabench.errors import SpecError
-from dabench.plan import Run
+from dabench.record_types import Run
 from dabench.store import Store
 
 POINTS = 1000

@@ -14,7 +14,7 @@ from typing import Any
 
 from dabench.engines.queue import Event
 from dabench.errors import SpecError
-from dabench.plan import Run
+from dabench.record_types import Run
 from dabench.times import utc
 from dabench.watching.pace import OVER
 

@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from dabench.plan import Run
 from dabench.pulse import last_said
+from dabench.record_types import Run
 from dabench.store import Store
 from dabench.watching.pace import OVER, Pace
 from dabench.watching.session import Session, sessions
@@ -81,7 +81,7 @@ def read_status(folder: Path) -> Status:
     store = Store(folder)
     record = store.read_sweep()
     # Of a search, what is to do after its trials is known only when they are done.
-    runs = {r.name: r for r in (Run(**r) for r in [*record["runs"], *record.get("trials", [])])}
+    runs = {run.name: run for run in (*record.runs, *record.trials)}
     standing = set(store.names("runs"))
     done = {name for name, r in runs.items() if r.folder in standing}
     found = sessions(folder / "events")
@@ -93,7 +93,7 @@ def read_status(folder: Path) -> Status:
     left = [r for n, r in runs.items() if n not in done | failed | now.keys()]
     return Status(
         str(folder),
-        str(record["sweep"].get("name", "")),
+        record.sweep.name,
         _state(found, len(done) == len(runs)),
         tuple(int(s.events[0].get("process", 0)) for s in alive if s.events),
         found[-1].events[-1]["time"] if found and found[-1].events else "",

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from dabench.engines.queue import Event
-from dabench.plan import Run
+from dabench.record_types import Run
 from dabench.times import clock
 from dabench.watching.pace import OVER, Pace
 

@@ -129,7 +129,7 @@ table = {"name": "t", "datasets": ["x", "y"], "adapters": ["shots"], "backbone":
 plan = make_plan(sweep_from(table, registry), registry, folder, print)
 training, _, adapting = [plan.job(run) for run in plan.runs]
 store = Store(folder / "out")
-store.claim({"sweep": {}, "recipe": {}}, {}, "")
+store.runs.mkdir(parents=True)
 for job in (training, adapting):
     execute(job, store, registry)
 limit(40)

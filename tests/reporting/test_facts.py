@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,7 @@ def tables_of(store: Store) -> dict[str, Table]:
 
 def change(store: Store, **sweep: Any) -> Store:
     record = store.read_sweep()
-    record["sweep"] |= sweep
-    (store.folder / "sweep.json").write_text(json.dumps(record))
+    store.write_record(replace(record, sweep=replace(record.sweep, **sweep)))
     return store
 
 

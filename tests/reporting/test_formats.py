@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fabricated import ADABN, NONE, Fabrication, Made, Method, two_sets
+from fabricated import ADABN, NONE, Fabrication, Made, method, two_sets
 from markdown_it import MarkdownIt
 
 from dabench.matrix import Matrix, read_matrix
@@ -76,7 +76,7 @@ def hostile(name: str, folder: Path) -> Matrix:
     fabrication = Fabrication(
         lambda run, test: 1,
         {"print": Made(text, attributes=attributes), "hand": Made("H")},
-        {"none": NONE, "adabn": Method(text, "unlabelled")},
+        {"none": NONE, "adabn": method(text, "unlabelled")},
         title=text,
         classes=(text, "y", "z"),
         backbone_label=text,

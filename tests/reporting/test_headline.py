@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fabricated import ADABN, FINE_TUNE, NONE, Fabrication, Made, Method, Wrong, two_sets
+from fabricated import ADABN, FINE_TUNE, NONE, Fabrication, Made, Wrong, method, two_sets
 
 from dabench.matrix import read_matrix
-from dabench.plan import Run
+from dabench.record_types import AdapterFacts, Run
 from dabench.reporting.headline import headline
 
 LABELS = [i % 3 for i in range(100)]
@@ -124,6 +124,6 @@ def test_numbers_chosen_by_test_labels_are_called_bounds(tmp_path: Path) -> None
 
 
 def test_an_adapter_with_its_own_pretraining_is_an_adapter(tmp_path: Path) -> None:
-    own: dict[str, Method] = {"none": NONE, "own": Method("own", adapts=False, own_pretraining=True)}
+    own: dict[str, AdapterFacts] = {"none": NONE, "own": method("own", adapts=False, own_pretraining=True)}
     text = of(tmp_path, lambda run, test: 10 if run.method == "own" else by(home=2, away=42)(run, test), **one_way(adapters=own))
     assert "own (0) +32.0 points" in text

@@ -8,14 +8,16 @@ import itertools
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
-from fabricated import ADABN, FINE_TUNE, NONE, Fabrication, Made, Method, edit, two_sets
+from fabricated import ADABN, FINE_TUNE, NONE, Fabrication, Made, edit, method, two_sets
 from markup import Page
 
 from dabench.matrix import Matrix, read_matrix
+from dabench.record_types import AdapterFacts
 from dabench.reporting import facts
 from dabench.reporting.html import confusion, page
 from dabench.reporting.html.page import to_html
@@ -49,16 +51,15 @@ def store_of(folder: Path, text: str) -> Store:
     store = Fabrication(
         lambda run, test: 4 if run.target else 5 + len(run.sources[0]) % 2,
         {"print": Made(text, attributes=attributes, citation=f"@misc{{key, title={{{text}}}}}"), "hand": Made("H")},
-        {"none": NONE, "adabn": Method(text, "unlabelled"), "fine-tune": FINE_TUNE},
+        {"none": NONE, "adabn": method(text, "unlabelled"), "fine-tune": FINE_TUNE},
         title=text,
         classes=(text, "y", "z"),
         backbone_label=text,
         leave_out=lambda run: run.target == "print" and run.method == "adabn",
     ).write(folder)
-    sweep = store.read_sweep()
-    sweep["overrides"] = [f"title={text}"]
-    sweep["adapters"]["adabn"]["options"] = {"weight": text}
-    (store.folder / "sweep.json").write_text(json.dumps(sweep))
+    record = store.read_sweep()
+    adabn = replace(record.adapters["adabn"], options={"weight": text})
+    store.write_record(replace(record, overrides=(f"title={text}",), adapters={**record.adapters, "adabn": adabn}))
     (store.folder / "sweep.toml").write_text(f"# {text}\n", encoding="utf-8", errors="replace")
     reason = f"{text}\nTraceback\n{text}\nin line 1"
     store.fail("adabn_hand_print_s0", reason.encode("utf-8", "replace").decode())
@@ -201,7 +202,7 @@ def test_the_confusion_of_a_class_without_images_has_no_recall(tmp_path: Path) -
 
 def test_what_was_run_is_there(matrix: Matrix, html: Page) -> None:
     rows = [[e.content for e in row.inside] for row in html.all("tr")]
-    assert ["P", "print", "print", "20", "2", "10", "not known", "none needed", matrix.datasets["print"]["digest"][:12]] in rows
+    assert ["P", "print", "print", "20", "2", "10", "not known", "none needed", matrix.datasets["print"].digest[:12]] in rows
     assert ["cpu (x86_64)", "fp32", "0.1.0", "2.15.0", "2.4.6", "3.11.7", "12"] in rows
     assert ["all", "12", "1.5 s", "12.0 s", "6.0 s", "18.0 s"] in rows
     assert ["fine-tune", "fine-tuning on shots", "images, labels of the shots", "5 per class", "–"] in rows
@@ -211,9 +212,7 @@ def test_what_was_run_is_there(matrix: Matrix, html: Page) -> None:
 
 def test_the_command_to_run_it_again_holds_the_overrides(tmp_path: Path) -> None:
     store = two_sets(seeds=1).write(tmp_path / "s")
-    sweep = store.read_sweep()
-    sweep["overrides"] = ["train.steps=60", 'title="It\'s; rm -rf /"']
-    (store.folder / "sweep.json").write_text(json.dumps(sweep))
+    store.write_record(replace(store.read_sweep(), overrides=("train.steps=60", 'title="It\'s; rm -rf /"')))
     assert page_of(store).one("pre", class_="command").content == (
         "dabench sweep made.toml --set train.steps=60 --set 'title=\"It'\"'\"'s; rm -rf /\"'"
     )
@@ -260,11 +259,11 @@ def test_results_by_group_have_their_section_only_where_there_are_some(html: Pag
 
 
 @pytest.mark.parametrize(
-    "adapters", [{"none": NONE}, {"adabn": ADABN}, {"none": NONE, "own": Method("own", adapts=False, own_pretraining=True)}]
+    "adapters", [{"none": NONE}, {"adabn": ADABN}, {"none": NONE, "own": method("own", adapts=False, own_pretraining=True)}]
 )
 @pytest.mark.parametrize("names", [["print"], ["print", "hand"], ["a", "b", "c"]])
 def test_any_number_of_datasets_and_any_adapters_make_a_page(
-    tmp_path: Path, adapters: dict[str, Method], names: list[str]
+    tmp_path: Path, adapters: dict[str, AdapterFacts], names: list[str]
 ) -> None:
     sets = {name: Made(name.upper()) for name in names}
     html = page_of(Fabrication(lambda run, test: 1, sets, adapters, seeds=1).write(tmp_path / "s"))

@@ -14,6 +14,7 @@ from dabench import work
 from dabench.job import Job
 from dabench.network import Network
 from dabench.protocols import Adapter, Dataset, Samples
+from dabench.record_types import RunRecord, Seconds
 from dabench.registry import Registry
 from dabench.selection import VALIDATORS
 from dabench.store import Store
@@ -56,19 +57,27 @@ def invent(job: Job, store: Store, registry: Registry, *rest: Any, **more: Any) 
     if job.parent:
         store.network(job.parent)  # as a real one looks for it
     rng = np.random.default_rng(int(job.digest[:8], 16))
-    facts = {key: getattr(job, key) for key in ("name", "method", "labels", "seed", "digest", "parent", "classes")} | {
-        "sources": [source.name for source in job.sources],
-        "target": job.target and job.target.name,
-        "tests": job.test_digests,
-        "steps": 20,
-        "checkpoints": [10, 20],
-        "scores": {t: {rule: [0.1, 0.2] for rule in VALIDATORS} for t in job.scored},
-        "losses": [1 - step / 20 for step in range(20)],
-        "seconds": dict.fromkeys(("train", "test", "score", "total"), 0.0),
-        "environment": {"dabench": "simulated"},
-    }
+    facts = RunRecord(
+        name=job.name,
+        method=job.method,
+        sources=tuple(source.name for source in job.sources),
+        target=job.target.name if job.target else None,
+        labels=job.labels,
+        seed=job.seed,
+        digest=job.digest,
+        parent=job.parent,
+        tests=job.test_digests,
+        classes=job.classes,
+        steps=20,
+        checkpoints=(10, 20),
+        scores={t: dict.fromkeys(VALIDATORS, (0.1, 0.2)) for t in job.scored},
+        losses=tuple(1 - step / 20 for step in range(20)),
+        seconds=Seconds(0.0, 0.0, 0.0),
+        environment={"dabench": "simulated"},
+        files={},
+    )
     logits = {test: rng.normal(size=(2, TESTED, 2)).astype(np.float32) for test in job.tests}
-    store.add(job.name, job.digest, facts, logits, lambda path: path.write_bytes(b"no network"))
+    store.add(facts, logits, lambda path: path.write_bytes(b"no network"))
 
 
 work.execute = invent  # type: ignore[assignment]

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from fabricated import NONE, Fabrication, Made, Method
+from fabricated import NONE, Fabrication, Made, method
 
 from dabench.digests import digest
-from dabench.plan import Run
+from dabench.record_types import Run
 
 CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 SUBJECTS = 100
@@ -59,7 +59,7 @@ def dataset(number: int) -> Made:
 
 def many() -> Drawn:
     """Return the sweep of 2,000 runs."""
-    adapters = {"none": NONE, **{f"method-{i}": Method(f"method {i}", "unlabelled") for i in range(7)}}
+    adapters = {"none": NONE, **{f"method-{i}": method(f"method {i}", "unlabelled") for i in range(7)}}
     sets = {f"set-{i}": dataset(i) for i in range(8)}
     return Drawn(lambda run, test: 0, sets, adapters, name="many", title="Many runs", classes=CLASSES, seeds=5)
 

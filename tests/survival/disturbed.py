@@ -70,7 +70,7 @@ class Sweep:
             record = store.find(run.digest, self.planned.plan.test_digests(run))
             if record:
                 logits = [record.logits(test).tobytes() for test in run.tests]
-                facts = [record.facts[key] for key in ("losses", "scores", "checkpoints", "steps")]
+                facts = [record.facts.losses, record.facts.scores, record.facts.checkpoints, record.facts.steps]
                 found[run.name] = (store.network(run.digest).read_bytes(), logits, facts)
         return found
 

@@ -420,14 +420,16 @@ def read_only(bench: Bench) -> Row:
 
 def stopped_within(bench: Bench) -> Row:
     """Each run is stopped at each of its checkpoints and goes on from there."""
+    from dabench.agenda import agenda_of
     from dabench.engines.attempt import attempt
     from dabench.engines.how import How
+    from dabench.keeping import Keeper
 
     sweep, expected = bench.plain
     store = Store(out := bench.out())
     planned, stops = sweep.planned, 0
     with store.alone(planned.file.sweep.recipe):
-        store.claim({"sweep": {"name": "tiny"}, "recipe": planned.file.sweep.recipe}, planned.file.sweep.recipe, "")
+        Keeper(planned.file, planned.plan, store, agenda_of(planned.plan, store)).take()
         store.ongoing.stop()
         for run in sorted(planned.plan.runs, key=lambda r: r.target is not None):
             job = planned.plan.job(run)

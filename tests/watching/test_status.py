@@ -16,7 +16,7 @@ from fabricated import two_sets
 from dabench.cli import main
 from dabench.engines.queue import Event
 from dabench.errors import StoreError
-from dabench.plan import Run
+from dabench.record_types import Run
 from dabench.store import Store
 from dabench.watching.lines import Lines
 from dabench.watching.session import session, sessions

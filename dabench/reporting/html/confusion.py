@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dabench.cells import Cell
-from dabench.matrix import Matrix, key_of
+from dabench.matrix import Matrix
+from dabench.record_types import CellKey
 from dabench.reporting.html.colours import shade
 from dabench.reporting.tables import foremost, trained
 
@@ -31,19 +32,15 @@ class Confusion:
     rows: tuple[tuple[str, tuple[tuple[int, int], ...], int, str], ...]
 
 
-def confusions_of(matrix: Matrix) -> dict[str, Confusion]:
+def confusions_of(matrix: Matrix) -> dict[CellKey, Confusion]:
     """Return key -> confusion matrix, of the foremost cells that there is room for, in the order of the matrix."""
     places = len(matrix.classes) * (len(matrix.classes) + 2)
     chosen = {id(c) for c in foremost(matrix.cells, MOST_COUNTS // places)}
-    return {
-        key_of(c.adapter, c.sources, c.target, c.test): _confusion(matrix, c, number)
-        for number, c in enumerate(matrix.cells)
-        if id(c) in chosen
-    }
+    return {c.key: _confusion(matrix, c, number) for number, c in enumerate(matrix.cells) if id(c) in chosen}
 
 
 def _confusion(matrix: Matrix, cell: Cell, number: int) -> Confusion:
-    counts = matrix.confusion[key_of(cell.adapter, cell.sources, cell.target, cell.test)]
+    counts = matrix.confusion[cell.key]
     images = counts.sum(1)
     shares = 100 * np.divide(counts, images[:, None], out=np.zeros_like(counts), where=images[:, None] > 0)
     rows = tuple(
@@ -55,6 +52,6 @@ def _confusion(matrix: Matrix, cell: Cell, number: int) -> Confusion:
         )
         for true, (name, row, share, total) in enumerate(zip(matrix.classes, counts, shares, images, strict=True))
     )
-    name = f"{trained(matrix, cell.sources, cell.target)}, tested on {matrix.datasets[cell.test]['label']}"
+    name = f"{trained(matrix, cell.sources, cell.target)}, tested on {matrix.datasets[cell.test].label}"
     result = f"{cell.mean:.1f} [{cell.low:.1f}, {cell.high:.1f}]"
     return Confusion(number, cell.adapter, name, result, rows)

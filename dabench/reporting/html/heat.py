@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dabench.cells import Cell
-from dabench.matrix import Matrix, key_of
+from dabench.matrix import Matrix
 from dabench.people import HUMAN
+from dabench.record_types import CellKey
 from dabench.reporting.beside import PUBLISHED, shown_in
 from dabench.reporting.html.colours import shade
 from dabench.reporting.tables import not_adapted, trained
@@ -24,7 +25,7 @@ class Field:
     mean: str
     interval: str
     shade: int
-    key: str
+    key: CellKey | None
     borrowed: bool = False
 
 
@@ -46,12 +47,12 @@ class Map:
 def maps_of(matrix: Matrix, adapter: str) -> list[Map]:
     """Return the maps of one adapter: what is trained by what is tested; for one that adapts, on the target and at home."""
     cells = [c for c in matrix.cells if c.adapter == adapter]
-    if not matrix.sweep["adapters"][adapter]["adapts"]:
+    if not matrix.record.adapters[adapter].adapts:
         known = {(tuple(c.sources), c.test): _field(c) for c in cells}
         rows = list(dict.fromkeys(tuple(c.sources) for c in cells))
         maps = _map(matrix, "tested on", rows, list(matrix.datasets), known)
         return [replace(m, rows=(*m.rows, *_beside(matrix, adapter))) for m in maps]
-    tasks = [(tuple(s), t) for s, t in matrix.sweep["tasks"]]
+    tasks = matrix.record.tasks
     targets = [n for n in matrix.datasets if n in {t for _, t in tasks}]
     sources: list[tuple[str, ...]] = [(n,) for n in matrix.datasets if (n,) in {s for s, _ in tasks}]
     sources += list(dict.fromkeys(s for s, _ in tasks if len(s) > 1))
@@ -72,7 +73,7 @@ def _beside(matrix: Matrix, adapter: str) -> Iterator[tuple[str, tuple[Field | N
         yield trained(matrix, [], None), tuple(people.get(test) for test in matrix.datasets)
     numbers = [p for p in matrix.published if p.adapter in shown]
     for sources in dict.fromkeys(tuple(p.sources) for p in numbers):
-        here = {p.test: Field(f"{p.mean:.2f}", "published", shade(p.mean), "") for p in numbers if tuple(p.sources) == sources}
+        here = {p.test: Field(f"{p.mean:.2f}", "published", shade(p.mean), None) for p in numbers if tuple(p.sources) == sources}
         yield trained(matrix, sources, None) + PUBLISHED, tuple(here.get(test) for test in matrix.datasets)
 
 
@@ -83,12 +84,11 @@ def _map(
     targets: Sequence[str],
     known: Mapping[tuple[tuple[str, ...], str], Field],
 ) -> Iterator[Map]:
-    labels = {n: str(f["label"]) for n, f in matrix.datasets.items()}
+    labels = {n: f.label for n, f in matrix.datasets.items()}
     if known:
         rows = tuple(("+".join(labels[s] for s in row), tuple(known.get((row, t)) for t in targets)) for row in sources)
         yield Map(title, "trained on", tuple(labels[t] for t in targets), rows)
 
 
 def _field(cell: Cell, borrowed: bool = False) -> Field:
-    key = key_of(cell.adapter, cell.sources, cell.target, cell.test)
-    return Field(f"{cell.mean:.1f}", f"[{cell.low:.1f}, {cell.high:.1f}]", shade(cell.mean), key, borrowed)
+    return Field(f"{cell.mean:.1f}", f"[{cell.low:.1f}, {cell.high:.1f}]", shade(cell.mean), cell.key, borrowed)

@@ -47,17 +47,15 @@ def to_html(matrix: Matrix) -> str:
 
 
 def _words(matrix: Matrix) -> dict[str, Any]:
-    sweep = matrix.sweep["sweep"]
+    search = matrix.record.sweep.search
     return {
-        "title": sweep["title"] or sweep["name"],
+        "title": matrix.record.title,
         "headline": headline(matrix),
         "caption": caption(matrix),
         "conditions": conditions(matrix),
         "extent": extent(matrix),
         "selection": rule_name(matrix.selection),
-        "search": f"{search['trials']} trials per task by {rule_name(search['select'])}"
-        if (search := sweep.get("search"))
-        else "",
+        "search": f"{search.trials} trials per task by {rule_name(search.select)}" if search else "",
         "unfinished": unfinished(matrix),
     }
 
@@ -81,7 +79,7 @@ def _results(matrix: Matrix) -> dict[str, Any]:
 
 
 def _curves(matrix: Matrix) -> dict[str, Any]:
-    found, trained = curves(matrix.predictions), {record.kind for record in matrix.predictions.records.values()}
+    found, trained = curves(matrix.predictions), {record.facts.network for record in matrix.predictions.records.values()}
     return {
         "losses": plots.losses(matrix, found),
         "accuracies": plots.accuracies(matrix, found),
@@ -134,7 +132,7 @@ def _adapters(matrix: Matrix) -> list[Adapted]:
     tables = matrix_tables(matrix)
     kept = _fitting(tables, "matrix.csv").tables
     found = []
-    for name, table in zip(matrix.sweep["sweep"]["adapters"], tables, strict=True):
+    for name, table in zip(matrix.record.methods, tables, strict=True):
         found.append(Adapted(name, table if table in kept else None, table.title, maps_of(matrix, name)))
     return found
 
@@ -144,7 +142,7 @@ def _lines(matrix: Matrix) -> list[tuple[str, int, str]]:
     if len(matrix.datasets) > LINES:
         return []
     dashes = ["none" if isinstance(d, str) else ",".join(str(2 * length) for length in d[1]) for d in DASHES]
-    return [(facts["label"], i, dashes[i % len(dashes)]) for i, facts in enumerate(matrix.datasets.values())]
+    return [(facts.label, i, dashes[i % len(dashes)]) for i, facts in enumerate(matrix.datasets.values())]
 
 
 def _sweep_file(matrix: Matrix) -> str:

@@ -111,7 +111,7 @@ def accuracies(matrix: Matrix, found: Sequence[Curve]) -> Markup | None:
 
     title = "Accuracy in % over checkpoints, by test labels, mean over seeds"
     spoken = [
-        f"{_name(matrix, c)}, on {matrix.datasets[test]['label']}: {values[0]:.1f} to {values[-1]:.1f}"
+        f"{_name(matrix, c)}, on {matrix.datasets[test].label}: {values[0]:.1f} to {values[-1]:.1f}"
         for c in tested
         for test, values in c.accuracy.items()
     ]
