@@ -1,52 +1,42 @@
 """Domain-adaptation benchmark: the train x test cross matrix of your datasets, and what each adapter wins back.
 
 Each command is a function of the same name: `dabench.sweep("quick")`, `dabench.report("runs/quick")`. What a plugin is written
-against is here too, and described in one module, `dabench.protocols`. Importing dabench loads neither torch nor ray.
+against is here too, and described in one module, `dabench.plugins.contract`. Importing dabench loads neither torch nor ray.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dabench.protocols import (
+from dabench.errors import DataError, PluginError
+from dabench.plugins.contract import (
     FACES,
     Access,
     Adapter,
     Augment,
     Backbone,
     Batch,
-    DataError,
     Dataset,
     Images,
     Network,
-    PluginError,
     RemoteFile,
     Samples,
     Splits,
     Target,
     Trainer,
     View,
-    setting,
 )
+from dabench.plugins.options import setting
 
 if TYPE_CHECKING:
-    from dabench.api import (
-        audit,
-        check,
-        cite,
-        compare,
-        drop,
-        export,
-        human,
-        load,
-        new,
-        prepare,
-        register,
-        report,
-        show,
-        status,
-        sweep,
-    )
+    from dabench.api.asking import human
+    from dabench.api.citing import cite
+    from dabench.api.comparing import compare
+    from dabench.api.datasets import audit, drop, prepare
+    from dabench.api.plugins import check, new, register, show
+    from dabench.api.reporting import export, load, report
+    from dabench.api.sweeping import sweep
+    from dabench.api.watching import status
     from dabench.committed import read_baseline as baseline
     from dabench.data.lazy import LazyImages
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from dabench.plan import Plan
-from dabench.protocols import SUPERVISED
+from dabench.plugins.contract import SUPERVISED
 from dabench.record_types import Run, SearchRecord
 from dabench.search.searching import Searching
 from dabench.store import Store

@@ -9,11 +9,12 @@ from typing import Any
 
 from dabench.bibtex import keys, unique
 from dabench.committed import Baseline, read_baseline
-from dabench.digests import digest
 from dabench.environments import environments_of, versions_of
+from dabench.hashing import digest
 from dabench.predictions import Predictions
 from dabench.selection import LAST
-from dabench.spec import SweepFile, make_adapter, make_backbone, make_dataset
+from dabench.spec.file import SweepFile
+from dabench.spec.plugins import make_adapter, make_backbone, make_dataset
 from dabench.trials import searched_by
 
 STUDY = "paper"

@@ -18,7 +18,7 @@ from dabench.device import reproducible
 from dabench.errors import DabenchError, DivergedError
 from dabench.evaluate import logits
 from dabench.network import Network, adapter_network, build_network, load_network
-from dabench.protocols import SUPERVISED, Adapter, Target, View
+from dabench.plugins.contract import SUPERVISED, Adapter, Target, View
 from dabench.scoring import Scores
 from dabench.train import Trace, Trainer
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dabench.firewall import SourceGrant, TargetGrant
     from dabench.job import Job
     from dabench.partial import Partial
-    from dabench.registry import Registry
+    from dabench.plugins.registry import Registry
 
 
 def compute(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dabench.record_types import SweepRecord, to_json
-from dabench.spec import PATHS
+from dabench.spec.paths import PATHS
 from dabench.store import flat
 
 _NAMES = ("name", "title", "plugins", "dataset", "options", "classes", "seeds")

@@ -14,9 +14,9 @@ from dabench.engines.signals import interruptible
 from dabench.errors import SpecError, nearest
 from dabench.keeping import Keeper, Outcome, forget
 from dabench.plan import Plan
+from dabench.plugins.registry import Registry
 from dabench.record_types import Run
-from dabench.registry import Registry
-from dabench.spec import SweepFile, read_sweep
+from dabench.spec.file import SweepFile, read_sweep
 from dabench.store import Store
 from dabench.watching.lines import Lines, Write
 from dabench.watching.session import session

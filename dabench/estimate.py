@@ -12,8 +12,8 @@ from dabench.atomic import temporary_folder, temporary_prefix
 from dabench.engines.how import How
 from dabench.engines.room import Need
 from dabench.plan import Plan
+from dabench.plugins.registry import Registry
 from dabench.record_types import Run
-from dabench.registry import Registry
 from dabench.store import Store
 
 _WARM, _STEPS = 2, 12

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from dabench.errors import DabenchError
-from dabench.protocols import Adapter, Backbone, Dataset, Plugin
-from dabench.typed import describe
+from dabench.plugins.contract import Adapter, Backbone, Dataset, Plugin
+from dabench.plugins.options import describe
 
 
 def facts_of(plugin: Plugin, origin: str, members: Sequence[str], data: Path, cache: Path) -> dict[str, Any]:

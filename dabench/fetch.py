@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from dabench.digests import file_digest
 from dabench.errors import DataError
-from dabench.protocols import RemoteFile
+from dabench.hashing import file_digest
+from dabench.plugins.contract import RemoteFile
 
 Progress = Callable[[str, int, int], None]
 """Is told name, bytes there so far, and bytes in all."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from dabench.data.cache import Prepared
 from dabench.data.splits import choose_shots
-from dabench.protocols import Access
+from dabench.plugins.contract import Access
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dabench.firewall import SourceGrant, TargetGrant
-from dabench.protocols import Augment
+from dabench.plugins.contract import Augment
 from dabench.record_types import Probe
 from dabench.settings import Test, Train
 

@@ -11,11 +11,11 @@ from dabench.agenda import Agenda
 from dabench.engines.queue import Event
 from dabench.errors import StoreError
 from dabench.plan import Plan
-from dabench.protocols import Dataset
+from dabench.plugins.contract import Dataset
+from dabench.plugins.options import build
 from dabench.record_types import BackboneFacts, DatasetRecord, InputFacts, Run, SweepRecord, SweepTable
-from dabench.spec import SweepFile
+from dabench.spec.file import SweepFile
 from dabench.store import Store
-from dabench.typed import build
 
 _SECONDS = 10.0
 """What a search chose is kept in sweep.json at most that often, and at the end: the file may be large."""

@@ -11,9 +11,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from dabench import protocols
 from dabench.errors import PluginError, StoreError
-from dabench.protocols import Adapter, Backbone
+from dabench.plugins import contract as protocols
+from dabench.plugins.contract import Adapter, Backbone
 
 
 class Network(nn.Module):

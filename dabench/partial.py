@@ -23,8 +23,8 @@ import torch
 from torch import Tensor
 
 from dabench.atomic import temporary_file
-from dabench.digests import file_digest
 from dabench.errors import DabenchError, PluginError
+from dabench.hashing import file_digest
 
 
 class Stopped(BaseException):

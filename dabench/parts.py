@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.protocols import NAMING
+from dabench.plugins.contract import NAMING
 
 NOT_KNOWN = "not known"
 MOST_NUMBERS, MOST_TEXTS, MOST_BANDS = 8, 20, 8

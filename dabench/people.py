@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from dabench.about_images import dataset_of, images_of
 from dabench.answers import Answers, read_answers
 from dabench.cells import Cell
-from dabench.digests import file_digest
 from dabench.errors import SpecError
+from dabench.hashing import file_digest
 from dabench.matrix import Matrix
 from dabench.metrics import Metric, Outcome, confusions
 from dabench.parts import Parts

@@ -7,9 +7,9 @@ import re
 import tempfile
 from pathlib import Path
 
-from dabench.digests import digest
 from dabench.errors import SpecError
 from dabench.far import is_remote, shown
+from dabench.hashing import digest
 
 
 def cache_folder() -> Path:

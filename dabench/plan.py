@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from dabench.code_hash import code_digest, core_digest
 from dabench.data.cache import Prepared
-from dabench.digests import digest
 from dabench.firewall import grant_scored, grant_source, grant_target, grant_test
+from dabench.hashing import digest
 from dabench.job import Job
-from dabench.protocols import SUPERVISED, Adapter, Augment, Backbone, Dataset
+from dabench.plugins.code_hash import code_digest, core_digest
+from dabench.plugins.contract import SUPERVISED, Adapter, Augment, Backbone, Dataset
 from dabench.record_types import AdapterFacts, NetworkKey, Probe, Run, Settings, budget_text, networks
 from dabench.settings import Train
-from dabench.spec import Sweep
+from dabench.spec.sweep import Sweep
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from dabench.errors import DataError, SpecError
 from dabench.firewall import grant_target
 from dabench.places import cache_folder
 from dabench.plan import Plan, adaptation, pretraining
-from dabench.protocols import Augment, Dataset
+from dabench.plugins.contract import Augment, Dataset
+from dabench.plugins.registry import Registry
 from dabench.record_types import Run
-from dabench.registry import Registry
-from dabench.spec import Sweep, make_adapter, make_backbone, make_dataset
+from dabench.spec.plugins import make_adapter, make_backbone, make_dataset
+from dabench.spec.sweep import Sweep
 
 
 def make_plan(

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from dabench.attributes import with_attributes
 from dabench.checkpoints import Checkpoints
-from dabench.digests import digest
 from dabench.errors import StoreError
+from dabench.hashing import digest
 from dabench.metrics import Outcome
 from dabench.parts import divided
-from dabench.protocols import SUPERVISED
+from dabench.plugins.contract import SUPERVISED
 from dabench.record_types import CellKey, DatasetRecord, NetworkKey, SweepRecord
 from dabench.selection import LAST, ORACLE, check_rule
 from dabench.stored import Record, Stored, TestSet

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from dabench.digests import digest
-from dabench.typed import KeyProblem, build
+from dabench.hashing import digest
+from dabench.plugins.options import KeyProblem, build
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 
 from dabench.errors import PluginError, StoreError
-from dabench.protocols import Kind
+from dabench.plugins.contract import Kind
 
 _NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 

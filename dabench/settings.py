@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from dabench.typed import setting
+from dabench.plugins.options import setting
 
 
 @dataclass(frozen=True)

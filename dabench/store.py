@@ -32,8 +32,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.atomic import new_file, new_folder, write_text
-from dabench.digests import file_digest
 from dabench.errors import StoreError, UnwritableError
+from dabench.hashing import file_digest
 from dabench.ongoing import Ongoing
 from dabench.record_types import Claim, DatasetRecord, RunRecord, SweepRecord, sealed
 from dabench.stored import NETWORK, SHORT, Stored, logits_name, safe

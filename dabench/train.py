@@ -24,7 +24,7 @@ from dabench.device import low_precision
 from dabench.errors import DivergedError, PluginError
 from dabench.network import estimate_statistics
 from dabench.partial import Partial, has_state
-from dabench.protocols import Batch, Network, View
+from dabench.plugins.contract import Batch, Network, View
 from dabench.pulse import Pulse
 from dabench.settings import Train
 

@@ -19,8 +19,8 @@ from dabench.job import Job
 from dabench.network import save_network
 from dabench.partial import Partial, ResumeError
 from dabench.places import cores
+from dabench.plugins.registry import Registry
 from dabench.record_types import RunRecord, Seconds
-from dabench.registry import Registry
 from dabench.store import Store
 from dabench.train import Trace
 

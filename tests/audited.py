@@ -11,7 +11,7 @@ from toys import even, toy
 
 from dabench.auditing import Audit, audit
 from dabench.data.prepared import prepare
-from dabench.protocols import Samples
+from dabench.plugins.contract import Samples
 
 
 def smooth(n: int, seed: int, size: int = 24) -> NDArray[np.uint8]:

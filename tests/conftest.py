@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dabench.protocols import KINDS
-from dabench.registry import REGISTRY, Registry
+from dabench.plugins.contract import KINDS
+from dabench.plugins.registry import REGISTRY, Registry
 
 # Before torch is imported: tests share the cores with others, and threads that wait for each other there take minutes.
 os.environ["OMP_NUM_THREADS"] = "1"

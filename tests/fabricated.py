@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.digests import digest
-from dabench.protocols import SUPERVISED
+from dabench.hashing import digest
+from dabench.plugins.contract import SUPERVISED
+from dabench.plugins.options import build
 from dabench.record_types import (
     AdapterFacts,
     BackboneFacts,
@@ -30,9 +31,8 @@ from dabench.record_types import (
     networks,
 )
 from dabench.selection import VALIDATORS
-from dabench.spec import Sweep
+from dabench.spec.sweep import Sweep
 from dabench.store import Store
-from dabench.typed import build
 
 CLASSES = ("x", "y", "z")
 LABELS = (0, 0, 0, 0, 1, 1, 1, 2, 2, 2)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dabench.backbones.conv4 import Conv4
 from dabench.data.augment import Augmenter
 from dabench.network import Network, build_network
-from dabench.protocols import Augment, Target, View
+from dabench.plugins.contract import Augment, Target, View
 from dabench.settings import Train
 from dabench.train import Trainer
 

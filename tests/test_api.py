@@ -18,7 +18,7 @@ from dabench.api.sweep_files import sweep_file
 from dabench.engines.how import How
 from dabench.errors import DabenchError, PluginError, SpecError, StoreError
 from dabench.estimate import Cost, cost
-from dabench.registry import REGISTRY
+from dabench.plugins.registry import REGISTRY
 from dabench.store import Store
 
 WORDS = ("baseline", "cite", "compare", "export", "human", "list", "load", "prepare", "register", "report", "show", "sweep")
@@ -281,7 +281,7 @@ def test_a_dataset_is_prepared_once(halves: None, capsys: pytest.CaptureFixture[
 
 
 def planned(out: Path, **change: object):  # type: ignore[no-untyped-def]
-    from dabench.api import SweepRequest, plan_sweep
+    from dabench.api.sweeping import SweepRequest, plan_sweep
 
     return plan_sweep(SweepRequest({**TABLE, **change}, out, how=How(engine="inline")))
 

@@ -23,8 +23,8 @@ from dabench.cli import main
 from dabench.data.fingerprints import fingerprints, near_pairs, same_pixels
 from dabench.data.prepared import prepare
 from dabench.errors import PluginError, SpecError
-from dabench.protocols import Samples
-from dabench.registry import REGISTRY
+from dabench.plugins.contract import Samples
+from dabench.plugins.registry import REGISTRY
 from dabench.reporting.audit import COLUMNS, audit_tables, csv_rows, examples_sheet, write_audit
 
 Change = Callable[[dict[str, Samples]], None]

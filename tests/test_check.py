@@ -24,8 +24,8 @@ from dabench.contracts.rules import Finding, NotDone, Rule, common_rules, examin
 from dabench.data import lazy
 from dabench.errors import DataError, PluginError
 from dabench.places import cache_folder
-from dabench.protocols import Adapter, Backbone, Dataset, Plugin, Samples
-from dabench.registry import REGISTRY
+from dabench.plugins.contract import Adapter, Backbone, Dataset, Plugin, Samples
+from dabench.plugins.registry import REGISTRY
 
 pytestmark = pytest.mark.usefixtures("registry_restored")
 GOOD = {"title": "a toy", "licence": "CC0"}

@@ -18,20 +18,21 @@ from rich.console import Console
 from toys import even, samples, toy
 
 import dabench
-from dabench.api import SweepRequest, plan_sweep
+from dabench.api.sweeping import SweepRequest, plan_sweep
 from dabench.cli import main
-from dabench.data.prepared import Prepared, prepare
+from dabench.data.cache import Prepared
+from dabench.data.prepared import prepare
 from dabench.errors import SpecError
 from dabench.matrix import Matrix, read_matrix
 from dabench.plan import Plan
 from dabench.planning import make_plan
-from dabench.protocols import Dataset
-from dabench.registry import REGISTRY, Registry
+from dabench.plugins.contract import Dataset
+from dabench.plugins.registry import REGISTRY, Registry
 from dabench.reporting import formats
 from dabench.reporting.formats import FILES
 from dabench.reporting.tables import caption, classes_text
 from dabench.reporting.terminal import print_matrix
-from dabench.spec import sweep_from
+from dabench.spec.tables import sweep_from
 
 BASE: dict[str, Any] = {
     "name": "try",

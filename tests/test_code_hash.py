@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from dabench import code_hash
-from dabench.code_hash import CORE, NUMBERLESS, code_digest, core_digest, followed
-from dabench.registry import Registry
+from dabench.plugins import code_hash
+from dabench.plugins.code_hash import CORE, NUMBERLESS, code_digest, core_digest, followed
+from dabench.plugins.registry import Registry
 
 PLUGIN = '''"""A plugin."""
 import dabench
@@ -96,7 +96,7 @@ def main_digest(tmp_path: Path, body: str) -> str:
     script = tmp_path / "script.py"
     script.write_text(f"""
 import dabench
-from dabench.code_hash import code_digest
+from dabench.plugins.code_hash import code_digest
 
 class Mine(dabench.Dataset):
     name = "mine"
@@ -169,7 +169,7 @@ NUMBERS = [
     ("dabench.device", 'not has.get("avx512_fp16")', 'has.get("avx512_fp16")'),
     ("dabench.compute", "job.pretrained and job.parent is None", "job.pretrained"),
     ("dabench.firewall", '"all" if access == "full" else shots', "shots"),
-    ("dabench.protocols", "return trainer.supervised(net, sources)", "return net"),
+    ("dabench.plugins.contract", "return trainer.supervised(net, sources)", "return net"),
 ]
 
 

@@ -17,10 +17,10 @@ from dabench.drive import load, sweep_path
 from dabench.errors import DabenchError, SpecError, StoreError
 from dabench.matrix import read_matrix
 from dabench.packs import opened
+from dabench.plugins.registry import Registry
 from dabench.record_types import to_json
-from dabench.registry import Registry
 from dabench.reporting.baselines import baseline_from, baseline_md, baseline_notes, baseline_tables, write_baseline
-from dabench.spec import PATHS
+from dabench.spec.paths import PATHS
 
 PUBLISHED = {
     "VGG-FER-FER": 70.57,

@@ -13,8 +13,8 @@ from planted import CLASSES, network, target_of, trainer, view
 
 from dabench.contracts.networks import adapter_rules
 from dabench.network import Network
-from dabench.protocols import Adapter, Target, View
-from dabench.registry import Registry
+from dabench.plugins.contract import Adapter, Target, View
+from dabench.plugins.registry import Registry
 
 NAMES = [entry.name for entry in Registry(entry_points=False).entries("adapter")]
 STEPS = 4

@@ -7,8 +7,8 @@ import torch
 
 from dabench.errors import PluginError
 from dabench.network import Network, build_network
-from dabench.protocols import Backbone
-from dabench.registry import Registry
+from dabench.plugins.contract import Backbone
+from dabench.plugins.registry import Registry
 
 CASES = [
     (entry.name.replace("*", "resnet18"), channels)

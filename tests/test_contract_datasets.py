@@ -10,8 +10,8 @@ import pytest
 import dabench
 from dabench.data.prepared import prepare
 from dabench.errors import DabenchError, DataError
-from dabench.protocols import Augment, Dataset
-from dabench.registry import REGISTRY, facts_problem
+from dabench.plugins.contract import Augment, Dataset
+from dabench.plugins.registry import REGISTRY, facts_problem
 
 NAMES = [name for e in REGISTRY.entries("dataset") for name in REGISTRY.members("dataset", e.name)]
 

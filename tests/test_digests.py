@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dabench.digests import digest, file_digest
+from dabench.hashing import digest, file_digest
 
 KEYS = st.text(max_size=5)
 PLAIN = st.recursive(

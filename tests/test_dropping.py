@@ -22,9 +22,10 @@ from dabench.cli import main
 from dabench.data.prepared import prepare
 from dabench.dropping import drop, drops
 from dabench.errors import DataError, SpecError, StoreError
-from dabench.protocols import Samples
-from dabench.registry import REGISTRY, Registry
-from dabench.spec import make_dataset, sweep_from
+from dabench.plugins.contract import Samples
+from dabench.plugins.registry import REGISTRY, Registry
+from dabench.spec.plugins import make_dataset
+from dabench.spec.tables import sweep_from
 
 
 def numbered(made: dict[str, Samples]) -> dict[str, Samples]:

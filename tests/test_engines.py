@@ -23,9 +23,9 @@ from dabench.engines.queue import Event, Execution, Queue
 from dabench.keeping import Outcome
 from dabench.network import Network
 from dabench.places import cores
-from dabench.protocols import Adapter, Target, View
+from dabench.plugins.contract import Adapter, Target, View
+from dabench.plugins.registry import Registry
 from dabench.record_types import Run
-from dabench.registry import Registry
 from dabench.store import Store
 from dabench.train import Trainer
 

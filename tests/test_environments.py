@@ -24,8 +24,7 @@ from dabench.committed import records_of, shelf
 from dabench.environments import mixed, mixed_text
 from dabench.matrix import Matrix, read_matrix
 from dabench.packs import opened, write_pack
-from dabench.plan import Run
-from dabench.record_types import SearchTable
+from dabench.record_types import Run, SearchTable
 from dabench.reporting.baselines import baseline_from, baseline_md
 from dabench.reporting.compared import compared_notes
 from dabench.reporting.formats import FILES, files_of, one_text

@@ -16,7 +16,7 @@ from dabench.data.augment import Augmenter
 from dabench.errors import DivergedError
 from dabench.evaluate import logits
 from dabench.network import Network
-from dabench.protocols import Augment
+from dabench.plugins.contract import Augment
 from dabench.settings import Test
 
 IMAGES: NDArray[np.uint8] = view("test", 21, 5).images.numpy()

@@ -17,8 +17,8 @@ import dabench
 from dabench.cli import main
 from dabench.errors import DataError
 from dabench.fetch import fetch
-from dabench.protocols import Dataset, RemoteFile, Samples
-from dabench.registry import REGISTRY, Registry
+from dabench.plugins.contract import Dataset, RemoteFile, Samples
+from dabench.plugins.registry import REGISTRY, Registry
 
 CONTENT = np.random.default_rng(0).integers(0, 256, 1_000_000, dtype=np.uint8).tobytes()
 OTHER = CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])

@@ -16,7 +16,7 @@ from dabench.cells import Cell, Gain
 from dabench.errors import SpecError, StoreError
 from dabench.frames import Results
 from dabench.packs import write_pack
-from dabench.protocols import SUPERVISED
+from dabench.plugins.contract import SUPERVISED
 from dabench.store import Store
 from dabench.summary import Summary
 

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from toys import even, samples, toy
 
-from dabench.data.prepared import Prepared, prepare
+from dabench.data.cache import Prepared
+from dabench.data.prepared import prepare
 from dabench.errors import DataError
 from dabench.firewall import Shots, SourceGrant, grant_source, grant_target, grant_test
-from dabench.protocols import Access
+from dabench.plugins.contract import Access
 
 
 @pytest.fixture

@@ -65,9 +65,9 @@ def is_plugin(module: str) -> bool:
 
 
 def test_the_reader_of_imports_sees_them() -> None:
-    assert {"dabench.registry", "dabench.typed", "dabench.settings"} <= imports_of("dabench.spec.tables") | imports_of(
-        "dabench.spec.sweep"
-    )
+    assert {"dabench.plugins.registry", "dabench.plugins.options", "dabench.settings"} <= imports_of(
+        "dabench.spec.tables"
+    ) | imports_of("dabench.spec.sweep")
     assert "dabench.data.resize" in imports_of("dabench.data.prepared")
     assert "dabench.data.resize" not in imports_of("dabench.data.prepared", late=False)
     assert "dabench.api" not in imports_of("dabench")  # for type checkers alone
@@ -116,7 +116,7 @@ def test_a_plugin_imports_only_what_plugins_are_written_against(module: str) -> 
 
 
 def test_the_contract_stands_on_errors_and_settings_alone() -> None:
-    assert named_in("dabench.protocols") == {"dabench.errors", "dabench.typed"}
+    assert named_in("dabench.plugins.contract") == {"dabench.errors", "dabench.plugins.options"}
 
 
 @pytest.mark.parametrize("module", sorted(m for m in SOURCES if m.startswith("dabench.adapters.")))
@@ -181,8 +181,8 @@ def test_importing_dabench_loads_no_heavy_library() -> None:
 
 def test_listing_all_plugins_loads_no_heavy_library() -> None:
     code = """
-from dabench.protocols import KINDS
-from dabench.registry import REGISTRY
+from dabench.plugins.contract import KINDS
+from dabench.plugins.registry import REGISTRY
 assert all(len(REGISTRY.entries(kind)) > 2 for kind in KINDS)
 """
     assert heavy_after(code) == "[]"

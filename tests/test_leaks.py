@@ -17,7 +17,7 @@ from dabench.auditing import Audit
 from dabench.cli import main
 from dabench.errors import DataError, SpecError
 from dabench.leaks import IDENTICAL, leaks, write_leaks
-from dabench.protocols import Samples
+from dabench.plugins.contract import Samples
 from dabench.stored import Stored
 
 DIGEST = "0123abcd" * 8

@@ -15,7 +15,7 @@ from dabench.cells import Cell, Gain, closed
 from dabench.errors import SpecError, StoreError
 from dabench.matrix import Matrix, read_matrix
 from dabench.metrics import accuracy, calibration_error
-from dabench.protocols import SUPERVISED
+from dabench.plugins.contract import SUPERVISED
 from dabench.record_types import CellKey, Run
 from dabench.reporting.formats import to_json
 from dabench.statistics import widening

@@ -20,7 +20,7 @@ from dabench.network import (
     parameter_count,
     save_network,
 )
-from dabench.protocols import Backbone
+from dabench.plugins.contract import Backbone
 
 IMAGES = torch.rand(6, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
 

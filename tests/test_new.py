@@ -18,8 +18,8 @@ from PIL import Image
 import dabench
 from dabench.cli import main
 from dabench.errors import PluginError, StoreError
-from dabench.protocols import KINDS, Kind
-from dabench.registry import REGISTRY
+from dabench.plugins.contract import KINDS, Kind
+from dabench.plugins.registry import REGISTRY
 
 pytestmark = pytest.mark.usefixtures("registry_restored")
 

@@ -15,10 +15,10 @@ import pytest
 from fabricated import two_sets
 from tiny_sweeps import Tiny, tiny
 
-from dabench.digests import file_digest
 from dabench.engines import nodes
 from dabench.engines.nodes import Apart, Desk, Shelf, bring, named, prepared_files, sees
 from dabench.errors import StoreError
+from dabench.hashing import file_digest
 from dabench.store import Store
 
 

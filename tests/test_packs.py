@@ -18,8 +18,8 @@ from fabricated import Made, edit, two_sets
 import dabench
 from dabench import packs
 from dabench.cli import main
-from dabench.digests import digest
 from dabench.errors import DataError, StoreError
+from dabench.hashing import digest
 from dabench.matrix import read_matrix
 from dabench.packs import Pack, write_pack
 from dabench.reporting.formats import to_json

@@ -13,16 +13,18 @@ import pytest
 import torch
 from toys import adapter, even, samples, toy
 
-from dabench import code_hash, planning
 from dabench import plan as plan_module
-from dabench.digests import digest
+from dabench import planning
 from dabench.errors import DataError, SpecError
+from dabench.hashing import digest
 from dabench.plan import Plan
 from dabench.planning import make_plan
-from dabench.protocols import FACES, SUPERVISED, Augment, Dataset, Samples
+from dabench.plugins import code_hash
+from dabench.plugins.contract import FACES, SUPERVISED, Augment, Dataset, Samples
+from dabench.plugins.registry import Registry
 from dabench.record_types import Run
-from dabench.registry import Registry
-from dabench.spec import make_adapter, make_backbone, sweep_from
+from dabench.spec.plugins import make_adapter, make_backbone
+from dabench.spec.tables import sweep_from
 
 BASE: dict[str, Any] = {"name": "try", "datasets": ["x", "y"], "adapters": ["none"], "backbone": "conv4", "seeds": 2, "shots": 3}
 

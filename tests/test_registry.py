@@ -13,8 +13,8 @@ import pytest
 from toys import adapter, toy
 
 from dabench.errors import PluginError, SpecError
-from dabench.protocols import KINDS, Adapter, Backbone, Dataset, Plugin
-from dabench.registry import Registry, facts_problem
+from dabench.plugins.contract import KINDS, Adapter, Backbone, Dataset, Plugin
+from dabench.plugins.registry import Registry, facts_problem
 
 GOOD = """
 import dabench
@@ -186,7 +186,7 @@ class A(dabench.Adapter):
 
 def test_a_package_found_by_entry_point_reaches_a_fresh_process(tmp_path: Path, add_package: AddPackage) -> None:
     add_package("stranger", GOOD, "[dabench.datasets]\nmine = stranger:Mine\n")
-    code = "from dabench.registry import REGISTRY; print(REGISTRY.find('dataset', 'mine').origin)"
+    code = "from dabench.plugins.registry import REGISTRY; print(REGISTRY.find('dataset', 'mine').origin)"
     ran = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path.append({str(tmp_path / 'site')!r}); {code}"],
         capture_output=True, text=True, check=True,

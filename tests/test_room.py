@@ -13,7 +13,7 @@ from dabench.engines.how import How
 from dabench.engines.room import fitted, need
 from dabench.errors import PluginError, SpecError
 from dabench.estimate import stored_bytes
-from dabench.registry import REGISTRY
+from dabench.plugins.registry import REGISTRY
 
 GB = 10**9
 

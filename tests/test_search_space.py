@@ -11,14 +11,15 @@ import pytest
 from toys import adapter
 
 from dabench.errors import SpecError
+from dabench.plugins.options import KeyProblem, setting
+from dabench.plugins.registry import Registry
 from dabench.record_types import Settings
-from dabench.registry import Registry
 from dabench.search.choice import Scored, bar, best_of, rungs
 from dabench.search.proposals import proposals, ranges
 from dabench.search.settings import Search
 from dabench.search.space import Range, around, read_range
-from dabench.spec import Sweep, read_sweep
-from dabench.typed import KeyProblem, setting
+from dabench.spec.file import read_sweep
+from dabench.spec.sweep import Sweep
 
 FILE = """name = "try"
 datasets = ["font-digits", "uci-digits"]

@@ -20,8 +20,8 @@ from toys import toy
 
 from dabench.cli import main
 from dabench.data.prepared import prepare
-from dabench.digests import digest, file_digest
 from dabench.errors import DabenchError, StoreError
+from dabench.hashing import digest, file_digest
 from dabench.matrix import read_matrix
 from dabench.network import Network, load_network
 from dabench.packs import Pack, opened, write_pack

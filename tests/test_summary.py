@@ -11,7 +11,7 @@ from fabricated import ADABN, FINE_TUNE, NONE, WRONG, Fabrication, Made, from_ta
 from scipy.stats import permutation_test
 
 from dabench.matrix import Matrix, read_matrix
-from dabench.protocols import SUPERVISED
+from dabench.plugins.contract import SUPERVISED
 from dabench.record_types import Run
 from dabench.reporting.summary import summary_notes, summary_table
 from dabench.summary import Summary, holm, sign_flip

@@ -18,7 +18,7 @@ from dabench.data.stream import Stream
 from dabench.device import choose_device, low_precision, reproducible
 from dabench.errors import DivergedError, PluginError, SpecError
 from dabench.network import Network
-from dabench.protocols import Augment, Batch
+from dabench.plugins.contract import Augment, Batch
 from dabench.settings import Train
 from dabench.train import Trainer, rate_at
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dabench.errors import DabenchError, DataError, DivergedError, PluginError, SpecError, StoreError, nearest
-from dabench.typed import KeyProblem, build, convert, describe, setting
+from dabench.plugins.options import KeyProblem, build, convert, describe, setting
 
 
 @dataclass(frozen=True)

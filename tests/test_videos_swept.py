@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import dabench
-from dabench.api import prepare_sweep
+from dabench.api.datasets import prepare_sweep
 from dabench.datasets.fer2013 import FER2013
 from dabench.datasets.nae import NAE
 from dabench.matrix import Matrix

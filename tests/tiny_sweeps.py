@@ -17,8 +17,8 @@ from dabench.keeping import Outcome
 from dabench.places import data_folder
 from dabench.plan import Plan
 from dabench.planning import make_plan
-from dabench.registry import Registry
-from dabench.spec import SweepFile
+from dabench.plugins.registry import Registry
+from dabench.spec.file import SweepFile
 from dabench.store import Store
 
 PLUGINS = Path(__file__).parent / "plugins"

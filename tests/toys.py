@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dabench.protocols import Adapter, Dataset, Samples
+from dabench.plugins.contract import Adapter, Dataset, Samples
 
 CLASSES = ("a", "b", "c")
 

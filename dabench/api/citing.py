@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dabench.api.sweep_files import sweep_file
 from dabench.drive import shelf
 from dabench.errors import SpecError
-from dabench.registry import REGISTRY
+from dabench.plugins.registry import REGISTRY
 
 if TYPE_CHECKING:
     from dabench.citations import Citations

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from dabench.drive import load
-from dabench.registry import REGISTRY
-from dabench.spec import SweepFile, table_sweep, toml_value
+from dabench.plugins.registry import REGISTRY
+from dabench.spec.file import SweepFile, table_sweep, toml_value
 
 Overrides = Mapping[str, Any] | Sequence[str]
 """Keys with new values, {"train.epochs": 2} or ["train.epochs=2"]."""

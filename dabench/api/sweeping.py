@@ -21,12 +21,12 @@ from dabench.keeping import Outcome
 from dabench.places import data_folder
 from dabench.plan import Plan
 from dabench.planning import make_plan
+from dabench.plugins.options import KeyProblem
+from dabench.plugins.registry import REGISTRY
 from dabench.record_types import Run
-from dabench.registry import REGISTRY
-from dabench.spec import SweepFile
+from dabench.spec.file import SweepFile
 from dabench.store import Store
 from dabench.stored import SHORT
-from dabench.typed import KeyProblem
 
 if TYPE_CHECKING:
     from dabench.estimate import Cost

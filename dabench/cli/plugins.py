@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from dabench.cli.command import DONE, FAILED, Verb, takes_data
-from dabench.protocols import KINDS
+from dabench.plugins.contract import KINDS
 
 
 def add(verb: Verb) -> None:

@@ -15,7 +15,7 @@ from dabench.far import keyless
 from dabench.times import clock
 
 if TYPE_CHECKING:
-    from dabench.api import SweepRequest
+    from dabench.api.sweeping import SweepRequest
     from dabench.estimate import Cost
     from dabench.keeping import Outcome
 
@@ -44,7 +44,7 @@ def _flag(name: str) -> str:
 
 
 def _request(a: argparse.Namespace) -> SweepRequest:
-    from dabench.api import SweepRequest
+    from dabench.api.sweeping import SweepRequest
 
     how = How(**{option.name: getattr(a, option.name) for option in fields(How)})
     return SweepRequest(a.sweep, a.out, a.set, a.plugin, a.data, how, False, a.log_json, a.tensorboard, _again(a))

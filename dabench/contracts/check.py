@@ -8,8 +8,8 @@ from pathlib import Path
 from dabench.contracts.datasets import dataset_rules
 from dabench.contracts.rules import Finding, Rule, common_rules, examine
 from dabench.errors import PluginError, nearest
-from dabench.protocols import KINDS, Adapter, Backbone, Dataset, Kind, Plugin
-from dabench.registry import Registry
+from dabench.plugins.contract import KINDS, Adapter, Backbone, Dataset, Kind, Plugin
+from dabench.plugins.registry import Registry
 
 
 def check_plugins(names: Sequence[str], registry: Registry, data: Path, raw: Path | None = None) -> list[Finding]:

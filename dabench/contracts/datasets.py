@@ -20,7 +20,7 @@ from dabench.data.prepared import at_work, prepare
 from dabench.data.splits import checked, classes_of
 from dabench.errors import DabenchError, DataError
 from dabench.places import cache_folder
-from dabench.protocols import Augment, Dataset, Images, Samples, Splits
+from dabench.plugins.contract import Augment, Dataset, Images, Samples, Splits
 
 _MADE_UP = 10
 """Images of each class in a made-up set: enough to hold out a tenth and a fifth of them."""

@@ -9,14 +9,14 @@ from functools import cached_property
 import torch
 from torch import nn
 
-from dabench import protocols
 from dabench.contracts.resuming import resume_problem
 from dabench.contracts.rules import NotDone, Rule
 from dabench.data.augment import Augmenter
 from dabench.device import reproducible
 from dabench.network import Network, adapter_network, build_network, misfit
 from dabench.partial import Partial
-from dabench.protocols import Adapter, Augment, Backbone, Target, View
+from dabench.plugins import contract as protocols
+from dabench.plugins.contract import Adapter, Augment, Backbone, Target, View
 from dabench.settings import Train
 from dabench.train import Trainer
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dabench.errors import DabenchError
-from dabench.protocols import Plugin
-from dabench.registry import facts_problem
+from dabench.plugins.contract import Plugin
+from dabench.plugins.registry import facts_problem
 
 State = Literal["passed", "failed", "not done"]
 _LABEL = re.compile(r"[A-Z0-9][A-Za-z0-9+._/-]*")
@@ -93,7 +93,7 @@ def _citation(plugin: Plugin) -> str:
 
 
 def _options(plugin: Plugin) -> str:
-    from dabench.typed import describe
+    from dabench.plugins.options import describe
 
     silent = [row["key"] for row in describe(type(plugin).Options) if not row["doc"]]
     return (

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dabench.errors import SpecError
-from dabench.protocols import Augment
+from dabench.plugins.contract import Augment
 
 _STEPS_PER_DEGREE = 4
 _READY_MADE = 2**23

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.data.lazy import chunks
-from dabench.digests import digest, file_digest
-from dabench.protocols import Images, Samples
+from dabench.hashing import digest, file_digest
+from dabench.plugins.contract import Images, Samples
 from dabench.record_types import check_files
 
 FORMAT = 1

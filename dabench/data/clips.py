@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dabench.data.pictures import files_below
 from dabench.data.tables import csv_rows
 from dabench.errors import DataError, nearest
-from dabench.protocols import NAMING
+from dabench.plugins.contract import NAMING
 
 VIDEOS = {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp"}
 PARTICIPANTS = "participants.csv"

@@ -23,8 +23,8 @@ from dabench.data.fingerprints import fingerprints
 from dabench.data.lazy import chosen
 from dabench.data.splits import take
 from dabench.data.tables import csv_rows
-from dabench.digests import digest, file_digest
 from dabench.errors import DataError, StoreError
+from dabench.hashing import digest, file_digest
 
 Reason = Literal["constant", "conflicting labels", "subject in test", "identical", "near-identical"]
 COLUMNS = ("dataset", "digest", "split", "position", "pixels", "class", "reason", "kept")

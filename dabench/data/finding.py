@@ -14,9 +14,9 @@ from pathlib import Path, PurePosixPath
 
 from dabench.atomic import new_folder
 from dabench.data.cache import RECORD, Made, Prepared, Say, opened, problem_of, write
-from dabench.digests import digest
 from dabench.errors import StoreError
 from dabench.far import Far, keyless
+from dabench.hashing import digest
 from dabench.places import cache_address, cache_folder
 
 

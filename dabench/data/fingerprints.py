@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.data.lazy import chunks
-from dabench.protocols import Images
+from dabench.plugins.contract import Images
 
 THUMBNAIL = 16
 _MARGIN = 3.0  # levels of 255: a flat background gives the same bits after noise or compression

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.errors import DataError
-from dabench.protocols import Images
+from dabench.plugins.contract import Images
 
 _BYTES = 16_000_000
 """What is in memory at a time while a set is written or looked through."""

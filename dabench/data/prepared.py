@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.code_hash import code_digest, modules_digest
 from dabench.data.cache import FORMAT, Made, Prepared, Say, opened
 from dabench.data.dropped import without
 from dabench.data.finding import cached
 from dabench.data.lazy import LazyImages
 from dabench.data.splits import checked, with_validation
-from dabench.digests import digest
 from dabench.errors import DataError
-from dabench.protocols import Dataset, Samples
+from dabench.hashing import digest
+from dabench.plugins.code_hash import code_digest, modules_digest
+from dabench.plugins.contract import Dataset, Samples
 
 
 def prepare(dataset: Dataset, raw: Path, cache: Path, *, rebuild: bool = False, say: Say = print) -> Prepared:

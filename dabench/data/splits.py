@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dabench.data.lazy import chosen
 from dabench.errors import DataError
-from dabench.protocols import Dataset, Samples, Splits
+from dabench.plugins.contract import Dataset, Samples, Splits
 
 SPLITS = ("train", "val", "test")
 _VALIDATION_PART = 0.1

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dabench.data.augment import Augmenter, as_floats
-from dabench.protocols import Batch, View
+from dabench.plugins.contract import Batch, View
 
 
 class _Order:

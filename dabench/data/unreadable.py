@@ -10,7 +10,7 @@ import numpy as np
 from dabench.data.lazy import LazyImages
 from dabench.data.splits import classes_of
 from dabench.errors import DataError
-from dabench.protocols import Dataset
+from dabench.plugins.contract import Dataset
 
 
 @dataclass(frozen=True)

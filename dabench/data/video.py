@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from dabench.atomic import new_file
 from dabench.data.lazy import LazyImages
-from dabench.digests import digest
+from dabench.hashing import digest
 
 FORMAT = 2
 """Raised when a clip would give other frames than before, so that what is kept from before is not used."""

@@ -13,7 +13,7 @@ from dabench.engines.logs import kept_log
 from dabench.engines.signals import TooLong, limited
 from dabench.errors import DabenchError, UnwritableError
 from dabench.job import Job
-from dabench.registry import Registry
+from dabench.plugins.registry import Registry
 from dabench.store import Store
 
 LIMIT = "stopped after the time limit of {:g} s; give it longer with --time-limit, or look where it was"

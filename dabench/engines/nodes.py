@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from dabench.atomic import new_file, put_folder, remove_abandoned, temporary_folder
-from dabench.digests import digest, file_digest
 from dabench.engines.attempt import Result
 from dabench.engines.cluster import on_node, ray
 from dabench.errors import StoreError
+from dabench.hashing import digest, file_digest
 from dabench.job import Job
 from dabench.places import cache_folder, node_folder
 from dabench.plan import Plan

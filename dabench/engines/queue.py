@@ -10,8 +10,8 @@ from typing import Literal
 from dabench.engines.attempt import Result
 from dabench.engines.how import How
 from dabench.plan import Plan
+from dabench.plugins.registry import Registry
 from dabench.record_types import Run
-from dabench.registry import Registry
 from dabench.store import Store
 
 

@@ -12,7 +12,7 @@ from dabench.engines.cluster import tune
 from dabench.engines.how import How
 from dabench.engines.nodes import Apart, sees
 from dabench.job import Job
-from dabench.registry import Registry
+from dabench.plugins.registry import Registry
 from dabench.store import Store
 
 

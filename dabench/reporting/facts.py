@@ -10,7 +10,7 @@ from typing import Any
 from dabench.matrix import Matrix
 from dabench.record_types import Seconds, to_json
 from dabench.reporting.tables import EMPTY, Table, dropped_text, sentence, trained
-from dabench.spec import PATHS
+from dabench.spec.paths import PATHS
 from dabench.times import clock
 from dabench.trials import searched_by
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dabench.typed import setting
+from dabench.plugins.options import setting
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dabench.errors import nearest
-from dabench.typed import KeyProblem
+from dabench.plugins.options import KeyProblem
 
 KINDS = ("loguniform", "uniform", "int")
 _DIGITS = 4

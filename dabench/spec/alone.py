@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from dabench.errors import SpecError
-from dabench.protocols import Dataset
-from dabench.registry import Registry
+from dabench.plugins.contract import Dataset
+from dabench.plugins.options import KeyProblem
+from dabench.plugins.registry import Registry
 from dabench.spec.file import put
 from dabench.spec.plugins import declared, make_dataset
 from dabench.spec.sweep import Sweep
-from dabench.typed import KeyProblem
 
 
 def make_alone(name: str, overrides: Sequence[str], registry: Registry) -> Dataset:

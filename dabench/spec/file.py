@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from dabench.errors import SpecError
-from dabench.registry import Registry
+from dabench.plugins.options import KeyProblem
+from dabench.plugins.registry import Registry
 from dabench.spec.paths import absolute
 from dabench.spec.sweep import Sweep
 from dabench.spec.tables import sweep_from
-from dabench.typed import KeyProblem
 
 
 @dataclass(frozen=True)

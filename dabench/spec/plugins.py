@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from dabench.errors import PluginError
-from dabench.protocols import Adapter, Backbone, Dataset
-from dabench.registry import Registry
+from dabench.plugins.contract import Adapter, Backbone, Dataset
+from dabench.plugins.options import KeyProblem
+from dabench.plugins.registry import Registry
 from dabench.spec.paths import absolute
 from dabench.spec.sweep import Sweep
-from dabench.typed import KeyProblem
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from dabench.errors import SpecError, nearest
-from dabench.registry import Registry
+from dabench.plugins.options import KeyProblem, build
+from dabench.plugins.registry import Registry
 from dabench.search.proposals import grid_size
 from dabench.search.space import KINDS, around, read_range
 from dabench.selection import LAST, VALIDATORS, check_rule
 from dabench.spec.plugins import make_adapter
 from dabench.spec.sweep import Sweep
-from dabench.typed import KeyProblem, build
 
 COMMON = "train"
 """The table of the settings that every adapter has."""

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from dabench.digests import digest
 from dabench.errors import SpecError, nearest
+from dabench.hashing import digest
+from dabench.plugins.options import setting
 from dabench.search.settings import Search
 from dabench.settings import Test, Train
-from dabench.typed import setting
 
 _PAIR = re.compile(r"\s*->\s*")
 

@@ -12,7 +12,7 @@ from dabench.adapters.fine_tune import FineTune
 from planted import Images, accuracy, network, target_of, trainer, view
 
 from dabench.network import Network
-from dabench.protocols import Target
+from dabench.plugins.contract import Target
 
 SEEDS = (0, 1)
 

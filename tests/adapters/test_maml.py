@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dabench.errors import DataError
-from dabench.protocols import View
+from dabench.plugins.contract import View
 
 SEEDS = (0, 1)
 STEPS = 60

@@ -10,7 +10,7 @@ import torch
 from dabench.backbones.timm import Timm, _normalise
 from dabench.errors import PluginError
 from dabench.network import build_network
-from dabench.registry import REGISTRY
+from dabench.plugins.registry import REGISTRY
 
 
 def model(name: str) -> Timm:

@@ -11,7 +11,7 @@ from torch import Tensor
 from dabench.data import augment
 from dabench.data.augment import Augmenter, _rotations, as_floats
 from dabench.errors import SpecError
-from dabench.protocols import Augment
+from dabench.plugins.contract import Augment
 
 CPU = torch.device("cpu")
 # 256 pixels of 256 different values: where a pixel came from can be read off it.

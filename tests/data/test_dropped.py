@@ -132,7 +132,7 @@ def test_a_list_that_is_not_there_is_one_error(whole: Prepared, path: Path) -> N
 
 
 def test_a_variant_knows_how_many_were_dropped_of_how_many_and_why(whole: Prepared, path: Path) -> None:
-    from dabench.digests import file_digest
+    from dabench.hashing import file_digest
 
     assert without(whole, path).dropped == {
         "list": file_digest(path),

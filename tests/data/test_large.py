@@ -98,7 +98,7 @@ from torch import nn
 from dabench import Adapter, Backbone
 from dabench.firewall import Shots
 from dabench.planning import make_plan
-from dabench.registry import Registry
+from dabench.plugins.registry import Registry
 from dabench.spec import sweep_from
 from dabench.store import Store
 from dabench.work import execute

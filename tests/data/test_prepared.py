@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from toys import CLASSES, even, samples, toy
 
-from dabench.data.prepared import Prepared, prepare, reshaped
+from dabench.data.cache import Prepared
+from dabench.data.prepared import prepare, reshaped
 from dabench.errors import DataError, StoreError
-from dabench.protocols import Dataset, Samples
+from dabench.plugins.contract import Dataset, Samples
 
 
 class Case:

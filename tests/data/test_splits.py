@@ -12,7 +12,7 @@ from toys import even, samples, toy
 
 from dabench.data.splits import checked, choose_shots, held_out, with_validation
 from dabench.errors import DataError
-from dabench.protocols import Samples
+from dabench.plugins.contract import Samples
 
 CLASSES = ("a", "b", "c")
 

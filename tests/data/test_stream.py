@@ -7,7 +7,7 @@ import torch
 
 from dabench.data.augment import Augmenter
 from dabench.data.stream import Stream
-from dabench.protocols import Augment, View
+from dabench.plugins.contract import Augment, View
 
 CPU = torch.device("cpu")
 

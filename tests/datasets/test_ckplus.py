@@ -11,7 +11,7 @@ from pictures import as_folder, as_zip, tree
 
 from dabench.datasets.ckplus import CKPlus
 from dabench.errors import DataError
-from dabench.protocols import Samples
+from dabench.plugins.contract import Samples
 
 CODES = {1: "angry", 2: "contempt", 3: "disgust", 4: "fear", 5: "happy", 6: "sad", 7: "surprise"}
 SUBJECTS = ("S005", "S010", "S011", "S999")

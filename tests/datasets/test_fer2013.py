@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from pictures import as_folder, as_zip, tree
 
-from dabench.data.prepared import Prepared, prepare
+from dabench.data.cache import Prepared
+from dabench.data.prepared import prepare
 from dabench.datasets._emotions import BASIC as EMOTIONS
 from dabench.datasets.fer2013 import FER2013
 from dabench.errors import DataError
-from dabench.protocols import FACES
+from dabench.plugins.contract import FACES
 
 Write = Callable[[Path, Mapping[str, bytes]], Path]
 USAGES = (("train", "Training", 3), ("test", "PublicTest", 2), ("test", "PrivateTest", 1))

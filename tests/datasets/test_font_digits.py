@@ -10,8 +10,8 @@ import pytest
 
 from dabench.datasets.font_digits import FontDigits, acquired
 from dabench.errors import SpecError
-from dabench.protocols import Samples
-from dabench.registry import Registry
+from dabench.plugins.contract import Samples
+from dabench.plugins.registry import Registry
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from pictures import as_folder, as_zip, classes, png, tree
 
-from dabench.data.prepared import Prepared, prepare
+from dabench.data.cache import Prepared
+from dabench.data.prepared import prepare
 from dabench.datasets.image_folder import ImageFolder
 from dabench.errors import DataError, SpecError
-from dabench.protocols import Samples
-from dabench.registry import Registry
+from dabench.plugins.contract import Samples
+from dabench.plugins.registry import Registry
 
 
 def folder_set(path: Path, **options: Any) -> ImageFolder:

@@ -13,7 +13,7 @@ from dabench.data.prepared import prepare
 from dabench.datasets._emotions import BASIC
 from dabench.datasets.muxspace import Muxspace
 from dabench.errors import DataError
-from dabench.protocols import Samples
+from dabench.plugins.contract import Samples
 
 WORDS = ("angry", "DISGUST", "fearful", "Happiness", "sadness", "SURPRISE", "neutral")
 ROWS = [(f"Per_Son{'ABCDE'[p]}_{i:04}.jpg", word) for p in range(5) for i, word in enumerate(WORDS)]

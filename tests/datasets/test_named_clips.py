@@ -18,7 +18,7 @@ from dabench.datasets._from_names import NamedClips
 from dabench.datasets.crema_d import CREMAD
 from dabench.datasets.ravdess import RAVDESS
 from dabench.errors import DataError
-from dabench.protocols import Samples
+from dabench.plugins.contract import Samples
 
 QUICK: dict[str, Any] = {"frames": 2, "size": 12}
 PEOPLE = "ActorID,Age,Sex,Race,Ethnicity\n1001,51,Male,Caucasian,Not Hispanic\n1002,21,Female,Asian,Hispanic\n"

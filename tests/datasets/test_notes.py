@@ -21,7 +21,7 @@ from dabench.datasets.muxspace import Muxspace
 from dabench.datasets.rafd import RaFD
 from dabench.datasets.ravdess import RAVDESS
 from dabench.datasets.video_folder import VideoFolder
-from dabench.protocols import Dataset
+from dabench.plugins.contract import Dataset
 
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 

@@ -17,7 +17,7 @@ from dabench.datasets.office_31 import Office31
 from dabench.datasets.office_caltech10 import OfficeCaltech10
 from dabench.datasets.office_home import OfficeHome
 from dabench.errors import DataError, PluginError
-from dabench.registry import REGISTRY
+from dabench.plugins.registry import REGISTRY
 
 FAMILIES: tuple[type[Domains], ...] = (Office31, OfficeCaltech10, OfficeHome)
 MEMBERS = [(kind, domain) for kind in FAMILIES for domain in kind.variants]

@@ -10,7 +10,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from dabench.datasets.uci_digits import UCIDigits
-from dabench.protocols import Samples
+from dabench.plugins.contract import Samples
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from dabench.data.video import ClipError, Cutting, positions
 from dabench.datasets.nae import NAE
 from dabench.datasets.video_folder import VideoFolder
 from dabench.errors import DataError
-from dabench.protocols import Samples
+from dabench.plugins.contract import Samples
 
 QUICK: dict[str, Any] = {"frames": 4, "size": 12}
 

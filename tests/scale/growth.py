@@ -78,7 +78,7 @@ def measure(runs: int, folder: Path) -> dict[str, tuple[float, float, float]]:
     from dabench.matrix import read_matrix
     from dabench.places import data_folder
     from dabench.planning import make_plan
-    from dabench.registry import REGISTRY
+    from dabench.plugins.registry import REGISTRY
     from dabench.reporting.write import write_report
     from dabench.store import Store
 

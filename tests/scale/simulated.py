@@ -13,9 +13,9 @@ import numpy as np
 from dabench import work
 from dabench.job import Job
 from dabench.network import Network
-from dabench.protocols import Adapter, Dataset, Samples
+from dabench.plugins.contract import Adapter, Dataset, Samples
+from dabench.plugins.registry import Registry
 from dabench.record_types import RunRecord, Seconds
-from dabench.registry import Registry
 from dabench.selection import VALIDATORS
 from dabench.store import Store
 

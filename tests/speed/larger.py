@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "scale"))
 from fabricated import ADABN, NONE, Made
 from growth import Growth
 
-from dabench.protocols import Dataset, Samples
+from dabench.plugins.contract import Dataset, Samples
 
 IMAGES, CLASSES, GROUPS = (1_000, 10_000, 100_000, 1_000_000), (2, 10, 100, 1_000), (10, 100, 1_000, 10_000, 100_000)
 AT = 100
@@ -63,8 +63,8 @@ def images(n: int, folder: Path) -> Growth:
     from dabench.data.prepared import prepare
     from dabench.evaluate import logits
     from dabench.network import build_network
-    from dabench.protocols import Augment, View
-    from dabench.registry import Registry
+    from dabench.plugins.contract import Augment, View
+    from dabench.plugins.registry import Registry
     from dabench.settings import Test, Train
     from dabench.train import Trainer
 

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from fabricated import NONE, Fabrication, Made, method
 
-from dabench.digests import digest
+from dabench.hashing import digest
 from dabench.record_types import Run
 
 CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")

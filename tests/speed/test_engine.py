@@ -14,7 +14,7 @@ from tiny_sweeps import Tiny
 
 from dabench.engines.cluster import started, tune
 from dabench.places import cores
-from dabench.registry import Registry
+from dabench.plugins.registry import Registry
 from dabench.store import Store
 
 RUNS, SECONDS = 8, 2.0

@@ -15,7 +15,7 @@ from dabench.backbones.vgg19 import VGG19
 from dabench.data.augment import Augmenter
 from dabench.evaluate import logits
 from dabench.network import build_network
-from dabench.protocols import Augment
+from dabench.plugins.contract import Augment
 from dabench.settings import Test
 
 N = 3589 // 10

@@ -17,8 +17,8 @@ from dabench.data.augment import Augmenter
 from dabench.device import low_precision
 from dabench.network import Network, build_network
 from dabench.places import cores
-from dabench.protocols import Augment, Target, View
-from dabench.registry import Registry
+from dabench.plugins.contract import Augment, Target, View
+from dabench.plugins.registry import Registry
 from dabench.settings import Train
 from dabench.train import Trainer
 

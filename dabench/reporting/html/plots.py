@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dabench.cells import Gain
 from dabench.curves import Curve
 from dabench.matrix import Matrix
-from dabench.protocols import SUPERVISED
+from dabench.plugins.contract import SUPERVISED
 from dabench.reporting.html.colours import DASHES, LINES
 from dabench.reporting.html.svg import ACCENT, GROUND, INK, LINE_COLOURS, MUTED, draw
 from dabench.reporting.html.text import plain

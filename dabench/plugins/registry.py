@@ -26,14 +26,15 @@ from pathlib import Path
 from typing import Any, get_args
 
 from dabench.errors import PluginError, nearest
-from dabench.protocols import Access, Adapter, Backbone, Dataset, Kind, Plugin
-from dabench.typed import build
+from dabench.plugins.contract import Access, Adapter, Backbone, Dataset, Kind, Plugin
+from dabench.plugins.options import build
 
 _FIRST_PARTY: Mapping[Kind, str] = {
     "dataset": "dabench.datasets",
     "backbone": "dabench.backbones",
     "adapter": "dabench.adapters",
 }
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(/([A-Za-z0-9][A-Za-z0-9._-]*|\*))?")
 
 

@@ -18,17 +18,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeGuard
 
-from dabench.digests import digest
-from dabench.protocols import Adapter, Backbone, Dataset, Plugin
+from dabench.hashing import digest
+from dabench.plugins.contract import Adapter, Backbone, Dataset, Plugin
 
-CORE = ("dabench.compute", "dabench.firewall", "dabench.protocols")
+CORE = ("dabench.compute", "dabench.firewall", "dabench.plugins.contract")
 """The modules that compute a run: training and testing, what a run is granted (the shots), what plugins inherit."""
 
 NUMBERLESS = (
     # Messages, settings (a digest holds their values), and what finds and describes plugins.
-    "dabench.api", "dabench.errors", "dabench.typed", "dabench.settings", "dabench.registry", "dabench.job", "dabench.protocols",
+    "dabench.api", "dabench.errors", "dabench.plugins.options", "dabench.settings", "dabench.plugins.registry", "dabench.job", "dabench.plugins.contract",
     # Storage, and a run that is resumed: it ends with the same numbers.
-    "dabench.digests", "dabench.record_types", "dabench.store", "dabench.stored", "dabench.ongoing", "dabench.places",
+    "dabench.hashing", "dabench.record_types", "dabench.store", "dabench.stored", "dabench.ongoing", "dabench.places",
     "dabench.far", "dabench.atomic", "dabench.partial", "dabench.data.cache", "dabench.data.finding",
     # Progress.
     "dabench.pulse", "dabench.times",
@@ -36,8 +36,11 @@ NUMBERLESS = (
 """Modules and packages of dabench that change no number, so they are not followed. Any other module that is imported counts."""
 
 _BASES = (Plugin, Dataset, Backbone, Adapter)
+
 _SAYS = ("say", "_say", "log", "note", "warn", "print")
+
 _INSTALLED = {Path(path).resolve() for path in sysconfig.get_paths().values()}
+
 _LOGS = ("debug", "info", "warning", "error", "exception", "critical")
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 from dabench.errors import DataError, PluginError, nearest
-from dabench.typed import setting
+from dabench.plugins.options import setting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,6 +67,7 @@ none: nothing. unlabelled: its images. few-shot: and `shots` labels per class. f
 """
 
 Kind = Literal["dataset", "backbone", "adapter"]
+
 KINDS: tuple[Kind, ...] = ("dataset", "backbone", "adapter")
 
 SUPERVISED = "supervised"
