@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dabench.errors import DataError, SpecError, nearest
-from dabench.stored import TestSet
+from dabench.storage.reader import TestSet
 
 _IMAGE = re.compile(r"(?:([0-9a-f]{8})-)?([0-9]{1,12})(?:\.png)?")
 

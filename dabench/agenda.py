@@ -7,9 +7,9 @@ from typing import Protocol
 
 from dabench.plan import Plan
 from dabench.plugins.contract import SUPERVISED
-from dabench.record_types import Run, SearchRecord
 from dabench.search.searching import Searching
-from dabench.store import Store
+from dabench.storage.run_store import Store
+from dabench.storage.schema import Run, SearchRecord
 
 
 class Agenda(Protocol):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from dabench.about_images import Images, dataset_of, images_of
 from dabench.data.tables import csv_rows
 from dabench.errors import DataError
-from dabench.stored import TestSet
+from dabench.storage.reader import TestSet
 
 OPTION = "--by"
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from dabench.metrics import Metric
 from dabench.predictions import Tested
-from dabench.record_types import CellKey
 from dabench.statistics import Kinds, Resampler, interval, percent, point
+from dabench.storage.schema import CellKey
 
 _LEAST_LOSS = 1.0
 """Points that must be lost for a gain to be told as a part of them; as a part of less it would be noise over noise."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dabench.record_types import SweepRecord, to_json
 from dabench.spec.paths import PATHS
-from dabench.store import flat
+from dabench.storage.reader import flat
+from dabench.storage.schema import SweepRecord, to_json
 
 _NAMES = ("name", "title", "plugins", "dataset", "options", "classes", "seeds")
 """Keys of a sweep that say what it is called or where its files lie, or that its record says in full."""

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.predictions import Predictions
-from dabench.record_types import NetworkKey
-from dabench.stored import Record
+from dabench.storage.reader import Record
+from dabench.storage.schema import NetworkKey
 
 POINTS, MOST = 60, 24
 """Points at most in which the losses of a run are given, and curves at most of one method."""

@@ -8,8 +8,8 @@ import warnings
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
-from dabench.far import shown
-from dabench.places import cache_address, cache_folder, cores, data_folder
+from dabench.storage.paths import cache_address, cache_folder, cores, data_folder
+from dabench.storage.remote_fs import shown
 
 _PACKAGES = {
     "torch": "torch", "torchvision": "torchvision", "timm": "timm", "ray": "ray", "decord": "decord",

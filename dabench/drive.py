@@ -15,11 +15,11 @@ from dabench.errors import SpecError, nearest
 from dabench.keeping import Keeper, Outcome, forget
 from dabench.plan import Plan
 from dabench.plugins.registry import Registry
-from dabench.record_types import Run
 from dabench.spec.file import SweepFile, read_sweep
-from dabench.store import Store
-from dabench.watching.lines import Lines, Write
-from dabench.watching.session import session
+from dabench.storage.events import Write, session
+from dabench.storage.run_store import Store
+from dabench.storage.schema import Run
+from dabench.watching.lines import Lines
 
 
 def shelf() -> dict[str, Path]:

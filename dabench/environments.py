@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dabench.stored import Record
+from dabench.storage.reader import Record
 
 Mixed = Mapping[str, Mapping[str, int]]
 """What runs differ in -> its values -> how many runs have it. Empty where all runs are alike."""

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from dabench.atomic import temporary_folder, temporary_prefix
 from dabench.engines.how import How
 from dabench.engines.room import Need
 from dabench.plan import Plan
 from dabench.plugins.registry import Registry
-from dabench.record_types import Run
-from dabench.store import Store
+from dabench.storage.atomic import temporary_folder, temporary_prefix
+from dabench.storage.run_store import Store
+from dabench.storage.schema import Run
 
 _WARM, _STEPS = 2, 12
 """Steps of a first try of a run, in which libraries load and memory is first touched, and of a second, which is timed."""

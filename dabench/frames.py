@@ -14,8 +14,8 @@ from dabench.by_group import GroupCell
 from dabench.cells import Cell, Gain
 from dabench.errors import SpecError, nearest
 from dabench.matrix import Matrix
-from dabench.record_types import RunRecord, to_json
-from dabench.stored import Record, TestSet
+from dabench.storage.reader import Record, TestSet
+from dabench.storage.schema import RunRecord, to_json
 from dabench.summary import Summary
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any
 
 from dabench.firewall import SourceGrant, TargetGrant
 from dabench.plugins.contract import Augment
-from dabench.record_types import Probe
 from dabench.settings import Test, Train
+from dabench.storage.schema import Probe
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Job:
     """One run, as its worker is given it. Every value is plain, or a tuple, mapping or frozen dataclass of plain values.
 
     Attributes:
-        name, digest, method, seed, labels, parent, probe: as those of the run (dabench.record_types.Run).
+        name, digest, method, seed, labels, parent, probe: as those of the run (dabench.storage.schema.Run).
         options, backbone_options: of the adapter and of the backbone, as far as the sweep sets them.
         channels, size: of the prepared images.
         target: None in a pretraining.

@@ -13,9 +13,9 @@ from dabench.errors import StoreError
 from dabench.plan import Plan
 from dabench.plugins.contract import Dataset
 from dabench.plugins.options import build
-from dabench.record_types import BackboneFacts, DatasetRecord, InputFacts, Run, SweepRecord, SweepTable
 from dabench.spec.file import SweepFile
-from dabench.store import Store
+from dabench.storage.run_store import Store
+from dabench.storage.schema import BackboneFacts, DatasetRecord, InputFacts, Run, SweepRecord, SweepTable
 
 _SECONDS = 10.0
 """What a search chose is kept in sweep.json at most that often, and at the end: the file may be large."""

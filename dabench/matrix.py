@@ -17,9 +17,9 @@ from dabench.checkpoints import Checkpoints, Chosen, what_rules_choose
 from dabench.environments import Mixed, mixed
 from dabench.metrics import Metric, confusions, find_metric
 from dabench.predictions import Predictions
-from dabench.record_types import CellKey, DatasetRecord, SweepRecord
 from dabench.statistics import RESAMPLES, Resampler
-from dabench.stored import Stored
+from dabench.storage.reader import Stored
+from dabench.storage.schema import CellKey, DatasetRecord, SweepRecord
 from dabench.summary import Summary, mean_of, summaries
 from dabench.trials import searched_by
 

@@ -27,15 +27,15 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.atomic import new_file
-from dabench.data.pictures import opened_zip
 from dabench.errors import DataError, StoreError
-from dabench.far import is_remote
 from dabench.predictions import Predictions
-from dabench.record_types import sealed, to_json
-from dabench.remote import Remote
-from dabench.store import Store
-from dabench.stored import NETWORK, Record, Stored, answers_name, safe
+from dabench.storage.atomic import new_file
+from dabench.storage.mirror import Remote
+from dabench.storage.reader import NETWORK, Record, Stored, answers_name, safe
+from dabench.storage.remote_fs import is_remote
+from dabench.storage.run_store import Store
+from dabench.storage.schema import sealed, to_json
+from dabench.storage.zip_files import opened_zip
 
 FORMAT = 1
 _LIST = "pack.json"

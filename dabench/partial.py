@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dabench.atomic import temporary_file
 from dabench.errors import DabenchError, PluginError
 from dabench.hashing import file_digest
+from dabench.storage.atomic import temporary_file
 
 
 class Stopped(BaseException):

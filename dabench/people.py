@@ -17,9 +17,9 @@ from dabench.hashing import file_digest
 from dabench.matrix import Matrix
 from dabench.metrics import Metric, Outcome, confusions
 from dabench.parts import Parts
-from dabench.record_types import CellKey
 from dabench.statistics import Resampler, interval, percent, point, widening
-from dabench.stored import TestSet
+from dabench.storage.reader import TestSet
+from dabench.storage.schema import CellKey
 
 HUMAN = "human"
 

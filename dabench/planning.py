@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from dabench.atomic import remove_abandoned, temporary_prefix
 from dabench.class_space import keeping, renames, shared_classes
 from dabench.data.cache import Prepared, Say
 from dabench.data.prepared import prepare, reshaped
 from dabench.errors import DataError, SpecError
 from dabench.firewall import grant_target
-from dabench.places import cache_folder
 from dabench.plan import Plan, adaptation, pretraining
 from dabench.plugins.contract import Augment, Dataset
 from dabench.plugins.registry import Registry
-from dabench.record_types import Run
 from dabench.spec.plugins import make_adapter, make_backbone, make_dataset
 from dabench.spec.sweep import Sweep
+from dabench.storage.atomic import remove_abandoned, temporary_prefix
+from dabench.storage.paths import cache_folder
+from dabench.storage.schema import Run
 
 
 def make_plan(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from dabench.times import clock
+from dabench.storage.clock import clock
 
 EVERY = 30.0
 """Seconds between two lines."""

@@ -19,8 +19,8 @@ from dabench.data.augment import Augmenter
 from dabench.evaluate import outputs
 from dabench.job import Job
 from dabench.network import Network
-from dabench.record_types import Probe
 from dabench.selection import VALIDATORS
+from dabench.storage.schema import Probe
 
 SCORED = 1000
 """Images of each target's validation split that are scored at most."""

@@ -11,13 +11,13 @@ from dabench.committed import Baseline, labels_of, read_baseline, records_of, sh
 from dabench.conditions import settings_of
 from dabench.environments import environments_of, mixed_text, versions_of
 from dabench.errors import SpecError, nearest
-from dabench.far import is_remote
 from dabench.matrix import read_matrix
 from dabench.packs import opened
 from dabench.predictions import Predictions
-from dabench.record_types import CellKey
 from dabench.selection import LAST
-from dabench.stored import Stored
+from dabench.storage.reader import Stored
+from dabench.storage.remote_fs import is_remote
+from dabench.storage.schema import CellKey
 
 
 class Place(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 
 from dabench.cells import Cell, Gain, closed
 from dabench.metrics import Metric
-from dabench.record_types import SweepRecord
+from dabench.storage.schema import SweepRecord
 
 LEVEL = 0.05
 """Pairs are enough for a test if it can give a corrected p at or below this."""

@@ -10,10 +10,10 @@ import numpy as np
 
 from dabench.environments import Mixed, mixed
 from dabench.errors import SpecError, StoreError
-from dabench.record_types import SearchTable, SweepRecord, TrialRecord
 from dabench.search.settings import Search
 from dabench.selection import ORACLE
-from dabench.stored import Stored
+from dabench.storage.reader import Stored
+from dabench.storage.schema import SearchTable, SweepRecord, TrialRecord
 
 
 @dataclass(frozen=True)

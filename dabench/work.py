@@ -18,10 +18,10 @@ from dabench.device import low_precision, planned
 from dabench.job import Job
 from dabench.network import save_network
 from dabench.partial import Partial, ResumeError
-from dabench.places import cores
 from dabench.plugins.registry import Registry
-from dabench.record_types import RunRecord, Seconds
-from dabench.store import Store
+from dabench.storage.paths import cores
+from dabench.storage.run_store import Store
+from dabench.storage.schema import RunRecord, Seconds
 from dabench.train import Trace
 
 

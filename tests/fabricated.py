@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 from dabench.hashing import digest
 from dabench.plugins.contract import SUPERVISED
 from dabench.plugins.options import build
-from dabench.record_types import (
+from dabench.selection import VALIDATORS
+from dabench.spec.sweep import Sweep
+from dabench.storage.run_store import Store
+from dabench.storage.schema import (
     AdapterFacts,
     BackboneFacts,
     DatasetRecord,
@@ -30,9 +33,6 @@ from dabench.record_types import (
     budget_text,
     networks,
 )
-from dabench.selection import VALIDATORS
-from dabench.spec.sweep import Sweep
-from dabench.store import Store
 
 CLASSES = ("x", "y", "z")
 LABELS = (0, 0, 0, 0, 1, 1, 1, 2, 2, 2)

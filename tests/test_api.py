@@ -19,7 +19,7 @@ from dabench.engines.how import How
 from dabench.errors import DabenchError, PluginError, SpecError, StoreError
 from dabench.estimate import Cost, cost
 from dabench.plugins.registry import REGISTRY
-from dabench.store import Store
+from dabench.storage.run_store import Store
 
 WORDS = ("baseline", "cite", "compare", "export", "human", "list", "load", "prepare", "register", "report", "show", "sweep")
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from dabench import atomic
-from dabench.atomic import lock, new_file, new_folder, remove_abandoned, temporary_folder, write_text
-from dabench.ongoing import Ongoing
-from dabench.watching.session import session, sessions
+from dabench.storage import atomic
+from dabench.storage.atomic import lock, new_file, new_folder, remove_abandoned, temporary_folder, write_text
+from dabench.storage.events import session, sessions
+from dabench.storage.in_progress import Ongoing
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def test_a_system_without_fcntl_has_no_locks(tmp_path: Path, monkeypatch: pytest
 
 
 def test_the_store_is_imported_on_a_system_without_fcntl() -> None:
-    code = "import sys; sys.modules['fcntl'] = None; import dabench.store, dabench.watching.status"
+    code = "import sys; sys.modules['fcntl'] = None; import dabench.storage.run_store, dabench.watching.status"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 from tiny_sweeps import SHAPES, Tiny, tiny
 
-from dabench.atomic import temporary_folder, temporary_prefix
 from dabench.engines.attempt import Result, attempt
 from dabench.engines.how import How
 from dabench.engines.queue import Event, Queue
 from dabench.engines.signals import TooLong, interruptible, limited
 from dabench.errors import StoreError
-from dabench.ongoing import Ongoing
-from dabench.record_types import Run
-from dabench.store import Store
+from dabench.storage.atomic import temporary_folder, temporary_prefix
+from dabench.storage.in_progress import Ongoing
+from dabench.storage.run_store import Store
+from dabench.storage.schema import Run
 
 # Time limits
 
@@ -222,7 +222,7 @@ def test_a_folder_made_to_be_held_is_gone_where_nothing_came_of_it(tmp_path: Pat
 HELD = """
 import os, signal, sys
 from pathlib import Path
-from dabench.ongoing import Ongoing
+from dabench.storage.in_progress import Ongoing
 with Ongoing(Path(sys.argv[1])).alone():
     os.kill(os.getpid(), signal.SIGKILL)
 """

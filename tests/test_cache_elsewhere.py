@@ -18,7 +18,7 @@ from dabench.cli import main
 from dabench.data.cache import Prepared, problem_of
 from dabench.data.prepared import prepare, reshaped
 from dabench.errors import StoreError
-from dabench.places import cache_folder
+from dabench.storage.paths import cache_folder
 
 NOBODY = query_of("127.0.0.1:1")
 

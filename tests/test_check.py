@@ -23,9 +23,9 @@ from dabench.contracts.datasets import dataset_rules
 from dabench.contracts.rules import Finding, NotDone, Rule, common_rules, examine
 from dabench.data import lazy
 from dabench.errors import DataError, PluginError
-from dabench.places import cache_folder
 from dabench.plugins.contract import Adapter, Backbone, Dataset, Plugin, Samples
 from dabench.plugins.registry import REGISTRY
+from dabench.storage.paths import cache_folder
 
 pytestmark = pytest.mark.usefixtures("registry_restored")
 GOOD = {"title": "a toy", "licence": "CC0"}

@@ -18,7 +18,7 @@ from dabench.errors import SpecError
 from dabench.matrix import read_matrix
 from dabench.packs import write_pack
 from dabench.plugins.registry import REGISTRY
-from dabench.store import Store
+from dabench.storage.run_store import Store
 
 
 def cited(sentence: str) -> list[str]:

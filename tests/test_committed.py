@@ -18,9 +18,9 @@ from dabench.errors import DabenchError, SpecError, StoreError
 from dabench.matrix import read_matrix
 from dabench.packs import opened
 from dabench.plugins.registry import Registry
-from dabench.record_types import to_json
 from dabench.reporting.baselines import baseline_from, baseline_md, baseline_notes, baseline_tables, write_baseline
 from dabench.spec.paths import PATHS
+from dabench.storage.schema import to_json
 
 PUBLISHED = {
     "VGG-FER-FER": 70.57,

@@ -16,7 +16,7 @@ from dabench.errors import SpecError, StoreError
 from dabench.packs import write_pack
 from dabench.reporting.baselines import write_baseline
 from dabench.reporting.compared import compared_notes, compared_tables
-from dabench.store import Store
+from dabench.storage.run_store import Store
 
 
 def constant(wrong: int, **changes: object) -> Fabrication:

@@ -14,7 +14,7 @@ from fabricated import ADABN, NONE, Fabrication, Made, edit, two_sets
 from dabench import curves as module
 from dabench.curves import Curve, curves
 from dabench.matrix import read_matrix
-from dabench.store import Store
+from dabench.storage.run_store import Store
 
 
 def curves_of(store: Store) -> dict[tuple[str, str, str | None], Curve]:

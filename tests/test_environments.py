@@ -24,13 +24,13 @@ from dabench.committed import records_of, shelf
 from dabench.environments import mixed, mixed_text
 from dabench.matrix import Matrix, read_matrix
 from dabench.packs import opened, write_pack
-from dabench.record_types import Run, SearchTable
 from dabench.reporting.baselines import baseline_from, baseline_md
 from dabench.reporting.compared import compared_notes
 from dabench.reporting.formats import FILES, files_of, one_text
 from dabench.reporting.terminal import print_matrix
 from dabench.reporting.trials import trials_notes, trials_text
-from dabench.store import Store
+from dabench.storage.run_store import Store
+from dabench.storage.schema import Run, SearchTable
 from dabench.trials import Trial
 
 CPU = {"precision": "fp32", "device": "cpu (x86_64)", "torch": "2.15.0"}

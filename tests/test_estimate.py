@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dabench.estimate import wall_time
-from dabench.record_types import Run
+from dabench.storage.schema import Run
 
 
 def run(name: str, parent: str | None = None) -> Run:

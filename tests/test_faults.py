@@ -14,7 +14,7 @@ from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, stored_logits, tiny
 from dabench.drive import Told
 from dabench.engines.queue import Event
 from dabench.keeping import Outcome
-from dabench.store import Store
+from dabench.storage.run_store import Store
 
 MISFITS = (SHAPES, PLUGINS / "misfits.py")
 TESTS = Path(__file__).parent

@@ -14,7 +14,7 @@ from tiny_sweeps import PLUGINS, SHAPES, Tiny, tiny
 from dabench.data.splits import choose_shots
 from dabench.firewall import grant_source, grant_target, grant_test
 from dabench.plugins.registry import Registry
-from dabench.store import Store
+from dabench.storage.run_store import Store
 
 # Those that may see labels come first: what they were given must be gone when the others search.
 CHEATS = ("cheat-full", "careless", "cheat-few-shot", "cheat-unlabelled", "cheat-none")

@@ -17,7 +17,7 @@ from dabench.errors import SpecError, StoreError
 from dabench.frames import Results
 from dabench.packs import write_pack
 from dabench.plugins.contract import SUPERVISED
-from dabench.store import Store
+from dabench.storage.run_store import Store
 from dabench.summary import Summary
 
 PEOPLE = {"print": Made("P", groups=[0, 0, 1, 1, 1, 2, 2, 3, 3, 3], attributes={"age": [20] * 5 + [60] * 5}), "hand": Made("H")}

@@ -18,7 +18,7 @@ from dabench.cli import main
 from dabench.errors import DataError, SpecError
 from dabench.leaks import IDENTICAL, leaks, write_leaks
 from dabench.plugins.contract import Samples
-from dabench.stored import Stored
+from dabench.storage.reader import Stored
 
 DIGEST = "0123abcd" * 8
 TEN = Images("hand", DIGEST, 10, "look again")

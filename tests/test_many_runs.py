@@ -16,8 +16,8 @@ from tiny_sweeps import tiny
 from dabench.agenda import finished
 from dabench.engines.attempt import Result
 from dabench.engines.queue import Queue
-from dabench.record_types import Run
-from dabench.store import Store
+from dabench.storage.run_store import Store
+from dabench.storage.schema import Run
 
 sys.path.insert(0, str(Path(__file__).parent / "scale"))
 

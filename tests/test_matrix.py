@@ -16,10 +16,10 @@ from dabench.errors import SpecError, StoreError
 from dabench.matrix import Matrix, read_matrix
 from dabench.metrics import accuracy, calibration_error
 from dabench.plugins.contract import SUPERVISED
-from dabench.record_types import CellKey, Run
 from dabench.reporting.formats import to_json
 from dabench.statistics import widening
-from dabench.store import Store
+from dabench.storage.run_store import Store
+from dabench.storage.schema import CellKey, Run
 
 
 def cell(matrix: Matrix, adapter: str, sources: str, target: str | None, test: str) -> Cell:

@@ -19,7 +19,7 @@ from dabench.engines import nodes
 from dabench.engines.nodes import Apart, Desk, Shelf, bring, named, prepared_files, sees
 from dabench.errors import StoreError
 from dabench.hashing import file_digest
-from dabench.store import Store
+from dabench.storage.run_store import Store
 
 
 class Here:

@@ -23,7 +23,7 @@ from dabench.hashing import digest
 from dabench.matrix import read_matrix
 from dabench.packs import Pack, write_pack
 from dabench.reporting.formats import to_json
-from dabench.store import Store
+from dabench.storage.run_store import Store
 
 PEOPLE = {
     "print": Made("P", groups=[0, 0, 1, 1, 1, 2, 2, 3, 3, 3], attributes={"age": [20] * 5 + [60] * 5}),

@@ -17,7 +17,7 @@ from dabench.drive import Told
 from dabench.errors import PluginError
 from dabench.job import Job
 from dabench.partial import Partial, ResumeError, Stopped
-from dabench.store import Store
+from dabench.storage.run_store import Store
 from dabench.work import execute
 
 ADAPTERS = ("none", "fine-tune", "coral", "dann", "maml", "teacher", "twice", "redrawn", "mindful", "hidden")

@@ -22,11 +22,11 @@ from dabench.matrix import Matrix
 from dabench.metrics import accuracy
 from dabench.packs import write_pack
 from dabench.people import measured
-from dabench.record_types import CellKey
 from dabench.reporting.formats import FILES, to_json
 from dabench.reporting.html.page import to_html
-from dabench.store import Store
-from dabench.stored import TestSet
+from dabench.storage.reader import TestSet
+from dabench.storage.run_store import Store
+from dabench.storage.schema import CellKey
 
 DIGEST = "0123abcd" * 8
 

@@ -22,9 +22,9 @@ from dabench.planning import make_plan
 from dabench.plugins import code_hash
 from dabench.plugins.contract import FACES, SUPERVISED, Augment, Dataset, Samples
 from dabench.plugins.registry import Registry
-from dabench.record_types import Run
 from dabench.spec.plugins import make_adapter, make_backbone
 from dabench.spec.tables import sweep_from
+from dabench.storage.schema import Run
 
 BASE: dict[str, Any] = {"name": "try", "datasets": ["x", "y"], "adapters": ["none"], "backbone": "conv4", "seeds": 2, "shots": 3}
 

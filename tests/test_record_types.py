@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fabricated import method, run_record
 
-from dabench.record_types import (
+from dabench.storage.schema import (
     CellKey,
     NetworkKey,
     RunRecord,

@@ -16,10 +16,10 @@ from tiny_sweeps import SHAPES, TINY
 
 import dabench
 from dabench.cli import main
-from dabench.far import is_remote, shown
 from dabench.matrix import read_matrix
-from dabench.remote import Remote
 from dabench.reporting.formats import to_json
+from dabench.storage.mirror import Remote
+from dabench.storage.remote_fs import is_remote, shown
 
 
 @pytest.fixture(autouse=True)

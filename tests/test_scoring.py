@@ -9,7 +9,7 @@ import pytest
 from tiny_sweeps import Tiny, tiny
 
 from dabench.selection import VALIDATORS
-from dabench.store import Store
+from dabench.storage.run_store import Store
 
 
 @pytest.fixture(scope="module")

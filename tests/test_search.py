@@ -20,10 +20,10 @@ from dabench.engines.queue import Event
 from dabench.errors import SpecError, StoreError
 from dabench.keeping import Outcome
 from dabench.matrix import read_matrix
-from dabench.record_types import RunRecord, from_json, record_from
 from dabench.search.searching import Searching
-from dabench.store import Store
-from dabench.stored import Record
+from dabench.storage.reader import Record
+from dabench.storage.run_store import Store
+from dabench.storage.schema import RunRecord, from_json, record_from
 from dabench.trials import read_trials
 
 PUSHES = (SHAPES, PLUGINS / "pushes.py")

@@ -13,13 +13,13 @@ from toys import adapter
 from dabench.errors import SpecError
 from dabench.plugins.options import KeyProblem, setting
 from dabench.plugins.registry import Registry
-from dabench.record_types import Settings
 from dabench.search.choice import Scored, bar, best_of, rungs
 from dabench.search.proposals import proposals, ranges
 from dabench.search.settings import Search
 from dabench.search.space import Range, around, read_range
 from dabench.spec.file import read_sweep
 from dabench.spec.sweep import Sweep
+from dabench.storage.schema import Settings
 
 FILE = """name = "try"
 datasets = ["font-digits", "uci-digits"]

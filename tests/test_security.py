@@ -25,9 +25,9 @@ from dabench.hashing import digest, file_digest
 from dabench.matrix import read_matrix
 from dabench.network import Network, load_network
 from dabench.packs import Pack, opened, write_pack
-from dabench.record_types import from_json, record_from
 from dabench.reporting.formats import one_text
-from dabench.store import Store
+from dabench.storage.run_store import Store
+from dabench.storage.schema import from_json, record_from
 
 Damage = Callable[[dict[str, Any]], Any]
 

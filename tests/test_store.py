@@ -14,9 +14,9 @@ from fabricated import run_record, sweep_record, two_sets
 
 from dabench.errors import StoreError
 from dabench.matrix import read_matrix
-from dabench.record_types import DatasetRecord
-from dabench.store import Store
-from dabench.stored import Record
+from dabench.storage.reader import Record
+from dabench.storage.run_store import Store
+from dabench.storage.schema import DatasetRecord
 
 DIGEST = "ab" * 32
 LOGITS = np.arange(24, dtype=np.float32).reshape(2, 4, 3)

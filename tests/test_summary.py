@@ -12,8 +12,8 @@ from scipy.stats import permutation_test
 
 from dabench.matrix import Matrix, read_matrix
 from dabench.plugins.contract import SUPERVISED
-from dabench.record_types import Run
 from dabench.reporting.summary import summary_notes, summary_table
+from dabench.storage.schema import Run
 from dabench.summary import Summary, holm, sign_flip
 
 

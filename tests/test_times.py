@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dabench.times import clock, utc
+from dabench.storage.clock import clock, utc
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from dabench.api.datasets import prepare_sweep
 from dabench.datasets.fer2013 import FER2013
 from dabench.datasets.nae import NAE
 from dabench.matrix import Matrix
-from dabench.places import data_folder
-from dabench.store import Store
+from dabench.storage.paths import data_folder
+from dabench.storage.run_store import Store
 
 SWEEP = """
 name = "study"

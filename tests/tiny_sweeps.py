@@ -14,12 +14,12 @@ from dabench.agenda import finished
 from dabench.drive import Told, carry_out, load
 from dabench.engines.how import How
 from dabench.keeping import Outcome
-from dabench.places import data_folder
 from dabench.plan import Plan
 from dabench.planning import make_plan
 from dabench.plugins.registry import Registry
 from dabench.spec.file import SweepFile
-from dabench.store import Store
+from dabench.storage.paths import data_folder
+from dabench.storage.run_store import Store
 
 PLUGINS = Path(__file__).parent / "plugins"
 SHAPES = PLUGINS / "shapes.py"

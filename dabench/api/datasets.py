@@ -12,11 +12,11 @@ from dabench.api.saying import console, note
 from dabench.api.sweep_files import Overrides, as_pairs, sweep_file
 from dabench.drive import shelf
 from dabench.errors import DataError, SpecError
-from dabench.places import cache_folder, data_folder
 from dabench.plugins.contract import Dataset
 from dabench.plugins.registry import REGISTRY
 from dabench.spec.alone import make_alone
 from dabench.spec.plugins import make_dataset
+from dabench.storage.paths import cache_folder, data_folder
 
 if TYPE_CHECKING:
     from dabench.auditing import Audit

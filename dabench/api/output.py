@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dabench.engines.queue import Event, Listener
-from dabench.far import is_remote
-from dabench.remote import Remote
-from dabench.store import Store
+from dabench.storage.mirror import Remote
+from dabench.storage.remote_fs import is_remote
+from dabench.storage.run_store import Store
 
 
 class Output:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dabench.drive import shelf
-from dabench.places import cache_folder, data_folder
 from dabench.plugins.contract import KINDS, Kind, Plugin
 from dabench.plugins.registry import REGISTRY
+from dabench.storage.paths import cache_folder, data_folder
 
 if TYPE_CHECKING:
     from dabench.contracts.rules import Finding

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dabench.errors import StoreError
-from dabench.far import is_remote
-from dabench.remote import Remote
-from dabench.store import Store
+from dabench.storage.mirror import Remote
+from dabench.storage.remote_fs import is_remote
+from dabench.storage.run_store import Store
 
 if TYPE_CHECKING:
     from dabench.frames import Results

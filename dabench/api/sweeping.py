@@ -18,15 +18,15 @@ from dabench.engines.how import How
 from dabench.engines.queue import Event
 from dabench.environments import Mixed, mixed
 from dabench.keeping import Outcome
-from dabench.places import data_folder
 from dabench.plan import Plan
 from dabench.planning import make_plan
 from dabench.plugins.options import KeyProblem
 from dabench.plugins.registry import REGISTRY
-from dabench.record_types import Run
 from dabench.spec.file import SweepFile
-from dabench.store import Store
-from dabench.stored import SHORT
+from dabench.storage.paths import data_folder
+from dabench.storage.reader import SHORT
+from dabench.storage.run_store import Store
+from dabench.storage.schema import Run
 
 if TYPE_CHECKING:
     from dabench.estimate import Cost
@@ -125,7 +125,7 @@ def sweep(
 
     Args:
         sweep: a shelf name such as "quick", the path of a sweep file, or a table of its keys.
-        out: output folder, or the address of one elsewhere (s3://bucket/runs/NAME, see dabench.remote); default runs/NAME.
+        out: output folder, or the address of one elsewhere (s3://bucket/runs/NAME, see dabench.storage.mirror); default runs/NAME.
         set: overrides of keys, {"train.epochs": 2} or ["train.epochs=2"].
         plugins: Python files with plugins.
         data: folder of raw datasets; default DABENCH_DATA.

@@ -20,8 +20,8 @@ def status(runs: str | Path) -> Status:
     Raises:
         StoreError: it is no sweep's output, or lies elsewhere (s3://...), where nothing is kept of what runs.
     """
-    from dabench.far import is_remote, shown
-    from dabench.places import mirror_of
+    from dabench.storage.paths import mirror_of
+    from dabench.storage.remote_fs import is_remote, shown
     from dabench.watching.status import read_status
 
     if is_remote(runs):

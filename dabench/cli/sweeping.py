@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from dabench.cli.command import DONE, FAILED, Verb, console, takes_data, takes_set
 from dabench.engines.how import How
 from dabench.errors import StoppedError, UnwritableError
-from dabench.far import keyless
-from dabench.times import clock
+from dabench.storage.clock import clock
+from dabench.storage.remote_fs import keyless
 
 if TYPE_CHECKING:
     from dabench.api.sweeping import SweepRequest

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from dabench.cli.command import DONE, Verb
-from dabench.times import clock
+from dabench.storage.clock import clock
 
 if TYPE_CHECKING:
     from dabench.watching.status import Status

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.atomic import remove_abandoned, temporary_folder, temporary_prefix
 from dabench.contracts.rules import NotDone, Rule
 from dabench.data.fingerprints import fingerprints
 from dabench.data.lazy import chunks
 from dabench.data.prepared import at_work, prepare
 from dabench.data.splits import checked, classes_of
 from dabench.errors import DabenchError, DataError
-from dabench.places import cache_folder
 from dabench.plugins.contract import Augment, Dataset, Images, Samples, Splits
+from dabench.storage.atomic import remove_abandoned, temporary_folder, temporary_prefix
+from dabench.storage.paths import cache_folder
 
 _MADE_UP = 10
 """Images of each class in a made-up set: enough to hold out a tenth and a fifth of them."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from dabench.data.lazy import chunks
 from dabench.hashing import digest, file_digest
 from dabench.plugins.contract import Images, Samples
-from dabench.record_types import check_files
+from dabench.storage.schema import check_files
 
 FORMAT = 1
 RECORD = "prepared.json"

@@ -16,7 +16,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from dabench.atomic import write_text
 from dabench.data.cache import FORMAT, Made, Prepared, Say
 from dabench.data.finding import cached
 from dabench.data.fingerprints import fingerprints
@@ -25,6 +24,7 @@ from dabench.data.splits import take
 from dabench.data.tables import csv_rows
 from dabench.errors import DataError, StoreError
 from dabench.hashing import digest, file_digest
+from dabench.storage.atomic import write_text
 
 Reason = Literal["constant", "conflicting labels", "subject in test", "identical", "near-identical"]
 COLUMNS = ("dataset", "digest", "split", "position", "pixels", "class", "reason", "kept")

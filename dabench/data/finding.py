@@ -1,6 +1,6 @@
 """A prepared set found, or made: here, and where DABENCH_CACHE is an address, there.
 
-Arrays are memory-mapped, so a cache elsewhere has a mirror here (dabench.places.cache_folder). A set that the mirror lacks is
+Arrays are memory-mapped, so a cache elsewhere has a mirror here (dabench.storage.paths.cache_folder). A set that the mirror lacks is
 brought whole and held against its checksums; one that lies in neither is made here and sent, its record last. What is whole
 here is used whatever becomes of sending it.
 """
@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from dabench.atomic import new_folder
 from dabench.data.cache import RECORD, Made, Prepared, Say, opened, problem_of, write
 from dabench.errors import StoreError
-from dabench.far import Far, keyless
 from dabench.hashing import digest
-from dabench.places import cache_address, cache_folder
+from dabench.storage.atomic import new_folder
+from dabench.storage.paths import cache_address, cache_folder
+from dabench.storage.remote_fs import Far, keyless
 
 
 def cached(folder: Path, name: str, make: Callable[[], Made], *, rebuild: bool, say: Say) -> Prepared:

@@ -22,6 +22,7 @@ from dabench.data.decoding import decoded
 from dabench.data.lazy import LazyImages
 from dabench.data.resize import fitted
 from dabench.errors import DataError
+from dabench.storage.zip_files import opened_zip
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -96,25 +97,6 @@ def files_in(root: Path, who: str, suffixes: Collection[str]) -> list[Picture]:
         _check_size(info.file_size, f"{who}: {root}/{place}")
         infos[place] = info
     return [(place, partial(_unpacked, archive, infos[place])) for place in sorted(infos)]
-
-
-def opened_zip(path: Path, who: str) -> zipfile.ZipFile:
-    """Return a zip, open for reading; it closes with the last reader of it.
-
-    Raises:
-        DataError: there is none, it is damaged, or a name in it is absolute or leaves its folder.
-    """
-    if not path.is_file():
-        raise DataError(f"{who}: there is no folder or zip at {path}")
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as e:
-        raise DataError(f"{who}: {path} is no complete zip ({e}); get it again") from e
-    for name in archive.namelist():
-        place = PurePosixPath(name.replace("\\", "/"))
-        if place.is_absolute() or ".." in place.parts or any(":" in part for part in place.parts[:1]):
-            raise DataError(f"{who}: {path} holds {name!r}, a name that leaves its folder; do not trust it, get the set again")
-    return archive
 
 
 def _is_one_of(info: zipfile.ZipInfo, suffixes: Collection[str]) -> bool:

@@ -19,9 +19,9 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.atomic import new_file
 from dabench.data.lazy import LazyImages
 from dabench.hashing import digest
+from dabench.storage.atomic import new_file
 
 FORMAT = 2
 """Raised when a clip would give other frames than before, so that what is kept from before is not used."""

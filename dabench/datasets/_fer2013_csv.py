@@ -44,7 +44,7 @@ def is_csv(path: Path, who: str) -> bool:
 
 
 def _zipped(path: Path, who: str) -> str:
-    from dabench.data.pictures import opened_zip
+    from dabench.storage.zip_files import opened_zip
 
     names = opened_zip(path, who).namelist()
     return next((name for wanted in CSVS for name in names if name.rpartition("/")[2] == wanted), "")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dabench import Dataset, Samples, Splits, setting
 from dabench.errors import DataError, StoreError
-from dabench.places import cache_folder, cores
+from dabench.storage.paths import cache_folder, cores
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,7 +14,7 @@ from dabench.engines.signals import TooLong, limited
 from dabench.errors import DabenchError, UnwritableError
 from dabench.job import Job
 from dabench.plugins.registry import Registry
-from dabench.store import Store
+from dabench.storage.run_store import Store
 
 LIMIT = "stopped after the time limit of {:g} s; give it longer with --time-limit, or look where it was"
 

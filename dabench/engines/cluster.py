@@ -24,11 +24,11 @@ with warnings.catch_warnings():
     from ray.tune.execution import class_cache
     from ray.tune.search import Searcher
 
-from dabench.atomic import remove_abandoned, temporary_folder
 from dabench.engines.how import How
 from dabench.errors import SpecError
-from dabench.places import cores
 from dabench.plan import Plan
+from dabench.storage.atomic import remove_abandoned, temporary_folder
+from dabench.storage.paths import cores
 
 __all__ = [
     "Callback",

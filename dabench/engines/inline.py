@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dabench.engines.attempt import attempt
 from dabench.engines.queue import Execution
 from dabench.errors import StoppedError
-from dabench.record_types import Run
+from dabench.storage.schema import Run
 
 
 def run_all(runs: Sequence[Run], execution: Execution) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from dabench.errors import DabenchError
-from dabench.times import utc
+from dabench.storage.clock import utc
 
 _OUT, _ERR = 1, 2
 

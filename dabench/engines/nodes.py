@@ -21,17 +21,17 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dabench.atomic import new_file, put_folder, remove_abandoned, temporary_folder
 from dabench.engines.attempt import Result
 from dabench.engines.cluster import on_node, ray
 from dabench.errors import StoreError
 from dabench.hashing import digest, file_digest
 from dabench.job import Job
-from dabench.places import cache_folder, node_folder
 from dabench.plan import Plan
-from dabench.record_types import Run
-from dabench.store import Store
-from dabench.stored import NETWORK
+from dabench.storage.atomic import new_file, put_folder, remove_abandoned, temporary_folder
+from dabench.storage.paths import cache_folder, node_folder
+from dabench.storage.reader import NETWORK
+from dabench.storage.run_store import Store
+from dabench.storage.schema import Run
 
 CHUNK = 16 * 2**20
 """Bytes that are on their way at a time."""

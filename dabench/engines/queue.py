@@ -11,8 +11,8 @@ from dabench.engines.attempt import Result
 from dabench.engines.how import How
 from dabench.plan import Plan
 from dabench.plugins.registry import Registry
-from dabench.record_types import Run
-from dabench.store import Store
+from dabench.storage.run_store import Store
+from dabench.storage.schema import Run
 
 
 @dataclass(frozen=True)

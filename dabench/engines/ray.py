@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-from dabench.atomic import temporary_folder, temporary_prefix
 from dabench.engines.attempt import LIMIT, Result
 from dabench.engines.cluster import (
     Callback,
@@ -33,7 +32,8 @@ from dabench.engines.sparing import Sparing
 from dabench.engines.worker import Worker
 from dabench.errors import StoppedError
 from dabench.job import Job
-from dabench.record_types import Run
+from dabench.storage.atomic import temporary_folder, temporary_prefix
+from dabench.storage.schema import Run
 
 _STARTS = 3
 """How often Ray is started without a run that is done in between, before that is given up."""

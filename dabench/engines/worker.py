@@ -13,7 +13,7 @@ from dabench.engines.how import How
 from dabench.engines.nodes import Apart, sees
 from dabench.job import Job
 from dabench.plugins.registry import Registry
-from dabench.store import Store
+from dabench.storage.run_store import Store
 
 
 class Worker(tune.Trainable):  # type: ignore[misc]

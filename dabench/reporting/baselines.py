@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dabench.atomic import new_file, write_text
 from dabench.citations import citations_of_results
 from dabench.committed import BESIDE, Baseline, labels_of
 from dabench.conditions import settings_of
@@ -21,9 +20,10 @@ from dabench.reporting.escaped import escape_md
 from dabench.reporting.formats import markdown
 from dabench.reporting.tables import EMPTY, Table, classes_text, dropped_text, whole_percent
 from dabench.selection import LAST, ORACLE
-from dabench.stored import Stored
-from dabench.times import clock
-from dabench.watching.session import wall_seconds
+from dabench.storage.atomic import new_file, write_text
+from dabench.storage.clock import clock
+from dabench.storage.events import wall_seconds
+from dabench.storage.reader import Stored
 
 
 def baseline_from(store: Stored, wall: float | None, select: str | None = None) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dabench.matrix import Matrix
-from dabench.record_types import Seconds, to_json
 from dabench.reporting.tables import EMPTY, Table, dropped_text, sentence, trained
 from dabench.spec.paths import PATHS
-from dabench.times import clock
+from dabench.storage.clock import clock
+from dabench.storage.schema import Seconds, to_json
 from dabench.trials import searched_by
 
 MOST_FAILURES = 100

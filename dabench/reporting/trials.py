@@ -8,10 +8,10 @@ from dataclasses import asdict
 
 from dabench.environments import Mixed, mixed_text
 from dabench.errors import SpecError
-from dabench.record_types import SearchTable, to_json
 from dabench.reporting.escaped import escape_md
 from dabench.reporting.formats import csv_text, latex, markdown
 from dabench.reporting.tables import EMPTY, Table, cell_rows, number
+from dabench.storage.schema import SearchTable, to_json
 from dabench.trials import Trial, searched_by
 
 BY_TEST = "Test accuracy is by test labels: for looking only. Nothing was chosen by it, and nothing may be."

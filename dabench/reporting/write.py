@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dabench.atomic import write_text
 from dabench.errors import StoreError
 from dabench.matrix import Matrix
 from dabench.reporting.formats import FILES, files_of, one_text
 from dabench.selection import LAST
+from dabench.storage.atomic import write_text
 
 
 def write_report(matrix: Matrix, report: Path) -> Path:

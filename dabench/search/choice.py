@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dabench.errors import StoreError
 from dabench.plan import validation_of
 from dabench.selection import ORACLE
-from dabench.stored import Record
+from dabench.storage.reader import Record
 
 Labels = NDArray[np.int64]
 

@@ -11,9 +11,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from dabench.record_types import Settings
 from dabench.search.settings import Search
 from dabench.search.space import Range, read_range
+from dabench.storage.schema import Settings
 
 _STARTUP = 4
 """Trials of Optuna that are random."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dabench.plan import Plan, adaptation, pretraining
-from dabench.record_types import Probe, Run, Settings
+from dabench.storage.schema import Probe, Run, Settings
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from dabench.atomic import new_folder
 from dabench.engines.queue import Event
 from dabench.errors import SpecError
-from dabench.record_types import Run
-from dabench.store import Store
+from dabench.storage.atomic import new_folder
+from dabench.storage.run_store import Store
+from dabench.storage.schema import Run
 
 POINTS = 1000
 """Points at most in which the losses of a run are given; of a longer one, means over equally many steps."""

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -14,12 +14,10 @@ from typing import Any
 
 from dabench.engines.queue import Event
 from dabench.errors import SpecError
-from dabench.record_types import Run
-from dabench.times import utc
+from dabench.storage.clock import utc
+from dabench.storage.events import Write
+from dabench.storage.schema import Run
 from dabench.watching.pace import OVER
-
-Write = Callable[[str], object]
-"""Is given a line, with its line break."""
 
 
 class Lines:

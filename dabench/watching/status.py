@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dabench.pulse import last_said
-from dabench.record_types import Run
-from dabench.store import Store
+from dabench.storage.events import Session, sessions
+from dabench.storage.run_store import Store
+from dabench.storage.schema import Run
 from dabench.watching.pace import OVER, Pace
-from dabench.watching.session import Session, sessions
 
 TAIL = 8
 """Lines of a failed run's log that are shown."""

@@ -13,8 +13,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from dabench.engines.queue import Event
-from dabench.record_types import Run
-from dabench.times import clock
+from dabench.storage.clock import clock
+from dabench.storage.schema import Run
 from dabench.watching.pace import OVER, Pace
 
 

@@ -100,7 +100,7 @@ from dabench.firewall import Shots
 from dabench.planning import make_plan
 from dabench.plugins.registry import Registry
 from dabench.spec import sweep_from
-from dabench.store import Store
+from dabench.storage.run_store import Store
 from dabench.work import execute
 
 class Set(Dataset):

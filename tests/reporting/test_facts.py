@@ -12,7 +12,7 @@ from fabricated import NONE, Fabrication, Made, edit, two_sets
 from dabench.matrix import read_matrix
 from dabench.reporting.facts import command, facts_tables, failures
 from dabench.reporting.tables import Table
-from dabench.store import Store
+from dabench.storage.run_store import Store
 
 
 def tables_of(store: Store) -> dict[str, Table]:

@@ -9,8 +9,8 @@ from typing import Any
 from fabricated import ADABN, FINE_TUNE, NONE, Fabrication, Made, Wrong, method, two_sets
 
 from dabench.matrix import read_matrix
-from dabench.record_types import AdapterFacts, Run
 from dabench.reporting.headline import headline
+from dabench.storage.schema import AdapterFacts, Run
 
 LABELS = [i % 3 for i in range(100)]
 SETS = {"print": Made("P", LABELS), "hand": Made("H", LABELS)}

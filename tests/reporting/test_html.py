@@ -17,12 +17,12 @@ from fabricated import ADABN, FINE_TUNE, NONE, Fabrication, Made, edit, method, 
 from markup import Page
 
 from dabench.matrix import Matrix, read_matrix
-from dabench.record_types import AdapterFacts
 from dabench.reporting import facts
 from dabench.reporting.html import confusion, page
 from dabench.reporting.html.page import to_html
 from dabench.reporting.tables import matrix_tables
-from dabench.store import Store
+from dabench.storage.run_store import Store
+from dabench.storage.schema import AdapterFacts
 
 HOSTILE = {
     "script": "<script>alert(1)</script>",

@@ -8,7 +8,7 @@ from fabricated import ADABN, FINE_TUNE, NONE, Fabrication, Made, two_sets
 
 from dabench.matrix import read_matrix
 from dabench.reporting.tables import EMPTY, caption, dropped_text, gains_table, matrix_tables, unfinished
-from dabench.store import Store
+from dabench.storage.run_store import Store
 
 
 def failing(tmp_path: Path) -> Store:

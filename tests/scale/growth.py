@@ -76,11 +76,11 @@ def measure(runs: int, folder: Path) -> dict[str, tuple[float, float, float]]:
     from dabench.drive import carry_out
     from dabench.engines.how import How
     from dabench.matrix import read_matrix
-    from dabench.places import data_folder
     from dabench.planning import make_plan
     from dabench.plugins.registry import REGISTRY
     from dabench.reporting.write import write_report
-    from dabench.store import Store
+    from dabench.storage.paths import data_folder
+    from dabench.storage.run_store import Store
 
     file = sweep_file(table(*SIZES[runs]), (), [PLUGINS])
     make_plan(file.sweep, REGISTRY, data_folder(), lambda line: None)  # prepares the data

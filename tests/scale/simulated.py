@@ -15,9 +15,9 @@ from dabench.job import Job
 from dabench.network import Network
 from dabench.plugins.contract import Adapter, Dataset, Samples
 from dabench.plugins.registry import Registry
-from dabench.record_types import RunRecord, Seconds
 from dabench.selection import VALIDATORS
-from dabench.store import Store
+from dabench.storage.run_store import Store
+from dabench.storage.schema import RunRecord, Seconds
 
 TESTED = 20
 

@@ -53,7 +53,7 @@ def main(folder: Path) -> bool:
     from tiny_sweeps import identical, stored_logits, tiny
 
     from dabench.engines.nodes import named, prepared_files  # before Ray: it sets what Ray reads when it is imported
-    from dabench.store import Store
+    from dabench.storage.run_store import Store
 
     warnings.simplefilter("ignore")
     from ray.cluster_utils import Cluster

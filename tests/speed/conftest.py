@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from dabench.places import cores
+from dabench.storage.paths import cores
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from fabricated import NONE, Fabrication, Made, method
 
 from dabench.hashing import digest
-from dabench.record_types import Run
+from dabench.storage.schema import Run
 
 CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 SUBJECTS = 100

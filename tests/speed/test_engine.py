@@ -13,9 +13,9 @@ from side_by_side import side_by_side
 from tiny_sweeps import Tiny
 
 from dabench.engines.cluster import started, tune
-from dabench.places import cores
 from dabench.plugins.registry import Registry
-from dabench.store import Store
+from dabench.storage.paths import cores
+from dabench.storage.run_store import Store
 
 RUNS, SECONDS = 8, 2.0
 WORKS = Path(__file__).parent / "works.py"
@@ -40,8 +40,8 @@ width = 4
 @pytest.mark.timeout(1800)
 def test_eight_runs_of_two_seconds(benchmark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dabench.drive import load
-    from dabench.places import data_folder
     from dabench.planning import make_plan
+    from dabench.storage.paths import data_folder
 
     monkeypatch.setenv("DABENCH_CACHE", str(tmp_path / "cache"))
     (tmp_path / "works.toml").write_text(SWEEP)

@@ -13,8 +13,8 @@ from torchvision import transforms
 
 from dabench.data.augment import Augmenter
 from dabench.data.stream import Stream
-from dabench.places import cores
 from dabench.plugins.contract import Augment, View
+from dabench.storage.paths import cores
 
 N, BATCH = 8192, 128
 IMAGES = np.random.default_rng(0).integers(0, 256, (N, 48, 48), dtype=np.uint8)

@@ -16,10 +16,10 @@ from dabench.backbones.vgg19 import VGG19
 from dabench.data.augment import Augmenter
 from dabench.device import low_precision
 from dabench.network import Network, build_network
-from dabench.places import cores
 from dabench.plugins.contract import Augment, Target, View
 from dabench.plugins.registry import Registry
 from dabench.settings import Train
+from dabench.storage.paths import cores
 from dabench.train import Trainer
 
 CPU = torch.device("cpu")

@@ -17,7 +17,7 @@ from typing import Any
 
 from table import into
 
-from dabench.places import cores
+from dabench.storage.paths import cores
 
 PARTS = {
     "train": "training",

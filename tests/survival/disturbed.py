@@ -16,7 +16,7 @@ sys.path.insert(0, str(TESTS))
 
 from tiny_sweeps import SHAPES, TINY, Tiny, tiny  # noqa: E402
 
-from dabench.store import Store  # noqa: E402
+from dabench.storage.run_store import Store  # noqa: E402
 
 ADAPTERS = ("none", "fine-tune", "adabn", "coral", "dann", "maml")
 WRONG = Path(__file__).parent / "wrong.py"

@@ -19,7 +19,7 @@ from typing import Any
 
 from disturbed import ADAPTERS, Sweep, end
 
-from dabench.store import Store
+from dabench.storage.run_store import Store
 
 ONE_WAY = 'pairs = ["bright -> pale"]'
 LIMIT = 15
@@ -442,7 +442,7 @@ def stopped_within(bench: Bench) -> Row:
 SCRATCH = """
 import os, signal, sys
 from pathlib import Path
-from dabench.atomic import temporary_folder
+from dabench.storage.atomic import temporary_folder
 with temporary_folder(Path(sys.argv[1])) as folder:
     print(folder, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -453,7 +453,7 @@ def scratch_left(bench: Bench, engine: str = "inline") -> Row:
     """Scratch folders that kills left in the store, in the cache and among temporary files are gone after the next start;
     not those that a living process holds.
     """
-    from dabench.atomic import temporary_folder, temporary_prefix
+    from dabench.storage.atomic import temporary_folder, temporary_prefix
 
     sweep, expected = bench.plain
     out, cache = bench.out(), Path(os.environ["DABENCH_CACHE"])

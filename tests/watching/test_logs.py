@@ -11,7 +11,7 @@ import pytest
 from tiny_sweeps import PLUGINS, SHAPES, tiny
 
 from dabench.engines.logs import kept_log, lasting_stderr
-from dabench.store import Store
+from dabench.storage.run_store import Store
 
 SAID = ("printed", "an error", "written", "from C", "from a child")
 

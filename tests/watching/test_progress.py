@@ -12,7 +12,7 @@ from fabricated import Fabrication, Made, two_sets
 from rich.console import Console
 
 from dabench.engines.queue import Event
-from dabench.record_types import Run
+from dabench.storage.schema import Run
 from dabench.watching.terminal import Watch
 
 RUNS = two_sets(seeds=1).runs()

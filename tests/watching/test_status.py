@@ -16,10 +16,10 @@ from fabricated import two_sets
 from dabench.cli import main
 from dabench.engines.queue import Event
 from dabench.errors import StoreError
-from dabench.record_types import Run
-from dabench.store import Store
+from dabench.storage.events import session, sessions
+from dabench.storage.run_store import Store
+from dabench.storage.schema import Run
 from dabench.watching.lines import Lines
-from dabench.watching.session import session, sessions
 from dabench.watching.status import read_status
 
 RUNS = two_sets(seeds=1).runs()
@@ -116,7 +116,7 @@ from pathlib import Path
 from fabricated import two_sets
 from dabench.engines.queue import Event
 from dabench.watching.lines import Lines
-from dabench.watching.session import session
+from dabench.storage.events import session
 with session(Path({str(at.folder / "events")!r})) as write, Lines([write], "made", 0, 6, "") as lines:
     lines(Event("started", two_sets(seeds=1).runs()[0]))
     print("ready", flush=True)

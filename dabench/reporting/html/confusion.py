@@ -8,9 +8,9 @@ import numpy as np
 
 from dabench.cells import Cell
 from dabench.matrix import Matrix
-from dabench.record_types import CellKey
 from dabench.reporting.html.colours import shade
 from dabench.reporting.tables import foremost, trained
+from dabench.storage.schema import CellKey
 
 MOST_COUNTS = 12_000
 """Counts that a page holds at most: some 400 kB."""

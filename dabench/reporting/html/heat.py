@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from dabench.cells import Cell
 from dabench.matrix import Matrix
 from dabench.people import HUMAN
-from dabench.record_types import CellKey
 from dabench.reporting.beside import PUBLISHED, shown_in
 from dabench.reporting.html.colours import shade
 from dabench.reporting.tables import not_adapted, trained
+from dabench.storage.schema import CellKey
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,15 @@ from dabench.plugins.options import KeyProblem, build
 T = TypeVar("T")
 
 _FILE = re.compile(r"[^/\0]*[^/\0.][^/\0]*")
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 Settings = tuple[tuple[str, Any], ...]
 """What a run sets otherwise than its sweep: ("train.lr", 0.01) of [train], ("dann.weight", 0.3) of its adapter's options."""
+
 Task = tuple[tuple[str, ...], str]
 """(sources, target)."""
+
 LabelBudget = int | Literal["all"]
 """How many target labels a method is given: of each class, or all; 0: none."""
 

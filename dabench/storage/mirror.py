@@ -2,7 +2,7 @@
 
 What is written and read is a folder of this machine, the mirror; what is finished is sent on, each run with run.json last, so
 that a run without it was never whole. A start fetches what stands elsewhere and sends what the mirror alone has. Torn and
-changed files are found by their checksums, as in any output folder (dabench.stored), and done again.
+changed files are found by their checksums, as in any output folder (dabench.storage.reader), and done again.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
-from dabench.atomic import remove_abandoned, temporary_folder
-from dabench.far import Far, last
-from dabench.places import mirror_of
-from dabench.store import Store
-from dabench.stored import NETWORK
+from dabench.storage.atomic import remove_abandoned, temporary_folder
+from dabench.storage.paths import mirror_of
+from dabench.storage.reader import NETWORK
+from dabench.storage.remote_fs import Far, last
+from dabench.storage.run_store import Store
 
 _HEADS = ("sweep.json", "sweep.toml", "datasets")
+
 _LAST = ("facts.json", "run.json", "sweep.json")
 """What is sent after everything else in its folder: where it is, the rest is."""
+
 _AT_ONCE = 8
 
 

@@ -16,6 +16,7 @@ from dabench.errors import StoreError
 
 _KEYS = re.compile(r"://(?:[^/]*|[^/@:]*:(?!\d{1,5}/).*)@")
 """Of an address; a key that should have been written %2F may hold a slash, so long as it does not look like a port."""
+
 _NO_FOLDERS = ("s3", "gcs", "abfs")
 
 

@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 
 from dabench.errors import SpecError
-from dabench.far import is_remote, shown
 from dabench.hashing import digest
+from dabench.storage.remote_fs import is_remote, shown
 
 
 def cache_folder() -> Path:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from dabench.atomic import lock
-from dabench.watching.lines import Write
+from dabench.storage.atomic import lock
+
+Write = Callable[[str], object]
+"""Is given a line, with its line break."""
 
 
 @contextmanager

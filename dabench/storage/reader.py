@@ -1,4 +1,4 @@
-"""What a sweep left behind, to be read: the same from its output folder (dabench.store) and from a pack (dabench.packs)."""
+"""What a sweep left behind, to be read: the same from its output folder (dabench.storage.run_store) and from a pack (dabench.packs)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.errors import StoreError
-from dabench.record_types import Claim, DatasetRecord, RunRecord, SweepRecord, claim_from, from_json, intact, record_from
+from dabench.storage.schema import (
+    Claim,
+    DatasetRecord,
+    RunRecord,
+    SweepRecord,
+    claim_from,
+    from_json,
+    intact,
+    record_from,
+)
+
+
+def flat(value: Any, path: str = "") -> dict[str, Any]:
+    """Return a table of tables as one: "train.lr" -> 0.05."""
+    if isinstance(value, Mapping):
+        return {k: v for key, item in value.items() for k, v in flat(item, f"{path}.{key}" if path else str(key)).items()}
+    return {path: list(value) if isinstance(value, tuple) else value}
+
 
 T = TypeVar("T")
+
 NETWORK = "network.safetensors"
+
 _ANSWERS = "predicted-"
+
 _MOST, _LARGEST = 2**13, 2**31
 """Classes, and numbers, of the largest table that is made of predicted classes: whoever sends a pack writes them."""
+
 SHORT = 10
 """Letters of a run's digest in the name of its folder."""
 

@@ -9,7 +9,7 @@
     tensorboard/         what `dabench sweep --tensorboard` writes
     events/0001.jsonl    what happened, and which process is at work
     report/              what `dabench report` writes
-    ongoing/             what a sweep at work has in hand (dabench.ongoing)
+    ongoing/             what a sweep at work has in hand (dabench.storage.in_progress)
 
 A run's folder is written whole under another name and then renamed; run.json is written last and holds the SHA-256 of the
 other files, and its own. What does not match is not finished. sweep.json and a dataset's facts.json hold their own, too: what
@@ -31,12 +31,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.atomic import new_file, new_folder, write_text
 from dabench.errors import StoreError, UnwritableError
 from dabench.hashing import file_digest
-from dabench.ongoing import Ongoing
-from dabench.record_types import Claim, DatasetRecord, RunRecord, SweepRecord, sealed
-from dabench.stored import NETWORK, SHORT, Stored, logits_name, safe
+from dabench.storage.atomic import new_file, new_folder, write_text
+from dabench.storage.in_progress import Ongoing
+from dabench.storage.reader import NETWORK, SHORT, Stored, flat, logits_name, safe
+from dabench.storage.schema import Claim, DatasetRecord, RunRecord, SweepRecord, sealed
 
 
 class Store(Stored):
@@ -222,10 +222,3 @@ class Store(Stored):
 
 def _unwritable(path: Path, error: OSError) -> UnwritableError:
     return UnwritableError(f"{path}: cannot be written ({error.strerror or error}); make room and run the sweep again")
-
-
-def flat(value: Any, path: str = "") -> dict[str, Any]:
-    """Return a table of tables as one: "train.lr" -> 0.05."""
-    if isinstance(value, Mapping):
-        return {k: v for key, item in value.items() for k, v in flat(item, f"{path}.{key}" if path else str(key)).items()}
-    return {path: list(value) if isinstance(value, tuple) else value}

@@ -18,8 +18,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dabench.atomic import lock
 from dabench.errors import StoreError
+from dabench.storage.atomic import lock
 
 
 class Ongoing:
