@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dabench.data.csv_files import image_name
 from dabench.errors import DataError, SpecError, nearest
 from dabench.storage.reader import TestSet
 
@@ -54,11 +55,6 @@ def images_of(dataset: str, test: TestSet, again: str) -> Images:
             "that dabench export wrote without --counts"
         )
     return Images(dataset, test.facts.digest, len(test.labels), again)
-
-
-def image_name(digest: str, position: int) -> str:
-    """Return the name of a test image, without its suffix: the beginning of the split's digest, and its position."""
-    return f"{digest[:8]}-{position}"
 
 
 def dataset_of(option: str, given: str, path: Path, known: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.about_images import Images
-from dabench.data.tables import csv_rows
+from dabench.data.csv_files import csv_rows
 from dabench.errors import DataError, nearest
 
 COLUMNS = ("rater", "image", "answer")

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.about_images import Images, dataset_of, images_of
-from dabench.data.tables import csv_rows
+from dabench.data.csv_files import csv_rows
 from dabench.errors import DataError
 from dabench.storage.reader import TestSet
 

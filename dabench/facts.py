@@ -48,7 +48,7 @@ def _of_dataset(dataset: Dataset, data: Path, cache: Path) -> dict[str, Any]:
 
 def _on_this_machine(dataset: Dataset, data: Path, cache: Path) -> dict[str, Any]:
     """Return where the raw files of a dataset lie, and whether it is prepared from them as they are now."""
-    from dabench.data.prepared import standing
+    from dabench.data.prepare import standing
 
     raw = dataset.raw_in(data)
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dabench.class_space import keeping, renames, shared_classes
 from dabench.data.cache import Prepared, Say
-from dabench.data.prepared import prepare, reshaped
+from dabench.data.prepare import prepare, reshaped
 from dabench.errors import DataError, SpecError
 from dabench.firewall import grant_target
 from dabench.plan import Plan, adaptation, pretraining

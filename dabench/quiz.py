@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.about_images import image_name
 from dabench.answers import COLUMNS
 from dabench.data.cache import Prepared
+from dabench.data.csv_files import image_name
 from dabench.errors import SpecError, StoreError
 
 _USUAL = 70

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dabench.data.augment import Augmenter, as_floats
-from dabench.data.stream import Stream
+from dabench.data.batches import Stream
 from dabench.device import low_precision
 from dabench.errors import DivergedError, PluginError
 from dabench.network import estimate_statistics

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from toys import even, toy
 
-from dabench.auditing import Audit, audit
-from dabench.data.prepared import prepare
+from dabench.data.audit import Audit, audit
+from dabench.data.prepare import prepare
 from dabench.plugins.contract import Samples
 
 

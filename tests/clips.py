@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dabench.data.imitation import write_clip
+from dabench.data.synthetic import write_clip
 
 MISBEHAVING = Path(__file__).parent / "misbehaving"
 """A folder with a decord that counts what it opens, and hangs on clips when told to."""

@@ -18,10 +18,10 @@ from PIL import Image
 from toys import CLASSES, even, samples, toy
 
 import dabench
-from dabench.auditing import Audit, audit
 from dabench.cli import main
+from dabench.data.audit import Audit, audit
 from dabench.data.fingerprints import fingerprints, near_pairs, same_pixels
-from dabench.data.prepared import prepare
+from dabench.data.prepare import prepare
 from dabench.errors import PluginError, SpecError
 from dabench.plugins.contract import Samples
 from dabench.plugins.registry import REGISTRY

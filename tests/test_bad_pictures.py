@@ -18,7 +18,7 @@ from pictures import as_folder, as_zip, claiming, classes, png, saved, tree
 from PIL import Image
 
 from dabench.cli import main
-from dabench.data.prepared import prepare
+from dabench.data.prepare import prepare
 from dabench.datasets.image_folder import ImageFolder
 
 pytestmark = pytest.mark.usefixtures("registry_restored")
@@ -213,7 +213,7 @@ def test_pictures_of_all_modes_stand_side_by_side(tmp_path: Path) -> None:
 BOMB = """
 import sys
 from pathlib import Path
-from dabench.data.pictures import pictures_in
+from dabench.data.images import pictures_in
 from dabench.errors import DataError
 limit(20)
 ((_, read),) = pictures_in(Path(sys.argv[1]), "who")

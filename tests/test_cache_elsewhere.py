@@ -16,7 +16,7 @@ from toys import toy
 
 from dabench.cli import main
 from dabench.data.cache import Prepared, problem_of
-from dabench.data.prepared import prepare, reshaped
+from dabench.data.prepare import prepare, reshaped
 from dabench.errors import StoreError
 from dabench.storage.paths import cache_folder
 

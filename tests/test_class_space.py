@@ -21,7 +21,7 @@ import dabench
 from dabench.api.sweeping import SweepRequest, plan_sweep
 from dabench.cli import main
 from dabench.data.cache import Prepared
-from dabench.data.prepared import prepare
+from dabench.data.prepare import prepare
 from dabench.errors import SpecError
 from dabench.matrix import Matrix, read_matrix
 from dabench.plan import Plan

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import dabench
-from dabench.data.prepared import prepare
+from dabench.data.prepare import prepare
 from dabench.errors import DabenchError, DataError
 from dabench.plugins.contract import Augment, Dataset
 from dabench.plugins.registry import REGISTRY, facts_problem

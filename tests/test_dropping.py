@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from toys import toy
 
 import dabench
-from dabench.about_images import image_name
-from dabench.auditing import Audit, audit
 from dabench.cli import main
-from dabench.data.prepared import prepare
-from dabench.dropping import drop, drops
+from dabench.data.audit import Audit, audit
+from dabench.data.clean import drop, drops
+from dabench.data.csv_files import image_name
+from dabench.data.prepare import prepare
 from dabench.errors import DataError, SpecError, StoreError
 from dabench.plugins.contract import Samples
 from dabench.plugins.registry import REGISTRY, Registry

@@ -15,8 +15,8 @@ from toys import samples
 
 import dabench
 from dabench.cli import main
+from dabench.data.download import fetch
 from dabench.errors import DataError
-from dabench.fetch import fetch
 from dabench.plugins.contract import Dataset, RemoteFile, Samples
 from dabench.plugins.registry import REGISTRY, Registry
 

@@ -12,7 +12,7 @@ import pytest
 from toys import even, samples, toy
 
 from dabench.data.cache import Prepared
-from dabench.data.prepared import prepare
+from dabench.data.prepare import prepare
 from dabench.errors import DataError
 from dabench.firewall import Shots, SourceGrant, grant_source, grant_target, grant_test
 from dabench.plugins.contract import Access

@@ -68,8 +68,8 @@ def test_the_reader_of_imports_sees_them() -> None:
     assert {"dabench.plugins.registry", "dabench.plugins.options", "dabench.settings"} <= imports_of(
         "dabench.spec.tables"
     ) | imports_of("dabench.spec.sweep")
-    assert "dabench.data.resize" in imports_of("dabench.data.prepared")
-    assert "dabench.data.resize" not in imports_of("dabench.data.prepared", late=False)
+    assert "dabench.data.images" in imports_of("dabench.data.prepare")
+    assert "dabench.data.images" not in imports_of("dabench.data.prepare", late=False)
     assert "dabench.api" not in imports_of("dabench")  # for type checkers alone
     assert {"dabench.adapters.dann", "dabench.data.splits"} <= set(SOURCES)
 

@@ -11,12 +11,13 @@ from audited import found, splits
 from fabricated import Made, two_sets
 
 import dabench
-from dabench.about_images import Images, image_name
+from dabench.about_images import Images
 from dabench.attributes import read_attributes
-from dabench.auditing import Audit
 from dabench.cli import main
+from dabench.data.audit import Audit
+from dabench.data.csv_files import image_name
+from dabench.data.leakage import IDENTICAL, leaks, write_leaks
 from dabench.errors import DataError, SpecError
-from dabench.leaks import IDENTICAL, leaks, write_leaks
 from dabench.plugins.contract import Samples
 from dabench.storage.reader import Stored
 

@@ -14,9 +14,10 @@ from fabricated import CLASSES, LABELS, NONE, Fabrication, Made, two_sets
 from numpy.typing import NDArray
 
 import dabench
-from dabench.about_images import Images, image_name
+from dabench.about_images import Images
 from dabench.answers import Answers, read_answers
 from dabench.cli import main
+from dabench.data.csv_files import image_name
 from dabench.errors import DataError, SpecError
 from dabench.matrix import Matrix
 from dabench.metrics import accuracy

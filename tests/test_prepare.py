@@ -15,7 +15,7 @@ from toys import even, samples, toy
 import dabench
 from dabench.api.datasets import prepare_sweep
 from dabench.cli import main
-from dabench.data.prepared import prepare
+from dabench.data.prepare import prepare
 from dabench.errors import DabenchError
 from dabench.reporting.sheet import write_sheet
 

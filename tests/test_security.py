@@ -19,7 +19,7 @@ from test_packs import contents, zipped
 from toys import toy
 
 from dabench.cli import main
-from dabench.data.prepared import prepare
+from dabench.data.prepare import prepare
 from dabench.errors import DabenchError, StoreError
 from dabench.hashing import digest, file_digest
 from dabench.matrix import read_matrix

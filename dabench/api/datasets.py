@@ -19,9 +19,9 @@ from dabench.spec.plugins import make_dataset
 from dabench.storage.paths import cache_folder, data_folder
 
 if TYPE_CHECKING:
-    from dabench.auditing import Audit
+    from dabench.data.audit import Audit
     from dabench.data.cache import Prepared
-    from dabench.dropping import Cleaned
+    from dabench.data.clean import Cleaned
 
 
 def prepare(
@@ -80,10 +80,10 @@ def _strict(datasets: Sequence[Dataset]) -> list[Dataset]:
 
 
 def _prepared(dataset: Dataset, raw: Path, rebuild: bool) -> Prepared:
-    from dabench.data.prepared import prepare as prepare_dataset
+    from dabench.data.prepare import prepare as prepare_dataset
 
     if dataset.files:
-        from dabench.fetch import fetch
+        from dabench.data.download import fetch
         from dabench.reporting.download import Download
 
         with Download(console(False)) as bar:
@@ -113,10 +113,9 @@ def audit(
     Raises:
         DataError, SpecError, PluginError: a name is neither, or a dataset cannot be prepared.
     """
-    from dabench.auditing import RADIUS
-    from dabench.auditing import audit as look
-    from dabench.data.prepared import prepare as prepare_dataset
-    from dabench.data.unreadable import unreadable
+    from dabench.data.audit import RADIUS, unreadable
+    from dabench.data.audit import audit as look
+    from dabench.data.prepare import prepare as prepare_dataset
 
     load_plugins(plugins)
     datasets = {d.name: d for name in names for d in _datasets_of(name, set)}
@@ -141,12 +140,12 @@ def audit(
 def drop(found: Audit, folder: str | Path, *, near: bool = False) -> list[Cleaned]:
     """Write lists of what to drop of the datasets of an audit into `folder`, and make their cleaned variants in the cache.
 
-    The rule, and what is raised, is said in `dabench.dropping`. A sweep uses a list by `drop = "FILE"` under [dataset.NAME].
+    The rule, and what is raised, is said in `dabench.data.clean`. A sweep uses a list by `drop = "FILE"` under [dataset.NAME].
 
     Args:
         near: near-identical pictures, too.
     """
-    from dabench.dropping import drop as drop_of
+    from dabench.data.clean import drop as drop_of
 
     return drop_of(found, Path(folder).expanduser(), near=near, say=note)
 

@@ -14,7 +14,7 @@ from dabench.errors import SpecError, StoreError
 
 if TYPE_CHECKING:
     from dabench.data.cache import Prepared
-    from dabench.dropping import Cleaned
+    from dabench.data.clean import Cleaned
 
 
 def add(verb: Verb) -> None:

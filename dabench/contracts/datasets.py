@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dabench.contracts.rules import NotDone, Rule
 from dabench.data.fingerprints import fingerprints
 from dabench.data.lazy import chunks
-from dabench.data.prepared import at_work, prepare
+from dabench.data.prepare import at_work, prepare
 from dabench.data.splits import checked, classes_of
 from dabench.errors import DabenchError, DataError
 from dabench.plugins.contract import Augment, Dataset, Images, Samples, Splits

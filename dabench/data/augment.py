@@ -16,6 +16,7 @@ from dabench.errors import SpecError
 from dabench.plugins.contract import Augment
 
 _STEPS_PER_DEGREE = 4
+
 _READY_MADE = 2**23
 """Entries of the largest table that is made beforehand (32 MB): 4 million for crops of 44 from 48 pixels, mirrored and turned."""
 

@@ -10,13 +10,15 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.data.pictures import files_below
-from dabench.data.tables import csv_rows
+from dabench.data.csv_files import csv_rows
+from dabench.data.images import files_below
 from dabench.errors import DataError, nearest
 from dabench.plugins.contract import NAMING
 
 VIDEOS = {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp"}
+
 PARTICIPANTS = "participants.csv"
+
 _ATTRIBUTE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ -]*")
 
 

@@ -21,9 +21,13 @@ from dabench.data.lazy import chunks
 from dabench.plugins.contract import Images
 
 THUMBNAIL = 16
+
 _MARGIN = 3.0  # levels of 255: a flat background gives the same bits after noise or compression
+
 _BLOCK = 100_000
+
 _SORTING = 5.0  # what it costs to sort a hash, in comparisons of two
+
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 

@@ -12,6 +12,7 @@ from dabench.errors import DataError
 from dabench.plugins.contract import Dataset, Samples, Splits
 
 SPLITS = ("train", "val", "test")
+
 _VALIDATION_PART = 0.1
 
 

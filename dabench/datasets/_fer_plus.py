@@ -31,7 +31,7 @@ def read_votes(path: Path, usages: Sequence[str], who: str) -> list[str]:
     """
     import numpy as np
 
-    from dabench.data.tables import csv_rows
+    from dabench.data.csv_files import csv_rows
 
     winners = []
     for n, (line, row) in enumerate(csv_rows(path, ("Usage", *VOTES), who)):

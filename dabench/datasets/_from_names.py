@@ -15,7 +15,7 @@ from dabench.datasets.video_folder import ClipOptions, VideoFolder
 
 if TYPE_CHECKING:
     from dabench.data.clips import Clip
-    from dabench.data.pictures import Picture
+    from dabench.data.images import Picture
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class NamedPictures(FromNames, ImageFolder):
         """Write n pictures of each class, shared among five subjects or more."""
         import numpy as np
 
-        from dabench.data.imitation import made_up, write_picture
+        from dabench.data.synthetic import made_up, write_picture
 
         rng = np.random.default_rng(seed)
         for label in range(len(self.classes)):
@@ -84,7 +84,7 @@ class NamedPictures(FromNames, ImageFolder):
 
     def prepare(self, raw: Path) -> Splits:
         """Read the pictures; a name that says nothing is an error."""
-        from dabench.data.pictures import lazy_pictures, pictures_in
+        from dabench.data.images import lazy_pictures, pictures_in
 
         root, who = self.root(raw), f"dataset '{self.name}'"
         rows, notes = self.rows(pictures_in(root, who), root)
@@ -149,7 +149,7 @@ class NamedClips(FromNames, VideoFolder):
     def declared(self, root: Path) -> tuple[list[Clip], dict[str, str], list[str]]:
         """Return the clips that the names say, with notes; raise DataError where some are missing or there twice."""
         from dabench.data.clips import VIDEOS, refuse_twice
-        from dabench.data.pictures import files_below
+        from dabench.data.images import files_below
 
         who = f"dataset '{self.name}'"
         videos = [p for p in files_below(root, who) if p.suffix.lower() in VIDEOS] if root.is_dir() else []

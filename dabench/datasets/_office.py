@@ -52,7 +52,7 @@ class Domains(NamedPictures):
 
     def raw_files(self, raw: Path) -> Sequence[Path]:
         """Return the zip, or the files of this domain alone: those of the others may change."""
-        from dabench.data.pictures import files_below
+        from dabench.data.images import files_below
 
         root = self.root(raw)
         files = [root] if root.is_file() else files_below(root, f"dataset '{self.name}'")

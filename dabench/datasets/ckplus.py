@@ -13,7 +13,7 @@ from dabench.datasets._emotions import BASIC
 from dabench.datasets._from_names import Named, NamedPictures
 
 if TYPE_CHECKING:
-    from dabench.data.pictures import Picture
+    from dabench.data.images import Picture
 
 _FRAME = re.compile(r"(S\d+)_\d+_\d+", re.IGNORECASE)
 _WORDS = ("anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise")
@@ -102,7 +102,7 @@ class CKPlus(NamedPictures):
 
     def _labels(self, root: Path) -> dict[str, str]:
         """Return sequence ("S005_001") -> emotion from the label files; most sequences have none."""
-        from dabench.data.pictures import files_in
+        from dabench.data.images import files_in
 
         labels = {}
         for path, read in files_in(root, f"dataset '{self.name}'", {".txt"}):

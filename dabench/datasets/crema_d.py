@@ -72,7 +72,7 @@ class CREMAD(NamedClips):
 
     def declared(self, root: Path) -> tuple[list[Clip], dict[str, str], list[str]]:
         """Return the clips with what is known of their actors."""
-        from dabench.data.tables import csv_rows
+        from dabench.data.csv_files import csv_rows
 
         clips, skipped, notes = super().declared(root)
         who, needed = f"dataset '{self.name}'", ("ActorID", "Age", "Sex", "Race", "Ethnicity")

@@ -74,7 +74,7 @@ class FER2013(NamedPictures):
         """Write the folder form; for FER+ the CSV and the votes, n pictures of each class and usage."""
         import numpy as np
 
-        from dabench.data.imitation import made_up
+        from dabench.data.synthetic import made_up
 
         if self.options.labels == "fer2013":
             super().imitate(raw, n, seed)
@@ -128,8 +128,8 @@ class FER2013(NamedPictures):
         """Read whichever form is there."""
         import numpy as np
 
+        from dabench.data.images import resized
         from dabench.data.lazy import LazyImages
-        from dabench.data.resize import resized
 
         root, who, o = self.root(raw), f"dataset '{self.name}'", self.options
         votes = self._votes(root) if o.labels == "fer+" else None

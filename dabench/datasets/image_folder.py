@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dabench.data.pictures import Picture
+    from dabench.data.images import Picture
 
 _SPLIT_NAMES = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "testing": "test",
@@ -71,7 +71,7 @@ class ImageFolder(Dataset):
 
     def raw_files(self, raw: Path) -> Sequence[Path]:
         """Return the zip, or every file of the folder."""
-        from dabench.data.pictures import files_below
+        from dabench.data.images import files_below
 
         root = self.root(raw)
         return files_below(root, f"dataset '{self.name}'") if root.is_dir() else [root] if root.is_file() else []
@@ -84,8 +84,8 @@ class ImageFolder(Dataset):
         """Read every picture; a file that is no readable picture is an error that names it."""
         import numpy as np
 
+        from dabench.data.images import lazy_pictures, pictures_in
         from dabench.data.lazy import chosen
-        from dabench.data.pictures import lazy_pictures, pictures_in
 
         root, who = self.root(raw), f"dataset '{self.name}'"
         pictures = pictures_in(root, who)

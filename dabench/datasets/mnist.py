@@ -100,7 +100,7 @@ class MNIST(DigitFiles):
 
         import numpy as np
 
-        from dabench.data.imitation import made_up
+        from dabench.data.synthetic import made_up
 
         rng = np.random.default_rng([seed, len(prefix)])
         labels = np.tile(np.arange(10, dtype=np.uint8), n)

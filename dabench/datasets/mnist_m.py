@@ -43,7 +43,7 @@ class MNISTM(DigitFiles):
     def _read(self, root: Path, part: str) -> Samples:
         import numpy as np
 
-        from dabench.data.pictures import lazy_pictures
+        from dabench.data.images import lazy_pictures
 
         path, folder = self.file(root, f"{part}_labels.txt"), root / part
         rows = []
@@ -66,7 +66,7 @@ class MNISTM(DigitFiles):
         """Write both folders, with n images of each digit."""
         import numpy as np
 
-        from dabench.data.imitation import made_up, write_picture
+        from dabench.data.synthetic import made_up, write_picture
 
         rng = np.random.default_rng(seed)
         for part in ("mnist_m_train", "mnist_m_test"):

@@ -12,7 +12,7 @@ from dabench.datasets._emotions import BASIC, EMOTIONS, emotion
 from dabench.datasets._from_names import Named, NamedPictures
 
 if TYPE_CHECKING:
-    from dabench.data.pictures import Picture
+    from dabench.data.images import Picture
 
 _PERSON = re.compile(r"(.+)_\d+")
 
@@ -94,8 +94,8 @@ class Muxspace(NamedPictures):
 
     def _legend(self, root: Path) -> dict[str, str] | None:
         """Return the name of each picture -> its emotion, empty where two are given; None if there is no legend."""
-        from dabench.data.pictures import files_in
-        from dabench.data.tables import csv_rows
+        from dabench.data.csv_files import csv_rows
+        from dabench.data.images import files_in
 
         who = f"dataset '{self.name}'"
         legend = [(path, read) for path, read in files_in(root, who, {".csv"}) if path.name == "legend.csv"]

@@ -12,7 +12,7 @@ from dabench.datasets._emotions import BASIC
 from dabench.datasets._from_names import Named, NamedPictures
 
 if TYPE_CHECKING:
-    from dabench.data.pictures import Picture
+    from dabench.data.images import Picture
 
 _LIST = "list_patition_label.txt"  # as it is spelt there
 _NAME = re.compile(r"((train|test)_\d+)_aligned", re.IGNORECASE)
@@ -79,7 +79,7 @@ class RAFDB(NamedPictures):
 
     def _listed(self, root: Path) -> dict[str, str]:
         """Return the name of each picture in the list ("train_00001.jpg") -> its class; nothing if there is no list."""
-        from dabench.data.pictures import files_in
+        from dabench.data.images import files_in
 
         listed = {}
         for path, read in files_in(root, f"dataset '{self.name}'", {".txt"}):

@@ -69,7 +69,7 @@ class SVHN(DigitFiles):
         import numpy as np
         from scipy.io import savemat
 
-        from dabench.data.imitation import made_up
+        from dabench.data.synthetic import made_up
 
         rng = np.random.default_rng(seed)
         raw.mkdir(parents=True, exist_ok=True)

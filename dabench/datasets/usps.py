@@ -71,7 +71,7 @@ class USPS(DigitFiles):
 
         import numpy as np
 
-        from dabench.data.imitation import made_up
+        from dabench.data.synthetic import made_up
 
         rng = np.random.default_rng(seed)
         raw.mkdir(parents=True, exist_ok=True)

@@ -90,7 +90,7 @@ class VideoFolder(Dataset):
         """Write made-up clips of so many subjects, where `example` says, that give n frames of each class or more."""
         import numpy as np
 
-        from dabench.data.imitation import made_up, moving, write_clip
+        from dabench.data.synthetic import made_up, moving, write_clip
 
         o, rng = self.options, np.random.default_rng(seed)
         length = math.ceil((o.frames + 2) / max(0.01, 1 - o.skip_start - o.skip_end))
@@ -113,7 +113,7 @@ class VideoFolder(Dataset):
 
     def raw_files(self, raw: Path) -> Sequence[Path]:
         """Return every file of the folder; raise DataError where one below it cannot be read."""
-        from dabench.data.pictures import files_below
+        from dabench.data.images import files_below
 
         return files_below(self.root(raw), f"dataset '{self.name}'") if self.root(raw).is_dir() else []
 

@@ -29,7 +29,7 @@ NUMBERLESS = (
     "dabench.api", "dabench.errors", "dabench.plugins.options", "dabench.settings", "dabench.plugins.registry", "dabench.job", "dabench.plugins.contract",
     # Storage, and a run that is resumed: it ends with the same numbers.
     "dabench.hashing", "dabench.storage.schema", "dabench.storage.run_store", "dabench.storage.reader", "dabench.storage.in_progress", "dabench.storage.paths",
-    "dabench.storage.remote_fs", "dabench.storage.atomic", "dabench.partial", "dabench.data.cache", "dabench.data.finding",
+    "dabench.storage.remote_fs", "dabench.storage.atomic", "dabench.partial", "dabench.data.cache", "dabench.data.cache",
     # Progress.
     "dabench.pulse", "dabench.storage.clock",
 )  # fmt: skip

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dabench.auditing import Audit, Group, Kind
-from dabench.leaks import write_leaks
+from dabench.data.audit import Audit, Group, Kind
+from dabench.data.leakage import write_leaks
 from dabench.reporting.tables import EMPTY, Table
 from dabench.reporting.tiles import Tile, contact_sheet
 

@@ -12,16 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.errors import StoreError
-from dabench.storage.schema import (
-    Claim,
-    DatasetRecord,
-    RunRecord,
-    SweepRecord,
-    claim_from,
-    from_json,
-    intact,
-    record_from,
-)
+from dabench.storage.schema import Claim, DatasetRecord, RunRecord, SweepRecord, claim_from, from_json, intact, record_from
 
 
 def flat(value: Any, path: str = "") -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from pictures import claiming, saved
 from PIL import Image
 
-from dabench.data.decoding import decoded
+from dabench.data.images import decoded
 
 GREYS = np.arange(256, dtype=np.uint8).reshape(16, 16)
 RED, WHITE = (255, 0, 0), (255, 255, 255)

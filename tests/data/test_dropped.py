@@ -9,11 +9,11 @@ import pytest
 from audited import splits
 from toys import CLASSES, toy
 
-from dabench.auditing import audit
+from dabench.data.audit import audit
 from dabench.data.cache import Prepared
-from dabench.data.dropped import without
-from dabench.data.prepared import prepare, reshaped
-from dabench.dropping import drop
+from dabench.data.clean import drop
+from dabench.data.drop_list import without
+from dabench.data.prepare import prepare, reshaped
 from dabench.errors import DataError
 
 Edit = Callable[[str], str]

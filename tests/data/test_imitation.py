@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dabench.data.imitation import made_up, write_clip
+from dabench.data.synthetic import made_up, write_clip
 from dabench.data.video import Cutting, read_clip
 from dabench.errors import DataError
 

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from dabench import Dataset, LazyImages, Samples
 from dabench.data import lazy
-from dabench.data.prepared import prepare, reshaped
+from dabench.data.prepare import prepare, reshaped
 
 lazy._BYTES = 500_000
 folder = Path(sys.argv[1])

@@ -13,7 +13,7 @@ import pytest
 from toys import CLASSES, even, samples, toy
 
 from dabench.data.cache import Prepared
-from dabench.data.prepared import prepare, reshaped
+from dabench.data.prepare import prepare, reshaped
 from dabench.errors import DataError, StoreError
 from dabench.plugins.contract import Dataset, Samples
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from dabench.data.resize import fitted, resized
+from dabench.data.images import fitted, resized
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (4, 1, 6, 6), dtype=np.uint8)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dabench.data.augment import Augmenter
-from dabench.data.stream import Stream
+from dabench.data.batches import Stream
 from dabench.plugins.contract import Augment, View
 
 CPU = torch.device("cpu")

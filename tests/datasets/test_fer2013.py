@@ -10,7 +10,7 @@ import pytest
 from pictures import as_folder, as_zip, tree
 
 from dabench.data.cache import Prepared
-from dabench.data.prepared import prepare
+from dabench.data.prepare import prepare
 from dabench.datasets._emotions import BASIC as EMOTIONS
 from dabench.datasets.fer2013 import FER2013
 from dabench.errors import DataError

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pictures import as_folder, as_zip, tree
 
-from dabench.data.prepared import prepare
+from dabench.data.prepare import prepare
 from dabench.datasets.fer2013 import FER2013
 from dabench.errors import DataError
 

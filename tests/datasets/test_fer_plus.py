@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pictures import as_folder, tree
 
-from dabench.data.prepared import prepare
+from dabench.data.prepare import prepare
 from dabench.data.splits import checked
 from dabench.datasets._fer_plus import VOTES, read_votes
 from dabench.datasets.fer2013 import FER2013

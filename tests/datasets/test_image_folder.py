@@ -12,7 +12,7 @@ import pytest
 from pictures import as_folder, as_zip, classes, png, tree
 
 from dabench.data.cache import Prepared
-from dabench.data.prepared import prepare
+from dabench.data.prepare import prepare
 from dabench.datasets.image_folder import ImageFolder
 from dabench.errors import DataError, SpecError
 from dabench.plugins.contract import Samples

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dabench.data.prepared import prepare
+from dabench.data.prepare import prepare
 from dabench.datasets.mnist import MNIST
 from dabench.datasets.mnist_t10k import MNISTT10k
 from dabench.errors import DataError

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pictures import as_folder, png
 
-from dabench.data.prepared import prepare
+from dabench.data.prepare import prepare
 from dabench.datasets.mnist_m import MNISTM
 from dabench.errors import DataError
 

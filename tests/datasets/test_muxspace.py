@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pictures import as_folder, as_zip, tree
 
-from dabench.data.prepared import prepare
+from dabench.data.prepare import prepare
 from dabench.datasets._emotions import BASIC
 from dabench.datasets.muxspace import Muxspace
 from dabench.errors import DataError

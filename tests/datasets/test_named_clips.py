@@ -12,7 +12,7 @@ import pytest
 from clips import clip
 
 from dabench.data.clips import Clip
-from dabench.data.prepared import prepare
+from dabench.data.prepare import prepare
 from dabench.data.splits import checked
 from dabench.datasets._from_names import NamedClips
 from dabench.datasets.crema_d import CREMAD

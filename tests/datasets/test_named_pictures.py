@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pictures import as_folder, as_zip, tree
 
-from dabench.data.prepared import prepare
+from dabench.data.prepare import prepare
 from dabench.datasets._from_names import NamedPictures
 from dabench.datasets.ckplus import CKPlus
 from dabench.datasets.jaffe import JAFFE

@@ -12,7 +12,7 @@ from clips import people
 from pictures import as_folder, classes, png, tree
 
 import dabench.datasets
-from dabench.data.prepared import prepare
+from dabench.data.prepare import prepare
 from dabench.datasets.ckplus import CKPlus
 from dabench.datasets.fer2013 import FER2013
 from dabench.datasets.image_folder import ImageFolder

@@ -11,7 +11,7 @@ from pictures import as_folder, as_zip, png, tree
 
 from dabench.contracts.datasets import dataset_rules
 from dabench.contracts.rules import examine
-from dabench.data.prepared import prepare
+from dabench.data.prepare import prepare
 from dabench.datasets._office import Domains
 from dabench.datasets.office_31 import Office31
 from dabench.datasets.office_caltech10 import OfficeCaltech10

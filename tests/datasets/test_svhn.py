@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from dabench.data.prepared import prepare
+from dabench.data.prepare import prepare
 from dabench.datasets.svhn import SVHN
 from dabench.errors import DataError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dabench.data.prepared import prepare
+from dabench.data.prepare import prepare
 from dabench.datasets.usps import USPS
 from dabench.errors import DataError
 

@@ -14,7 +14,7 @@ import pytest
 from clips import clip, people
 
 import dabench
-from dabench.data.imitation import made_up, moving, write_clip
+from dabench.data.synthetic import made_up, moving, write_clip
 from dabench.data.video import ClipError, Cutting, positions
 from dabench.datasets.nae import NAE
 from dabench.datasets.video_folder import VideoFolder

@@ -58,9 +58,9 @@ def images(n: int, folder: Path) -> Growth:
     """Prepare, open, audit, train on and test `n` images, and report their predictions."""
     import torch
 
-    from dabench.auditing import audit
+    from dabench.data.audit import audit
     from dabench.data.augment import Augmenter
-    from dabench.data.prepared import prepare
+    from dabench.data.prepare import prepare
     from dabench.evaluate import logits
     from dabench.network import build_network
     from dabench.plugins.contract import Augment, View

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from dabench.data.augment import Augmenter
-from dabench.data.stream import Stream
+from dabench.data.batches import Stream
 from dabench.plugins.contract import Augment, View
 from dabench.storage.paths import cores
 

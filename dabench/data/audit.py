@@ -1,13 +1,10 @@
-"""What is wrong with prepared datasets, found by looking at every picture: copies, near copies, labels, subjects, balance.
-
-Copies are found on decoded pixels, within a split, across splits and across the datasets given. Nothing here changes a
-dataset.
-"""
+"""The pictures of a dataset that cannot be read, all of them: preparing stops at the first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -15,9 +12,45 @@ from numpy.typing import NDArray
 
 from dabench.data.cache import Prepared
 from dabench.data.fingerprints import Fingerprints, fingerprints, near_pairs, same_pixels
-from dabench.data.unreadable import Unreadable
+from dabench.data.lazy import LazyImages
+from dabench.data.splits import classes_of
+from dabench.errors import DataError
+from dabench.plugins.contract import Dataset
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A picture that cannot be read, or not together with the others: its dataset, split and class, and why.
+
+    Attributes:
+        why: the message of the error, which names the file.
+    """
+
+    dataset: str
+    split: str
+    label: str
+    why: str
+
+
+def unreadable(dataset: Dataset, raw: Path) -> list[Unreadable]:
+    """Try every picture that the dataset reads when asked for; one is in memory at a time.
+
+    Raises:
+        DataError: the dataset cannot be read at all: its files are missing, or it reads its pictures at once.
+    """
+    found, splits = [], dataset.prepare(raw)
+    for split, samples in splits.items():
+        for at in range(len(samples.images)) if isinstance(samples.images, LazyImages) else ():
+            try:
+                samples.images[at]
+            except DataError as e:
+                label = "" if samples.labels is None else classes_of(dataset, splits)[int(np.asarray(samples.labels)[at])]
+                found.append(Unreadable(dataset.name, split, label, str(e)))
+    return found
+
 
 RADIUS = 5
+
 CORRELATION = 0.95
 """Of ten pairs of FER2013 looked at in each of five steps of correlation from 0.95 on, all show one photograph twice;
 between 0.90 and 0.95 three of ten show two. Other sets differ: digits of one class may be near-identical and honest."""

@@ -7,12 +7,14 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from dabench.about_images import image_name
-from dabench.auditing import Audit
+from dabench.data.audit import Audit
 from dabench.data.cache import Prepared
+from dabench.data.csv_files import image_name
 
 IDENTICAL, NEAR = "identical in training", "near-identical in training"
+
 NOWHERE = "no"
+
 Row = tuple[str, ...]
 """(image, identical, near-identical)."""
 

@@ -24,6 +24,7 @@ Progress = Callable[[str, int, int], None]
 """Is told name, bytes there so far, and bytes in all."""
 
 _BLOCK = 1 << 18
+
 _SECONDS = 30.0
 
 

@@ -1,14 +1,11 @@
-"""Picture files in a folder or a zip: found, looked at for what cannot be, and read one after another.
-
-Nothing is unpacked onto the disk. What a zip says of itself is not trusted: a name that leaves the folder, or a picture that
-would fill the memory, is an error before anything of it is read. Nor is a picture dropped silently: what stands twice, in a zip
-or by links, is an error, too.
-"""
+"""The bytes of a picture file as 8-bit pixels, grey or RGB, the right way up; of what cannot be, the reason."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import warnings
 import zipfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
@@ -16,17 +13,95 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-from dabench.data.decoding import decoded
 from dabench.data.lazy import LazyImages
-from dabench.data.resize import fitted
 from dabench.errors import DataError
 from dabench.storage.zip_files import opened_zip
 
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""Those that are read, whatever a file is called: some of pillow's others start programs, or read other files."""
+
+_ORIENTATION = 0x0112
+"""The EXIF tag that says how a camera was held; 2 to 8 mean turned or mirrored."""
+
+
+def decoded(content: bytes) -> Image.Image:
+    """Return a picture in pillow's mode L if it is grey, else RGB, as viewers show it.
+
+    Palettes are looked up, black and white are 0 and 255, 16 bits become 8 (65,535 is 255), CMYK becomes RGB by pillow's
+    formula, and a white ground shows through what is transparent. What EXIF says of how the camera was held is undone. Of an
+    animation, or of several pages, the first is taken.
+
+    Raises:
+        ValueError: the content is no picture, is damaged, would fill the memory, or has numbers of no known scale.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd notes in a file that can be read
+            # A few kilobytes may hold a picture of gigabytes: pillow warns of it, and here that is an error.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            picture = Image.open(io.BytesIO(content), formats=_FORMATS)
+            picture.load()
+            return _plain(_upright(picture))
+    except UnidentifiedImageError:
+        raise ValueError(f"none of {', '.join(_FORMATS)}") from None
+    except Exception as e:  # each of pillow's decoders has errors of its own
+        raise ValueError(str(e) or type(e).__name__) from e
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    try:
+        turned = picture.getexif().get(_ORIENTATION, 1) != 1
+        return ImageOps.exif_transpose(picture) if turned else picture
+    except Exception:  # notes that cannot be read say nothing about the picture
+        return picture
+
+
+def _plain(picture: Image.Image) -> Image.Image:
+    if picture.mode == "F" or picture.mode.startswith("I"):
+        values = np.asarray(picture)
+        if picture.mode == "F" or values.min() < 0 or values.max() > 65535:
+            raise ValueError("its numbers are no 8 or 16 bits and their scale is not known; save it with 8 bits")
+        # By hand: pillow makes white of whatever is above 255.
+        return Image.fromarray((values // 257).astype(np.uint8))
+    mode = "L" if picture.mode in ("1", "L", "LA", "La") else "RGB"
+    if picture.has_transparency_data:
+        ground = Image.new("RGBA", picture.size, "white")
+        ground.alpha_composite(picture.convert("RGBA"))
+        picture = ground
+    return picture.convert(mode)
+
+
+def resized(images: NDArray[np.uint8], at: NDArray[np.int64], channels: int, size: int) -> NDArray[np.uint8]:
+    """Return the images at positions `at` as (len(at), channels, size, size) uint8.
+
+    Grey becomes RGB by repetition; RGB becomes grey by the ITU-R 601-2 luma weights.
+    """
+    result = np.empty((len(at), channels, size, size), dtype=np.uint8)
+    for row, position in enumerate(at):
+        result[row] = fitted(_picture(images[position]), channels, size)
+    return result
+
+
+def _picture(image: NDArray[np.uint8]) -> Image.Image:
+    return Image.fromarray(image[0]) if len(image) == 1 else Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0)))
+
+
+def fitted(picture: Image.Image, channels: int, size: int | None = None) -> NDArray[np.uint8]:
+    """Return a picture of mode L or RGB as (channels, H, W) uint8, resized to a square of `size` pixels if given."""
+    picture = picture.convert("L" if channels == 1 else "RGB")
+    if size is not None and picture.size != (size, size):
+        picture = picture.resize((size, size), Image.Resampling.BILINEAR)
+    array = np.asarray(picture, dtype=np.uint8)
+    return array[None] if channels == 1 else array.transpose(2, 0, 1)
+
+
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
+
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Of the others Python unpacks all at once, whatever size a zip states."""
+
 _LARGEST = 200_000_000
 """Bytes of the largest picture file that is read; what is larger, once unpacked, is no picture but an attack or a mistake."""
 

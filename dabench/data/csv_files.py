@@ -9,6 +9,12 @@ from pathlib import Path
 
 from dabench.errors import DataError, nearest
 
+
+def image_name(digest: str, position: int) -> str:
+    """Return the name of a test image, without its suffix: the beginning of the split's digest, and its position."""
+    return f"{digest[:8]}-{position}"
+
+
 Row = tuple[int, dict[str, str]]
 """The line of a CSV file, and column -> value."""
 

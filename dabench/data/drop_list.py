@@ -16,18 +16,19 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from dabench.data.cache import FORMAT, Made, Prepared, Say
-from dabench.data.finding import cached
+from dabench.data.cache import FORMAT, Made, Prepared, Say, cached
+from dabench.data.csv_files import csv_rows
 from dabench.data.fingerprints import fingerprints
 from dabench.data.lazy import chosen
 from dabench.data.splits import take
-from dabench.data.tables import csv_rows
 from dabench.errors import DataError, StoreError
 from dabench.hashing import digest, file_digest
 from dabench.storage.atomic import write_text
 
 Reason = Literal["constant", "conflicting labels", "subject in test", "identical", "near-identical"]
+
 COLUMNS = ("dataset", "digest", "split", "position", "pixels", "class", "reason", "kept")
+
 _DIGITS = 16
 """Of the 64 hex digits of the set's digest: what tells versions of one set apart, and leaves lines that can be read."""
 

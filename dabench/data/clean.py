@@ -22,11 +22,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dabench.auditing import Audit
+from dabench.data.audit import Audit
 from dabench.data.cache import Prepared, Say
-from dabench.data.dropped import Drop, Reason, without, write_list
+from dabench.data.drop_list import Drop, Reason, without, write_list
+from dabench.data.leakage import leaks, write_former_leaks
 from dabench.errors import DataError, SpecError
-from dabench.leaks import leaks, write_former_leaks
 
 _RANK = {"test": 0, "val": 1, "train": 2}
 

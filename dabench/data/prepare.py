@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.data.cache import FORMAT, Made, Prepared, Say, opened
-from dabench.data.dropped import without
-from dabench.data.finding import cached
+from dabench.data.cache import FORMAT, Made, Prepared, Say, cached, opened
+from dabench.data.drop_list import without
 from dabench.data.lazy import LazyImages
 from dabench.data.splits import checked, with_validation
 from dabench.errors import DataError
@@ -95,13 +94,13 @@ def reshaped(
     """
     if prepared.shape == (channels, size, size) and prepared.classes == classes and not renames:
         return prepared
-    code = modules_digest(reshaped.__module__, "dabench.data.resize")
+    code = modules_digest(reshaped.__module__, "dabench.data.images")
     key = digest([FORMAT, code, prepared.digest, dict(prepared.dropped), channels, size, classes, dict(renames)])
     folder = prepared.folder.parent / f"{prepared.name.replace('/', '-')}-{channels}x{size}x{size}-{key[:16]}"
 
     def make() -> Made:
         # Imported here: pillow serves only the sets whose images change.
-        from dabench.data.resize import resized
+        from dabench.data.images import resized
 
         say(f"resizing {prepared.name} to {channels}x{size}x{size} ...")
         splits = {}
