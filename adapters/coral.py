@@ -37,7 +37,7 @@ class DeepCORAL(Adapter):
         """Train on labelled source and unlabelled target batches, half and half; needs `target.unlabelled`."""
         import torch
 
-        from dabench.libraries import pytorch_adapt_layers
+        from dabench.training.pytorch_adapt import pytorch_adapt_layers
 
         assert target.unlabelled is not None
         distance = pytorch_adapt_layers().CORALLoss()

@@ -48,7 +48,7 @@ class DANN(Adapter):
         from torch import nn
         from torch.nn import functional as F
 
-        from dabench.libraries import pytorch_adapt_layers
+        from dabench.training.pytorch_adapt import pytorch_adapt_layers
 
         assert target.unlabelled is not None
         reverse = pytorch_adapt_layers().GradientReversal().to(trainer.device)

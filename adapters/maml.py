@@ -54,7 +54,7 @@ class MAML(Adapter):
     def pretrain(self, net: Network, sources: Sequence[View], trainer: Trainer) -> Network:
         """Meta-train on episodes of the sources."""
 
-        from dabench.second_order import SecondOrder
+        from dabench.training.batchnorm import SecondOrder
 
         def loss(progress: float, tasks: list[Task]) -> Tensor:
             with SecondOrder():

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.errors import StoreError
-from dabench.selection import LAST, ORACLE, RULES, VALIDATORS
+from dabench.training.selection import LAST, ORACLE, RULES, VALIDATORS
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from dabench.committed import Baseline, read_baseline
 from dabench.environments import environments_of, versions_of
 from dabench.hashing import digest
 from dabench.predictions import Predictions
-from dabench.selection import LAST
 from dabench.spec.file import SweepFile
 from dabench.spec.plugins import make_adapter, make_backbone, make_dataset
+from dabench.training.selection import LAST
 from dabench.trials import searched_by
 
 STUDY = "paper"

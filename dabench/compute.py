@@ -14,19 +14,19 @@ import torch
 from numpy.typing import NDArray
 
 from dabench.data.augment import Augmenter
-from dabench.device import reproducible
 from dabench.errors import DabenchError, DivergedError
-from dabench.evaluate import logits
-from dabench.network import Network, adapter_network, build_network, load_network
 from dabench.plugins.contract import SUPERVISED, Adapter, Target, View
-from dabench.scoring import Scores
-from dabench.train import Trace, Trainer
+from dabench.training.device import reproducible
+from dabench.training.evaluate import logits
+from dabench.training.network import Network, adapter_network, build_network, load_network
+from dabench.training.scores import Scores
+from dabench.training.trainer import Trace, Trainer
 
 if TYPE_CHECKING:
     from dabench.firewall import SourceGrant, TargetGrant
     from dabench.job import Job
-    from dabench.partial import Partial
     from dabench.plugins.registry import Registry
+    from dabench.training.resume import Partial
 
 
 def compute(

@@ -49,7 +49,7 @@ def _devices() -> Iterator[tuple[str, str, bool]]:
     try:
         import torch
 
-        from dabench.device import choose_device, low_precision
+        from dabench.training.device import choose_device, low_precision
     except ImportError:
         return
     device = choose_device("auto")

@@ -69,7 +69,7 @@ def _parameters(backbone: Backbone) -> str:
     """Return the number of parameters under the study's conditions, or why it cannot be said."""
     if backbone.name.endswith("/*"):
         return f"as the model: dabench show backbone {backbone.name.removesuffix('*')}MODEL"
-    from dabench.network import build_network, parameter_count
+    from dabench.training.network import build_network, parameter_count
 
     for channels, size in ((3, 44), (3, 224)):
         try:

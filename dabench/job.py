@@ -8,8 +8,8 @@ from typing import Any
 
 from dabench.firewall import SourceGrant, TargetGrant
 from dabench.plugins.contract import Augment
-from dabench.settings import Test, Train
 from dabench.storage.schema import Probe
+from dabench.training.settings import Test, Train
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from dabench.hashing import digest
 from dabench.job import Job
 from dabench.plugins.code_hash import code_digest, core_digest
 from dabench.plugins.contract import SUPERVISED, Adapter, Augment, Backbone, Dataset
-from dabench.settings import Train
 from dabench.spec.sweep import Sweep
 from dabench.storage.schema import AdapterFacts, NetworkKey, Probe, Run, Settings, budget_text, networks
+from dabench.training.settings import Train
 
 
 @dataclass(frozen=True)

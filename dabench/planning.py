@@ -50,7 +50,7 @@ def make_plan(
     if sweep.test.crops == 10 and augment.crop is None:
         raise SpecError("test.crops = 10 needs augment.crop: ten crops of the whole image are one")
     adapters = {name: make_adapter(sweep, name, registry) for name in sweep.adapters}
-    from dabench.device import resolved  # imports torch
+    from dabench.training.device import resolved  # imports torch
 
     backbone, where = make_backbone(sweep, registry), resolved(sweep.train.device, gpus, cluster)
     plan = Plan(sweep, augment, channels, size, datasets, prepared, adapters, backbone, (), *where)

@@ -17,9 +17,9 @@ from dabench.hashing import digest
 from dabench.metrics import Outcome
 from dabench.parts import divided
 from dabench.plugins.contract import SUPERVISED
-from dabench.selection import LAST, ORACLE, check_rule
 from dabench.storage.reader import Record, Stored, TestSet
 from dabench.storage.schema import CellKey, DatasetRecord, NetworkKey, SweepRecord
+from dabench.training.selection import LAST, ORACLE, check_rule
 
 
 @dataclass(frozen=True)

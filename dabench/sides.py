@@ -14,10 +14,10 @@ from dabench.errors import SpecError, nearest
 from dabench.matrix import read_matrix
 from dabench.packs import opened
 from dabench.predictions import Predictions
-from dabench.selection import LAST
 from dabench.storage.reader import Stored
 from dabench.storage.remote_fs import is_remote
 from dabench.storage.schema import CellKey
+from dabench.training.selection import LAST
 
 
 class Place(NamedTuple):

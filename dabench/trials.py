@@ -11,9 +11,9 @@ import numpy as np
 from dabench.environments import Mixed, mixed
 from dabench.errors import SpecError, StoreError
 from dabench.search.settings import Search
-from dabench.selection import ORACLE
 from dabench.storage.reader import Stored
 from dabench.storage.schema import SearchTable, SweepRecord, TrialRecord
+from dabench.training.selection import ORACLE
 
 
 @dataclass(frozen=True)

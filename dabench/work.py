@@ -14,15 +14,15 @@ import numpy as np
 import torch
 
 from dabench.compute import Checkpoints, compute
-from dabench.device import low_precision, planned
 from dabench.job import Job
-from dabench.network import save_network
-from dabench.partial import Partial, ResumeError
 from dabench.plugins.registry import Registry
 from dabench.storage.paths import cores
 from dabench.storage.run_store import Store
 from dabench.storage.schema import RunRecord, Seconds
-from dabench.train import Trace
+from dabench.training.device import low_precision, planned
+from dabench.training.network import save_network
+from dabench.training.resume import Partial, ResumeError
+from dabench.training.trainer import Trace
 
 
 def execute(

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from dabench.hashing import digest
 from dabench.plugins.contract import SUPERVISED
 from dabench.plugins.options import build
-from dabench.selection import VALIDATORS
 from dabench.spec.sweep import Sweep
 from dabench.storage.run_store import Store
 from dabench.storage.schema import (
@@ -33,6 +32,7 @@ from dabench.storage.schema import (
     budget_text,
     networks,
 )
+from dabench.training.selection import VALIDATORS
 
 CLASSES = ("x", "y", "z")
 LABELS = (0, 0, 0, 0, 1, 1, 1, 2, 2, 2)

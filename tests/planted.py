@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from dabench.backbones.conv4 import Conv4
 from dabench.data.augment import Augmenter
-from dabench.network import Network, build_network
 from dabench.plugins.contract import Augment, Target, View
-from dabench.settings import Train
-from dabench.train import Trainer
+from dabench.training.network import Network, build_network
+from dabench.training.settings import Train
+from dabench.training.trainer import Trainer
 
 SIZE = 16
 CLASSES = ("a", "b", "c", "d", "e")

@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 
 from dabench.checkpoints import Checkpoints, Chosen, correlations, what_rules_choose
 from dabench.errors import SpecError, StoreError
-from dabench.selection import ORACLE, RULES, VALIDATORS, check_rule
+from dabench.training.selection import ORACLE, RULES, VALIDATORS, check_rule
 
 
 def run(accuracy: list[float], **scores: list[float]) -> Checkpoints:

@@ -156,17 +156,17 @@ def core_modules() -> set[str]:
 
 
 NUMBERS = [
-    ("dabench.train", "progress / settings.warmup", "progress / settings.warmup / 2"),
-    ("dabench.train", "math.cos(math.pi * progress)", "math.cos(progress)"),
-    ("dabench.validators", "_TEMPERATURE = 0.05", "_TEMPERATURE = 0.1"),
-    ("dabench.scoring", "SCORED = 1000", "SCORED = 500"),
-    ("dabench.selection", '"snd", ', ""),
-    ("dabench.evaluate", ".mean(0)", ".amax(0)"),
-    ("dabench.network", "nn.Dropout(dropout)", "nn.Dropout(dropout / 2)"),
+    ("dabench.training.trainer", "progress / settings.warmup", "progress / settings.warmup / 2"),
+    ("dabench.training.trainer", "math.cos(math.pi * progress)", "math.cos(progress)"),
+    ("dabench.training.validators", "_TEMPERATURE = 0.05", "_TEMPERATURE = 0.1"),
+    ("dabench.training.scores", "SCORED = 1000", "SCORED = 500"),
+    ("dabench.training.selection", '"snd", ', ""),
+    ("dabench.training.evaluate", ".mean(0)", ".amax(0)"),
+    ("dabench.training.network", "nn.Dropout(dropout)", "nn.Dropout(dropout / 2)"),
     ("dabench.data.augment", "_STEPS_PER_DEGREE = 4", "_STEPS_PER_DEGREE = 2"),
     ("dabench.data.batches", "torch.randperm(self.n, ", "torch.randperm(self.n - 1, "),
     ("dabench.data.splits", "default_rng([seed, 5])", "default_rng([seed, 6])"),
-    ("dabench.device", 'not has.get("avx512_fp16")', 'has.get("avx512_fp16")'),
+    ("dabench.training.device", 'not has.get("avx512_fp16")', 'has.get("avx512_fp16")'),
     ("dabench.compute", "job.pretrained and job.parent is None", "job.pretrained"),
     ("dabench.firewall", '"all" if access == "full" else shots', "shots"),
     ("dabench.plugins.contract", "return trainer.supervised(net, sources)", "return net"),
@@ -183,19 +183,19 @@ def test_code_that_may_change_a_number_changes_the_core(edit: Edit, module: str,
 @pytest.mark.parametrize(
     ("module", "old", "new"),
     [
-        ("dabench.train", "the loss became {losses[step].item()}", "there was a loss of {losses[step].item()}"),
+        ("dabench.training.trainer", "the loss became {losses[step].item()}", "there was a loss of {losses[step].item()}"),
         ("dabench.data.splits", 'f"dataset \'{dataset.name}\'"\n    names', 'f"the dataset {dataset.name}"\n    names'),
         ("dabench.data.splits", "    names = classes_of(", "    why = 'the names'\n    names = classes_of("),
         ("dabench.compute", "pretrain() and adapt() must return a Network", "return a Network"),
-        ("dabench.evaluate", "Return the logits of `net` in evaluation mode", "Return logits"),
-        ("dabench.scoring", "Images of each target's validation split that are scored at most.", "At most."),
-        ("dabench.train", "import math\n", "import math  # for the schedule\n"),
-        ("dabench.train", "def rate_at(settings: Train, progress: float) -> float:", "def rate_at(settings, progress: float):"),
-        ("dabench.train", "from dabench.pulse import Pulse\n", "from dabench.pulse import EVERY, Pulse\n"),
-        ("dabench.train", "import torch\n", "import torch\n\nfrom dabench import registry as of_plugins\n"),
+        ("dabench.training.evaluate", "Return the logits of `net` in evaluation mode", "Return logits"),
+        ("dabench.training.scores", "Images of each target's validation split that are scored at most.", "At most."),
+        ("dabench.training.trainer", "import math\n", "import math  # for the schedule\n"),
+        ("dabench.training.trainer", "def rate_at(settings: Train, progress: float) -> float:", "def rate_at(settings, progress: float):"),
+        ("dabench.training.trainer", "from dabench.training.progress_line import Pulse\n", "from dabench.training.progress_line import EVERY, Pulse\n"),
+        ("dabench.training.trainer", "import torch\n", "import torch\n\nfrom dabench import registry as of_plugins\n"),
         ("dabench.compute", "if TYPE_CHECKING:\n", "if TYPE_CHECKING:\n    from dabench.matrix import Matrix\n"),
-        ("dabench.network", "return next(net.parameters()).device", "return (\n        next(net.parameters()).device\n    )"),
-        ("dabench.pulse", "step", "Step "),
+        ("dabench.training.network", "return next(net.parameters()).device", "return (\n        next(net.parameters()).device\n    )"),
+        ("dabench.training.progress_line", "step", "Step "),
         ("dabench.errors", "class DabenchError", "class Fault(Exception):\n    pass\n\n\nclass DabenchError"),
     ],
 )  # fmt: skip
@@ -210,17 +210,17 @@ def test_what_changes_no_number_leaves_the_core(edit: Edit, module: str, old: st
 
 def test_where_a_module_lies_leaves_the_core(edit: Edit) -> None:
     before = core_digest()
-    edit("dabench.data.validators", source=code_hash._source("dabench.validators"))
-    edit("dabench.validators")
-    edit("dabench.scoring", "from dabench import validators", "from dabench.data import validators")
-    edit("dabench.data.learning", source=code_hash._source("dabench.train"))
-    edit("dabench.train")
-    edit("dabench.compute", "from dabench.train import", "from dabench.data.learning import")
+    edit("dabench.data.validators", source=code_hash._source("dabench.training.validators"))
+    edit("dabench.training.validators")
+    edit("dabench.training.scores", "from dabench import validators", "from dabench.data import validators")
+    edit("dabench.data.learning", source=code_hash._source("dabench.training.trainer"))
+    edit("dabench.training.trainer")
+    edit("dabench.compute", "from dabench.training.trainer import", "from dabench.data.learning import")
     assert core_digest() == before
 
 
 def test_a_module_that_the_core_imports_one_day_is_part_of_it(edit: Edit) -> None:
-    edit("dabench.train", "import torch\n", "import torch\nfrom dabench.data.fresh import FACTOR\n")
+    edit("dabench.training.trainer", "import torch\n", "import torch\nfrom dabench.data.fresh import FACTOR\n")
     found = []
     for text in ("FACTOR = 1", "FACTOR = 2", "FACTOR = 2  # twice"):
         edit("dabench.data.fresh", source=text)
@@ -230,7 +230,7 @@ def test_a_module_that_the_core_imports_one_day_is_part_of_it(edit: Edit) -> Non
 
 def test_another_function_by_the_same_name_changes_the_core(edit: Edit) -> None:
     before = core_digest()
-    edit("dabench.evaluate", "import Network, device_of", "import Network, parameter_count as device_of")
+    edit("dabench.training.evaluate", "import Network, device_of", "import Network, parameter_count as device_of")
     assert core_digest() != before
 
 
@@ -248,7 +248,7 @@ def test_what_execute_reaches_and_computes_with_tensors_is_in_the_core(monkeypat
     # These store: results, states of unfinished runs, prepared sets.
     storing = {"work", "store", "stored", "partial", "snapshot", "references", "data.cache"}
     assert computing - core <= {f"dabench.{name}" for name in storing}
-    assert {"dabench.train", "dabench.validators", "dabench.data.augment"} <= computing
+    assert {"dabench.training.trainer", "dabench.training.validators", "dabench.data.augment"} <= computing
 
 
 def test_every_module_that_is_said_to_change_no_number_is_there() -> None:
@@ -390,7 +390,7 @@ def test_helpers_of_dabenchs_own_plugins_count_for_those_that_import_them(edit: 
 
 
 def test_a_module_outside_of_the_core_counts_for_the_adapter_that_imports_it(edit: Edit) -> None:
-    assert changed_by(edit, "dabench.second_order", "if func is F.batch_norm", "if func is not F.batch_norm") == {"maml"}
+    assert changed_by(edit, "dabench.training.batchnorm", "if func is F.batch_norm", "if func is not F.batch_norm") == {"maml"}
 
 
 def test_modules_that_make_images_count_for_the_datasets_that_use_them(edit: Edit) -> None:

@@ -12,9 +12,9 @@ import torch
 from planted import CLASSES, network, target_of, trainer, view
 
 from dabench.contracts.networks import adapter_rules
-from dabench.network import Network
 from dabench.plugins.contract import Adapter, Target, View
 from dabench.plugins.registry import Registry
+from dabench.training.network import Network
 
 NAMES = [entry.name for entry in Registry(entry_points=False).entries("adapter")]
 STEPS = 4

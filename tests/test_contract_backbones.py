@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from dabench.errors import PluginError
-from dabench.network import Network, build_network
 from dabench.plugins.contract import Backbone
 from dabench.plugins.registry import Registry
+from dabench.training.network import Network, build_network
 
 CASES = [
     (entry.name.replace("*", "resnet18"), channels)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dabench.device import planned, resolved
 from dabench.errors import SpecError
+from dabench.training.device import planned, resolved
 
 
 @pytest.fixture

@@ -21,13 +21,13 @@ from dabench.engines.attempt import Result
 from dabench.engines.how import How
 from dabench.engines.queue import Event, Execution, Queue
 from dabench.keeping import Outcome
-from dabench.network import Network
 from dabench.plugins.contract import Adapter, Target, View
 from dabench.plugins.registry import Registry
 from dabench.storage.paths import cores
 from dabench.storage.run_store import Store
 from dabench.storage.schema import Run
-from dabench.train import Trainer
+from dabench.training.network import Network
+from dabench.training.trainer import Trainer
 
 ADAPTERS = ("none", "fine-tune", "dann", "maml", "halves", "multiplies")
 

@@ -14,10 +14,10 @@ from planted import CPU, SIZE, network, trainer, view
 
 from dabench.data.augment import Augmenter
 from dabench.errors import DivergedError
-from dabench.evaluate import logits
-from dabench.network import Network
 from dabench.plugins.contract import Augment
-from dabench.settings import Test
+from dabench.training.evaluate import logits
+from dabench.training.network import Network
+from dabench.training.settings import Test
 
 IMAGES: NDArray[np.uint8] = view("test", 21, 5).images.numpy()
 

@@ -65,7 +65,7 @@ def is_plugin(module: str) -> bool:
 
 
 def test_the_reader_of_imports_sees_them() -> None:
-    assert {"dabench.plugins.registry", "dabench.plugins.options", "dabench.settings"} <= imports_of(
+    assert {"dabench.plugins.registry", "dabench.plugins.options", "dabench.training.settings"} <= imports_of(
         "dabench.spec.tables"
     ) | imports_of("dabench.spec.sweep")
     assert "dabench.data.images" in imports_of("dabench.data.prepare")
@@ -121,7 +121,7 @@ def test_the_contract_stands_on_errors_and_settings_alone() -> None:
 
 @pytest.mark.parametrize("module", sorted(m for m in SOURCES if m.startswith("dabench.adapters.")))
 def test_an_adapter_is_written_against_what_dabench_exports(module: str) -> None:
-    assert named_in(module) <= {"dabench", "dabench.libraries", "dabench.second_order"}
+    assert named_in(module) <= {"dabench", "dabench.training.pytorch_adapt", "dabench.training.batchnorm"}
 
 
 @pytest.mark.parametrize("module", sorted(m for m in SOURCES if m.startswith("dabench.data.")))

@@ -10,7 +10,8 @@ from planted import SIZE, network, trainer, view
 from torch import nn
 
 from dabench.errors import PluginError, StoreError
-from dabench.network import (
+from dabench.plugins.contract import Backbone
+from dabench.training.network import (
     Network,
     build_network,
     device_of,
@@ -20,7 +21,6 @@ from dabench.network import (
     parameter_count,
     save_network,
 )
-from dabench.plugins.contract import Backbone
 
 IMAGES = torch.rand(6, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
 

@@ -16,8 +16,8 @@ from tiny_sweeps import PLUGINS, SHAPES, Tiny, tiny
 from dabench.drive import Told
 from dabench.errors import PluginError
 from dabench.job import Job
-from dabench.partial import Partial, ResumeError, Stopped
 from dabench.storage.run_store import Store
+from dabench.training.resume import Partial, ResumeError, Stopped
 from dabench.work import execute
 
 ADAPTERS = ("none", "fine-tune", "coral", "dann", "maml", "teacher", "twice", "redrawn", "mindful", "hidden")
@@ -120,7 +120,7 @@ def stopped_once(sweep: tuple[Tiny, Path], folder: Path, name: str = "supervised
 
 def steps_trained(sweep: tuple[Tiny, Path], job: Job, store: Store, patch: pytest.MonkeyPatch) -> int:
     """Bring a run to its end and return how many steps that took."""
-    from dabench import train
+    from dabench.training import trainer as train
 
     steps = []
     rate_at = train.rate_at

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dabench.pulse import Pulse, last_said
+from dabench.training.progress_line import Pulse, last_said
 
 
 @pytest.fixture

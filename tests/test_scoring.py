@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tiny_sweeps import Tiny, tiny
 
-from dabench.selection import VALIDATORS
 from dabench.storage.run_store import Store
+from dabench.training.selection import VALIDATORS
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dabench.second_order import SecondOrder
+from dabench.training.batchnorm import SecondOrder
 
 
 def drawn(*shape: int) -> Tensor:

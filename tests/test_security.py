@@ -23,11 +23,11 @@ from dabench.data.prepare import prepare
 from dabench.errors import DabenchError, StoreError
 from dabench.hashing import digest, file_digest
 from dabench.matrix import read_matrix
-from dabench.network import Network, load_network
 from dabench.packs import Pack, opened, write_pack
 from dabench.reporting.formats import one_text
 from dabench.storage.run_store import Store
 from dabench.storage.schema import from_json, record_from
+from dabench.training.network import Network, load_network
 
 Damage = Callable[[dict[str, Any]], Any]
 

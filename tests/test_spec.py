@@ -19,11 +19,11 @@ from dabench.drive import shelf
 from dabench.errors import DabenchError, PluginError, SpecError
 from dabench.plugins.options import KeyProblem
 from dabench.plugins.registry import Registry
-from dabench.settings import Train
 from dabench.spec.file import SweepFile, line_of, read_sweep
 from dabench.spec.plugins import make_adapter, make_backbone, make_dataset
 from dabench.spec.sweep import Sweep
 from dabench.spec.tables import sweep_from
+from dabench.training.settings import Train
 
 BASE: dict[str, Any] = {
     "name": "try", "datasets": ["font-digits", "uci-digits"], "adapters": ["none", "dann"], "backbone": "conv4",

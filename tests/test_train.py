@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dabench.data.batches import Stream
-from dabench.device import choose_device, low_precision, reproducible
 from dabench.errors import DivergedError, PluginError, SpecError
-from dabench.network import Network
 from dabench.plugins.contract import Augment, Batch
-from dabench.settings import Train
-from dabench.train import Trainer, rate_at
+from dabench.training.device import choose_device, low_precision, reproducible
+from dabench.training.network import Network
+from dabench.training.settings import Train
+from dabench.training.trainer import Trainer, rate_at
 
 
 def same(one: nn.Module, other: nn.Module) -> bool:
@@ -462,7 +462,7 @@ def test_classes_are_all_learned() -> None:
 
 
 def test_a_training_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dabench.pulse.EVERY", 0.0)
+    monkeypatch.setattr("dabench.training.progress_line.EVERY", 0.0)
     lines: list[str] = []
     Trainer(Train(steps=3, batch=4, checkpoints=1), trainer().augmenter, torch.device("cpu"), 0, say=lines.append).supervised(
         network(), [view("source", 40, 1)]

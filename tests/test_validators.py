@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from dabench import validators
-from dabench.selection import VALIDATORS
+from dabench.training import validators
+from dabench.training.selection import VALIDATORS
 
 
 def adapt(name: str, **options: Any) -> Any:

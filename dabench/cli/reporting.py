@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dabench.cli.command import DONE, Verb, console
 from dabench.errors import SpecError
-from dabench.selection import RULES
+from dabench.training.selection import RULES
 
 
 def add(verb: Verb) -> None:

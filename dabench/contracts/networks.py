@@ -12,13 +12,13 @@ from torch import nn
 from dabench.contracts.resuming import resume_problem
 from dabench.contracts.rules import NotDone, Rule
 from dabench.data.augment import Augmenter
-from dabench.device import reproducible
-from dabench.network import Network, adapter_network, build_network, misfit
-from dabench.partial import Partial
 from dabench.plugins import contract as protocols
 from dabench.plugins.contract import Adapter, Augment, Backbone, Target, View
-from dabench.settings import Train
-from dabench.train import Trainer
+from dabench.training.device import reproducible
+from dabench.training.network import Network, adapter_network, build_network, misfit
+from dabench.training.resume import Partial
+from dabench.training.settings import Train
+from dabench.training.trainer import Trainer
 
 _SIZES = (32, 44, 224)
 _SIDE, _CLASSES, _CPU = 16, ("a", "b", "c"), torch.device("cpu")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from dabench.partial import Partial, Stopped
 from dabench.storage.atomic import temporary_folder, temporary_prefix
+from dabench.training.resume import Partial, Stopped
 
 _STOPS = 8
 """How often a training is interrupted at most."""

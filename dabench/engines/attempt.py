@@ -40,7 +40,7 @@ def attempt(job: Job, store: Store, registry: Registry, how: How, hung: Path | N
     Args:
         hung: as in `limited`.
     """
-    from dabench.partial import Stopped
+    from dabench.training.resume import Stopped
     from dabench.work import execute
 
     started = time.perf_counter()

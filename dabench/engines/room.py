@@ -12,9 +12,9 @@ from torch import Tensor
 
 from dabench.engines.how import How
 from dabench.errors import SpecError
-from dabench.network import Network, build_network
 from dabench.plan import Plan
 from dabench.storage.paths import cores
+from dabench.training.network import Network, build_network
 
 _PROCESS = 600_000_000
 """Bytes that a worker takes before it trains: Python, torch and the libraries of scores, as measured on Linux."""

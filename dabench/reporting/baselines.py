@@ -19,11 +19,11 @@ from dabench.published import with_published
 from dabench.reporting.escaped import escape_md
 from dabench.reporting.formats import markdown
 from dabench.reporting.tables import EMPTY, Table, classes_text, dropped_text, whole_percent
-from dabench.selection import LAST, ORACLE
 from dabench.storage.atomic import new_file, write_text
 from dabench.storage.clock import clock
 from dabench.storage.events import wall_seconds
 from dabench.storage.reader import Stored
+from dabench.training.selection import LAST, ORACLE
 
 
 def baseline_from(store: Stored, wall: float | None, select: str | None = None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dabench.cells import Gain
 from dabench.matrix import Matrix
 from dabench.reporting.tables import not_adapted, sentence, trained
-from dabench.selection import ORACLE
+from dabench.training.selection import ORACLE
 
 
 def headline(matrix: Matrix) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dabench.checkpoints import Chosen
 from dabench.matrix import Matrix
 from dabench.reporting.tables import Table, number
-from dabench.selection import ORACLE, RULES, VALIDATORS
+from dabench.training.selection import ORACLE, RULES, VALIDATORS
 
 NOTES = (
     "Mean accuracy on the targets' test splits over all pairs and seeds; in brackets the points to the oracle, which chooses by "

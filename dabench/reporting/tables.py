@@ -13,8 +13,8 @@ from dabench.environments import mixed_text
 from dabench.matrix import Matrix
 from dabench.published import Published
 from dabench.reporting.beside import PUBLISHED, shown_in
-from dabench.selection import ORACLE
 from dabench.summary import Summary
+from dabench.training.selection import ORACLE
 from dabench.trials import Trial, searched_by
 
 EMPTY = "-"

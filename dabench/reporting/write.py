@@ -8,8 +8,8 @@ from pathlib import Path
 from dabench.errors import StoreError
 from dabench.matrix import Matrix
 from dabench.reporting.formats import FILES, files_of, one_text
-from dabench.selection import LAST
 from dabench.storage.atomic import write_text
+from dabench.training.selection import LAST
 
 
 def write_report(matrix: Matrix, report: Path) -> Path:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from dabench.errors import StoreError
 from dabench.plan import validation_of
-from dabench.selection import ORACLE
 from dabench.storage.reader import Record
+from dabench.training.selection import ORACLE
 
 Labels = NDArray[np.int64]
 

@@ -12,9 +12,9 @@ from dabench.plan import Plan
 from dabench.search.choice import Labels, Scored, bar, best_of, scored
 from dabench.search.proposals import Proposals, at_random, in_turn, proposals
 from dabench.search.tasks import SearchTask, runs_of, tasks_of
-from dabench.selection import ORACLE
 from dabench.storage.run_store import Store
 from dabench.storage.schema import Probe, Run, SearchRecord, Settings, TrialRecord
+from dabench.training.selection import ORACLE
 
 
 @dataclass

@@ -12,9 +12,9 @@ from dabench.plugins.options import KeyProblem, build
 from dabench.plugins.registry import Registry
 from dabench.search.proposals import grid_size
 from dabench.search.space import KINDS, around, read_range
-from dabench.selection import LAST, VALIDATORS, check_rule
 from dabench.spec.plugins import make_adapter
 from dabench.spec.sweep import Sweep
+from dabench.training.selection import LAST, VALIDATORS, check_rule
 
 COMMON = "train"
 """The table of the settings that every adapter has."""

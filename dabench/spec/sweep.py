@@ -11,7 +11,7 @@ from dabench.errors import SpecError, nearest
 from dabench.hashing import digest
 from dabench.plugins.options import setting
 from dabench.search.settings import Search
-from dabench.settings import Test, Train
+from dabench.training.settings import Test, Train
 
 _PAIR = re.compile(r"\s*->\s*")
 

@@ -3,7 +3,7 @@
     ongoing/lock          held by the sweep at work, and let go of when its process ends, however it ends
     ongoing/stop          somebody said stop: runs go on to their next checkpoint
     ongoing/NAME.hung     where a run was when its time limit ended its process
-    ongoing/NAME-DIGEST/  what an unfinished run goes on from (dabench.partial)
+    ongoing/NAME-DIGEST/  what an unfinished run goes on from (dabench.training.resume)
 
 The folder is gone once nothing is unfinished.
 """

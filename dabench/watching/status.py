@@ -9,10 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from dabench.pulse import last_said
 from dabench.storage.events import Session, sessions
 from dabench.storage.run_store import Store
 from dabench.storage.schema import Run
+from dabench.training.progress_line import last_said
 from dabench.watching.pace import OVER, Pace
 
 TAIL = 8

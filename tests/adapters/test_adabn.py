@@ -12,7 +12,7 @@ from planted import CLASSES, Images, accuracy, network, target_of, trainer, view
 from torch import nn
 
 from dabench.errors import PluginError
-from dabench.network import Network
+from dabench.training.network import Network
 
 
 def pale(images: Images) -> Images:

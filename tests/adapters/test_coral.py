@@ -11,7 +11,7 @@ from dabench.adapters.coral import DeepCORAL
 from planted import CLASSES, Images, accuracy, target_of, trainer, view
 from torch import nn
 
-from dabench.network import Network
+from dabench.training.network import Network
 
 SEEDS = (0, 1, 2)
 
@@ -52,7 +52,7 @@ def test_coral_gains_on_barred_patterns_and_not_without_weight() -> None:
 
 
 def test_distance_is_the_papers_equation_1() -> None:
-    from dabench.libraries import pytorch_adapt_layers
+    from dabench.training.pytorch_adapt import pytorch_adapt_layers
 
     source, target = torch.randn(2, 20, 6, generator=torch.Generator().manual_seed(0))
     apart = (torch.cov(source.T) - torch.cov(target.T)).square().sum() / (4 * 6**2)

@@ -12,7 +12,7 @@ from dabench.adapters.dann import DANN, schedule
 from planted import CLASSES, Images, accuracy, target_of, trainer, view
 from torch import nn
 
-from dabench.network import Network
+from dabench.training.network import Network
 
 SEEDS = (0, 1, 2)
 
@@ -58,7 +58,7 @@ def test_schedule_is_the_papers(progress: float) -> None:
 
 
 def test_domain_gradient_reaches_the_features_reversed_and_scaled() -> None:
-    from dabench.libraries import pytorch_adapt_layers
+    from dabench.training.pytorch_adapt import pytorch_adapt_layers
 
     reverse = pytorch_adapt_layers().GradientReversal()
     reverse.weight[0] = 0.25

@@ -11,8 +11,8 @@ import torch
 from dabench.adapters.fine_tune import FineTune
 from planted import Images, accuracy, network, target_of, trainer, view
 
-from dabench.network import Network
 from dabench.plugins.contract import Target
+from dabench.training.network import Network
 
 SEEDS = (0, 1)
 

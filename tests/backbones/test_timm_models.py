@@ -9,8 +9,8 @@ import torch
 
 from dabench.backbones.timm import Timm, _normalise
 from dabench.errors import PluginError
-from dabench.network import build_network
 from dabench.plugins.registry import REGISTRY
+from dabench.training.network import build_network
 
 
 def model(name: str) -> Timm:

@@ -8,7 +8,7 @@ from torch import nn
 
 from dabench.backbones.vgg19 import VGG19
 from dabench.errors import PluginError
-from dabench.network import Network, build_network, parameter_count
+from dabench.training.network import Network, build_network, parameter_count
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ import numpy as np
 
 from dabench import work
 from dabench.job import Job
-from dabench.network import Network
 from dabench.plugins.contract import Adapter, Dataset, Samples
 from dabench.plugins.registry import Registry
-from dabench.selection import VALIDATORS
 from dabench.storage.run_store import Store
 from dabench.storage.schema import RunRecord, Seconds
+from dabench.training.network import Network
+from dabench.training.selection import VALIDATORS
 
 TESTED = 20
 

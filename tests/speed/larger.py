@@ -61,12 +61,12 @@ def images(n: int, folder: Path) -> Growth:
     from dabench.data.audit import audit
     from dabench.data.augment import Augmenter
     from dabench.data.prepare import prepare
-    from dabench.evaluate import logits
-    from dabench.network import build_network
     from dabench.plugins.contract import Augment, View
     from dabench.plugins.registry import Registry
-    from dabench.settings import Test, Train
-    from dabench.train import Trainer
+    from dabench.training.evaluate import logits
+    from dabench.training.network import build_network
+    from dabench.training.settings import Test, Train
+    from dabench.training.trainer import Trainer
 
     torch.set_num_threads(1)
     growth, dataset = Growth(), type("Sized", (Noise,), {"count": n, "__module__": __name__})()

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from dabench.backbones.conv4 import Conv4
-from dabench.network import Network, build_network
+from dabench.training.network import Network, build_network
 
 STEPS, BATCH, LR, SHOTS = 300, 128, 0.05, 5
 

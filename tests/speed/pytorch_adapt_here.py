@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from dabench.network import Network
+from dabench.training.network import Network
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -13,10 +13,10 @@ from torchvision import transforms
 
 from dabench.backbones.vgg19 import VGG19
 from dabench.data.augment import Augmenter
-from dabench.evaluate import logits
-from dabench.network import build_network
 from dabench.plugins.contract import Augment
-from dabench.settings import Test
+from dabench.training.evaluate import logits
+from dabench.training.network import build_network
+from dabench.training.settings import Test
 
 N = 3589 // 10
 """A tenth of FER2013's PrivateTest: both sides take time in proportion to it."""

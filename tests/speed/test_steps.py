@@ -14,13 +14,13 @@ from torch.nn import functional as F
 from dabench.backbones.conv4 import Conv4
 from dabench.backbones.vgg19 import VGG19
 from dabench.data.augment import Augmenter
-from dabench.device import low_precision
-from dabench.network import Network, build_network
 from dabench.plugins.contract import Augment, Target, View
 from dabench.plugins.registry import Registry
-from dabench.settings import Train
 from dabench.storage.paths import cores
-from dabench.train import Trainer
+from dabench.training.device import low_precision
+from dabench.training.network import Network, build_network
+from dabench.training.settings import Train
+from dabench.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 BF16 = low_precision("auto", CPU)

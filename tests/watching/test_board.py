@@ -13,8 +13,8 @@ from tensorboardX.proto.event_pb2 import Event as Written
 
 from dabench.engines.queue import Event
 from dabench.errors import SpecError
-from dabench.selection import VALIDATORS
 from dabench.storage.run_store import Store
+from dabench.training.selection import VALIDATORS
 from dabench.watching.board import POINTS, Board, _thinned
 
 FABRICATION = two_sets(seeds=1)

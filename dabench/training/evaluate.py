@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dabench.data.augment import Augmenter, as_floats
-from dabench.device import low_precision
 from dabench.errors import DivergedError
-from dabench.network import Network, device_of
-from dabench.settings import Test
+from dabench.training.device import low_precision
+from dabench.training.network import Network, device_of
+from dabench.training.settings import Test
 
 
 def logits(net: Network, images: NDArray[np.uint8], augmenter: Augmenter, test: Test, precision: str) -> NDArray[np.float32]:

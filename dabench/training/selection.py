@@ -9,7 +9,7 @@ from __future__ import annotations
 from dabench.errors import SpecError, nearest
 
 VALIDATORS = ("source-accuracy", "entropy", "information-maximisation", "snd", "bnm", "class-cluster", "dev")
-"""Rules by a score that needs no target label; dabench.validators says what each is."""
+"""Rules by a score that needs no target label; dabench.training.validators says what each is."""
 
 ORACLE = "oracle"
 

@@ -20,13 +20,13 @@ from torch.nn import functional as F
 
 from dabench.data.augment import Augmenter, as_floats
 from dabench.data.batches import Stream
-from dabench.device import low_precision
 from dabench.errors import DivergedError, PluginError
-from dabench.network import estimate_statistics
-from dabench.partial import Partial, has_state
 from dabench.plugins.contract import Batch, Network, View
-from dabench.pulse import Pulse
-from dabench.settings import Train
+from dabench.training.device import low_precision
+from dabench.training.network import estimate_statistics
+from dabench.training.progress_line import Pulse
+from dabench.training.resume import Partial, has_state
+from dabench.training.settings import Train
 
 
 @dataclass

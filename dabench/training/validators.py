@@ -30,6 +30,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 _TEMPERATURE = 0.05
+
 _BLOCK = 1024
 
 

@@ -9,6 +9,7 @@ from dabench.storage.clock import clock
 
 EVERY = 30.0
 """Seconds between two lines."""
+
 _MARK = "-- step "
 
 

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from dabench import validators
 from dabench.data.augment import Augmenter
-from dabench.evaluate import outputs
 from dabench.job import Job
-from dabench.network import Network
-from dabench.selection import VALIDATORS
 from dabench.storage.schema import Probe
+from dabench.training import validators
+from dabench.training.evaluate import outputs
+from dabench.training.network import Network
+from dabench.training.selection import VALIDATORS
 
 SCORED = 1000
 """Images of each target's validation split that are scored at most."""
