@@ -10,10 +10,10 @@ from typing import Any
 from dabench.bibtex import keys, unique
 from dabench.committed import Baseline, read_baseline
 from dabench.environments import environments_of, versions_of
+from dabench.experiment.resolve import make_adapter, make_backbone, make_dataset
+from dabench.experiment.sweep_file import SweepFile
 from dabench.hashing import digest
 from dabench.predictions import Predictions
-from dabench.spec.file import SweepFile
-from dabench.spec.plugins import make_adapter, make_backbone, make_dataset
 from dabench.training.selection import LAST
 from dabench.trials import searched_by
 

@@ -23,8 +23,8 @@ from dabench.training.scores import Scores
 from dabench.training.trainer import Trace, Trainer
 
 if TYPE_CHECKING:
-    from dabench.firewall import SourceGrant, TargetGrant
-    from dabench.job import Job
+    from dabench.experiment.access import SourceGrant, TargetGrant
+    from dabench.experiment.job import Job
     from dabench.plugins.registry import Registry
     from dabench.training.resume import Partial
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dabench.spec.paths import PATHS
+from dabench.experiment.overrides import PATHS
 from dabench.storage.reader import flat
 from dabench.storage.schema import SweepRecord, to_json
 

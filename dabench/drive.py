@@ -5,51 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
-from dabench.agenda import agenda_of
 from dabench.engines.how import How
 from dabench.engines.queue import Event, Execution
 from dabench.engines.signals import interruptible
-from dabench.errors import SpecError, nearest
+from dabench.experiment.plan import Plan
+from dabench.experiment.schedule import agenda_of
+from dabench.experiment.sweep_file import SweepFile
 from dabench.keeping import Keeper, Outcome, forget
-from dabench.plan import Plan
 from dabench.plugins.registry import Registry
-from dabench.spec.file import SweepFile, read_sweep
 from dabench.storage.events import Write, session
 from dabench.storage.run_store import Store
 from dabench.storage.schema import Run
 from dabench.watching.lines import Lines
-
-
-def shelf() -> dict[str, Path]:
-    """Return the sweeps that dabench brings: name -> file."""
-    from importlib import import_module
-
-    folder = Path(next(iter(import_module("dabench.sweeps").__path__)))
-    return {p.stem: p for p in sorted(folder.glob("*.toml"), key=lambda p: p.stem)}
-
-
-def sweep_path(sweep: str | Path) -> Path:
-    """Return the file of a sweep given by shelf name or path; raise SpecError if there is none."""
-    path = Path(sweep).expanduser()
-    if path.suffix == ".toml" or (path.exists() and path.is_file()):
-        if not path.is_file():
-            raise SpecError(f"there is no sweep file {path}")
-        return path
-    known = shelf()
-    if str(sweep) not in known:
-        raise SpecError(
-            f"unknown sweep '{sweep}'{nearest(str(sweep), known)}; known: {', '.join(known)}, or give the path of a .toml file"
-        )
-    return known[str(sweep)]
-
-
-def load(sweep: str | Path, overrides: Sequence[str], plugins: Sequence[str | Path], registry: Registry) -> SweepFile:
-    """Read a sweep by shelf name or path, after the plugin files that it may need."""
-    for plugin in plugins:
-        registry.load_file(Path(plugin))
-    return read_sweep(sweep_path(sweep), overrides, registry)
 
 
 @dataclass(frozen=True)

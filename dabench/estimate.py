@@ -10,7 +10,7 @@ from typing import Any
 
 from dabench.engines.how import How
 from dabench.engines.room import Need
-from dabench.plan import Plan
+from dabench.experiment.plan import Plan
 from dabench.plugins.registry import Registry
 from dabench.storage.atomic import temporary_folder, temporary_prefix
 from dabench.storage.run_store import Store

@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from dabench.agenda import Agenda
 from dabench.engines.queue import Event
 from dabench.errors import StoreError
-from dabench.plan import Plan
+from dabench.experiment.plan import Plan
+from dabench.experiment.schedule import Agenda
+from dabench.experiment.sweep_file import SweepFile
 from dabench.plugins.contract import Dataset
 from dabench.plugins.options import build
-from dabench.spec.file import SweepFile
 from dabench.storage.run_store import Store
 from dabench.storage.schema import BackboneFacts, DatasetRecord, InputFacts, Run, SweepRecord, SweepTable
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from dabench.environments import Mixed, mixed
 from dabench.errors import SpecError, StoreError
-from dabench.search.settings import Search
+from dabench.experiment.config import Search
 from dabench.storage.reader import Stored
 from dabench.storage.schema import SearchTable, SweepRecord, TrialRecord
 from dabench.training.selection import ORACLE

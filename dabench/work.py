@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from dabench.compute import Checkpoints, compute
-from dabench.job import Job
+from dabench.experiment.job import Job
 from dabench.plugins.registry import Registry
 from dabench.storage.paths import cores
 from dabench.storage.run_store import Store

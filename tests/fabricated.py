@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.experiment.config import Sweep
 from dabench.hashing import digest
 from dabench.plugins.contract import SUPERVISED
 from dabench.plugins.options import build
-from dabench.spec.sweep import Sweep
 from dabench.storage.run_store import Store
 from dabench.storage.schema import (
     AdapterFacts,

@@ -23,16 +23,16 @@ from dabench.cli import main
 from dabench.data.cache import Prepared
 from dabench.data.prepare import prepare
 from dabench.errors import SpecError
+from dabench.experiment.plan import Plan
+from dabench.experiment.planner import make_plan
+from dabench.experiment.validation import sweep_from
 from dabench.matrix import Matrix, read_matrix
-from dabench.plan import Plan
-from dabench.planning import make_plan
 from dabench.plugins.contract import Dataset
 from dabench.plugins.registry import REGISTRY, Registry
 from dabench.reporting import formats
 from dabench.reporting.formats import FILES
 from dabench.reporting.tables import caption, classes_text
 from dabench.reporting.terminal import print_matrix
-from dabench.spec.tables import sweep_from
 
 BASE: dict[str, Any] = {
     "name": "try",

@@ -168,7 +168,7 @@ NUMBERS = [
     ("dabench.data.splits", "default_rng([seed, 5])", "default_rng([seed, 6])"),
     ("dabench.training.device", 'not has.get("avx512_fp16")', 'has.get("avx512_fp16")'),
     ("dabench.compute", "job.pretrained and job.parent is None", "job.pretrained"),
-    ("dabench.firewall", '"all" if access == "full" else shots', "shots"),
+    ("dabench.experiment.access", '"all" if access == "full" else shots', "shots"),
     ("dabench.plugins.contract", "return trainer.supervised(net, sources)", "return net"),
 ]
 
@@ -235,7 +235,7 @@ def test_another_function_by_the_same_name_changes_the_core(edit: Edit) -> None:
 
 
 def test_a_root_that_is_gone_is_an_error(edit: Edit) -> None:
-    edit("dabench.firewall")
+    edit("dabench.experiment.access")
     with pytest.raises(LookupError, match="there is no module dabench"):
         core_digest()
 

@@ -22,10 +22,10 @@ from dabench.data.clean import drop, drops
 from dabench.data.csv_files import image_name
 from dabench.data.prepare import prepare
 from dabench.errors import DataError, SpecError, StoreError
+from dabench.experiment.resolve import make_dataset
+from dabench.experiment.validation import sweep_from
 from dabench.plugins.contract import Samples
 from dabench.plugins.registry import REGISTRY, Registry
-from dabench.spec.plugins import make_dataset
-from dabench.spec.tables import sweep_from
 
 
 def numbered(made: dict[str, Samples]) -> dict[str, Samples]:

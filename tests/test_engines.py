@@ -14,12 +14,12 @@ import pytest
 import torch
 from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, stored_logits, tiny
 
-from dabench.agenda import finished, to_do
 from dabench.drive import Told
 from dabench.engines import cluster, inline
 from dabench.engines.attempt import Result
 from dabench.engines.how import How
 from dabench.engines.queue import Event, Execution, Queue
+from dabench.experiment.schedule import finished, to_do
 from dabench.keeping import Outcome
 from dabench.plugins.contract import Adapter, Target, View
 from dabench.plugins.registry import Registry

@@ -16,12 +16,12 @@ from rich.console import Console
 from tiny_sweeps import SHAPES, Tiny, tiny
 
 import dabench
-from dabench import planning
-from dabench.agenda import finished
 from dabench.api.sweeping import _mixed
 from dabench.cli import main
 from dabench.committed import records_of, shelf
 from dabench.environments import mixed, mixed_text
+from dabench.experiment import planner as planning
+from dabench.experiment.schedule import finished
 from dabench.matrix import Matrix, read_matrix
 from dabench.packs import opened, write_pack
 from dabench.reporting.baselines import baseline_from, baseline_md

@@ -12,7 +12,7 @@ import pytest
 from tiny_sweeps import PLUGINS, SHAPES, Tiny, tiny
 
 from dabench.data.splits import choose_shots
-from dabench.firewall import grant_source, grant_target, grant_test
+from dabench.experiment.access import grant_source, grant_target, grant_test
 from dabench.plugins.registry import Registry
 from dabench.storage.run_store import Store
 

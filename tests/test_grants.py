@@ -14,7 +14,7 @@ from toys import even, samples, toy
 from dabench.data.cache import Prepared
 from dabench.data.prepare import prepare
 from dabench.errors import DataError
-from dabench.firewall import Shots, SourceGrant, grant_source, grant_target, grant_test
+from dabench.experiment.access import Shots, SourceGrant, grant_source, grant_target, grant_test
 from dabench.plugins.contract import Access
 
 

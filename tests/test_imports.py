@@ -66,8 +66,8 @@ def is_plugin(module: str) -> bool:
 
 def test_the_reader_of_imports_sees_them() -> None:
     assert {"dabench.plugins.registry", "dabench.plugins.options", "dabench.training.settings"} <= imports_of(
-        "dabench.spec.tables"
-    ) | imports_of("dabench.spec.sweep")
+        "dabench.experiment.validation"
+    ) | imports_of("dabench.experiment.config")
     assert "dabench.data.images" in imports_of("dabench.data.prepare")
     assert "dabench.data.images" not in imports_of("dabench.data.prepare", late=False)
     assert "dabench.api" not in imports_of("dabench")  # for type checkers alone

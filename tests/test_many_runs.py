@@ -13,9 +13,9 @@ import pytest
 from fabricated import two_sets
 from tiny_sweeps import tiny
 
-from dabench.agenda import finished
 from dabench.engines.attempt import Result
 from dabench.engines.queue import Queue
+from dabench.experiment.schedule import finished
 from dabench.storage.run_store import Store
 from dabench.storage.schema import Run
 

@@ -15,7 +15,7 @@ from tiny_sweeps import PLUGINS, SHAPES, Tiny, tiny
 
 from dabench.drive import Told
 from dabench.errors import PluginError
-from dabench.job import Job
+from dabench.experiment.job import Job
 from dabench.storage.run_store import Store
 from dabench.training.resume import Partial, ResumeError, Stopped
 from dabench.work import execute

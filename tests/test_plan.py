@@ -13,17 +13,17 @@ import pytest
 import torch
 from toys import adapter, even, samples, toy
 
-from dabench import plan as plan_module
-from dabench import planning
 from dabench.errors import DataError, SpecError
+from dabench.experiment import plan as plan_module
+from dabench.experiment import planner as planning
+from dabench.experiment.plan import Plan
+from dabench.experiment.planner import make_plan
+from dabench.experiment.resolve import make_adapter, make_backbone
+from dabench.experiment.validation import sweep_from
 from dabench.hashing import digest
-from dabench.plan import Plan
-from dabench.planning import make_plan
 from dabench.plugins import code_hash
 from dabench.plugins.contract import FACES, SUPERVISED, Augment, Dataset, Samples
 from dabench.plugins.registry import Registry
-from dabench.spec.plugins import make_adapter, make_backbone
-from dabench.spec.tables import sweep_from
 from dabench.storage.schema import Run
 
 BASE: dict[str, Any] = {"name": "try", "datasets": ["x", "y"], "adapters": ["none"], "backbone": "conv4", "seeds": 2, "shots": 3}

@@ -18,9 +18,9 @@ from dabench.data.cache import Prepared
 from dabench.drive import Told
 from dabench.engines.queue import Event
 from dabench.errors import SpecError, StoreError
+from dabench.experiment.search import Searching
 from dabench.keeping import Outcome
 from dabench.matrix import read_matrix
-from dabench.search.searching import Searching
 from dabench.storage.reader import Record
 from dabench.storage.run_store import Store
 from dabench.storage.schema import RunRecord, from_json, record_from

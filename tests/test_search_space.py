@@ -11,14 +11,13 @@ import pytest
 from toys import adapter
 
 from dabench.errors import SpecError
+from dabench.experiment.config import Search, Sweep
+from dabench.experiment.samplers import proposals, ranges
+from dabench.experiment.search_space import Range, around, read_range
+from dabench.experiment.sweep_file import read_sweep
+from dabench.experiment.trial_scores import Scored, bar, best_of, rungs
 from dabench.plugins.options import KeyProblem, setting
 from dabench.plugins.registry import Registry
-from dabench.search.choice import Scored, bar, best_of, rungs
-from dabench.search.proposals import proposals, ranges
-from dabench.search.settings import Search
-from dabench.search.space import Range, around, read_range
-from dabench.spec.file import read_sweep
-from dabench.spec.sweep import Sweep
 from dabench.storage.schema import Settings
 
 FILE = """name = "try"

@@ -15,14 +15,13 @@ from pictures import as_folder, classes, tree
 from toys import adapter, toy
 
 from dabench.datasets.image_folder import ImageFolder
-from dabench.drive import shelf
 from dabench.errors import DabenchError, PluginError, SpecError
+from dabench.experiment.config import Sweep
+from dabench.experiment.resolve import make_adapter, make_backbone, make_dataset
+from dabench.experiment.sweep_file import SweepFile, line_of, read_sweep, shelf
+from dabench.experiment.validation import sweep_from
 from dabench.plugins.options import KeyProblem
 from dabench.plugins.registry import Registry
-from dabench.spec.file import SweepFile, line_of, read_sweep
-from dabench.spec.plugins import make_adapter, make_backbone, make_dataset
-from dabench.spec.sweep import Sweep
-from dabench.spec.tables import sweep_from
 from dabench.training.settings import Train
 
 BASE: dict[str, Any] = {

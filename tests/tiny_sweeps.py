@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.agenda import finished
-from dabench.drive import Told, carry_out, load
+from dabench.drive import Told, carry_out
 from dabench.engines.how import How
+from dabench.experiment.plan import Plan
+from dabench.experiment.planner import make_plan
+from dabench.experiment.schedule import finished
+from dabench.experiment.sweep_file import SweepFile, load
 from dabench.keeping import Outcome
-from dabench.plan import Plan
-from dabench.planning import make_plan
 from dabench.plugins.registry import Registry
-from dabench.spec.file import SweepFile
 from dabench.storage.paths import data_folder
 from dabench.storage.run_store import Store
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from dabench.api.datasets import prepare
 from dabench.api.saying import note
-from dabench.api.sweep_files import Overrides, sweep_file
 from dabench.api.sweeping import plan_of
 from dabench.errors import SpecError, nearest
+from dabench.experiment.sweep_file import Overrides, sweep_file
 
 
 def human(

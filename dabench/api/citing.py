@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dabench.api.sweep_files import sweep_file
-from dabench.drive import shelf
 from dabench.errors import SpecError
+from dabench.experiment.sweep_file import shelf, sweep_file
 from dabench.plugins.registry import REGISTRY
 
 if TYPE_CHECKING:

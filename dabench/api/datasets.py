@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from dabench.api.plugins import load_plugins
 from dabench.api.saying import console, note
-from dabench.api.sweep_files import Overrides, as_pairs, sweep_file
-from dabench.drive import shelf
 from dabench.errors import DataError, SpecError
+from dabench.experiment.resolve import make_alone, make_dataset
+from dabench.experiment.sweep_file import Overrides, as_pairs, shelf, sweep_file
 from dabench.plugins.contract import Dataset
 from dabench.plugins.registry import REGISTRY
-from dabench.spec.alone import make_alone
-from dabench.spec.plugins import make_dataset
 from dabench.storage.paths import cache_folder, data_folder
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dabench.drive import shelf
+from dabench.experiment.sweep_file import shelf
 from dabench.plugins.contract import KINDS, Kind, Plugin
 from dabench.plugins.registry import REGISTRY
 from dabench.storage.paths import cache_folder, data_folder

@@ -9,20 +9,19 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dabench.agenda import agenda_of, in_order
 from dabench.api.output import Output
 from dabench.api.saying import console, note
-from dabench.api.sweep_files import Overrides, sweep_file
 from dabench.drive import Told, carry_out
 from dabench.engines.how import How
 from dabench.engines.queue import Event
 from dabench.environments import Mixed, mixed
+from dabench.experiment.plan import Plan
+from dabench.experiment.planner import make_plan
+from dabench.experiment.schedule import agenda_of, in_order
+from dabench.experiment.sweep_file import Overrides, SweepFile, sweep_file
 from dabench.keeping import Outcome
-from dabench.plan import Plan
-from dabench.planning import make_plan
 from dabench.plugins.options import KeyProblem
 from dabench.plugins.registry import REGISTRY
-from dabench.spec.file import SweepFile
 from dabench.storage.paths import data_folder
 from dabench.storage.reader import SHORT
 from dabench.storage.run_store import Store

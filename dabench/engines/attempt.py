@@ -12,7 +12,7 @@ from dabench.engines.how import How
 from dabench.engines.logs import kept_log
 from dabench.engines.signals import TooLong, limited
 from dabench.errors import DabenchError, UnwritableError
-from dabench.job import Job
+from dabench.experiment.job import Job
 from dabench.plugins.registry import Registry
 from dabench.storage.run_store import Store
 

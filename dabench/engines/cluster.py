@@ -26,7 +26,7 @@ with warnings.catch_warnings():
 
 from dabench.engines.how import How
 from dabench.errors import SpecError
-from dabench.plan import Plan
+from dabench.experiment.plan import Plan
 from dabench.storage.atomic import remove_abandoned, temporary_folder
 from dabench.storage.paths import cores
 

@@ -2,7 +2,7 @@
 
 A worker that sees the sweep's output folder works in it, as on one machine. One that does not works in a folder of its node:
 
-- Before a run, `bring` puts the files of that run's grant (dabench.firewall) into the node's cache, each under its SHA-256,
+- Before a run, `bring` puts the files of that run's grant (dabench.experiment.access) into the node's cache, each under its SHA-256,
   which is checked. It is a Ray task, another process than the worker's: no label passes through a worker that was not granted
   it, and none can be asked for through what a worker is handed.
 - After it, the worker hands the finished folder to the `Desk`, an actor on the driver's machine, which writes it whole under
@@ -24,9 +24,9 @@ from typing import Any
 from dabench.engines.attempt import Result
 from dabench.engines.cluster import on_node, ray
 from dabench.errors import StoreError
+from dabench.experiment.job import Job
+from dabench.experiment.plan import Plan
 from dabench.hashing import digest, file_digest
-from dabench.job import Job
-from dabench.plan import Plan
 from dabench.storage.atomic import new_file, put_folder, remove_abandoned, temporary_folder
 from dabench.storage.paths import cache_folder, node_folder
 from dabench.storage.reader import NETWORK

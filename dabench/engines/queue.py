@@ -9,7 +9,7 @@ from typing import Literal
 
 from dabench.engines.attempt import Result
 from dabench.engines.how import How
-from dabench.plan import Plan
+from dabench.experiment.plan import Plan
 from dabench.plugins.registry import Registry
 from dabench.storage.run_store import Store
 from dabench.storage.schema import Run

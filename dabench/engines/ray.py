@@ -31,7 +31,7 @@ from dabench.engines.queue import Event, Execution, Queue
 from dabench.engines.sparing import Sparing
 from dabench.engines.worker import Worker
 from dabench.errors import StoppedError
-from dabench.job import Job
+from dabench.experiment.job import Job
 from dabench.storage.atomic import temporary_folder, temporary_prefix
 from dabench.storage.schema import Run
 

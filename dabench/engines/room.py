@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dabench.engines.how import How
 from dabench.errors import SpecError
-from dabench.plan import Plan
+from dabench.experiment.plan import Plan
 from dabench.storage.paths import cores
 from dabench.training.network import Network, build_network
 

@@ -11,7 +11,7 @@ from dabench.engines.attempt import Result, attempt
 from dabench.engines.cluster import tune
 from dabench.engines.how import How
 from dabench.engines.nodes import Apart, sees
-from dabench.job import Job
+from dabench.experiment.job import Job
 from dabench.plugins.registry import Registry
 from dabench.storage.run_store import Store
 

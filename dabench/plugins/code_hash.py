@@ -21,12 +21,12 @@ from typing import TypeGuard
 from dabench.hashing import digest
 from dabench.plugins.contract import Adapter, Backbone, Dataset, Plugin
 
-CORE = ("dabench.compute", "dabench.firewall", "dabench.plugins.contract")
+CORE = ("dabench.compute", "dabench.experiment.access", "dabench.plugins.contract")
 """The modules that compute a run: training and testing, what a run is granted (the shots), what plugins inherit."""
 
 NUMBERLESS = (
     # Messages, settings (a digest holds their values), and what finds and describes plugins.
-    "dabench.api", "dabench.errors", "dabench.plugins.options", "dabench.training.settings", "dabench.plugins.registry", "dabench.job", "dabench.plugins.contract",
+    "dabench.api", "dabench.errors", "dabench.plugins.options", "dabench.training.settings", "dabench.plugins.registry", "dabench.experiment.job", "dabench.plugins.contract",
     # Storage, and a run that is resumed: it ends with the same numbers.
     "dabench.hashing", "dabench.storage.schema", "dabench.storage.run_store", "dabench.storage.reader", "dabench.storage.in_progress", "dabench.storage.paths",
     "dabench.storage.remote_fs", "dabench.storage.atomic", "dabench.training.resume", "dabench.data.cache", "dabench.data.cache",

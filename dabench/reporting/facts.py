@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dabench.experiment.overrides import PATHS
 from dabench.matrix import Matrix
 from dabench.reporting.tables import EMPTY, Table, dropped_text, sentence, trained
-from dabench.spec.paths import PATHS
 from dabench.storage.clock import clock
 from dabench.storage.schema import Seconds, to_json
 from dabench.trials import searched_by

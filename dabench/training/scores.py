@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from dabench.data.augment import Augmenter
-from dabench.job import Job
+from dabench.experiment.job import Job
 from dabench.storage.schema import Probe
 from dabench.training import validators
 from dabench.training.evaluate import outputs

@@ -96,8 +96,8 @@ from dataclasses import replace
 import torch
 from torch import nn
 from dabench import Adapter, Backbone
-from dabench.firewall import Shots
-from dabench.planning import make_plan
+from dabench.experiment.access import Shots
+from dabench.experiment.planner import make_plan
 from dabench.plugins.registry import Registry
 from dabench.spec import sweep_from
 from dabench.storage.run_store import Store

@@ -71,12 +71,12 @@ def measure(runs: int, folder: Path) -> dict[str, tuple[float, float, float]]:
     """Do the sweep of that many runs in `folder` and return what each part took."""
     import numpy as np
 
-    from dabench.agenda import finished, to_do
-    from dabench.api.sweep_files import sweep_file
     from dabench.drive import carry_out
     from dabench.engines.how import How
+    from dabench.experiment.planner import make_plan
+    from dabench.experiment.schedule import finished, to_do
+    from dabench.experiment.sweep_file import sweep_file
     from dabench.matrix import read_matrix
-    from dabench.planning import make_plan
     from dabench.plugins.registry import REGISTRY
     from dabench.reporting.write import write_report
     from dabench.storage.paths import data_folder

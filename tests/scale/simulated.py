@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dabench import work
-from dabench.job import Job
+from dabench.experiment.job import Job
 from dabench.plugins.contract import Adapter, Dataset, Samples
 from dabench.plugins.registry import Registry
 from dabench.storage.run_store import Store

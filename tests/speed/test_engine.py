@@ -39,8 +39,8 @@ width = 4
 
 @pytest.mark.timeout(1800)
 def test_eight_runs_of_two_seconds(benchmark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dabench.drive import load
-    from dabench.planning import make_plan
+    from dabench.experiment.planner import make_plan
+    from dabench.experiment.sweep_file import load
     from dabench.storage.paths import data_folder
 
     monkeypatch.setenv("DABENCH_CACHE", str(tmp_path / "cache"))

@@ -14,8 +14,8 @@ import pytest
 from side_by_side import side_by_side
 
 import dabench
-from dabench.api.sweep_files import sweep_file
 from dabench.api.sweeping import plan_of
+from dabench.experiment.sweep_file import sweep_file
 
 HERE = Path(__file__).parent
 SEEDS = 3

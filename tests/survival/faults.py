@@ -420,9 +420,9 @@ def read_only(bench: Bench) -> Row:
 
 def stopped_within(bench: Bench) -> Row:
     """Each run is stopped at each of its checkpoints and goes on from there."""
-    from dabench.agenda import agenda_of
     from dabench.engines.attempt import attempt
     from dabench.engines.how import How
+    from dabench.experiment.schedule import agenda_of
     from dabench.keeping import Keeper
 
     sweep, expected = bench.plain

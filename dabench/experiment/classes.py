@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from dabench.data.cache import Prepared
 from dabench.errors import nearest
+from dabench.experiment.config import Sweep
 from dabench.plugins.options import KeyProblem
-from dabench.spec.sweep import Sweep
 
 
 def renames(sweep: Sweep, dataset: str, classes: Sequence[str]) -> dict[str, str]:

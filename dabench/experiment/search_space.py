@@ -11,6 +11,7 @@ from dabench.errors import nearest
 from dabench.plugins.options import KeyProblem
 
 KINDS = ("loguniform", "uniform", "int")
+
 _DIGITS = 4
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from dabench.plan import Plan
-from dabench.search.choice import Labels, Scored, bar, best_of, scored
-from dabench.search.proposals import Proposals, at_random, in_turn, proposals
-from dabench.search.tasks import SearchTask, runs_of, tasks_of
+from dabench.experiment.plan import Plan
+from dabench.experiment.samplers import Proposals, at_random, in_turn, proposals
+from dabench.experiment.search_tasks import SearchTask, runs_of, tasks_of
+from dabench.experiment.trial_scores import Labels, Scored, bar, best_of, scored
 from dabench.storage.run_store import Store
 from dabench.storage.schema import Probe, Run, SearchRecord, Settings, TrialRecord
 from dabench.training.selection import ORACLE

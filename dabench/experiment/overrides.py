@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from dabench.errors import SpecError
+
+
+def put(table: dict[str, Any], text: str) -> None:
+    """Put "a.b=value" into `table`; the value is read as TOML, or as text where it is none. A path is of the working folder."""
+    key, equals, value = text.partition("=")
+    path = [p.strip().strip('"') for p in key.split(".")]
+    if not equals or not all(path):
+        raise SpecError(f"--set {text!r}: write key=value, for example --set train.epochs=2")
+    try:
+        parsed = tomllib.loads(f"v = {value}")["v"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    given: Any = parsed
+    for part in reversed(path):
+        given = {part: given}
+    given = absolute(given)
+    for part in path[:-1]:
+        given = given[part]
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise SpecError(f"--set {text!r}: '{part}' is a value, not a table")
+    table[path[-1]] = given[path[-1]]
+
 
 PATHS = ("path", "drop")
 """The keys of a [dataset.NAME] table that are paths."""

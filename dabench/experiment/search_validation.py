@@ -8,16 +8,17 @@ from dataclasses import replace
 from typing import Any
 
 from dabench.errors import SpecError, nearest
+from dabench.experiment.config import Sweep
+from dabench.experiment.resolve import make_adapter
+from dabench.experiment.samplers import grid_size
+from dabench.experiment.search_space import KINDS, around, read_range
 from dabench.plugins.options import KeyProblem, build
 from dabench.plugins.registry import Registry
-from dabench.search.proposals import grid_size
-from dabench.search.space import KINDS, around, read_range
-from dabench.spec.plugins import make_adapter
-from dabench.spec.sweep import Sweep
 from dabench.training.selection import LAST, VALIDATORS, check_rule
 
 COMMON = "train"
 """The table of the settings that every adapter has."""
+
 _FIXED = ("device", "threads", "checkpoints")
 """Keys of [train] that say how a run is computed and kept, not what is learned."""
 

@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from dabench.data.cache import Prepared
-from dabench.firewall import grant_scored, grant_source, grant_target, grant_test
+from dabench.experiment.access import grant_scored, grant_source, grant_target, grant_test
+from dabench.experiment.config import Sweep
+from dabench.experiment.job import Job
 from dabench.hashing import digest
-from dabench.job import Job
 from dabench.plugins.code_hash import code_digest, core_digest
 from dabench.plugins.contract import SUPERVISED, Adapter, Augment, Backbone, Dataset
-from dabench.spec.sweep import Sweep
 from dabench.storage.schema import AdapterFacts, NetworkKey, Probe, Run, Settings, budget_text, networks
 from dabench.training.settings import Train
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dabench.errors import PluginError
+from dabench.errors import PluginError, SpecError
+from dabench.experiment.config import Sweep
+from dabench.experiment.overrides import absolute, put
 from dabench.plugins.contract import Adapter, Backbone, Dataset
 from dabench.plugins.options import KeyProblem
 from dabench.plugins.registry import Registry
-from dabench.spec.paths import absolute
-from dabench.spec.sweep import Sweep
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -71,3 +71,18 @@ def make_backbone(sweep: Sweep, registry: Registry) -> Backbone:
     """Return the backbone with the options of its table."""
     backbone: Backbone = registry.make("backbone", sweep.backbone, sweep.options.get(sweep.backbone))
     return backbone
+
+
+def make_alone(name: str, overrides: Sequence[str], registry: Registry) -> Dataset:
+    """Return the dataset of that name, with `overrides` ("face=true") as its table [dataset.NAME] would have them.
+
+    Raises:
+        SpecError, PluginError: there is no such dataset, option or value.
+    """
+    table: dict[str, Any] = {}
+    for override in overrides:
+        put(table, override)
+    try:
+        return make_dataset(Sweep(dataset=declared({name: table}, None) if table else {}), name, registry)
+    except KeyProblem as e:
+        raise SpecError(f"--set: {e}") from e

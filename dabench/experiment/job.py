@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dabench.firewall import SourceGrant, TargetGrant
+from dabench.experiment.access import SourceGrant, TargetGrant
 from dabench.plugins.contract import Augment
 from dabench.storage.schema import Probe
 from dabench.training.settings import Test, Train

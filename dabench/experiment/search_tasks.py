@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dabench.plan import Plan, adaptation, pretraining
+from dabench.experiment.plan import Plan, adaptation, pretraining
 from dabench.storage.schema import Probe, Run, Settings
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from dabench.plan import Plan
+from dabench.experiment.plan import Plan
+from dabench.experiment.search import Searching
 from dabench.plugins.contract import SUPERVISED
-from dabench.search.searching import Searching
 from dabench.storage.run_store import Store
 from dabench.storage.schema import Run, SearchRecord
 

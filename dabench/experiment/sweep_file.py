@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dabench.errors import SpecError
+from dabench.errors import SpecError, nearest
+from dabench.experiment.config import Sweep
+from dabench.experiment.overrides import absolute, put
+from dabench.experiment.validation import sweep_from
 from dabench.plugins.options import KeyProblem
-from dabench.plugins.registry import Registry
-from dabench.spec.paths import absolute
-from dabench.spec.sweep import Sweep
-from dabench.spec.tables import sweep_from
+from dabench.plugins.registry import REGISTRY, Registry
 
 
 @dataclass(frozen=True)
@@ -103,28 +103,6 @@ def toml_value(value: Any, key: str) -> str:
         ) from None
 
 
-def put(table: dict[str, Any], text: str) -> None:
-    """Put "a.b=value" into `table`; the value is read as TOML, or as text where it is none. A path is of the working folder."""
-    key, equals, value = text.partition("=")
-    path = [p.strip().strip('"') for p in key.split(".")]
-    if not equals or not all(path):
-        raise SpecError(f"--set {text!r}: write key=value, for example --set train.epochs=2")
-    try:
-        parsed = tomllib.loads(f"v = {value}")["v"]
-    except tomllib.TOMLDecodeError:
-        parsed = value
-    given: Any = parsed
-    for part in reversed(path):
-        given = {part: given}
-    given = absolute(given)
-    for part in path[:-1]:
-        given = given[part]
-        table = table.setdefault(part, {})
-        if not isinstance(table, dict):
-            raise SpecError(f"--set {text!r}: '{part}' is a value, not a table")
-    table[path[-1]] = given[path[-1]]
-
-
 def line_of(text: str, path: str) -> int | None:
     """Return the number of the line of a TOML text in which the key `path` ("train.lr") stands, or its table begins."""
     path = _bare(re.sub(r"\[\d+\]$", "", path))
@@ -149,3 +127,56 @@ def line_of(text: str, path: str) -> int | None:
 def _bare(key: str) -> str:
     """Return a dotted key without spaces and quotes."""
     return re.sub(r"[\s\"']", "", key)
+
+
+Overrides = Mapping[str, Any] | Sequence[str]
+"""Keys with new values, {"train.epochs": 2} or ["train.epochs=2"]."""
+
+
+def sweep_file(sweep: str | Path | Mapping[str, Any], overrides: Overrides, plugins: Sequence[str | Path]) -> SweepFile:
+    """Return a sweep given by shelf name, path, or table of keys, after the plugin files that it may need.
+
+    Raises:
+        SpecError, PluginError: it asks for something that cannot be.
+    """
+    pairs = as_pairs(overrides)
+    if not isinstance(sweep, Mapping):
+        return load(sweep, pairs, plugins, REGISTRY)
+    for plugin in plugins:
+        REGISTRY.load_file(Path(plugin))
+    return table_sweep(sweep, pairs, REGISTRY)
+
+
+def as_pairs(overrides: Overrides) -> list[str]:
+    """Return overrides as text, ["train.epochs=2"]."""
+    return [f"{k}={toml_value(v, k)}" for k, v in overrides.items()] if isinstance(overrides, Mapping) else list(overrides)
+
+
+def shelf() -> dict[str, Path]:
+    """Return the sweeps that dabench brings: name -> file."""
+    from importlib import import_module
+
+    folder = Path(next(iter(import_module("dabench.sweeps").__path__)))
+    return {p.stem: p for p in sorted(folder.glob("*.toml"), key=lambda p: p.stem)}
+
+
+def sweep_path(sweep: str | Path) -> Path:
+    """Return the file of a sweep given by shelf name or path; raise SpecError if there is none."""
+    path = Path(sweep).expanduser()
+    if path.suffix == ".toml" or (path.exists() and path.is_file()):
+        if not path.is_file():
+            raise SpecError(f"there is no sweep file {path}")
+        return path
+    known = shelf()
+    if str(sweep) not in known:
+        raise SpecError(
+            f"unknown sweep '{sweep}'{nearest(str(sweep), known)}; known: {', '.join(known)}, or give the path of a .toml file"
+        )
+    return known[str(sweep)]
+
+
+def load(sweep: str | Path, overrides: Sequence[str], plugins: Sequence[str | Path], registry: Registry) -> SweepFile:
+    """Read a sweep by shelf name or path, after the plugin files that it may need."""
+    for plugin in plugins:
+        registry.load_file(Path(plugin))
+    return read_sweep(sweep_path(sweep), overrides, registry)

@@ -11,8 +11,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from dabench.search.settings import Search
-from dabench.search.space import Range, read_range
+from dabench.experiment.config import Search
+from dabench.experiment.search_space import Range, read_range
 from dabench.storage.schema import Settings
 
 _STARTUP = 4

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from dabench.errors import PluginError, SpecError, nearest
+from dabench.experiment.config import Sweep, pair_of
+from dabench.experiment.resolve import NAME, declared, make_adapter, make_backbone, make_dataset
+from dabench.experiment.search_validation import with_space
 from dabench.plugins.contract import Augment
 from dabench.plugins.options import KeyProblem, build
 from dabench.plugins.registry import Registry
-from dabench.spec.plugins import NAME, declared, make_adapter, make_backbone, make_dataset
-from dabench.spec.search import with_space
-from dabench.spec.sweep import Sweep, pair_of
 
 
 def sweep_from(table: Mapping[str, Any], registry: Registry, folder: Path | None = None) -> Sweep:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.errors import StoreError
-from dabench.plan import validation_of
+from dabench.experiment.plan import validation_of
 from dabench.storage.reader import Record
 from dabench.training.selection import ORACLE
 

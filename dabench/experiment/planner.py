@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from dabench.class_space import keeping, renames, shared_classes
 from dabench.data.cache import Prepared, Say
 from dabench.data.prepare import prepare, reshaped
 from dabench.errors import DataError, SpecError
-from dabench.firewall import grant_target
-from dabench.plan import Plan, adaptation, pretraining
+from dabench.experiment.access import grant_target
+from dabench.experiment.classes import keeping, renames, shared_classes
+from dabench.experiment.config import Sweep
+from dabench.experiment.plan import Plan, adaptation, pretraining
+from dabench.experiment.resolve import make_adapter, make_backbone, make_dataset
 from dabench.plugins.contract import Augment, Dataset
 from dabench.plugins.registry import Registry
-from dabench.spec.plugins import make_adapter, make_backbone, make_dataset
-from dabench.spec.sweep import Sweep
 from dabench.storage.atomic import remove_abandoned, temporary_prefix
 from dabench.storage.paths import cache_folder
 from dabench.storage.schema import Run
