@@ -18,9 +18,9 @@ from toys import adapter, even, samples, toy
 
 import dabench
 from dabench import LazyImages
+from dabench.checks.dataset_checks import dataset_rules
+from dabench.checks.rules import Finding, NotDone, Rule, common_rules, examine
 from dabench.cli import main
-from dabench.contracts.datasets import dataset_rules
-from dabench.contracts.rules import Finding, NotDone, Rule, common_rules, examine
 from dabench.data import lazy
 from dabench.errors import DataError, PluginError
 from dabench.plugins.contract import Adapter, Backbone, Dataset, Plugin, Samples

@@ -13,7 +13,7 @@ from dabench.plugins.registry import REGISTRY
 from dabench.storage.paths import cache_folder, data_folder
 
 if TYPE_CHECKING:
-    from dabench.contracts.rules import Finding
+    from dabench.checks.rules import Finding
 
 
 def register(plugin: type[Plugin] | Plugin) -> type[Plugin] | Plugin:
@@ -65,7 +65,7 @@ def show(kind: Kind, name: str, *, data: str | Path | None = None, plugins: Sequ
     Raises:
         PluginError: it is unknown or broken.
     """
-    from dabench.facts import facts_of
+    from dabench.checks.facts import facts_of
 
     load_plugins(plugins)
     plugin, origin = REGISTRY.make(kind, name), REGISTRY.find(kind, name).origin
@@ -79,7 +79,7 @@ def new(kind: Kind, name: str, to: str | Path | None = None) -> list[Path]:
     Raises:
         PluginError, StoreError: the name or the folder cannot be.
     """
-    from dabench.scaffold import scaffold
+    from dabench.checks.scaffold import scaffold
 
     return scaffold(kind, name, Path(to).expanduser() if to else Path(name))
 
@@ -96,7 +96,7 @@ def check(
     Raises:
         PluginError: there is no plugin of a name, or a plugin file is broken.
     """
-    from dabench.contracts.check import check_plugins
+    from dabench.checks.check import check_plugins
 
     load_plugins(plugins)
     return check_plugins(names, REGISTRY, data_folder(data), Path(raw).expanduser().resolve() if raw else None)

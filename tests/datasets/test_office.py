@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from pictures import as_folder, as_zip, png, tree
 
-from dabench.contracts.datasets import dataset_rules
-from dabench.contracts.rules import examine
+from dabench.checks.dataset_checks import dataset_rules
+from dabench.checks.rules import examine
 from dabench.data.prepare import prepare
 from dabench.datasets._office import Domains
 from dabench.datasets.office_31 import Office31

@@ -1,5 +1,7 @@
 """The texts of a new adapter."""
 
+from __future__ import annotations
+
 MODULE = '''"""The adaptation method $name."""
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """The texts of a new backbone."""
 
+from __future__ import annotations
+
 MODULE = '''"""The backbone $name."""
 
 from __future__ import annotations

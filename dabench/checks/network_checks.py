@@ -9,8 +9,8 @@ from functools import cached_property
 import torch
 from torch import nn
 
-from dabench.contracts.resuming import resume_problem
-from dabench.contracts.rules import NotDone, Rule
+from dabench.checks.resuming import resume_problem
+from dabench.checks.rules import NotDone, Rule
 from dabench.data.augment import Augmenter
 from dabench.plugins import contract as protocols
 from dabench.plugins.contract import Adapter, Augment, Backbone, Target, View
@@ -21,6 +21,7 @@ from dabench.training.settings import Train
 from dabench.training.trainer import Trainer
 
 _SIZES = (32, 44, 224)
+
 _SIDE, _CLASSES, _CPU = 16, ("a", "b", "c"), torch.device("cpu")
 
 

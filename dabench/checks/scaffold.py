@@ -36,7 +36,7 @@ def scaffold(kind: Kind, name: str, folder: Path) -> list[Path]:
         "folder": folder.name,
     }
     words["cls"] = re.sub(r"\W|_", "", words["cls"])
-    texts = import_module(f"dabench.templates.{kind}")
+    texts = import_module(f"dabench.checks.templates.{kind}")
     files = {
         "pyproject.toml": _PYPROJECT,
         "README.md": texts.README,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.contracts.rules import NotDone, Rule
+from dabench.checks.rules import NotDone, Rule
 from dabench.data.fingerprints import fingerprints
 from dabench.data.lazy import chunks
 from dabench.data.prepare import at_work, prepare

@@ -12,6 +12,7 @@ from dabench.plugins.contract import Plugin
 from dabench.plugins.registry import facts_problem
 
 State = Literal["passed", "failed", "not done"]
+
 _LABEL = re.compile(r"[A-Z0-9][A-Za-z0-9+._/-]*")
 
 

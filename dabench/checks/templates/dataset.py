@@ -1,5 +1,7 @@
 """The texts of a new dataset."""
 
+from __future__ import annotations
+
 MODULE = '''"""The dataset $name."""
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dabench.contracts.datasets import dataset_rules
-from dabench.contracts.rules import Finding, Rule, common_rules, examine
+from dabench.checks.dataset_checks import dataset_rules
+from dabench.checks.rules import Finding, Rule, common_rules, examine
 from dabench.errors import PluginError, nearest
 from dabench.plugins.contract import KINDS, Adapter, Backbone, Dataset, Kind, Plugin
 from dabench.plugins.registry import Registry
@@ -53,7 +53,7 @@ def _rules(plugin: Plugin, data: Path, raw: Path | None) -> list[Rule]:
     if isinstance(plugin, Dataset):
         return dataset_rules(plugin, raw or plugin.raw_in(data))
     # Imported here: datasets are checked without torch.
-    from dabench.contracts.networks import adapter_rules, backbone_rules
+    from dabench.checks.network_checks import adapter_rules, backbone_rules
 
     if isinstance(plugin, Backbone):
         return backbone_rules(plugin)

@@ -1,0 +1,1 @@
+"""Contract checks of plugins (`dabench check`) and templates (`dabench new`)."""

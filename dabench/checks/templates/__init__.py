@@ -1,0 +1,1 @@
+"""Texts of the files that `dabench new` writes."""

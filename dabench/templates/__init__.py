@@ -1,1 +1,0 @@
-"""The texts that `dabench new` writes, one module for each kind of plugin."""
