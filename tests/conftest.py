@@ -83,7 +83,7 @@ def s3() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def running_ray() -> Iterator[None]:
     """Ray, started once as the engine starts it: each start takes seconds."""
-    from dabench.engines import cluster as engine
+    from dabench.execution.ray import cluster as engine
 
     with engine.started():
         yield

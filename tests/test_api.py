@@ -14,9 +14,9 @@ from fabricated import edit, two_sets
 
 import dabench
 from dabench import Adapter, Dataset, Samples
-from dabench.engines.how import How
 from dabench.errors import DabenchError, PluginError, SpecError, StoreError
-from dabench.estimate import Cost, cost
+from dabench.execution.estimate import Cost, cost
+from dabench.execution.options import How
 from dabench.experiment.sweep_file import sweep_file
 from dabench.plugins.registry import REGISTRY
 from dabench.storage.run_store import Store

@@ -72,7 +72,7 @@ def test_a_system_without_fcntl_has_no_locks(tmp_path: Path, monkeypatch: pytest
 
 
 def test_the_store_is_imported_on_a_system_without_fcntl() -> None:
-    code = "import sys; sys.modules['fcntl'] = None; import dabench.storage.run_store, dabench.watching.status"
+    code = "import sys; sys.modules['fcntl'] = None; import dabench.storage.run_store, dabench.execution.status"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from tiny_sweeps import SHAPES, Tiny, tiny
 
-from dabench.engines.attempt import Result, attempt
-from dabench.engines.how import How
-from dabench.engines.queue import Event, Queue
-from dabench.engines.signals import TooLong, interruptible, limited
 from dabench.errors import StoreError
+from dabench.execution.attempt import Result, attempt
+from dabench.execution.options import How
+from dabench.execution.queue import Event, Queue
+from dabench.execution.signals import TooLong, interruptible, limited
 from dabench.storage.atomic import temporary_folder, temporary_prefix
 from dabench.storage.in_progress import Ongoing
 from dabench.storage.run_store import Store
@@ -74,7 +74,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory, _cache: Path) -> Tiny:
 
 
 def what_comes_of(sweep: Tiny, folder: Path, patch: pytest.MonkeyPatch, error: BaseException) -> Result:
-    from dabench import work
+    from dabench.execution import run as work
 
     def fail(*given: Any) -> None:
         raise error

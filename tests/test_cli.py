@@ -20,8 +20,8 @@ from tiny_sweeps import SHAPES, TINY
 import dabench
 from dabench import cli, doctor
 from dabench.cli import main
-from dabench.engines.how import How
 from dabench.errors import StoreError
+from dabench.execution.options import How
 
 pytestmark = pytest.mark.usefixtures("registry_restored")
 
@@ -436,7 +436,7 @@ def test_a_reader_that_goes_away_is_no_error(runs: Path) -> None:
 LOADED = """
 import sys
 from dabench.cli import main
-from dabench.engines.how import How
+from dabench.execution.options import How
 from dabench.errors import StoreError
 code = main(sys.argv[1:])
 print("loaded:", *sorted({"torch", "ray"} & set(sys.modules)))

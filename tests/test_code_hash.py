@@ -167,7 +167,7 @@ NUMBERS = [
     ("dabench.data.batches", "torch.randperm(self.n, ", "torch.randperm(self.n - 1, "),
     ("dabench.data.splits", "default_rng([seed, 5])", "default_rng([seed, 6])"),
     ("dabench.training.device", 'not has.get("avx512_fp16")', 'has.get("avx512_fp16")'),
-    ("dabench.compute", "job.pretrained and job.parent is None", "job.pretrained"),
+    ("dabench.execution.compute", "job.pretrained and job.parent is None", "job.pretrained"),
     ("dabench.experiment.access", '"all" if access == "full" else shots', "shots"),
     ("dabench.plugins.contract", "return trainer.supervised(net, sources)", "return net"),
 ]
@@ -186,14 +186,14 @@ def test_code_that_may_change_a_number_changes_the_core(edit: Edit, module: str,
         ("dabench.training.trainer", "the loss became {losses[step].item()}", "there was a loss of {losses[step].item()}"),
         ("dabench.data.splits", 'f"dataset \'{dataset.name}\'"\n    names', 'f"the dataset {dataset.name}"\n    names'),
         ("dabench.data.splits", "    names = classes_of(", "    why = 'the names'\n    names = classes_of("),
-        ("dabench.compute", "pretrain() and adapt() must return a Network", "return a Network"),
+        ("dabench.execution.compute", "pretrain() and adapt() must return a Network", "return a Network"),
         ("dabench.training.evaluate", "Return the logits of `net` in evaluation mode", "Return logits"),
         ("dabench.training.scores", "Images of each target's validation split that are scored at most.", "At most."),
         ("dabench.training.trainer", "import math\n", "import math  # for the schedule\n"),
         ("dabench.training.trainer", "def rate_at(settings: Train, progress: float) -> float:", "def rate_at(settings, progress: float):"),
         ("dabench.training.trainer", "from dabench.training.progress_line import Pulse\n", "from dabench.training.progress_line import EVERY, Pulse\n"),
         ("dabench.training.trainer", "import torch\n", "import torch\n\nfrom dabench import registry as of_plugins\n"),
-        ("dabench.compute", "if TYPE_CHECKING:\n", "if TYPE_CHECKING:\n    from dabench.matrix import Matrix\n"),
+        ("dabench.execution.compute", "if TYPE_CHECKING:\n", "if TYPE_CHECKING:\n    from dabench.matrix import Matrix\n"),
         ("dabench.training.network", "return next(net.parameters()).device", "return (\n        next(net.parameters()).device\n    )"),
         ("dabench.training.progress_line", "step", "Step "),
         ("dabench.errors", "class DabenchError", "class Fault(Exception):\n    pass\n\n\nclass DabenchError"),
@@ -215,7 +215,7 @@ def test_where_a_module_lies_leaves_the_core(edit: Edit) -> None:
     edit("dabench.training.scores", "from dabench import validators", "from dabench.data import validators")
     edit("dabench.data.learning", source=code_hash._source("dabench.training.trainer"))
     edit("dabench.training.trainer")
-    edit("dabench.compute", "from dabench.training.trainer import", "from dabench.data.learning import")
+    edit("dabench.execution.compute", "from dabench.training.trainer import", "from dabench.data.learning import")
     assert core_digest() == before
 
 
@@ -243,7 +243,7 @@ def test_a_root_that_is_gone_is_an_error(edit: Edit) -> None:
 def test_what_execute_reaches_and_computes_with_tensors_is_in_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
     core = core_modules()
     monkeypatch.setattr(code_hash, "NUMBERLESS", ("dabench.spec",))
-    reached = followed([("dabench.work", code_hash._existing("dabench.work"))])
+    reached = followed([("dabench.execution.run", code_hash._existing("dabench.execution.run"))])
     computing = {name for name, source in reached if {"torch", "numpy"} & {m for _, m, _, _ in code_hash._imports(source)}}
     # These store: results, states of unfinished runs, prepared sets.
     storing = {"work", "store", "stored", "partial", "snapshot", "references", "data.cache"}

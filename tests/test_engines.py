@@ -14,13 +14,14 @@ import pytest
 import torch
 from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, stored_logits, tiny
 
-from dabench.drive import Told
-from dabench.engines import cluster, inline
-from dabench.engines.attempt import Result
-from dabench.engines.how import How
-from dabench.engines.queue import Event, Execution, Queue
+from dabench.execution import inline
+from dabench.execution.attempt import Result
+from dabench.execution.options import How
+from dabench.execution.queue import Event, Execution, Queue
+from dabench.execution.ray import cluster
+from dabench.execution.recorder import Outcome
+from dabench.execution.sweep import Told
 from dabench.experiment.schedule import finished, to_do
-from dabench.keeping import Outcome
 from dabench.plugins.contract import Adapter, Target, View
 from dabench.plugins.registry import Registry
 from dabench.storage.paths import cores
@@ -303,11 +304,11 @@ def test_workers_are_warmed_where_each_core_gets_one(sweep: Tiny, threads: int, 
 
 WARM = """
 import sys
-from dabench.engines.cluster import quiet, started, tune
+from dabench.execution.ray.cluster import quiet, started, tune
 
 class Looks(tune.Trainable):
     def step(self):
-        return {"warm": "dabench.work" in sys.modules, "done": True}
+        return {"warm": "dabench.execution.run" in sys.modules, "done": True}
 
 with started(warm=True), quiet():
     found = tune.run(Looks, resources_per_trial={"cpu": 1}, storage_path=sys.argv[1], verbose=0)

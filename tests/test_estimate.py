@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dabench.estimate import wall_time
+from dabench.execution.estimate import wall_time
 from dabench.storage.schema import Run
 
 

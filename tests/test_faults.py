@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, stored_logits, tiny
 
-from dabench.drive import Told
-from dabench.engines.queue import Event
-from dabench.keeping import Outcome
+from dabench.execution.queue import Event
+from dabench.execution.recorder import Outcome
+from dabench.execution.sweep import Told
 from dabench.storage.run_store import Store
 
 MISFITS = (SHAPES, PLUGINS / "misfits.py")
@@ -141,7 +141,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from dabench import store
-from dabench.drive import Told
+from dabench.execution.sweep import Told
 from tiny_sweeps import tiny
 
 folder, moment = Path(sys.argv[1]), sys.argv[2]

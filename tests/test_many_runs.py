@@ -13,8 +13,8 @@ import pytest
 from fabricated import two_sets
 from tiny_sweeps import tiny
 
-from dabench.engines.attempt import Result
-from dabench.engines.queue import Queue
+from dabench.execution.attempt import Result
+from dabench.execution.queue import Queue
 from dabench.experiment.schedule import finished
 from dabench.storage.run_store import Store
 from dabench.storage.schema import Run
@@ -99,7 +99,7 @@ def test_what_is_put_back_is_the_next() -> None:
 
 
 def test_tune_forgets_what_a_trial_held_that_is_over() -> None:
-    from dabench.engines.sparing import Sparing
+    from dabench.execution.ray.engine import Sparing
 
     def trial(name: str, status: str) -> Any:
         facts = {"trial_id": name, "status": status, "config": {"job": "x" * 1000}, "PENDING": "PENDING", "PAUSED": "PAUSED"}

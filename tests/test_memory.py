@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dabench.engines.room import free_memory
+from dabench.execution.resources import free_memory
 
 GB = 1024**3
 

@@ -15,9 +15,9 @@ import pytest
 from fabricated import two_sets
 from tiny_sweeps import Tiny, tiny
 
-from dabench.engines import nodes
-from dabench.engines.nodes import Apart, Desk, Shelf, bring, named, prepared_files, sees
 from dabench.errors import StoreError
+from dabench.execution.ray import nodes
+from dabench.execution.ray.nodes import Apart, Desk, Shelf, bring, named, prepared_files, sees
 from dabench.hashing import file_digest
 from dabench.storage.run_store import Store
 

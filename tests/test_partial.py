@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from tiny_sweeps import PLUGINS, SHAPES, Tiny, tiny
 
-from dabench.drive import Told
 from dabench.errors import PluginError
+from dabench.execution.run import execute
+from dabench.execution.sweep import Told
 from dabench.experiment.job import Job
 from dabench.storage.run_store import Store
 from dabench.training.resume import Partial, ResumeError, Stopped
-from dabench.work import execute
 
 ADAPTERS = ("none", "fine-tune", "coral", "dann", "maml", "teacher", "twice", "redrawn", "mindful", "hidden")
 

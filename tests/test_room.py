@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from tiny_sweeps import Tiny, tiny
 
-from dabench.engines import room
-from dabench.engines.how import How
-from dabench.engines.room import fitted, need
 from dabench.errors import PluginError, SpecError
-from dabench.estimate import stored_bytes
+from dabench.execution import resources as room
+from dabench.execution.estimate import stored_bytes
+from dabench.execution.options import How
+from dabench.execution.resources import fitted, need
 from dabench.plugins.registry import REGISTRY
 
 GB = 10**9
@@ -151,7 +151,7 @@ def test_the_room_on_disk_is_close_to_what_a_run_takes(sweep: Tiny, tmp_path: Pa
 
 
 def test_ray_sets_aside_what_was_found_and_starts_no_more_than_that(sweep: Tiny, running_ray: None) -> None:
-    from dabench.engines.cluster import at_once, ray, resources
+    from dabench.execution.ray.cluster import at_once, ray, resources
 
     there = int(ray.cluster_resources()["CPU"])
     half = resources(sweep.plan, How(cpus_per_run=0.5, gpus_per_run=0.0))
@@ -165,7 +165,7 @@ def test_ray_sets_aside_what_was_found_and_starts_no_more_than_that(sweep: Tiny,
 def test_a_cluster_whose_gpus_are_not_those_that_auto_means_here_is_an_error(
     sweep: Tiny, machine: pytest.MonkeyPatch, device: str, there: int
 ) -> None:
-    from dabench.engines import cluster
+    from dabench.execution.ray import cluster
 
     machine.setattr(cluster.ray, "cluster_resources", lambda: {"CPU": 8, "GPU": there})
     train = replace(sweep.plan.sweep.train, device="auto")

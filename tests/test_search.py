@@ -15,11 +15,11 @@ from fabricated import edit
 from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, tiny
 
 from dabench.data.cache import Prepared
-from dabench.drive import Told
-from dabench.engines.queue import Event
 from dabench.errors import SpecError, StoreError
+from dabench.execution.queue import Event
+from dabench.execution.recorder import Outcome
+from dabench.execution.sweep import Told
 from dabench.experiment.search import Searching
-from dabench.keeping import Outcome
 from dabench.matrix import read_matrix
 from dabench.storage.reader import Record
 from dabench.storage.run_store import Store

@@ -15,7 +15,7 @@ from processes import family, listening
 from tiny_sweeps import SHAPES, TINY
 
 from dabench.cli import main
-from dabench.engines.how import How
+from dabench.execution.options import How
 
 pytestmark = pytest.mark.skipif(not Path("/proc/net/tcp").is_file(), reason="reads /proc, which Linux alone has")
 LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
@@ -65,8 +65,8 @@ def test_a_sweep_listens_on_loopback_alone_and_leaves_nothing(tmp_path: Path, in
 
 
 def test_a_ray_client_address_is_one_line_that_says_what_to_give(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from dabench.engines import cluster
     from dabench.errors import SpecError
+    from dabench.execution.ray import cluster
 
     with pytest.raises(SpecError, match=r"--address ray://h:1: is a Ray client's; give HOST:PORT"):
         cluster._join("ray://h:1")
@@ -78,7 +78,7 @@ ENVIRONMENT = """
 import os
 before = dict(os.environ)
 from dabench.engines import ray
-from dabench.engines.cluster import quiet
+from dabench.execution.ray.cluster import quiet
 print("changed by the import", sorted(dict(os.environ).items() ^ before.items()))
 with quiet():
     print("set meanwhile", os.environ["TUNE_DISABLE_SIGINT_HANDLER"])

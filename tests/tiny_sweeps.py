@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.drive import Told, carry_out
-from dabench.engines.how import How
+from dabench.execution.options import How
+from dabench.execution.recorder import Outcome
+from dabench.execution.sweep import Told, carry_out
 from dabench.experiment.plan import Plan
 from dabench.experiment.planner import make_plan
 from dabench.experiment.schedule import finished
 from dabench.experiment.sweep_file import SweepFile, load
-from dabench.keeping import Outcome
 from dabench.plugins.registry import Registry
 from dabench.storage.paths import data_folder
 from dabench.storage.run_store import Store

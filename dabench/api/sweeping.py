@@ -9,17 +9,17 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dabench.api.output import Output
 from dabench.api.saying import console, note
-from dabench.drive import Told, carry_out
-from dabench.engines.how import How
-from dabench.engines.queue import Event
 from dabench.environments import Mixed, mixed
+from dabench.execution.options import How
+from dabench.execution.output import Output
+from dabench.execution.queue import Event
+from dabench.execution.recorder import Outcome
+from dabench.execution.sweep import Told, carry_out
 from dabench.experiment.plan import Plan
 from dabench.experiment.planner import make_plan
 from dabench.experiment.schedule import agenda_of, in_order
 from dabench.experiment.sweep_file import Overrides, SweepFile, sweep_file
-from dabench.keeping import Outcome
 from dabench.plugins.options import KeyProblem
 from dabench.plugins.registry import REGISTRY
 from dabench.storage.paths import data_folder
@@ -28,9 +28,9 @@ from dabench.storage.run_store import Store
 from dabench.storage.schema import Run
 
 if TYPE_CHECKING:
-    from dabench.estimate import Cost
+    from dabench.execution.estimate import Cost
+    from dabench.execution.tensorboard import Board
     from dabench.matrix import Matrix
-    from dabench.watching.board import Board
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ class SweepRequest:
 
 def plan_sweep(request: SweepRequest) -> Planned:
     """Return what `run_sweep` would do. Prepares the data and trains nothing that is kept."""
-    from dabench.engines.room import fitted, need
-    from dabench.estimate import cost
+    from dabench.execution.estimate import cost
+    from dabench.execution.resources import fitted, need
 
     file = request.file
     store = Output(request.out, file.sweep.name, note).store
@@ -132,7 +132,7 @@ def sweep(
         log_json: append each event to this file as a line of JSON; "-" prints them to standard output.
         tensorboard: write TensorBoard logs of every run into OUT/tensorboard.
         execution: execution options, which change no number: engine="inline", redo=True, at_most=2 and the other flags of
-            `dabench sweep`, as fields of dabench.engines.how.How.
+            `dabench sweep`, as fields of dabench.execution.options.How.
 
     Raises:
         DabenchError: the request is wrong, or the sweep ended before its runs did (StoppedError). Runs that fail raise
@@ -145,7 +145,7 @@ def sweep(
 
 def run_sweep(request: SweepRequest) -> tuple[Outcome, Matrix]:
     """Do what `sweep` does and return what came of the runs, too."""
-    from dabench.watching.board import Board
+    from dabench.execution.tensorboard import Board
 
     say: Callable[[str], None] = (lambda line: None) if request.quiet else note
     file = request.file
@@ -168,9 +168,9 @@ def run_sweep(request: SweepRequest) -> tuple[Outcome, Matrix]:
 @contextmanager
 def _watched(place: Output, board: Board | None, request: SweepRequest) -> Iterator[Told]:
     """Give who is told of a sweep as it goes on; when it ends, all of its output is where it belongs."""
-    from dabench.engines.logs import lasting_stderr
-    from dabench.watching.lines import lines_to
-    from dabench.watching.terminal import Watch
+    from dabench.execution.event_lines import lines_to
+    from dabench.execution.logs import lasting_stderr
+    from dabench.execution.progress import Watch
 
     with ExitStack() as stack:
         stack.callback(place.close)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dabench.errors import StoreError
 
 if TYPE_CHECKING:
-    from dabench.watching.status import Status
+    from dabench.execution.status import Status
 
 
 def status(runs: str | Path) -> Status:
@@ -20,9 +20,9 @@ def status(runs: str | Path) -> Status:
     Raises:
         StoreError: it is no sweep's output, or lies elsewhere (s3://...), where nothing is kept of what runs.
     """
+    from dabench.execution.status import read_status
     from dabench.storage.paths import mirror_of
     from dabench.storage.remote_fs import is_remote, shown
-    from dabench.watching.status import read_status
 
     if is_remote(runs):
         address = shown(str(runs))

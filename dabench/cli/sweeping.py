@@ -9,15 +9,15 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from dabench.cli.command import DONE, FAILED, Verb, console, takes_data, takes_set
-from dabench.engines.how import How
 from dabench.errors import StoppedError, UnwritableError
+from dabench.execution.options import How
 from dabench.storage.clock import clock
 from dabench.storage.remote_fs import keyless
 
 if TYPE_CHECKING:
     from dabench.api.sweeping import SweepRequest
-    from dabench.estimate import Cost
-    from dabench.keeping import Outcome
+    from dabench.execution.estimate import Cost
+    from dabench.execution.recorder import Outcome
 
 
 def add(verb: Verb) -> None:
@@ -132,7 +132,7 @@ def _plan(a: argparse.Namespace) -> int:
 
 
 def _price(how: How, cost: Cost) -> str:
-    from dabench.engines.room import size
+    from dabench.execution.resources import size
 
     words = [f"about {clock(cost.cpu)} of a core ({how.cpus_per_run:g} set aside for each run)"]
     words += [f"{clock(cost.gpu)} of a GPU ({how.gpus_per_run:g} set aside for each run)"] if cost.gpu else []

@@ -13,7 +13,7 @@ from dabench.cli.command import DONE, Verb
 from dabench.storage.clock import clock
 
 if TYPE_CHECKING:
-    from dabench.watching.status import Status
+    from dabench.execution.status import Status
 
 _SHOWN = 10
 """Failed runs whose logs are shown; --json has all."""

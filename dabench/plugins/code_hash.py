@@ -21,7 +21,7 @@ from typing import TypeGuard
 from dabench.hashing import digest
 from dabench.plugins.contract import Adapter, Backbone, Dataset, Plugin
 
-CORE = ("dabench.compute", "dabench.experiment.access", "dabench.plugins.contract")
+CORE = ("dabench.execution.compute", "dabench.experiment.access", "dabench.plugins.contract")
 """The modules that compute a run: training and testing, what a run is granted (the shots), what plugins inherit."""
 
 NUMBERLESS = (

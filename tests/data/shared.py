@@ -31,7 +31,7 @@ def read(path: Path, barrier: Barrier, found: multiprocessing.SimpleQueue[tuple[
     """Map the images as a run does, touch every page, and tell what the process costs before, then, and with a copy."""
     import torch
 
-    from dabench.compute import _tensor
+    from dabench.execution.compute import _tensor
 
     barrier.wait()
     before = pss()
@@ -54,7 +54,7 @@ def measure(megabytes: int, processes: int, folder: Path) -> tuple[int, int, int
     count = megabytes * 1_000_000 // (3 * 64 * 64)
     np.save(path, np.random.default_rng(0).integers(0, 256, (count, 3, 64, 64), dtype=np.uint8))
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dabench.work"])
+    context.set_forkserver_preload(["dabench.execution.run"])
     barrier, found = context.Barrier(processes), context.SimpleQueue()
     started = [context.Process(target=read, args=(path, barrier, found)) for _ in range(processes)]
     for process in started:

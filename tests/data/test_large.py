@@ -101,7 +101,7 @@ from dabench.experiment.planner import make_plan
 from dabench.plugins.registry import Registry
 from dabench.spec import sweep_from
 from dabench.storage.run_store import Store
-from dabench.work import execute
+from dabench.execution.run import execute
 
 class Set(Dataset):
     classes = ("a", "b")

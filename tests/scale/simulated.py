@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dabench import work
+from dabench.execution import run as work
 from dabench.experiment.job import Job
 from dabench.plugins.contract import Adapter, Dataset, Samples
 from dabench.plugins.registry import Registry

@@ -52,7 +52,7 @@ def main(folder: Path) -> bool:
     os.environ["OMP_NUM_THREADS"] = "1"
     from tiny_sweeps import identical, stored_logits, tiny
 
-    from dabench.engines.nodes import named, prepared_files  # before Ray: it sets what Ray reads when it is imported
+    from dabench.execution.ray.nodes import named, prepared_files  # before Ray: it sets what Ray reads when it is imported
     from dabench.storage.run_store import Store
 
     warnings.simplefilter("ignore")

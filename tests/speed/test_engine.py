@@ -12,7 +12,7 @@ import pytest
 from side_by_side import side_by_side
 from tiny_sweeps import Tiny
 
-from dabench.engines.cluster import started, tune
+from dabench.execution.ray.cluster import started, tune
 from dabench.plugins.registry import Registry
 from dabench.storage.paths import cores
 from dabench.storage.run_store import Store

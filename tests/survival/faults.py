@@ -153,12 +153,12 @@ def worker_killed(bench: Bench, times: int = 2) -> Row:
 RAY_KILLED = """
 import os, signal, sys, threading
 from dabench.cli import main
-from dabench.engines.queue import Queue
+from dabench.execution.queue import Queue
 
 kind, take = sys.argv[1], Queue.take
 
 def kill():
-    from dabench.engines.cluster import ray
+    from dabench.execution.ray.cluster import ray
     (process,) = ray._private.worker._global_node.all_processes[kind]
     os.kill(process.process.pid, signal.SIGKILL)
 
@@ -308,7 +308,7 @@ def damaged(bench: Bench, times: int) -> Row:
         told = read_matrix(Store(out)).failed.get(run.name, "")
         assert file.suffix == ".safetensors" or f"its folder is damaged ({problem})" in told, told
         said: list[str] = []
-        from dabench.drive import Told
+        from dabench.execution.sweep import Told
 
         outcome = sweep.planned.run(out, told=Told(say=said.append))
         assert outcome.done == 1
@@ -420,10 +420,10 @@ def read_only(bench: Bench) -> Row:
 
 def stopped_within(bench: Bench) -> Row:
     """Each run is stopped at each of its checkpoints and goes on from there."""
-    from dabench.engines.attempt import attempt
-    from dabench.engines.how import How
+    from dabench.execution.attempt import attempt
+    from dabench.execution.options import How
+    from dabench.execution.recorder import Keeper
     from dabench.experiment.schedule import agenda_of
-    from dabench.keeping import Keeper
 
     sweep, expected = bench.plain
     store = Store(out := bench.out())

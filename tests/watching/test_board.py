@@ -11,11 +11,11 @@ import pytest
 from fabricated import SCORES, two_sets
 from tensorboardX.proto.event_pb2 import Event as Written
 
-from dabench.engines.queue import Event
 from dabench.errors import SpecError
+from dabench.execution.queue import Event
+from dabench.execution.tensorboard import POINTS, Board, _thinned
 from dabench.storage.run_store import Store
 from dabench.training.selection import VALIDATORS
-from dabench.watching.board import POINTS, Board, _thinned
 
 FABRICATION = two_sets(seeds=1)
 RUNS = FABRICATION.runs()

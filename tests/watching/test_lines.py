@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from fabricated import two_sets
 
-from dabench.engines.queue import Event
 from dabench.errors import SpecError
-from dabench.watching.lines import Lines, lines_to
+from dabench.execution.event_lines import Lines, lines_to
+from dabench.execution.queue import Event
 
 RUNS = two_sets(seeds=1).runs()
 FIRST, ADAPTED = RUNS[0], next(r for r in RUNS if r.target)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tiny_sweeps import PLUGINS, SHAPES, tiny
 
-from dabench.engines.logs import kept_log, lasting_stderr
+from dabench.execution.logs import kept_log, lasting_stderr
 from dabench.storage.run_store import Store
 
 SAID = ("printed", "an error", "written", "from C", "from a child")

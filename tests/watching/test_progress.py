@@ -11,9 +11,9 @@ import pytest
 from fabricated import Fabrication, Made, two_sets
 from rich.console import Console
 
-from dabench.engines.queue import Event
+from dabench.execution.progress import Watch
+from dabench.execution.queue import Event
 from dabench.storage.schema import Run
-from dabench.watching.terminal import Watch
 
 RUNS = two_sets(seeds=1).runs()
 

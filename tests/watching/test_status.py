@@ -14,13 +14,13 @@ import pytest
 from fabricated import two_sets
 
 from dabench.cli import main
-from dabench.engines.queue import Event
 from dabench.errors import StoreError
+from dabench.execution.event_lines import Lines
+from dabench.execution.queue import Event
+from dabench.execution.status import read_status
 from dabench.storage.events import session, sessions
 from dabench.storage.run_store import Store
 from dabench.storage.schema import Run
-from dabench.watching.lines import Lines
-from dabench.watching.status import read_status
 
 RUNS = two_sets(seeds=1).runs()
 PLAIN, ADAPTED = RUNS[0], next(r for r in RUNS if r.target)
@@ -114,8 +114,8 @@ import sys, time
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from pathlib import Path
 from fabricated import two_sets
-from dabench.engines.queue import Event
-from dabench.watching.lines import Lines
+from dabench.execution.queue import Event
+from dabench.execution.event_lines import Lines
 from dabench.storage.events import session
 with session(Path({str(at.folder / "events")!r})) as write, Lines([write], "made", 0, 6, "") as lines:
     lines(Event("started", two_sets(seeds=1).runs()[0]))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dabench.compute import Checkpoints, compute
+from dabench.execution.compute import Checkpoints, compute
 from dabench.experiment.job import Job
 from dabench.plugins.registry import Registry
 from dabench.storage.paths import cores

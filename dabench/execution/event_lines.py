@@ -12,12 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from dabench.engines.queue import Event
 from dabench.errors import SpecError
+from dabench.execution.progress import OVER
+from dabench.execution.queue import Event
 from dabench.storage.clock import utc
 from dabench.storage.events import Write
 from dabench.storage.schema import Run
-from dabench.watching.pace import OVER
 
 
 class Lines:

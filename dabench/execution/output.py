@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from dabench.engines.queue import Event, Listener
+from dabench.execution.queue import Event, Listener
 from dabench.storage.mirror import Remote
 from dabench.storage.remote_fs import is_remote
 from dabench.storage.run_store import Store

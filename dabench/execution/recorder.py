@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from dabench.engines.queue import Event
 from dabench.errors import StoreError
+from dabench.execution.queue import Event
 from dabench.experiment.plan import Plan
 from dabench.experiment.schedule import Agenda
 from dabench.experiment.sweep_file import SweepFile

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from dabench.engines.how import How
-from dabench.engines.room import Need
+from dabench.execution.options import How
+from dabench.execution.resources import Need
 from dabench.experiment.plan import Plan
 from dabench.plugins.registry import Registry
 from dabench.storage.atomic import temporary_folder, temporary_prefix
@@ -18,8 +18,10 @@ from dabench.storage.schema import Run
 
 _WARM, _STEPS = 2, 12
 """Steps of a first try of a run, in which libraries load and memory is first touched, and of a second, which is timed."""
+
 _START = 8.0
 """Seconds until Ray and its first workers are at work, as measured on two cores."""
+
 _LOSS, _RECORD = 21, 4000
 """Bytes of a step's loss in the record of a run, and of the rest of the record."""
 
@@ -90,7 +92,7 @@ def _seconds(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry) 
 
 def _timed(plan: Plan, run: Run, scratch: Store, registry: Registry) -> float:
     """Do a few steps of a run in a folder that is thrown away, and return the seconds that all of it would take."""
-    from dabench.work import execute
+    from dabench.execution.run import execute
 
     (scratch.folder / "runs").mkdir(exist_ok=True)
     untested: dict[str, Any] = {"tests": {}, "scored": {}, "test_digests": {}}  # testing large sets takes minutes

@@ -16,6 +16,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from dabench.errors import SpecError
+from dabench.execution.options import How
+from dabench.experiment.plan import Plan
+from dabench.storage.atomic import remove_abandoned, temporary_folder
+from dabench.storage.paths import cores
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import ray
@@ -23,12 +29,6 @@ with warnings.catch_warnings():
     from ray.tune import Callback
     from ray.tune.execution import class_cache
     from ray.tune.search import Searcher
-
-from dabench.engines.how import How
-from dabench.errors import SpecError
-from dabench.experiment.plan import Plan
-from dabench.storage.atomic import remove_abandoned, temporary_folder
-from dabench.storage.paths import cores
 
 __all__ = [
     "Callback",
@@ -47,6 +47,7 @@ __all__ = [
 ]
 
 _OF_RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+
 _OF_TUNE = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
@@ -56,8 +57,10 @@ _OF_TUNE = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # a Ctrl-C is the sweep's own matter
 }
 """Settings that Ray and Tune read from the environment. Whoever sets them otherwise is heard."""
+
 _PATIENCE = 15.0
 """Seconds that a Ray that has ended may take to be told of."""
+
 _OBJECT_STORE_BYTES = 100 * 1024 * 1024  # data reaches workers through memory-mapped files, not through Ray
 
 
@@ -115,8 +118,9 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-_OF_RUNS = "dabench.engines.worker,dabench.work"
+_OF_RUNS = "dabench.execution.ray.worker,dabench.execution.run"
 """What a worker imports for runs: some 400 MiB of its own, and seconds."""
+
 _QUIETLY: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
 
 

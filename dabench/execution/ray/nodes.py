@@ -21,9 +21,9 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dabench.engines.attempt import Result
-from dabench.engines.cluster import on_node, ray
 from dabench.errors import StoreError
+from dabench.execution.attempt import Result
+from dabench.execution.ray.cluster import on_node, ray
 from dabench.experiment.job import Job
 from dabench.experiment.plan import Plan
 from dabench.hashing import digest, file_digest

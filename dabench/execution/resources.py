@@ -10,22 +10,27 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dabench.engines.how import How
 from dabench.errors import SpecError
+from dabench.execution.options import How
 from dabench.experiment.plan import Plan
 from dabench.storage.paths import cores
 from dabench.training.network import Network, build_network
 
 _PROCESS = 600_000_000
 """Bytes that a worker takes before it trains: Python, torch and the libraries of scores, as measured on Linux."""
+
 _STREAMS = 2
 """An adaptation step sees a batch of the source and a batch of the target."""
+
 _COPIES = 5
 """Copies of the network: itself, its gradients, the optimiser's state, what an adapter starts from, what is stored."""
+
 _LAYERS = 3
 """A test needs this many times the largest layer's output: what the layer reads, what it writes, and working memory."""
+
 _BUSY = 20e9
 """Operations of a step below which a GPU waits for the Python that drives it. Other runs then find room on it."""
+
 _MOST = 8
 """Runs that share one GPU at the most."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dabench.engines.attempt import attempt
-from dabench.engines.queue import Execution
 from dabench.errors import StoppedError
+from dabench.execution.attempt import attempt
+from dabench.execution.queue import Execution
 from dabench.storage.schema import Run
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from dabench.engines.queue import Event
 from dabench.errors import SpecError
+from dabench.execution.queue import Event
 from dabench.storage.atomic import new_folder
 from dabench.storage.run_store import Store
 from dabench.storage.schema import Run

@@ -9,11 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from dabench.execution.progress import OVER, Pace
 from dabench.storage.events import Session, sessions
 from dabench.storage.run_store import Store
 from dabench.storage.schema import Run
 from dabench.training.progress_line import last_said
-from dabench.watching.pace import OVER, Pace
 
 TAIL = 8
 """Lines of a failed run's log that are shown."""

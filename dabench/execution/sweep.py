@@ -6,18 +6,18 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from dabench.engines.how import How
-from dabench.engines.queue import Event, Execution
-from dabench.engines.signals import interruptible
+from dabench.execution.event_lines import Lines
+from dabench.execution.options import How
+from dabench.execution.queue import Event, Execution
+from dabench.execution.recorder import Keeper, Outcome, forget
+from dabench.execution.signals import interruptible
 from dabench.experiment.plan import Plan
 from dabench.experiment.schedule import agenda_of
 from dabench.experiment.sweep_file import SweepFile
-from dabench.keeping import Keeper, Outcome, forget
 from dabench.plugins.registry import Registry
 from dabench.storage.events import Write, session
 from dabench.storage.run_store import Store
 from dabench.storage.schema import Run
-from dabench.watching.lines import Lines
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def carry_out(
     agenda = agenda_of(plan, store)
     runs = agenda.begin()
     if how.redo or runs:
-        from dabench.engines.room import fitted, need  # imports torch
+        from dabench.execution.resources import fitted, need  # imports torch
 
         how = fitted(plan, need(plan), how, told.say)
     if how.redo:
@@ -110,9 +110,9 @@ def _beginning(plan: Plan, store: Store, stand: int, left: int) -> str:
 
 def _engine(how: How) -> Callable[[Sequence[Run], Execution], None]:
     if how.engine == "inline":
-        from dabench.engines import inline
+        from dabench.execution import inline
 
         return inline.run_all
-    from dabench.engines import ray
+    from dabench.execution.ray import engine as ray
 
     return ray.run_all

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dabench.engines.how import How
-from dabench.engines.logs import kept_log
-from dabench.engines.signals import TooLong, limited
 from dabench.errors import DabenchError, UnwritableError
+from dabench.execution.logs import kept_log
+from dabench.execution.options import How
+from dabench.execution.signals import TooLong, limited
 from dabench.experiment.job import Job
 from dabench.plugins.registry import Registry
 from dabench.storage.run_store import Store
@@ -40,8 +40,8 @@ def attempt(job: Job, store: Store, registry: Registry, how: How, hung: Path | N
     Args:
         hung: as in `limited`.
     """
+    from dabench.execution.run import execute
     from dabench.training.resume import Stopped
-    from dabench.work import execute
 
     started = time.perf_counter()
     try:

@@ -1,9 +1,4 @@
-"""Runs on Ray Tune: as many at once as the machine has room for, in workers that are used again for the next run.
-
-Tune asks a searcher for the next trial; here the searcher hands out the runs of the plan, each once its pretraining is done.
-So one Tune experiment does the whole plan without a barrier between its parts, and a worker imports torch once. Tune only
-schedules: what is finished stands in the store. So a Ray of this process that ends in the middle is started again.
-"""
+"""Tune made to look at, and to keep, what is going on alone: a sweep of thousands of runs is as many trials."""
 
 from __future__ import annotations
 
@@ -11,8 +6,10 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-from dabench.engines.attempt import LIMIT, Result
-from dabench.engines.cluster import (
+from dabench.errors import StoppedError
+from dabench.execution.attempt import LIMIT, Result
+from dabench.execution.queue import Event, Execution, Queue
+from dabench.execution.ray.cluster import (
     Callback,
     Ended,
     Searcher,
@@ -26,14 +23,38 @@ from dabench.engines.cluster import (
     started,
     tune,
 )
-from dabench.engines.nodes import sending
-from dabench.engines.queue import Event, Execution, Queue
-from dabench.engines.sparing import Sparing
-from dabench.engines.worker import Worker
-from dabench.errors import StoppedError
+from dabench.execution.ray.nodes import sending
+from dabench.execution.ray.worker import Worker
 from dabench.experiment.job import Job
 from dabench.storage.atomic import temporary_folder, temporary_prefix
 from dabench.storage.schema import Run
+
+_HEAVY = ("config", "evaluated_params", "_Trial__unresolved_config", "run_metadata", "temporary_state", "_state_json")
+"""What Tune keeps of a trial: its job, statistics over every number that it reported, and all of that as text."""
+
+
+class Sparing(tune.schedulers.FIFOScheduler):  # type: ignore[misc]
+    """Starts trials in their order, as Tune's own does, which looks through all of them ten times a second.
+
+    What a trial held that is over is forgotten; Tune would keep 50 kB of each to the end.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._going: dict[str, Any] = {}
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        self._going[trial.trial_id] = trial
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        over = [trial for trial in self._going.values() if trial.is_finished()]
+        for trial in over:
+            del self._going[trial.trial_id]
+            tune_controller.get_trials().remove(trial)
+            for name in _HEAVY:
+                vars(trial).pop(name, None)
+        return next((t for t in self._going.values() if t.status in (t.PENDING, t.PAUSED)), None)
+
 
 _STARTS = 3
 """How often Ray is started without a run that is done in between, before that is given up."""

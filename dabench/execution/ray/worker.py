@@ -7,10 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dabench.engines.attempt import Result, attempt
-from dabench.engines.cluster import tune
-from dabench.engines.how import How
-from dabench.engines.nodes import Apart, sees
+from dabench.execution.attempt import Result, attempt
+from dabench.execution.options import How
+from dabench.execution.ray.cluster import tune
+from dabench.execution.ray.nodes import Apart, sees
 from dabench.experiment.job import Job
 from dabench.plugins.registry import Registry
 from dabench.storage.run_store import Store
@@ -52,7 +52,7 @@ class Worker(tune.Trainable):  # type: ignore[misc]
 
 def _settle() -> None:
     """Import what runs need, and have the collections of garbage between them pass it over: each would look through it all."""
-    from dabench import work  # noqa: F401
+    from dabench.execution import run as work  # noqa: F401
 
     gc.collect()
     gc.freeze()

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from dabench.engines.attempt import Result
-from dabench.engines.how import How
+from dabench.execution.attempt import Result
+from dabench.execution.options import How
 from dabench.experiment.plan import Plan
 from dabench.plugins.registry import Registry
 from dabench.storage.run_store import Store
@@ -29,7 +29,6 @@ class Event:
 
 
 Listener = Callable[[Event], None]
-
 
 Grow = Callable[[Run, bool], Iterable[Run]]
 """Asked when a run came to its end, done or not, which runs there are to do because of it."""

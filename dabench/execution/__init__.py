@@ -1,0 +1,1 @@
+"""Runs a plan: one run, the queue, the engines, progress and status."""
