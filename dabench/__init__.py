@@ -29,6 +29,7 @@ from dabench.plugins.contract import (
 from dabench.plugins.options import setting
 
 if TYPE_CHECKING:
+    from dabench.analysis.baselines import read_baseline as baseline
     from dabench.api.asking import human
     from dabench.api.citing import cite
     from dabench.api.comparing import compare
@@ -37,14 +38,13 @@ if TYPE_CHECKING:
     from dabench.api.reporting import export, load, report
     from dabench.api.sweeping import sweep
     from dabench.api.watching import status
-    from dabench.committed import read_baseline as baseline
     from dabench.data.lazy import LazyImages
 
     __version__: str
 
 _API = "audit check cite compare drop export human load new prepare register report show status sweep"
 _WORDS = {name: ("dabench.api", name) for name in _API.split()}
-_WORDS |= {"list": ("dabench.api", "listing"), "baseline": ("dabench.committed", "read_baseline")}
+_WORDS |= {"list": ("dabench.api", "listing"), "baseline": ("dabench.analysis.baselines", "read_baseline")}
 _WORDS["LazyImages"] = ("dabench.data.lazy", "LazyImages")
 
 __all__ = [

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+from dabench.analysis.baselines import Baseline, read_baseline
+from dabench.analysis.environments import environments_of, versions_of
+from dabench.analysis.predictions import Predictions
+from dabench.analysis.trials import searched_by
 from dabench.bibtex import keys, unique
-from dabench.committed import Baseline, read_baseline
-from dabench.environments import environments_of, versions_of
 from dabench.experiment.resolve import make_adapter, make_backbone, make_dataset
 from dabench.experiment.sweep_file import SweepFile
 from dabench.hashing import digest
-from dabench.predictions import Predictions
 from dabench.training.selection import LAST
-from dabench.trials import searched_by
 
 STUDY = "paper"
 """The committed table of the study that dabench generalises, which is cited with it."""

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from fabricated import ADABN, CLASSES, NONE, Fabrication, Made, two_sets
 
-from dabench.by_group import GroupCell
-from dabench.matrix import Matrix, read_matrix
-from dabench.metrics import Outcome, find_metric
+from dabench.analysis.bootstrap import Resampler, interval, point, widening
+from dabench.analysis.matrix import Matrix, read_matrix
+from dabench.analysis.metrics import Outcome, find_metric
+from dabench.analysis.subgroups import GroupCell
 from dabench.reporting.formats import to_json
-from dabench.statistics import Resampler, interval, point, widening
 
 N = 80
 LABELS = [i % 3 for i in range(N)]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from dabench.checkpoints import Checkpoints, Chosen, correlations, what_rules_choose
+from dabench.analysis.checkpoints import Checkpoints, Chosen, correlations, what_rules_choose
 from dabench.errors import SpecError, StoreError
 from dabench.training.selection import ORACLE, RULES, VALIDATORS, check_rule
 

@@ -10,13 +10,13 @@ from bibtex_reader import NoBibtex, parse
 from fabricated import NONE, Made, edit, method, two_sets
 
 import dabench
+from dabench.analysis.baselines import shelf
+from dabench.analysis.export import write_pack
+from dabench.analysis.matrix import read_matrix
 from dabench.api.citing import citations
 from dabench.bibtex import keys, unique
 from dabench.citations import toolkit
-from dabench.committed import shelf
 from dabench.errors import SpecError
-from dabench.matrix import read_matrix
-from dabench.packs import write_pack
 from dabench.plugins.registry import REGISTRY
 from dabench.storage.run_store import Store
 

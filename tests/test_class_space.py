@@ -18,6 +18,7 @@ from rich.console import Console
 from toys import even, samples, toy
 
 import dabench
+from dabench.analysis.matrix import Matrix, read_matrix
 from dabench.api.sweeping import SweepRequest, plan_sweep
 from dabench.cli import main
 from dabench.data.cache import Prepared
@@ -26,7 +27,6 @@ from dabench.errors import SpecError
 from dabench.experiment.plan import Plan
 from dabench.experiment.planner import make_plan
 from dabench.experiment.validation import sweep_from
-from dabench.matrix import Matrix, read_matrix
 from dabench.plugins.contract import Dataset
 from dabench.plugins.registry import REGISTRY, Registry
 from dabench.reporting import formats

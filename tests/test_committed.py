@@ -11,13 +11,13 @@ from fabricated import edit, two_sets
 from markdown_it import MarkdownIt
 
 import dabench
+from dabench.analysis.baselines import read_baseline, records_of, shelf
+from dabench.analysis.export import opened
+from dabench.analysis.matrix import read_matrix
 from dabench.cli import main
-from dabench.committed import read_baseline, records_of, shelf
 from dabench.errors import DabenchError, SpecError, StoreError
 from dabench.experiment.overrides import PATHS
 from dabench.experiment.sweep_file import load, sweep_path
-from dabench.matrix import read_matrix
-from dabench.packs import opened
 from dabench.plugins.registry import Registry
 from dabench.reporting.baselines import baseline_from, baseline_md, baseline_notes, baseline_tables, write_baseline
 from dabench.storage.schema import to_json

@@ -10,10 +10,10 @@ import pytest
 from fabricated import ADABN, LABELS, NONE, Fabrication, Made, edit, two_sets
 
 import dabench
+from dabench.analysis.compare import Comparison, Pair
+from dabench.analysis.export import write_pack
 from dabench.cli import main
-from dabench.comparing import Comparison, Pair
 from dabench.errors import SpecError, StoreError
-from dabench.packs import write_pack
 from dabench.reporting.baselines import write_baseline
 from dabench.reporting.compared import compared_notes, compared_tables
 from dabench.storage.run_store import Store

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from fabricated import ADABN, NONE, Fabrication, Made, edit, two_sets
 
-from dabench import curves as module
-from dabench.curves import Curve, curves
-from dabench.matrix import read_matrix
+from dabench.analysis import curves as module
+from dabench.analysis.curves import Curve, curves
+from dabench.analysis.matrix import read_matrix
 from dabench.storage.run_store import Store
 
 

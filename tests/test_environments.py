@@ -16,14 +16,15 @@ from rich.console import Console
 from tiny_sweeps import SHAPES, Tiny, tiny
 
 import dabench
+from dabench.analysis.baselines import records_of, shelf
+from dabench.analysis.environments import mixed, mixed_text
+from dabench.analysis.export import opened, write_pack
+from dabench.analysis.matrix import Matrix, read_matrix
+from dabench.analysis.trials import Trial
 from dabench.api.sweeping import _mixed
 from dabench.cli import main
-from dabench.committed import records_of, shelf
-from dabench.environments import mixed, mixed_text
 from dabench.experiment import planner as planning
 from dabench.experiment.schedule import finished
-from dabench.matrix import Matrix, read_matrix
-from dabench.packs import opened, write_pack
 from dabench.reporting.baselines import baseline_from, baseline_md
 from dabench.reporting.compared import compared_notes
 from dabench.reporting.formats import FILES, files_of, one_text
@@ -31,7 +32,6 @@ from dabench.reporting.terminal import print_matrix
 from dabench.reporting.trials import trials_notes, trials_text
 from dabench.storage.run_store import Store
 from dabench.storage.schema import Run, SearchTable
-from dabench.trials import Trial
 
 CPU = {"precision": "fp32", "device": "cpu (x86_64)", "torch": "2.15.0"}
 

@@ -11,14 +11,14 @@ import pytest
 from fabricated import FINE_TUNE, LABELS, NONE, WRONG, Made, two_sets
 
 import dabench
-from dabench.by_group import GroupCell
-from dabench.cells import Cell, Gain
+from dabench.analysis.export import write_pack
+from dabench.analysis.frames import Results
+from dabench.analysis.results import Cell, Gain
+from dabench.analysis.subgroups import GroupCell
+from dabench.analysis.summary import Summary
 from dabench.errors import SpecError, StoreError
-from dabench.frames import Results
-from dabench.packs import write_pack
 from dabench.plugins.contract import SUPERVISED
 from dabench.storage.run_store import Store
-from dabench.summary import Summary
 
 PEOPLE = {"print": Made("P", groups=[0, 0, 1, 1, 1, 2, 2, 3, 3, 3], attributes={"age": [20] * 5 + [60] * 5}), "hand": Made("H")}
 FRAMES = {"cells": Cell, "gains": Gain, "groups": GroupCell}

@@ -11,8 +11,7 @@ from audited import found, splits
 from fabricated import Made, two_sets
 
 import dabench
-from dabench.about_images import Images
-from dabench.attributes import read_attributes
+from dabench.analysis.attributes import Images, read_attributes
 from dabench.cli import main
 from dabench.data.audit import Audit
 from dabench.data.csv_files import image_name

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from fabricated import ADABN, FINE_TUNE, LABELS, NONE, WRONG, Fabrication, Made, edit, from_table, method, two_sets
 
-from dabench.cells import Cell, Gain, closed
+from dabench.analysis.bootstrap import widening
+from dabench.analysis.matrix import Matrix, read_matrix
+from dabench.analysis.metrics import accuracy, calibration_error
+from dabench.analysis.results import Cell, Gain, closed
 from dabench.errors import SpecError, StoreError
-from dabench.matrix import Matrix, read_matrix
-from dabench.metrics import accuracy, calibration_error
 from dabench.plugins.contract import SUPERVISED
 from dabench.reporting.formats import to_json
-from dabench.statistics import widening
 from dabench.storage.run_store import Store
 from dabench.storage.schema import CellKey, Run
 

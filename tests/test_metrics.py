@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score, recall_score
 
+from dabench.analysis.attribute_bins import Parts, divided
+from dabench.analysis.bootstrap import of_seeds
+from dabench.analysis.metrics import BINS, Metric, Outcome, calibration_error, confusions, find_metric
 from dabench.errors import SpecError
-from dabench.metrics import BINS, Metric, Outcome, calibration_error, confusions, find_metric
-from dabench.parts import Parts, divided
-from dabench.statistics import of_seeds
 
 CLASSES = ("ant", "cat", "dog", "elk")
 NAMES = ("accuracy", "balanced-accuracy", "macro-f1", "recall:cat")

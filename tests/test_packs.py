@@ -16,12 +16,12 @@ import pytest
 from fabricated import Made, edit, two_sets
 
 import dabench
-from dabench import packs
+from dabench.analysis import export as packs
+from dabench.analysis.export import Pack, write_pack
+from dabench.analysis.matrix import read_matrix
 from dabench.cli import main
 from dabench.errors import DataError, StoreError
 from dabench.hashing import digest
-from dabench.matrix import read_matrix
-from dabench.packs import Pack, write_pack
 from dabench.reporting.formats import to_json
 from dabench.storage.run_store import Store
 

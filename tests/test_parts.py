@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dabench.parts import MOST_BANDS, NOT_KNOWN, divided, parts_of
+from dabench.analysis.attribute_bins import MOST_BANDS, NOT_KNOWN, divided, parts_of
 
 AGES = np.repeat(np.arange(18, 85), 30)  # as in the study: 18 to 84 years
 

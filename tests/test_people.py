@@ -14,15 +14,14 @@ from fabricated import CLASSES, LABELS, NONE, Fabrication, Made, two_sets
 from numpy.typing import NDArray
 
 import dabench
-from dabench.about_images import Images
-from dabench.answers import Answers, read_answers
+from dabench.analysis.attributes import Images
+from dabench.analysis.export import write_pack
+from dabench.analysis.human import Answers, measured, read_answers
+from dabench.analysis.matrix import Matrix
+from dabench.analysis.metrics import accuracy
 from dabench.cli import main
 from dabench.data.csv_files import image_name
 from dabench.errors import DataError, SpecError
-from dabench.matrix import Matrix
-from dabench.metrics import accuracy
-from dabench.packs import write_pack
-from dabench.people import measured
 from dabench.reporting.formats import FILES, to_json
 from dabench.reporting.html.page import to_html
 from dabench.storage.reader import TestSet

@@ -13,10 +13,10 @@ from fabricated import NONE, Fabrication, Made, edit
 from markdown_it import MarkdownIt
 
 import dabench
+from dabench.analysis.baselines import read_baseline
+from dabench.analysis.matrix import Matrix
 from dabench.cli import main
-from dabench.committed import read_baseline
 from dabench.datasets._emotions import BASIC
-from dabench.matrix import Matrix
 from dabench.reporting.formats import FILES, to_json
 from dabench.reporting.html.page import to_html
 

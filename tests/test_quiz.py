@@ -12,12 +12,12 @@ from PIL import Image
 from tiny_sweeps import SHAPES, TINY
 
 import dabench
-from dabench.about_images import Images
-from dabench.answers import read_answers
+from dabench.analysis.attributes import Images
+from dabench.analysis.human import read_answers
+from dabench.analysis.quiz import chosen, write_quiz
 from dabench.cli import main
 from dabench.data.cache import Prepared
 from dabench.errors import DataError, SpecError
-from dabench.quiz import chosen, write_quiz
 
 pytestmark = pytest.mark.usefixtures("registry_restored")
 

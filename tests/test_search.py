@@ -14,17 +14,17 @@ import pytest
 from fabricated import edit
 from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, tiny
 
+from dabench.analysis.matrix import read_matrix
+from dabench.analysis.trials import read_trials
 from dabench.data.cache import Prepared
 from dabench.errors import SpecError, StoreError
 from dabench.execution.queue import Event
 from dabench.execution.recorder import Outcome
 from dabench.execution.sweep import Told
 from dabench.experiment.search import Searching
-from dabench.matrix import read_matrix
 from dabench.storage.reader import Record
 from dabench.storage.run_store import Store
 from dabench.storage.schema import RunRecord, from_json, record_from
-from dabench.trials import read_trials
 
 PUSHES = (SHAPES, PLUGINS / "pushes.py")
 BY = '"pushes.by" = [0.0, 1000.0, 10.0]'
@@ -355,7 +355,7 @@ def test_a_report_says_how_hyper_parameters_were_chosen(done: Done) -> None:
 
 
 def test_a_pack_of_a_searched_sweep_gives_the_same_table(done: Done, tmp_path: Path) -> None:
-    from dabench.packs import opened, write_pack
+    from dabench.analysis.export import opened, write_pack
 
     pack = opened(write_pack(Store(done[1]), tmp_path / "made.zip"))
     assert read_matrix(pack).as_dict() == read_matrix(Store(done[1])).as_dict()

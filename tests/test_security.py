@@ -18,12 +18,12 @@ from fabricated import ADABN, NONE, edit, two_sets
 from test_packs import contents, zipped
 from toys import toy
 
+from dabench.analysis.export import Pack, opened, write_pack
+from dabench.analysis.matrix import read_matrix
 from dabench.cli import main
 from dabench.data.prepare import prepare
 from dabench.errors import DabenchError, StoreError
 from dabench.hashing import digest, file_digest
-from dabench.matrix import read_matrix
-from dabench.packs import Pack, opened, write_pack
 from dabench.reporting.formats import one_text
 from dabench.storage.run_store import Store
 from dabench.storage.schema import from_json, record_from

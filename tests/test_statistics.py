@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
-import dabench.statistics as module
-from dabench.metrics import Metric, Outcome, find_metric
-from dabench.statistics import RESAMPLES, Resampler, interval, of_seeds, point, widening
+import dabench.analysis.bootstrap as module
+from dabench.analysis.bootstrap import RESAMPLES, Resampler, interval, of_seeds, point, widening
+from dabench.analysis.metrics import Metric, Outcome, find_metric
 
 Ints = NDArray[np.int64]
 K = 3

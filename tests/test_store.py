@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from fabricated import run_record, sweep_record, two_sets
 
+from dabench.analysis.matrix import read_matrix
 from dabench.errors import StoreError
-from dabench.matrix import read_matrix
 from dabench.storage.reader import Record
 from dabench.storage.run_store import Store
 from dabench.storage.schema import DatasetRecord

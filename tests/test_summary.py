@@ -10,11 +10,11 @@ import pytest
 from fabricated import ADABN, FINE_TUNE, NONE, WRONG, Fabrication, Made, from_table, method, two_sets
 from scipy.stats import permutation_test
 
-from dabench.matrix import Matrix, read_matrix
+from dabench.analysis.matrix import Matrix, read_matrix
+from dabench.analysis.summary import Summary, holm, sign_flip
 from dabench.plugins.contract import SUPERVISED
 from dabench.reporting.summary import summary_notes, summary_table
 from dabench.storage.schema import Run
-from dabench.summary import Summary, holm, sign_flip
 
 
 def summary_of(matrix: Matrix, adapter: str) -> Summary:

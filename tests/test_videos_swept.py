@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import dabench
+from dabench.analysis.matrix import Matrix
 from dabench.api.datasets import prepare_sweep
 from dabench.datasets.fer2013 import FER2013
 from dabench.datasets.nae import NAE
-from dabench.matrix import Matrix
 from dabench.storage.paths import data_folder
 from dabench.storage.run_store import Store
 

@@ -40,7 +40,7 @@ def human(
         SpecError: the dataset is not in the sweep, or has not so many test images.
         StoreError: the folder holds something or cannot be written.
     """
-    from dabench.quiz import write_quiz
+    from dabench.analysis.quiz import write_quiz
 
     folder = Path(to).expanduser() if to else Path("human") / dataset.replace("/", "-")
     if sweep is None:

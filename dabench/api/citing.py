@@ -30,11 +30,11 @@ def cite(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> str:
 
 def citations(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> Citations:
     """Return what `cite` makes its text of: the sentence, the digest and the entries."""
+    from dabench.analysis.baselines import read_baseline, records_of
+    from dabench.analysis.baselines import shelf as baselines
+    from dabench.analysis.export import opened
+    from dabench.analysis.predictions import Predictions
     from dabench.citations import cite_baseline, cite_results, cite_sweep
-    from dabench.committed import read_baseline, records_of
-    from dabench.committed import shelf as baselines
-    from dabench.packs import opened
-    from dabench.predictions import Predictions
 
     name, path = str(what), Path(what).expanduser()
     results = path if (path / "sweep.json").is_file() or path.suffix == ".zip" else None

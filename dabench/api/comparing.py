@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dabench.comparing import Comparison
+    from dabench.analysis.compare import Comparison
 
 
 def compare(a: str | Path, b: str | Path, *, metric: str | None = None, select: str | None = None) -> Comparison:
@@ -20,7 +20,7 @@ def compare(a: str | Path, b: str | Path, *, metric: str | None = None, select: 
     Raises:
         StoreError, SpecError: one of the two is not there or cannot be read, or they are in different metrics.
     """
-    from dabench.comparing import compared
-    from dabench.sides import sides
+    from dabench.analysis.compare import compared
+    from dabench.analysis.sides import sides
 
     return compared(*sides(a, b, metric, select))

@@ -33,7 +33,7 @@ def load_plugins(files: Sequence[str | Path]) -> None:
 
 def listing() -> dict[str, list[dict[str, Any]]]:
     """Return every plugin, sweep and baseline that there is, by kind; loads neither torch nor ray."""
-    from dabench.committed import shelf as baseline_shelf
+    from dabench.analysis.baselines import shelf as baseline_shelf
 
     found: dict[str, list[dict[str, Any]]] = {f"{kind}s": [_facts(e) for e in REGISTRY.entries(kind)] for kind in KINDS}
     found["sweeps"] = [{"name": name, "title": _title(path)} for name, path in shelf().items()]

@@ -12,9 +12,9 @@ from dabench.storage.remote_fs import is_remote
 from dabench.storage.run_store import Store
 
 if TYPE_CHECKING:
-    from dabench.frames import Results
-    from dabench.matrix import Matrix
-    from dabench.trials import Trial
+    from dabench.analysis.frames import Results
+    from dabench.analysis.matrix import Matrix
+    from dabench.analysis.trials import Trial
 
 Files = str | Path | Mapping[str, str | Path] | None
 """A file about the images of the only dataset that there is, or dataset -> file."""
@@ -37,8 +37,8 @@ def report(
         runs: the folder that `sweep` wrote (or its address, s3://...), or the .zip that `export` wrote.
         metric: "accuracy", "balanced-accuracy", "macro-f1", "ece", "recall:CLASS" or "worst-group:ATTRIBUTE".
         select: the rule that chooses a checkpoint of each run; the last if not given.
-        human: the answers of people, as `dabench.answers` describes them: a CSV, or of several datasets {"nae": "answers.csv"}.
-        by: attributes of test images for results by group, as `dabench.attributes` describes them: a CSV, or of several
+        human: the answers of people, as `dabench.analysis.human` describes them: a CSV, or of several datasets {"nae": "answers.csv"}.
+        by: attributes of test images for results by group, as `dabench.analysis.attributes` describes them: a CSV, or of several
             datasets {"fer2013": "audit/fer2013/test-fer2013.csv"}.
         published: lay published numbers beside those measured, where the committed tables have some for the same datasets.
         write: write the files of the report, too.
@@ -49,10 +49,10 @@ def report(
         SpecError: an unknown metric or rule.
         DataError: a file of answers or attributes cannot be read, or a line of it is wrong.
     """
-    from dabench.matrix import read_matrix
-    from dabench.packs import opened
-    from dabench.people import with_people
-    from dabench.published import with_published
+    from dabench.analysis.baselines import with_published
+    from dabench.analysis.export import opened
+    from dabench.analysis.human import with_people
+    from dabench.analysis.matrix import read_matrix
 
     folder = report_place(runs, out) if write else None
     matrix = read_matrix(opened(runs), metric, select, _files(by))
@@ -78,7 +78,7 @@ def _files(given: Files) -> dict[str, Path]:
 
 
 def trials(runs: str | Path, *, test_accuracy: bool = False) -> list[Trial]:
-    """Return the trials of a sweep's search, task by task; `dabench.trials.Trial` says what is known of each.
+    """Return the trials of a sweep's search, task by task; `dabench.analysis.trials.Trial` says what is known of each.
 
     Args:
         runs: the folder that `sweep` wrote, or the .zip that `export` wrote.
@@ -88,8 +88,8 @@ def trials(runs: str | Path, *, test_accuracy: bool = False) -> list[Trial]:
         SpecError: the sweep searches nothing.
         StoreError: it is no sweep's folder, or the trials' runs are not in it.
     """
-    from dabench.packs import opened
-    from dabench.trials import read_trials
+    from dabench.analysis.export import opened
+    from dabench.analysis.trials import read_trials
 
     return read_trials(opened(runs), test_accuracy=test_accuracy)
 
@@ -115,7 +115,7 @@ def export(
 ) -> Path:
     """Pack what another person needs to check the tables of a sweep into one zip, and return its path.
 
-    What is in it is said in `dabench.packs`: no images and no networks. `report` reads it as it reads the output folder.
+    What is in it is said in `dabench.analysis.export`: no images and no networks. `report` reads it as it reads the output folder.
 
     Args:
         runs: the folder that `sweep` wrote.
@@ -127,7 +127,7 @@ def export(
     Raises:
         StoreError: it is no sweep's folder, or the zip is there already or cannot be written.
     """
-    from dabench.packs import opened, write_pack
+    from dabench.analysis.export import opened, write_pack
 
     stored = opened(runs)
     path = Path(to).expanduser() if to else Path(f"{stored.read_sweep().sweep.name}.zip")
@@ -135,7 +135,7 @@ def export(
 
 
 def load(runs: str | Path, *, metric: str = "accuracy", select: str | None = None) -> Results:
-    """Return the results of a sweep as pandas frames and numpy arrays; `dabench.frames.Results` describes every column.
+    """Return the results of a sweep as pandas frames and numpy arrays; `dabench.analysis.frames.Results` describes every column.
 
     Args:
         runs: the folder that `sweep` wrote, or the .zip that `export` wrote.
@@ -144,8 +144,8 @@ def load(runs: str | Path, *, metric: str = "accuracy", select: str | None = Non
     Raises:
         StoreError, SpecError: as `report` does.
     """
-    from dabench.frames import Results
-    from dabench.matrix import read_matrix
-    from dabench.packs import opened
+    from dabench.analysis.export import opened
+    from dabench.analysis.frames import Results
+    from dabench.analysis.matrix import read_matrix
 
     return Results(read_matrix(opened(runs), metric, select))

@@ -9,8 +9,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dabench.analysis.environments import Mixed, mixed
 from dabench.api.saying import console, note
-from dabench.environments import Mixed, mixed
 from dabench.execution.options import How
 from dabench.execution.output import Output
 from dabench.execution.queue import Event
@@ -28,9 +28,9 @@ from dabench.storage.run_store import Store
 from dabench.storage.schema import Run
 
 if TYPE_CHECKING:
+    from dabench.analysis.matrix import Matrix
     from dabench.execution.estimate import Cost
     from dabench.execution.tensorboard import Board
-    from dabench.matrix import Matrix
 
 
 @dataclass(frozen=True)
@@ -187,8 +187,8 @@ def _watched(place: Output, board: Board | None, request: SweepRequest) -> Itera
 
 
 def _reported(store: Store) -> Matrix:
-    from dabench.matrix import read_matrix
-    from dabench.published import with_published
+    from dabench.analysis.baselines import with_published
+    from dabench.analysis.matrix import read_matrix
     from dabench.reporting.write import write_report
 
     matrix = with_published(read_matrix(store))

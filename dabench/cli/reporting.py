@@ -86,10 +86,10 @@ def _report(a: argparse.Namespace) -> int:
 
 def _trials(a: argparse.Namespace) -> int:
     from dabench import api
-    from dabench.packs import opened
+    from dabench.analysis.export import opened
+    from dabench.analysis.trials import mixed_trials
     from dabench.reporting.terminal import print_table
     from dabench.reporting.trials import trials_notes, trials_table, trials_text
-    from dabench.trials import mixed_trials
 
     if not a.trials:
         raise SpecError("--test-accuracy is of trials: give --trials, too")
@@ -119,7 +119,7 @@ def _files(option: str, given: Sequence[str]) -> dict[str, Path]:
 
 def _export(a: argparse.Namespace) -> int:
     from dabench import api
-    from dabench.packs import opened
+    from dabench.analysis.export import opened
 
     path = api.export(a.runs, a.to, attributes=not a.without_attributes, answers=a.answers, counts=a.counts)
     pack = opened(path)

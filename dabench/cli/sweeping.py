@@ -107,7 +107,7 @@ def _again(a: argparse.Namespace) -> str:
 
 def _plan(a: argparse.Namespace) -> int:
     from dabench import api
-    from dabench.environments import mixed_text
+    from dabench.analysis.environments import mixed_text
     from dabench.reporting.tables import dropped_text
 
     planned = api.plan_sweep(_request(a))

@@ -13,7 +13,7 @@ from dabench.cli.command import DONE, FAILED, Verb, console
 from dabench.errors import SpecError
 
 if TYPE_CHECKING:
-    from dabench.comparing import Pair
+    from dabench.analysis.compare import Pair
 
 
 def add(verb: Verb) -> None:
@@ -90,7 +90,7 @@ def _tell(failed: list[Pair], common: int, what: str) -> None:
 
 
 def _baseline(a: argparse.Namespace) -> int:
-    from dabench.committed import read_baseline, shelf
+    from dabench.analysis.baselines import read_baseline, shelf
     from dabench.reporting.baselines import baseline_notes, baseline_tables, write_baseline
     from dabench.reporting.terminal import print_table
 

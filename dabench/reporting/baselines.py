@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dabench.analysis.baselines import BESIDE, Baseline, labels_of, with_published
+from dabench.analysis.environments import environments_of, mixed_text
+from dabench.analysis.export import opened, write_pack
+from dabench.analysis.matrix import Matrix, read_matrix
+from dabench.analysis.provenance import settings_of
 from dabench.citations import citations_of_results
-from dabench.committed import BESIDE, Baseline, labels_of
-from dabench.conditions import settings_of
-from dabench.environments import environments_of, mixed_text
 from dabench.errors import DabenchError, StoreError
-from dabench.matrix import Matrix, read_matrix
-from dabench.packs import opened, write_pack
-from dabench.published import with_published
 from dabench.reporting.escaped import escape_md
 from dabench.reporting.formats import markdown
 from dabench.reporting.tables import EMPTY, Table, classes_text, dropped_text, whole_percent

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dabench.matrix import Matrix
-from dabench.people import HUMAN
+from dabench.analysis.human import HUMAN
+from dabench.analysis.matrix import Matrix
 
 PUBLISHED = " (published)"
 """What marks a row of published numbers."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dabench.comparing import NOTE, Comparison, Pair
+from dabench.analysis.compare import NOTE, Comparison, Pair
+from dabench.analysis.sides import Side
 from dabench.reporting.baselines import baseline_notes, number, trained_on
 from dabench.reporting.tables import EMPTY, Table, chosen_by
-from dabench.sides import Side
 
 
 def compared_tables(of: Comparison) -> list[Table]:

@@ -7,12 +7,12 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dabench.analysis.matrix import Matrix
+from dabench.analysis.trials import searched_by
 from dabench.experiment.overrides import PATHS
-from dabench.matrix import Matrix
 from dabench.reporting.tables import EMPTY, Table, dropped_text, sentence, trained
 from dabench.storage.clock import clock
 from dabench.storage.schema import Seconds, to_json
-from dabench.trials import searched_by
 
 MOST_FAILURES = 100
 _SEES = {"none": "nothing", "unlabelled": "images", "few-shot": "images, labels of the shots", "full": "images and all labels"}

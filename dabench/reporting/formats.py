@@ -8,8 +8,9 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from dabench.environments import mixed_text
-from dabench.matrix import Matrix
+from dabench.analysis.environments import mixed_text
+from dabench.analysis.matrix import Matrix
+from dabench.analysis.trials import searched_by
 from dabench.reporting.beside import beside_notes
 from dabench.reporting.escaped import escape_latex, escape_md, one_line
 from dabench.reporting.groups import RULE, group_notes, group_tables
@@ -27,7 +28,6 @@ from dabench.reporting.tables import (
     sentence,
     unfinished,
 )
-from dabench.trials import searched_by
 
 FORMATS = ("json", "md", "csv", "tex", "html")
 _CONDITIONS = ("metric", "selection", "digest", "classes", "search", "mixed")

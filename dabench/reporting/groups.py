@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dabench.by_group import GroupCell
-from dabench.matrix import Matrix
-from dabench.metrics import Metric
-from dabench.parts import FEWEST
+from dabench.analysis.attribute_bins import FEWEST
+from dabench.analysis.matrix import Matrix
+from dabench.analysis.metrics import Metric
+from dabench.analysis.subgroups import GroupCell
 from dabench.reporting.tables import EMPTY, Table, number, sentence, trained
 
 MARK = "*"

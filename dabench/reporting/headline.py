@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dabench.cells import Gain
-from dabench.matrix import Matrix
+from dabench.analysis.matrix import Matrix
+from dabench.analysis.results import Gain
 from dabench.reporting.tables import not_adapted, sentence, trained
 from dabench.training.selection import ORACLE
 

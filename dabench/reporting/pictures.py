@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dabench.matrix import Matrix
+from dabench.analysis.matrix import Matrix
 from dabench.reporting.tables import foremost
 
 

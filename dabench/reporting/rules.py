@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dabench.checkpoints import Chosen
-from dabench.matrix import Matrix
+from dabench.analysis.checkpoints import Chosen
+from dabench.analysis.matrix import Matrix
 from dabench.reporting.tables import Table, number
 from dabench.training.selection import ORACLE, RULES, VALIDATORS
 

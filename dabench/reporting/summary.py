@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dabench.matrix import Matrix
+from dabench.analysis.matrix import Matrix
+from dabench.analysis.summary import LEVEL, Summary
 from dabench.reporting.tables import EMPTY, Table, number, whole_percent
-from dabench.summary import LEVEL, Summary
 
 NOTE = (
     "Worse than in-domain: than networks trained on the target. On source: what adapting changed at home. p: of a mean gain "

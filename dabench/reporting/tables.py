@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dabench.by_group import GroupCell
-from dabench.cells import Cell, Gain
-from dabench.checkpoints import Chosen
-from dabench.environments import mixed_text
-from dabench.matrix import Matrix
-from dabench.published import Published
+from dabench.analysis.checkpoints import Chosen
+from dabench.analysis.environments import mixed_text
+from dabench.analysis.matrix import Matrix
+from dabench.analysis.results import Cell, Gain, Published
+from dabench.analysis.subgroups import GroupCell
+from dabench.analysis.summary import Summary
+from dabench.analysis.trials import Trial, searched_by
 from dabench.reporting.beside import PUBLISHED, shown_in
-from dabench.summary import Summary
 from dabench.training.selection import ORACLE
-from dabench.trials import Trial, searched_by
 
 EMPTY = "-"
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from dabench.matrix import Matrix
+from dabench.analysis.matrix import Matrix
 from dabench.reporting.beside import beside_notes
 from dabench.reporting.groups import group_notes, group_tables
 from dabench.reporting.rules import NOTES, rules_tables

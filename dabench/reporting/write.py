@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from dabench.analysis.matrix import Matrix
 from dabench.errors import StoreError
-from dabench.matrix import Matrix
 from dabench.reporting.formats import FILES, files_of, one_text
 from dabench.storage.atomic import write_text
 from dabench.training.selection import LAST

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 if __name__ == "__main__":
     from test_formats import FILES, GOLDEN, unfinished
 
-    from dabench.matrix import read_matrix
+    from dabench.analysis.matrix import read_matrix
 
     with tempfile.TemporaryDirectory() as folder:
         matrix = read_matrix(unfinished().write(Path(folder)))

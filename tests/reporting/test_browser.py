@@ -13,7 +13,7 @@ from browser import Browser, started
 from contrast import contrast
 from test_html import BENIGN, HOSTILE, store_of
 
-from dabench.matrix import read_matrix
+from dabench.analysis.matrix import read_matrix
 from dabench.reporting.html.page import to_html
 
 

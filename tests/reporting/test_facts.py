@@ -9,7 +9,7 @@ from typing import Any
 
 from fabricated import NONE, Fabrication, Made, edit, two_sets
 
-from dabench.matrix import read_matrix
+from dabench.analysis.matrix import read_matrix
 from dabench.reporting.facts import command, facts_tables, failures
 from dabench.reporting.tables import Table
 from dabench.storage.run_store import Store

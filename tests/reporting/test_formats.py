@@ -16,7 +16,7 @@ import pytest
 from fabricated import ADABN, NONE, Fabrication, Made, method, two_sets
 from markdown_it import MarkdownIt
 
-from dabench.matrix import Matrix, read_matrix
+from dabench.analysis.matrix import Matrix, read_matrix
 from dabench.reporting import formats
 from dabench.reporting.formats import FILES
 from dabench.reporting.groups import group_tables

@@ -8,7 +8,7 @@ from typing import Any
 
 from fabricated import ADABN, NONE, Fabrication, Made, two_sets
 
-from dabench.matrix import Matrix, read_matrix
+from dabench.analysis.matrix import Matrix, read_matrix
 from dabench.reporting.groups import RULE, group_notes, group_tables
 from dabench.reporting.tables import EMPTY
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from fabricated import ADABN, FINE_TUNE, NONE, Fabrication, Made, Wrong, method, two_sets
 
-from dabench.matrix import read_matrix
+from dabench.analysis.matrix import read_matrix
 from dabench.reporting.headline import headline
 from dabench.storage.schema import AdapterFacts, Run
 

@@ -16,7 +16,7 @@ import pytest
 from fabricated import ADABN, FINE_TUNE, NONE, Fabrication, Made, edit, method, two_sets
 from markup import Page
 
-from dabench.matrix import Matrix, read_matrix
+from dabench.analysis.matrix import Matrix, read_matrix
 from dabench.reporting import facts
 from dabench.reporting.html import confusion, page
 from dabench.reporting.html.page import to_html

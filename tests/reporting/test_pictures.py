@@ -9,7 +9,7 @@ import pytest
 from fabricated import NONE, Fabrication, Made, two_sets
 from PIL import Image
 
-from dabench.matrix import read_matrix
+from dabench.analysis.matrix import read_matrix
 from dabench.reporting import pictures
 from dabench.reporting.pictures import draw_confusion, draw_confusions
 

@@ -9,7 +9,7 @@ import pytest
 from fabricated import Fabrication, Made, two_sets
 from rich.console import Console
 
-from dabench.matrix import read_matrix
+from dabench.analysis.matrix import read_matrix
 from dabench.reporting.tables import Table
 from dabench.reporting.terminal import print_matrix, print_table
 

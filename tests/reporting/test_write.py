@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from fabricated import Fabrication, Made, two_sets
 
+from dabench.analysis.matrix import read_matrix
 from dabench.errors import StoreError
-from dabench.matrix import read_matrix
 from dabench.reporting.write import write_report
 
 

@@ -71,12 +71,12 @@ def measure(runs: int, folder: Path) -> dict[str, tuple[float, float, float]]:
     """Do the sweep of that many runs in `folder` and return what each part took."""
     import numpy as np
 
+    from dabench.analysis.matrix import read_matrix
     from dabench.execution.options import How
     from dabench.execution.sweep import carry_out
     from dabench.experiment.planner import make_plan
     from dabench.experiment.schedule import finished, to_do
     from dabench.experiment.sweep_file import sweep_file
-    from dabench.matrix import read_matrix
     from dabench.plugins.registry import REGISTRY
     from dabench.reporting.write import write_report
     from dabench.storage.paths import data_folder

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dabench import statistics
-from dabench.metrics import Outcome, find_metric
+from dabench.analysis import bootstrap as statistics
+from dabench.analysis.metrics import Outcome, find_metric
 
 N, SEEDS, K, SUBJECTS = 10_000, 5, 7, 174
 METRICS = ("accuracy", "balanced-accuracy", "macro-f1", "ece")

@@ -12,7 +12,7 @@ from many_runs import many
 from side_by_side import side_by_side
 
 import dabench
-from dabench.statistics import RESAMPLES
+from dabench.analysis.bootstrap import RESAMPLES
 
 USUAL_RESAMPLES, MEASURED = 1_000, 100
 """Of each cell in the usual way, a tenth of what dabench draws; it takes time in proportion to them, so a part is measured."""

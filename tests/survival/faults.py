@@ -295,7 +295,7 @@ def two_at_once(bench: Bench, times: int, engine: str = "inline") -> Row:
 
 def damaged(bench: Bench, times: int) -> Row:
     """A file of a finished run is cut short, has a bit flipped, or is gone: the report says so, and it is done again."""
-    from dabench.matrix import read_matrix
+    from dabench.analysis.matrix import read_matrix
 
     sweep, expected = bench.plain
     sweep.run(out := bench.out(), "--engine", "inline")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dabench.cells import Cell
-from dabench.matrix import Matrix
+from dabench.analysis.matrix import Matrix
+from dabench.analysis.results import Cell
 from dabench.reporting.html.colours import shade
 from dabench.reporting.tables import foremost, trained
 from dabench.storage.schema import CellKey

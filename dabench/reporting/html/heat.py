@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from dabench.cells import Cell
-from dabench.matrix import Matrix
-from dabench.people import HUMAN
+from dabench.analysis.human import HUMAN
+from dabench.analysis.matrix import Matrix
+from dabench.analysis.results import Cell
 from dabench.reporting.beside import PUBLISHED, shown_in
 from dabench.reporting.html.colours import shade
 from dabench.reporting.tables import not_adapted, trained

@@ -14,10 +14,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from dabench.analysis.curves import curves
+from dabench.analysis.matrix import Matrix
 from dabench.citations import cite_results
-from dabench.curves import curves
 from dabench.errors import StoreError
-from dabench.matrix import Matrix
 from dabench.reporting.beside import beside_notes
 from dabench.reporting.facts import command, facts_tables, failures
 from dabench.reporting.groups import group_notes, group_tables

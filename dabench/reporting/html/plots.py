@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dabench.cells import Gain
-from dabench.curves import Curve
-from dabench.matrix import Matrix
+from dabench.analysis.curves import Curve
+from dabench.analysis.matrix import Matrix
+from dabench.analysis.results import Gain
 from dabench.plugins.contract import SUPERVISED
 from dabench.reporting.html.colours import DASHES, LINES
 from dabench.reporting.html.svg import ACCENT, GROUND, INK, LINE_COLOURS, MUTED, draw

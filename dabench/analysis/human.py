@@ -1,53 +1,101 @@
-"""The human row: how well people do on test images, with an interval over raters and images."""
+"""What people answered when they were shown test images: read from a CSV, each line checked.
+
+    rater,image,answer
+    A,12,happy
+
+How images are named is said in `dabench.analysis.attributes`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.about_images import dataset_of, images_of
-from dabench.answers import Answers, read_answers
-from dabench.cells import Cell
-from dabench.errors import SpecError
+from dabench.analysis.attribute_bins import Parts
+from dabench.analysis.attributes import Images, dataset_of, images_of
+from dabench.analysis.bootstrap import Resampler, interval, percent, point, widening
+from dabench.analysis.matrix import Matrix
+from dabench.analysis.metrics import Metric, Outcome, confusions
+from dabench.analysis.results import Cell, People
+from dabench.data.csv_files import csv_rows
+from dabench.errors import DataError, SpecError, nearest
 from dabench.hashing import file_digest
-from dabench.matrix import Matrix
-from dabench.metrics import Metric, Outcome, confusions
-from dabench.parts import Parts
-from dabench.statistics import Resampler, interval, percent, point, widening
 from dabench.storage.reader import TestSet
 from dabench.storage.schema import CellKey
 
-HUMAN = "human"
+COLUMNS = ("rater", "image", "answer")
 
 
 @dataclass(frozen=True)
-class People:
-    """What the human number of one dataset is of.
+class Answers:
+    """A answers of people on the test images of one dataset.
 
     Attributes:
-        images: how many were shown and answered, of `of` in the test split.
-        digest: SHA-256 of the file of answers.
-        networks: name of a cell of networks that were not adapted -> its number in % on the answered images alone.
+        rater: (A,) int64, who gave each, numbered from 0; image: (A,) int64 positions in the test split.
+        answer: (A,) int64 classes.
+        unanswered: lines without an answer.
     """
 
-    raters: int
-    images: int
-    of: int
-    answers: int
+    rater: NDArray[np.int64]
+    image: NDArray[np.int64]
+    answer: NDArray[np.int64]
     unanswered: int
-    digest: str
-    networks: Mapping[str, float]
+
+    @property
+    def raters(self) -> int:
+        """How many people answered."""
+        return len(np.unique(self.rater))
+
+    @property
+    def images(self) -> NDArray[np.int64]:
+        """The images of which there is an answer, each once."""
+        return np.unique(self.image)
+
+
+def read_answers(path: Path, images: Images, classes: Sequence[str]) -> Answers:
+    """Return the answers in a CSV about test images.
+
+    Raises:
+        DataError: it cannot be read, or a line of it is wrong.
+    """
+    numbers = {c.casefold(): i for i, c in enumerate(classes)} | {c: i for i, c in enumerate(classes)}
+    raters: dict[str, int] = {}
+    found: dict[tuple[int, int], tuple[int, int]] = {}
+    unanswered = 0
+    for line, row in csv_rows(path, COLUMNS, gaps=True):
+        where = f"{path}, line {line}"
+        rater, answer = row["rater"], row["answer"]
+        if not answer:
+            unanswered += 1
+            continue
+        if not rater:
+            raise DataError(f"{where}: names no rater; write who answered, in any words")
+        number = numbers.get(answer, numbers.get(answer.casefold()))
+        if number is None:
+            raise DataError(f"{where}: unknown class '{answer}'{nearest(answer, classes)}; known: {', '.join(classes)}")
+        key = (raters.setdefault(rater, len(raters)), images.position(row["image"], where))
+        if key in found:
+            first = found[key][1]
+            raise DataError(f"{where}: rater '{rater}' answered image {key[1]} in line {first} already; keep one of the two")
+        found[key] = (number, line)
+    if not found:
+        raise DataError(f"{path}: holds no answer; write one in each line of {', '.join(COLUMNS)}")
+    table = np.array([(*key, number) for key, (number, _) in found.items()], np.int64)
+    return Answers(table[:, 0], table[:, 1], table[:, 2], unanswered)
+
+
+HUMAN = "human"
 
 
 def with_people(matrix: Matrix, files: Mapping[str, Path]) -> Matrix:
     """Return the matrix with a cell "human" for each dataset of which there is a file of answers.
 
     Args:
-        files: dataset -> a CSV as dabench.answers describes it; "" stands for the only dataset that there is.
+        files: dataset -> a CSV as dabench.analysis.human describes it; "" stands for the only dataset that there is.
 
     Raises:
         SpecError: a dataset is not in the sweep, or none is named where there are several; or the metric asks for confidences, or
@@ -86,7 +134,7 @@ def measured(
     """Return the metric of all answers together, as a share, and its 95 % interval.
 
     A resample draws as many raters as there are, and as many groups of the answered images (images where there are no groups),
-    with replacement; what each of the two changes is widened for few of them, as `dabench.statistics` says.
+    with replacement; what each of the two changes is widened for few of them, as `dabench.analysis.bootstrap` says.
 
     Args:
         parts: attribute -> what it divides the test images into.

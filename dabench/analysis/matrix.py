@@ -11,21 +11,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.by_group import GroupCell, by_group
-from dabench.cells import Cell, Gain, Measured, cell_of, change_of, gain_of
-from dabench.checkpoints import Checkpoints, Chosen, what_rules_choose
-from dabench.environments import Mixed, mixed
-from dabench.metrics import Metric, confusions, find_metric
-from dabench.predictions import Predictions
-from dabench.statistics import RESAMPLES, Resampler
+from dabench.analysis.bootstrap import RESAMPLES, Resampler
+from dabench.analysis.checkpoints import Checkpoints, Chosen, what_rules_choose
+from dabench.analysis.environments import Mixed, mixed
+from dabench.analysis.metrics import Metric, confusions, find_metric
+from dabench.analysis.predictions import Predictions
+from dabench.analysis.results import Cell, Gain, Measured, cell_of, change_of, gain_of
+from dabench.analysis.subgroups import GroupCell, by_group
+from dabench.analysis.summary import Summary, mean_of, summaries
+from dabench.analysis.trials import searched_by
 from dabench.storage.reader import Stored
 from dabench.storage.schema import CellKey, DatasetRecord, SweepRecord
-from dabench.summary import Summary, mean_of, summaries
-from dabench.trials import searched_by
 
 if TYPE_CHECKING:
-    from dabench.people import People
-    from dabench.published import Published
+    from dabench.analysis.results import People, Published
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def read_matrix(
     """Return the matrix of a sweep's output folder, of what is finished.
 
     Args:
-        by: dataset -> a CSV of more attributes of its test images, as dabench.attributes describes it.
+        by: dataset -> a CSV of more attributes of its test images, as dabench.analysis.attributes describes it.
 
     Raises:
         StoreError: the folder is no sweep's, or damaged.

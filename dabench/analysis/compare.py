@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dabench.metrics import LOWER_IS_BETTER, find_metric
-from dabench.sides import Place, Side
-from dabench.statistics import Resampler, interval, percent
+from dabench.analysis.bootstrap import Resampler, interval, percent
+from dabench.analysis.metrics import LOWER_IS_BETTER, find_metric
+from dabench.analysis.sides import Place, Side
 
 NOTE = (
     "A - B in points, with its 95 % interval: a bootstrap of both at once where both hold predictions of the same seeds on the "

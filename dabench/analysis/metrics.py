@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.analysis.attribute_bins import Parts
 from dabench.errors import SpecError, nearest
-from dabench.parts import Parts
 
 LOWER_IS_BETTER = ("ece",)
 """Names of the metrics of which a gain is a change below 0."""

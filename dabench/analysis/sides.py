@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dabench.committed import Baseline, labels_of, read_baseline, records_of, shelf
-from dabench.conditions import settings_of
-from dabench.environments import environments_of, mixed_text, versions_of
+from dabench.analysis.baselines import Baseline, labels_of, read_baseline, records_of, shelf
+from dabench.analysis.environments import environments_of, mixed_text, versions_of
+from dabench.analysis.export import opened
+from dabench.analysis.matrix import read_matrix
+from dabench.analysis.predictions import Predictions
+from dabench.analysis.provenance import settings_of
 from dabench.errors import SpecError, nearest
-from dabench.matrix import read_matrix
-from dabench.packs import opened
-from dabench.predictions import Predictions
 from dabench.storage.reader import Stored
 from dabench.storage.remote_fs import is_remote
 from dabench.storage.schema import CellKey

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dabench.cells import Cell, Gain, closed
-from dabench.metrics import Metric
+from dabench.analysis.metrics import Metric
+from dabench.analysis.results import Cell, Gain, closed
 from dabench.storage.schema import SweepRecord
 
 LEVEL = 0.05
 """Pairs are enough for a test if it can give a corrected p at or below this."""
+
 _ENUMERATED = 16
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.predictions import Predictions
+from dabench.analysis.predictions import Predictions
 from dabench.storage.reader import Record
 from dabench.storage.schema import NetworkKey
 

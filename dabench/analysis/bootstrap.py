@@ -21,12 +21,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.metrics import Metric
+from dabench.analysis.metrics import Metric
 
 RESAMPLES = 10_000
+
 LEVEL = 0.95
+
 _TABLE = 2**28
+
 _AT_ONCE = 2**22
+
 _CACHED = 2**18
 """Numbers in the largest table of resamples (half a gigabyte), in what is looked at in one go, and in a processor's cache."""
 

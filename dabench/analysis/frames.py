@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.by_group import GroupCell
-from dabench.cells import Cell, Gain
+from dabench.analysis.matrix import Matrix
+from dabench.analysis.results import Cell, Gain
+from dabench.analysis.subgroups import GroupCell
+from dabench.analysis.summary import Summary
 from dabench.errors import SpecError, nearest
-from dabench.matrix import Matrix
 from dabench.storage.reader import Record, TestSet
 from dabench.storage.schema import RunRecord, to_json
-from dabench.summary import Summary
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -61,7 +61,7 @@ class Results:
 
         name, adapter, sources, target, labels: text. mean, low, high: float64, percentage points. gap_closed: float64, % of what
         is lost out of domain, NaN where less than a point is lost. improved, seeds: int64. on_source: float64, percentage points.
-        `dabench.cells.Gain` describes every column.
+        `dabench.analysis.results.Gain` describes every column.
         """
         return _frame(Gain, self.matrix.gains)
 
@@ -69,7 +69,7 @@ class Results:
     def summary(self) -> DataFrame:
         """A row for each adapter of which every run is there: means over all pairs of datasets, and the test of its gains.
 
-        adapter, labels: text. pairs, seeds: int64. All else float64, NaN where there is no number; `dabench.summary.Summary`
+        adapter, labels: text. pairs, seeds: int64. All else float64, NaN where there is no number; `dabench.analysis.summary.Summary`
         describes every column.
         """
         return _frame(Summary, self.matrix.summary)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from dabench.analysis.matrix import Matrix
+from dabench.analysis.results import Published
 from dabench.errors import SpecError, StoreError, nearest
 
 BESIDE = "balanced-accuracy"
@@ -56,3 +59,30 @@ def read_baseline(name: str | Path) -> Baseline:
 def labels_of(baseline: Baseline) -> dict[str, str]:
     """Return dataset -> short name."""
     return dict(baseline.get("labels") or baseline["datasets"])
+
+
+def with_published(matrix: Matrix) -> Matrix:
+    """Return the matrix with what the committed tables have of published numbers for it."""
+    tables = [t for t in map(read_baseline, shelf()) if t["kind"] == "published"]
+    return replace(matrix, published=[number for table in tables for number in _of_table(matrix, table)])
+
+
+def _of_table(matrix: Matrix, table: Baseline) -> list[Published]:
+    if table["metric"] != matrix.metric or {*table.get("classes", ())} != {*matrix.classes}:
+        return []
+    return [
+        Published(
+            c["name"], c["adapter"], c["backbone"], list(c["sources"]), c.get("target"), c["test"], table["metric"],
+            c["mean"], c.get("low"), c.get("high"), table["name"], table["source"], " ".join(table.get("protocol", "").split()),
+        )
+        for c in table["cells"]
+        if _same(matrix, c)
+    ]  # fmt: skip
+
+
+def _same(matrix: Matrix, cell: Mapping[str, Any]) -> bool:
+    """Whether a published cell is of what the sweep measures: a human one where the dataset is there."""
+    used = {*cell["sources"], cell["test"], *([cell["target"]] if cell.get("target") else [])}
+    human = cell["adapter"] == "human"
+    known = cell["adapter"] in matrix.record.methods and cell["backbone"] == matrix.record.backbone.name
+    return used <= matrix.datasets.keys() and (human or known)

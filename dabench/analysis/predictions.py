@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.attributes import with_attributes
-from dabench.checkpoints import Checkpoints
+from dabench.analysis.attribute_bins import divided
+from dabench.analysis.attributes import with_attributes
+from dabench.analysis.checkpoints import Checkpoints
+from dabench.analysis.metrics import Outcome
 from dabench.errors import StoreError
 from dabench.hashing import digest
-from dabench.metrics import Outcome
-from dabench.parts import divided
 from dabench.plugins.contract import SUPERVISED
 from dabench.storage.reader import Record, Stored, TestSet
 from dabench.storage.schema import CellKey, DatasetRecord, NetworkKey, SweepRecord
@@ -51,7 +51,7 @@ class Predictions:
     """The runs of a store, found once: predicted classes of each, by what was run.
 
     Args:
-        by: dataset -> a CSV of more attributes of its test images, as dabench.attributes describes it.
+        by: dataset -> a CSV of more attributes of its test images, as dabench.analysis.attributes describes it.
 
     Attributes:
         records: digest -> the finished run, of those that make the table.

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.answers import COLUMNS
+from dabench.analysis.human import COLUMNS
 from dabench.data.cache import Prepared
 from dabench.data.csv_files import image_name
 from dabench.errors import SpecError, StoreError
 
 _USUAL = 70
+
 _SIDE = 224
 """Pixels to which the smaller side of a small image is enlarged, at most, each pixel to a square: nothing is made up."""
 

@@ -2,15 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from dabench.metrics import Metric
-from dabench.predictions import Tested
-from dabench.statistics import Kinds, Resampler, interval, percent, point
+from dabench.analysis.bootstrap import Kinds, Resampler, interval, percent, point
+from dabench.analysis.metrics import Metric
+from dabench.analysis.predictions import Tested
 from dabench.storage.schema import CellKey
+
+
+@dataclass(frozen=True)
+class People:
+    """What the human number of one dataset is of.
+
+    Attributes:
+        images: how many were shown and answered, of `of` in the test split.
+        digest: SHA-256 of the file of answers.
+        networks: name of a cell of networks that were not adapted -> its number in % on the answered images alone.
+    """
+
+    raters: int
+    images: int
+    of: int
+    answers: int
+    unanswered: int
+    digest: str
+    networks: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A number in % that others published: the same datasets, classes, backbone, adapter and metric, by another protocol.
+
+    Attributes:
+        low, high: its interval, None where none was published.
+        baseline: the committed table that lists it; source: who published it, and where.
+    """
+
+    name: str
+    adapter: str
+    backbone: str
+    sources: list[str]
+    target: str | None
+    test: str
+    metric: str
+    mean: float
+    low: float | None
+    high: float | None
+    baseline: str
+    source: str
+    protocol: str
+
 
 _LEAST_LOSS = 1.0
 """Points that must be lost for a gain to be told as a part of them; as a part of less it would be noise over noise."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.cells import Measured
-from dabench.parts import Parts, too_few
-from dabench.statistics import Resampler, interval, percent
+from dabench.analysis.attribute_bins import Parts, too_few
+from dabench.analysis.bootstrap import Resampler, interval, percent
+from dabench.analysis.results import Measured
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dabench.environments import Mixed, mixed
+from dabench.analysis.environments import Mixed, mixed
 from dabench.errors import SpecError, StoreError
 from dabench.experiment.config import Search
 from dabench.storage.reader import Stored

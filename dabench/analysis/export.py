@@ -27,8 +27,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.analysis.predictions import Predictions
 from dabench.errors import DataError, StoreError
-from dabench.predictions import Predictions
 from dabench.storage.atomic import new_file
 from dabench.storage.mirror import Remote
 from dabench.storage.reader import NETWORK, Record, Stored, answers_name, safe
@@ -38,9 +38,12 @@ from dabench.storage.schema import sealed, to_json
 from dabench.storage.zip_files import opened_zip
 
 FORMAT = 1
+
 _LIST = "pack.json"
+
 _LARGEST = 2**32
 """Bytes of the largest file that is read."""
+
 _BEGINNING = (1980, 1, 1, 0, 0, 0)
 
 

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from dabench.plugins.contract import NAMING
 
 NOT_KNOWN = "not known"
+
 MOST_NUMBERS, MOST_TEXTS, MOST_BANDS = 8, 20, 8
+
 FEWEST = 30
 """Test images that a part needs to say something."""
 

@@ -1,0 +1,1 @@
+"""From stored predictions to numbers: metrics, intervals, matrix, comparisons."""
