@@ -25,7 +25,7 @@ from dabench.data.prepare import prepare
 from dabench.errors import PluginError, SpecError
 from dabench.plugins.contract import Samples
 from dabench.plugins.registry import REGISTRY
-from dabench.reporting.audit import COLUMNS, audit_tables, csv_rows, examples_sheet, write_audit
+from dabench.report.audit import COLUMNS, audit_tables, csv_rows, examples_sheet, write_audit
 
 Change = Callable[[dict[str, Samples]], None]
 

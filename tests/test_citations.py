@@ -14,10 +14,9 @@ from dabench.analysis.baselines import shelf
 from dabench.analysis.export import write_pack
 from dabench.analysis.matrix import read_matrix
 from dabench.api.citing import citations
-from dabench.bibtex import keys, unique
-from dabench.citations import toolkit
 from dabench.errors import SpecError
 from dabench.plugins.registry import REGISTRY
+from dabench.report.citation import keys, toolkit, unique
 from dabench.storage.run_store import Store
 
 

@@ -19,7 +19,7 @@ from dabench.errors import DabenchError, SpecError, StoreError
 from dabench.experiment.overrides import PATHS
 from dabench.experiment.sweep_file import load, sweep_path
 from dabench.plugins.registry import Registry
-from dabench.reporting.baselines import baseline_from, baseline_md, baseline_notes, baseline_tables, write_baseline
+from dabench.report.baseline import baseline_from, baseline_md, baseline_notes, baseline_tables, write_baseline
 from dabench.storage.schema import to_json
 
 PUBLISHED = {

@@ -17,7 +17,7 @@ from dabench.analysis.metrics import accuracy, calibration_error
 from dabench.analysis.results import Cell, Gain, closed
 from dabench.errors import SpecError, StoreError
 from dabench.plugins.contract import SUPERVISED
-from dabench.reporting.formats import to_json
+from dabench.report.formats import to_json
 from dabench.storage.run_store import Store
 from dabench.storage.schema import CellKey, Run
 

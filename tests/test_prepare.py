@@ -17,7 +17,7 @@ from dabench.api.datasets import prepare_sweep
 from dabench.cli import main
 from dabench.data.prepare import prepare
 from dabench.errors import DabenchError
-from dabench.reporting.sheet import write_sheet
+from dabench.report.contact_sheet import write_sheet
 
 pytestmark = pytest.mark.usefixtures("registry_restored")
 

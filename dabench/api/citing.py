@@ -11,7 +11,7 @@ from dabench.experiment.sweep_file import shelf, sweep_file
 from dabench.plugins.registry import REGISTRY
 
 if TYPE_CHECKING:
-    from dabench.citations import Citations
+    from dabench.report.citation import Citations
 
 
 def cite(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> str:
@@ -34,7 +34,7 @@ def citations(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> Citati
     from dabench.analysis.baselines import shelf as baselines
     from dabench.analysis.export import opened
     from dabench.analysis.predictions import Predictions
-    from dabench.citations import cite_baseline, cite_results, cite_sweep
+    from dabench.report.citation import cite_baseline, cite_results, cite_sweep
 
     name, path = str(what), Path(what).expanduser()
     results = path if (path / "sweep.json").is_file() or path.suffix == ".zip" else None

@@ -82,7 +82,7 @@ def _prepared(dataset: Dataset, raw: Path, rebuild: bool) -> Prepared:
 
     if dataset.files:
         from dabench.data.download import fetch
-        from dabench.reporting.download import Download
+        from dabench.report.terminal import Download
 
         with Download(console(False)) as bar:
             fetch(dataset.files, raw, say=note, progress=bar)

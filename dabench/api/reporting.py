@@ -61,7 +61,7 @@ def report(
     if published:
         matrix = with_published(matrix)
     if folder:
-        from dabench.reporting.write import write_report
+        from dabench.report.write import write_report
 
         write_report(matrix, folder)
         if is_remote(runs) and out is None:

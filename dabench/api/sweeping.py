@@ -189,7 +189,7 @@ def _watched(place: Output, board: Board | None, request: SweepRequest) -> Itera
 def _reported(store: Store) -> Matrix:
     from dabench.analysis.baselines import with_published
     from dabench.analysis.matrix import read_matrix
-    from dabench.reporting.write import write_report
+    from dabench.report.write import write_report
 
     matrix = with_published(read_matrix(store))
     write_report(matrix, store.report)

@@ -14,7 +14,7 @@ from contrast import contrast
 from test_html import BENIGN, HOSTILE, store_of
 
 from dabench.analysis.matrix import read_matrix
-from dabench.reporting.html.page import to_html
+from dabench.report.html.page import to_html
 
 
 @pytest.fixture(scope="module")

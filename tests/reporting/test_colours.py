@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from contrast import contrast
 
-from dabench.reporting.html import colours
-from dabench.reporting.html.colours import SHADES, scale_of, scale_rules, shade
+from dabench.report.html import colors as colours
+from dabench.report.html.colors import SHADES, scale_of, scale_rules, shade
 
 STYLE = (Path(colours.__file__).parent / "style.css").read_text(encoding="utf-8")
 ROOTS = re.findall(r":root \{(.*?)\}", STYLE, flags=re.S)

@@ -10,8 +10,8 @@ from typing import Any
 from fabricated import NONE, Fabrication, Made, edit, two_sets
 
 from dabench.analysis.matrix import read_matrix
-from dabench.reporting.facts import command, facts_tables, failures
-from dabench.reporting.tables import Table
+from dabench.report.provenance import command, facts_tables, failures
+from dabench.report.tables import Table
 from dabench.storage.run_store import Store
 
 

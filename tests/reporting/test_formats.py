@@ -17,11 +17,11 @@ from fabricated import ADABN, NONE, Fabrication, Made, method, two_sets
 from markdown_it import MarkdownIt
 
 from dabench.analysis.matrix import Matrix, read_matrix
-from dabench.reporting import formats
-from dabench.reporting.formats import FILES
-from dabench.reporting.groups import group_tables
-from dabench.reporting.rules import rules_tables
-from dabench.reporting.tables import Table, matrix_tables
+from dabench.report import formats
+from dabench.report.formats import FILES
+from dabench.report.groups import group_tables
+from dabench.report.rules import rules_tables
+from dabench.report.tables import Table, matrix_tables
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 HOSTILE = {

@@ -9,8 +9,8 @@ from typing import Any
 from fabricated import ADABN, NONE, Fabrication, Made, two_sets
 
 from dabench.analysis.matrix import Matrix, read_matrix
-from dabench.reporting.groups import RULE, group_notes, group_tables
-from dabench.reporting.tables import EMPTY
+from dabench.report.groups import RULE, group_notes, group_tables
+from dabench.report.tables import EMPTY
 
 OLD, YOUNG, FEW = 40, 40, 10
 AGE = ["old"] * OLD + ["young"] * YOUNG + ["few"] * FEW

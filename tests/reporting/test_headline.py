@@ -9,7 +9,7 @@ from typing import Any
 from fabricated import ADABN, FINE_TUNE, NONE, Fabrication, Made, Wrong, method, two_sets
 
 from dabench.analysis.matrix import read_matrix
-from dabench.reporting.headline import headline
+from dabench.report.headline import headline
 from dabench.storage.schema import AdapterFacts, Run
 
 LABELS = [i % 3 for i in range(100)]

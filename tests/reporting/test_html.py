@@ -17,10 +17,10 @@ from fabricated import ADABN, FINE_TUNE, NONE, Fabrication, Made, edit, method, 
 from markup import Page
 
 from dabench.analysis.matrix import Matrix, read_matrix
-from dabench.reporting import facts
-from dabench.reporting.html import confusion, page
-from dabench.reporting.html.page import to_html
-from dabench.reporting.tables import matrix_tables
+from dabench.report import provenance as facts
+from dabench.report.html import confusion, page
+from dabench.report.html.page import to_html
+from dabench.report.tables import matrix_tables
 from dabench.storage.run_store import Store
 from dabench.storage.schema import AdapterFacts
 

@@ -10,8 +10,8 @@ from fabricated import NONE, Fabrication, Made, two_sets
 from PIL import Image
 
 from dabench.analysis.matrix import read_matrix
-from dabench.reporting import pictures
-from dabench.reporting.pictures import draw_confusion, draw_confusions
+from dabench.report import confusion_images as pictures
+from dabench.report.confusion_images import draw_confusion, draw_confusions
 
 
 def opened(path: Path) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 from fabricated import ADABN, FINE_TUNE, NONE, Fabrication, Made, two_sets
 
 from dabench.analysis.matrix import read_matrix
-from dabench.reporting.tables import EMPTY, caption, dropped_text, gains_table, matrix_tables, unfinished
+from dabench.report.tables import EMPTY, caption, dropped_text, gains_table, matrix_tables, unfinished
 from dabench.storage.run_store import Store
 
 

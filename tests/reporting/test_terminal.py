@@ -10,8 +10,8 @@ from fabricated import Fabrication, Made, two_sets
 from rich.console import Console
 
 from dabench.analysis.matrix import read_matrix
-from dabench.reporting.tables import Table
-from dabench.reporting.terminal import print_matrix, print_table
+from dabench.report.tables import Table
+from dabench.report.terminal import print_matrix, print_table
 
 
 def pipe(width: int | None = None) -> Console:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dabench.reporting.html.text import breaks, clean, numeric, plain, typeset
-from dabench.reporting.tables import Table
+from dabench.report.html.text import breaks, clean, numeric, plain, typeset
+from dabench.report.tables import Table
 
 
 @pytest.mark.parametrize(

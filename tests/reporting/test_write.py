@@ -10,7 +10,7 @@ from fabricated import Fabrication, Made, two_sets
 
 from dabench.analysis.matrix import read_matrix
 from dabench.errors import StoreError
-from dabench.reporting.write import write_report
+from dabench.report.write import write_report
 
 
 def test_a_report_is_the_files_that_the_readme_names(tmp_path: Path) -> None:

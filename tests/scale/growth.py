@@ -78,7 +78,7 @@ def measure(runs: int, folder: Path) -> dict[str, tuple[float, float, float]]:
     from dabench.experiment.schedule import finished, to_do
     from dabench.experiment.sweep_file import sweep_file
     from dabench.plugins.registry import REGISTRY
-    from dabench.reporting.write import write_report
+    from dabench.report.write import write_report
     from dabench.storage.paths import data_folder
     from dabench.storage.run_store import Store
 

@@ -16,12 +16,13 @@ from dabench.analysis.curves import Curve
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.results import Gain
 from dabench.plugins.contract import SUPERVISED
-from dabench.reporting.html.colours import DASHES, LINES
-from dabench.reporting.html.svg import ACCENT, GROUND, INK, LINE_COLOURS, MUTED, draw
-from dabench.reporting.html.text import plain
-from dabench.reporting.tables import trained
+from dabench.report.html.colors import DASHES, LINES
+from dabench.report.html.svg import ACCENT, GROUND, INK, LINE_COLOURS, MUTED, draw
+from dabench.report.html.text import plain
+from dabench.report.tables import trained
 
 MOST_ROWS, MOST_NAMED, MOST_PANELS = 600, 150, 24
+
 _SPOKEN = 12
 
 Look = tuple[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -11,7 +12,6 @@ from dabench.analysis.baselines import Baseline, read_baseline
 from dabench.analysis.environments import environments_of, versions_of
 from dabench.analysis.predictions import Predictions
 from dabench.analysis.trials import searched_by
-from dabench.bibtex import keys, unique
 from dabench.experiment.resolve import make_adapter, make_backbone, make_dataset
 from dabench.experiment.sweep_file import SweepFile
 from dabench.hashing import digest
@@ -19,7 +19,6 @@ from dabench.training.selection import LAST
 
 STUDY = "paper"
 """The committed table of the study that dabench generalises, which is cited with it."""
-
 
 _TOLD = ("datasets", "backbone", "adapters", "seeds")
 """Settings that a sentence tells by itself, whether the sweep's file has them or --set."""
@@ -152,7 +151,39 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 
 def _escaped(name: str) -> str:
-    from dabench.reporting.escaped import escape_latex
+    from dabench.report.escape import escape_latex
 
     # BibTeX reads an entry from any "@" on, in a comment as well.
     return escape_latex(name).replace("@", "(at)")
+
+
+_BEGINNING = re.compile(r"@\w+\s*\{\s*([^,\s{}]+)\s*,")
+
+
+def unique(texts: Iterable[str]) -> list[str]:
+    """Return the BibTeX entries in texts, each key once. What is no whole entry is left out: it would spoil those after it."""
+    found: dict[str, str] = {}
+    for text in texts:
+        at = 0
+        while match := _BEGINNING.search(text, at):
+            end = _closing(text, match.start())
+            if end is None:
+                break
+            found.setdefault(match[1], text[match.start() : end])
+            at = end
+    return list(found.values())
+
+
+def _closing(text: str, start: int) -> int | None:
+    """Return where the first brace after `start` is closed, or None."""
+    depth = 0
+    for i in range(text.index("{", start), len(text)):
+        depth += {"{": 1, "}": -1}.get(text[i], 0)
+        if depth == 0:
+            return i + 1
+    return None
+
+
+def keys(texts: Iterable[str]) -> list[str]:
+    """Return the keys of the entries in texts, each once."""
+    return [re.split(r"[{,]", entry)[1].strip() for entry in unique(texts)]

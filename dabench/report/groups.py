@@ -8,9 +8,10 @@ from dabench.analysis.attribute_bins import FEWEST
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.metrics import Metric
 from dabench.analysis.subgroups import GroupCell
-from dabench.reporting.tables import EMPTY, Table, number, sentence, trained
+from dabench.report.tables import EMPTY, Table, number, sentence, trained
 
 MARK = "*"
+
 RULE = (
     f"{MARK} fewer than {FEWEST} images, or all of one group (subject), whose interval is over seeds alone: no finding; "
     "named worst only where every part is so. All 95 % intervals are in groups.csv."

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from types import TracebackType
+
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from dabench.analysis.matrix import Matrix
-from dabench.reporting.beside import beside_notes
-from dabench.reporting.groups import group_notes, group_tables
-from dabench.reporting.rules import NOTES, rules_tables
-from dabench.reporting.summary import summary_notes, summary_table
-from dabench.reporting.tables import Table, caption, gains_table, matrix_tables, unfinished
+from dabench.report.beside import beside_notes
+from dabench.report.groups import group_notes, group_tables
+from dabench.report.rules import NOTES, rules_tables
+from dabench.report.summary import summary_notes, summary_table
+from dabench.report.tables import Table, caption, gains_table, matrix_tables, unfinished
 
 
 def print_matrix(matrix: Matrix, console: Console, *, rules: bool = False) -> None:
@@ -52,3 +55,27 @@ def print_table(table: Table, console: Console) -> None:
     for row in table.rows:
         rich.add_row(*(Text(c) for c in row))
     console.print(rich)
+
+
+class Download:
+    """Called with name, bytes there and bytes in all; shows a bar for each file."""
+
+    def __init__(self, console: Console) -> None:
+        self._bars = Progress(
+            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
+            console=console, disable=not console.is_terminal,
+        )  # fmt: skip
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Download:
+        self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bars.stop()
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        """Show that `done` of `total` bytes of a file are there."""
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=total)
+        self._bars.update(self._tasks[name], completed=done)

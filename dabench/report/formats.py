@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dabench.analysis.environments import mixed_text
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.trials import searched_by
-from dabench.reporting.beside import beside_notes
-from dabench.reporting.escaped import escape_latex, escape_md, one_line
-from dabench.reporting.groups import RULE, group_notes, group_tables
-from dabench.reporting.rules import NOTES, rules_tables
-from dabench.reporting.summary import summary_notes, summary_table
-from dabench.reporting.tables import (
+from dabench.report.beside import beside_notes
+from dabench.report.escape import escape_latex, escape_md, one_line
+from dabench.report.groups import RULE, group_notes, group_tables
+from dabench.report.rules import NOTES, rules_tables
+from dabench.report.summary import summary_notes, summary_table
+from dabench.report.tables import (
     Table,
     caption,
     cell_rows,
@@ -30,6 +30,7 @@ from dabench.reporting.tables import (
 )
 
 FORMATS = ("json", "md", "csv", "tex", "html")
+
 _CONDITIONS = ("metric", "selection", "digest", "classes", "search", "mixed")
 
 
@@ -139,7 +140,7 @@ def one_text(matrix: Matrix, form: str) -> str:
     """Return a report as one text in a format of FORMATS."""
     if form == "html":
         # Imported here: the page draws with matplotlib, which the other texts do without.
-        from dabench.reporting.html.page import to_html
+        from dabench.report.html.page import to_html
 
         return to_html(matrix)
     if form == "md":

@@ -13,11 +13,11 @@ from dabench.analysis.environments import environments_of, mixed_text
 from dabench.analysis.export import opened, write_pack
 from dabench.analysis.matrix import Matrix, read_matrix
 from dabench.analysis.provenance import settings_of
-from dabench.citations import citations_of_results
 from dabench.errors import DabenchError, StoreError
-from dabench.reporting.escaped import escape_md
-from dabench.reporting.formats import markdown
-from dabench.reporting.tables import EMPTY, Table, classes_text, dropped_text, whole_percent
+from dabench.report.citation import citations_of_results
+from dabench.report.escape import escape_md
+from dabench.report.formats import markdown
+from dabench.report.tables import EMPTY, Table, classes_text, dropped_text, whole_percent
 from dabench.storage.atomic import new_file, write_text
 from dabench.storage.clock import clock
 from dabench.storage.events import wall_seconds

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 
 SHADES = 51
 """Steps of the scale from 0 to 100 %."""
+
 _LIGHT = ((0.975, 0.006), (0.36, 0.115))
+
 _DARK = ((0.24, 0.02), (0.88, 0.085))
 """Lightness and chroma (OKLCH) at 0 % and at 100 %: away from the page's ground."""
 
 LINES = 8
 """Lines that are drawn apart."""
+
 DASHES = ("solid", (0, (5, 1.6)), (0, (1.2, 1.4)), (0, (6, 1.6, 1.2, 1.6)))
 """Dash patterns as matplotlib wants them; with a colour each of LINES lines has its own pair."""
 

@@ -16,25 +16,27 @@ from markupsafe import Markup
 
 from dabench.analysis.curves import curves
 from dabench.analysis.matrix import Matrix
-from dabench.citations import cite_results
 from dabench.errors import StoreError
-from dabench.reporting.beside import beside_notes
-from dabench.reporting.facts import command, facts_tables, failures
-from dabench.reporting.groups import group_notes, group_tables
-from dabench.reporting.headline import headline
-from dabench.reporting.html import plots
-from dabench.reporting.html.colours import DASHES, LINES, scale_rules
-from dabench.reporting.html.confusion import confusions_of
-from dabench.reporting.html.heat import Map, maps_of
-from dabench.reporting.html.text import breaks, clean, numeric, typeset
-from dabench.reporting.pictures import most as most_pictures
-from dabench.reporting.rules import NOTES, rule_name, rules_tables
-from dabench.reporting.summary import summary_notes, summary_table
-from dabench.reporting.tables import Table, caption, conditions, extent, foremost, gains_table, matrix_tables, unfinished
+from dabench.report.beside import beside_notes
+from dabench.report.citation import cite_results
+from dabench.report.confusion_images import most as most_pictures
+from dabench.report.groups import group_notes, group_tables
+from dabench.report.headline import headline
+from dabench.report.html import plots
+from dabench.report.html.colors import DASHES, LINES, scale_rules
+from dabench.report.html.confusion import confusions_of
+from dabench.report.html.heatmap import Map, maps_of
+from dabench.report.html.text import breaks, clean, numeric, typeset
+from dabench.report.provenance import command, facts_tables, failures
+from dabench.report.rules import NOTES, rule_name, rules_tables
+from dabench.report.summary import summary_notes, summary_table
+from dabench.report.tables import Table, caption, conditions, extent, foremost, gains_table, matrix_tables, unfinished
 
 MOST_FIELDS = 12_000
 """Fields of tables in one section; further tables are in the files beside the page."""
+
 _FOLDER = Path(__file__).parent
+
 _LONGEST = 100_000
 
 

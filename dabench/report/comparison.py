@@ -7,8 +7,8 @@ from typing import Any
 
 from dabench.analysis.compare import NOTE, Comparison, Pair
 from dabench.analysis.sides import Side
-from dabench.reporting.baselines import baseline_notes, number, trained_on
-from dabench.reporting.tables import EMPTY, Table, chosen_by
+from dabench.report.baseline import baseline_notes, number, trained_on
+from dabench.report.tables import EMPTY, Table, chosen_by
 
 
 def compared_tables(of: Comparison) -> list[Table]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.results import Gain
-from dabench.reporting.tables import not_adapted, sentence, trained
+from dabench.report.tables import not_adapted, sentence, trained
 from dabench.training.selection import ORACLE
 
 

@@ -13,16 +13,21 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from dabench.reporting.html.colours import LINES
-from dabench.reporting.html.text import clean
+from dabench.report.html.colors import LINES
+from dabench.report.html.text import clean
 
 # matplotlib knows no CSS: it draws in colours that stand for what the page says they are.
 INK, MUTED, RULE, ACCENT, GROUND = "#010101", "#020202", "#030303", "#040404", "#050505"
+
 LINE_COLOURS = tuple(f"#0a0a{i:02x}" for i in range(LINES))
+
 _CSS = {INK: "currentColor", MUTED: "var(--muted)", RULE: "var(--rule)", ACCENT: "var(--accent)", GROUND: "var(--ground)"}
+
 _CSS |= {colour: f"var(--line{i})" for i, colour in enumerate(LINE_COLOURS)}
+
 _POINTS = 72 / 96
 """Points in a pixel of CSS."""
+
 _STYLE = {
     "svg.fonttype": "none", "font.size": 13 * _POINTS, "axes.labelsize": 12 * _POINTS, "axes.titlesize": 13 * _POINTS,
     "xtick.labelsize": 12 * _POINTS, "ytick.labelsize": 12 * _POINTS, "text.color": INK, "axes.labelcolor": MUTED,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dabench.analysis.checkpoints import Chosen
 from dabench.analysis.matrix import Matrix
-from dabench.reporting.tables import Table, number
+from dabench.report.tables import Table, number
 from dabench.training.selection import ORACLE, RULES, VALIDATORS
 
 NOTES = (

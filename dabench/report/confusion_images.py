@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dabench.analysis.matrix import Matrix
-from dabench.reporting.tables import foremost
+from dabench.report.tables import foremost
 
 
 def most(classes: int) -> int:

@@ -13,11 +13,13 @@ from dabench.analysis.results import Cell, Gain, Published
 from dabench.analysis.subgroups import GroupCell
 from dabench.analysis.summary import Summary
 from dabench.analysis.trials import Trial, searched_by
-from dabench.reporting.beside import PUBLISHED, shown_in
+from dabench.report.beside import PUBLISHED, shown_in
 from dabench.training.selection import ORACLE
 
 EMPTY = "-"
+
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
+
 _SHOWN = 20
 """Names of classes in a caption; results.json has all."""
 

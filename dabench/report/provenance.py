@@ -10,12 +10,14 @@ from typing import Any
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.trials import searched_by
 from dabench.experiment.overrides import PATHS
-from dabench.reporting.tables import EMPTY, Table, dropped_text, sentence, trained
+from dabench.report.tables import EMPTY, Table, dropped_text, sentence, trained
 from dabench.storage.clock import clock
 from dabench.storage.schema import Seconds, to_json
 
 MOST_FAILURES = 100
+
 _SEES = {"none": "nothing", "unlabelled": "images", "few-shot": "images, labels of the shots", "full": "images and all labels"}
+
 _ENVIRONMENT = ("device", "precision", "dabench", "torch", "numpy", "python")
 
 

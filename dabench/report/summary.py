@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.summary import LEVEL, Summary
-from dabench.reporting.tables import EMPTY, Table, number, whole_percent
+from dabench.report.tables import EMPTY, Table, number, whole_percent
 
 NOTE = (
     "Worse than in-domain: than networks trained on the target. On source: what adapting changed at home. p: of a mean gain "

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 
 from dabench.data.audit import Audit, Group, Kind
 from dabench.data.leakage import write_leaks
-from dabench.reporting.tables import EMPTY, Table
-from dabench.reporting.tiles import Tile, contact_sheet
+from dabench.report.contact_sheet import Tile, contact_sheet
+from dabench.report.tables import EMPTY, Table
 
 if TYPE_CHECKING:
     from PIL import Image
 
 COLUMNS = ("finding", "group", "dataset", "split", "position", "class", "subject", "across_splits", "across_datasets",
            "conflicting_labels", "pixels", "attributes", "error")  # fmt: skip
+
 _ACROSS = 12
+
 _KINDS: tuple[Kind, ...] = ("identical", "near-identical", "constant")
 
 

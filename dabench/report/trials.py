@@ -9,9 +9,9 @@ from dataclasses import asdict
 from dabench.analysis.environments import Mixed, mixed_text
 from dabench.analysis.trials import Trial, searched_by
 from dabench.errors import SpecError
-from dabench.reporting.escaped import escape_md
-from dabench.reporting.formats import csv_text, latex, markdown
-from dabench.reporting.tables import EMPTY, Table, cell_rows, number
+from dabench.report.escape import escape_md
+from dabench.report.formats import csv_text, latex, markdown
+from dabench.report.tables import EMPTY, Table, cell_rows, number
 from dabench.storage.schema import SearchTable, to_json
 
 BY_TEST = "Test accuracy is by test labels: for looking only. Nothing was chosen by it, and nothing may be."

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dabench.analysis.matrix import Matrix
 from dabench.errors import StoreError
-from dabench.reporting.formats import FILES, files_of, one_text
+from dabench.report.formats import FILES, files_of, one_text
 from dabench.storage.atomic import write_text
 from dabench.training.selection import LAST
 
@@ -24,7 +24,7 @@ def write_report(matrix: Matrix, report: Path) -> Path:
         StoreError: the report folder cannot be written.
     """
     # Imported here: drawing needs matplotlib, which other commands do without.
-    from dabench.reporting.pictures import draw_confusions
+    from dabench.report.confusion_images import draw_confusions
 
     texts = {"index.html": one_text(matrix, "html")} | {name: FILES[name](matrix) for name in files_of(matrix)}
     folder = report_folder(matrix, report)

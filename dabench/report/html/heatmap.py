@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from dabench.analysis.human import HUMAN
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.results import Cell
-from dabench.reporting.beside import PUBLISHED, shown_in
-from dabench.reporting.html.colours import shade
-from dabench.reporting.tables import not_adapted, trained
+from dabench.report.beside import PUBLISHED, shown_in
+from dabench.report.html.colors import shade
+from dabench.report.tables import not_adapted, trained
 from dabench.storage.schema import CellKey
 
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.results import Cell
-from dabench.reporting.html.colours import shade
-from dabench.reporting.tables import foremost, trained
+from dabench.report.html.colors import shade
+from dabench.report.tables import foremost, trained
 from dabench.storage.schema import CellKey
 
 MOST_COUNTS = 12_000

@@ -1,1 +1,0 @@
-"""From a matrix to something to read: terminal, Markdown, CSV, LaTeX, JSON, pictures."""
