@@ -30,14 +30,23 @@ from dabench.plugins.options import setting
 
 if TYPE_CHECKING:
     from dabench.analysis.baselines import read_baseline as baseline
-    from dabench.api.asking import human
-    from dabench.api.citing import cite
-    from dabench.api.comparing import compare
-    from dabench.api.datasets import audit, drop, prepare
-    from dabench.api.plugins import check, new, register, show
-    from dabench.api.reporting import export, load, report
-    from dabench.api.sweeping import sweep
-    from dabench.api.watching import status
+    from dabench.api import (
+        audit,
+        check,
+        cite,
+        compare,
+        drop,
+        export,
+        human,
+        load,
+        new,
+        prepare,
+        register,
+        report,
+        show,
+        status,
+        sweep,
+    )
     from dabench.data.lazy import LazyImages
 
     __version__: str

@@ -281,7 +281,7 @@ def test_a_dataset_is_prepared_once(halves: None, capsys: pytest.CaptureFixture[
 
 
 def planned(out: Path, **change: object):  # type: ignore[no-untyped-def]
-    from dabench.api.sweeping import SweepRequest, plan_sweep
+    from dabench.api import SweepRequest, plan_sweep
 
     return plan_sweep(SweepRequest({**TABLE, **change}, out, how=How(engine="inline")))
 

@@ -13,7 +13,7 @@ import dabench
 from dabench.analysis.baselines import shelf
 from dabench.analysis.export import write_pack
 from dabench.analysis.matrix import read_matrix
-from dabench.api.citing import citations
+from dabench.api import citations
 from dabench.errors import SpecError
 from dabench.plugins.registry import REGISTRY
 from dabench.report.citation import keys, toolkit, unique

@@ -19,7 +19,7 @@ from toys import even, samples, toy
 
 import dabench
 from dabench.analysis.matrix import Matrix, read_matrix
-from dabench.api.sweeping import SweepRequest, plan_sweep
+from dabench.api import SweepRequest, plan_sweep
 from dabench.cli import main
 from dabench.data.cache import Prepared
 from dabench.data.prepare import prepare

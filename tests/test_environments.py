@@ -21,7 +21,7 @@ from dabench.analysis.environments import mixed, mixed_text
 from dabench.analysis.export import opened, write_pack
 from dabench.analysis.matrix import Matrix, read_matrix
 from dabench.analysis.trials import Trial
-from dabench.api.sweeping import _mixed
+from dabench.api import _mixed
 from dabench.cli import main
 from dabench.experiment import planner as planning
 from dabench.experiment.schedule import finished

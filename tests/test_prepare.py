@@ -13,7 +13,7 @@ from tiny_sweeps import SHAPES, TINY
 from toys import even, samples, toy
 
 import dabench
-from dabench.api.datasets import prepare_sweep
+from dabench.api import prepare_sweep
 from dabench.cli import main
 from dabench.data.prepare import prepare
 from dabench.errors import DabenchError

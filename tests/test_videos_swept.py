@@ -10,7 +10,7 @@ import pytest
 
 import dabench
 from dabench.analysis.matrix import Matrix
-from dabench.api.datasets import prepare_sweep
+from dabench.api import prepare_sweep
 from dabench.datasets.fer2013 import FER2013
 from dabench.datasets.nae import NAE
 from dabench.storage.paths import data_folder

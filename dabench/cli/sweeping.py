@@ -15,7 +15,7 @@ from dabench.storage.clock import clock
 from dabench.storage.remote_fs import keyless
 
 if TYPE_CHECKING:
-    from dabench.api.sweeping import SweepRequest
+    from dabench.api import SweepRequest
     from dabench.execution.estimate import Cost
     from dabench.execution.recorder import Outcome
 
@@ -44,7 +44,7 @@ def _flag(name: str) -> str:
 
 
 def _request(a: argparse.Namespace) -> SweepRequest:
-    from dabench.api.sweeping import SweepRequest
+    from dabench.api import SweepRequest
 
     how = How(**{option.name: getattr(a, option.name) for option in fields(How)})
     return SweepRequest(a.sweep, a.out, a.set, a.plugin, a.data, how, False, a.log_json, a.tensorboard, _again(a))

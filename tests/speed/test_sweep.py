@@ -14,7 +14,7 @@ import pytest
 from side_by_side import side_by_side
 
 import dabench
-from dabench.api.sweeping import plan_of
+from dabench.api import plan_of
 from dabench.experiment.sweep_file import sweep_file
 
 HERE = Path(__file__).parent
