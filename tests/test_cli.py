@@ -18,8 +18,8 @@ from pictures import as_folder, classes, tree
 from tiny_sweeps import SHAPES, TINY
 
 import dabench
-from dabench import cli, doctor
-from dabench.cli import main
+from dabench import cli
+from dabench.cli import doctor, main
 from dabench.errors import StoreError
 from dabench.execution.options import How
 

@@ -7,8 +7,12 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from dabench.cli import datasets, plugins, reporting, sweeping, tables, watching
-from dabench.cli.command import DONE, FAILED, Verb
+from dabench.cli import data as datasets
+from dabench.cli import plugins, tables
+from dabench.cli import results as reporting
+from dabench.cli import status as watching
+from dabench.cli import sweep as sweeping
+from dabench.cli.common import DONE, FAILED, Verb
 from dabench.errors import DabenchError
 
 

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from dabench.cli.command import DONE, FAILED, Verb, takes_data
+from dabench.cli.common import DONE, FAILED, Verb, takes_data
 from dabench.plugins.contract import KINDS
 
 
@@ -117,7 +117,7 @@ def _check(a: argparse.Namespace) -> int:
 
 
 def _doctor(a: argparse.Namespace) -> int:
-    from dabench.doctor import findings
+    from dabench.cli.doctor import findings
 
     good = True
     for name, state, fine in findings():

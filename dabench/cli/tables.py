@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dabench.cli.command import DONE, FAILED, Verb, console
+from dabench.cli.common import DONE, FAILED, Verb, console
 from dabench.errors import SpecError
 
 if TYPE_CHECKING:

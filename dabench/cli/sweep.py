@@ -8,7 +8,7 @@ from contextlib import redirect_stdout
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from dabench.cli.command import DONE, FAILED, Verb, console, takes_data, takes_set
+from dabench.cli.common import DONE, FAILED, Verb, console, takes_data, takes_set
 from dabench.errors import StoppedError, UnwritableError
 from dabench.execution.options import How
 from dabench.storage.clock import clock

@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from dabench.cli.command import DONE, Verb
+from dabench.cli.common import DONE, Verb
 from dabench.storage.clock import clock
 
 if TYPE_CHECKING:

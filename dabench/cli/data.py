@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dabench.cli.command import DONE, FAILED, Verb, console, takes_data, takes_set
+from dabench.cli.common import DONE, FAILED, Verb, console, takes_data, takes_set
 from dabench.errors import SpecError, StoreError
 
 if TYPE_CHECKING:

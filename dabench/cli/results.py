@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dabench.cli.command import DONE, Verb, console
+from dabench.cli.common import DONE, Verb, console
 from dabench.errors import SpecError
 from dabench.training.selection import RULES
 
