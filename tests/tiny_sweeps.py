@@ -21,7 +21,7 @@ from dabench.plugins.registry import Registry
 from dabench.storage.paths import data_folder
 from dabench.storage.run_store import Store
 
-PLUGINS = Path(__file__).parent / "plugins"
+PLUGINS = Path(__file__).parent / "sample_plugins"
 SHAPES = PLUGINS / "shapes.py"
 
 TINY = """

@@ -46,7 +46,7 @@ def test_eight_runs_of_two_seconds(benchmark: Any, tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("DABENCH_CACHE", str(tmp_path / "cache"))
     (tmp_path / "works.toml").write_text(SWEEP)
     registry, numbers = Registry(entry_points=False), itertools.count()
-    plugins = (Path(__file__).parents[1] / "plugins" / "shapes.py", WORKS)
+    plugins = (Path(__file__).parents[1] / "sample_plugins" / "shapes.py", WORKS)
     file = load(tmp_path / "works.toml", (), plugins, registry)
     plan = make_plan(file.sweep, registry, data_folder(), lambda line: None)
     sweep, of_ray = Tiny(file, plan, registry), ExitStack()

@@ -156,7 +156,7 @@ def test_a_node_is_told_that_it_does_not_see_the_folder(store: Store, tmp_path: 
 @pytest.mark.slow
 def test_a_sweep_over_two_nodes_of_which_one_is_killed_is_complete_and_equal() -> None:
     """In a process of its own: `make scale` runs the same script."""
-    script = Path(__file__).parent / "scale" / "two_nodes.py"
+    script = Path(__file__).parents[1] / "scale" / "two_nodes.py"
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert done.stdout.splitlines()[-1].count("| yes ") == 2

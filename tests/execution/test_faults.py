@@ -17,7 +17,7 @@ from dabench.execution.sweep import Told
 from dabench.storage.run_store import Store
 
 MISFITS = (SHAPES, PLUGINS / "misfits.py")
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")

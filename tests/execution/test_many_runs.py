@@ -19,7 +19,7 @@ from dabench.experiment.schedule import finished
 from dabench.storage.run_store import Store
 from dabench.storage.schema import Run
 
-sys.path.insert(0, str(Path(__file__).parent / "scale"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "scale"))
 
 
 def run_named(name: str, parent: str | None = None) -> Run:
