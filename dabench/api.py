@@ -379,7 +379,8 @@ def sweep(
 
     Args:
         sweep: a shelf name such as "quick", the path of a sweep file, or a table of its keys.
-        out: output folder, or the address of one elsewhere (s3://bucket/runs/NAME, see dabench.storage.mirror); default runs/NAME.
+        out: output folder, or the address of one elsewhere (s3://bucket/runs/NAME, see dabench.storage.mirror);
+            default runs/NAME.
         set: overrides of keys, {"train.epochs": 2} or ["train.epochs=2"].
         plugins: Python files with plugins.
         data: folder of raw datasets; default DABENCH_DATA.
@@ -481,7 +482,8 @@ def report(
         runs: the folder that `sweep` wrote (or its address, s3://...), or the .zip that `export` wrote.
         metric: "accuracy", "balanced-accuracy", "macro-f1", "ece", "recall:CLASS" or "worst-group:ATTRIBUTE".
         select: the rule that chooses a checkpoint of each run; the last if not given.
-        human: the answers of people, as `dabench.analysis.human` describes them: a CSV, or of several datasets {"nae": "answers.csv"}.
+        human: the answers of people, as `dabench.analysis.human` describes them: a CSV, or of several datasets
+            {"nae": "answers.csv"}.
         by: attributes of test images for results by group, as `dabench.analysis.attributes` describes them: a CSV, or of several
             datasets {"fer2013": "audit/fer2013/test-fer2013.csv"}.
         published: lay published numbers beside those measured, where the committed tables have some for the same datasets.
@@ -559,7 +561,7 @@ def export(
 ) -> Path:
     """Pack what another person needs to check the tables of a sweep into one zip, and return its path.
 
-    What is in it is said in `dabench.analysis.export`: no images and no networks. `report` reads it as it reads the output folder.
+    `dabench.analysis.export` says what is in it: no images and no networks. `report` reads it as it reads the output folder.
 
     Args:
         runs: the folder that `sweep` wrote.

@@ -1,4 +1,8 @@
-"""Imports run one way, the core names no plugin, and listing loads no heavy library. Read from the source, not from memory."""
+"""The structure of the code: packages stand on floors, imports only go down, and nothing imports in a circle.
+
+Everything is read from the source: annotations under TYPE_CHECKING and imports inside functions count like any other.
+`python tests/test_floors.py` prints the floors with their numbers of modules, lines and imports.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
 from pathlib import Path
 
@@ -15,8 +19,24 @@ import pytest
 
 import dabench
 
-PLUGINS = ("dabench.datasets", "dabench.backbones", "dabench.adapters")
-HEAVY = ("torch", "torchvision", "ray", "optuna", "timm", "pytorch_adapt", "matplotlib", "sklearn", "decord", "cv2")
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("errors", "hashing"),
+    ("plugins",),
+    ("storage",),
+    ("data", "backbones"),
+    ("training", "datasets"),
+    ("experiment", "checks", "adapters"),
+    ("execution", "analysis"),
+    ("report",),
+    ("api",),
+    ("cli", "__init__"),
+    ("__main__",),
+)
+"""From the ground up. A package imports itself and what stands on a lower floor, never a package beside it."""
+SHELVES = ("datasets", "backbones", "adapters")
+"""Packages with one plugin a file. A plugin may also import `dabench` itself, as a stranger's plugin does."""
+MOST_LOOSE = 6
+HEAVY = ("torch", "torchvision", "ray", "optuna", "timm", "pytorch_adapt", "matplotlib", "sklearn", "decord", "cv2", "pydantic")
 
 
 def sources() -> dict[str, Path]:
@@ -33,139 +53,108 @@ def sources() -> dict[str, Path]:
 SOURCES = sources()
 
 
-def imports_of(module: str, *, late: bool = True) -> set[str]:
-    """The modules of dabench that a module imports when it runs; `late`: those inside functions too."""
-    return set(_imports(ast.parse(SOURCES[module].read_text(encoding="utf-8")), late)) - {module}
+def imports_of(module: str) -> set[str]:
+    """The modules of dabench that a module imports anywhere: at its top, in functions, and for annotations alone."""
+    return set(_imports(ast.parse(SOURCES[module].read_text(encoding="utf-8")))) - {module}
 
 
-def _imports(node: ast.AST, late: bool) -> Iterator[str]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
-            for other in child.orelse:
-                yield from _imports(other, late)
-        elif isinstance(child, ast.Import):
-            yield from (a.name for a in child.names if a.name.partition(".")[0] == "dabench")
-        elif isinstance(child, ast.ImportFrom):
-            assert child.level == 0, "imports are absolute here"
-            if (child.module or "").partition(".")[0] == "dabench":
-                for name in (f"{child.module}.{a.name}" for a in child.names):
-                    yield name if name in SOURCES else str(child.module)
-        elif late or not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            yield from _imports(child, late)
+def _imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (a.name for a in node.names if a.name.partition(".")[0] == "dabench")
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute here"
+            if (node.module or "").partition(".")[0] == "dabench":
+                for name in (f"{node.module}.{a.name}" for a in node.names):
+                    yield name if name in SOURCES else str(node.module)
 
 
-def named_in(module: str) -> set[str]:
-    """The modules of dabench that a module names anywhere, for type checkers too."""
-    found = (n.module for n in ast.walk(ast.parse(SOURCES[module].read_text(encoding="utf-8"))) if isinstance(n, ast.ImportFrom))
-    return {name for name in found if name and name.partition(".")[0] == "dabench"}
+IMPORTS = {module: imports_of(module) for module in SOURCES}
 
 
-def is_plugin(module: str) -> bool:
-    return module.startswith(tuple(f"{p}." for p in PLUGINS))
+def package_of(module: str) -> str:
+    """The package that a module belongs to, or its own name where it lies loose in dabench/."""
+    return module.split(".")[1] if "." in module else "__init__"
 
 
-def test_the_reader_of_imports_sees_them() -> None:
-    assert {"dabench.plugins.registry", "dabench.plugins.options", "dabench.training.settings"} <= imports_of(
-        "dabench.experiment.validation"
-    ) | imports_of("dabench.experiment.config")
-    assert "dabench.data.images" in imports_of("dabench.data.prepare")
-    assert "dabench.data.images" not in imports_of("dabench.data.prepare", late=False)
-    assert "dabench.api" not in imports_of("dabench")  # for type checkers alone
-    assert {"dabench.adapters.dann", "dabench.data.splits"} <= set(SOURCES)
+def floor_of(package: str) -> int:
+    """The floor of a package, from 1; an error that says what to do where it stands on none."""
+    for number, floor in enumerate(FLOORS, 1):
+        if package in floor:
+            return number
+    raise AssertionError(f"dabench/{package} stands on no floor: put it into FLOORS, and into CONTRIBUTING.md")
 
 
-def test_every_imported_module_is_there() -> None:
-    assert {name for module in SOURCES for name in imports_of(module)} - set(SOURCES) == set()
+def wrong_imports(module: str, imported: set[str]) -> set[str]:
+    """What a module imports from its own floor or above, outside its own package."""
+    own = package_of(module)
+    others = {name for name in imported if package_of(name) != own}
+    if own in SHELVES:
+        others -= {"dabench"}
+    return {name for name in others if floor_of(package_of(name)) >= floor_of(own)}
 
 
-@pytest.mark.parametrize("late", [False, True])
-def test_no_module_imports_itself_through_others(late: bool) -> None:
-    list(TopologicalSorter({m: imports_of(m, late=late) for m in SOURCES}).static_order())
-
-
-@pytest.mark.parametrize("module", sorted(m for m in SOURCES if not is_plugin(m)))
-def test_the_core_names_no_plugin_module(module: str) -> None:
-    assert {name for name in imports_of(module) if is_plugin(name)} == set()
-
-
-@pytest.mark.parametrize("module", sorted(m for m in SOURCES if is_plugin(m)))
-def test_a_plugin_imports_only_what_plugins_are_written_against(module: str) -> None:
-    allowed = {
-        "dabench",
-        "protocols",
-        "typed",
-        "errors",
-        "libraries",
-        "second_order",
-        "data.resize",
-        "data.splits",
-    }
-    allowed |= {
-        "places",
-        "data.clips",
-        "data.video",
-        "data.video_pool",
-        "data.lazy",
-        "data.tables",
-        "data.pictures",
-        "data.imitation",
-    }
-    kind = module.rpartition(".")[0]
-    rest = {name for name in imports_of(module) if not name.startswith(f"{kind}.")}
-    assert rest <= {f"dabench.{a}" if a != "dabench" else a for a in allowed}
-
-
-def test_the_contract_stands_on_errors_and_settings_alone() -> None:
-    assert named_in("dabench.plugins.contract") == {"dabench.errors", "dabench.plugins.options"}
-
-
-@pytest.mark.parametrize("module", sorted(m for m in SOURCES if m.startswith("dabench.adapters.")))
-def test_an_adapter_is_written_against_what_dabench_exports(module: str) -> None:
-    assert named_in(module) <= {"dabench", "dabench.training.pytorch_adapt", "dabench.training.batchnorm"}
-
-
-@pytest.mark.parametrize("module", sorted(m for m in SOURCES if m.startswith("dabench.data.")))
-def test_data_stands_on_protocols_alone(module: str) -> None:
-    below = {
-        f"dabench.{name}"
-        for name in ("protocols", "errors", "digests", "code_hash", "typed", "record_types", "atomic", "far", "places")
-    }
-    assert {name for name in imports_of(module) if not name.startswith("dabench.data.")} <= below
-
-
-def parts(*names: str) -> set[str]:
-    """The modules of those names, and all that are in those that are packages."""
-    return {m for m in SOURCES for name in names if f"{m}.".startswith(f"dabench.{name}.")}
+@pytest.mark.parametrize("module", sorted(SOURCES))
+def test_a_module_imports_only_what_stands_below_it(module: str) -> None:
+    assert wrong_imports(module, IMPORTS[module]) == set()
 
 
 @pytest.mark.parametrize(
-    ("lower", "upper"),
+    ("module", "imported"),
     [
-        ("errors", {*SOURCES} - parts("errors")),
-        ("typed", {*SOURCES} - parts("errors", "typed")),
-        ("protocols", {*SOURCES} - parts("errors", "typed", "protocols")),
-        ("far", {*SOURCES} - parts("errors", "far")),
-        ("places", {*SOURCES} - parts("errors", "typed", "protocols", "digests", "far", "places")),
-        ("registry", parts("spec", "plan", "store", "train", "work", "drive", "matrix", "api", "cli")),
-        ("train", parts("registry", "spec", "plan", "store", "work", "drive", "matrix", "api", "cli")),
-        ("evaluate", parts("registry", "spec", "plan", "store", "work", "drive", "matrix", "api", "cli")),
-        ("store", parts("registry", "spec", "plan", "train", "work", "drive", "matrix", "api", "cli")),
-        ("stored", parts("registry", "spec", "plan", "store", "train", "work", "drive", "matrix", "api", "cli")),
-        *(
-            (lower, parts("registry", "spec", "plan", "train", "work", "drive", "matrix", "api", "cli"))
-            for lower in ("parts", "predictions", "by_group")
-        ),
-        ("matrix", parts("registry", "spec", "plan", "train", "work", "drive", "api", "cli")),
-        ("plan", parts("store", "train", "evaluate", "work", "drive", "matrix", "api", "cli")),
-        ("watching", parts("drive", "matrix", "reporting", "api", "cli")),
-        ("drive", parts("matrix", "api", "cli")),
-        ("reporting", parts("drive", "api", "cli")),
-        ("api", parts("cli")),
+        ("dabench.storage.reader", "dabench.plugins.contract"),
+        ("dabench.execution.run", "dabench.analysis.matrix"),
+        ("dabench.analysis.matrix", "dabench.execution.run"),
+        ("dabench.data.cache", "dabench.cli"),
+        ("dabench.training.trainer", "dabench"),
     ],
 )
-def test_no_part_imports_one_above_it(lower: str, upper: set[str]) -> None:
-    assert parts(lower)
-    assert {name for module in parts(lower) for name in imports_of(module)} & upper == set()
+def test_an_import_upwards_or_sideways_is_seen(module: str, imported: str) -> None:
+    assert wrong_imports(module, {imported}) == {imported}
+
+
+def test_a_package_that_stands_on_no_floor_is_an_error() -> None:
+    with pytest.raises(AssertionError, match="stands on no floor"):
+        floor_of("attic")
+
+
+def test_every_imported_module_exists() -> None:
+    assert {name for imported in IMPORTS.values() for name in imported} - set(SOURCES) == set()
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    list(TopologicalSorter(IMPORTS).static_order())
+
+
+def test_no_package_imports_itself_through_others() -> None:
+    arrows: dict[str, set[str]] = {}
+    for module, imported in IMPORTS.items():
+        mine = arrows.setdefault(package_of(module), set())
+        mine |= {package_of(name) for name in imported} - {package_of(module), "__init__"}
+    list(TopologicalSorter(arrows).static_order())
+
+
+def test_annotations_and_late_imports_count() -> None:
+    text = (
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from dabench.cli import main\ndef f():\n    import dabench.api"
+    )
+    assert set(_imports(ast.parse(text))) == {"dabench.cli", "dabench.api"}
+
+
+def test_few_modules_lie_loose() -> None:
+    loose = sorted(path.name for path in Path(dabench.__file__).parent.glob("*.py"))
+    assert len(loose) <= MOST_LOOSE, loose
+
+
+@pytest.mark.parametrize("module", sorted(m for m in SOURCES if package_of(m) not in SHELVES))
+def test_the_core_names_no_plugin(module: str) -> None:
+    assert {name for name in IMPORTS[module] if package_of(name) in SHELVES} == set()
+
+
+def test_storage_knows_no_plugin() -> None:
+    """It uses how tables are typed (plugins.options), and neither the contract nor the registry."""
+    mine = {name for module in SOURCES if package_of(module) == "storage" for name in IMPORTS[module]}
+    assert {name for name in mine if package_of(name) == "plugins"} == {"dabench.plugins.options"}
 
 
 def heavy_after(code: str) -> str:
@@ -208,10 +197,6 @@ def test_every_word_that_dabench_offers_is_there() -> None:
     assert [name for name in dabench.__all__ if not hasattr(dabench, name)] == []
 
 
-def test_dir_shows_every_word_that_dabench_offers() -> None:
-    assert {*dabench.__all__, "list"} - set(dir(dabench)) == set()
-
-
 def test_an_unknown_word_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'dabench' has no attribute 'swepe'"):
         _ = dabench.swepe
@@ -221,3 +206,30 @@ def test_every_package_is_named_for_the_wheel() -> None:
     table = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
     folders = {m for m, path in SOURCES.items() if path.name == "__init__.py"}
     assert folders | {"dabench.baselines", "dabench.sweeps"} == set(table["tool"]["setuptools"]["packages"])
+
+
+def main() -> None:
+    """Print the floors: packages with their modules, lines and imports of other packages, and what breaks the rules."""
+    for number, floor in reversed(list(enumerate(FLOORS, 1))):
+        for package in floor:
+            mine = [m for m in SOURCES if package_of(m) == package]
+            lines = sum(SOURCES[m].read_text(encoding="utf-8").count("\n") for m in mine)
+            others = sorted({package_of(n) for m in mine for n in IMPORTS[m]} - {package})
+            print(f"{number:>2}  {package:<11}{len(mine):>4} modules{lines:>6} lines   imports {', '.join(others) or '-'}")
+    wrong = {m: found for m in SOURCES if (found := wrong_imports(m, IMPORTS[m]))}
+    try:
+        list(TopologicalSorter(IMPORTS).static_order())
+        circle = "no circles"
+    except CycleError as e:
+        circle = f"a circle: {' -> '.join(e.args[1])}"
+    total = sum(path.read_text(encoding="utf-8").count("\n") for path in SOURCES.values())
+    edges = sum(map(len, IMPORTS.values()))
+    print(
+        f"{len(SOURCES)} modules, {total} lines, {edges} imports, {sum(map(len, wrong.values()))} upwards or sideways, {circle}"
+    )
+    for module, found in sorted(wrong.items()):
+        print(f"  {module} imports {', '.join(sorted(found))}")
+
+
+if __name__ == "__main__":
+    main()

@@ -69,8 +69,8 @@ class Results:
     def summary(self) -> DataFrame:
         """A row for each adapter of which every run is there: means over all pairs of datasets, and the test of its gains.
 
-        adapter, labels: text. pairs, seeds: int64. All else float64, NaN where there is no number; `dabench.analysis.summary.Summary`
-        describes every column.
+        adapter, labels: text. pairs, seeds: int64. All else float64, NaN where there is no number;
+        `dabench.analysis.summary.Summary` describes every column.
         """
         return _frame(Summary, self.matrix.summary)
 

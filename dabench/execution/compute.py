@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from dabench.data.augment import Augmenter
 from dabench.errors import DabenchError, DivergedError
+from dabench.execution.scores import Scores
 from dabench.plugins.contract import SUPERVISED, Adapter, Target, View
 from dabench.training.device import reproducible
 from dabench.training.evaluate import logits
 from dabench.training.network import Network, adapter_network, build_network, load_network
-from dabench.training.scores import Scores
 from dabench.training.trainer import Trace, Trainer
 
 if TYPE_CHECKING:

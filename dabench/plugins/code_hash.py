@@ -26,12 +26,12 @@ CORE = ("dabench.execution.compute", "dabench.experiment.access", "dabench.plugi
 
 NUMBERLESS = (
     # Messages, settings (a digest holds their values), and what finds and describes plugins.
-    "dabench.api", "dabench.errors", "dabench.plugins.options", "dabench.training.settings", "dabench.plugins.registry", "dabench.experiment.job", "dabench.plugins.contract",
+    "dabench.api", "dabench.errors", "dabench.plugins.options", "dabench.plugins.contract", "dabench.plugins.registry",
+    "dabench.training.settings", "dabench.experiment.job",
     # Storage, and a run that is resumed: it ends with the same numbers.
-    "dabench.hashing", "dabench.storage.schema", "dabench.storage.run_store", "dabench.storage.reader", "dabench.storage.in_progress", "dabench.storage.paths",
-    "dabench.storage.remote_fs", "dabench.storage.atomic", "dabench.training.resume", "dabench.data.cache", "dabench.data.cache",
+    "dabench.hashing", "dabench.storage", "dabench.data.cache", "dabench.training.resume",
     # Progress.
-    "dabench.training.progress_line", "dabench.storage.clock",
+    "dabench.training.progress_line",
 )  # fmt: skip
 """Modules and packages of dabench that change no number, so they are not followed. Any other module that is imported counts."""
 

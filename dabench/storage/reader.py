@@ -1,4 +1,4 @@
-"""What a sweep left behind, to be read: the same from its output folder (dabench.storage.run_store) and from a pack (dabench.analysis.export)."""
+"""Reads the results of a sweep: the same from its store (dabench.storage.run_store) and from a pack (dabench.analysis.export)."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ NUMBERS = [
     ("dabench.training.trainer", "progress / settings.warmup", "progress / settings.warmup / 2"),
     ("dabench.training.trainer", "math.cos(math.pi * progress)", "math.cos(progress)"),
     ("dabench.training.validators", "_TEMPERATURE = 0.05", "_TEMPERATURE = 0.1"),
-    ("dabench.training.scores", "SCORED = 1000", "SCORED = 500"),
+    ("dabench.execution.scores", "SCORED = 1000", "SCORED = 500"),
     ("dabench.training.selection", '"snd", ', ""),
     ("dabench.training.evaluate", ".mean(0)", ".amax(0)"),
     ("dabench.training.network", "nn.Dropout(dropout)", "nn.Dropout(dropout / 2)"),
@@ -188,13 +188,13 @@ def test_code_that_may_change_a_number_changes_the_core(edit: Edit, module: str,
         ("dabench.data.splits", "    names = classes_of(", "    why = 'the names'\n    names = classes_of("),
         ("dabench.execution.compute", "pretrain() and adapt() must return a Network", "return a Network"),
         ("dabench.training.evaluate", "Return the logits of `net` in evaluation mode", "Return logits"),
-        ("dabench.training.scores", "Images of each target's validation split that are scored at most.", "At most."),
+        ("dabench.execution.scores", "Images of each target's validation split that are scored at most.", "At most."),
         ("dabench.training.trainer", "import math\n", "import math  # for the schedule\n"),
-        ("dabench.training.trainer", "def rate_at(settings: Train, progress: float) -> float:", "def rate_at(settings, progress: float):"),
-        ("dabench.training.trainer", "from dabench.training.progress_line import Pulse\n", "from dabench.training.progress_line import EVERY, Pulse\n"),
+        ("dabench.training.trainer", "def rate_at(settings: Train, progress", "def rate_at(settings, progress"),
+        ("dabench.training.trainer", "progress_line import Pulse\n", "progress_line import EVERY, Pulse\n"),
         ("dabench.training.trainer", "import torch\n", "import torch\n\nfrom dabench import registry as of_plugins\n"),
-        ("dabench.execution.compute", "if TYPE_CHECKING:\n", "if TYPE_CHECKING:\n    from dabench.analysis.matrix import Matrix\n"),
-        ("dabench.training.network", "return next(net.parameters()).device", "return (\n        next(net.parameters()).device\n    )"),
+        ("dabench.execution.compute", "if TYPE_CHECKING:\n", "if TYPE_CHECKING:\n    import dabench.analysis.matrix\n"),
+        ("dabench.training.network", "return next(net.parameters()).device", "return (next(net.parameters()).device)"),
         ("dabench.training.progress_line", "step", "Step "),
         ("dabench.errors", "class DabenchError", "class Fault(Exception):\n    pass\n\n\nclass DabenchError"),
     ],
@@ -212,7 +212,7 @@ def test_where_a_module_lies_leaves_the_core(edit: Edit) -> None:
     before = core_digest()
     edit("dabench.data.validators", source=code_hash._source("dabench.training.validators"))
     edit("dabench.training.validators")
-    edit("dabench.training.scores", "from dabench import validators", "from dabench.data import validators")
+    edit("dabench.execution.scores", "from dabench import validators", "from dabench.data import validators")
     edit("dabench.data.learning", source=code_hash._source("dabench.training.trainer"))
     edit("dabench.training.trainer")
     edit("dabench.execution.compute", "from dabench.training.trainer import", "from dabench.data.learning import")

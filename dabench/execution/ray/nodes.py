@@ -2,9 +2,9 @@
 
 A worker that sees the sweep's output folder works in it, as on one machine. One that does not works in a folder of its node:
 
-- Before a run, `bring` puts the files of that run's grant (dabench.experiment.access) into the node's cache, each under its SHA-256,
-  which is checked. It is a Ray task, another process than the worker's: no label passes through a worker that was not granted
-  it, and none can be asked for through what a worker is handed.
+- Before a run, `bring` puts the files of that run's grant (dabench.experiment.access) into the node's cache, each under its
+  SHA-256, which is checked. It is a Ray task, another process than the worker's: no label passes through a worker that was not
+  granted it, and none can be asked for through what a worker is handed.
 - After it, the worker hands the finished folder to the `Desk`, an actor on the driver's machine, which writes it whole under
   another name, checks it against its run.json, and renames it.
 """
