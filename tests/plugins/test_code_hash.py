@@ -212,7 +212,7 @@ def test_where_a_module_lies_leaves_the_core(edit: Edit) -> None:
     before = core_digest()
     edit("dabench.data.validators", source=code_hash._source("dabench.training.validators"))
     edit("dabench.training.validators")
-    edit("dabench.execution.scores", "from dabench import validators", "from dabench.data import validators")
+    edit("dabench.execution.scores", "from dabench.training import validators", "from dabench.data import validators")
     edit("dabench.data.learning", source=code_hash._source("dabench.training.trainer"))
     edit("dabench.training.trainer")
     edit("dabench.execution.compute", "from dabench.training.trainer import", "from dabench.data.learning import")
@@ -242,11 +242,11 @@ def test_a_root_that_is_gone_is_an_error(edit: Edit) -> None:
 
 def test_what_execute_reaches_and_computes_with_tensors_is_in_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
     core = core_modules()
-    monkeypatch.setattr(code_hash, "NUMBERLESS", ("dabench.spec",))
+    monkeypatch.setattr(code_hash, "NUMBERLESS", ("dabench.cli",))
     reached = followed([("dabench.execution.run", code_hash._existing("dabench.execution.run"))])
     computing = {name for name, source in reached if {"torch", "numpy"} & {m for _, m, _, _ in code_hash._imports(source)}}
     # These store: results, states of unfinished runs, prepared sets.
-    storing = {"work", "store", "stored", "partial", "snapshot", "references", "data.cache"}
+    storing = {"execution.run", "storage.run_store", "storage.reader", "training.resume", "data.cache"}
     assert computing - core <= {f"dabench.{name}" for name in storing}
     assert {"dabench.training.trainer", "dabench.training.validators", "dabench.data.augment"} <= computing
 
