@@ -14,6 +14,7 @@ import sys
 import sysconfig
 import textwrap
 from collections.abc import Iterable, Iterator
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeGuard
@@ -115,16 +116,21 @@ def _belongs(top: str, importer: str) -> bool:
     folder = Path(file).resolve().parent if file else None
     if folder is None or folder in _INSTALLED:
         return False
-    found = _file(top)
-    return found is not None and folder == (found.parent.parent if found.name == "__init__.py" else found.parent)
+    spec, found = _spec(top), _file(top)
+    places = spec.submodule_search_locations if spec else None
+    return folder in ([Path(place).resolve().parent for place in places] if places else [found.parent] if found else [])
+
+
+def _spec(module: str) -> ModuleSpec | None:
+    """Return the spec of a module, if there is such a module. Imports the packages that it lies in."""
+    try:
+        return find_spec(module)
+    except Exception:  # a package raises what it likes
+        return None
 
 
 def _file(module: str) -> Path | None:
-    """Return the Python file of a module, if there is such a module. Imports the packages that it lies in."""
-    try:
-        spec = find_spec(module)
-    except Exception:  # a package raises what it likes
-        return None
+    spec = _spec(module)
     return Path(spec.origin).resolve() if spec and spec.origin and spec.origin.endswith(".py") else None
 
 
@@ -141,8 +147,8 @@ def _existing(module: str) -> str:
 
 
 def _is_package(module: str) -> bool:
-    file = _file(module)
-    return file is not None and file.name == "__init__.py"
+    spec = _spec(module)
+    return spec is not None and spec.submodule_search_locations is not None
 
 
 def _resolved(module: str, attribute: str) -> tuple[str, str | None]:

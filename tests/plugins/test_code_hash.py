@@ -352,6 +352,12 @@ def test_a_package_may_be_renamed(digest_in: DigestIn) -> None:
     assert digest_in(renamed, "yours.methods.own") == digest_in(PACKAGE)
 
 
+def test_a_package_without_an_init_file_counts(digest_in: DigestIn) -> None:
+    text = "import dabench\nfrom mine.inner import helper\n\nclass Own(dabench.Adapter):\n    name = 'own'\n    n = helper.N\n"
+    one, two = ({"mine/own.py": text, "mine/inner/helper.py": f"N = {n}\n"} for n in (1, 2))
+    assert digest_in(one, "mine.own") != digest_in(two, "mine.own")
+
+
 def test_two_helpers_that_change_places_count(digest_in: DigestIn) -> None:
     text = (
         "import dabench\nfrom .a import f as first\nfrom .b import f as second\n\nclass Own(dabench.Adapter):\n    name = 'own'\n"
