@@ -169,7 +169,7 @@ def test_overrides_are_given_as_a_table_or_as_text(halves: None, tmp_path: Path)
         out = tmp_path / str(number)
         dabench.sweep(TABLE, out=out, set=change, engine="inline", quiet=True)
         assert Store(out).read_sweep().sweep.train["steps"] == 1
-        assert Store(out).read_sweep().sweep.adapters == ["none"]
+        assert Store(out).read_sweep().sweep.adapters == ("none",)
 
 
 def test_a_wrong_key_in_a_table_is_an_error_that_names_it() -> None:

@@ -116,13 +116,13 @@ class Mean(Backbone):
         net.num_features = channels * (size // 16) ** 2
         return net
 
-class Shots(Adapter):
+class AllShots(Adapter):
     name, access = "shots", "full"
     def adapt(self, net, sources, target, trainer):
         return trainer.supervised(net, [*sources, target.shots])
 
 registry = Registry(entry_points=False)
-for plugin in (type("X", (Set,), {"name": "x"}), type("Y", (Set,), {"name": "y"}), Mean, Shots):
+for plugin in (type("X", (Set,), {"name": "x"}), type("Y", (Set,), {"name": "y"}), Mean, AllShots):
     registry.register(plugin)
 table = {"name": "t", "datasets": ["x", "y"], "adapters": ["shots"], "backbone": "mean", "seeds": 1, "pairs": ["x -> y"],
          "train": {"steps": 3, "batch": 16, "device": "cpu", "checkpoints": 1, "precision": "fp32"}, "test": {"batch": 64}}

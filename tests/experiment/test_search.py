@@ -365,10 +365,10 @@ def test_a_pack_of_a_searched_sweep_gives_the_same_table(done: Done, tmp_path: P
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda task: task.update(runs={"first": "abc"}), "search.runs must be a table by seed"),
+        (lambda task: task.update(runs={"first": "abc"}), r"search\[0\].runs = .*: must be a table by whole numbers"),
         (lambda task: task.update(target="nowhere"), "dataset 'nowhere' must be in sweep.datasets"),
         (lambda task: task.update(adapter="unknown"), "adapter 'unknown' must be in adapters"),
-        (lambda task: task["trials"][0].update(score="high"), r"search\[0\].trials\[0\].score must be"),
+        (lambda task: task["trials"][0].update(score="high"), r"search\[0\].trials\[0\].score = 'high': must be a number"),
     ],
 )
 def test_nonsense_in_what_was_searched_is_told(done: Done, tmp_path: Path, change: Any, says: str) -> None:
