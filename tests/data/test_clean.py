@@ -448,7 +448,7 @@ def test_a_table_in_python_takes_a_list_from_the_working_folder() -> None:
     table |= {"dataset": {"faulty": {"drop": "lists/drop-faulty.csv"}}, "train": {"steps": 1, "batch": 4, "device": "cpu"}}
     matrix = dabench.sweep(table, engine="inline", quiet=True)
     assert cleaned.variant is not None
-    assert matrix.datasets["faulty"]["digest"] == cleaned.variant.digest
+    assert matrix.datasets["faulty"].digest == cleaned.variant.digest
 
 
 # Pictures that cannot be read

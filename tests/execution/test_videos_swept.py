@@ -71,7 +71,7 @@ def test_nobody_stands_in_two_splits_of_the_clips(study: tuple[Path, Matrix], mo
     monkeypatch.setenv("DABENCH_DATA", str(study[0].parent / "raw"))
     monkeypatch.setattr(FER2013, "counts", {})
     nae = prepare_sweep(study[0])[1]
-    assert nae.digest == study[1].datasets["nae"]["digest"]
+    assert nae.digest == study[1].datasets["nae"].digest
     subjects = [set(nae.samples(split).attributes["subject"].tolist()) for split in nae.splits]
     assert sum(map(len, subjects)) == len(set().union(*subjects)) == 12
 
