@@ -40,7 +40,7 @@ class DANN(Adapter):
 
         weight: float = setting(0.1, "weight of the domain loss, times the schedule; found on USPS and MNIST", low=0, search=10)
         hidden: int = setting(128, "width of the two hidden layers of the domain classifier", low=1)
-        part: float = setting(1.0, "length of the training, as a part of the pretraining's steps", above=0)
+        steps_fraction: float = setting(1.0, "length of the training, as a part of the pretraining's steps", above=0)
 
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
         """Train on labelled source and unlabelled target batches; needs `target.unlabelled`."""
@@ -58,7 +58,7 @@ class DANN(Adapter):
         def loss(progress: float, source: Batch, other: Batch) -> Tensor:
             n = len(source.images)
             features = net.features(torch.cat([source.images, other.images]))
-            reverse.weight[0] = self.options.weight * schedule(progress)
+            reverse.weight[0] = self.options.weight * lambda_at(progress)
             says = domain(reverse(features)).float().squeeze(1)
             truth = (torch.arange(len(says), device=says.device) >= n).float()
             classified = trainer.cross_entropy(net.classify(features[:n]), source.require_labels())
@@ -71,10 +71,10 @@ class DANN(Adapter):
             trainer.stream(sources, half),
             trainer.stream([target.unlabelled], half),
             trainable=[net, domain],
-            steps=max(1, round(self.options.part * trainer.steps(sources))),
+            steps=max(1, round(self.options.steps_fraction * trainer.steps(sources))),
         )
 
 
-def schedule(progress: float) -> float:
+def lambda_at(progress: float) -> float:
     """Return the paper's lambda_p for progress p from 0 to 1: from 0 up to almost 1."""
     return 2 / (1 + math.exp(-10 * progress)) - 1

@@ -19,7 +19,7 @@ class FineTune(Adapter):
     class Options:
         """Options of fine-tune."""
 
-        part: float = setting(0.3, "length of the training, as a part of the pretraining's steps", above=0)
+        steps_fraction: float = setting(0.3, "length of the training, as a part of the pretraining's steps", above=0)
         lr_factor: float = setting(0.2, "highest rate, as a part of train.lr", above=0, search=5)
         head_only: bool = setting(False, "train the linear classifier alone and keep the features")
 
@@ -29,7 +29,7 @@ class FineTune(Adapter):
         return trainer.supervised(
             net,
             [target.shots],
-            steps=max(1, round(self.options.part * trainer.steps(sources))),
+            steps=max(1, round(self.options.steps_fraction * trainer.steps(sources))),
             lr=self.options.lr_factor * trainer.settings.lr,
             trainable=[net.head] if self.options.head_only else None,
         )

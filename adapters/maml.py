@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-Task = tuple["Tensor", "Tensor", "Tensor", "Tensor"]
+Episode = tuple["Tensor", "Tensor", "Tensor", "Tensor"]
 """Support images and labels, query images and labels."""
 
 
@@ -49,23 +49,23 @@ class MAML(Adapter):
         tasks: int = setting(2, "tasks in a meta-step", low=1)
         support: int = setting(5, "support images per class", low=1)
         query: int = setting(5, "query images per class", low=1)
-        part: float = setting(1.0, "meta-steps, as a part of a plain pretraining's steps", above=0)
+        steps_fraction: float = setting(1.0, "meta-steps, as a part of a plain pretraining's steps", above=0)
 
     def pretrain(self, net: Network, sources: Sequence[View], trainer: Trainer) -> Network:
         """Meta-train on episodes of the sources."""
 
         from dabench.training.batchnorm import SecondOrder
 
-        def loss(progress: float, tasks: list[Task]) -> Tensor:
+        def loss(progress: float, tasks: list[Episode]) -> Tensor:
             with SecondOrder():
                 total = sum(self._query_loss(net, task, trainer) for task in tasks)
             return total / len(tasks)  # type: ignore[return-value]
 
-        steps = max(1, round(self.options.part * trainer.steps(sources)))
+        steps = max(1, round(self.options.steps_fraction * trainer.steps(sources)))
         # Second derivatives lose a quarter of their size in bf16, so this method computes in fp32.
         return trainer.fit(net, loss, Episodes(sources, self.options, trainer), steps=steps, precision="fp32")
 
-    def _query_loss(self, net: Network, task: Task, trainer: Trainer) -> Tensor:
+    def _query_loss(self, net: Network, task: Episode, trainer: Trainer) -> Tensor:
         support, support_labels, query, query_labels = task
         start: dict[str, Tensor] = dict(net.named_parameters())
         fast = self._inner(net, start, lambda: (support, support_labels), trainer, not self.options.first_order)
@@ -116,7 +116,7 @@ def _logits(net: Network, parameters: dict[str, Tensor], images: Tensor) -> Tens
     return logits
 
 
-class Episodes(Iterator[list["Task"]]):
+class Episodes(Iterator[list["Episode"]]):
     """Endless lists of tasks drawn from labelled views."""
 
     def __init__(self, views: Sequence[View], options: MAML.Options, trainer: Trainer) -> None:
@@ -141,7 +141,7 @@ class Episodes(Iterator[list["Task"]]):
             names = ", ".join(f"'{v.name}'" for v in views)
             raise DataError(f"maml: no group of {names} has two images each of two classes, so there is no task to learn from")
 
-    def __next__(self) -> list[Task]:
+    def __next__(self) -> list[Episode]:
         return [self._task() for _ in range(self.options.tasks)]
 
     def state_dict(self) -> dict[str, Any]:
@@ -152,7 +152,7 @@ class Episodes(Iterator[list["Task"]]):
         """Go on where `state_dict` was taken."""
         self.shuffler.set_state(state["shuffler"])
 
-    def _task(self) -> Task:
+    def _task(self) -> Episode:
         import torch
 
         view, members, needs_shift = self.pools[self._below(len(self.pools))]

@@ -13,24 +13,24 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from dabench.analysis.environments import Mixed, mixed
 from dabench.errors import DataError, SpecError, StoreError, nearest
-from dabench.execution.options import How
-from dabench.execution.output import Output
+from dabench.execution.options import ExecutionOptions
+from dabench.execution.output import OutputFolder
 from dabench.execution.queue import Event
-from dabench.execution.recorder import Outcome
-from dabench.execution.sweep import Told, carry_out
+from dabench.execution.recorder import SweepOutcome
+from dabench.execution.sweep import SweepCallbacks, execute_sweep
 from dabench.experiment.plan import Plan
 from dabench.experiment.planner import make_plan
-from dabench.experiment.resolve import make_alone, make_dataset
-from dabench.experiment.schedule import agenda_of, in_order
-from dabench.experiment.sweep_file import Overrides, SweepFile, as_pairs, shelf, sweep_file
-from dabench.plugins.contract import KINDS, Dataset, Kind, Plugin
+from dabench.experiment.resolve import make_dataset, make_standalone_dataset
+from dabench.experiment.schedule import launch_order, schedule_of
+from dabench.experiment.sweep_file import Overrides, SweepFile, as_pairs, bundled_sweeps, sweep_file
+from dabench.plugins.contract import KINDS, Dataset, Plugin, PluginKind
 from dabench.plugins.options import KeyProblem
 from dabench.plugins.registry import REGISTRY
-from dabench.storage.mirror import Remote
+from dabench.storage.mirror import OutputMirror
 from dabench.storage.paths import cache_folder, data_folder
 from dabench.storage.reader import SHORT
 from dabench.storage.remote_fs import is_remote
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import Run
 
 if TYPE_CHECKING:
@@ -43,14 +43,14 @@ if TYPE_CHECKING:
     from dabench.checks.rules import Finding
     from dabench.data.audit import Audit
     from dabench.data.cache import Prepared
-    from dabench.data.clean import Cleaned
+    from dabench.data.clean import CleanedDataset
     from dabench.execution.estimate import Cost
     from dabench.execution.status import Status
-    from dabench.execution.tensorboard import Board
+    from dabench.execution.tensorboard import TensorBoardWriter
     from dabench.report.citation import Citations
 
 
-def console(quiet: bool, stream: TextIO | None = None) -> Console:
+def stderr_console(quiet: bool, stream: TextIO | None = None) -> Console:
     """Return a console on `stream`, or on standard error."""
     from rich.console import Console
 
@@ -79,10 +79,10 @@ def load_plugins(files: Sequence[str | Path]) -> None:
 
 def listing() -> dict[str, list[dict[str, Any]]]:
     """Return every plugin, sweep and baseline that there is, by kind; loads neither torch nor ray."""
-    from dabench.analysis.baselines import shelf as baseline_shelf
+    from dabench.analysis.baselines import committed_tables as baseline_shelf
 
     found: dict[str, list[dict[str, Any]]] = {f"{kind}s": [_facts(e) for e in REGISTRY.entries(kind)] for kind in KINDS}
-    found["sweeps"] = [{"name": name, "title": _title(path)} for name, path in shelf().items()]
+    found["sweeps"] = [{"name": name, "title": _title(path)} for name, path in bundled_sweeps().items()]
     found["baselines"] = [{"name": name, "title": _title(path)} for name, path in baseline_shelf().items()]
     return found
 
@@ -102,7 +102,7 @@ def _title(path: Path) -> str:
     return str((tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)).get("title", ""))
 
 
-def show(kind: Kind, name: str, *, data: str | Path | None = None, plugins: Sequence[str | Path] = ()) -> dict[str, Any]:
+def show(kind: PluginKind, name: str, *, data: str | Path | None = None, plugins: Sequence[str | Path] = ()) -> dict[str, Any]:
     """Return all facts of one plugin, its options with their defaults among them; prepares and builds nothing that is kept.
 
     Args:
@@ -119,7 +119,7 @@ def show(kind: Kind, name: str, *, data: str | Path | None = None, plugins: Sequ
     return facts_of(plugin, origin, members, data_folder(data), cache_folder())
 
 
-def new(kind: Kind, name: str, to: str | Path | None = None) -> list[Path]:
+def new(kind: PluginKind, name: str, to: str | Path | None = None) -> list[Path]:
     """Write the package of a new plugin into the folder `to` (default: NAME), which must not be there; return its files.
 
     Raises:
@@ -170,7 +170,7 @@ def prepare(
         SpecError: there is no such option.
     """
     load_plugins(plugins)
-    made = make_alone(dataset, as_pairs(set), REGISTRY)
+    made = make_standalone_dataset(dataset, as_pairs(set), REGISTRY)
     if strict:
         (made,) = _strict([made])
     return _prepared(made, Path(raw).expanduser().resolve() if raw else made.raw_in(data_folder(data)), rebuild)
@@ -204,15 +204,15 @@ def _strict(datasets: Sequence[Dataset]) -> list[Dataset]:
 
 
 def _prepared(dataset: Dataset, raw: Path, rebuild: bool) -> Prepared:
-    from dabench.data.prepare import prepare as prepare_dataset
+    from dabench.data.prepare import prepare_dataset
 
     if dataset.files:
         from dabench.data.download import fetch
         from dabench.report.terminal import Download
 
-        with Download(console(False)) as bar:
-            fetch(dataset.files, raw, say=note, progress=bar)
-    return prepare_dataset(dataset, raw, cache_folder(), rebuild=rebuild, say=note)
+        with Download(stderr_console(False)) as bar:
+            fetch(dataset.files, raw, notify=note, progress=bar)
+    return prepare_dataset(dataset, raw, cache_folder(), rebuild=rebuild, notify=note)
 
 
 def audit(
@@ -238,8 +238,8 @@ def audit(
         DataError, SpecError, PluginError: a name is neither, or a dataset cannot be prepared.
     """
     from dabench.data.audit import RADIUS, unreadable
-    from dabench.data.audit import audit as look
-    from dabench.data.prepare import prepare as prepare_dataset
+    from dabench.data.audit import audit_datasets as look
+    from dabench.data.prepare import prepare_dataset
 
     load_plugins(plugins)
     datasets = {d.name: d for name in names for d in _datasets_of(name, set)}
@@ -252,7 +252,7 @@ def audit(
     prepared, bad = [], []
     for name, dataset in datasets.items():
         try:
-            prepared.append(prepare_dataset(dataset, folders[name], cache_folder(), say=note))
+            prepared.append(prepare_dataset(dataset, folders[name], cache_folder(), notify=note))
         except DataError:
             found = [] if dataset.drop else unreadable(dataset, folders[name])
             if not found:
@@ -261,7 +261,7 @@ def audit(
     return look(prepared, radius=None if radius < 0 else radius, unreadable=bad)
 
 
-def drop(found: Audit, folder: str | Path, *, near: bool = False) -> list[Cleaned]:
+def drop(found: Audit, folder: str | Path, *, near: bool = False) -> list[CleanedDataset]:
     """Write lists of what to drop of the datasets of an audit into `folder`, and make their cleaned variants in the cache.
 
     The rule, and what is raised, is said in `dabench.data.clean`. A sweep uses a list by `drop = "FILE"` under [dataset.NAME].
@@ -269,15 +269,15 @@ def drop(found: Audit, folder: str | Path, *, near: bool = False) -> list[Cleane
     Args:
         near: near-identical pictures, too.
     """
-    from dabench.data.clean import drop as drop_of
+    from dabench.data.clean import write_drop_lists as drop_of
 
-    return drop_of(found, Path(folder).expanduser(), near=near, say=note)
+    return drop_of(found, Path(folder).expanduser(), near=near, notify=note)
 
 
 def names_sweep(name: str | Path) -> bool:
     """Whether a name is that of a sweep: on the shelf or a .toml file, and no dataset's."""
     known = {e.name for e in REGISTRY.entries("dataset")}
-    return str(name) not in known and (str(name) in shelf() or Path(name).suffix == ".toml")
+    return str(name) not in known and (str(name) in bundled_sweeps() or Path(name).suffix == ".toml")
 
 
 def _datasets_of(name: str | Path, overrides: Overrides) -> list[Dataset]:
@@ -285,11 +285,11 @@ def _datasets_of(name: str | Path, overrides: Overrides) -> list[Dataset]:
     if names_sweep(name):
         file = sweep_file(name, overrides, ())
         return [make_dataset(file.sweep, d, REGISTRY) for d in file.sweep.datasets]
-    return [make_alone(str(name), as_pairs(overrides), REGISTRY)]
+    return [make_standalone_dataset(str(name), as_pairs(overrides), REGISTRY)]
 
 
 @dataclass(frozen=True)
-class Planned:
+class SweepPreview:
     """What a sweep would do: the plan, what stands already, what is left, how it would be done here and what it may cost.
 
     Attributes:
@@ -298,9 +298,9 @@ class Planned:
     """
 
     plan: Plan
-    there: set[str]
-    left: list[Run]
-    how: How
+    complete: set[str]
+    pending: list[Run]
+    options: ExecutionOptions
     cost: Cost
     mixed: Mixed
 
@@ -310,8 +310,8 @@ class SweepRequest:
     """A sweep as it is asked for: the arguments of `sweep`.
 
     Attributes:
-        how: the execution options.
-        again: the command that goes on with it, for who asks how far it is.
+        options: the execution options.
+        resume_command: the command that goes on with it, for who asks how far it is.
     """
 
     sweep: str | Path | Mapping[str, Any]
@@ -319,11 +319,11 @@ class SweepRequest:
     set: Overrides = ()
     plugins: Sequence[str | Path] = ()
     data: str | Path | None = None
-    how: How = How()
+    options: ExecutionOptions = ExecutionOptions()
     quiet: bool = False
     log_json: str | Path | None = None
     tensorboard: bool = False
-    again: str = ""
+    resume_command: str = ""
 
     @property
     def file(self) -> SweepFile:
@@ -331,26 +331,26 @@ class SweepRequest:
         return sweep_file(self.sweep, self.set, self.plugins)
 
 
-def plan_sweep(request: SweepRequest) -> Planned:
+def plan_sweep(request: SweepRequest) -> SweepPreview:
     """Return what `run_sweep` would do. Prepares the data and trains nothing that is kept."""
-    from dabench.execution.estimate import cost
-    from dabench.execution.resources import fitted, need
+    from dabench.execution.estimate import estimate_cost
+    from dabench.execution.resources import fit_to_machine, resource_needs
 
     file = request.file
-    store = Output(request.out, file.sweep.name, note).store
+    store = OutputFolder(request.out, file.sweep.name, note).store
     store.check(file.sweep.recipe)
-    plan = plan_of(file, request.data, note, request.how)
-    agenda = agenda_of(plan, store)
-    agenda.begin()
-    plan, there = replace(plan, runs=tuple(agenda.expected())), agenda.stood
-    left = in_order([run for run in plan.runs if run.digest not in there])
-    wants = need(plan)
-    how = fitted(plan, wants, replace(request.how, address=None), note)  # what it would take on this machine
-    price = cost(plan, left, store, REGISTRY, how, wants)
-    return Planned(plan, there, left, how, price, _mixed(plan, there, store))
+    plan = plan_of(file, request.data, note, request.options)
+    schedule = schedule_of(plan, store)
+    schedule.begin()
+    plan, there = replace(plan, runs=tuple(schedule.expected())), schedule.complete
+    left = launch_order([run for run in plan.runs if run.digest not in there])
+    wants = resource_needs(plan)
+    how = fit_to_machine(plan, wants, replace(request.options, address=None), note)  # what it would take on this machine
+    price = estimate_cost(plan, left, store, REGISTRY, how, wants)
+    return SweepPreview(plan, there, left, how, price, _mixed(plan, there, store))
 
 
-def _mixed(plan: Plan, there: Collection[str], store: Store) -> Mixed:
+def _mixed(plan: Plan, there: Collection[str], store: RunStore) -> Mixed:
     """Return in what the runs of a plan differ that are in the store, complete or out of date, and would be computed now."""
     import torch
 
@@ -388,30 +388,32 @@ def sweep(
         log_json: append each event to this file as a line of JSON; "-" prints them to standard output.
         tensorboard: write TensorBoard logs of every run into OUT/tensorboard.
         execution: execution options, which change no number: engine="inline", redo=True, at_most=2 and the other flags of
-            `dabench sweep`, as fields of dabench.execution.options.How.
+            `dabench sweep`, as fields of dabench.execution.options.ExecutionOptions.
 
     Raises:
         DabenchError: the request is wrong, or the sweep ended before its runs did (StoppedError). Runs that fail raise
             nothing: they are in Matrix.failed.
         KeyboardInterrupt: it was stopped; finished runs are kept and the same call goes on with the rest.
     """
-    request = SweepRequest(sweep, out, set, plugins, data, How(**execution), quiet, log_json, tensorboard)
+    request = SweepRequest(sweep, out, set, plugins, data, ExecutionOptions(**execution), quiet, log_json, tensorboard)
     return run_sweep(request)[1]
 
 
-def run_sweep(request: SweepRequest) -> tuple[Outcome, Matrix]:
+def run_sweep(request: SweepRequest) -> tuple[SweepOutcome, Matrix]:
     """Do what `sweep` does and return what came of the runs, too."""
-    from dabench.execution.tensorboard import Board
+    from dabench.execution.tensorboard import TensorBoardWriter
 
-    say: Callable[[str], None] = (lambda line: None) if request.quiet else note
+    notify: Callable[[str], None] = (lambda line: None) if request.quiet else note
     file = request.file
-    place = Output(request.out, file.sweep.name, say)
+    place = OutputFolder(request.out, file.sweep.name, notify)
     store = place.store
-    with store.alone(file.sweep.recipe):
-        plan = plan_of(file, request.data, say, request.how)
-        board = Board(store) if request.tensorboard else None
+    with store.exclusive(file.sweep.recipe):
+        plan = plan_of(file, request.data, notify, request.options)
+        board = TensorBoardWriter(store) if request.tensorboard else None
         with _watched(place, board, request) as told:
-            outcome = carry_out(file, plan, store, REGISTRY, request.how, told=told, again=request.again)
+            outcome = execute_sweep(
+                file, plan, store, REGISTRY, request.options, callbacks=told, resume_command=request.resume_command
+            )
         if outcome.interrupted:
             raise KeyboardInterrupt
         if board:
@@ -422,27 +424,27 @@ def run_sweep(request: SweepRequest) -> tuple[Outcome, Matrix]:
 
 
 @contextmanager
-def _watched(place: Output, board: Board | None, request: SweepRequest) -> Iterator[Told]:
+def _watched(place: OutputFolder, board: TensorBoardWriter | None, request: SweepRequest) -> Iterator[SweepCallbacks]:
     """Give who is told of a sweep as it goes on; when it ends, all of its output is where it belongs."""
     from dabench.execution.event_lines import lines_to
-    from dabench.execution.logs import lasting_stderr
-    from dabench.execution.progress import Watch
+    from dabench.execution.logs import original_stderr
+    from dabench.execution.progress import ProgressDisplay
 
     with ExitStack() as stack:
         stack.callback(place.close)
         write = [stack.enter_context(lines_to(request.log_json))] if request.log_json else []
-        stream = stack.enter_context(lasting_stderr())
-        watch = stack.enter_context(Watch(console(request.quiet, stream), place.store.log))
+        stream = stack.enter_context(original_stderr())
+        watch = stack.enter_context(ProgressDisplay(stderr_console(request.quiet, stream), place.store.log))
 
         def listen(event: Event) -> None:
             watch(event)
             if board:
                 board(event)
 
-        yield Told(place.listening(listen), watch.expect, watch.say, write)
+        yield SweepCallbacks(place.listening(listen), watch.expect, watch.notify, write)
 
 
-def _reported(store: Store) -> Matrix:
+def _reported(store: RunStore) -> Matrix:
     from dabench.analysis.baselines import with_published
     from dabench.analysis.matrix import read_matrix
     from dabench.report.write import write_report
@@ -452,11 +454,13 @@ def _reported(store: Store) -> Matrix:
     return matrix
 
 
-def plan_of(file: SweepFile, data: str | Path | None, say: Callable[[str], None], how: How = How()) -> Plan:
+def plan_of(
+    file: SweepFile, data: str | Path | None, notify: Callable[[str], None], options: ExecutionOptions = ExecutionOptions()
+) -> Plan:
     """Return the plan of a sweep; prepares its datasets. Raise SpecError with the line that is wrong."""
-    gpus, cluster = how.gpus_per_run, how.address is not None
+    gpus, cluster = options.gpus_per_run, options.address is not None
     try:
-        return make_plan(file.sweep, REGISTRY, data_folder(data), say, gpus=gpus, cluster=cluster)
+        return make_plan(file.sweep, REGISTRY, data_folder(data), notify, gpus=gpus, cluster=cluster)
     except KeyProblem as e:
         raise file.located(e) from e
 
@@ -471,7 +475,7 @@ def report(
     metric: str = "accuracy",
     select: str | None = None,
     human: Files = None,
-    by: Files = None,
+    attributes: Files = None,
     published: bool = True,
     write: bool = True,
     out: str | Path | None = None,
@@ -484,8 +488,8 @@ def report(
         select: the rule that chooses a checkpoint of each run; the last if not given.
         human: the answers of people, as `dabench.analysis.human` describes them: a CSV, or of several datasets
             {"nae": "answers.csv"}.
-        by: attributes of test images for results by group, as `dabench.analysis.attributes` describes them: a CSV, or of several
-            datasets {"fer2013": "audit/fer2013/test-fer2013.csv"}.
+        attributes: attributes of test images for results by group, as `dabench.analysis.attributes` describes them: a CSV, or of
+            several datasets {"fer2013": "audit/fer2013/test-fer2013.csv"}.
         published: lay published numbers beside those measured, where the committed tables have some for the same datasets.
         write: write the files of the report, too.
         out: the folder for them; default runs/report/. Of a pack nothing is written unless it is given.
@@ -496,14 +500,14 @@ def report(
         DataError: a file of answers or attributes cannot be read, or a line of it is wrong.
     """
     from dabench.analysis.baselines import with_published
-    from dabench.analysis.export import opened
-    from dabench.analysis.human import with_people
+    from dabench.analysis.export import open_results
+    from dabench.analysis.human import with_human
     from dabench.analysis.matrix import read_matrix
 
     folder = report_place(runs, out) if write else None
-    matrix = read_matrix(opened(runs), metric, select, _files(by))
+    matrix = read_matrix(open_results(runs), metric, select, _files(attributes))
     if human:
-        matrix = with_people(matrix, _files(human))
+        matrix = with_human(matrix, _files(human))
     if published:
         matrix = with_published(matrix)
     if folder:
@@ -511,7 +515,7 @@ def report(
 
         write_report(matrix, folder)
         if is_remote(runs) and out is None:
-            far = Remote(str(runs))
+            far = OutputMirror(str(runs))
             far.send("report")
             far.close()
     return matrix
@@ -534,10 +538,10 @@ def trials(runs: str | Path, *, test_accuracy: bool = False) -> list[Trial]:
         SpecError: the sweep searches nothing.
         StoreError: it is no sweep's folder, or the trials' runs are not in it.
     """
-    from dabench.analysis.export import opened
+    from dabench.analysis.export import open_results
     from dabench.analysis.trials import read_trials
 
-    return read_trials(opened(runs), test_accuracy=test_accuracy)
+    return read_trials(open_results(runs), test_accuracy=test_accuracy)
 
 
 def report_place(runs: str | Path, out: str | Path | None) -> Path | None:
@@ -547,9 +551,9 @@ def report_place(runs: str | Path, out: str | Path | None) -> Path | None:
         StoreError: `out` holds something that is no report.
     """
     if out is None and is_remote(runs):
-        return Remote(str(runs)).store.report
+        return OutputMirror(str(runs)).store.report
     if out is None:
-        return None if Path(runs).is_file() else Store(Path(runs)).report
+        return None if Path(runs).is_file() else RunStore(Path(runs)).report
     folder = Path(out).expanduser()
     if folder.exists() and not (folder / "results.json").is_file() and (folder.is_file() or any(folder.iterdir())):
         raise StoreError(f"{folder}: is there already and no report; give another folder with --out")
@@ -557,7 +561,7 @@ def report_place(runs: str | Path, out: str | Path | None) -> Path | None:
 
 
 def export(
-    runs: str | Path, to: str | Path | None = None, *, attributes: bool = True, answers: bool = False, counts: bool = False
+    runs: str | Path, to: str | Path | None = None, *, attributes: bool = True, classes_only: bool = False, counts: bool = False
 ) -> Path:
     """Pack what another person needs to check the tables of a sweep into one zip, and return its path.
 
@@ -567,17 +571,17 @@ def export(
         runs: the folder that `sweep` wrote.
         to: the zip to write; default NAME.zip after the sweep.
         attributes: put attributes of the people in the test images (age, sex, ...) in, too.
-        answers: of predictions put the classes in alone, a small part of the size: all tables but those of confidences.
+        classes_only: of predictions put the classes in alone, a small part of the size: all tables but those of confidences.
         counts: so, and of each dataset how many test images there are of each sort alone, so that no image's label is given away.
 
     Raises:
         StoreError: it is no sweep's folder, or the zip is there already or cannot be written.
     """
-    from dabench.analysis.export import opened, write_pack
+    from dabench.analysis.export import open_results, write_pack
 
-    stored = opened(runs)
+    stored = open_results(runs)
     path = Path(to).expanduser() if to else Path(f"{stored.read_sweep().sweep.name}.zip")
-    return write_pack(stored, path, attributes=attributes, answers=answers, counts=counts)
+    return write_pack(stored, path, attributes=attributes, classes_only=classes_only, counts=counts)
 
 
 def load(runs: str | Path, *, metric: str = "accuracy", select: str | None = None) -> Results:
@@ -590,11 +594,11 @@ def load(runs: str | Path, *, metric: str = "accuracy", select: str | None = Non
     Raises:
         StoreError, SpecError: as `report` does.
     """
-    from dabench.analysis.export import opened
+    from dabench.analysis.export import open_results
     from dabench.analysis.frames import Results
     from dabench.analysis.matrix import read_matrix
 
-    return Results(read_matrix(opened(runs), metric, select))
+    return Results(read_matrix(open_results(runs), metric, select))
 
 
 def status(runs: str | Path) -> Status:
@@ -652,9 +656,9 @@ def cite(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> str:
 
 def citations(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> Citations:
     """Return what `cite` makes its text of: the sentence, the digest and the entries."""
+    from dabench.analysis.baselines import committed_tables as baselines
     from dabench.analysis.baselines import read_baseline, records_of
-    from dabench.analysis.baselines import shelf as baselines
-    from dabench.analysis.export import opened
+    from dabench.analysis.export import open_results
     from dabench.analysis.predictions import Predictions
     from dabench.report.citation import cite_baseline, cite_results, cite_sweep
 
@@ -664,13 +668,13 @@ def citations(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> Citati
     if committed and committed["kind"] == "measured":
         results = records_of(what)  # they say what was run; the sweep of that name may be set otherwise
     if results:
-        stored = opened(results)
+        stored = open_results(results)
         return cite_results(Predictions(stored, stored.read_sweep(), committed["selection"] if committed else None))
     if committed:  # such as `paper`, which is a sweep, too: its results are cited by their folder
         return cite_baseline(committed)
-    if name in shelf() or path.suffix == ".toml":
+    if name in bundled_sweeps() or path.suffix == ".toml":
         return cite_sweep(sweep_file(what, (), plugins), REGISTRY)
-    known = sorted({*shelf(), *baselines()})
+    known = sorted({*bundled_sweeps(), *baselines()})
     raise SpecError(
         f"nothing to cite under '{name}'; give a sweep or baseline ({', '.join(known)}), a .toml file, an output folder or a pack"
     )

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from toys import even, toy
 
-from dabench.data.audit import Audit, audit
-from dabench.data.prepare import prepare
+from dabench.data.audit import Audit, audit_datasets
+from dabench.data.prepare import prepare_dataset
 from dabench.plugins.contract import Samples
 
 
@@ -30,5 +30,8 @@ def splits(seed: int = 0, **rest: Any) -> dict[str, Samples]:
 
 def found(tmp_path: Path, *sets: dict[str, Samples], radius: int | None = None, names: str = "abc") -> Audit:
     """Return the audit of sets, prepared as set-a, set-b and so on."""
-    made = [prepare(toy(f"set-{n}", s), tmp_path, tmp_path / n, say=lambda _: None) for n, s in zip(names, sets, strict=False)]
-    return audit(made, radius=radius)
+    made = [
+        prepare_dataset(toy(f"set-{n}", s), tmp_path, tmp_path / n, notify=lambda _: None)
+        for n, s in zip(names, sets, strict=False)
+    ]
+    return audit_datasets(made, radius=radius)

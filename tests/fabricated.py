@@ -19,7 +19,7 @@ from dabench.experiment.config import Sweep
 from dabench.hashing import digest
 from dabench.plugins.contract import SUPERVISED
 from dabench.plugins.options import build
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import (
     AdapterFacts,
     BackboneFacts,
@@ -54,7 +54,7 @@ Wrong = Callable[[Run, str], int]
 
 
 @dataclass(frozen=True)
-class Made:
+class DatasetContent:
     """A dataset of a fabricated store."""
 
     label: str
@@ -81,7 +81,9 @@ class Fabrication:
     """What a fabricated sweep is, and how wrong each of its runs is."""
 
     wrong: Wrong
-    datasets: Mapping[str, Made] = field(default_factory=lambda: {"print": Made("P"), "hand": Made("H")})
+    datasets: Mapping[str, DatasetContent] = field(
+        default_factory=lambda: {"print": DatasetContent("P"), "hand": DatasetContent("H")}
+    )
     adapters: Mapping[str, AdapterFacts] = field(default_factory=lambda: {"none": NONE, "adabn": ADABN, "fine-tune": FINE_TUNE})
     name: str = "made"
     title: str = "Made up, to be checked by hand"
@@ -132,9 +134,9 @@ class Fabrication:
         labels = budget_text(self.adapters[method].budget(5)) if target else "0"
         return Run(method, sources, target, seed, tests, labels, parent, digest([method, sources, target, seed]))
 
-    def write(self, folder: Path) -> Store:
+    def write(self, folder: Path) -> RunStore:
         """Write the store as a sweep would and return it."""
-        sweep, store = self.sweep(), Store(folder)
+        sweep, store = self.sweep(), RunStore(folder)
         record = SweepRecord(
             sweep=build(SweepTable, sweep.as_dict()),
             recipe=sweep.recipe,
@@ -155,7 +157,7 @@ class Fabrication:
                 self.add(store, run)
         return store
 
-    def add(self, store: Store, run: Run) -> None:
+    def add(self, store: RunStore, run: Run) -> None:
         """Store one run."""
         store.add(self.facts(run), {t: self._logits(run, t) for t in run.tests}, lambda path: path.write_bytes(b"no network"))
 
@@ -167,7 +169,7 @@ class Fabrication:
             method=run.method,
             sources=run.sources,
             target=run.target,
-            labels=run.labels,
+            label_budget=run.label_budget,
             seed=run.seed,
             digest=run.digest,
             parent=run.parent,
@@ -188,12 +190,12 @@ class Fabrication:
         return np.stack([np.eye(len(self.classes), dtype=np.float32)[p] for p in (begun, predicted)[-len(self.checkpoints) :]])
 
     @staticmethod
-    def _facts(name: str, made: Made) -> DatasetRecord:
+    def _facts(name: str, made: DatasetContent) -> DatasetRecord:
         return DatasetRecord(
             name=name,
-            label=made.label,
+            short_name=made.label,
             title=name,
-            licence="none needed",
+            license="none needed",
             homepage="",
             citation=made.citation,
             digest=digest(name),
@@ -203,7 +205,7 @@ class Fabrication:
         )
 
     @staticmethod
-    def _test(made: Made) -> dict[str, NDArray[Any] | None]:
+    def _test(made: DatasetContent) -> dict[str, NDArray[Any] | None]:
         groups = None if made.groups is None else np.asarray(made.groups, np.int64)
         test = {"labels": np.asarray(made.labels, np.int64), "groups": groups}
         return test | {f"attribute-{name}": np.asarray(values) for name, values in made.attributes.items()}
@@ -250,7 +252,7 @@ def run_record(**facts: Any) -> RunRecord:
         "method": SUPERVISED,
         "sources": ("bright",),
         "target": None,
-        "labels": "0",
+        "label_budget": "0",
         "seed": 0,
         "digest": "01",
         "parent": None,

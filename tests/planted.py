@@ -15,7 +15,7 @@ from dabench.backbones.conv4 import Conv4
 from dabench.data.augment import Augmenter
 from dabench.plugins.contract import Augment, Target, View
 from dabench.training.network import Network, build_network
-from dabench.training.settings import Train
+from dabench.training.settings import TrainConfig
 from dabench.training.trainer import Trainer
 
 SIZE = 16
@@ -66,7 +66,7 @@ def target_of(train: View, shots: int = 0) -> Target:
 def trainer(seed: int = 0, augment: Augment | None = None, **settings: object) -> Trainer:
     """Return a trainer on the CPU in fp32, two checkpoints, with the [train] settings given."""
     values: dict[str, object] = {"steps": 60, "batch": 32, "precision": "fp32", "checkpoints": 2, "lr": 0.05} | settings
-    return Trainer(Train(**values), Augmenter(augment or Augment(), SIZE, SIZE, CPU), CPU, seed)  # type: ignore[arg-type]
+    return Trainer(TrainConfig(**values), Augmenter(augment or Augment(), SIZE, SIZE, CPU), CPU, seed)  # type: ignore[arg-type]
 
 
 def network(width: int = 16, seed: int = 0, channels: int = 1) -> Network:

@@ -15,11 +15,11 @@ from fabricated import edit, two_sets
 import dabench
 from dabench import Adapter, Dataset, Samples
 from dabench.errors import DabenchError, PluginError, SpecError, StoreError
-from dabench.execution.estimate import Cost, cost
-from dabench.execution.options import How
+from dabench.execution.estimate import Cost, estimate_cost
+from dabench.execution.options import ExecutionOptions
 from dabench.experiment.sweep_file import sweep_file
 from dabench.plugins.registry import REGISTRY
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 
 WORDS = ("baseline", "cite", "compare", "export", "human", "list", "load", "prepare", "register", "report", "show", "sweep")
 
@@ -139,8 +139,8 @@ def test_a_sweep_that_goes_on_looks_through_its_finished_runs_once(
     gone, *stand = sorted((tmp_path / "out" / "runs").glob("adabn*"))
     shutil.rmtree(gone)
     stand += (tmp_path / "out" / "runs").glob("[!a]*")
-    read, digest = [], Store.digest
-    monkeypatch.setattr(Store, "digest", lambda self, name: (read.append(name), digest(self, name))[1])
+    read, digest = [], RunStore.digest
+    monkeypatch.setattr(RunStore, "digest", lambda self, name: (read.append(name), digest(self, name))[1])
     dabench.sweep(TABLE, out=tmp_path / "out", engine="inline", tensorboard=True)
     networks = sorted(name for name in read if name.endswith(".safetensors") and gone.name not in name)
     assert networks == sorted(f"runs/{run.name}/network.safetensors" for run in stand)
@@ -168,8 +168,8 @@ def test_overrides_are_given_as_a_table_or_as_text(halves: None, tmp_path: Path)
     for number, change in enumerate(({"train.steps": 1, "adapters": ["none"]}, ["train.steps=1", 'adapters=["none"]'])):
         out = tmp_path / str(number)
         dabench.sweep(TABLE, out=out, set=change, engine="inline", quiet=True)
-        assert Store(out).read_sweep().sweep.train["steps"] == 1
-        assert Store(out).read_sweep().sweep.adapters == ("none",)
+        assert RunStore(out).read_sweep().sweep.train["steps"] == 1
+        assert RunStore(out).read_sweep().sweep.adapters == ("none",)
 
 
 def test_a_wrong_key_in_a_table_is_an_error_that_names_it() -> None:
@@ -283,7 +283,7 @@ def test_a_dataset_is_prepared_once(halves: None, capsys: pytest.CaptureFixture[
 def planned(out: Path, **change: object):  # type: ignore[no-untyped-def]
     from dabench.api import SweepRequest, plan_sweep
 
-    return plan_sweep(SweepRequest({**TABLE, **change}, out, how=How(engine="inline")))
+    return plan_sweep(SweepRequest({**TABLE, **change}, out, options=ExecutionOptions(engine="inline")))
 
 
 def test_a_plan_estimates_every_run_that_is_left_and_keeps_nothing(halves: None, tmp_path: Path) -> None:
@@ -305,7 +305,7 @@ def test_a_longer_training_is_expected_to_take_longer(halves: None, tmp_path: Pa
 def test_a_plan_of_a_finished_sweep_has_nothing_left(halves: None, tmp_path: Path) -> None:
     dabench.sweep(TABLE, out=tmp_path / "out", engine="inline", quiet=True)
     plan = planned(tmp_path / "out")
-    assert (len(plan.there), plan.left, plan.cost.wall) == (4, [], 0)
+    assert (len(plan.complete), plan.pending, plan.cost.wall) == (4, [], 0)
 
 
 def test_runs_like_those_that_stand_are_expected_to_take_what_these_took(halves: None, tmp_path: Path) -> None:
@@ -316,8 +316,10 @@ def test_runs_like_those_that_stand_are_expected_to_take_what_these_took(halves:
         run["seconds"]["total"] = 70.0 if run["target"] else 50.0
         edit(facts, lambda text, run=run: json.dumps(run))  # type: ignore[misc]
     plan = planned(out, seeds=2)
-    assert {r.target is not None: plan.cost.seconds[r.digest] for r in plan.left} == {False: 50.0, True: 70.0}
-    assert cost(plan.plan, [], Store(out), REGISTRY, How(engine="inline"), None) == Cost({}, 0, 0, 0, None, None)
+    assert {r.target is not None: plan.cost.seconds[r.digest] for r in plan.pending} == {False: 50.0, True: 70.0}
+    assert estimate_cost(plan.plan, [], RunStore(out), REGISTRY, ExecutionOptions(engine="inline"), None) == Cost(
+        {}, 0, 0, 0, None, None
+    )
 
 
 def test_the_quick_sweep_has_four_adapters_and_both_directions(quick_runs: Path) -> None:

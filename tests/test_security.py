@@ -18,14 +18,14 @@ from fabricated import ADABN, NONE, edit, two_sets
 from test_packs import contents, zipped
 from toys import toy
 
-from dabench.analysis.export import Pack, opened, write_pack
+from dabench.analysis.export import Pack, open_results, write_pack
 from dabench.analysis.matrix import read_matrix
 from dabench.cli import main
-from dabench.data.prepare import prepare
+from dabench.data.prepare import prepare_dataset
 from dabench.errors import DabenchError, StoreError
 from dabench.hashing import digest, file_digest
 from dabench.report.formats import one_text
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import from_json, record_from
 from dabench.training.network import Network, load_network
 
@@ -54,7 +54,7 @@ def objects(path: Path, mark: Path) -> Path:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> RunStore:
     return two_sets().write(tmp_path / "made")
 
 
@@ -129,7 +129,7 @@ def test_a_number_that_is_none_or_without_end_is_refused(text: str) -> None:
     ],
 )  # fmt: skip
 def test_a_pack_with_a_nonsense_record_is_one_line_and_exit_code_2(
-    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Damage, said: str
+    store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Damage, said: str
 ) -> None:
     files = contents(write_pack(store, tmp_path / "good.zip"))
     record = json.loads(files["sweep.json"])
@@ -139,7 +139,7 @@ def test_a_pack_with_a_nonsense_record_is_one_line_and_exit_code_2(
         assert said in one_line(capsys, command, str(bad))
 
 
-def test_a_record_nested_without_end_is_one_line(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_record_nested_without_end_is_one_line(store: RunStore, capsys: pytest.CaptureFixture[str]) -> None:
     (store.folder / "sweep.json").write_text("[" * 200_000)
     assert "cannot be read" in one_line(capsys, "report", str(store.folder))
 
@@ -148,7 +148,7 @@ def test_a_record_nested_without_end_is_one_line(store: Store, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize("name", ["../../secret.npy", "/etc/passwd", "a/b.npy", ".."])
-def test_a_file_that_a_record_names_outside_its_folder_is_refused(store: Store, name: str) -> None:
+def test_a_file_that_a_record_names_outside_its_folder_is_refused(store: RunStore, name: str) -> None:
     path = store.folder / "datasets" / "hand" / "facts.json"
     facts = json.loads(path.read_text())
     edit(path, lambda text: json.dumps(facts | {"files": facts["files"] | {name: "0" * 64}}))
@@ -156,7 +156,7 @@ def test_a_file_that_a_record_names_outside_its_folder_is_refused(store: Store, 
         read_matrix(store)
 
 
-def test_a_run_that_names_a_file_outside_its_folder_is_none(store: Store, tmp_path: Path) -> None:
+def test_a_run_that_names_a_file_outside_its_folder_is_none(store: RunStore, tmp_path: Path) -> None:
     (folder,) = store.runs.glob("adabn_print_hand_s0-*")
     (tmp_path / "secret").write_text("x")
     outside = {"../../../secret": file_digest(tmp_path / "secret")}
@@ -170,7 +170,7 @@ def test_a_run_that_names_a_file_outside_its_folder_is_none(store: Store, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["sweep.toml", "failed/a.txt", "datasets/hand/labels.npy", "datasets/hand"])
-def test_what_a_link_leads_to_is_not_read(store: Store, tmp_path: Path, name: str) -> None:
+def test_what_a_link_leads_to_is_not_read(store: RunStore, tmp_path: Path, name: str) -> None:
     path, outside = store.folder / name, tmp_path / "outside"
     if path.exists():
         path.rename(outside)
@@ -181,7 +181,7 @@ def test_what_a_link_leads_to_is_not_read(store: Store, tmp_path: Path, name: st
         one_text(read_matrix(store), "html")
 
 
-def test_the_folder_of_runs_may_be_a_link_to_a_larger_disk(store: Store, tmp_path: Path) -> None:
+def test_the_folder_of_runs_may_be_a_link_to_a_larger_disk(store: RunStore, tmp_path: Path) -> None:
     store.runs.rename(tmp_path / "large")
     store.runs.symlink_to(tmp_path / "large")
     assert read_matrix(store).missing == []
@@ -190,7 +190,7 @@ def test_the_folder_of_runs_may_be_a_link_to_a_larger_disk(store: Store, tmp_pat
 # Pickles
 
 
-def with_objects(store: Store, name: str, mark: Path) -> None:
+def with_objects(store: RunStore, name: str, mark: Path) -> None:
     """Put pickled objects in the place of an array, with the checksum that fits them."""
     path = objects(store.folder / name, mark)
     record = path.with_name("run.json" if name.startswith("runs") else "facts.json")
@@ -202,7 +202,7 @@ def with_objects(store: Store, name: str, mark: Path) -> None:
 @pytest.mark.parametrize("file", ["datasets/hand/labels.npy", "runs/{}/logits-hand.npy"])
 @pytest.mark.parametrize("packed", [False, True])
 def test_pickled_objects_in_the_place_of_an_array_are_one_line_and_are_not_unpickled(
-    store: Store, tmp_path: Path, mark: Path, capsys: pytest.CaptureFixture[str], file: str, packed: bool
+    store: RunStore, tmp_path: Path, mark: Path, capsys: pytest.CaptureFixture[str], file: str, packed: bool
 ) -> None:
     name = file.format(next(store.runs.glob("adabn_print_hand_s0-*")).name)
     good = contents(write_pack(store, tmp_path / "good.zip"))
@@ -228,18 +228,18 @@ def test_a_pickle_named_as_a_network_is_not_unpickled(tmp_path: Path, mark: Path
 def test_pickled_objects_in_the_cache_are_not_unpickled_and_the_set_is_made_again(tmp_path: Path, mark: Path) -> None:
     (tmp_path / "raw").mkdir()
     dataset, said = toy(), list[str]()
-    first = prepare(dataset, tmp_path / "raw", tmp_path / "cache", say=said.append)
+    first = prepare_dataset(dataset, tmp_path / "raw", tmp_path / "cache", notify=said.append)
     path = objects(first.path("train", "labels"), mark)
     record = json.loads((first.folder / "prepared.json").read_text())
     record.pop("check")
     record["splits"]["train"]["files"]["labels"] = file_digest(path)
     (first.folder / "prepared.json").write_text(json.dumps(record | {"check": digest(record)}))
-    again = prepare(dataset, tmp_path / "raw", tmp_path / "cache", say=said.append)
+    again = prepare_dataset(dataset, tmp_path / "raw", tmp_path / "cache", notify=said.append)
     assert again.labels("train").dtype == np.int64
     assert any("is damaged" in line for line in said)
     assert not mark.exists()
 
 
-def test_a_store_is_opened_as_it_lies_and_a_pack_too(store: Store, tmp_path: Path) -> None:
-    assert isinstance(opened(store.folder), Store)
-    assert isinstance(opened(write_pack(store, tmp_path / "a.zip")), Pack)
+def test_a_store_is_opened_as_it_lies_and_a_pack_too(store: RunStore, tmp_path: Path) -> None:
+    assert isinstance(open_results(store.folder), RunStore)
+    assert isinstance(open_results(write_pack(store, tmp_path / "a.zip")), Pack)

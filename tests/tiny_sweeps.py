@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.execution.options import How
-from dabench.execution.recorder import Outcome
-from dabench.execution.sweep import Told, carry_out
+from dabench.execution.options import ExecutionOptions
+from dabench.execution.recorder import SweepOutcome
+from dabench.execution.sweep import SweepCallbacks, execute_sweep
 from dabench.experiment.plan import Plan
 from dabench.experiment.planner import make_plan
-from dabench.experiment.schedule import finished
-from dabench.experiment.sweep_file import SweepFile, load
+from dabench.experiment.schedule import complete_runs
+from dabench.experiment.sweep_file import SweepFile, load_sweep
 from dabench.plugins.registry import Registry
 from dabench.storage.paths import data_folder
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 
 PLUGINS = Path(__file__).parent / "sample_plugins"
 SHAPES = PLUGINS / "shapes.py"
@@ -57,15 +57,15 @@ class Tiny:
     plan: Plan
     registry: Registry
 
-    def run(self, folder: Path, engine: str = "inline", told: Told | None = None, **execution: Any) -> Outcome:
+    def run(self, folder: Path, engine: str = "inline", told: SweepCallbacks | None = None, **execution: Any) -> SweepOutcome:
         """Do what is missing in `folder`."""
-        store, how = Store(folder), How(engine=engine, **execution)  # type: ignore[arg-type]
-        with store.alone(self.file.sweep.recipe):
-            return carry_out(self.file, self.plan, store, self.registry, how, told=told or Told())
+        store, how = RunStore(folder), ExecutionOptions(engine=engine, **execution)  # type: ignore[arg-type]
+        with store.exclusive(self.file.sweep.recipe):
+            return execute_sweep(self.file, self.plan, store, self.registry, how, callbacks=told or SweepCallbacks())
 
     def standing(self, folder: Path) -> list[str]:
         """Return the names of the runs that stand in `folder`, sorted."""
-        there = finished(self.plan, Store(folder))
+        there = complete_runs(self.plan, RunStore(folder))
         return sorted(run.name for run in self.plan.runs if run.digest in there)
 
     def digest(self, name: str) -> str:
@@ -88,7 +88,7 @@ def tiny(
     path = folder / "tiny.toml"
     names = "[" + ", ".join(f'"{a}"' for a in adapters) + "]"
     path.write_text(TINY.format(adapters=names, head=head, tables=tables), encoding="utf-8")
-    file = load(path, overrides, plugins, registry)
+    file = load_sweep(path, overrides, plugins, registry)
     return Tiny(file, make_plan(file.sweep, registry, data_folder(), lambda line: None), registry)
 
 
@@ -96,7 +96,7 @@ def stored_logits(of: Tiny, folder: Path) -> dict[tuple[str, str], NDArray[np.fl
     """Return (run name, dataset) -> logits of every finished run of the sweep."""
     found = {}
     for run in of.plan.runs:
-        record = Store(folder).find(run.digest, of.plan.test_digests(run))
+        record = RunStore(folder).find(run.digest, of.plan.test_digests(run))
         if record is not None:
             found.update({(run.name, test): np.array(record.logits(test)) for test in run.tests})
     return found

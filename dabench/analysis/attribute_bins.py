@@ -23,23 +23,23 @@ FEWEST = 30
 
 
 @dataclass(frozen=True)
-class Parts:
+class AttributeBins:
     """The parts that an attribute divides N images into; none is empty.
 
     Attributes:
         names: of the parts, in order: numbers rising, texts by letters, "not known" last.
-        of: (N,) int64, each image's part as an index into `names`.
+        bin_of: (N,) int64, each image's part as an index into `names`.
         subjects: how many groups the images of each part are of; None where groups are not known.
     """
 
     names: tuple[str, ...]
-    of: NDArray[np.int64]
+    bin_of: NDArray[np.int64]
     subjects: tuple[int, ...] | None = None
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """How many images are in each part."""
-        return tuple(np.bincount(self.of, minlength=len(self.names)).tolist())
+        return tuple(np.bincount(self.bin_of, minlength=len(self.names)).tolist())
 
     @property
     def too_few(self) -> NDArray[np.bool_]:
@@ -52,29 +52,29 @@ def too_few(images: int, subjects: int | None) -> bool:
     return images < FEWEST or subjects == 1
 
 
-def divided(
+def bin_attributes(
     attributes: Mapping[str, NDArray[Any]], groups: NDArray[np.int64] | None = None
-) -> tuple[dict[str, Parts], dict[str, str]]:
+) -> tuple[dict[str, AttributeBins], dict[str, str]]:
     """Return the parts of each attribute that makes some, and of each other one why it is left out.
 
     Args:
         attributes: name -> (N,) values.
         groups: (N,) the subject of each image, None if not known.
     """
-    parts = {name: _with_subjects(parts_of(name, values), groups) for name, values in attributes.items()}
+    parts = {name: _with_subjects(attribute_bins(name, values), groups) for name, values in attributes.items()}
     reasons = {name: _reason(name, attributes[name], found) for name, found in parts.items()}
     return {n: p for n, p in parts.items() if not reasons[n]}, {n: r for n, r in reasons.items() if r}
 
 
-def _with_subjects(parts: Parts, groups: NDArray[np.int64] | None) -> Parts:
+def _with_subjects(parts: AttributeBins, groups: NDArray[np.int64] | None) -> AttributeBins:
     if groups is None:
         return parts
-    pairs = set(zip(parts.of.tolist(), groups.tolist(), strict=True))
+    pairs = set(zip(parts.bin_of.tolist(), groups.tolist(), strict=True))
     subjects = np.bincount([part for part, _ in pairs], minlength=len(parts.names))
     return replace(parts, subjects=tuple(subjects.tolist()))
 
 
-def _reason(name: str, values: NDArray[Any], parts: Parts) -> str:
+def _reason(name: str, values: NDArray[Any], parts: AttributeBins) -> str:
     if name in NAMING:
         return "names images"
     known = len([n for n in parts.names if n != NOT_KNOWN])
@@ -87,7 +87,7 @@ def _reason(name: str, values: NDArray[Any], parts: Parts) -> str:
     return ""
 
 
-def parts_of(name: str, values: NDArray[Any]) -> Parts:
+def attribute_bins(name: str, values: NDArray[Any]) -> AttributeBins:
     """Return the parts of one attribute, (N,) text, numbers or bool.
 
     Text, and numbers of which at most 8 are different, are parts by value, bool is "no" and "yes". More numbers are cut into 3 to
@@ -104,17 +104,17 @@ def parts_of(name: str, values: NDArray[Any]) -> Parts:
     return _parts(names, of)
 
 
-def _of_texts(values: NDArray[Any]) -> Parts:
+def _of_texts(values: NDArray[Any]) -> AttributeBins:
     # What a terminal would obey, a line break among it, is no part of a name.
     texts = [" ".join("".join(c if c.isprintable() else " " for c in text).split()) for text in values.tolist()]
     different, of = np.unique(texts, return_inverse=True)
     return _parts(different.tolist(), np.where(np.isin(different, ["", NOT_KNOWN]), -1, np.arange(len(different)))[of])
 
 
-def _parts(names: Sequence[str], of: NDArray[np.int64]) -> Parts:
+def _parts(names: Sequence[str], of: NDArray[np.int64]) -> AttributeBins:
     """Return the parts without the empty ones; -1 is a gap."""
     there, of = np.unique(np.where(of < 0, len(names), of), return_inverse=True)
-    return Parts(tuple([*names, NOT_KNOWN][i] for i in there), of.reshape(-1).astype(np.int64))
+    return AttributeBins(tuple([*names, NOT_KNOWN][i] for i in there), of.reshape(-1).astype(np.int64))
 
 
 def _of_numbers(values: NDArray[Any], *, always_cut: bool) -> tuple[list[str], NDArray[np.int64]]:

@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.data.csv_files import csv_rows, image_name
+from dabench.data.csv_files import image_name, read_rows
 from dabench.errors import DataError, SpecError, nearest
-from dabench.storage.reader import TestSet
+from dabench.storage.reader import StoredLabels
 
 _IMAGE = re.compile(r"(?:([0-9a-f]{8})-)?([0-9]{1,12})(?:\.png)?")
 
 
 @dataclass(frozen=True)
-class Images:
+class ImageIndex:
     """The test images that a file is to be about.
 
     Attributes:
@@ -51,14 +51,14 @@ class Images:
         return int(match[2])
 
 
-def images_of(dataset: str, test: TestSet, again: str) -> Images:
+def index_test_images(dataset: str, test: StoredLabels, again: str) -> ImageIndex:
     """Return the test images of a dataset; raise DataError if they are of a pack of counts, which does not tell them apart."""
     if test.facts.sorted:
         raise DataError(
             f"the test images of {dataset} are sorted here, so that no file can name them; take the output folder, or a pack "
             "that dabench export wrote without --counts"
         )
-    return Images(dataset, test.facts.digest, len(test.labels), again)
+    return ImageIndex(dataset, test.facts.digest, len(test.labels), again)
 
 
 def dataset_of(option: str, given: str, path: Path, known: Sequence[str]) -> str:
@@ -76,10 +76,10 @@ def dataset_of(option: str, given: str, path: Path, known: Sequence[str]) -> str
     return given
 
 
-OPTION = "--by"
+OPTION = "--attributes"
 
 
-def with_attributes(tests: Mapping[str, TestSet], files: Mapping[str, Path]) -> dict[str, dict[str, NDArray[Any]]]:
+def with_attributes(tests: Mapping[str, StoredLabels], files: Mapping[str, Path]) -> dict[str, dict[str, NDArray[Any]]]:
     """Return dataset -> its attributes, those of its store and after them those of the files.
 
     Args:
@@ -92,7 +92,7 @@ def with_attributes(tests: Mapping[str, TestSet], files: Mapping[str, Path]) -> 
     found = {name: dict(test.attributes) for name, test in tests.items()}
     for given, path in files.items():
         name = dataset_of(OPTION, given, path, tuple(tests))
-        images = images_of(name, tests[name], f"look again: dabench audit {name}")
+        images = index_test_images(name, tests[name], f"look again: dabench audit {name}")
         for attribute, values in read_attributes(path, images).items():
             if attribute in found[name]:
                 raise DataError(f"{path}: '{name}' has an attribute '{attribute}' already; give the column another name")
@@ -100,14 +100,14 @@ def with_attributes(tests: Mapping[str, TestSet], files: Mapping[str, Path]) -> 
     return found
 
 
-def read_attributes(path: Path, images: Images) -> dict[str, NDArray[Any]]:
+def read_attributes(path: Path, images: ImageIndex) -> dict[str, NDArray[Any]]:
     """Return attribute -> (images,) float64 or text, the values in a CSV.
 
     Raises:
         DataError: it cannot be read, says nothing, or a line of it is wrong.
     """
     lines: dict[int, tuple[int, Mapping[str, str]]] = {}
-    for line, row in csv_rows(path, ("image",), gaps=True):
+    for line, row in read_rows(path, ("image",), gaps=True):
         where = f"{path}, line {line}"
         position = images.position(row["image"], where)
         if position in lines:

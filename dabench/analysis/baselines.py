@@ -14,14 +14,14 @@ from dabench.analysis.matrix import Matrix
 from dabench.analysis.results import Published
 from dabench.errors import SpecError, StoreError, nearest
 
-BESIDE = "balanced-accuracy"
+SECOND_METRIC = "balanced-accuracy"
 """The metric that stands beside a measured table's own: where classes are uneven the two say different things."""
 
 Baseline = Mapping[str, Any]
 """name, kind ("published" or "measured"), title, source, metric, note, citations, datasets (name -> label), cells, gains."""
 
 
-def shelf() -> dict[str, Path]:
+def committed_tables() -> dict[str, Path]:
     """Return the committed tables: name -> file."""
     folder = Path(next(iter(import_module("dabench.baselines").__path__)))
     return {p.stem: p for p in sorted(folder.iterdir(), key=lambda p: p.stem) if p.suffix in (".toml", ".json")}
@@ -29,13 +29,13 @@ def shelf() -> dict[str, Path]:
 
 def records_of(name: str | Path) -> Path | None:
     """Return the pack of the runs that a committed table was made of, by name or path, or None where there is none."""
-    path = shelf().get(str(name), Path(name)).with_suffix(".zip")
+    path = committed_tables().get(str(name), Path(name)).with_suffix(".zip")
     return path if path.is_file() else None
 
 
 def read_baseline(name: str | Path) -> Baseline:
     """Return a committed table by name or path; raise SpecError if there is none, StoreError if it cannot be read."""
-    known = shelf()
+    known = committed_tables()
     path = Path(name) if Path(name).suffix in (".toml", ".json") else known.get(str(name))
     if path is None or not path.is_file():
         raise SpecError(
@@ -56,14 +56,14 @@ def read_baseline(name: str | Path) -> Baseline:
     return value
 
 
-def labels_of(baseline: Baseline) -> dict[str, str]:
+def short_names_of(baseline: Baseline) -> dict[str, str]:
     """Return dataset -> short name."""
-    return dict(baseline.get("labels") or baseline["datasets"])
+    return dict(baseline.get("short_names") or baseline["datasets"])
 
 
 def with_published(matrix: Matrix) -> Matrix:
     """Return the matrix with what the committed tables have of published numbers for it."""
-    tables = [t for t in map(read_baseline, shelf()) if t["kind"] == "published"]
+    tables = [t for t in map(read_baseline, committed_tables()) if t["kind"] == "published"]
     return replace(matrix, published=[number for table in tables for number in _of_table(matrix, table)])
 
 

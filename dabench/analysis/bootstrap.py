@@ -34,17 +34,17 @@ _AT_ONCE = 2**22
 _CACHED = 2**18
 """Numbers in the largest table of resamples (half a gigabyte), in what is looked at in one go, and in a processor's cache."""
 
-Kinds = NDArray[Any]
+PredictionCodes = NDArray[Any]
 """(S, N): what a metric looks at of each seed's prediction on each image (`Metric.kinds`)."""
 
 
-def of_seeds(metric: Metric, kinds: Kinds) -> NDArray[np.float64]:
+def of_seeds(metric: Metric, kinds: PredictionCodes) -> NDArray[np.float64]:
     """Return the metric of each seed, (S,)."""
     counted = (np.unique(row, return_counts=True) for row in kinds)
     return np.array([metric.value((times @ metric.tally(different)).astype(np.float64)) for different, times in counted])
 
 
-def point(metric: Metric, kinds: Kinds) -> float:
+def point(metric: Metric, kinds: PredictionCodes) -> float:
     """Return the mean of the metric over seeds; NaN if it has no value."""
     return float(of_seeds(metric, kinds).mean())
 
@@ -73,7 +73,7 @@ class Resampler:
         self._each: NDArray[np.float32] | None = None
         self._seeds: dict[int, NDArray[np.float64]] = {}
 
-    def resample(self, models: Sequence[Kinds], groups: NDArray[np.int64] | None) -> Resampled:
+    def resample(self, models: Sequence[PredictionCodes], groups: NDArray[np.int64] | None) -> Resampled:
         """Return the metric of each model, as it is and in resamples that all models share.
 
         Args:
@@ -150,7 +150,9 @@ def widening(n: int) -> float:
     return float(stdtrit(n - 1, upper) / ndtri(upper) * np.sqrt(n / (n - 1)))
 
 
-def _units(metric: Metric, rows: Kinds, groups: NDArray[np.int64] | None) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def _units(
+    metric: Metric, rows: PredictionCodes, groups: NDArray[np.int64] | None
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return what a unit of each sort adds to the metric's sums of each row (M, N), (U, M, T), and how often it occurs, (U,).
 
     Images that are the same to the metric in every row are one sort of unit; so are groups with the same sums, where there are

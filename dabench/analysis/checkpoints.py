@@ -14,7 +14,7 @@ from dabench.training.selection import LAST, ORACLE, RULES, VALIDATORS
 
 
 @dataclass(frozen=True)
-class Checkpoints:
+class RunCheckpoints:
     """The checkpoints of one run, as one of its targets sees them.
 
     Attributes:
@@ -46,7 +46,7 @@ class Checkpoints:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class RuleOutcome:
     """What a rule would have chosen for an adapter, over all pairs of datasets and seeds.
 
     Attributes:
@@ -67,7 +67,7 @@ class Chosen:
     runs: int
 
 
-def what_rules_choose(adapter: str, pairs: Sequence[Sequence[Checkpoints]]) -> list[Chosen]:
+def what_rules_choose(adapter: str, pairs: Sequence[Sequence[RunCheckpoints]]) -> list[RuleOutcome]:
     """Return what each rule chooses for an adapter.
 
     Args:
@@ -83,11 +83,11 @@ def what_rules_choose(adapter: str, pairs: Sequence[Sequence[Checkpoints]]) -> l
     for rule in RULES:
         mean = np.mean([run.accuracy[run.choose(rule)] for run in runs])
         going = within.get(rule), across.get(rule)
-        found.append(Chosen(adapter, rule, _rounded(100 * mean), _rounded(100 * (best - mean)), *going, len(runs)))
+        found.append(RuleOutcome(adapter, rule, _rounded(100 * mean), _rounded(100 * (best - mean)), *going, len(runs)))
     return found
 
 
-def _correlations(runs: Sequence[Checkpoints]) -> list[float | None]:
+def _correlations(runs: Sequence[RunCheckpoints]) -> list[float | None]:
     """Return the correlation of each validator with accuracy over all checkpoints of these runs."""
     scores = np.stack([np.concatenate([run.score(rule) for run in runs]) for rule in VALIDATORS])
     return correlations(scores, np.concatenate([run.accuracy for run in runs]))

@@ -9,7 +9,7 @@ from typing import Any
 
 from dabench.analysis.bootstrap import Resampler, interval, percent
 from dabench.analysis.metrics import LOWER_IS_BETTER, find_metric
-from dabench.analysis.sides import Place, Side
+from dabench.analysis.sides import ComparisonSide, TableKey
 
 NOTE = (
     "A - B in points, with its 95 % interval: a bootstrap of both at once where both hold predictions of the same seeds on the "
@@ -21,7 +21,7 @@ Statistics in Medicine 27, 2008, 1693-1702."""
 
 
 @dataclass(frozen=True)
-class Pair:
+class CellPair:
     """A cell on both sides, in % and in points; None where a side does not have it.
 
     Attributes:
@@ -53,7 +53,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Change:
+class ConditionChange:
     """A condition that differs: a setting, a dataset's prepared data, a version. None: not there, or not known."""
 
     what: str
@@ -65,16 +65,16 @@ class Change:
 class Comparison:
     """Two tables cell by cell."""
 
-    first: Side
-    second: Side
-    pairs: list[Pair]
-    changes: list[Change]
+    first: ComparisonSide
+    second: ComparisonSide
+    pairs: list[CellPair]
+    changes: list[ConditionChange]
 
-    def fallen(self, points: float = 0.0) -> list[Pair]:
+    def fallen(self, points: float = 0.0) -> list[CellPair]:
         """Return the cells of which the first is worse by more than `points`, and the interval of the difference says so."""
         return [p for p in self.pairs if p.verdict == "worse" and p.difference is not None and abs(p.difference) > points]
 
-    def outside(self) -> list[Pair]:
+    def outside(self) -> list[CellPair]:
         """Return the cells of which the first's number lies outside the interval of the second's, on whichever side."""
         both = [(p, p.first["mean"], p.second) for p in self.pairs if p.first and p.second and p.second.get("low") is not None]
         return [pair for pair, mean, second in both if not second["low"] <= mean <= second["high"]]
@@ -92,25 +92,25 @@ class Comparison:
         return {**sides, "metric": self.first.metric, "cells": cells, "changes": [asdict(c) for c in self.changes]}
 
 
-def compared(first: Side, second: Side) -> Comparison:
+def compared(first: ComparisonSide, second: ComparisonSide) -> Comparison:
     """Lay two tables beside each other."""
     places = dict.fromkeys([*second.cells, *first.cells])
     return Comparison(first, second, [_pair(first, second, where) for where in places], _changes(first, second))
 
 
-def _pair(first: Side, second: Side, where: Place) -> Pair:
+def _pair(first: ComparisonSide, second: ComparisonSide, where: TableKey) -> CellPair:
     mine, other, lower = first.cells.get(where), second.cells.get(where), first.metric in LOWER_IS_BETTER
     if mine is None or other is None:
-        return Pair(mine, other, None, None, None, False, lower)
+        return CellPair(mine, other, None, None, None, False, lower)
     difference = round(mine["mean"] - other["mean"], 4) + 0.0
     bounds = _paired(first, second, where)
     if bounds:
-        return Pair(mine, other, difference, *bounds, True, lower)
+        return CellPair(mine, other, difference, *bounds, True, lower)
     if mine.get("low") is None and other.get("low") is None:
-        return Pair(mine, other, difference, None, None, False, lower)
+        return CellPair(mine, other, difference, None, None, False, lower)
     (up_a, down_a), (up_b, down_b) = _arms(mine), _arms(other)
     low, high = difference - math.hypot(down_a, up_b), difference + math.hypot(up_a, down_b)
-    return Pair(mine, other, difference, round(low, 4), round(high, 4), False, lower)
+    return CellPair(mine, other, difference, round(low, 4), round(high, 4), False, lower)
 
 
 def _arms(cell: Mapping[str, Any]) -> tuple[float, float]:
@@ -118,7 +118,7 @@ def _arms(cell: Mapping[str, Any]) -> tuple[float, float]:
     return (0.0, 0.0) if cell.get("low") is None else (cell["high"] - cell["mean"], cell["mean"] - cell["low"])
 
 
-def _paired(first: Side, second: Side, where: Place) -> tuple[float, float] | None:
+def _paired(first: ComparisonSide, second: ComparisonSide, where: TableKey) -> tuple[float, float] | None:
     """Return the interval of the difference by a bootstrap of both at once, or None where they do not pair."""
     if first.runs is None or second.runs is None:
         return None
@@ -134,12 +134,12 @@ def _paired(first: Side, second: Side, where: Place) -> tuple[float, float] | No
     if one is None or other is None:
         return None
     metric = find_metric(first.metric, classes[0], first.runs.attributes)
-    values = Resampler(metric).resample([metric.kinds(side.outcome) for side in (one, other)], one.groups).values
+    values = Resampler(metric).resample([metric.encode(side.outcome) for side in (one, other)], one.groups).values
     low, high = interval(values[0] - values[1], least=-1.0)
     return percent(low), percent(high)
 
 
-def _changes(first: Side, second: Side) -> list[Change]:
+def _changes(first: ComparisonSide, second: ComparisonSide) -> list[ConditionChange]:
     """Return what differs in settings, data and versions, of what both sides know."""
     found = []
     alone = {*first.settings.get("adapters", ())} ^ {*second.settings.get("adapters", ())}
@@ -149,5 +149,5 @@ def _changes(first: Side, second: Side) -> list[Change]:
             # Options of an adapter, and data, that one side does not have at all: the lists of them say so.
             shared = [k for k in one if k in other]
             keys = shared if heading else [k for k in dict.fromkeys([*one, *other]) if k.partition(".")[0] not in alone]
-            found += [Change(heading + k, one.get(k), other.get(k)) for k in keys if one.get(k) != other.get(k)]
+            found += [ConditionChange(heading + k, one.get(k), other.get(k)) for k in keys if one.get(k) != other.get(k)]
     return found

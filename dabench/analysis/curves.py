@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.analysis.predictions import Predictions
-from dabench.storage.reader import Record
+from dabench.storage.reader import StoredRun
 from dabench.storage.schema import NetworkKey
 
 POINTS, MOST = 60, 24
@@ -48,7 +48,7 @@ def curves(runs: Predictions) -> list[Curve]:
     """
     tasks = runs.record.tasks
     settings = {run.digest: str(run.settings) for run in runs.record.runs}
-    alike: dict[NetworkKey, dict[str, list[Record]]] = {}
+    alike: dict[NetworkKey, dict[str, list[StoredRun]]] = {}
     for digest, record in runs.records.items():
         alike.setdefault(record.facts.network, {}).setdefault(settings[digest], []).append(record)
     found = []
@@ -65,7 +65,7 @@ def _some(trained: Sequence[NetworkKey]) -> Iterator[NetworkKey]:
         yield from own[:: math.ceil(len(own) / MOST)]
 
 
-def _curve(runs: Predictions, network: NetworkKey, records: Sequence[Record], tests: Sequence[str]) -> Curve:
+def _curve(runs: Predictions, network: NetworkKey, records: Sequence[StoredRun], tests: Sequence[str]) -> Curve:
     steps, losses = _blocks([r.facts.losses for r in records])
     places = [r.facts.checkpoints for r in records]
     # Runs that were tested after other steps than the first have no common curve with it.

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dabench.storage.reader import Record
+from dabench.storage.reader import StoredRun
 
 Mixed = Mapping[str, Mapping[str, int]]
 """What runs differ in -> its values -> how many runs have it. Empty where all runs are alike."""
@@ -19,7 +19,7 @@ def versions_of(environments: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return {key: ", ".join(sorted({row[key] for row in rows if key in row})) for key in keys}
 
 
-def environments_of(records: Iterable[Record]) -> list[Mapping[str, Any]]:
+def environments_of(records: Iterable[StoredRun]) -> list[Mapping[str, Any]]:
     """Return the different environments of finished runs."""
     found = {tuple(sorted(r.facts.environment.items())): r.facts.environment for r in records}
     return [found[key] for key in sorted(found)]

@@ -30,10 +30,10 @@ from numpy.typing import NDArray
 from dabench.analysis.predictions import Predictions
 from dabench.errors import DataError, StoreError
 from dabench.storage.atomic import new_file
-from dabench.storage.mirror import Remote
-from dabench.storage.reader import NETWORK, Record, Stored, answers_name, safe
+from dabench.storage.mirror import OutputMirror
+from dabench.storage.reader import NETWORK, ResultsReader, StoredRun, file_name_of, predicted_name
 from dabench.storage.remote_fs import is_remote
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import sealed, to_json
 from dabench.storage.zip_files import opened_zip
 
@@ -47,7 +47,7 @@ _LARGEST = 2**32
 _BEGINNING = (1980, 1, 1, 0, 0, 0)
 
 
-class Pack(Stored):
+class Pack(ResultsReader):
     """A pack, opened; every file of it is checked against its list at once.
 
     Raises:
@@ -125,27 +125,29 @@ class Pack(Stored):
         return self._digests[name]
 
 
-def opened(runs: str | Path) -> Stored:
+def open_results(runs: str | Path) -> ResultsReader:
     """Return a sweep's output folder, here or elsewhere, or a pack, for reading.
 
     Raises:
         StoreError: a pack is none or damaged, or an address cannot be reached.
     """
     if is_remote(runs):
-        far = Remote(str(runs))
+        far = OutputMirror(str(runs))
         far.fetch(networks=False)
         far.close()
         return far.store
     path = Path(runs).expanduser()
-    return Pack(path) if path.is_file() else Store(path)
+    return Pack(path) if path.is_file() else RunStore(path)
 
 
-def write_pack(stored: Stored, path: Path, *, attributes: bool = True, answers: bool = False, counts: bool = False) -> Path:
+def write_pack(
+    stored: ResultsReader, path: Path, *, attributes: bool = True, classes_only: bool = False, counts: bool = False
+) -> Path:
     """Write the results of a sweep as a pack and return its path.
 
     Args:
         attributes: put the attributes of test images (age, sex, ...) in, by which there are results by group.
-        answers: of predictions put the classes in alone, a small part of the size: all tables but those of confidences.
+        classes_only: of predictions put the classes in alone, a small part of the size: all tables but those of confidences.
         counts: so, without attributes, and with the test images of each dataset sorted by their class and what was predicted of
             them: how many there are of each sort, and no label of any image, for datasets whose labels may not be given away.
             Groups (subjects) stay together and are sorted and numbered anew, by what is in them; where they are few, intervals
@@ -159,7 +161,7 @@ def write_pack(stored: Stored, path: Path, *, attributes: bool = True, answers: 
     try:
         with new_file(path) as hidden, zipfile.ZipFile(hidden, "w", zipfile.ZIP_DEFLATED) as archive:
             runs = Predictions(stored, stored.read_sweep(), None)
-            how = _How(attributes and not counts, answers or counts, _orders(runs) if counts else {})
+            how = _PackOptions(attributes and not counts, classes_only or counts, _orders(runs) if counts else {})
             files = {name: _put(archive, name, content) for name, content in _contents(stored, runs, how)}
             what = "results of dabench sweep, packed by dabench export"
             head = {"format": FORMAT, "what": what, "sweep": runs.record.sweep.name, "digest": runs.digest, "files": files}
@@ -182,13 +184,13 @@ def _put(archive: zipfile.ZipFile, name: str, content: BinaryIO) -> str:
     return found.hexdigest()
 
 
-def _contents(stored: Stored, runs: Predictions, how: _How) -> Iterator[tuple[str, BinaryIO]]:
+def _contents(stored: ResultsReader, runs: Predictions, how: _PackOptions) -> Iterator[tuple[str, BinaryIO]]:
     """Yield name and content of every file of the pack but its list."""
     yield "sweep.json", io.BytesIO(_json(sealed(_without_folders(to_json(runs.record)))))
     with contextlib.suppress(FileNotFoundError):  # somebody removed it: no number depends on it
         yield "sweep.toml", stored.open("sweep.toml")
     for dataset, test in runs.tests.items():
-        folder = f"datasets/{safe(dataset)}"
+        folder = f"datasets/{file_name_of(dataset)}"
         files = {f: d for f, d in test.facts.files.items() if how.attributes or not f.startswith("attribute-")}
         facts = replace(test.facts, files=files)
         if dataset in how.orders:
@@ -213,7 +215,7 @@ def _contents(stored: Stored, runs: Predictions, how: _How) -> Iterator[tuple[st
 
 
 @dataclass(frozen=True)
-class _How:
+class _PackOptions:
     """What goes into a pack; orders: dataset -> (N,) the order of its test images, where they are sorted."""
 
     attributes: bool
@@ -249,14 +251,14 @@ def _numbered(groups: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(np.diff(groups) != 0)])
 
 
-def _answers(record: Record, orders: Mapping[str, NDArray[np.int64]]) -> Iterator[tuple[str, BinaryIO]]:
+def _answers(record: StoredRun, orders: Mapping[str, NDArray[np.int64]]) -> Iterator[tuple[str, BinaryIO]]:
     """Yield name and content of the files of a run that keeps of its predictions the classes alone."""
     files, outputs = {}, 0
     for dataset in record.facts.tests:
         logits = record.logits(dataset)
         outputs = logits.shape[2]
         predicted = logits.argmax(2).astype(np.min_scalar_type(outputs))
-        files[answers_name(dataset)] = _npy(predicted[:, orders[dataset]] if dataset in orders else predicted)
+        files[predicted_name(dataset)] = _npy(predicted[:, orders[dataset]] if dataset in orders else predicted)
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     yield f"{record.where}/run.json", io.BytesIO(_json(sealed(replace(record.facts, files=digests, outputs=outputs))))
     yield from ((f"{record.where}/{name}", io.BytesIO(content)) for name, content in files.items())

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.results import Cell, Gain
-from dabench.analysis.subgroups import GroupCell
+from dabench.analysis.subgroups import SubgroupCell
 from dabench.analysis.summary import Summary
 from dabench.errors import SpecError, nearest
-from dabench.storage.reader import Record, TestSet
+from dabench.storage.reader import StoredLabels, StoredRun
 from dabench.storage.schema import RunRecord, to_json
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Results:
-    """What `dabench.load` returns. Several sources are one text, "a+b"; where there is no target, the text is empty.
+    """What `dabench.load_sweep` returns. Several sources are one text, "a+b"; where there is no target, the text is empty.
 
     Attributes:
         matrix: the numbers as `dabench.report` returns them.
@@ -38,7 +38,7 @@ class Results:
         return self.matrix.classes
 
     @property
-    def tests(self) -> Mapping[str, TestSet]:
+    def tests(self) -> Mapping[str, StoredLabels]:
         """Dataset -> the truth of its N test images.
 
         `labels`: (N,) int64, indices into `classes`; `groups`: (N,) int64 or None; `attributes`: name -> (N,).
@@ -75,13 +75,13 @@ class Results:
         return _frame(Summary, self.matrix.summary)
 
     @cached_property
-    def groups(self) -> DataFrame:
+    def subgroups(self) -> DataFrame:
         """A row for each part of the test images by each attribute, of each cell.
 
         adapter, backbone, sources, target, test, attribute, value, metric, labels, selection: text. mean, low, high: float64, %.
         seeds, n: int64. subjects: float64, groups in this part, NaN where groups are not known.
         """
-        return _frame(GroupCell, self.matrix.groups)
+        return _frame(SubgroupCell, self.matrix.subgroups)
 
     @cached_property
     def runs(self) -> DataFrame:
@@ -90,7 +90,7 @@ class Results:
         run (its name, for `logits` and `facts`), method, sources, target, labels, device: text. seed, checkpoints: int64, the
         latter how many. train_seconds, test_seconds, total_seconds: float64.
         """
-        return _frame(_Run, [_run(record.facts) for record in self.matrix.predictions.records.values()])
+        return _frame(_RunRow, [_run(record.facts) for record in self.matrix.predictions.records.values()])
 
     def predictions(self, test: str, adapter: str | None = None) -> DataFrame:
         """Return a row for each test image, each seed and each row of the matrix: what the chosen checkpoint predicted.
@@ -145,7 +145,7 @@ class Results:
         found: dict[str, Any] = to_json(self._record(run).facts)
         return found
 
-    def _record(self, run: str) -> Record:
+    def _record(self, run: str) -> StoredRun:
         records = {r.facts.name: r for r in self.matrix.predictions.records.values()}
         if run not in records:
             raise SpecError(f"there is no finished run '{run}'{nearest(run, records)}; the column 'run' of runs has all")
@@ -153,13 +153,13 @@ class Results:
 
 
 @dataclass(frozen=True)
-class _Run:
+class _RunRow:
     run: str
     method: str
     sources: list[str]
     target: str | None
     seed: int
-    labels: str
+    label_budget: str
     checkpoints: int
     train_seconds: float
     test_seconds: float
@@ -167,10 +167,10 @@ class _Run:
     device: str
 
 
-def _run(facts: RunRecord) -> _Run:
+def _run(facts: RunRecord) -> _RunRow:
     seconds, device = facts.seconds, str(facts.environment.get("device", ""))
-    return _Run(
-        facts.name, facts.method, list(facts.sources), facts.target, facts.seed, facts.labels, len(facts.checkpoints),
+    return _RunRow(
+        facts.name, facts.method, list(facts.sources), facts.target, facts.seed, facts.label_budget, len(facts.checkpoints),
         seconds.train, seconds.test, seconds.total, device,
     )  # fmt: skip
 

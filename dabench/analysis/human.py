@@ -15,23 +15,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.analysis.attribute_bins import Parts
-from dabench.analysis.attributes import Images, dataset_of, images_of
+from dabench.analysis.attribute_bins import AttributeBins
+from dabench.analysis.attributes import ImageIndex, dataset_of, index_test_images
 from dabench.analysis.bootstrap import Resampler, interval, percent, point, widening
 from dabench.analysis.matrix import Matrix
-from dabench.analysis.metrics import Metric, Outcome, confusions
-from dabench.analysis.results import Cell, People
-from dabench.data.csv_files import csv_rows
+from dabench.analysis.metrics import Metric, SeedPredictions, confusions
+from dabench.analysis.results import Cell, HumanResult
+from dabench.data.csv_files import read_rows
 from dabench.errors import DataError, SpecError, nearest
 from dabench.hashing import file_digest
-from dabench.storage.reader import TestSet
+from dabench.storage.reader import StoredLabels
 from dabench.storage.schema import CellKey
 
 COLUMNS = ("rater", "image", "answer")
 
 
 @dataclass(frozen=True)
-class Answers:
+class HumanAnswers:
     """A answers of people on the test images of one dataset.
 
     Attributes:
@@ -56,7 +56,7 @@ class Answers:
         return np.unique(self.image)
 
 
-def read_answers(path: Path, images: Images, classes: Sequence[str]) -> Answers:
+def read_answers(path: Path, images: ImageIndex, classes: Sequence[str]) -> HumanAnswers:
     """Return the answers in a CSV about test images.
 
     Raises:
@@ -66,7 +66,7 @@ def read_answers(path: Path, images: Images, classes: Sequence[str]) -> Answers:
     raters: dict[str, int] = {}
     found: dict[tuple[int, int], tuple[int, int]] = {}
     unanswered = 0
-    for line, row in csv_rows(path, COLUMNS, gaps=True):
+    for line, row in read_rows(path, COLUMNS, gaps=True):
         where = f"{path}, line {line}"
         rater, answer = row["rater"], row["answer"]
         if not answer:
@@ -85,13 +85,13 @@ def read_answers(path: Path, images: Images, classes: Sequence[str]) -> Answers:
     if not found:
         raise DataError(f"{path}: holds no answer; write one in each line of {', '.join(COLUMNS)}")
     table = np.array([(*key, number) for key, (number, _) in found.items()], np.int64)
-    return Answers(table[:, 0], table[:, 1], table[:, 2], unanswered)
+    return HumanAnswers(table[:, 0], table[:, 1], table[:, 2], unanswered)
 
 
 HUMAN = "human"
 
 
-def with_people(matrix: Matrix, files: Mapping[str, Path]) -> Matrix:
+def with_human(matrix: Matrix, files: Mapping[str, Path]) -> Matrix:
     """Return the matrix with a cell "human" for each dataset of which there is a file of answers.
 
     Args:
@@ -102,21 +102,21 @@ def with_people(matrix: Matrix, files: Mapping[str, Path]) -> Matrix:
             has no value on the answered images.
         DataError: a file cannot be read, or a line of it is wrong.
     """
-    cells, confusion, people = list(matrix.cells), dict(matrix.confusion), dict(matrix.people)
+    cells, confusion, people = list(matrix.cells), dict(matrix.confusion), dict(matrix.human)
     for given, path in files.items():
         name = dataset_of("--human", given, path, tuple(matrix.datasets))
         truth, facts = matrix.predictions.tests[name], matrix.datasets[name]
-        images = images_of(name, truth, f"show people these: dabench human {name} --sweep SWEEP")
+        images = index_test_images(name, truth, f"show people these: dabench human {name} --sweep SWEEP")
         answers = read_answers(path, images, matrix.classes)
         mean, low, high = measured(answers, truth, matrix.measure, matrix.predictions.parts[name][0])
         cells.append(
             Cell(
-                f"Human-None-{facts.label}", HUMAN, HUMAN, [], None, name, HUMAN, HUMAN, matrix.metric,
+                f"Human-None-{facts.short_name}", HUMAN, HUMAN, [], None, name, HUMAN, HUMAN, matrix.metric,
                 percent(mean), percent(low), percent(high), answers.raters, len(answers.images),
             )
         )  # fmt: skip
         confusion[CellKey(HUMAN, (), None, name)] = _confusion(answers, truth, len(matrix.classes))
-        people[name] = People(
+        people[name] = HumanResult(
             answers.raters,
             len(answers.images),
             len(truth.labels),
@@ -125,11 +125,11 @@ def with_people(matrix: Matrix, files: Mapping[str, Path]) -> Matrix:
             file_digest(path),
             _networks(matrix, name, answers.images),
         )
-    return replace(matrix, cells=cells, confusion=confusion, people=people)
+    return replace(matrix, cells=cells, confusion=confusion, human=people)
 
 
 def measured(
-    answers: Answers, truth: TestSet, metric: Metric, parts: Mapping[str, Parts] | None = None
+    answers: HumanAnswers, truth: StoredLabels, metric: Metric, parts: Mapping[str, AttributeBins] | None = None
 ) -> tuple[float, float, float]:
     """Return the metric of all answers together, as a share, and its 95 % interval.
 
@@ -139,8 +139,8 @@ def measured(
     Args:
         parts: attribute -> what it divides the test images into.
     """
-    of = {name: replace(p, of=p.of[answers.image]) for name, p in (parts or {}).items()}
-    kinds = metric.kinds(Outcome(truth.labels[answers.image], answers.answer[None], _no_confidence, of))[0]
+    of = {name: replace(p, bin_of=p.bin_of[answers.image]) for name, p in (parts or {}).items()}
+    kinds = metric.encode(SeedPredictions(truth.labels[answers.image], answers.answer[None], _no_confidence, of))[0]
     tally = metric.tally(kinds).astype(np.float64)
     groups = answers.image if truth.groups is None else truth.groups[answers.image]
     mean = float(metric.value(tally.sum(0)))
@@ -167,7 +167,7 @@ def _no_confidence() -> NDArray[np.floating]:
     raise SpecError("--human: people's answers have no confidences; take another --metric than ece")
 
 
-def _confusion(answers: Answers, truth: TestSet, classes: int) -> NDArray[np.float64]:
+def _confusion(answers: HumanAnswers, truth: StoredLabels, classes: int) -> NDArray[np.float64]:
     """Return how often each answer was given to images of each class, (K, K)."""
     counts: NDArray[np.float64] = confusions(truth.labels[answers.image], answers.answer[None], classes)[0]
     return counts
@@ -178,4 +178,4 @@ def _networks(matrix: Matrix, test: str, images: NDArray[np.int64]) -> dict[str,
     runs = matrix.predictions
     plain = [c for c in matrix.cells if c.test == test and c.adapter == matrix.record.plain]
     tested = {c.name: runs.tested(c.key) for c in plain}
-    return {name: percent(point(matrix.measure, matrix.measure.kinds(t.outcome)[:, images])) for name, t in tested.items() if t}
+    return {name: percent(point(matrix.measure, matrix.measure.encode(t.outcome)[:, images])) for name, t in tested.items() if t}

@@ -12,19 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.analysis.bootstrap import RESAMPLES, Resampler
-from dabench.analysis.checkpoints import Checkpoints, Chosen, what_rules_choose
+from dabench.analysis.checkpoints import RuleOutcome, RunCheckpoints, what_rules_choose
 from dabench.analysis.environments import Mixed, mixed
 from dabench.analysis.metrics import Metric, confusions, find_metric
 from dabench.analysis.predictions import Predictions
-from dabench.analysis.results import Cell, Gain, Measured, cell_of, change_of, gain_of
-from dabench.analysis.subgroups import GroupCell, by_group
+from dabench.analysis.results import Cell, EncodedCell, Gain, cell_of, change_of, gain_of
+from dabench.analysis.subgroups import SubgroupCell, subgroup_results
 from dabench.analysis.summary import Summary, mean_of, summaries
 from dabench.analysis.trials import searched_by
-from dabench.storage.reader import Stored
+from dabench.storage.reader import ResultsReader
 from dabench.storage.schema import CellKey, DatasetRecord, SweepRecord
 
 if TYPE_CHECKING:
-    from dabench.analysis.results import People, Published
+    from dabench.analysis.results import HumanResult, Published
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,15 @@ class Matrix:
 
     Attributes:
         metric: the name of `measure`.
-        groups: the cells by attribute of their test images.
-        left_out: test set -> attribute -> why there are no results by it.
+        subgroups: the cells by attribute of their test images.
+        omitted_attributes: test set -> attribute -> why there are no results by it.
         summary: means over all pairs of datasets, of each adapter of which every run is there.
         incomplete: adapter -> why it has no such means.
-        without: test sets on which the metric has no value; their cells are empty.
+        undefined_on: test sets on which the metric has no value; their cells are empty.
         rules: what each rule would have chosen, by accuracy; empty where runs stored no scores, or one checkpoint each.
         predictions: the runs that it is of.
         mixed: in what the runs differ that may change their numbers.
-        people: test set -> what the cell "human" is of; published: numbers that others published for the same datasets.
+        human: test set -> what the cell "human" is of; published: numbers that others published for the same datasets.
     """
 
     record: SweepRecord
@@ -54,17 +54,17 @@ class Matrix:
     gains: list[Gain]
     summary: list[Summary]
     incomplete: Mapping[str, str]
-    groups: list[GroupCell]
-    left_out: Mapping[str, Mapping[str, str]]
-    without: list[str]
-    rules: list[Chosen]
+    subgroups: list[SubgroupCell]
+    omitted_attributes: Mapping[str, Mapping[str, str]]
+    undefined_on: list[str]
+    rules: list[RuleOutcome]
     confusion: Mapping[CellKey, NDArray[np.float64]]
     missing: list[str]
     failed: Mapping[str, str]
     digest: str
     predictions: Predictions
     mixed: Mixed = field(default_factory=dict)
-    people: Mapping[str, People] = field(default_factory=dict)
+    human: Mapping[str, HumanResult] = field(default_factory=dict)
     published: Sequence[Published] = ()
 
     @property
@@ -98,9 +98,9 @@ class Matrix:
             "cells": [asdict(c) | how for c in self.cells],
             "gains": [asdict(g) | how for g in self.gains],
             "summary": [asdict(s) | how for s in self.summary],
-            "groups": [asdict(g) | how for g in self.groups],
+            "subgroups": [asdict(g) | how for g in self.subgroups],
             "rules": [asdict(c) | how for c in self.rules],
-            **({"people": {test: asdict(p) for test, p in self.people.items()}} if self.people else {}),
+            **({"people": {test: asdict(p) for test, p in self.human.items()}} if self.human else {}),
             **({"published": [asdict(p) for p in self.published]} if self.published else {}),
         }
 
@@ -114,17 +114,17 @@ def _interval(seeds: int) -> str:
 
 def _facts(facts: DatasetRecord) -> dict[str, Any]:
     """Return what results.json says of a dataset; what was dropped only where something was."""
-    kept = {"label": facts.label, "digest": facts.digest, "counts": facts.counts, "licence": facts.licence}
+    kept = {"short_name": facts.short_name, "digest": facts.digest, "counts": facts.counts, "license": facts.license}
     return kept | ({"dropped": facts.dropped} if facts.dropped else {})
 
 
 def read_matrix(
-    store: Stored, metric: str = "accuracy", selection: str | None = None, by: Mapping[str, Path] | None = None
+    store: ResultsReader, metric: str = "accuracy", selection: str | None = None, attributes: Mapping[str, Path] | None = None
 ) -> Matrix:
     """Return the matrix of a sweep's output folder, of what is finished.
 
     Args:
-        by: dataset -> a CSV of more attributes of its test images, as dabench.analysis.attributes describes it.
+        attributes: dataset -> a CSV of more attributes of its test images, as dabench.analysis.attributes describes it.
 
     Raises:
         StoreError: the folder is no sweep's, or damaged.
@@ -132,7 +132,7 @@ def read_matrix(
         DataError: a file of attributes cannot be read, or a line of it is wrong.
     """
     record = store.read_sweep()
-    runs = Predictions(store, record, selection, by)
+    runs = Predictions(store, record, selection, attributes)
     measure = find_metric(metric, record.classes, runs.attributes)
     found = _of_tests(runs, measure)
     cells = {key: cell for of in found.values() for key, cell in of.cells.items()}
@@ -150,9 +150,9 @@ def read_matrix(
         gains=gains,
         summary=summary,
         incomplete=incomplete,
-        groups=[g for of in found.values() for g in of.groups],
-        left_out={test: reasons for test, (_, reasons) in runs.parts.items() if reasons},
-        without=[test for test, of in found.items() if of.confusion and not of.cells],
+        subgroups=[g for of in found.values() for g in of.groups],
+        omitted_attributes={test: reasons for test, (_, reasons) in runs.parts.items() if reasons},
+        undefined_on=[test for test, of in found.items() if of.confusion and not of.cells],
         rules=_rules(runs),
         confusion={key: counts for of in found.values() for key, counts in of.confusion.items()},
         missing=runs.missing,
@@ -165,13 +165,13 @@ def read_matrix(
 
 
 @dataclass(frozen=True)
-class _OfTest:
+class _TestSetResults:
     """What is found on one test set. Gains and costs by the adapter's cell on its target: what adapting changed on this set."""
 
     cells: Mapping[CellKey, Cell]
     gains: Mapping[CellKey, Gain]
     costs: Mapping[CellKey, float | None]
-    groups: list[GroupCell]
+    groups: list[SubgroupCell]
     confusion: Mapping[CellKey, NDArray[np.float64]]
 
 
@@ -180,7 +180,7 @@ def _adapted(record: SweepRecord) -> list[CellKey]:
     return [record.cell(name, task) for name, facts in record.methods.items() if facts.own_networks for task in record.tasks]
 
 
-def _gains(record: SweepRecord, found: Mapping[str, _OfTest]) -> list[Gain]:
+def _gains(record: SweepRecord, found: Mapping[str, _TestSetResults]) -> list[Gain]:
     """Return the gains in the order of the sweep, each with the mean of what adapting cost on the sources."""
     gains = []
     for key in _adapted(record):
@@ -190,7 +190,7 @@ def _gains(record: SweepRecord, found: Mapping[str, _OfTest]) -> list[Gain]:
     return gains
 
 
-def _of_tests(runs: Predictions, metric: Metric) -> dict[str, _OfTest]:
+def _of_tests(runs: Predictions, metric: Metric) -> dict[str, _TestSetResults]:
     from threadpoolctl import threadpool_limits
 
     # The products are many and small: threads that wait for each other take three times as long where others compute, too.
@@ -199,18 +199,18 @@ def _of_tests(runs: Predictions, metric: Metric) -> dict[str, _OfTest]:
         return {test: _of_test(runs, test, draws) for test in runs.tests}
 
 
-def _of_test(runs: Predictions, test: str, draws: Resampler) -> _OfTest:
+def _of_test(runs: Predictions, test: str, draws: Resampler) -> _TestSetResults:
     """Return all numbers of one test set: the networks tested on it share the drawing of its resamples."""
 
     record = runs.record
 
     @cache
-    def measured(adapter: str, sources: tuple[str, ...], target: str | None) -> Measured | None:
+    def measured(adapter: str, sources: tuple[str, ...], target: str | None) -> EncodedCell | None:
         tested = runs.tested(CellKey(adapter, sources, target, test))
-        return Measured(tested, draws.metric.kinds(tested.outcome)) if tested else None
+        return EncodedCell(tested, draws.metric.encode(tested.outcome)) if tested else None
 
     def name(sources: Sequence[str]) -> str:
-        return label_of(record.backbone.label, runs.facts, sources, test)
+        return cell_name(record.backbone.short_name, runs.facts, sources, test)
 
     there = {key: found for key in record.cells if key.test == test and (found := measured(*key[:3]))}
     cells = {key: cell_of(m, draws, name(key.sources)) for key, m in there.items()}
@@ -228,13 +228,13 @@ def _of_test(runs: Predictions, test: str, draws: Resampler) -> _OfTest:
             gains[key] = gain
     k = len(record.classes)
     confusion = {key: confusions(m.tested.outcome.labels, m.tested.outcome.predicted, k).sum(0) for key, m in there.items()}
-    groups = by_group(list(there.values()), runs.parts[test][0], draws)
-    return _OfTest({key: c for key, c in cells.items() if c}, gains, costs, list(groups), confusion)
+    groups = subgroup_results(list(there.values()), runs.parts[test][0], draws)
+    return _TestSetResults({key: c for key, c in cells.items() if c}, gains, costs, list(groups), confusion)
 
 
-def _rules(runs: Predictions) -> list[Chosen]:
+def _rules(runs: Predictions) -> list[RuleOutcome]:
     """Return what each rule would have chosen for each adapter, on the targets of its tasks."""
-    of: dict[str, list[list[Checkpoints]]] = {}
+    of: dict[str, list[list[RunCheckpoints]]] = {}
     for adapter in runs.record.sweep.adapters:
         cells = [runs.record.cell(adapter, task) for task in runs.record.tasks]
         of[adapter] = [[runs.checkpoints(record, key.test) for record in runs.of(key).values()] for key in cells]
@@ -243,6 +243,6 @@ def _rules(runs: Predictions) -> list[Chosen]:
     return [chosen for adapter, pairs in of.items() for chosen in what_rules_choose(adapter, pairs)]
 
 
-def label_of(backbone: str, datasets: Mapping[str, DatasetRecord], sources: Sequence[str], test: str) -> str:
+def cell_name(backbone: str, datasets: Mapping[str, DatasetRecord], sources: Sequence[str], test: str) -> str:
     """Return the study's way to name a number, Model-TrainData-TestData, such as VGG-FER-NAE."""
-    return f"{backbone}-{'+'.join(datasets[s].label for s in sources)}-{datasets[test].label}"
+    return f"{backbone}-{'+'.join(datasets[s].short_name for s in sources)}-{datasets[test].short_name}"

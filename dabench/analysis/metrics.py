@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.analysis.attribute_bins import Parts
+from dabench.analysis.attribute_bins import AttributeBins
 from dabench.errors import SpecError, nearest
 
 LOWER_IS_BETTER = ("ece",)
@@ -26,7 +26,7 @@ BINS = 15
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SeedPredictions:
     """What networks of S seeds made of N test images.
 
     Attributes:
@@ -40,7 +40,7 @@ class Outcome:
     labels: NDArray[np.int64]
     predicted: NDArray[np.int64]
     confidence: Callable[[], NDArray[np.floating]]
-    parts: Mapping[str, Parts] = field(default_factory=dict)
+    parts: Mapping[str, AttributeBins] = field(default_factory=dict)
 
     @property
     def right(self) -> NDArray[np.bool_]:
@@ -54,14 +54,14 @@ class Metric:
 
     Attributes:
         name: as `--metric` takes it; title: as a sentence says it.
-        kinds: outcome -> (S, N) numbers, what the metric looks at of each prediction.
+        encode: outcome -> (S, N) numbers, what the metric looks at of each prediction.
         tally: (...) kinds -> (..., T) float32, what a prediction of each kind adds to T sums.
         value: (..., T) sums -> (...) values; NaN where there is none, such as the recall of a class without images.
     """
 
     name: str
     title: str
-    kinds: Callable[[Outcome], NDArray[Any]]
+    encode: Callable[[SeedPredictions], NDArray[Any]]
     tally: Callable[[NDArray[Any]], NDArray[np.float32]]
     value: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
@@ -79,8 +79,11 @@ class Metric:
         return self.won(change) > 0
 
 
-def of_shares(
-    name: str, title: str, part: Callable[[Outcome], NDArray[np.int64]], one: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+def share_metric(
+    name: str,
+    title: str,
+    part: Callable[[SeedPredictions], NDArray[np.int64]],
+    one: Callable[[NDArray[np.float64]], NDArray[np.float64]],
 ) -> Metric:
     """Return a metric made of the share of right predictions in parts of the test set.
 
@@ -98,29 +101,29 @@ def of_shares(
 
 def accuracy() -> Metric:
     """Return the share of images classified right."""
-    return of_shares("accuracy", "accuracy", lambda o: np.zeros_like(o.labels), _only)
+    return share_metric("accuracy", "accuracy", lambda o: np.zeros_like(o.labels), _only)
 
 
 def balanced_accuracy() -> Metric:
     """Return the mean recall over the classes that have images."""
-    return of_shares("balanced-accuracy", "balanced accuracy", lambda o: o.labels, _mean)
+    return share_metric("balanced-accuracy", "balanced accuracy", lambda o: o.labels, _mean)
 
 
 def recall(name: str, number: int) -> Metric:
     """Return the recall of one class: the share of its images classified right."""
-    return of_shares(f"recall:{name}", f"recall of {name}", lambda o: np.where(o.labels == number, 0, -1), _only)
+    return share_metric(f"recall:{name}", f"recall of {name}", lambda o: np.where(o.labels == number, 0, -1), _only)
 
 
 def worst_group(attribute: str) -> Metric:
     """Return the lowest accuracy over the parts by an attribute that are not of too few (`Parts.too_few`)."""
 
-    def part(outcome: Outcome) -> NDArray[np.int64]:
+    def part(outcome: SeedPredictions) -> NDArray[np.int64]:
         if attribute not in outcome.parts:
             return np.full_like(outcome.labels, -1)
         parts = outcome.parts[attribute]
-        return np.where(parts.too_few[parts.of], -1, parts.of)
+        return np.where(parts.too_few[parts.bin_of], -1, parts.bin_of)
 
-    return of_shares(f"worst-group:{attribute}", f"accuracy of the worst group by {attribute}", part, _lowest)
+    return share_metric(f"worst-group:{attribute}", f"accuracy of the worst group by {attribute}", part, _lowest)
 
 
 def macro_f1(classes: int) -> Metric:
@@ -143,7 +146,7 @@ def calibration_error() -> Metric:
     2017, eq. 3): the mean distance of a bin's confidence from its accuracy, bins weighed by their images.
     """  # fmt: skip
 
-    def kinds(outcome: Outcome) -> NDArray[np.floating]:
+    def kinds(outcome: SeedPredictions) -> NDArray[np.floating]:
         confidence = outcome.confidence()
         # Right or wrong goes into the sign: one number is all that it looks at.
         return np.where(outcome.right, confidence, -confidence)

@@ -10,24 +10,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.analysis.attribute_bins import divided
+from dabench.analysis.attribute_bins import bin_attributes
 from dabench.analysis.attributes import with_attributes
-from dabench.analysis.checkpoints import Checkpoints
-from dabench.analysis.metrics import Outcome
+from dabench.analysis.checkpoints import RunCheckpoints
+from dabench.analysis.metrics import SeedPredictions
 from dabench.errors import StoreError
 from dabench.hashing import digest
 from dabench.plugins.contract import SUPERVISED
-from dabench.storage.reader import Record, Stored, TestSet
+from dabench.storage.reader import ResultsReader, StoredLabels, StoredRun
 from dabench.storage.schema import CellKey, DatasetRecord, NetworkKey, SweepRecord
 from dabench.training.selection import LAST, ORACLE, check_rule
 
 
 @dataclass(frozen=True)
-class Tested:
+class EvaluatedNetworks:
     """The networks of a cell of the matrix, tested.
 
     Attributes:
-        labels: how many target labels the method saw: "0", "5 per class", "all".
+        label_budget: how many target labels the method saw: "0", "5 per class", "all".
         seeds: the S seeds of which a run stands.
         outcome: what their networks made of the N test images.
         groups: (N,) the groups of the test images, None where they are not known.
@@ -35,10 +35,10 @@ class Tested:
 
     key: CellKey
     backbone: str
-    labels: str
+    label_budget: str
     selection: str
     seeds: list[int]
-    outcome: Outcome
+    outcome: SeedPredictions
     groups: NDArray[np.int64] | None
 
     @property
@@ -59,17 +59,19 @@ class Predictions:
         damaged: name -> what is wrong with its folder, of those among them that once stood.
     """
 
-    def __init__(self, store: Stored, record: SweepRecord, selection: str | None, by: Mapping[str, Path] | None = None) -> None:
+    def __init__(
+        self, store: ResultsReader, record: SweepRecord, selection: str | None, attribute_files: Mapping[str, Path] | None = None
+    ) -> None:
         self.store, self.record, self.selection = store, record, selection or LAST
         check_rule(self.selection)
-        self.tests: dict[str, TestSet] = {n: store.dataset(n) for n in record.sweep.datasets}
+        self.tests: dict[str, StoredLabels] = {n: store.dataset(n) for n in record.sweep.datasets}
         for name, test in self.tests.items():
             if test.labels.min() < 0 or test.labels.max() >= len(record.classes):
                 raise StoreError(f"{store.place}: test labels of '{name}' are none of the sweep's classes; run the sweep again")
         self.facts: dict[str, DatasetRecord] = {n: test.facts for n, test in self.tests.items()}
-        attributes = with_attributes(self.tests, by or {})
-        self.parts = {n: divided(attributes[n], test.groups) for n, test in self.tests.items()}
-        self.records: dict[str, Record] = {}
+        attributes = with_attributes(self.tests, attribute_files or {})
+        self.parts = {n: bin_attributes(attributes[n], test.groups) for n, test in self.tests.items()}
+        self.records: dict[str, StoredRun] = {}
         self.missing: list[str] = []
         self.damaged: dict[str, str] = {}
         self._plain: dict[NetworkKey, dict[int, str]] = {}
@@ -102,7 +104,7 @@ class Predictions:
         divided = [item for parts, _ in self.parts.values() for item in parts.items()]
         return list(dict.fromkeys(name for name, parts in divided if not parts.too_few.all()))
 
-    def of(self, key: CellKey) -> dict[int, Record]:
+    def of(self, key: CellKey) -> dict[int, StoredRun]:
         """Return the finished runs of a cell of the matrix by their seed.
 
         Where there was a search, a network that was not adapted has the settings that were chosen for `test`, and one that was
@@ -116,11 +118,11 @@ class Predictions:
             found = self._plain.get(NetworkKey(method, key.sources, key.target), {})
         return {seed: self.records[found[seed]] for seed in self.record.seeds if found.get(seed) in self.records}
 
-    def predicted(self, records: Sequence[Record], target: str | None, test: str) -> NDArray[np.int64]:
+    def predicted(self, records: Sequence[StoredRun], target: str | None, test: str) -> NDArray[np.int64]:
         """Return the predicted classes, (S, N) int64, of the checkpoint that the rule chooses of each run."""
         return np.stack([logits.argmax(1) for logits in self._chosen(records, target, test)]).astype(np.int64)
 
-    def confidence(self, records: Sequence[Record], target: str | None, test: str) -> NDArray[np.float32]:
+    def confidence(self, records: Sequence[StoredRun], target: str | None, test: str) -> NDArray[np.float32]:
         """Return the probability that each of these was given, the highest of the softmax of its logits, (S, N) float32."""
         if any(record.answers for record in records):
             raise StoreError(f"{self.store.place}: holds predicted classes without logits, so there are no confidences; take "
@@ -128,20 +130,20 @@ class Predictions:
         rows = self._chosen(records, target, test)
         return np.stack([1 / np.exp(logits - logits.max(1, keepdims=True)).sum(1) for logits in rows])
 
-    def _chosen(self, records: Sequence[Record], target: str | None, test: str) -> list[NDArray[np.float32]]:
+    def _chosen(self, records: Sequence[StoredRun], target: str | None, test: str) -> list[NDArray[np.float32]]:
         """Return the logits of the checkpoint that the rule chooses of each run, (N, K).
 
         A network that was adapted is chosen for its target, whatever it is tested on; one that was not, for `test`.
         """
         return [np.asarray(self._logits(record, test)[self._choice(record, target or test)]) for record in records]
 
-    def _choice(self, record: Record, target: str) -> int:
+    def _choice(self, record: StoredRun, target: str) -> int:
         if self.selection == LAST:
             return -1
         needs_accuracy = self.selection == ORACLE
         return self.checkpoints(record, target, accuracy=needs_accuracy).choose(self.selection)
 
-    def checkpoints(self, record: Record, target: str, *, accuracy: bool = True) -> Checkpoints:
+    def checkpoints(self, record: StoredRun, target: str, *, accuracy: bool = True) -> RunCheckpoints:
         """Return a run's checkpoints as one of its targets sees them; without `accuracy` no test label is looked at."""
         logits = self._logits(record, target)
         right = (logits.argmax(2) == self.tests[target].labels).mean(1) if accuracy else np.zeros(len(logits))
@@ -149,9 +151,9 @@ class Predictions:
         scores = run.scores.get(target, {})
         if any(len(values) != len(logits) for values in (run.checkpoints or logits, *scores.values())):
             raise StoreError(f"run {run.name}: its scores are not of its checkpoints; run it again with --redo")
-        return Checkpoints(run.name, scores, right)
+        return RunCheckpoints(run.name, scores, right)
 
-    def _logits(self, record: Record, test: str) -> NDArray[np.float32]:
+    def _logits(self, record: StoredRun, test: str) -> NDArray[np.float32]:
         """Return the logits of every checkpoint, (C, N, K), memory-mapped."""
         try:
             logits = record.logits(test)
@@ -161,7 +163,7 @@ class Predictions:
             raise StoreError(f"predictions on '{test}' do not fit its test labels; run the sweep again with --redo")
         return logits
 
-    def tested(self, key: CellKey) -> Tested | None:
+    def tested(self, key: CellKey) -> EvaluatedNetworks | None:
         """Return what is there of one cell of the matrix, or None where no run stands."""
         found = self.of(key)
         if not found:
@@ -169,9 +171,11 @@ class Predictions:
         records, truth = list(found.values()), self.tests[key.test]
         confidence = partial(self.confidence, records, key.target, key.test)
         predicted = self.predicted(records, key.target, key.test)
-        outcome = Outcome(truth.labels, predicted, confidence, self.parts[key.test][0])
+        outcome = SeedPredictions(truth.labels, predicted, confidence, self.parts[key.test][0])
         selection = f"{self.selection} (search: oracle)" if self._by_labels else self.selection
-        return Tested(key, self.record.backbone.name, records[0].facts.labels, selection, list(found), outcome, truth.groups)
+        return EvaluatedNetworks(
+            key, self.record.backbone.name, records[0].facts.label_budget, selection, list(found), outcome, truth.groups
+        )
 
 
 def _named(adapter: str, sources: Sequence[str], target: str | None, end: str) -> str:

@@ -40,7 +40,7 @@ def write_quiz(prepared: Prepared, folder: Path, images: int | None, seed: int) 
     if folder.exists() and (folder.is_file() or any(folder.iterdir())):
         raise StoreError(f"{folder}: is there already; give another folder with --to")
     pictures = prepared.samples("test").images
-    names = {int(i): image_name(prepared.digest, int(i)) for i in chosen(labels, images, seed)}
+    names = {int(i): image_name(prepared.digest, int(i)) for i in quiz_images(labels, images, seed)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         files = [_write_picture(np.asarray(pictures[i]), folder / f"{name}.png") for i, name in names.items()]
@@ -54,7 +54,7 @@ def write_quiz(prepared: Prepared, folder: Path, images: int | None, seed: int) 
     return files
 
 
-def chosen(labels: NDArray[np.int64], images: int, seed: int) -> NDArray[np.int64]:
+def quiz_images(labels: NDArray[np.int64], images: int, seed: int) -> NDArray[np.int64]:
     """Return positions (images,) int64, ascending: as many of each class, as far as there are."""
     order = np.random.default_rng(seed).permutation(len(labels))
     by_class = np.argsort(labels[order], kind="stable")

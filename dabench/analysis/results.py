@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dabench.analysis.bootstrap import Kinds, Resampler, interval, percent, point
+from dabench.analysis.bootstrap import PredictionCodes, Resampler, interval, percent, point
 from dabench.analysis.metrics import Metric
-from dabench.analysis.predictions import Tested
+from dabench.analysis.predictions import EvaluatedNetworks
 from dabench.storage.schema import CellKey
 
 
 @dataclass(frozen=True)
-class People:
+class HumanResult:
     """What the human number of one dataset is of.
 
     Attributes:
@@ -26,7 +26,7 @@ class People:
     raters: int
     images: int
     of: int
-    answers: int
+    answer_count: int
     unanswered: int
     digest: str
     networks: Mapping[str, float]
@@ -65,7 +65,7 @@ class Cell:
     """One number of the matrix, in %: an adapter's network trained on `sources` (for `target`), tested on `test`.
 
     Attributes:
-        labels: how many target labels the method saw: "0", "5 per class", "all"; "human" of people's answers.
+        label_budget: how many target labels the method saw: "0", "5 per class", "all"; "human" of people's answers.
         mean: over seeds; low and high bound its 95 % interval, which is over test images alone where there is one seed.
         seeds: how many; of people's answers the number of people. n: test images.
     """
@@ -76,7 +76,7 @@ class Cell:
     sources: list[str]
     target: str | None
     test: str
-    labels: str
+    label_budget: str
     selection: str
     metric: str
     mean: float
@@ -107,7 +107,7 @@ class Gain:
     adapter: str
     sources: list[str]
     target: str
-    labels: str
+    label_budget: str
     mean: float
     low: float
     high: float
@@ -118,32 +118,32 @@ class Gain:
 
 
 @dataclass(frozen=True)
-class Measured:
+class EncodedCell:
     """A cell's predictions as a metric sees them, (S, N)."""
 
-    tested: Tested
-    kinds: Kinds
+    tested: EvaluatedNetworks
+    codes: PredictionCodes
 
-    def of(self, seeds: Sequence[int]) -> Kinds:
+    def of(self, seeds: Sequence[int]) -> PredictionCodes:
         """Return the kinds of these seeds, all of which must be there."""
-        return self.kinds[[self.tested.seeds.index(s) for s in seeds]]
+        return self.codes[[self.tested.seeds.index(s) for s in seeds]]
 
 
-def cell_of(measured: Measured, draws: Resampler, name: str) -> Cell | None:
+def cell_of(measured: EncodedCell, draws: Resampler, name: str) -> Cell | None:
     """Return a number of the matrix, or None where the metric has no value."""
-    of, found = measured.tested, draws.resample([measured.kinds], measured.tested.groups)
+    of, found = measured.tested, draws.resample([measured.codes], measured.tested.groups)
     mean = float(found.each.mean())
     if np.isnan(mean):
         return None
     low, high = interval(found.values[0])
     return Cell(
-        name, of.key.adapter, of.backbone, list(of.key.sources), of.key.target, of.key.test, of.labels, of.selection,
+        name, of.key.adapter, of.backbone, list(of.key.sources), of.key.target, of.key.test, of.label_budget, of.selection,
         draws.metric.name,
-        percent(mean), percent(low), percent(high), len(of.seeds), measured.kinds.shape[1],
+        percent(mean), percent(low), percent(high), len(of.seeds), measured.codes.shape[1],
     )  # fmt: skip
 
 
-def gain_of(adapted: Measured, none: Measured, at_home: Measured | None, draws: Resampler, name: str) -> Gain | None:
+def gain_of(adapted: EncodedCell, none: EncodedCell, at_home: EncodedCell | None, draws: Resampler, name: str) -> Gain | None:
     """Return what `adapted` gains over `none`, of the seeds that both have; None where there are none, or no value.
 
     Args:
@@ -161,22 +161,22 @@ def gain_of(adapted: Measured, none: Measured, at_home: Measured | None, draws: 
     inside = at_home is not None and set(seeds) <= set(at_home.tested.seeds)
     lost = 100 * (point(metric, at_home.of(seeds)) - float(before.mean())) if at_home and inside else 0.0
     return Gain(
-        name, of.key.adapter, list(of.key.sources), of.key.test, of.labels, percent(mean), percent(low), percent(high),
-        closed(100 * mean, lost, metric), sum(metric.better(c) for c in changes.tolist()), len(seeds),
+        name, of.key.adapter, list(of.key.sources), of.key.test, of.label_budget, percent(mean), percent(low), percent(high),
+        gap_closed_percent(100 * mean, lost, metric), sum(metric.better(c) for c in changes.tolist()), len(seeds),
     )  # fmt: skip
 
 
-def closed(gain: float, lost: float, metric: Metric) -> float | None:
+def gap_closed_percent(gain: float, lost: float, metric: Metric) -> float | None:
     """Return a gain as % of what was lost, both in points; None where less than a point was lost."""
     return round(100 * gain / lost, 4) + 0.0 if metric.won(lost) >= _LEAST_LOSS else None  # no -0.0
 
 
-def change_of(adapted: Measured, none: Measured, metric: Metric) -> float | None:
+def change_of(adapted: EncodedCell, none: EncodedCell, metric: Metric) -> float | None:
     """Return the mean change over the seeds that both have, in points; None where there are none, or no value."""
     seeds = _common(adapted, none)
     change = point(metric, adapted.of(seeds)) - point(metric, none.of(seeds)) if seeds else np.nan
     return None if np.isnan(change) else percent(change)
 
 
-def _common(a: Measured, b: Measured) -> list[int]:
+def _common(a: EncodedCell, b: EncodedCell) -> list[int]:
     return [s for s in a.tested.seeds if s in b.tested.seeds]

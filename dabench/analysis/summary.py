@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dabench.analysis.metrics import Metric
-from dabench.analysis.results import Cell, Gain, closed
+from dabench.analysis.results import Cell, Gain, gap_closed_percent
 from dabench.storage.schema import SweepRecord
 
 LEVEL = 0.05
@@ -33,7 +33,7 @@ class Summary:
     """
 
     adapter: str
-    labels: str
+    label_budget: str
     pairs: int
     seeds: int
     in_domain: float | None
@@ -79,9 +79,9 @@ def _summary(on_target: Sequence[Cell], gains: Sequence[Gain], in_domain: float 
     gain = mean_of([g.mean for g in gains])
     lost = 0.0 if in_domain is None or gain is None else in_domain - (out - gain)
     return Summary(
-        some.adapter, some.labels, len(on_target), some.seeds, in_domain, out,
+        some.adapter, some.label_budget, len(on_target), some.seeds, in_domain, out,
         None if in_domain is None else round(metric.won(in_domain - out), 4), gain,
-        None if gain is None else closed(gain, lost, metric),
+        None if gain is None else gap_closed_percent(gain, lost, metric),
         mean_of([g.on_source for g in gains]), sum(metric.better(g.mean) for g in gains) if gains else None, None, None, None,
     )  # fmt: skip
 

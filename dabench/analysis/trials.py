@@ -10,8 +10,8 @@ import numpy as np
 
 from dabench.analysis.environments import Mixed, mixed
 from dabench.errors import SpecError, StoreError
-from dabench.experiment.config import Search
-from dabench.storage.reader import Stored
+from dabench.experiment.config import SearchConfig
+from dabench.storage.reader import ResultsReader
 from dabench.storage.schema import SearchTable, SweepRecord, TrialRecord
 from dabench.training.selection import ORACLE
 
@@ -54,7 +54,7 @@ class Trial:
         return ", ".join(f"{key} = {value}" for key, value in self.settings.items())
 
 
-def read_trials(store: Stored, *, test_accuracy: bool = False) -> list[Trial]:
+def read_trials(store: ResultsReader, *, test_accuracy: bool = False) -> list[Trial]:
     """Return all trials, task by task.
 
     Args:
@@ -70,7 +70,7 @@ def read_trials(store: Stored, *, test_accuracy: bool = False) -> list[Trial]:
     return list(_trials(store, record, record.sweep.search.select, test_accuracy))
 
 
-def _trials(store: Stored, record: SweepRecord, rule: str, test_accuracy: bool) -> Iterator[Trial]:
+def _trials(store: ResultsReader, record: SweepRecord, rule: str, test_accuracy: bool) -> Iterator[Trial]:
     for task in record.search:
         labels = store.dataset(task.target).labels if test_accuracy else None
         for trial in task.trials:
@@ -82,20 +82,20 @@ def _trials(store: Stored, record: SweepRecord, rule: str, test_accuracy: bool) 
             )  # fmt: skip
 
 
-def mixed_trials(store: Stored) -> Mixed:
+def mixed_trials(store: ResultsReader) -> Mixed:
     """Return in what the runs of the trials differ that may change their scores."""
     trials = [trial for task in store.read_sweep().search for trial in task.trials]
     return mixed(store.environment(where) for trial in trials for where in store.places(trial.run))
 
 
-def _right(store: Stored, target: str, trial: TrialRecord, labels: Any) -> float:
+def _right(store: ResultsReader, target: str, trial: TrialRecord, labels: Any) -> float:
     record = store.find(trial.run, network=False)
     if record is None:
         raise StoreError(f"{store.place}: the trial {trial.name} is not there (a pack has none); ask the sweep's own folder")
     return round(100 * float(np.mean(record.logits(target)[-1].argmax(1) == labels)), 4)
 
 
-def searched_by(search: SearchTable | Search | None) -> str:
+def searched_by(search: SearchTable | SearchConfig | None) -> str:
     """Say how the hyper-parameters of a sweep were chosen, of the oracle that it looked at labels; nothing without a search."""
     if not search:
         return ""

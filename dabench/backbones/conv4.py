@@ -15,7 +15,7 @@ class Conv4(Backbone):
     """Four blocks of 3x3 convolution, batch norm, ReLU and max-pool of 2; what is left of the image is averaged."""
 
     name = "conv4"
-    label = "CONV4"
+    short_name = "CONV4"
     title = "four convolution blocks, for CPUs"
     citation = """@inproceedings{vinyals2016matching,
   title = {Matching Networks for One Shot Learning},

@@ -16,7 +16,7 @@ class Timm(Backbone):
     """A timm model without its classifier; its number of features is found by one forward pass."""
 
     name = "timm/*"
-    label = "TIMM"
+    short_name = "TIMM"
     title = "any model of the timm library"
     citation = """@misc{wightman2019timm,
   title = {PyTorch Image Models},
@@ -29,7 +29,7 @@ class Timm(Backbone):
     def __init__(self, options: object = None, variant: str = "") -> None:
         super().__init__(options, variant)
         if variant:
-            self.label = variant.upper()
+            self.short_name = variant.upper()
 
     def build(self, channels: int, size: int, pretrained: bool) -> nn.Module:
         """Return the model named after the slash; pretrained weights come from its hub and normalise as it was trained."""

@@ -21,7 +21,7 @@ class VGG19(Backbone):
     """
 
     name = "vgg19"
-    label = "VGG"
+    short_name = "VGG"
     title = "VGG19 with batch norm and one linear layer"
     dropout = 0.5
     citation = """@inproceedings{simonyan2015very,

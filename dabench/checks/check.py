@@ -8,7 +8,7 @@ from pathlib import Path
 from dabench.checks.dataset_checks import dataset_rules
 from dabench.checks.rules import Finding, Rule, common_rules, examine
 from dabench.errors import PluginError, nearest
-from dabench.plugins.contract import KINDS, Adapter, Backbone, Dataset, Kind, Plugin
+from dabench.plugins.contract import KINDS, Adapter, Backbone, Dataset, Plugin, PluginKind
 from dabench.plugins.registry import Registry
 
 
@@ -37,7 +37,7 @@ def check_plugins(names: Sequence[str], registry: Registry, data: Path, raw: Pat
     return found
 
 
-def _of_name(name: str, registry: Registry) -> list[tuple[Kind, str]]:
+def _of_name(name: str, registry: Registry) -> list[tuple[PluginKind, str]]:
     family = f"{name.partition('/')[0]}/*"
     known = {kind: [e.name for e in registry.entries(kind)] for kind in KINDS}
     kinds = [k for k in KINDS if name in known[k] or ("/" in name and family in known[k])]

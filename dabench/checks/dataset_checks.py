@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.checks.rules import NotDone, Rule
+from dabench.checks.rules import Rule, Skipped
 from dabench.data.fingerprints import fingerprints
 from dabench.data.lazy import chunks
-from dabench.data.prepare import at_work, prepare
+from dabench.data.prepare import at_work, prepare_dataset
 from dabench.data.splits import checked, classes_of
 from dabench.errors import DabenchError, DataError
 from dabench.plugins.contract import Augment, Dataset, Images, Samples, Splits
@@ -29,12 +29,12 @@ _MADE_UP = 10
 def dataset_rules(dataset: Dataset, raw: Path) -> list[Rule]:
     """Return the rules of one dataset; `raw` is the folder with its raw files.
 
-    Where they are not there, the rules about samples are looked at with the set that `imitate` makes up, if it offers one.
+    Where they are not there, the rules about samples are looked at with the set that `make_synthetic` makes up, if it offers one.
     """
-    of = _Looked(dataset, raw)
+    of = _DatasetUnderCheck(dataset, raw)
     return [
         Rule("classes are two or more different names", of.classes),
-        Rule("licence names the terms of use", of.licence),
+        Rule("license names the terms of use", of.license),
         Rule("homepage is an address, or empty", of.homepage),
         Rule("augment is an Augment", of.augment),
         Rule("without raw files it says how to get them", of.refusal),
@@ -45,20 +45,20 @@ def dataset_rules(dataset: Dataset, raw: Path) -> list[Rule]:
         Rule("every split has every class", of.every_class),
         Rule("no group stands in two splits", of.groups),
         Rule("pictures are no constants", of.constant),
-        Rule("imitate() makes up a set that prepare() reads like the real one", of.imitated),
+        Rule("make_synthetic() makes up a set that prepare() reads like the real one", of.made_synthetic),
     ]
 
 
-class _Looked:
+class _DatasetUnderCheck:
     """One dataset with its samples, prepared when a rule first needs them."""
 
     def __init__(self, dataset: Dataset, raw: Path) -> None:
         remove_abandoned(temporary_prefix())
         self.dataset, self.raw = at_work(dataset, cache_folder()), raw
-        if dataset.obtain and not self._files():
+        if dataset.download_instructions and not self._files():
             made, folder = dataset.with_facts(counts={}, work=self._folder()), self._folder()  # counts are of the real set
-            with contextlib.suppress(Exception):  # what it raises is told by the rule about imitate()
-                made.imitate(folder, _MADE_UP, 0)
+            with contextlib.suppress(Exception):  # what it raises is told by the rule about make_synthetic()
+                made.make_synthetic(folder, _MADE_UP, 0)
                 self.dataset, self.raw = made, folder
 
     def _folder(self) -> Path:
@@ -82,8 +82,8 @@ class _Looked:
         try:
             return self.dataset.prepare(self.raw)
         except DataError as e:
-            if not before and self.dataset.obtain:
-                raise NotDone(f"needs its raw files, and there are none in {self.raw}; give their folder with --raw DIR") from e
+            if not before and self.dataset.download_instructions:
+                raise Skipped(f"needs its raw files, and there are none in {self.raw}; give their folder with --raw DIR") from e
             raise
 
     @cached_property
@@ -98,9 +98,9 @@ class _Looked:
             return f"classes = {names!r}; name each class once, in the order of the labels: classes = ('happy', 'sad')"
         return ""
 
-    def licence(self) -> str:
+    def license(self) -> str:
         """Who uses numbers made from a set must know its terms."""
-        return "" if self.dataset.licence.strip() else "licence is empty; say the terms, as in licence = 'CC BY 4.0' or 'private'"
+        return "" if self.dataset.license.strip() else "license is empty; say the terms, as in license = 'CC BY 4.0' or 'private'"
 
     def homepage(self) -> str:
         """An address that a browser can open."""
@@ -122,15 +122,17 @@ class _Looked:
                 text = "".join(map(str, e.args))  # as it was written; printed, it is one line in any case
                 if "\n" in text:
                     return f"its error for an empty raw folder has more than one line: {text!r}; write one"
-                told = not self.dataset.obtain or self.dataset.obtain in text
+                told = not self.dataset.download_instructions or self.dataset.download_instructions in text
                 return (
                     ""
                     if told
-                    else f"its error for an empty raw folder does not say how to get the files; end it with self.obtain: {e}"
+                    else "its error for an empty raw folder does not say how to get the files; end it with "
+                    f"self.download_instructions: {e}"
                 )
             except Exception as e:
                 return (
-                    f"an empty raw folder raises {type(e).__name__}: {e}; raise dabench.errors.DataError with self.obtain in it"
+                    f"an empty raw folder raises {type(e).__name__}: {e}; raise dabench.errors.DataError with "
+                    "self.download_instructions in it"
                 )
         return ""  # it needs no raw files
 
@@ -155,10 +157,12 @@ class _Looked:
     def idempotent(self) -> str:
         """A second call that decodes again wastes time; another digest makes every finished run stale."""
         if self.deterministic() or self.untouched():
-            raise NotDone("first mend what the rules above say of prepare()")
+            raise Skipped("first mend what the rules above say of prepare()")
         said: list[str] = []
         one, other = self._folder(), self._folder()
-        once, twice, anew = (prepare(self.dataset, self.raw, cache, say=said.append).digest for cache in (one, one, other))
+        once, twice, anew = (
+            prepare_dataset(self.dataset, self.raw, cache, notify=said.append).digest for cache in (one, one, other)
+        )
         made = sum(line.startswith("preparing ") for line in said)
         if made != 2:
             return f"preparing twice decoded {made - 1} times; does raw_files() give the same each time?"
@@ -184,7 +188,7 @@ class _Looked:
         """A subject on both sides of a split is learnt by heart."""
         known = {s: set(v.groups.tolist()) for s, v in self.prepared.items() if v.groups is not None}
         if not known:
-            raise NotDone("it gives no groups; if its pictures show subjects, give Samples(groups=...)")
+            raise Skipped("it gives no groups; if its pictures show subjects, give Samples(groups=...)")
         names = list(known)
         for i, one in enumerate(names):
             for other in names[i + 1 :]:
@@ -201,13 +205,13 @@ class _Looked:
                 return f"{100 * part:.0f} % of {split} are of one value; is the scale right (0 to 255, not 0 to 1)?"
         return ""
 
-    def imitated(self) -> str:
+    def made_synthetic(self) -> str:
         """What is tried on the made-up set must hold for the real one."""
         folder, made = self._folder(), self.dataset.with_facts(counts={}, work=self._folder())
         try:
-            made.imitate(folder, _MADE_UP, 1)
+            made.make_synthetic(folder, _MADE_UP, 1)
         except NotImplementedError:
-            raise NotDone("it offers no imitate(); with one, the plugin can be tried without the real files") from None
+            raise Skipped("it offers no make_synthetic(); with one, the plugin can be tried without the real files") from None
         splits, real = checked(made, made.prepare(folder)), self.prepared
         if splits.classes != real.classes:
             return f"the made-up set has the classes {', '.join(splits.classes)}, not {', '.join(real.classes)}"
@@ -222,7 +226,7 @@ class _Looked:
                 ("attributes", sorted(samples.attributes), sorted(real[split].attributes) if split in real else None),
             ):
                 if ours != theirs:
-                    return f"{what} of {split}: made-up {ours}, real {theirs}; imitate() must write what the set has"
+                    return f"{what} of {split}: made-up {ours}, real {theirs}; make_synthetic() must write what the set has"
         return ""
 
 

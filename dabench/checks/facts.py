@@ -20,7 +20,7 @@ def facts_of(plugin: Plugin, origin: str, members: Sequence[str], data: Path, ca
         data: the folder of all raw datasets.
         cache: the folder of all prepared ones.
     """
-    facts: dict[str, Any] = {"name": plugin.name, "label": plugin.label, "title": plugin.title, "origin": origin}
+    facts: dict[str, Any] = {"name": plugin.name, "short_name": plugin.short_name, "title": plugin.title, "origin": origin}
     if members:
         facts["names"] = list(members)
     if isinstance(plugin, Dataset):
@@ -36,28 +36,28 @@ def facts_of(plugin: Plugin, origin: str, members: Sequence[str], data: Path, ca
 def _of_dataset(dataset: Dataset, data: Path, cache: Path) -> dict[str, Any]:
     return {
         "classes": list(dataset.classes),
-        "licence": dataset.licence,
+        "license": dataset.license,
         "homepage": dataset.homepage,
         "counts": dict(dataset.counts),
         "augment": vars(dataset.augment),
         "files": [f"{f.described()}, downloaded by dabench prepare" for f in dataset.files],
         **({} if dataset.name.endswith("/*") else _on_this_machine(dataset, data, cache)),
-        "obtain": dataset.obtain,
+        "download_instructions": dataset.download_instructions,
     }
 
 
 def _on_this_machine(dataset: Dataset, data: Path, cache: Path) -> dict[str, Any]:
     """Return where the raw files of a dataset lie, and whether it is prepared from them as they are now."""
-    from dabench.data.prepare import standing
+    from dabench.data.prepare import prepared_if_current
 
     raw = dataset.raw_in(data)
     try:
         files = [path.stat().st_size for path in dataset.raw_files(raw)]
-        prepared = standing(dataset, raw, cache)
+        prepared = prepared_if_current(dataset, raw, cache)
     except (DabenchError, OSError):  # there are none, or they may not be read: prepare says which
         files, prepared = [], None
     there = f"{len(files):,} file{'s' * (len(files) > 1)} of {sum(files):,} bytes" if files else "nothing there"
-    facts: dict[str, Any] = {"raw": f"{raw} ({there})" if dataset.obtain or dataset.files else "needs no files"}
+    facts: dict[str, Any] = {"raw": f"{raw} ({there})" if dataset.download_instructions or dataset.files else "needs no files"}
     if prepared is None:
         return facts | {"prepared": f"no; dabench prepare {dataset.name}"}
     images = " / ".join(f"{split} {prepared.count(split):,}" for split in prepared.splits)

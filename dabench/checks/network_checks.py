@@ -10,14 +10,14 @@ import torch
 from torch import nn
 
 from dabench.checks.resuming import resume_problem
-from dabench.checks.rules import NotDone, Rule
+from dabench.checks.rules import Rule, Skipped
 from dabench.data.augment import Augmenter
 from dabench.plugins import contract as protocols
 from dabench.plugins.contract import Adapter, Augment, Backbone, Target, View
 from dabench.training.device import reproducible
 from dabench.training.network import Network, adapter_network, build_network, misfit
-from dabench.training.resume import Partial
-from dabench.training.settings import Train
+from dabench.training.resume import RunState
+from dabench.training.settings import TrainConfig
 from dabench.training.trainer import Trainer
 
 _SIZES = (32, 44, 224)
@@ -29,7 +29,7 @@ def backbone_rules(backbone: Backbone) -> list[Rule]:
     """Return the rules of one backbone."""
     if backbone.name.endswith("*"):
         return []  # a family: one of its names is checked, as in timm/resnet18
-    of = _Built(backbone)
+    of = _BackboneUnderCheck(backbone)
     return [
         Rule("build() takes grey or colour images of 32, 44 or 224 pixels", of.builds),
         Rule("features are (B, F) with F = its attribute num_features", of.features),
@@ -39,7 +39,7 @@ def backbone_rules(backbone: Backbone) -> list[Rule]:
     ]
 
 
-class _Built:
+class _BackboneUnderCheck:
     def __init__(self, backbone: Backbone) -> None:
         self.backbone = backbone
 
@@ -53,7 +53,7 @@ class _Built:
                 return channels, size
             except Exception as e:
                 reasons.append(f"{channels}x{size}x{size}: {e}")
-        raise NotDone(f"build() takes none of the images tried ({reasons[0]})")
+        raise Skipped(f"build() takes none of the images tried ({reasons[0]})")
 
     def net(self, channels: int, size: int) -> Network:
         with reproducible(1, 0):
@@ -66,7 +66,7 @@ class _Built:
     def builds(self) -> str:
         try:
             return "" if self.form else "none"
-        except NotDone as e:
+        except Skipped as e:
             return f"{e}; use `channels` and `size` as they are given"
 
     def features(self) -> str:
@@ -101,7 +101,7 @@ class _Built:
 
 def adapter_rules(adapter: Adapter) -> list[Rule]:
     """Return the rules of one adapter."""
-    of = _Adapted(adapter)
+    of = _AdapterUnderCheck(adapter)
     return [
         Rule("a tiny run gives a network with finite logits", of.runs),
         Rule("it takes several sources, one of them without groups", of.several),
@@ -141,7 +141,7 @@ def _view(name: str, seed: int, groups: bool = False) -> View:
     return View(name, _CLASSES, images.to(torch.uint8), labels, torch.arange(60) // 3 % 4 if groups else None)
 
 
-class _Adapted:
+class _AdapterUnderCheck:
     def __init__(self, adapter: Adapter) -> None:
         self.adapter = adapter
 
@@ -166,8 +166,8 @@ class _Adapted:
     def fresh(self, adapter: Adapter) -> Network:
         return adapter_network(adapter, Network(_Encoder(1), _Encoder.num_features, len(_CLASSES)))
 
-    def trainer(self, steps: int = 3, checkpoints: int = 1, partial: Partial | None = None) -> Trainer:
-        settings = Train(steps=steps, batch=24, precision="fp32", device="cpu", checkpoints=checkpoints, lr=0.01)
+    def trainer(self, steps: int = 3, checkpoints: int = 1, partial: RunState | None = None) -> Trainer:
+        settings = TrainConfig(steps=steps, batch=24, precision="fp32", device="cpu", checkpoints=checkpoints, lr=0.01)
         return Trainer(settings, Augmenter(Augment(), _SIDE, _SIDE, _CPU), _CPU, 0, partial=partial)
 
     @cached_property
@@ -221,12 +221,12 @@ class _Adapted:
         """Interrupt and resume pretrain() and adapt(), with a new adapter, network and trainer each time, as processes have."""
         sources = [_view("source", 1, groups=True)]
 
-        def pretrain(partial: Partial | None) -> protocols.Network:
+        def pretrain(partial: RunState | None) -> protocols.Network:
             adapter = copy.deepcopy(self.adapter)
             with reproducible(1, 0):
                 return adapter.pretrain(self.fresh(adapter), sources, self.trainer(8, 4, partial))
 
-        def adapt(partial: Partial | None) -> protocols.Network:
+        def adapt(partial: RunState | None) -> protocols.Network:
             adapter = copy.deepcopy(self.adapter)
             with reproducible(1, 0):
                 net = self.fresh(adapter)
@@ -237,7 +237,7 @@ class _Adapted:
         if problem or not self.adapter.adapts():
             return problem
         if self.loads():
-            raise NotDone("first mend what pretrain() gives")
+            raise Skipped("first mend what pretrain() gives")
         first = pretrain(None).state_dict()
         return resume_problem("adapt", lambda partial: self.said(adapt(partial)))
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 
 from dabench.storage.atomic import temporary_folder, temporary_prefix
-from dabench.training.resume import Partial, Stopped
+from dabench.training.resume import RunState, RunStopped
 
 _STOPS = 8
 """How often a training is interrupted at most."""
 
 
-def resume_problem(method: str, train: Callable[[Partial | None], torch.Tensor]) -> str:
+def resume_problem(method: str, train: Callable[[RunState | None], torch.Tensor]) -> str:
     """Return how an interrupted training differs from an uninterrupted one and what to do, or an empty string.
 
     Args:
@@ -32,7 +32,7 @@ def resume_problem(method: str, train: Callable[[Partial | None], torch.Tensor])
                     f"an interrupted {method}() begins anew, since {unsaved}; give the stream both, or draw from "
                     "trainer.stream() inside the loss"
                 )
-        resumed = train(Partial(folder, {}, math.inf, lambda: False))
+        resumed = train(RunState(folder, {}, math.inf, lambda: False))
     if torch.equal(resumed, train(None)):
         return ""
     return (
@@ -41,11 +41,11 @@ def resume_problem(method: str, train: Callable[[Partial | None], torch.Tensor])
     )
 
 
-def _interrupted(train: Callable[[Partial | None], torch.Tensor], folder: Path) -> str | None:
+def _interrupted(train: Callable[[RunState | None], torch.Tensor], folder: Path) -> str | None:
     """Train up to the next checkpoint; return why it is not saved, or ""; None if there was no further checkpoint."""
-    partial = Partial(folder, {}, 0.0, lambda: True)
+    partial = RunState(folder, {}, 0.0, lambda: True)
     try:
         train(partial)
-    except Stopped:
+    except RunStopped:
         return partial.unsaved
     return None

@@ -11,12 +11,12 @@ from dabench.errors import DabenchError
 from dabench.plugins.contract import Plugin
 from dabench.plugins.registry import facts_problem
 
-State = Literal["passed", "failed", "not done"]
+RuleState = Literal["passed", "failed", "skipped"]
 
 _LABEL = re.compile(r"[A-Z0-9][A-Za-z0-9+._/-]*")
 
 
-class NotDone(Exception):
+class Skipped(Exception):
     """A rule could not be looked at; the text says what is needed for it."""
 
 
@@ -35,7 +35,7 @@ class Finding:
     kind: str
     name: str
     rule: str
-    state: State
+    state: RuleState
     advice: str = ""
 
 
@@ -44,11 +44,11 @@ def examine(kind: str, name: str, rules: Sequence[Rule]) -> list[Finding]:
     return [Finding(kind, name, rule.what, *_outcome(rule)) for rule in rules]
 
 
-def _outcome(rule: Rule) -> tuple[State, str]:
+def _outcome(rule: Rule) -> tuple[RuleState, str]:
     try:
         problem = rule.look()
-    except NotDone as e:
-        return "not done", str(e)
+    except Skipped as e:
+        return "skipped", str(e)
     except DabenchError as e:
         return "failed", str(e)
     except Exception as e:
@@ -78,9 +78,9 @@ def _title(plugin: Plugin) -> str:
 
 
 def _label(plugin: Plugin) -> str:
-    if _LABEL.fullmatch(plugin.label):
+    if _LABEL.fullmatch(plugin.short_name):
         return ""
-    return f"label = {plugin.label!r}: begin with a capital or digit and use no spaces, as in label = 'FER'"
+    return f"short_name = {plugin.short_name!r}: begin with a capital or digit and use no spaces, as in short_name = 'FER'"
 
 
 def _citation(plugin: Plugin) -> str:

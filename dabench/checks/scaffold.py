@@ -8,12 +8,12 @@ from pathlib import Path
 from string import Template
 
 from dabench.errors import PluginError, StoreError
-from dabench.plugins.contract import Kind
+from dabench.plugins.contract import PluginKind
 
 _NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 
 
-def scaffold(kind: Kind, name: str, folder: Path) -> list[Path]:
+def scaffold(kind: PluginKind, name: str, folder: Path) -> list[Path]:
     """Write the package of a new plugin into `folder`, which must not be there, and return its files.
 
     Raises:
@@ -32,7 +32,7 @@ def scaffold(kind: Kind, name: str, folder: Path) -> list[Path]:
         "cls": "".join(w.capitalize() for w in re.split(r"[._-]", name))
         if not name[0].isdigit()
         else f"{kind.capitalize()}{name}",
-        "label": re.sub(r"[._-]", "", name).upper(),
+        "short_name": re.sub(r"[._-]", "", name).upper(),
         "folder": folder.name,
     }
     words["cls"] = re.sub(r"\W|_", "", words["cls"])

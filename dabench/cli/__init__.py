@@ -12,7 +12,7 @@ from dabench.cli import plugins, tables
 from dabench.cli import results as reporting
 from dabench.cli import status as watching
 from dabench.cli import sweep as sweeping
-from dabench.cli.common import DONE, FAILED, Verb
+from dabench.cli.common import DONE, FAILED, CommandAdder
 from dabench.errors import DabenchError
 
 
@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"dabench {version('dabench')}")
     parser.add_argument("--debug", action="store_true", default=False, help="show where an error came from")
-    verb = Verb(parser)
+    verb = CommandAdder(parser)
     for family in (plugins, datasets, sweeping, watching, reporting, tables):
         family.add(verb)
     return parser

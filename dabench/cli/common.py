@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 DONE, FAILED = 0, 1
 """Exit codes; 2, for a request that was wrong, comes from the errors themselves."""
 
-Run = Callable[[argparse.Namespace], int]
+Handler = Callable[[argparse.Namespace], int]
 
 
-class Verb:
+class CommandAdder:
     """Adds one verb a call to the command line."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         self._verbs: Any = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
 
-    def __call__(self, name: str, run: Run, about: str, plugins: bool = False) -> argparse.ArgumentParser:
+    def __call__(self, name: str, run: Handler, about: str, plugins: bool = False) -> argparse.ArgumentParser:
         """Return the parser of a new verb.
 
         Args:
@@ -49,7 +49,7 @@ def takes_set(sub: argparse.ArgumentParser, about: str = "override a key of a sw
     sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=about)
 
 
-def console() -> Console:
+def stdout_console() -> Console:
     """Return the console of standard output."""
     from rich.console import Console
 

@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dabench.cli.common import DONE, FAILED, Verb, console, takes_data, takes_set
+from dabench.cli.common import DONE, FAILED, CommandAdder, stdout_console, takes_data, takes_set
 from dabench.errors import SpecError, StoreError
 
 if TYPE_CHECKING:
     from dabench.data.cache import Prepared
-    from dabench.data.clean import Cleaned
+    from dabench.data.clean import CleanedDataset
 
 
-def add(verb: Verb) -> None:
+def add(verb: CommandAdder) -> None:
     """Add the verbs of this module."""
     sub = verb("prepare", _prepare, "decode a dataset once into the cache and check it", plugins=True)
     sub.add_argument("name", metavar="DATASET|SWEEP", help="a dataset, or a sweep, which stands for its datasets")
@@ -25,7 +25,7 @@ def add(verb: Verb) -> None:
     takes_data(sub)
     takes_set(sub, "an option of the dataset, or a key of the sweep")
     sub.add_argument("--strict", action="store_true", help="what would be skipped is an error, where the dataset skips at all")
-    sub.add_argument("--sheet", metavar="FILE", help="write pictures of each split and class to look at, as .png")
+    sub.add_argument("--contact-sheet", metavar="FILE", help="write pictures of each split and class to look at, as .png")
     sub.add_argument("--rebuild", action="store_true", help="decode again what is there already")
 
     sub = verb("audit", _audit, "copies, conflicting labels, shared subjects and class balance of datasets", plugins=True)
@@ -45,7 +45,7 @@ def add(verb: Verb) -> None:
     sub.add_argument(
         "--out", metavar="DIR",
         help="folder for findings.csv, examples.png, the lists, test-DATASET.csv and cleaned-test-DATASET.csv for "
-        "dabench report --by; default: audit/NAME",
+        "dabench report --attributes; default: audit/NAME",
     )  # fmt: skip
 
     sub = verb("human", _human, "test images as pictures without labels, for people to answer", plugins=True)
@@ -63,7 +63,7 @@ def _prepare(a: argparse.Namespace) -> int:
     from dabench import api
     from dabench.report.contact_sheet import sheet_path, write_sheet
 
-    sheet = sheet_path(a.sheet) if a.sheet else None
+    sheet = sheet_path(a.contact_sheet) if a.contact_sheet else None
     api.load_plugins(a.plugin)
     how = {"data": a.data, "set": a.set, "strict": a.strict, "rebuild": a.rebuild}
     if not api.names_sweep(a.name):
@@ -117,7 +117,7 @@ def _audit(a: argparse.Namespace) -> int:
     found = api.audit(*a.names, data=a.data, raw=a.raw, plugins=a.plugin, set=a.set, radius=a.radius)
     name = "+".join(Path(n).stem if n.endswith(".toml") else n.replace("/", "-") for n in a.names)
     out = Path(a.out) if a.out else Path("audit") / name
-    screen = console()
+    screen = stdout_console()
     for table in audit_tables(found):
         print_table(table, screen)
         print()
@@ -140,7 +140,7 @@ def _writing_into(out: Path) -> Iterator[None]:
         raise StoreError(f"{out}: cannot be written ({e.strerror or e}); give another folder with --out") from e
 
 
-def _print_cleaned(cleaned: Cleaned) -> None:
+def _print_cleaned(cleaned: CleanedDataset) -> None:
     print()
     if not cleaned.variant:
         print(f"{cleaned.whole.name}: nothing to drop")
@@ -150,6 +150,6 @@ def _print_cleaned(cleaned: Cleaned) -> None:
     key = json.dumps(name) if "/" in name else name  # as TOML wants it
     print(f"  list   {cleaned.path}")
     if cleaned.tests:
-        print(f"  tests  {cleaned.tests}, what training held of them before, for dabench report --by")
+        print(f"  tests  {cleaned.tests}, what training held of them before, for dabench report --attributes")
     print(f"In a sweep file, with the path relative to it:\n[dataset.{key}]")
     print(f"drop = {json.dumps(str(cleaned.path))}")

@@ -6,11 +6,11 @@ import argparse
 import json
 from typing import Any
 
-from dabench.cli.common import DONE, FAILED, Verb, takes_data
+from dabench.cli.common import DONE, FAILED, CommandAdder, takes_data
 from dabench.plugins.contract import KINDS
 
 
-def add(verb: Verb) -> None:
+def add(verb: CommandAdder) -> None:
     """Add the verbs of this module."""
     sub = verb("list", _list, "what there is: datasets, backbones, adapters, sweeps, baselines", plugins=True)
     sub.add_argument("what", nargs="?", choices=[*(f"{k}s" for k in KINDS), "sweeps", "baselines"], help="only these")
@@ -111,8 +111,8 @@ def _check(a: argparse.Namespace) -> int:
         for f in found:
             if (f.kind, f.name) == (kind, name):
                 print(f"  {f.state:<8}  {f.rule}{': ' if f.advice else ''}{f.advice}")
-    counts = [sum(f.state == s for f in found) for s in ("passed", "failed", "not done")]
-    print("{} rules kept, {} broken, {} not done".format(*counts))
+    counts = [sum(f.state == s for f in found) for s in ("passed", "failed", "skipped")]
+    print("{} rules kept, {} broken, {} skipped".format(*counts))
     return FAILED if failed else DONE
 
 

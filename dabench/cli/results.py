@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dabench.cli.common import DONE, Verb, console
+from dabench.cli.common import DONE, CommandAdder, stdout_console
 from dabench.errors import SpecError
 from dabench.training.selection import RULES
 
 
-def add(verb: Verb) -> None:
+def add(verb: CommandAdder) -> None:
     """Add the verbs of this module."""
     sub = verb("report", _report, "matrix and gains of a sweep's output folder, or of a pack; trains nothing")
     sub.add_argument("runs", help="the folder that dabench sweep wrote, such as runs/quick, or the .zip of dabench export")
@@ -31,7 +31,7 @@ def add(verb: Verb) -> None:
         help="add a row of people's answers to test images, a CSV with the columns rater, image, answer; may be repeated",
     )  # fmt: skip
     sub.add_argument(
-        "--by", action="append", default=[], metavar="[DATASET=]FILE",
+        "--attributes", action="append", default=[], metavar="[DATASET=]FILE",
         help="results by more attributes of test images, a CSV with the column image and one for each attribute, such as the "
         "test-DATASET.csv of dabench audit; may be repeated",
     )  # fmt: skip
@@ -50,7 +50,7 @@ def add(verb: Verb) -> None:
         help="leave out the attributes of test images (age, sex, ...), and so the results by group",
     )  # fmt: skip
     sub.add_argument(
-        "--answers", action="store_true",
+        "--classes-only", action="store_true",
         help="of predictions put the classes in alone, a small part of the size: all tables but those of confidences (ece)",
     )  # fmt: skip
     sub.add_argument(
@@ -65,7 +65,8 @@ def _report(a: argparse.Namespace) -> int:
     if a.trials or a.test_accuracy:
         return _trials(a)
     matrix = api.report(
-        a.runs, metric=a.metric, select=a.select, human=_files("--human", a.human), by=_files("--by", a.by),
+        a.runs, metric=a.metric, select=a.select, human=_files("--human", a.human), attributes=_files("--attributes",
+        a.attributes),
         published=not a.no_published, write=a.format is None, out=a.out,
     )  # fmt: skip
     if a.format:
@@ -75,7 +76,7 @@ def _report(a: argparse.Namespace) -> int:
         return DONE
     from dabench.report.terminal import print_matrix
 
-    print_matrix(matrix, console(), rules=True)
+    print_matrix(matrix, stdout_console(), rules=True)
     from dabench.report.write import report_folder
 
     place = api.report_place(a.runs, a.out)
@@ -86,20 +87,20 @@ def _report(a: argparse.Namespace) -> int:
 
 def _trials(a: argparse.Namespace) -> int:
     from dabench import api
-    from dabench.analysis.export import opened
+    from dabench.analysis.export import open_results
     from dabench.analysis.trials import mixed_trials
     from dabench.report.terminal import print_table
     from dabench.report.trials import trials_notes, trials_table, trials_text
 
     if not a.trials:
         raise SpecError("--test-accuracy is of trials: give --trials, too")
-    trials, store = api.trials(a.runs, test_accuracy=a.test_accuracy), opened(a.runs)
+    trials, store = api.trials(a.runs, test_accuracy=a.test_accuracy), open_results(a.runs)
     search, mixed = store.read_sweep().sweep.search, mixed_trials(store)
     assert search is not None
     if a.format:
         sys.stdout.write(trials_text(search, trials, a.format, mixed))
         return DONE
-    print_table(trials_table(trials), console())
+    print_table(trials_table(trials), stdout_console())
     for line in trials_notes(search, trials, mixed):
         print(line)
     return DONE
@@ -119,15 +120,15 @@ def _files(option: str, given: Sequence[str]) -> dict[str, Path]:
 
 def _export(a: argparse.Namespace) -> int:
     from dabench import api
-    from dabench.analysis.export import opened
+    from dabench.analysis.export import open_results
 
-    path = api.export(a.runs, a.to, attributes=not a.without_attributes, answers=a.answers, counts=a.counts)
-    pack = opened(path)
+    path = api.export(a.runs, a.to, attributes=not a.without_attributes, classes_only=a.classes_only, counts=a.counts)
+    pack = open_results(path)
     datasets = {n: pack.dataset(n) for n in pack.read_sweep().sweep.datasets}
     print(f"{path}: {path.stat().st_size:,} bytes, {len(pack.names('runs'))} runs; no images, no networks")
     for name, test in datasets.items():
         attributes = f"; attributes of its test images: {', '.join(test.attributes)}" if test.attributes else ""
-        print(f"  {name}: {len(test.labels):,} test labels; licence: {test.facts.licence}{attributes}")
+        print(f"  {name}: {len(test.labels):,} test labels; licence: {test.facts.license}{attributes}")
     if any(test.attributes for test in datasets.values()):
         print("If attributes may identify people, pack with --without-attributes.")
     print(f"Next: dabench report {path}")

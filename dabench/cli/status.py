@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from dabench.cli.common import DONE, Verb
+from dabench.cli.common import DONE, CommandAdder
 from dabench.storage.clock import clock
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _SHOWN = 10
 """Failed runs whose logs are shown; --json has all."""
 
 
-def add(verb: Verb) -> None:
+def add(verb: CommandAdder) -> None:
     """Add the verb of this module."""
     sub = verb("status", _status, "how far a sweep is: what is done, runs, failed, and what to do next")
     sub.add_argument("runs", help="the folder that dabench sweep writes, such as runs/quick")
@@ -36,10 +36,11 @@ def _status(a: argparse.Namespace) -> int:
         return DONE
     print(f"{found.sweep}: {_state(found)}")
     print(
-        f"{found.runs} runs: {found.done} done, {found.running} running, {found.failed} failed, {found.left} left{_rest(found)}"
+        f"{found.runs} runs: {found.complete} done, {found.running} running, {found.failed} failed, {found.pending} "
+        f"left{_rest(found)}"
     )
-    for run in found.now:
-        said = f": {run.said}" if run.said else ""
+    for run in found.active:
+        said = f": {run.progress}" if run.progress else ""
         print(f"  runs now: {run.run}, for {clock(run.seconds)}, since {run.since}{said}")
     for failure in found.failures[:_SHOWN]:
         print(f"  failed: {failure.run}: {failure.reason}")
@@ -67,7 +68,7 @@ def _state(found: Status) -> str:
 
 
 def _rest(found: Status) -> str:
-    return "" if found.rest is None else f"; about {clock(found.rest)} left"
+    return "" if found.seconds_left is None else f"; about {clock(found.seconds_left)} left"
 
 
 def _next(found: Status) -> str:
@@ -76,4 +77,4 @@ def _next(found: Status) -> str:
         return f"dabench status {folder} again, or dabench report {folder} for what stands so far"
     if found.state == "complete":
         return f"dabench report {folder}"
-    return found.again or f"run the same dabench sweep again, with --out {folder}; what is done is kept"
+    return found.resume_command or f"run the same dabench sweep again, with --out {folder}; what is done is kept"

@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dabench.cli.common import DONE, FAILED, Verb, console
+from dabench.cli.common import DONE, FAILED, CommandAdder, stdout_console
 from dabench.errors import SpecError
 
 if TYPE_CHECKING:
-    from dabench.analysis.compare import Pair
+    from dabench.analysis.compare import CellPair
 
 
-def add(verb: Verb) -> None:
+def add(verb: CommandAdder) -> None:
     """Add the verbs of this module."""
     sub = verb("compare", _compare, "two tables beside each other: output folders, packs, or committed tables")
     for side in ("a", "b"):
@@ -72,7 +72,7 @@ def _compare(a: argparse.Namespace) -> int:
         print(json.dumps(found.as_dict(), indent=1))
     else:
         for table in compared_tables(found):
-            print_table(table, console())
+            print_table(table, stdout_console())
             print()
         print("\n".join(compared_notes(found)))
     fallen = [] if points is None else found.fallen(points)
@@ -84,13 +84,13 @@ def _compare(a: argparse.Namespace) -> int:
     return FAILED if fallen or outside else DONE
 
 
-def _tell(failed: list[Pair], common: int, what: str) -> None:
+def _tell(failed: list[CellPair], common: int, what: str) -> None:
     names = ", ".join(f"{p.first['adapter']} {p.first['name']}" for p in failed if p.first)
     print(f"{len(failed)} of {common} cells {what}{': ' if names else ''}{names}", file=sys.stderr)
 
 
 def _baseline(a: argparse.Namespace) -> int:
-    from dabench.analysis.baselines import read_baseline, shelf
+    from dabench.analysis.baselines import committed_tables, read_baseline
     from dabench.report.baseline import baseline_notes, baseline_tables, write_baseline
     from dabench.report.terminal import print_table
 
@@ -99,7 +99,7 @@ def _baseline(a: argparse.Namespace) -> int:
     if not a.runs and (a.select or a.counts):
         raise SpecError(f"{'--select' if a.select else '--counts'}: is for making a table, with --from RUNS")
     if not a.name:
-        for name in shelf():
+        for name in committed_tables():
             value = read_baseline(name)
             print(f"{name}  {value['title']} ({value['kind']}; {value['source']})")
         return DONE
@@ -112,7 +112,7 @@ def _baseline(a: argparse.Namespace) -> int:
         print(json.dumps(value, indent=1))
         return DONE
     for table in baseline_tables(value):
-        print_table(table, console())
+        print_table(table, stdout_console())
         print()
     print("\n".join(baseline_notes(value)))
     return DONE

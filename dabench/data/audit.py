@@ -19,7 +19,7 @@ from dabench.plugins.contract import Dataset
 
 
 @dataclass(frozen=True)
-class Unreadable:
+class UnreadableImage:
     """A picture that cannot be read, or not together with the others: its dataset, split and class, and why.
 
     Attributes:
@@ -32,7 +32,7 @@ class Unreadable:
     why: str
 
 
-def unreadable(dataset: Dataset, raw: Path) -> list[Unreadable]:
+def unreadable(dataset: Dataset, raw: Path) -> list[UnreadableImage]:
     """Try every picture that the dataset reads when asked for; one is in memory at a time.
 
     Raises:
@@ -45,7 +45,7 @@ def unreadable(dataset: Dataset, raw: Path) -> list[Unreadable]:
                 samples.images[at]
             except DataError as e:
                 label = "" if samples.labels is None else classes_of(dataset, splits)[int(np.asarray(samples.labels)[at])]
-                found.append(Unreadable(dataset.name, split, label, str(e)))
+                found.append(UnreadableImage(dataset.name, split, label, str(e)))
     return found
 
 
@@ -55,30 +55,30 @@ CORRELATION = 0.95
 """Of ten pairs of FER2013 looked at in each of five steps of correlation from 0.95 on, all show one photograph twice;
 between 0.90 and 0.95 three of ten show two. Other sets differ: digits of one class may be near-identical and honest."""
 
-Kind = Literal["identical", "near-identical", "constant"]
+FindingKind = Literal["identical", "near-identical", "constant"]
 
 
 @dataclass(frozen=True)
-class Pictures:
+class AuditedImages:
     """Every picture of the datasets, one after another: dataset by dataset, split by split.
 
     Attributes:
         sets: the prepared datasets, by name.
-        parts: (dataset, split, position of its first picture) of each split.
-        part: (N,) int64, index into `parts` of each picture.
+        splits_of: (dataset, split, position of its first picture) of each split.
+        image_positions: (N,) int64, index into `splits_of` of each picture.
         labels: (N,) text, the name of the class of each picture.
         prints: their fingerprints.
     """
 
     sets: Mapping[str, Prepared]
-    parts: tuple[tuple[str, str, int], ...]
-    part: NDArray[np.int64]
+    splits_of: tuple[tuple[str, str, int], ...]
+    image_positions: NDArray[np.int64]
     labels: NDArray[np.str_]
     prints: Fingerprints
 
     def place(self, picture: int) -> tuple[str, str, int]:
         """Return dataset, split and position in the prepared split of a picture."""
-        dataset, split, start = self.parts[int(self.part[picture])]
+        dataset, split, start = self.splits_of[int(self.image_positions[picture])]
         return dataset, split, int(picture) - start
 
     def image(self, picture: int) -> NDArray[np.uint8]:
@@ -88,7 +88,7 @@ class Pictures:
 
 
 @dataclass(frozen=True)
-class Group:
+class ImageFinding:
     """Pictures that belong together, as positions in Pictures, and what is wrong with that.
 
     Attributes:
@@ -97,7 +97,7 @@ class Group:
         conflicting: two of them have classes of different names.
     """
 
-    kind: Kind
+    kind: FindingKind
     members: NDArray[np.int64]
     across_splits: bool
     across_datasets: bool
@@ -105,7 +105,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Overlap:
+class SubjectOverlap:
     """Subjects (groups) that stand on both sides of two splits of a dataset, and the pictures that are theirs there."""
 
     dataset: str
@@ -123,25 +123,25 @@ class Audit:
         unreadable: pictures that cannot be read; a dataset with any is not among `pictures`.
     """
 
-    pictures: Pictures
-    groups: tuple[Group, ...]
-    overlaps: tuple[Overlap, ...]
+    pictures: AuditedImages
+    groups: tuple[ImageFinding, ...]
+    overlaps: tuple[SubjectOverlap, ...]
     near: NDArray[np.int64]
     radius: int | None
     correlation: float
-    unreadable: tuple[Unreadable, ...] = ()
+    unreadable: tuple[UnreadableImage, ...] = ()
 
-    def of(self, kind: Kind) -> list[Group]:
+    def of(self, kind: FindingKind) -> list[ImageFinding]:
         """Return the groups of one kind."""
         return [g for g in self.groups if g.kind == kind]
 
 
-def audit(
+def audit_datasets(
     sets: Sequence[Prepared],
     *,
     radius: int | None = RADIUS,
     correlation: float = CORRELATION,
-    unreadable: Sequence[Unreadable] = (),
+    unreadable: Sequence[UnreadableImage] = (),
 ) -> Audit:
     """Look at every picture of the prepared datasets.
 
@@ -161,7 +161,7 @@ def audit(
     return Audit(pictures, tuple(groups), overlaps, near, radius, correlation, tuple(unreadable))
 
 
-def _pictures(sets: Sequence[Prepared]) -> Pictures:
+def _pictures(sets: Sequence[Prepared]) -> AuditedImages:
     parts: list[tuple[str, str, int]] = []
     # Empty ones first, since there may be no dataset at all.
     part, labels = [np.empty(0, np.int64)], [np.empty(0, np.str_)]
@@ -175,17 +175,17 @@ def _pictures(sets: Sequence[Prepared]) -> Pictures:
             prints.append(fingerprints(prepared.samples(split).images))
             start += n
     by_name = {p.name: p for p in sets}
-    return Pictures(by_name, tuple(parts), np.concatenate(part), np.concatenate(labels), Fingerprints.joined(prints))
+    return AuditedImages(by_name, tuple(parts), np.concatenate(part), np.concatenate(labels), Fingerprints.joined(prints))
 
 
-def _group(pictures: Pictures, kind: Kind, members: NDArray[np.int64]) -> Group:
-    places = {pictures.parts[p][:2] for p in pictures.part[members].tolist()}
+def _group(pictures: AuditedImages, kind: FindingKind, members: NDArray[np.int64]) -> ImageFinding:
+    places = {pictures.splits_of[p][:2] for p in pictures.image_positions[members].tolist()}
     datasets = {dataset for dataset, _ in places}
     conflicting = len(set(pictures.labels[members].tolist())) > 1
-    return Group(kind, members, len(places) > len(datasets), len(datasets) > 1, conflicting)
+    return ImageFinding(kind, members, len(places) > len(datasets), len(datasets) > 1, conflicting)
 
 
-def _linked(pictures: Pictures, pairs: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+def _linked(pictures: AuditedImages, pairs: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     """Return the groups that near pairs link, by chains too, each with all identical copies of its pictures."""
     parent: dict[int, int] = {}
 
@@ -204,7 +204,7 @@ def _linked(pictures: Pictures, pairs: NDArray[np.int64]) -> list[NDArray[np.int
     return [np.array(sorted(m for a in group for m in copies.get(a, [a])), np.int64) for group in linked.values()]
 
 
-def _overlaps(prepared: Prepared) -> Iterable[Overlap]:
+def _overlaps(prepared: Prepared) -> Iterable[SubjectOverlap]:
     groups = {s: g for s in prepared.splits if (g := prepared.groups(s)) is not None}
     names = list(groups)
     for i, one in enumerate(names):
@@ -212,4 +212,4 @@ def _overlaps(prepared: Prepared) -> Iterable[Overlap]:
             both = np.intersect1d(groups[one], groups[other])
             if both.size:
                 theirs = sum(int(np.isin(groups[s], both).sum()) for s in (one, other))
-                yield Overlap(prepared.name, (one, other), tuple(both.tolist()), theirs)
+                yield SubjectOverlap(prepared.name, (one, other), tuple(both.tolist()), theirs)

@@ -90,7 +90,7 @@ class Augmenter:
         top, left = (self.height - self.crop) // 2, (self.width - self.crop) // 2
         return images[..., top : top + self.crop, left : left + self.crop]
 
-    def ten(self, images: Tensor) -> list[Tensor]:
+    def ten_crop(self, images: Tensor) -> list[Tensor]:
         """Return ten views of (B, C, H, W): four corners and the centre, and their mirror images."""
         below, right = self.height - self.crop, self.width - self.crop
         corners = [(0, 0), (0, right), (below, 0), (below, right), (below // 2, right // 2)]

@@ -12,7 +12,7 @@ from dabench.data.augment import Augmenter, as_floats
 from dabench.plugins.contract import Batch, View
 
 
-class _Order:
+class _EpochOrder:
     """Positions of one view in a random order, each once per epoch, without end."""
 
     def __init__(self, n: int, generator: torch.Generator, device: torch.device) -> None:
@@ -36,7 +36,7 @@ class Stream(Iterator[Batch]):
         self.views, self.augmenter, self.generator, self.augment = list(views), augmenter, generator, augment
         device = augmenter.device
         self.counts = [min(len(v), batch // len(views) + (i < batch % len(views))) for i, v in enumerate(views)]
-        self.orders = [_Order(len(v), generator, device) for v in views]
+        self.orders = [_EpochOrder(len(v), generator, device) for v in views]
         self.numbers = torch.cat([torch.full((c,), i, device=device) for i, c in enumerate(self.counts)])
         self.labelled = all(v.labels is not None for v in views)
 

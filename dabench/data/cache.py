@@ -25,18 +25,18 @@ from dabench.hashing import digest, file_digest
 from dabench.plugins.contract import Images, Samples
 from dabench.storage.atomic import new_folder
 from dabench.storage.paths import cache_address, cache_folder
-from dabench.storage.remote_fs import Far, keyless
+from dabench.storage.remote_fs import RemoteFolder, keyless
 from dabench.storage.schema import check_files
 
 FORMAT = 1
 
 RECORD = "prepared.json"
 
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Made:
+class DatasetContent:
     """What the cache keeps of a dataset; `dropped` and `notes` as in Prepared."""
 
     classes: tuple[str, ...]
@@ -109,7 +109,7 @@ class Prepared:
         return Samples(images, self.labels(split), self.groups(split), attributes)
 
 
-def write(folder: Path, name: str, made: Made) -> None:
+def write(folder: Path, name: str, made: DatasetContent) -> None:
     """Write a dataset into an empty folder that nobody reads yet."""
     record: dict[str, Any] = {"format": FORMAT, "name": name, "classes": list(made.classes), "splits": {}}
     for split, samples in made.splits.items():
@@ -178,30 +178,30 @@ def problem_of(folder: Path) -> str:
         return f"it cannot be read: {e}"
 
 
-def opened(folder: Path) -> Prepared:
+def open_prepared(folder: Path) -> Prepared:
     """Return the dataset in a finished folder; its bytes are not looked at."""
     record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     dropped, notes = record.get("dropped", {}), tuple(record.get("notes", ()))  # older caches know nothing of them
     return Prepared(folder, record["name"], tuple(record["classes"]), record["digest"], record["splits"], dropped, notes)
 
 
-def cached(folder: Path, name: str, make: Callable[[], Made], *, rebuild: bool, say: Say) -> Prepared:
+def cached(folder: Path, name: str, make: Callable[[], DatasetContent], *, rebuild: bool, notify: Notify) -> Prepared:
     """Return the dataset in `folder`, calling `make` first where it is missing or damaged, or with `rebuild`.
 
     Raises:
         StoreError: the folder cannot be written, or it must be looked for elsewhere, and cannot be.
     """
     address = cache_address() if folder.parent == cache_folder() else None
-    elsewhere = _Elsewhere(address, folder, name, say) if address else None
+    elsewhere = _RemoteCache(address, folder, name, notify) if address else None
     if folder.exists() and not rebuild:
         problem = problem_of(folder)
         if not problem:
             if elsewhere:
                 elsewhere.keep()
-            return opened(folder)
-        say(f"prepared cache of {name} is damaged ({problem}): {'looked for elsewhere' if elsewhere else 'made again'}")
+            return open_prepared(folder)
+        notify(f"prepared cache of {name} is damaged ({problem}): {'looked for elsewhere' if elsewhere else 'made again'}")
     if elsewhere and not rebuild and elsewhere.fetch():
-        return opened(folder)
+        return open_prepared(folder)
     made = make()
     with _new(folder) as hidden:
         write(hidden, name, made)
@@ -209,14 +209,14 @@ def cached(folder: Path, name: str, make: Callable[[], Made], *, rebuild: bool, 
             shutil.rmtree(folder)
     if elsewhere:
         elsewhere.keep(anew=rebuild)
-    return opened(folder)
+    return open_prepared(folder)
 
 
-class _Elsewhere:
+class _RemoteCache:
     """The place elsewhere of one prepared set. Its folder here bears a mark once it stands there: then nobody asks again."""
 
-    def __init__(self, address: str, folder: Path, name: str, say: Say) -> None:
-        self.address, self.folder, self.name, self.say = address, folder, name, say
+    def __init__(self, address: str, folder: Path, name: str, notify: Notify) -> None:
+        self.address, self.folder, self.name, self.notify = address, folder, name, notify
         self.mark = f".sent-{digest(keyless(address))[:10]}"
         self.damaged = False
 
@@ -226,18 +226,20 @@ class _Elsewhere:
         Raises:
             StoreError: it cannot be asked for.
         """
-        far = Far(self.address, f"{self.name} cannot be fetched from there; try again, or set DABENCH_CACHE to a local folder")
+        far = RemoteFolder(
+            self.address, f"{self.name} cannot be fetched from there; try again, or set DABENCH_CACHE to a local folder"
+        )
         with far.reaching():
             names = [n for n in far.sizes(self.folder.name) if n.count("/") == 1]
         if f"{self.folder.name}/{RECORD}" not in names:
             return False
-        self.say(f"fetching {self.name} from {far.address} ...")
+        self.notify(f"fetching {self.name} from {far.address} ...")
         try:
             with _new(self.folder) as hidden, far.reaching():
                 _bring(far, names, hidden)
                 (hidden / self.mark).touch()
         except _Damaged as e:
-            self.say(f"prepared cache of {self.name} in {far.address} is damaged ({e}): made again")
+            self.notify(f"prepared cache of {self.name} in {far.address} is damaged ({e}): made again")
             self.damaged = True
         return not self.damaged
 
@@ -246,22 +248,22 @@ class _Elsewhere:
         if (self.folder / self.mark).exists():
             return
         try:
-            far = Far(self.address, f"{self.name} is kept in {self.folder}, and sent by the next start")
+            far = RemoteFolder(self.address, f"{self.name} is kept in {self.folder}, and sent by the next start")
             with far.reaching():
-                files = [f"{self.folder.name}/{file}" for file in opened(self.folder).files]
+                files = [f"{self.folder.name}/{file}" for file in open_prepared(self.folder).files]
                 if anew or self.damaged or not far.stands(files[-1]):
-                    self.say(f"sending {self.name} to {far.address} ...")
+                    self.notify(f"sending {self.name} to {far.address} ...")
                     far.send(self.folder.parent, files, (RECORD,))
                 (self.folder / self.mark).touch()
         except StoreError as e:
-            self.say(str(e))
+            self.notify(str(e))
 
 
 class _Damaged(Exception):
     """A set elsewhere is not whole; the text says why."""
 
 
-def _bring(far: Far, names: Sequence[str], to: Path) -> None:
+def _bring(far: RemoteFolder, names: Sequence[str], to: Path) -> None:
     """Bring the files of a set into an empty folder; raise _Damaged if they are not whole."""
     try:
         for name in names:

@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from dabench.data.audit import Audit
-from dabench.data.cache import Prepared, Say
-from dabench.data.drop_list import Drop, Reason, without, write_list
+from dabench.data.cache import Notify, Prepared
+from dabench.data.drop_list import DroppedImage, DropReason, without, write_list
 from dabench.data.leakage import leaks, write_former_leaks
 from dabench.errors import DataError, SpecError
 
@@ -32,7 +32,7 @@ _RANK = {"test": 0, "val": 1, "train": 2}
 
 
 @dataclass(frozen=True)
-class Cleaned:
+class CleanedDataset:
     """A dataset of an audit, and what came of it.
 
     Attributes:
@@ -47,7 +47,7 @@ class Cleaned:
     tests: Path | None = None
 
 
-def drop(audit: Audit, folder: Path, *, near: bool = False, say: Say = print) -> list[Cleaned]:
+def write_drop_lists(audit: Audit, folder: Path, *, near: bool = False, notify: Notify = print) -> list[CleanedDataset]:
     """Write the list of what to drop of each dataset into `folder`, drop-DATASET.csv, and make the cleaned variants.
 
     Beside it goes cleaned-test-DATASET.csv, by which a training on the variant is compared with one on the whole set.
@@ -66,7 +66,7 @@ def drop(audit: Audit, folder: Path, *, near: bool = False, say: Say = print) ->
         raise DataError(f"{names}: cannot be prepared, so nothing is dropped; remove or replace the unreadable files first")
     if near and audit.radius is None:
         raise SpecError("near-identical pictures were not looked for, so they cannot be dropped; leave out --radius -1")
-    going = drops(audit, near)
+    going = images_to_drop(audit, near)
     for name, prepared in audit.pictures.sets.items():
         if going[name] and prepared.dropped:
             raise SpecError(
@@ -79,17 +79,17 @@ def drop(audit: Audit, folder: Path, *, near: bool = False, say: Say = print) ->
     cleaned, held = [], leaks(audit) if paths else {}
     for name, whole in audit.pictures.sets.items():
         if name not in paths:
-            cleaned.append(Cleaned(whole))
+            cleaned.append(CleanedDataset(whole))
             continue
-        variant = without(whole, paths[name], say=say)
+        variant = without(whole, paths[name], notify=notify)
         gone = {drop.position for drop in going[name] if drop.split == "test"}
-        cleaned.append(Cleaned(whole, paths[name], variant, write_former_leaks(held.get(name, []), variant, gone, folder)))
+        cleaned.append(CleanedDataset(whole, paths[name], variant, write_former_leaks(held.get(name, []), variant, gone, folder)))
     return cleaned
 
 
-def drops(audit: Audit, near: bool = False) -> dict[str, list[Drop]]:
+def images_to_drop(audit: Audit, near: bool = False) -> dict[str, list[DroppedImage]]:
     """Return what goes of each dataset by the rule above, in the order of splits and positions."""
-    leaving = _Leaving(audit)
+    leaving = DropSelector(audit)
     identical = [g.members.tolist() for g in audit.of("identical")]
     leaving.go((m for g in audit.of("constant") for m in g.members.tolist()), "constant")
     leaving.conflicting(identical)
@@ -102,21 +102,21 @@ def drops(audit: Audit, near: bool = False) -> dict[str, list[Drop]]:
             linked.setdefault(a, []).append(b)
             linked.setdefault(b, []).append(a)
         leaving.copies({m: leaving.ordered(others) for m, others in linked.items()}, "near-identical")
-    result: dict[str, list[Drop]] = {name: [] for name in audit.pictures.sets}
+    result: dict[str, list[DroppedImage]] = {name: [] for name in audit.pictures.sets}
     for picture in sorted(leaving.gone):
         dataset, row = leaving.row(picture)
         result[dataset].append(row)
     return result
 
 
-class _Leaving:
+class DropSelector:
     """Which pictures go, the first reason counts: picture -> why, and the one that stays for it (None: none)."""
 
     def __init__(self, audit: Audit) -> None:
         self.audit, self.pictures = audit, audit.pictures
-        self.gone: dict[int, tuple[Reason, int | None]] = {}
+        self.gone: dict[int, tuple[DropReason, int | None]] = {}
 
-    def go(self, members: Iterable[int], reason: Reason, kept: int | None = None) -> None:
+    def go(self, members: Iterable[int], reason: DropReason, kept: int | None = None) -> None:
         for m in members:
             self.gone.setdefault(m, (reason, kept))
 
@@ -138,10 +138,10 @@ class _Leaving:
             if "test" in overlap.splits:
                 (other,) = {*overlap.splits} - {"test"}
                 groups = np.asarray(self.pictures.sets[overlap.dataset].groups(other))
-                start = next(at for d, s, at in self.pictures.parts if (d, s) == (overlap.dataset, other))
+                start = next(at for d, s, at in self.pictures.splits_of if (d, s) == (overlap.dataset, other))
                 self.go((start + np.flatnonzero(np.isin(groups, overlap.subjects))).tolist(), "subject in test")
 
-    def copies(self, linked: Mapping[int, Sequence[int]], reason: Reason) -> None:
+    def copies(self, linked: Mapping[int, Sequence[int]], reason: DropReason) -> None:
         """Drop each picture that one before it, of those linked with it and in order, stands for."""
         for m in self.ordered(linked):
             if m not in self.gone:
@@ -167,10 +167,10 @@ class _Leaving:
         return _RANK[self._place(picture)[1]], picture
 
     def _place(self, picture: int) -> tuple[str, str]:
-        dataset, split, _ = self.pictures.parts[int(self.pictures.part[picture])]
+        dataset, split, _ = self.pictures.splits_of[int(self.pictures.image_positions[picture])]
         return dataset, split
 
-    def row(self, picture: int) -> tuple[str, Drop]:
+    def row(self, picture: int) -> tuple[str, DroppedImage]:
         """Return the dataset of a picture that goes, and its row."""
         reason, kept = self.gone[picture]
         while (
@@ -184,4 +184,4 @@ class _Leaving:
         if kept is not None:
             other, *rest = self.pictures.place(kept)
             where = " ".join(map(str, rest if other == dataset else [other, *rest]))
-        return dataset, Drop(split, position, pixels, label, reason, where)
+        return dataset, DroppedImage(split, position, pixels, label, reason, where)

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.data.csv_files import csv_rows
+from dabench.data.csv_files import read_rows
 from dabench.data.images import files_below
 from dabench.errors import DataError, nearest
 from dabench.plugins.contract import NAMING
@@ -89,7 +89,7 @@ def clips_in_csv(table: Path, columns: Mapping[str, str], classes: Sequence[str]
         DataError: a column, a value or a class is wrong; the line is named.
     """
     clips: dict[str, Clip] = {}
-    for line, row in csv_rows(table, list(columns.values()), who):
+    for line, row in read_rows(table, list(columns.values()), who):
         where = f"{who}: {table}, line {line}"
         name, label, subject = (row.pop(columns[c]) for c in ("path", "class", "subject"))
         place = PurePosixPath(name.replace("\\", "/"))
@@ -111,7 +111,7 @@ def with_participants(clips: Sequence[Clip], table: Path, who: str) -> list[Clip
     if not table.is_file():
         return list(clips)
     people: dict[str, dict[str, str]] = {}
-    for line, row in csv_rows(table, ["subject"], who):
+    for line, row in read_rows(table, ["subject"], who):
         where = f"{who}: {table}, line {line}"
         subject = row.pop("subject")
         if subject in people:

@@ -19,7 +19,7 @@ Row = tuple[int, dict[str, str]]
 """The line of a CSV file, and column -> value."""
 
 
-def csv_rows(
+def read_rows(
     table: Path, needed: Sequence[str], who: str = "", read: Callable[[], bytes] | None = None, *, gaps: bool = False
 ) -> Iterator[Row]:
     """Yield the rows of a CSV in UTF-8; blanks around names and values are no part of them, and empty lines are no rows.

@@ -36,7 +36,7 @@ def fetch(
     files: Sequence[RemoteFile],
     folder: Path,
     *,
-    say: Callable[[str], None] = print,
+    notify: Callable[[str], None] = print,
     progress: Progress = lambda name, done, total: None,
 ) -> list[Path]:
     """Bring what is missing of `files` into `folder` and return the files that were brought.
@@ -47,30 +47,30 @@ def fetch(
     Raises:
         DataError: a file is described wrongly, no mirror gave it, or the folder cannot be written.
     """
-    return [path for file in files if (path := _one(file, folder, say, progress))]
+    return [path for file in files if (path := _one(file, folder, notify, progress))]
 
 
-def _one(file: RemoteFile, folder: Path, say: Callable[[str], None], progress: Progress) -> Path | None:
+def _one(file: RemoteFile, folder: Path, notify: Callable[[str], None], progress: Progress) -> Path | None:
     path = folder / file.name
     if not file.name or Path(file.name).name != file.name or "\\" in file.name or not re.fullmatch(r"[0-9a-f]{64}", file.sha256):
         raise DataError(f"file {file.name!r}: must have a plain name and a sha256 of 64 lower-case hex digits")
     try:
         if path.exists():
             if file_digest(path) != file.sha256:
-                say(f"{path} is not the published file (another sha256); it is read as it is. To have that one, move it away")
+                notify(f"{path} is not the published file (another sha256); it is read as it is. To have that one, move it away")
             return None
         if file.unpacked and (folder / file.unpacked).exists():
             return None
         folder.mkdir(parents=True, exist_ok=True)
         reasons = []
         for url in file.urls:
-            say(f"getting {file.described()} from {url}")
+            notify(f"getting {file.described()} from {url}")
             try:
                 _from(url, file, folder, progress)
                 return path
             except _Refused as e:
                 reasons.append(f"{url}: {e}")
-                say(f"  {e}")
+                notify(f"  {e}")
     except OSError as e:
         raise DataError(f"{path}: cannot be written ({e.strerror or e}); free space, or give another folder with --raw") from e
     why = "; ".join(reasons) or "it has no address"

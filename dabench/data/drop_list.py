@@ -16,16 +16,16 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from dabench.data.cache import FORMAT, Made, Prepared, Say, cached
-from dabench.data.csv_files import csv_rows
+from dabench.data.cache import FORMAT, DatasetContent, Notify, Prepared, cached
+from dabench.data.csv_files import read_rows
 from dabench.data.fingerprints import fingerprints
-from dabench.data.lazy import chosen
+from dabench.data.lazy import select_images
 from dabench.data.splits import take
 from dabench.errors import DataError, StoreError
 from dabench.hashing import digest, file_digest
 from dabench.storage.atomic import write_text
 
-Reason = Literal["constant", "conflicting labels", "subject in test", "identical", "near-identical"]
+DropReason = Literal["constant", "conflicting labels", "subject in test", "identical", "near-identical"]
 
 COLUMNS = ("dataset", "digest", "split", "position", "pixels", "class", "reason", "kept")
 
@@ -34,18 +34,18 @@ _DIGITS = 16
 
 
 @dataclass(frozen=True)
-class Drop:
+class DroppedImage:
     """A picture to leave out: where it is, the digest of its pixels, its class, why, and where its copy stays (or "")."""
 
     split: str
     position: int
     pixels: str
     label: str
-    reason: Reason
+    reason: DropReason
     kept: str
 
 
-def write_list(path: Path, prepared: Prepared, drops: Sequence[Drop]) -> None:
+def write_list(path: Path, prepared: Prepared, drops: Sequence[DroppedImage]) -> None:
     """Write the list of what to leave out of `prepared`; the same drops give the same bytes.
 
     Raises:
@@ -62,7 +62,7 @@ def write_list(path: Path, prepared: Prepared, drops: Sequence[Drop]) -> None:
     write_text(path, text.getvalue())
 
 
-def without(prepared: Prepared, path: Path, *, rebuild: bool = False, say: Say = print) -> Prepared:
+def without(prepared: Prepared, path: Path, *, rebuild: bool = False, notify: Notify = print) -> Prepared:
     """Return the set without the pictures that a list names; it lies in the cache beside the whole set, and is made once.
 
     Raises:
@@ -75,34 +75,34 @@ def without(prepared: Prepared, path: Path, *, rebuild: bool = False, say: Say =
     key = digest([FORMAT, prepared.digest, listed])
     folder = prepared.folder.with_name(f"{prepared.folder.name}-dropped-{key[:16]}")
 
-    def make() -> Made:
+    def make() -> DatasetContent:
         drops = _checked(path, prepared)
-        say(f"dropping {len(drops):,} images of {prepared.name} ...")
+        notify(f"dropping {len(drops):,} images of {prepared.name} ...")
         splits = {}
         for split in prepared.splits:
             leave = np.zeros(prepared.count(split), dtype=bool)
             leave[[d.position for d in drops if d.split == split]] = True
             splits[split] = take(prepared.samples(split), np.flatnonzero(~leave))
-        return Made(prepared.classes, splits, _record(listed, prepared, drops), prepared.notes)
+        return DatasetContent(prepared.classes, splits, _record(listed, prepared, drops), prepared.notes)
 
-    return replace(cached(folder, prepared.name, make, rebuild=rebuild, say=say), name=prepared.name)
+    return replace(cached(folder, prepared.name, make, rebuild=rebuild, notify=notify), name=prepared.name)
 
 
-def _record(listed: str, prepared: Prepared, drops: Sequence[Drop]) -> dict[str, Any]:
+def _record(listed: str, prepared: Prepared, drops: Sequence[DroppedImage]) -> dict[str, Any]:
     number, reasons = Counter(d.split for d in drops), Counter(d.reason for d in drops)
     images = {s: number[s] for s in prepared.splits if number[s]}
     return {
         "list": listed,
         "images": images,
         "of": {s: prepared.count(s) for s in images},
-        "reasons": {r: reasons[r] for r in get_args(Reason) if reasons[r]},
+        "reasons": {r: reasons[r] for r in get_args(DropReason) if reasons[r]},
     }
 
 
-def _checked(path: Path, prepared: Prepared) -> list[Drop]:
+def _checked(path: Path, prepared: Prepared) -> list[DroppedImage]:
     """Return what a list drops of `prepared`; raise DataError, with the line, where it does not fit the set."""
-    drops: dict[tuple[str, int], tuple[int, Drop]] = {}
-    for line, row in csv_rows(path, COLUMNS, gaps=True):
+    drops: dict[tuple[str, int], tuple[int, DroppedImage]] = {}
+    for line, row in read_rows(path, COLUMNS, gaps=True):
         drop = _drop(path, line, row, prepared)
         place = drop.split, drop.position
         if place in drops:
@@ -116,10 +116,10 @@ def _checked(path: Path, prepared: Prepared) -> list[Drop]:
     return [drop for _, drop in drops.values()]
 
 
-def _check_split(path: Path, prepared: Prepared, split: str, drops: Sequence[tuple[int, Drop]]) -> None:
+def _check_split(path: Path, prepared: Prepared, split: str, drops: Sequence[tuple[int, DroppedImage]]) -> None:
     """Raise DataError where the pixels of a picture are others, or no picture of a class is left."""
     at = np.array([drop.position for _, drop in drops], dtype=np.int64)
-    pixels = fingerprints(chosen(prepared.samples(split).images, at)).pixels
+    pixels = fingerprints(select_images(prepared.samples(split).images, at)).pixels
     for (line, drop), there in zip(drops, pixels.tolist(), strict=True):
         if drop.pixels != there.decode():
             raise DataError(
@@ -135,7 +135,7 @@ def _check_split(path: Path, prepared: Prepared, split: str, drops: Sequence[tup
             )
 
 
-def _drop(path: Path, line: int, row: Mapping[str, str], prepared: Prepared) -> Drop:
+def _drop(path: Path, line: int, row: Mapping[str, str], prepared: Prepared) -> DroppedImage:
     where, split, position = f"{path}, line {line}", row["split"], row["position"]
     if row["digest"] != prepared.digest[:_DIGITS]:
         raise DataError(
@@ -146,10 +146,10 @@ def _drop(path: Path, line: int, row: Mapping[str, str], prepared: Prepared) -> 
         raise DataError(f"{where}: split = {split!r}: must be one of {', '.join(prepared.splits)}")
     if not position.isdecimal() or len(position) > 15 or int(position) >= prepared.count(split):
         raise DataError(f"{where}: position = {position!r}: must be 0 to {prepared.count(split) - 1:,}, {split} has no more")
-    for reason in get_args(Reason):
+    for reason in get_args(DropReason):
         if row["reason"] == reason:
-            return Drop(split, int(position), row["pixels"], row["class"], reason, row["kept"])
-    raise DataError(f"{where}: reason = {row['reason']!r}: must be one of {', '.join(get_args(Reason))}")
+            return DroppedImage(split, int(position), row["pixels"], row["class"], reason, row["kept"])
+    raise DataError(f"{where}: reason = {row['reason']!r}: must be one of {', '.join(get_args(DropReason))}")
 
 
 def _again(name: str) -> str:

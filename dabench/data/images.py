@@ -80,7 +80,7 @@ def resized(images: NDArray[np.uint8], at: NDArray[np.int64], channels: int, siz
     """
     result = np.empty((len(at), channels, size, size), dtype=np.uint8)
     for row, position in enumerate(at):
-        result[row] = fitted(_picture(images[position]), channels, size)
+        result[row] = resized_picture(_picture(images[position]), channels, size)
     return result
 
 
@@ -88,7 +88,7 @@ def _picture(image: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(image[0]) if len(image) == 1 else Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0)))
 
 
-def fitted(picture: Image.Image, channels: int, size: int | None = None) -> NDArray[np.uint8]:
+def resized_picture(picture: Image.Image, channels: int, size: int | None = None) -> NDArray[np.uint8]:
     """Return a picture of mode L or RGB as (channels, H, W) uint8, resized to a square of `size` pixels if given."""
     picture = picture.convert("L" if channels == 1 else "RGB")
     if size is not None and picture.size != (size, size):
@@ -218,7 +218,7 @@ def lazy_pictures(found: Sequence[Picture], root: Path, who: str, channels: int 
                 raise DataError(
                     f"{who}: {root}/{wanted[row][0]} is in colour, others are grey; set channels = 3 to keep the colours, or 1"
                 )
-            images[row] = fitted(picture, channels, size)
+            images[row] = resized_picture(picture, channels, size)
         return images
 
     return LazyImages((len(found), channels, height, width), read)

@@ -16,7 +16,7 @@ _BYTES = 16_000_000
 
 
 class LazyImages:
-    """Serves as `Samples.images` where a set may not fit into memory: `prepare` then gives a way to read, not the images.
+    """Serves as `Samples.images` where a set may not fit into memory: `prepare_dataset` then gives a way to read, not the images.
 
     `len`, `shape` and `dtype` are known without reading. Indexing with a position, a slice, a mask or positions reads those
     images and no others; `np.asarray` reads all.
@@ -63,7 +63,7 @@ class LazyImages:
         return np.asarray(self[:], dtype=dtype)
 
 
-def chosen(images: Images, at: NDArray[np.int64]) -> LazyImages:
+def select_images(images: Images, at: NDArray[np.int64]) -> LazyImages:
     """Return the images at positions `at`, in that order, without reading them."""
     _, c, h, w = images.shape
     return LazyImages((len(at), c, h, w), lambda positions: np.asarray(images[at[positions]]))

@@ -13,7 +13,7 @@ from dabench.data.csv_files import image_name
 
 IDENTICAL, NEAR = "identical in training", "near-identical in training"
 
-NOWHERE = "no"
+NOT_IN_TRAINING = "no"
 
 Row = tuple[str, ...]
 """(image, identical, near-identical)."""
@@ -29,7 +29,7 @@ def leaks(audit: Audit) -> dict[str, list[Row]]:
     first = {m: int(g.members[0]) for g in audit.of("identical") for m in g.members.tolist()}
     trained: dict[int, set[str]] = defaultdict(set)
     tests: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    for dataset, split, start in pictures.parts:
+    for dataset, split, start in pictures.splits_of:
         for m in range(start, start + pictures.sets[dataset].count(split)):
             if split == "test":
                 tests[dataset].append((image_name(pictures.sets[dataset].digest, m - start), first.get(m, m)))
@@ -51,7 +51,7 @@ def write_leaks(audit: Audit, folder: Path) -> list[Path]:
     files = []
     for dataset, rows in leaks(audit).items():
         path = folder / f"test-{dataset.replace('/', '-')}.csv"
-        if all(set(row[1:]) == {NOWHERE} for row in rows):
+        if all(set(row[1:]) == {NOT_IN_TRAINING} for row in rows):
             path.unlink(missing_ok=True)  # of an earlier audit, when there were some
             continue
         _write(path, (IDENTICAL, NEAR), rows)
@@ -72,7 +72,7 @@ def write_former_leaks(rows: Sequence[Row], variant: Prepared, dropped: Collecti
         the file, or None where training held none of them.
     """
     kept = [row for at, row in enumerate(rows) if at not in dropped]
-    if all(set(row[1:]) == {NOWHERE} for row in kept):
+    if all(set(row[1:]) == {NOT_IN_TRAINING} for row in kept):
         return None
     path = folder / f"cleaned-test-{variant.name.replace('/', '-')}.csv"
     renamed = [(image_name(variant.digest, at), *row[1:]) for at, row in enumerate(kept)]
@@ -86,4 +86,4 @@ def _write(path: Path, names: Sequence[str], rows: Sequence[Row]) -> None:
 
 
 def _names(datasets: set[str]) -> str:
-    return " + ".join(sorted(datasets)) or NOWHERE
+    return " + ".join(sorted(datasets)) or NOT_IN_TRAINING

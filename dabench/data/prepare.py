@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.data.cache import FORMAT, Made, Prepared, Say, cached, opened
+from dabench.data.cache import FORMAT, DatasetContent, Notify, Prepared, cached, open_prepared
 from dabench.data.drop_list import without
 from dabench.data.lazy import LazyImages
 from dabench.data.splits import checked, with_validation
@@ -21,17 +21,17 @@ from dabench.plugins.code_hash import code_digest, modules_digest
 from dabench.plugins.contract import Dataset, Samples
 
 
-def prepare(dataset: Dataset, raw: Path, cache: Path, *, rebuild: bool = False, say: Say = print) -> Prepared:
+def prepare_dataset(dataset: Dataset, raw: Path, cache: Path, *, rebuild: bool = False, notify: Notify = print) -> Prepared:
     """Return the dataset from the cache, making it first where it is missing, out of date or damaged.
 
-    Where the dataset has a `drop` list, the set without those pictures is returned; it lies beside the whole one.
+    Where the dataset has a `write_drop_lists` list, the set without those pictures is returned; it lies beside the whole one.
 
     Args:
         dataset: the plugin, with its options.
         raw: the folder with its raw files; not looked at if it needs none.
         cache: the folder of all prepared sets.
         rebuild: make it again even if it is there.
-        say: is told what happens, and the notes of the set, one line a call.
+        notify: is told what happens, and the notes of the set, one line a call.
 
     Raises:
         DataError: the raw files or the list are missing or wrong, or the samples break the contract.
@@ -39,16 +39,16 @@ def prepare(dataset: Dataset, raw: Path, cache: Path, *, rebuild: bool = False, 
     """
     folder = _folder(dataset, raw, cache)
 
-    def make() -> Made:
-        say(f"preparing {dataset.name} ...")
+    def make() -> DatasetContent:
+        notify(f"preparing {dataset.name} ...")
         with _raw_files_of(dataset):
             splits = checked(dataset, at_work(dataset, cache).prepare(raw))
-        return Made(splits.classes, with_validation(splits), notes=splits.notes)
+        return DatasetContent(splits.classes, with_validation(splits), notes=splits.notes)
 
-    prepared = replace(cached(folder, dataset.name, make, rebuild=rebuild, say=say), name=dataset.name)
+    prepared = replace(cached(folder, dataset.name, make, rebuild=rebuild, notify=notify), name=dataset.name)
     for note in prepared.notes:
-        say(f"{dataset.name}: {note}")
-    return without(prepared, Path(dataset.drop), rebuild=rebuild, say=say) if dataset.drop else prepared
+        notify(f"{dataset.name}: {note}")
+    return without(prepared, Path(dataset.drop), rebuild=rebuild, notify=notify) if dataset.drop else prepared
 
 
 def at_work(dataset: Dataset, cache: Path) -> Dataset:
@@ -56,14 +56,14 @@ def at_work(dataset: Dataset, cache: Path) -> Dataset:
     return dataset if dataset.work else dataset.with_facts(work=cache / ".clips")
 
 
-def standing(dataset: Dataset, raw: Path, cache: Path) -> Prepared | None:
+def prepared_if_current(dataset: Dataset, raw: Path, cache: Path) -> Prepared | None:
     """Return the dataset if it is prepared from the raw files as they are now; what is there is not looked through.
 
     Raises:
         DataError: the raw files are missing or cannot be read.
     """
     folder = _folder(dataset, raw, cache)
-    return opened(folder) if (folder / "prepared.json").is_file() else None
+    return open_prepared(folder) if (folder / "prepared.json").is_file() else None
 
 
 def _folder(dataset: Dataset, raw: Path, cache: Path) -> Path:
@@ -83,7 +83,7 @@ def reshaped(
     classes: tuple[str, ...],
     renames: Mapping[str, str] = {},
     *,
-    say: Say = print,
+    notify: Notify = print,
 ) -> Prepared:
     """Return the set with square images of `size` pixels, `channels` 1 or 3, and only `classes`, in that order.
 
@@ -98,11 +98,11 @@ def reshaped(
     key = digest([FORMAT, code, prepared.digest, dict(prepared.dropped), channels, size, classes, dict(renames)])
     folder = prepared.folder.parent / f"{prepared.name.replace('/', '-')}-{channels}x{size}x{size}-{key[:16]}"
 
-    def make() -> Made:
+    def make() -> DatasetContent:
         # Imported here: pillow serves only the sets whose images change.
         from dabench.data.images import resized
 
-        say(f"resizing {prepared.name} to {channels}x{size}x{size} ...")
+        notify(f"resizing {prepared.name} to {channels}x{size}x{size} ...")
         splits = {}
         for split in prepared.splits:
             kept, labels = _selected(prepared, split, classes, renames)
@@ -116,9 +116,9 @@ def reshaped(
                 None if old.groups is None else old.groups[kept],
                 {name: values[kept] for name, values in old.attributes.items()},
             )
-        return Made(classes, splits, prepared.dropped, prepared.notes)
+        return DatasetContent(classes, splits, prepared.dropped, prepared.notes)
 
-    return cached(folder, prepared.name, make, rebuild=False, say=say)
+    return cached(folder, prepared.name, make, rebuild=False, notify=notify)
 
 
 def _selected(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.data.lazy import chosen
+from dabench.data.lazy import select_images
 from dabench.errors import DataError
 from dabench.plugins.contract import Dataset, Samples, Splits
 
@@ -17,7 +17,7 @@ _VALIDATION_PART = 0.1
 
 
 def classes_of(dataset: Dataset, splits: Mapping[str, Samples]) -> tuple[str, ...]:
-    """Return the classes that `prepare` found in the raw files, or those of the dataset."""
+    """Return the classes that `prepare_dataset` found in the raw files, or those of the dataset."""
     return (splits.classes if isinstance(splits, Splits) else ()) or dataset.classes
 
 
@@ -47,7 +47,8 @@ def checked(dataset: Dataset, splits: Mapping[str, Samples]) -> Splits:
         if found != expected:
             holds = f"{split} holds {found:,} images" if split != "all" else f"{found:,} images are there in all"
             raise DataError(
-                f"{who}: {holds}, but the set has {expected:,}; the raw files are incomplete or another version. {dataset.obtain}"
+                f"{who}: {holds}, but the set has {expected:,}; the raw files are incomplete or another version. "
+                f"{dataset.download_instructions}"
             )
     shuffled = {s: _shuffled(splits[s], seed) for seed, s in enumerate(SPLITS) if s in splits}
     return Splits(shuffled, notes=splits.notes if isinstance(splits, Splits) else (), classes=names)
@@ -84,7 +85,7 @@ def take(samples: Samples, at: NDArray[np.int64]) -> Samples:
     """Return the samples at positions `at`, in that order; their images are not read. Labels must be there."""
     assert samples.labels is not None
     return Samples(
-        chosen(samples.images, at),
+        select_images(samples.images, at),
         np.asarray(samples.labels, dtype=np.int64)[at],
         None if samples.groups is None else np.asarray(samples.groups, dtype=np.int64)[at],
         {name: np.asarray(values)[at] for name, values in samples.attributes.items()},

@@ -1,4 +1,4 @@
-"""Made-up pictures and clips for `Dataset.imitate`: each class looks different, no two are alike, nobody is on them."""
+"""Made-up pictures and clips for `Dataset.make_synthetic`: each class looks different, no two are alike, nobody is on them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ _FLV = 2
 """What the FLV format calls the codec of its videos (Sorenson's)."""
 
 
-def made_up(label: int, rng: np.random.Generator, height: int = 48, width: int = 48, channels: int = 1) -> NDArray[np.uint8]:
+def synthetic_image(
+    label: int, rng: np.random.Generator, height: int = 48, width: int = 48, channels: int = 1
+) -> NDArray[np.uint8]:
     """Return (H, W) or (H, W, 3) uint8: stripes whose direction and number are those of the class `label`, with noise.
 
     Args:
@@ -36,7 +38,7 @@ def write_picture(path: Path, pixels: NDArray[np.uint8]) -> None:
     Image.fromarray(pixels).save(path)
 
 
-def moving(pixels: NDArray[np.uint8], frames: int) -> list[NDArray[np.uint8]]:
+def moving_frames(pixels: NDArray[np.uint8], frames: int) -> list[NDArray[np.uint8]]:
     """Return `frames` frames of a picture, (H, W) or (H, W, 3), that moves sideways, a pixel a frame."""
     return [np.roll(pixels, i, axis=1) for i in range(frames)]
 

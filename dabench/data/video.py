@@ -74,7 +74,7 @@ class ClipError(Exception):
 
 
 @dataclass(frozen=True)
-class Cutting:
+class ClipSampling:
     """What is taken from each clip.
 
     Attributes:
@@ -91,7 +91,7 @@ class Cutting:
     face: bool = False
 
 
-def positions(length: int, cutting: Cutting) -> list[int]:
+def positions(length: int, cutting: ClipSampling) -> list[int]:
     """Return the frame numbers to take from a clip of `length` frames: evenly spaced, each in the middle of its stretch.
 
     Raises:
@@ -105,7 +105,7 @@ def positions(length: int, cutting: Cutting) -> list[int]:
     return [first + (2 * i + 1) * kept // (2 * cutting.frames) for i in range(cutting.frames)]
 
 
-def read_clip(path: Path, cutting: Cutting) -> NDArray[np.uint8]:
+def read_clip(path: Path, cutting: ClipSampling) -> NDArray[np.uint8]:
     """Return the frames of a clip, (N, size, size) uint8 grey; N is `frames`, or with `face` as many as show a face.
 
     Raises:
@@ -143,11 +143,11 @@ def _native(reader: Any, wanted: list[int]) -> Iterator[NDArray[np.uint8]]:
         yield from reader.get_batch(wanted[start : start + step]).asnumpy()
 
 
-def _small(native: NDArray[np.uint8], cutting: Cutting) -> NDArray[np.uint8] | None:
+def _small(native: NDArray[np.uint8], cutting: ClipSampling) -> NDArray[np.uint8] | None:
     """Return a frame as (size, size) uint8, or None where a face is asked for and none is found."""
     from PIL import Image
 
-    from dabench.data.images import fitted
+    from dabench.data.images import resized_picture
 
     grey = Image.fromarray(native).convert("L")
     if cutting.face:
@@ -155,11 +155,11 @@ def _small(native: NDArray[np.uint8], cutting: Cutting) -> NDArray[np.uint8] | N
         if box is None:
             return None
         grey = grey.crop(box)
-    small: NDArray[np.uint8] = fitted(grey, 1, cutting.size)[0]
+    small: NDArray[np.uint8] = resized_picture(grey, 1, cutting.size)[0]
     return small
 
 
-def kept_at(work: Path, path: Path, cutting: Cutting) -> Path:
+def kept_at(work: Path, path: Path, cutting: ClipSampling) -> Path:
     """Return where the decoded frames of a clip are kept; another place once the file or what is cut changes.
 
     Raises:
@@ -213,7 +213,7 @@ def _serve(requests: IO[str], answers: IO[str]) -> None:
         request = json.loads(waiting.get())
         target = Path(request["target"])
         try:
-            _keep(read_clip(Path(request["path"]), Cutting(**request["cutting"])), target)
+            _keep(read_clip(Path(request["path"]), ClipSampling(**request["cutting"])), target)
             answer = {"reason": ""}
         except ClipError as e:
             answer = {"reason": str(e)}

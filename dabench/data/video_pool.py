@@ -18,11 +18,11 @@ from importlib.util import find_spec
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from dabench.data.video import ClipError, Cutting, is_whole, kept_at
+from dabench.data.video import ClipError, ClipSampling, is_whole, kept_at
 from dabench.errors import DataError, StoreError
 
 
-def decode_clips(paths: Sequence[Path], cutting: Cutting, work: Path, cores: int, limit: float) -> Mapping[Path, Path | str]:
+def decode_clips(paths: Sequence[Path], cutting: ClipSampling, work: Path, cores: int, limit: float) -> Mapping[Path, Path | str]:
     """Decode clips that are not decoded yet and return for each the .npy file of its frames, or why there are none.
 
     A frame file holds (N, size, size) uint8. What was decoded by an earlier, interrupted call is used as it stands.
@@ -65,7 +65,7 @@ class _Pool:
     """Threads that each hand clips to a worker process of their own until none are left."""
 
     def __init__(
-        self, left: queue.SimpleQueue[tuple[Path, Path]], cutting: Cutting, results: dict[Path, Path | str], limit: float
+        self, left: queue.SimpleQueue[tuple[Path, Path]], cutting: ClipSampling, results: dict[Path, Path | str], limit: float
     ) -> None:
         self.left, self.cutting, self.results, self.limit = left, cutting, results, limit
         self.there, self.total = len(results), left.qsize()
@@ -82,10 +82,10 @@ class _Pool:
                 time.sleep(0.05)
                 if time.monotonic() - said > (0.5 if sys.stderr.isatty() else 10):
                     said = time.monotonic()
-                    self._say(said - began)
-            self._say(time.monotonic() - began, end="\n")
+                    self._notify(said - began)
+            self._notify(time.monotonic() - began, end="\n")
         except KeyboardInterrupt:
-            self._say(time.monotonic() - began, end="\n")
+            self._notify(time.monotonic() - began, end="\n")
             print("stopped; what is decoded is kept, and the same command goes on with the rest", file=sys.stderr)
             raise
         finally:
@@ -98,7 +98,7 @@ class _Pool:
         if self.trouble or len(self.results) < self.there + self.total:
             raise StoreError(self.trouble or "a process that decodes clips could not be started; see: dabench doctor")
 
-    def _say(self, seconds: float, end: str = "") -> None:
+    def _notify(self, seconds: float, end: str = "") -> None:
         done = len(self.results) - self.there
         rate = f"{done / seconds:.1f} clips/s" if done else "starting"
         line = f"decoding clips: {done:,} of {self.total:,} ({rate})"

@@ -26,7 +26,7 @@ class DigitFiles(Dataset):
 
     def refusal(self, path: Path, what: str) -> DataError:
         """Return the error that says what is wrong with a file."""
-        return DataError(f"dataset '{self.name}': {path} {what}. {self.obtain}")
+        return DataError(f"dataset '{self.name}': {path} {what}. {self.download_instructions}")
 
     def file(self, raw: Path, *names: str) -> Path:
         """Return the first of the files `names` that is in the folder `raw`.

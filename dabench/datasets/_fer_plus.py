@@ -31,10 +31,10 @@ def read_votes(path: Path, usages: Sequence[str], who: str) -> list[str]:
     """
     import numpy as np
 
-    from dabench.data.csv_files import csv_rows
+    from dabench.data.csv_files import read_rows
 
     winners = []
-    for n, (line, row) in enumerate(csv_rows(path, ("Usage", *VOTES), who)):
+    for n, (line, row) in enumerate(read_rows(path, ("Usage", *VOTES), who)):
         if not all(row[v].isdecimal() for v in VOTES):
             bad = next(v for v in VOTES if not row[v].isdecimal())
             raise DataError(f"{who}: {path}, line {line}: {bad} is {row[bad]!r}, no number of votes")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Named:
+class ImageFacts:
     """What is known of a picture: its class, its subject and its split ("" where the set does not say)."""
 
     label: str
@@ -31,19 +31,19 @@ class FromNames(Dataset):
     """A set whose file names have one form.
 
     Attributes:
-        left_out: why `named` leaves files out; empty if these are no files of the set.
+        left_out: why `granted_files` leaves files out; empty if these are no files of the set.
     """
 
     name = ""
     left_out = ""
 
     def notes(self, what: str, kept: int, there: int) -> list[str]:
-        """Return the note on what `named` left out, if it left out anything of the set."""
+        """Return the note on what `granted_files` left out, if it left out anything of the set."""
         return [f"{there - kept:,} of {there:,} {what} left out: {self.left_out}"] if self.left_out and kept < there else []
 
     def strange(self, path: PurePosixPath, form: str) -> DataError:
         """Return the error for a name that is not of the set's form."""
-        return DataError(f"dataset '{self.name}': {path}: its name is not like {form}; remove it. {self.obtain}")
+        return DataError(f"dataset '{self.name}': {path}: its name is not like {form}; remove it. {self.download_instructions}")
 
 
 class NamedPictures(FromNames, ImageFolder):
@@ -64,23 +64,25 @@ class NamedPictures(FromNames, ImageFolder):
         test: float = setting(0.2, "part of the subjects held out for testing where the set has no splits", above=0, high=0.9)
 
     @abstractmethod
-    def named(self, path: PurePosixPath) -> Named | None:
+    def named(self, path: PurePosixPath) -> ImageFacts | None:
         """Return what the name of a picture says; None leaves it out. Raise DataError for a name of another set."""
 
     @abstractmethod
     def example(self, label: int, subject: int, take: int) -> str:
         """Return the place of a made-up picture of a class and a subject; `take` tells several of both apart."""
 
-    def imitate(self, raw: Path, n: int, seed: int) -> None:
+    def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
         """Write n pictures of each class, shared among five subjects or more."""
         import numpy as np
 
-        from dabench.data.synthetic import made_up, write_picture
+        from dabench.data.synthetic import synthetic_image, write_picture
 
         rng = np.random.default_rng(seed)
         for label in range(len(self.classes)):
             for i in range(max(n, 5)):
-                write_picture(raw / self.example(label, i % 5, i // 5), made_up(label, rng, 64, 56, self.options.channels))
+                write_picture(
+                    raw / self.example(label, i % 5, i // 5), synthetic_image(label, rng, 64, 56, self.options.channels)
+                )
 
     def prepare(self, raw: Path) -> Splits:
         """Read the pictures; a name that says nothing is an error."""
@@ -89,20 +91,20 @@ class NamedPictures(FromNames, ImageFolder):
         root, who = self.root(raw), f"dataset '{self.name}'"
         rows, notes = self.rows(pictures_in(root, who), root)
         if not rows:
-            raise DataError(f"{who}: its raw files are not in {root}. {self.obtain}")
+            raise DataError(f"{who}: its raw files are not in {root}. {self.download_instructions}")
         images = lazy_pictures([picture for picture, _ in rows], root, who, self.options.channels, self.options.size)
         return self.samples(images, [facts for _, facts in rows], root, notes)
 
-    def rows(self, found: Sequence[Picture], root: Path) -> tuple[list[tuple[Picture, Named]], list[str]]:
+    def rows(self, found: Sequence[Picture], root: Path) -> tuple[list[tuple[Picture, ImageFacts]], list[str]]:
         """Return the pictures that belong to the set with what is known of each, and notes of what is left out."""
         rows = [(picture, facts) for picture in found if (facts := self.named(picture[0])) is not None]
         return rows, self.notes("pictures", len(rows), len(found))
 
-    def samples(self, images: Images, rows: Sequence[Named], root: Path, notes: Sequence[str]) -> Splits:
+    def samples(self, images: Images, rows: Sequence[ImageFacts], root: Path, notes: Sequence[str]) -> Splits:
         """Return the splits of the images; `rows` is what is known of each."""
         import numpy as np
 
-        from dabench.data.lazy import chosen
+        from dabench.data.lazy import select_images
         from dabench.data.splits import held_out
 
         labels = np.array([self.classes.index(facts.label) for facts in rows], np.int64)
@@ -115,7 +117,9 @@ class NamedPictures(FromNames, ImageFolder):
                 raise DataError(f"dataset '{self.name}': {root}: no whole subject can be held out without losing a class")
             splits = np.where(test, "test", "train")
         parts = {split: np.flatnonzero(splits == split) for split in ("train", "val", "test") if (splits == split).any()}
-        each = {s: Samples(chosen(images, at), labels[at], None if groups is None else groups[at]) for s, at in parts.items()}
+        each = {
+            s: Samples(select_images(images, at), labels[at], None if groups is None else groups[at]) for s, at in parts.items()
+        }
         return Splits(each, notes=notes)
 
     def emotion(self, word: str, path: object) -> str:
@@ -159,9 +163,9 @@ class NamedClips(FromNames, VideoFolder):
         expected = self.counts.get("clips", len(clips))
         if not clips or len(clips) != expected:
             there = f"{len(clips):,} of its {expected:,} clips are" if clips else "its raw files are not"
-            raise DataError(f"{who}: {there} in {root}. {self.obtain}")
+            raise DataError(f"{who}: {there} in {root}. {self.download_instructions}")
         return clips, {}, self.notes("clips", len(clips), len(videos))
 
-    def imitate(self, raw: Path, n: int, seed: int) -> None:
+    def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
         """Write clips of five subjects that give n frames of each class, or more."""
         self.write_clips(raw, n, seed, 5)

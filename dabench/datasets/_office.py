@@ -9,10 +9,10 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import ClassVar, Literal
 
 from dabench import Augment, DataError, setting
-from dabench.datasets._from_names import Named, NamedPictures
+from dabench.datasets._from_names import ImageFacts, NamedPictures
 
 
-class Domains(NamedPictures):
+class DomainFolders(NamedPictures):
     """Class folders somewhere below the folder of their domain, all domains in one folder or zip.
 
     There is no official split: `test` of each class is held out, always the same pictures. Published numbers on these sets
@@ -26,7 +26,7 @@ class Domains(NamedPictures):
     name = ""
     domains: ClassVar[Mapping[str, int]] = {}
     folder = ""
-    label = ""
+    short_name = ""
     augment = Augment(flip=True)
 
     @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Domains(NamedPictures):
     def __init__(self, options: object = None, variant: str = "") -> None:
         super().__init__(options, variant)
         if variant:
-            self.label = _letters(variant).upper() + type(self).label
+            self.short_name = _letters(variant).upper() + type(self).short_name
             self.counts = {"all": self.domains[variant]}
 
     def root(self, raw: Path) -> Path:
         """Return the option `path`, or the one zip in `raw`, or `raw` itself."""
         if not self.variant:
             known = ", ".join(self.name.removesuffix("*") + v for v in self.variants)
-            raise DataError(f"dataset '{self.name}' is a family; name one of {known}. {self.obtain}")
+            raise DataError(f"dataset '{self.name}' is a family; name one of {known}. {self.download_instructions}")
         return super().root(raw)
 
     def raw_files(self, raw: Path) -> Sequence[Path]:
@@ -58,7 +58,7 @@ class Domains(NamedPictures):
         files = [root] if root.is_file() else files_below(root, f"dataset '{self.name}'")
         return [f for f in files if f == root or self._is_here(f.relative_to(root))]
 
-    def named(self, path: PurePosixPath) -> Named | None:
+    def named(self, path: PurePosixPath) -> ImageFacts | None:
         """Return the class that a picture's folder names, in any spelling of case, space and underscore."""
         if not self._is_here(path):
             return None
@@ -66,7 +66,7 @@ class Domains(NamedPictures):
         label = known.get(_letters(path.parts[-2]))
         if label is None:
             raise DataError(f"dataset '{self.name}': {path}: '{path.parts[-2]}' is none of the classes {', '.join(self.classes)}")
-        return Named(label)
+        return ImageFacts(label)
 
     def example(self, label: int, subject: int, take: int) -> str:
         """Return a place such as amazon/images/back_pack/frame_0001.jpg."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dabench import FACES, DataError, setting
 from dabench.datasets._emotions import BASIC
-from dabench.datasets._from_names import Named, NamedPictures
+from dabench.datasets._from_names import ImageFacts, NamedPictures
 
 if TYPE_CHECKING:
     from dabench.data.images import Picture
@@ -31,12 +31,12 @@ class CKPlus(NamedPictures):
     """
 
     name = "ckplus"
-    label = "CK+"
+    short_name = "CK+"
     title = "acted expressions, the last frames of each sequence"
     classes = tuple(c if c != "neutral" else "contempt" for c in BASIC)
-    licence = "non-commercial research, on the terms of its agreement"
+    license = "non-commercial research, on the terms of its agreement"
     homepage = "https://doi.org/10.1109/CVPRW.2010.5543262"
-    obtain = (
+    download_instructions = (
         "Ask its authors for CK+ and put cohn-kanade-images (S005/001/S005_001_00000011.png ...) and Emotion "
         "(S005/001/S005_001_00000011_emotion.txt ...) into the raw folder; or its 48x48 folder form "
         "(anger/S010_004_00000017.png ...), or a zip of it."
@@ -66,17 +66,17 @@ class CKPlus(NamedPictures):
         word = ("anger", "disgust", "fear", "happy", "sadness", "surprise", "contempt")[label]
         return f"{word}/S{subject + 10:03}_{1 + label + 7 * take:03}_00000010.png"
 
-    def named(self, path: PurePosixPath) -> Named:
+    def named(self, path: PurePosixPath) -> ImageFacts:
         """Read anger/S010_004_00000017.png."""
         match = _FRAME.fullmatch(path.stem)
         if not match or len(path.parts) < 2:
             raise self.strange(path, "anger/S010_004_00000017.png")
-        return Named("" if path.parts[-2].isdigit() else self.emotion(path.parts[-2], path), match[1].upper())
+        return ImageFacts("" if path.parts[-2].isdigit() else self.emotion(path.parts[-2], path), match[1].upper())
 
-    def rows(self, found: Sequence[Picture], root: Path) -> tuple[list[tuple[Picture, Named]], list[str]]:
+    def rows(self, found: Sequence[Picture], root: Path) -> tuple[list[tuple[Picture, ImageFacts]], list[str]]:
         """Return the last frames of the labelled sequences, and a note of those without a label."""
         labels: dict[str, str] = {}
-        sequences: dict[str, list[tuple[Picture, Named]]] = {}
+        sequences: dict[str, list[tuple[Picture, ImageFacts]]] = {}
         rows, notes = super().rows(found, root)
         for picture, facts in rows:
             sequence = picture[0].stem.upper().rpartition("_")[0]
@@ -94,7 +94,7 @@ class CKPlus(NamedPictures):
         if unlabelled := len(sequences) - len(labels):
             notes.append(f"{unlabelled:,} of {len(sequences):,} sequences left out: they have no label")
         kept = [
-            (picture, Named(label, facts.subject))
+            (picture, ImageFacts(label, facts.subject))
             for sequence, label in sorted(labels.items())
             for picture, facts in sorted(sequences[sequence], key=lambda row: row[0][0].stem)[-self.options.frames :]
         ]
@@ -113,6 +113,7 @@ class CKPlus(NamedPictures):
                 labels[path.stem.upper().rsplit("_", 2)[0]] = self.emotion(_CODES[text], path)
         if not labels:
             raise DataError(
-                f"dataset '{self.name}': there is no {root}/Emotion/S005/001/S005_001_00000011_emotion.txt. {self.obtain}"
+                f"dataset '{self.name}': there is no {root}/Emotion/S005/001/S005_001_00000011_emotion.txt. "
+                f"{self.download_instructions}"
             )
         return labels

@@ -27,13 +27,13 @@ class CREMAD(NamedClips):
     """
 
     name = "crema-d"
-    label = "CREMA-D"
+    short_name = "CREMA-D"
     title = "91 actors saying twelve sentences, six expressions, thirty frames of each video"
     classes = tuple(c for c in BASIC if c != "surprise")
     counts = {"clips": 7442}  # noqa: RUF012
-    licence = "ODbL 1.0; contents DbCL 1.0"
+    license = "ODbL 1.0; contents DbCL 1.0"
     homepage = "https://github.com/CheyneyComputerScience/CREMA-D"
-    obtain = (
+    download_instructions = (
         "Get the repository from its page (with git lfs) and put VideoFlash (1001_DFA_ANG_XX.flv ...) and "
         f"{_PEOPLE} into the raw folder."
     )
@@ -54,9 +54,9 @@ class CREMAD(NamedClips):
         sentence = ("IEO", "DFA", "ITH", "ITS")[take // 4 % 4]
         return f"VideoFlash/{1001 + subject}_{sentence}_{code}_{('XX', 'LO', 'MD', 'HI')[take % 4]}.flv"
 
-    def imitate(self, raw: Path, n: int, seed: int) -> None:
+    def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
         """Write clips and a table of their actors."""
-        super().imitate(raw, n, seed)
+        super().make_synthetic(raw, n, seed)
         rows = [f"{1001 + i},{20 + 10 * i},{('Female', 'Male')[i % 2]},Unknown,Unknown" for i in range(5)]
         (raw / _PEOPLE).write_text("\n".join(["ActorID,Age,Sex,Race,Ethnicity", *rows, ""]), encoding="utf-8")
 
@@ -72,14 +72,14 @@ class CREMAD(NamedClips):
 
     def declared(self, root: Path) -> tuple[list[Clip], dict[str, str], list[str]]:
         """Return the clips with what is known of their actors."""
-        from dabench.data.csv_files import csv_rows
+        from dabench.data.csv_files import read_rows
 
         clips, skipped, notes = super().declared(root)
         who, needed = f"dataset '{self.name}'", ("ActorID", "Age", "Sex", "Race", "Ethnicity")
         if not (root / _PEOPLE).is_file():
-            raise DataError(f"{who}: there is no {root / _PEOPLE}. {self.obtain}")
+            raise DataError(f"{who}: there is no {root / _PEOPLE}. {self.download_instructions}")
         people = {
-            row["ActorID"]: {c.lower(): row[c].lower() for c in needed[1:]} for _, row in csv_rows(root / _PEOPLE, needed, who)
+            row["ActorID"]: {c.lower(): row[c].lower() for c in needed[1:]} for _, row in read_rows(root / _PEOPLE, needed, who)
         }
         unknown = sorted({clip.subject for clip in clips} - set(people))
         if unknown:

@@ -11,7 +11,7 @@ from dabench import FACES, DataError, Splits, setting
 from dabench.datasets import _fer_plus as fer_plus
 from dabench.datasets._emotions import BASIC
 from dabench.datasets._fer2013_csv import CSVS, USAGES, csvs_in, is_csv, read_faces, write_faces
-from dabench.datasets._from_names import Named, NamedPictures
+from dabench.datasets._from_names import ImageFacts, NamedPictures
 
 
 class FER2013(NamedPictures):
@@ -27,12 +27,12 @@ class FER2013(NamedPictures):
     """
 
     name = "fer2013"
-    label = "FER"
+    short_name = "FER"
     title = "web faces, 48x48, seven expressions"
     classes: tuple[str, ...] = BASIC
-    licence = "research use; not to be published"
+    license = "research use; not to be published"
     homepage = "https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge"
-    obtain = (
+    download_instructions = (
         "Get FER2013 from its page and put fer2013.csv, icml_face_data.csv, fer2013.tar.gz or a zip with one of them into the "
         "folder named above; or its folder form, archive.zip or what it holds (train/<class>/Training_*.jpg, "
         "test/<class>/{PublicTest,PrivateTest}_*.jpg)."
@@ -59,9 +59,9 @@ class FER2013(NamedPictures):
     def __init__(self, options: object = None, variant: str = "") -> None:
         super().__init__(options, variant)
         if self.options.labels == "fer+":
-            self.label, self.classes, self.counts = "FER+", (*BASIC, "contempt"), {}
+            self.short_name, self.classes, self.counts = "FER+", (*BASIC, "contempt"), {}
             self.title = "web faces, 48x48, eight expressions (labels of FER+)"
-            self.licence = f"{self.licence}; labels MIT"
+            self.license = f"{self.license}; labels MIT"
             self.citation = f"{self.citation}\n\n{fer_plus.CITATION}"
 
     def example(self, label: int, subject: int, take: int) -> str:
@@ -70,18 +70,18 @@ class FER2013(NamedPictures):
         folder = "train" if usage == "Training" else "test"
         return f"{folder}/{self.classes[label]}/{usage}_{label + 1}{subject}{take:03}.jpg"
 
-    def imitate(self, raw: Path, n: int, seed: int) -> None:
+    def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
         """Write the folder form; for FER+ the CSV and the votes, n pictures of each class and usage."""
         import numpy as np
 
-        from dabench.data.synthetic import made_up
+        from dabench.data.synthetic import synthetic_image
 
         if self.options.labels == "fer2013":
-            super().imitate(raw, n, seed)
+            super().make_synthetic(raw, n, seed)
             return
         rng, rows = np.random.default_rng(seed), [(label, u) for u in USAGES for label in [*range(len(self.classes))] * n]
         raw.mkdir(parents=True, exist_ok=True)
-        write_faces(raw / CSVS[0], [(made_up(label, rng), label % len(BASIC), usage) for label, usage in rows])
+        write_faces(raw / CSVS[0], [(synthetic_image(label, rng), label % len(BASIC), usage) for label, usage in rows])
         fer_plus.write_votes(raw / fer_plus.FILE, [(self.classes[label], usage) for label, usage in rows])
 
     def root(self, raw: Path) -> Path:
@@ -93,7 +93,7 @@ class FER2013(NamedPictures):
         folders = [place] if (place / "train").is_dir() else []
         folders += [path for path in sorted(place.glob("*.zip")) if path not in tables]
         if not tables and not folders:
-            raise DataError(f"{who}: its raw files are not in {place}. {self.obtain}")
+            raise DataError(f"{who}: its raw files are not in {place}. {self.download_instructions}")
         if len(folders) > 1 or (tables and folders):
             both = ", ".join(str(path) for path in (*tables[:1], *folders))
             raise DataError(f"{who}: {place} holds two forms of the set ({both}), which differ; leave one, or set path to it")
@@ -117,12 +117,14 @@ class FER2013(NamedPictures):
             raise DataError(f"{who}: there is no {root.parent / fer_plus.FILE}; get it from {fer_plus.HOME}")
         return found[0]
 
-    def named(self, path: PurePosixPath) -> Named:
+    def named(self, path: PurePosixPath) -> ImageFacts:
         """Read train/angry/Training_1.jpg."""
         usage = path.name.partition("_")[0]
         if usage not in USAGES or len(path.parts) < 2:
-            raise DataError(f"dataset '{self.name}': {path}: its name does not begin with {', '.join(USAGES)}. {self.obtain}")
-        return Named(self.emotion(path.parts[-2], path), split=USAGES[usage])
+            raise DataError(
+                f"dataset '{self.name}': {path}: its name does not begin with {', '.join(USAGES)}. {self.download_instructions}"
+            )
+        return ImageFacts(self.emotion(path.parts[-2], path), split=USAGES[usage])
 
     def prepare(self, raw: Path) -> Splits:
         """Read whichever form is there."""
@@ -144,4 +146,4 @@ class FER2013(NamedPictures):
         kept = np.array([i for i, label in enumerate(labels) if label], np.int64)
         shape = (len(kept), o.channels, o.size, o.size)
         images = LazyImages(shape, lambda at: resized(faces, kept[at], o.channels, o.size))
-        return self.samples(images, [Named(labels[i], split=USAGES[usages[i]]) for i in kept.tolist()], root, notes)
+        return self.samples(images, [ImageFacts(labels[i], split=USAGES[usages[i]]) for i in kept.tolist()], root, notes)

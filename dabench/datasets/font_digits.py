@@ -30,10 +30,10 @@ class FontDigits(Dataset):
     """
 
     name = "font-digits"
-    label = "FONT"
+    short_name = "FONT"
     title = "printed digits, 8x8, from matplotlib's fonts"
     classes = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
-    licence = "rendered from DejaVu (Bitstream Vera licence), STIX (OFL) and Computer Modern (BaKoMa) fonts"
+    license = "rendered from DejaVu (Bitstream Vera licence), STIX (OFL) and Computer Modern (BaKoMa) fonts"
     homepage = "https://matplotlib.org"
     citation = """@article{hunter2007matplotlib,
   title = {Matplotlib: A 2D Graphics Environment},

@@ -29,10 +29,10 @@ class ImageFolder(Dataset):
     """
 
     name = "image-folder"
-    label = "FOLDER"
+    short_name = "FOLDER"
     title = "pictures in class folders or a zip of them: anybody's set without writing code"
-    licence = "as the pictures"
-    obtain = (
+    license = "as the pictures"
+    download_instructions = (
         "Put pictures into the raw folder as <class>/<picture>, or a zip of that, or declare them in a sweep file: "
         '[dataset.NAME] with path = "FOLDER or ZIP".'
     )
@@ -42,20 +42,20 @@ class ImageFolder(Dataset):
         """Options of image-folder."""
 
         path: str = setting("", "the folder or zip; relative to the sweep file; the raw folder, or the one zip in it, if not set")
-        label: str = setting("", "short name in tables")
+        short_name: str = setting("", "short name in tables")
         size: int | None = setting(None, "side of the square that pictures of different sizes are resized to", low=4)
         channels: Literal[1, 3] | None = setting(None, "1 grey or 3 RGB; as the first picture has if not set")
         test: float = setting(0.2, "part held out for testing where there is no test folder", above=0, high=0.9)
         group: str = setting("", "regular expression searched in the file name; its first group is the group (the subject)")
         classes: tuple[str, ...] = setting((), "class folders in the order of their labels; all, by name, if not set")
-        licence: str = setting("", "terms of use, for the report")
+        license: str = setting("", "terms of use, for the report")
         citation: str = setting("", "BibTeX, for dabench cite")
 
     def __init__(self, options: object = None, variant: str = "") -> None:
         super().__init__(options, variant)
         o = self.options
-        self.label = getattr(o, "label", "") or self.label
-        self.licence = getattr(o, "licence", "") or self.licence
+        self.short_name = getattr(o, "short_name", "") or self.short_name
+        self.license = getattr(o, "license", "") or self.license
         self.citation = getattr(o, "citation", "") or self.citation
 
     def root(self, raw: Path) -> Path:
@@ -63,7 +63,7 @@ class ImageFolder(Dataset):
         if self.options.path:
             return Path(self.options.path).expanduser()
         if not raw.exists():
-            raise DataError(f"dataset '{self.name}': its raw files are not in {raw}. {self.obtain}")
+            raise DataError(f"dataset '{self.name}': its raw files are not in {raw}. {self.download_instructions}")
         zips = sorted(raw.glob("*.zip"))
         if len(zips) > 1:
             raise DataError(f"dataset '{self.name}': {raw} holds {len(zips)} zips; leave one, or set path to the one to read")
@@ -85,13 +85,13 @@ class ImageFolder(Dataset):
         import numpy as np
 
         from dabench.data.images import lazy_pictures, pictures_in
-        from dabench.data.lazy import chosen
+        from dabench.data.lazy import select_images
 
         root, who = self.root(raw), f"dataset '{self.name}'"
         pictures = pictures_in(root, who)
         found = [(path, read) for path, read in pictures if len(path.parts) >= 2]
         if not found:
-            advice = "" if self.options.path else f". {self.obtain}"
+            advice = "" if self.options.path else f". {self.download_instructions}"
             raise DataError(f"{who}: {root} holds no pictures in class folders (<class>/<picture>){advice}")
         stray = [path for path, _ in pictures if len(path.parts) < 2]
         notes = [f"{len(stray):,} of {len(pictures):,} pictures left out: in no class folder, as {stray[0]}"] if stray else []
@@ -113,7 +113,7 @@ class ImageFolder(Dataset):
         result = {}
         for split in dict.fromkeys(s for s in splits if s):
             at = np.array([i for i, s in enumerate(splits) if s == split])
-            result[split] = Samples(chosen(images, at), labels[at], None if groups is None else groups[at])
+            result[split] = Samples(select_images(images, at), labels[at], None if groups is None else groups[at])
         return Splits(result, notes=notes, classes=classes)
 
     def _splits(self, paths: Sequence[PurePosixPath], root: Path) -> list[str | None]:

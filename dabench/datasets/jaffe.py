@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from dabench import FACES
 from dabench.datasets._emotions import BASIC
-from dabench.datasets._from_names import Named, NamedPictures
+from dabench.datasets._from_names import ImageFacts, NamedPictures
 
 _NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})\d+\.\d+", re.IGNORECASE)
 
@@ -16,13 +16,15 @@ class JAFFE(NamedPictures):
     """Subject and expression are in the file name: KA.AN1.39.tiff is KA, angry. Subjects are never on both sides of a split."""
 
     name = "jaffe"
-    label = "JAFFE"
+    short_name = "JAFFE"
     title = "posed faces of ten Japanese women, seven expressions"
     classes = BASIC
     counts = {"all": 213}  # noqa: RUF012
-    licence = "non-commercial research; images are not to be published without permission"
+    license = "non-commercial research; images are not to be published without permission"
     homepage = "https://zenodo.org/record/3451524"
-    obtain = "Ask for JAFFE on its page and put its .tiff files (KA.AN1.39.tiff ...), or a zip of them, into the raw folder."
+    download_instructions = (
+        "Ask for JAFFE on its page and put its .tiff files (KA.AN1.39.tiff ...), or a zip of them, into the raw folder."
+    )
     augment = FACES
     citation = """@inproceedings{lyons1998coding,
   title = {Coding Facial Expressions with Gabor Wavelets},
@@ -37,9 +39,9 @@ class JAFFE(NamedPictures):
         code = ("AN", "DI", "FE", "HA", "SA", "SU", "NE")[label]
         return f"K{'ALMRY'[subject]}.{code}{take + 1}.{10 * label + subject}.tiff"
 
-    def named(self, path: PurePosixPath) -> Named:
+    def named(self, path: PurePosixPath) -> ImageFacts:
         """Read KA.AN1.39.tiff."""
         match = _NAME.fullmatch(path.stem)
         if not match:
             raise self.strange(path, "KA.AN1.39.tiff")
-        return Named(self.emotion(match[2], path), match[1].upper())
+        return ImageFacts(self.emotion(match[2], path), match[1].upper())

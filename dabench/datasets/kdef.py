@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from dabench import FACES, setting
 from dabench.datasets._emotions import BASIC
-from dabench.datasets._from_names import Named, NamedPictures
+from dabench.datasets._from_names import ImageFacts, NamedPictures
 
 _MISNAMED = {"AF31V": "AF31SAHL", "AM31H": "AM31SUHR"}
 """Two names of the published set -> the two names that are missing there; both are half profiles."""
@@ -22,12 +22,12 @@ class KDEF(NamedPictures):
     """
 
     name = "kdef"
-    label = "KDEF"
+    short_name = "KDEF"
     title = "posed faces of 70 actors, seven expressions"
     classes = BASIC
-    licence = "non-commercial research, on the terms of its page"
+    license = "non-commercial research, on the terms of its page"
     homepage = "https://www.kdef.se"
-    obtain = (
+    download_instructions = (
         "Get KDEF from its page and put its folders of pictures (AF01/AF01ANS.JPG ...), or a zip of them, into the raw folder."
     )
     augment = FACES
@@ -56,11 +56,11 @@ class KDEF(NamedPictures):
         folder = f"{'AB'[take % 2]}{'FM'[subject % 2]}{subject + 1:02}"
         return f"{folder}/{folder}{code}{('S', 'HL', 'HR', 'FL', 'FR')[take // 2 % 5]}.JPG"
 
-    def named(self, path: PurePosixPath) -> Named | None:
+    def named(self, path: PurePosixPath) -> ImageFacts | None:
         """Read AF01ANS.JPG."""
         match = _NAME.fullmatch(_MISNAMED.get(path.stem.upper(), path.stem))
         if not match:
             raise self.strange(path, "AF01ANS.JPG")
         if self.options.frontal and match[4].upper() != "S":
             return None
-        return Named(self.emotion(match[3], path), match[2].upper())
+        return ImageFacts(self.emotion(match[3], path), match[2].upper())

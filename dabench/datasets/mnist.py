@@ -32,11 +32,11 @@ class MNIST(DigitFiles):
     """
 
     name = "mnist"
-    label = "MNIST"
+    short_name = "MNIST"
     title = "handwritten digits, 28x28 grey"
-    licence = "CC BY-SA 3.0"
+    license = "CC BY-SA 3.0"
     homepage = "https://doi.org/10.1109/5.726791"
-    obtain = (
+    download_instructions = (
         "Run dabench prepare mnist, which downloads four files (11.6 MB); or put train-images-idx3-ubyte.gz, "
         "train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz, or what they hold, into the "
         "folder named above."
@@ -89,22 +89,22 @@ class MNIST(DigitFiles):
             raise self.refusal(path, f"says that it holds {'x'.join(map(str, shape))} bytes, but has {len(content) - header:,}")
         return np.frombuffer(content, np.uint8, offset=header).reshape(shape), path
 
-    def imitate(self, raw: Path, n: int, seed: int) -> None:
+    def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
         """Write the four files packed, with n images of each digit in both parts."""
         for prefix in ("train", "t10k"):
-            self.imitate_part(raw, prefix, n, seed)
+            self.make_synthetic_split(raw, prefix, n, seed)
 
-    def imitate_part(self, raw: Path, prefix: str, n: int, seed: int) -> None:
+    def make_synthetic_split(self, raw: Path, prefix: str, n: int, seed: int) -> None:
         """Write the two files of a part, with n images of each digit, the digits in turn."""
         import gzip
 
         import numpy as np
 
-        from dabench.data.synthetic import made_up
+        from dabench.data.synthetic import synthetic_image
 
         rng = np.random.default_rng([seed, len(prefix)])
         labels = np.tile(np.arange(10, dtype=np.uint8), n)
-        images = np.stack([made_up(int(label), rng, 28, 28) for label in labels])
+        images = np.stack([synthetic_image(int(label), rng, 28, 28) for label in labels])
         raw.mkdir(parents=True, exist_ok=True)
         for name, values in ((f"{prefix}-images-idx3-ubyte", images), (f"{prefix}-labels-idx1-ubyte", labels)):
             header = np.array([0x800 + values.ndim, *values.shape], ">u4").tobytes()

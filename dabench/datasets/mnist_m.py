@@ -16,11 +16,11 @@ class MNISTM(DigitFiles):
     """mnist_m_train/00000000.png and, in mnist_m_train_labels.txt, its line "00000000.png 5"; mnist_m_test likewise."""
 
     name = "mnist-m"
-    label = "MNISTM"
+    short_name = "MNISTM"
     title = "handwritten digits on photographs, 32x32 RGB"
-    licence = "not stated by its authors; made of MNIST (CC BY-SA 3.0) and BSDS500 (non-commercial research)"
+    license = "not stated by its authors; made of MNIST (CC BY-SA 3.0) and BSDS500 (non-commercial research)"
     homepage = "http://yaroslav.ganin.net"
-    obtain = (
+    download_instructions = (
         "Get mnist_m.tar.gz from http://yaroslav.ganin.net and unpack it, so that the folders mnist_m_train and mnist_m_test "
         "and the files mnist_m_train_labels.txt and mnist_m_test_labels.txt lie in the raw folder, or in mnist_m in it."
     )
@@ -62,15 +62,15 @@ class MNISTM(DigitFiles):
         images = lazy_pictures(found, folder, f"dataset '{self.name}'", 3, 32)
         return Samples(images, np.array([label for _, label in rows], np.int64))
 
-    def imitate(self, raw: Path, n: int, seed: int) -> None:
+    def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
         """Write both folders, with n images of each digit."""
         import numpy as np
 
-        from dabench.data.synthetic import made_up, write_picture
+        from dabench.data.synthetic import synthetic_image, write_picture
 
         rng = np.random.default_rng(seed)
         for part in ("mnist_m_train", "mnist_m_test"):
             rows = [(f"{i:08}.png", i % 10) for i in range(10 * n)]
             for name, digit in rows:
-                write_picture(raw / part / name, made_up(digit, rng, 32, 32, 3))
+                write_picture(raw / part / name, synthetic_image(digit, rng, 32, 32, 3))
             (raw / f"{part}_labels.txt").write_text("".join(f"{name} {digit}\n" for name, digit in rows), encoding="utf-8")

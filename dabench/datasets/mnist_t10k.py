@@ -17,9 +17,9 @@ class MNISTT10k(MNIST):
     """
 
     name = "mnist-t10k"
-    label = "MNIST10K"
+    short_name = "MNIST10K"
     title = "handwritten digits, 28x28 grey (MNIST's test file, split in three)"
-    obtain = (
+    download_instructions = (
         "Run dabench prepare mnist-t10k, which downloads two files (1.7 MB); or put t10k-images-idx3-ubyte.gz and "
         "t10k-labels-idx1-ubyte.gz, or what they hold, into the folder named above."
     )
@@ -37,6 +37,6 @@ class MNISTT10k(MNIST):
         assert whole.labels is not None
         return {split: Samples(np.asarray(whole.images)[part], whole.labels[part]) for split, part in parts.items()}
 
-    def imitate(self, raw: Path, n: int, seed: int) -> None:
+    def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
         """Write the two files packed, with at least 20 images of each digit, so that each split has every digit."""
-        self.imitate_part(raw, "t10k", max(n, 20), seed)
+        self.make_synthetic_split(raw, "t10k", max(n, 20), seed)

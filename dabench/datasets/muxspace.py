@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dabench import FACES, DataError
 from dabench.datasets._emotions import BASIC, EMOTIONS, emotion
-from dabench.datasets._from_names import Named, NamedPictures
+from dabench.datasets._from_names import ImageFacts, NamedPictures
 
 if TYPE_CHECKING:
     from dabench.data.images import Picture
@@ -30,12 +30,12 @@ class Muxspace(NamedPictures):
     """
 
     name = "muxspace"
-    label = "MUX"
+    short_name = "MUX"
     title = "faces of the press and of films, labelled by volunteers, seven expressions"
     classes = BASIC
-    licence = "Apache-2.0"
+    license = "Apache-2.0"
     homepage = "https://github.com/muxspace/facial_expressions"
-    obtain = (
+    download_instructions = (
         "Get the repository from its page and put its folders images and data (legend.csv), or a zip of the repository, into the "
         "raw folder; or a zip or folder of class folders (happy/Aaron_Guiel_0001.png ...)."
     )
@@ -50,27 +50,27 @@ class Muxspace(NamedPictures):
         """Return a place such as images/Person_A_0001.jpg; its first digit is the class."""
         return f"images/Person_{'ABCDE'[subject]}_{label}{take:03}.jpg"
 
-    def imitate(self, raw: Path, n: int, seed: int) -> None:
+    def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
         """Write images and their legend."""
-        super().imitate(raw, n, seed)
+        super().make_synthetic(raw, n, seed)
         pictures = sorted(path.name for path in (raw / "images").iterdir())
         rows = [f"1,{name},{BASIC[int(name.split('_')[2][0])]}" for name in pictures]
         (raw / "data").mkdir(exist_ok=True)
         (raw / "data" / "legend.csv").write_text("\n".join(["user.id,image,emotion", *rows, ""]), encoding="utf-8")
 
-    def named(self, path: PurePosixPath) -> Named:
+    def named(self, path: PurePosixPath) -> ImageFacts:
         """Read happy/Aaron_Guiel_0001.png; in the folder images the name alone."""
         person = _PERSON.fullmatch(path.stem)
         label = "" if path.parent.name == "images" else self.emotion(path.parent.name, path)
-        return Named(label, person[1] if person else path.stem)
+        return ImageFacts(label, person[1] if person else path.stem)
 
-    def rows(self, found: Sequence[Picture], root: Path) -> tuple[list[tuple[Picture, Named]], list[str]]:
+    def rows(self, found: Sequence[Picture], root: Path) -> tuple[list[tuple[Picture, ImageFacts]], list[str]]:
         """Return the pictures of the class folders, or those of the legend with one emotion."""
         labels = self._legend(root)
         if labels is None:
             rows, notes = super().rows(found, root)
             if any(not facts.label for _, facts in rows):
-                raise DataError(f"dataset '{self.name}': there is no {root}/data/legend.csv. {self.obtain}")
+                raise DataError(f"dataset '{self.name}': there is no {root}/data/legend.csv. {self.download_instructions}")
             return rows, notes
         pictures = {path.name: (path, read) for path, read in found if path.parent.name == "images"}
         if lacking := [name for name in labels if name not in pictures]:
@@ -86,7 +86,7 @@ class Muxspace(NamedPictures):
         reasons = [f"{count:,} {why}" for why, count in left_out.items() if count]
         notes = [f"{sum(left_out.values()):,} of {len(pictures):,} pictures left out: {', '.join(reasons)}"] if reasons else []
         rows = [
-            (pictures[name], Named(label, self.named(pictures[name][0]).subject))
+            (pictures[name], ImageFacts(label, self.named(pictures[name][0]).subject))
             for name, label in sorted(labels.items())
             if label in self.classes
         ]
@@ -94,7 +94,7 @@ class Muxspace(NamedPictures):
 
     def _legend(self, root: Path) -> dict[str, str] | None:
         """Return the name of each picture -> its emotion, empty where two are given; None if there is no legend."""
-        from dabench.data.csv_files import csv_rows
+        from dabench.data.csv_files import read_rows
         from dabench.data.images import files_in
 
         who = f"dataset '{self.name}'"
@@ -102,7 +102,7 @@ class Muxspace(NamedPictures):
         if not legend:
             return None
         (path, read), labels = legend[0], dict[str, str]()
-        for line, row in csv_rows(root / path, ("image", "emotion"), who, read):
+        for line, row in read_rows(root / path, ("image", "emotion"), who, read):
             label = emotion(row["emotion"])
             if label is None:
                 known = ", ".join(EMOTIONS)

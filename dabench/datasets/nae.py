@@ -14,11 +14,11 @@ class NAE(VideoFolder):
     """
 
     name = "nae"
-    label = "NAE"
+    short_name = "NAE"
     title = "non-actor expressions, thirty frames of each video, 48x48, seven expressions"
     classes = BASIC
-    licence = "private; not published"
-    obtain = (
+    license = "private; not published"
+    download_instructions = (
         "The set is private. Put your copy into the raw folder as <subject>/<class>[_take].mp4, the classes being "
         f"{', '.join(BASIC)}; participants.csv (subject, age, sex, ...) adds attributes."
     )

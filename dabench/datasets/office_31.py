@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dabench.datasets._office import Domains
+from dabench.datasets._office import DomainFolders
 
 
-class Office31(Domains):
+class Office31(DomainFolders):
     """amazon/images/back_pack/frame_0001.jpg; dslr and webcam likewise."""
 
     name = "office-31/*"
@@ -20,9 +20,9 @@ class Office31(Domains):
         "paper_notebook", "pen", "phone", "printer", "projector", "punchers", "ring_binder", "ruler", "scissors", "speaker",
         "stapler", "tape_dispenser", "trash_can",
     )  # fmt: skip
-    licence = "not stated by its authors"
+    license = "not stated by its authors"
     homepage = "https://faculty.cc.gatech.edu/~judy/domainadapt/"
-    obtain = (
+    download_instructions = (
         "Get domain_adaptation_images.tar.gz from https://faculty.cc.gatech.edu/~judy/domainadapt/ and unpack it, so that "
         "amazon/images/back_pack/frame_0001.jpg and the folders dslr and webcam lie in the raw folder; or put a zip there."
     )

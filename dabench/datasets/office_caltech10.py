@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dabench.datasets._office import Domains
+from dabench.datasets._office import DomainFolders
 
 
-class OfficeCaltech10(Domains):
+class OfficeCaltech10(DomainFolders):
     """amazon/back_pack/frame_0001.jpg; caltech, dslr and webcam likewise."""
 
     name = "office-caltech10/*"
-    label = "10"  # after the domain: Office-31 has domains of the same names
+    short_name = "10"  # after the domain: Office-31 has domains of the same names
     domains = {"amazon": 958, "caltech": 1123, "dslr": 157, "webcam": 295}  # noqa: RUF012
     variants = tuple(domains)
     raw_folder = "office-caltech10"
@@ -17,9 +17,9 @@ class OfficeCaltech10(Domains):
     classes = (
         "back_pack", "bike", "calculator", "headphones", "keyboard", "laptop_computer", "monitor", "mouse", "mug", "projector",
     )  # fmt: skip
-    licence = "not stated by its authors"
+    license = "not stated by its authors"
     homepage = "https://doi.org/10.1109/CVPR.2012.6247911"
-    obtain = (
+    download_instructions = (
         "Get the image folders of Office-Caltech10 and put them, so that amazon/back_pack/frame_0001.jpg and the folders "
         "caltech, dslr and webcam lie there, or a zip of them, into the raw folder."
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dabench.datasets._office import Domains
+from dabench.datasets._office import DomainFolders
 
 
-class OfficeHome(Domains):
+class OfficeHome(DomainFolders):
     """Art/Alarm_Clock/00001.jpg; Clipart, Product and "Real World" likewise."""
 
     name = "office-home/*"
@@ -21,9 +21,9 @@ class OfficeHome(Domains):
         "Postit_Notes", "Printer", "Push_Pin", "Radio", "Refrigerator", "Ruler", "Scissors", "Screwdriver", "Shelf", "Sink",
         "Sneakers", "Soda", "Speaker", "Spoon", "TV", "Table", "Telephone", "ToothBrush", "Toys", "Trash_Can", "Webcam",
     )  # fmt: skip
-    licence = "non-commercial research and education; the pictures belong to their owners"
+    license = "non-commercial research and education; the pictures belong to their owners"
     homepage = "https://www.hemanthdv.org/officeHomeDataset.html"
-    obtain = (
+    download_instructions = (
         "Get the set from https://www.hemanthdv.org/officeHomeDataset.html and put its folders Art, Clipart, Product and "
         "'Real World' (Art/Alarm_Clock/00001.jpg ...), or a zip of them, into the raw folder."
     )

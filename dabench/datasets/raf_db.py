@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dabench import FACES, DataError
 from dabench.datasets._emotions import BASIC
-from dabench.datasets._from_names import Named, NamedPictures
+from dabench.datasets._from_names import ImageFacts, NamedPictures
 
 if TYPE_CHECKING:
     from dabench.data.images import Picture
@@ -30,13 +30,13 @@ class RAFDB(NamedPictures):
     """
 
     name = "raf-db"
-    label = "RAF"
+    short_name = "RAF"
     title = "web faces, aligned, seven basic expressions"
     classes = BASIC
     counts = {"train": 12271, "test": 3068}  # noqa: RUF012
-    licence = "non-commercial research, on the terms of its page"
+    license = "non-commercial research, on the terms of its page"
     homepage = "http://www.whdeng.cn/RAF/model1.html"
-    obtain = (
+    download_instructions = (
         f"Ask for RAF-DB on its page, unpack basic/Image/aligned.zip, and put basic/Image/aligned and basic/EmoLabel/{_LIST} "
         "into the raw folder; or its folder form (train/1/train_00001_aligned.jpg ...), or a zip of it."
     )
@@ -55,27 +55,31 @@ class RAFDB(NamedPictures):
         number = _NUMBERS.index(self.classes[label]) + 1
         return f"{split}/{number}/{split}_{number}{subject}{take:03}_aligned.jpg"
 
-    def named(self, path: PurePosixPath) -> Named:
+    def named(self, path: PurePosixPath) -> ImageFacts:
         """Read train/1/train_00001_aligned.jpg."""
         match = _NAME.fullmatch(path.stem)
         if not match:
             raise self.strange(path, "train_00001_aligned.jpg")
-        return Named(_CODES.get(path.parent.name, ""), split=match[2].lower())
+        return ImageFacts(_CODES.get(path.parent.name, ""), split=match[2].lower())
 
-    def rows(self, found: Sequence[Picture], root: Path) -> tuple[list[tuple[Picture, Named]], list[str]]:
+    def rows(self, found: Sequence[Picture], root: Path) -> tuple[list[tuple[Picture, ImageFacts]], list[str]]:
         """Return the aligned pictures, with the classes of the list if there is one."""
         aligned = [(path, read) for path, read in found if path.parent.name != "original"]
         (rows, notes), listed, who = super().rows(aligned, root), self._listed(root), f"dataset '{self.name}'"
         if not listed:
             unlabelled = next((picture[0] for picture, facts in rows if not facts.label), None)
             if unlabelled:
-                raise DataError(f"{who}: {root}/{unlabelled} lies in no folder 1 to 7, and there is no {_LIST}. {self.obtain}")
+                raise DataError(
+                    f"{who}: {root}/{unlabelled} lies in no folder 1 to 7, and there is no {_LIST}. {self.download_instructions}"
+                )
             return rows, notes
         pictures = {f"{path.stem.removesuffix('_aligned')}.jpg": (path, read) for (path, read), _ in rows}
         for one, other, what in ((listed, pictures, f"are in {_LIST} only"), (pictures, listed, f"are not in {_LIST}")):
             if lacking := [name for name in one if name not in other]:
-                raise DataError(f"{who}: {root}: {len(lacking)} pictures {what}, the first: {lacking[0]}. {self.obtain}")
-        return [(pictures[name], Named(label, split=name.partition("_")[0])) for name, label in listed.items()], notes
+                raise DataError(
+                    f"{who}: {root}: {len(lacking)} pictures {what}, the first: {lacking[0]}. {self.download_instructions}"
+                )
+        return [(pictures[name], ImageFacts(label, split=name.partition("_")[0])) for name, label in listed.items()], notes
 
     def _listed(self, root: Path) -> dict[str, str]:
         """Return the name of each picture in the list ("train_00001.jpg") -> its class; nothing if there is no list."""

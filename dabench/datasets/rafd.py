@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from dabench import FACES, setting
 from dabench.datasets._emotions import BASIC
-from dabench.datasets._from_names import Named, NamedPictures
+from dabench.datasets._from_names import ImageFacts, NamedPictures
 
 _NAME = re.compile(r"Rafd(\d+)_(\d+)_([A-Za-z]+)_(male|female)_([a-z]+)_(frontal|left|right)", re.IGNORECASE)
 
@@ -20,23 +20,24 @@ class RaFD(NamedPictures):
     """
 
     name = "rafd"
-    label = "RAFD"
+    short_name = "RAFD"
     title = "posed faces of 67 models, eight expressions"
     classes = (*BASIC, "contempt")
-    licence = "non-commercial research, on the terms of its page"
+    license = "non-commercial research, on the terms of its page"
     homepage = "https://rafd.socsci.ru.nl"
-    obtain = "Ask for RaFD on its page and put its pictures (Rafd090_01_Caucasian_female_angry_frontal.jpg ...), or a zip of them, into the raw folder."  # noqa: E501
+    download_instructions = "Ask for RaFD on its page and put its pictures (Rafd090_01_Caucasian_female_angry_frontal.jpg ...), or a zip of them, into the raw folder."  # noqa: E501
     augment = FACES
     left_out = "not of the front camera (frontal = true)"
     citation = """@article{langner2010presentation,
   title = {Presentation and Validation of the {Radboud} Faces Database},
-  author = {Langner, Oliver and Dotsch, Ron and Bijlstra, Gijsbert and Wigboldus, Daniel H. J. and Hawk, Skyler T. and {van Knippenberg}, Ad},
+  author = {Langner, Oliver and Dotsch, Ron and Bijlstra, Gijsbert and Wigboldus, Daniel H. J. and Hawk,
+  Skyler T. and {van Knippenberg}, Ad},
   journal = {Cognition and Emotion},
   volume = {24},
   number = {8},
   pages = {1377--1388},
   year = {2010}
-}"""  # noqa: E501
+}"""
 
     @dataclass(frozen=True)
     class Options(NamedPictures.Options):
@@ -54,11 +55,11 @@ class RaFD(NamedPictures):
         gaze = ("frontal", "left", "right")[take % 3]
         return f"Rafd090_{subject + 1:02}_Caucasian_{('female', 'male')[subject % 2]}_{word}_{gaze}.jpg"
 
-    def named(self, path: PurePosixPath) -> Named | None:
+    def named(self, path: PurePosixPath) -> ImageFacts | None:
         """Read Rafd090_01_Caucasian_female_angry_frontal.jpg."""
         match = _NAME.fullmatch(path.stem)
         if not match:
             raise self.strange(path, "Rafd090_01_Caucasian_female_angry_frontal.jpg")
         if self.options.frontal and match[1] != "090":
             return None
-        return Named(self.emotion(match[5], path), match[2])
+        return ImageFacts(self.emotion(match[5], path), match[2])

@@ -29,26 +29,27 @@ class RAVDESS(NamedClips):
     """
 
     name = "ravdess"
-    label = "RAVDESS"
+    short_name = "RAVDESS"
     title = "24 actors speaking (or singing) two sentences, eight expressions, thirty frames of each video"
     classes: tuple[str, ...] = (*BASIC, "calm")
-    licence = "CC BY-NC-SA 4.0"
+    license = "CC BY-NC-SA 4.0"
     homepage = "https://zenodo.org/record/1188976"
-    obtain = (
+    download_instructions = (
         "Get Video_Speech_Actor_01.zip to _24.zip from its page (for songs Video_Song_Actor_*.zip) and unpack them into the raw "
         "folder: Actor_01/01-01-01-01-01-01-01.mp4 ..."
     )
     augment = FACES
     left_out = "of another channel or modality than the options name"
     citation = """@article{livingstone2018ryerson,
-  title = {The {Ryerson} Audio-Visual Database of Emotional Speech and Song ({RAVDESS}): A dynamic, multimodal set of facial and vocal expressions in {North American English}},
+  title = {The {Ryerson} Audio-Visual Database of Emotional Speech and Song ({RAVDESS}): A dynamic,
+  multimodal set of facial and vocal expressions in {North American English}},
   author = {Livingstone, Steven R. and Russo, Frank A.},
   journal = {PLoS ONE},
   volume = {13},
   number = {5},
   pages = {e0196391},
   year = {2018}
-}"""  # noqa: E501
+}"""
 
     @dataclass(frozen=True)
     class Options(NamedClips.Options):

@@ -19,11 +19,11 @@ class SVHN(DigitFiles):
     """
 
     name = "svhn"
-    label = "SVHN"
+    short_name = "SVHN"
     title = "digits of house numbers, 32x32 RGB"
-    licence = "non-commercial use only"
+    license = "non-commercial use only"
     homepage = "http://ufldl.stanford.edu/housenumbers/"
-    obtain = (
+    download_instructions = (
         "Run dabench prepare svhn, which downloads two files (246 MB); or put train_32x32.mat and test_32x32.mat of "
         "http://ufldl.stanford.edu/housenumbers into the folder named above."
     )
@@ -64,16 +64,16 @@ class SVHN(DigitFiles):
         self.compare(labels, images.shape[3], range(1, 11), path)
         return Samples(images.transpose(3, 2, 0, 1), labels % 10)
 
-    def imitate(self, raw: Path, n: int, seed: int) -> None:
+    def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
         """Write both files, with n images of each digit."""
         import numpy as np
         from scipy.io import savemat
 
-        from dabench.data.synthetic import made_up
+        from dabench.data.synthetic import synthetic_image
 
         rng = np.random.default_rng(seed)
         raw.mkdir(parents=True, exist_ok=True)
         labels = np.tile(np.arange(1, 11, dtype=np.uint8), n)
         for name in _SPLITS.values():
-            images = np.stack([made_up(int(label) % 10, rng, 32, 32, 3) for label in labels], axis=3)
+            images = np.stack([synthetic_image(int(label) % 10, rng, 32, 32, 3) for label in labels], axis=3)
             savemat(raw / name, {"X": images, "y": labels[:, None]}, do_compression=True)

@@ -17,10 +17,10 @@ class UCIDigits(Dataset):
     """
 
     name = "uci-digits"
-    label = "UCI"
+    short_name = "UCI"
     title = "handwritten digits, 8x8 (test part of UCI optdigits)"
     classes = DIGITS
-    licence = "CC BY 4.0"
+    license = "CC BY 4.0"
     homepage = "https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits"
     counts = {"train": 1437, "test": 360}  # noqa: RUF012
     citation = """@misc{alpaydin1998optical,

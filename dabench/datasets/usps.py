@@ -19,11 +19,11 @@ class USPS(DigitFiles):
     """
 
     name = "usps"
-    label = "USPS"
+    short_name = "USPS"
     title = "handwritten digits from envelopes, 16x16 grey"
-    licence = "not stated by its authors"
+    license = "not stated by its authors"
     homepage = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/multiclass.html#usps"
-    obtain = (
+    download_instructions = (
         "Run dabench prepare usps, which downloads two files; or put usps.bz2 and usps.t.bz2 of LIBSVM's page of multi-class "
         "sets into the folder named above."
     )
@@ -65,19 +65,19 @@ class USPS(DigitFiles):
         images = ((pixels + 1) / 2 * 255).astype(np.uint8).reshape(-1, 1, 16, 16)
         return Samples(images, labels.astype(np.int64) - 1)
 
-    def imitate(self, raw: Path, n: int, seed: int) -> None:
+    def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
         """Write both files, with n images of each digit."""
         import bz2
 
         import numpy as np
 
-        from dabench.data.synthetic import made_up
+        from dabench.data.synthetic import synthetic_image
 
         rng = np.random.default_rng(seed)
         raw.mkdir(parents=True, exist_ok=True)
         for name in _SPLITS.values():
             lines = []
             for digit in list(range(10)) * n:
-                pixels = made_up(digit, rng, 16, 16).ravel() / 127.5 - 1
+                pixels = synthetic_image(digit, rng, 16, 16).ravel() / 127.5 - 1
                 lines.append(f"{digit + 1} " + " ".join(f"{i}:{value:.3f}" for i, value in enumerate(pixels, 1)))
             (raw / name).write_bytes(bz2.compress("\n".join([*lines, ""]).encode()))

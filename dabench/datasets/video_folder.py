@@ -51,10 +51,10 @@ class VideoFolder(Dataset):
     """
 
     name = "video-folder"
-    label = "VIDEOS"
+    short_name = "VIDEOS"
     title = "clips in subject folders or named by a CSV, some frames of each"
-    licence = "as the clips"
-    obtain = (
+    license = "as the clips"
+    download_instructions = (
         "Put clips into the raw folder as <subject>/<class>[_take].mp4, or declare them in a sweep file: [dataset.NAME] with "
         'plugin = "video-folder" and path = "FOLDER".'
     )
@@ -68,16 +68,16 @@ class VideoFolder(Dataset):
         class_column: str = setting("class", "the CSV's column with the class")
         subject_column: str = setting("subject", "the CSV's column with the subject")
         classes: tuple[str, ...] = setting((), "classes in the order of their labels; all found, by name, if not set")
-        label: str = setting("", "short name in tables")
-        licence: str = setting("", "terms of use, for the report")
+        short_name: str = setting("", "short name in tables")
+        license: str = setting("", "terms of use, for the report")
         citation: str = setting("", "BibTeX, for dabench cite")
 
     def __init__(self, options: object = None, variant: str = "") -> None:
         super().__init__(options, variant)
-        for fact in ("label", "licence", "citation"):
+        for fact in ("short_name", "license", "citation"):
             setattr(self, fact, getattr(self.options, fact, "") or getattr(self, fact))
 
-    def imitate(self, raw: Path, n: int, seed: int) -> None:
+    def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
         """Write clips of twelve subjects aged 18 to 84, without faces, that give n frames of each class or more."""
         from dabench.data.clips import PARTICIPANTS
 
@@ -90,22 +90,24 @@ class VideoFolder(Dataset):
         """Write made-up clips of so many subjects, where `example` says, that give n frames of each class or more."""
         import numpy as np
 
-        from dabench.data.synthetic import made_up, moving, write_clip
+        from dabench.data.synthetic import moving_frames, synthetic_image, write_clip
 
         o, rng = self.options, np.random.default_rng(seed)
         length = math.ceil((o.frames + 2) / max(0.01, 1 - o.skip_start - o.skip_end))
         for subject in range(subjects):
-            for label in range(len(self._imitated)):
+            for label in range(len(self._made_synthetic)):
                 for take in range(math.ceil(n / (subjects * o.frames))):
-                    write_clip(raw / self.example(label, subject, take), moving(made_up(label, rng, 48, 64), length))
+                    write_clip(
+                        raw / self.example(label, subject, take), moving_frames(synthetic_image(label, rng, 48, 64), length)
+                    )
 
     @property
-    def _imitated(self) -> tuple[str, ...]:
+    def _made_synthetic(self) -> tuple[str, ...]:
         return self.classes or tuple(getattr(self.options, "classes", ())) or ("happy", "sad", "neutral")
 
     def example(self, label: int, subject: int, take: int) -> str:
         """Return the place of a made-up clip of a class and a subject; `take` tells several of both apart."""
-        return f"s{subject:02}/{self._imitated[label]}{f'_{take + 1}' if take else ''}.mp4"
+        return f"s{subject:02}/{self._made_synthetic[label]}{f'_{take + 1}' if take else ''}.mp4"
 
     def root(self, raw: Path) -> Path:
         """Return the folder of the clips."""
@@ -119,7 +121,7 @@ class VideoFolder(Dataset):
 
     def prepare(self, raw: Path) -> Splits:
         """Decode every clip; raise DataError where the declared layout is broken, or no split by subjects can be made."""
-        from dabench.data.video import Cutting
+        from dabench.data.video import ClipSampling
         from dabench.data.video_pool import decode_clips
 
         o, root = self.options, self.root(raw)
@@ -129,7 +131,7 @@ class VideoFolder(Dataset):
             )
         clips, skipped, notes = self.declared(root)
         files = len(clips) + len(skipped)
-        cutting = Cutting(o.frames, o.size, o.skip_start, o.skip_end, o.face)
+        cutting = ClipSampling(o.frames, o.size, o.skip_start, o.skip_end, o.face)
         paths = {c.name: root / c.name for c in clips}
         decoded = decode_clips([*paths.values()], cutting, self._work, cores(), o.limit)
         skipped |= {name: reason for name, path in paths.items() if isinstance(reason := decoded[path], str)}
@@ -137,7 +139,9 @@ class VideoFolder(Dataset):
         found = [(c, Path(decoded[paths[c.name]])) for c in clips if c.name not in skipped]
         if not found:
             first = ": ".join(next(iter(skipped.items()), ("", "")))
-            raise DataError(f"dataset '{self.name}': {root} holds no usable clip (the first: {first}). {self.obtain}")
+            raise DataError(
+                f"dataset '{self.name}': {root} holds no usable clip (the first: {first}). {self.download_instructions}"
+            )
         if gone := sorted({c.label for c in clips} - {c.label for c, _ in found}):
             notes.append(f"no usable clip is left of class {', '.join(gone)}")
         classes = self.classes or tuple(o.classes) or tuple(sorted({c.label for c, _ in found}))
@@ -161,7 +165,7 @@ class VideoFolder(Dataset):
         who, o = f"dataset '{self.name}'", self.options
         classes = tuple(o.classes) or self.classes
         if not root.is_dir():
-            raise DataError(f"{who}: there is no folder {root}. {self.obtain}")
+            raise DataError(f"{who}: there is no folder {root}. {self.download_instructions}")
         skipped: dict[str, str] = {}
         if o.csv:
             columns = {"path": o.path_column, "class": o.class_column, "subject": o.subject_column}

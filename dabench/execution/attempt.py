@@ -9,65 +9,65 @@ from pathlib import Path
 from typing import Literal
 
 from dabench.errors import DabenchError, UnwritableError
-from dabench.execution.logs import kept_log
-from dabench.execution.options import How
-from dabench.execution.signals import TooLong, limited
+from dabench.execution.logs import run_log
+from dabench.execution.options import ExecutionOptions
+from dabench.execution.signals import TimeLimitExceeded, limited
 from dabench.experiment.job import Job
 from dabench.plugins.registry import Registry
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 
 LIMIT = "stopped after the time limit of {:g} s; give it longer with --time-limit, or look where it was"
 
 
 @dataclass(frozen=True)
-class Result:
+class AttemptResult:
     """What came of a try.
 
     Attributes:
-        what: "again": it failed, and another try may do better. "stopped": it was told to stop and can go on where it was.
+        what: "retried": it failed, and another try may do better. "stopped": it was told to stop and can go on where it was.
             "unwritable": the output folder takes no more files.
         reason: why it is not done: a line that says it, and where it came from.
     """
 
-    what: Literal["done", "failed", "again", "stopped", "unwritable"]
+    what: Literal["done", "failed", "retried", "stopped", "unwritable"]
     seconds: float = 0.0
     reason: str = ""
 
 
-def attempt(job: Job, store: Store, registry: Registry, how: How, hung: Path | None = None) -> Result:
+def attempt(job: Job, store: RunStore, registry: Registry, options: ExecutionOptions, hung: Path | None = None) -> AttemptResult:
     """Do a run and store it. Raises nothing of the run's own.
 
     Args:
         hung: as in `limited`.
     """
     from dabench.execution.run import execute
-    from dabench.training.resume import Stopped
+    from dabench.training.resume import RunStopped
 
     started = time.perf_counter()
     try:
-        with kept_log(store.log(job.name)) as say, limited(how.time_limit, hung):
-            execute(job, store, registry, how.save_every, say)
-    except Stopped:
-        return Result("stopped")
+        with run_log(store.log(job.name)) as notify, limited(options.time_limit, hung):
+            execute(job, store, registry, options.save_every, notify)
+    except RunStopped:
+        return AttemptResult("stopped")
     except UnwritableError as e:
-        return Result("unwritable", reason=str(e))
+        return AttemptResult("unwritable", reason=str(e))
     except KeyboardInterrupt:
         raise
     except BaseException as e:
-        return _failure(e, how)
-    return Result("done", time.perf_counter() - started)
+        return _failure(e, options)
+    return AttemptResult("done", time.perf_counter() - started)
 
 
-def _failure(error: BaseException, how: How) -> Result:
+def _failure(error: BaseException, options: ExecutionOptions) -> AttemptResult:
     if isinstance(error, DabenchError):
-        return Result("failed", reason=str(error))
+        return AttemptResult("failed", reason=str(error))
     where = "".join(traceback.format_exception(error))
-    if isinstance(error, TooLong):
-        return Result("failed", reason=f"{LIMIT.format(how.time_limit)}\n\n{where}")
+    if isinstance(error, TimeLimitExceeded):
+        return AttemptResult("failed", reason=f"{LIMIT.format(options.time_limit)}\n\n{where}")
     if _out_of_memory(error):
         line = str(error).splitlines()[0] if str(error) else "no more to be had"
-        return Result("again", reason=f"ran out of memory ({line}); try a smaller train.batch or test.batch\n\n{where}")
-    return Result("failed", reason=f"{type(error).__name__}: {error}\n\n{where}")
+        return AttemptResult("retried", reason=f"ran out of memory ({line}); try a smaller train.batch or test.batch\n\n{where}")
+    return AttemptResult("failed", reason=f"{type(error).__name__}: {error}\n\n{where}")
 
 
 def _out_of_memory(error: BaseException) -> bool:

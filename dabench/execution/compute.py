@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 
 from dabench.data.augment import Augmenter
 from dabench.errors import DabenchError, DivergedError
-from dabench.execution.scores import Scores
+from dabench.execution.scores import CheckpointScorer
 from dabench.plugins.contract import SUPERVISED, Adapter, Target, View
 from dabench.training.device import reproducible
 from dabench.training.evaluate import logits
 from dabench.training.network import Network, adapter_network, build_network, load_network
-from dabench.training.trainer import Trace, Trainer
+from dabench.training.trainer import Trainer, TrainingTrace
 
 if TYPE_CHECKING:
     from dabench.experiment.access import SourceGrant, TargetGrant
     from dabench.experiment.job import Job
     from dabench.plugins.registry import Registry
-    from dabench.training.resume import Partial
+    from dabench.training.resume import RunState
 
 
 def compute(
@@ -34,9 +34,9 @@ def compute(
     device: torch.device,
     registry: Registry,
     network: Callable[[str], Path],
-    partial: Partial | None = None,
-    say: Callable[[str], object] = lambda line: None,
-) -> tuple[Network, Checkpoints, Trace]:
+    partial: RunState | None = None,
+    notify: Callable[[str], object] = lambda line: None,
+) -> tuple[Network, RunCheckpoints, TrainingTrace]:
     """Do the run that `job` describes and return its network, what its checkpoints gave, and how its training went.
 
     Args:
@@ -45,12 +45,12 @@ def compute(
 
     Raises:
         DabenchError: it cannot be done, or diverged.
-        Stopped: it was told to stop, and did so at a checkpoint.
+        RunStopped: it was told to stop, and did so at a checkpoint.
     """
     with reproducible(job.train.threads, job.seed):
         augmenter = Augmenter(job.augment, job.size, job.size, device)
-        checkpoints = Checkpoints(job, augmenter)
-        trainer = Trainer(job.train, augmenter, device, job.seed, checkpoints, partial, say)
+        checkpoints = RunCheckpoints(job, augmenter)
+        trainer = Trainer(job.train, augmenter, device, job.seed, checkpoints, partial, notify)
         adapter = Adapter() if job.method == SUPERVISED else registry.make("adapter", job.method, job.options)
         backbone = registry.make("backbone", job.backbone, job.backbone_options)
         pretrained = job.pretrained and job.parent is None
@@ -89,7 +89,7 @@ class EndTrial(BaseException):
     """
 
 
-class Checkpoints:
+class RunCheckpoints:
     """Tests and scores the network at each checkpoint of a run.
 
     Attributes:
@@ -104,7 +104,7 @@ class Checkpoints:
         self._with = (augmenter, job.test, job.train.precision)
         self._probe = job.probe
         self._logits: dict[str, list[NDArray[np.float32]]] = {name: [] for name in self._images}
-        self.scores = Scores(job, augmenter)
+        self.scores = CheckpointScorer(job, augmenter)
         self.steps: list[int] = []
         self.ended: Network | None = None
         self.seconds = 0.0

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from dabench.execution.options import How
-from dabench.execution.resources import Need
+from dabench.execution.options import ExecutionOptions
+from dabench.execution.resources import ResourceNeeds
 from dabench.experiment.plan import Plan
 from dabench.plugins.registry import Registry
 from dabench.storage.atomic import temporary_folder, temporary_prefix
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import Run
 
 _WARM, _STEPS = 2, 12
@@ -46,21 +46,23 @@ class Cost:
     disk: int | None
 
 
-def cost(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry, how: How, wants: Need | None) -> Cost:
+def estimate_cost(
+    plan: Plan, runs: Sequence[Run], store: RunStore, registry: Registry, options: ExecutionOptions, wants: ResourceNeeds | None
+) -> Cost:
     """Return what `runs` cost.
 
     Args:
-        how: as `fitted` gives it: what each run takes, and how many go side by side.
+        options: as `fitted` gives it: what each run takes, and how many go side by side.
         wants: what each run needs, if that is known.
     """
     if not runs:
         return Cost({}, 0.0, 0.0, 0.0, None, None)
     seconds = _seconds(plan, runs, store, registry)
     total = sum(seconds.values())
-    wall = wall_time(runs, seconds, how.at_most or 1) + (_START if how.engine == "ray" else 0.0)
+    wall = wall_time(runs, seconds, options.max_parallel or 1) + (_START if options.engine == "ray" else 0.0)
     disk = sum(stored_bytes(plan, r, wants) for r in runs) if wants else None
-    cpu = total * (how.cpus_per_run or 1)
-    return Cost(seconds, wall, cpu, total * (how.gpus_per_run or 0), wants.memory if wants else None, disk)
+    cpu = total * (options.cpus_per_run or 1)
+    return Cost(seconds, wall, cpu, total * (options.gpus_per_run or 0), wants.memory if wants else None, disk)
 
 
 def wall_time(runs: Sequence[Run], seconds: dict[str, float], side: int) -> float:
@@ -73,7 +75,7 @@ def wall_time(runs: Sequence[Run], seconds: dict[str, float], side: int) -> floa
     return max([0.0, sum(seconds[r.digest] for r in runs) / side, *(end(r.digest) for r in runs)])
 
 
-def _seconds(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry) -> dict[str, float]:
+def _seconds(plan: Plan, runs: Sequence[Run], store: RunStore, registry: Registry) -> dict[str, float]:
     """Return the seconds that each of `runs` is expected to take, by digest.
 
     A run takes the mean of the runs of its sort that are complete in the store. Of any other sort, one run is timed.
@@ -82,15 +84,15 @@ def _seconds(plan: Plan, runs: Sequence[Run], store: Store, registry: Registry) 
     listed = store.listed()
     for run in plan.runs:
         if record := store.find(run.digest, network=False, among=listed):
-            took[run.sort].append(record.facts.seconds.total)
+            took[run.kind].append(record.facts.seconds.total)
     with temporary_folder(temporary_prefix()) as folder:
         for run in runs:
-            if run.sort not in took:
-                took[run.sort].append(_timed(plan, run, Store(folder), registry))
-    return {run.digest: fmean(took[run.sort]) for run in runs}
+            if run.kind not in took:
+                took[run.kind].append(_timed(plan, run, RunStore(folder), registry))
+    return {run.digest: fmean(took[run.kind]) for run in runs}
 
 
-def _timed(plan: Plan, run: Run, scratch: Store, registry: Registry) -> float:
+def _timed(plan: Plan, run: Run, scratch: RunStore, registry: Registry) -> float:
     """Do a few steps of a run in a folder that is thrown away, and return the seconds that all of it would take."""
     from dabench.execution.run import execute
 
@@ -114,7 +116,7 @@ def _timed(plan: Plan, run: Run, scratch: Store, registry: Registry) -> float:
     return once + took.train * steps_of(plan, run) / _STEPS + checked
 
 
-def stored_bytes(plan: Plan, run: Run, wants: Need) -> int:
+def stored_bytes(plan: Plan, run: Run, wants: ResourceNeeds) -> int:
     """Return about how many bytes a finished run takes on disk: network, logits, and the losses in its record."""
     logits = sum(4 * plan.prepared[t].count("test") * len(plan.classes) * plan.sweep.train.checkpoints for t in run.tests)
     return wants.network + logits + _LOSS * steps_of(plan, run) + _RECORD

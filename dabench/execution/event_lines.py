@@ -16,11 +16,11 @@ from dabench.errors import SpecError
 from dabench.execution.progress import OVER
 from dabench.execution.queue import Event
 from dabench.storage.clock import utc
-from dabench.storage.events import Write
+from dabench.storage.events import WriteLine
 from dabench.storage.schema import Run
 
 
-class Lines:
+class EventWriter:
     """Writes a line when a sweep begins, for each event of its runs, and when it ends.
 
     Args:
@@ -30,19 +30,19 @@ class Lines:
         again: the command that goes on with it; "" where there is none.
     """
 
-    def __init__(self, writers: Sequence[Write], sweep: str, there: int, to_do: int, again: str) -> None:
-        self._writers, self._sweep, self._again = writers, sweep, again
-        self._counts = {"runs": there + to_do, "done": there, "running": 0, "failed": 0, "left": to_do}
+    def __init__(self, writers: Sequence[WriteLine], sweep: str, complete: int, pending: int, resume_command: str) -> None:
+        self._writers, self._sweep, self._again = writers, sweep, resume_command
+        self._counts = {"runs": complete + pending, "complete": complete, "running": 0, "failed": 0, "pending": pending}
         self._running: set[str] = set()
         self.outcome = "finished"
         """What the sweep came to: "finished", "stopped" by the user, or "error"."""
 
-    def __enter__(self) -> Lines:
-        self._say("sweep-started", sweep=self._sweep, process=os.getpid(), again=self._again)
+    def __enter__(self) -> EventWriter:
+        self._notify("sweep-started", sweep=self._sweep, process=os.getpid(), resume_command=self._again)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        self._say("sweep-ended", sweep=self._sweep, outcome="error" if kind else self.outcome)
+        self._notify("sweep-ended", sweep=self._sweep, outcome="error" if kind else self.outcome)
 
     def __call__(self, event: Event) -> None:
         """Take an event of the engine."""
@@ -51,33 +51,33 @@ class Lines:
         if event.what == "started":
             self._running.add(run.name)
         elif event.what in OVER:
-            counts["done" if event.what == "done" else "failed"] += 1
+            counts["complete" if event.what == "done" else "failed"] += 1
         counts["running"] = len(self._running)
-        known = counts["done"] + counts["failed"] + counts["running"]
+        known = counts["complete"] + counts["failed"] + counts["running"]
         counts["runs"] = max(counts["runs"], known)  # how many a search chooses to do is a guess before
-        counts["left"] = counts["runs"] - known
+        counts["pending"] = counts["runs"] - known
         facts: dict[str, Any] = {"run": run.name, "method": run.method, "sources": list(run.sources), "target": run.target}
         facts["seed"] = run.seed
         if event.what == "done":
             facts["seconds"] = round(event.seconds, 3)
         if event.reason:
             facts["reason"] = event.reason.splitlines()[0]
-        self._say(event.what, **facts)
+        self._notify(event.what, **facts)
 
     def expect(self, left: Sequence[Run]) -> None:
         """Take what is left to be begun, where that is known better than at the beginning."""
         counts = self._counts
-        counts["left"] = len(left)
-        counts["runs"] = len(left) + counts["done"] + counts["failed"] + counts["running"]
+        counts["pending"] = len(left)
+        counts["runs"] = len(left) + counts["complete"] + counts["failed"] + counts["running"]
 
-    def _say(self, event: str, **facts: Any) -> None:
+    def _notify(self, event: str, **facts: Any) -> None:
         line = json.dumps({"event": event, "time": utc(time.time()), **facts, "counts": self._counts}, ensure_ascii=False)
         for write in self._writers:
             write(line + "\n")
 
 
 @contextmanager
-def lines_to(place: str | Path) -> Iterator[Write]:
+def lines_to(place: str | Path) -> Iterator[WriteLine]:
     """Give a function that appends to a file, or writes to standard output where `place` is "-", at once.
 
     Raises:

@@ -21,11 +21,11 @@ _OUT, _ERR = 1, 2
 
 
 @contextmanager
-def kept_log(path: Path) -> Iterator[Callable[[str], None]]:
+def run_log(path: Path) -> Iterator[Callable[[str], None]]:
     """Append to `path` all that this process writes to standard output and standard error meanwhile; give what takes a line more.
 
     The file descriptors themselves are turned, since decoders and BLAS know nothing of `sys.stdout`. Who must be seen
-    meanwhile, the progress of a sweep in the same process, writes to what `lasting_stderr` gives. Where the file cannot be
+    meanwhile, the progress of a sweep in the same process, writes to what `original_stderr` gives. Where the file cannot be
     opened, what is written is lost, and the run goes on: its numbers count, not its log.
     """
     began = time.time()
@@ -35,21 +35,21 @@ def kept_log(path: Path) -> Iterator[Callable[[str], None]]:
     except OSError:
         file = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - closed below
     with file:
-        _say(file, f"-- begun {utc(began)}, process {os.getpid()}")
+        _notify(file, f"-- begun {utc(began)}, process {os.getpid()}")
         try:
             with _turned(file), redirect_stdout(file), redirect_stderr(file), warnings.catch_warnings():  # each is shown anew
                 # Whoever else collects warnings, they are shown here.
-                warnings.showwarning = lambda *said, **_: _say(file, warnings.formatwarning(*said[:4]).rstrip())
-                yield partial(_say, file)
+                warnings.showwarning = lambda *said, **_: _notify(file, warnings.formatwarning(*said[:4]).rstrip())
+                yield partial(_notify, file)
         except BaseException as e:
-            _say(file, str(e) if isinstance(e, DabenchError) else "".join(traceback.format_exception(e)).rstrip())
+            _notify(file, str(e) if isinstance(e, DabenchError) else "".join(traceback.format_exception(e)).rstrip())
             raise
         finally:
-            _say(file, f"-- ended {utc(time.time())}, after {time.time() - began:.1f} s")
+            _notify(file, f"-- ended {utc(time.time())}, after {time.time() - began:.1f} s")
 
 
 @contextmanager
-def lasting_stderr() -> Iterator[TextIO]:
+def original_stderr() -> Iterator[TextIO]:
     """Give standard error as it is now, also while a log is kept in this process."""
     try:
         number = sys.stderr.fileno()
@@ -89,6 +89,6 @@ def _flush() -> None:
         ctypes.CDLL(None).fflush(None)
 
 
-def _say(file: TextIO, line: str) -> None:
+def _notify(file: TextIO, line: str) -> None:
     with suppress(OSError):  # a full disk
         print(line, file=file)

@@ -34,7 +34,7 @@ def option(default: Any, help: str, **flag: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class How:
+class ExecutionOptions:
     """How the runs of a sweep are executed on this machine. Each field is a keyword of `dabench.sweep` and a flag of the command.
 
     Attributes:
@@ -47,7 +47,7 @@ class How:
             or takes too long would do so again: it is tried anew by the next command only.
         save_every: seconds of training after which a run keeps, at its next checkpoint, what it needs to go on from there.
         address: of the running Ray cluster to join, as --address takes it; None: a Ray of this machine alone.
-        at_most: runs side by side at the most; None: as many as there are cores, GPUs and memory for.
+        max_parallel: runs side by side at the most; None: as many as there are cores, GPUs and memory for.
     """
 
     engine: Literal["ray", "inline"] = option("ray", "side by side on Ray Tune, or in this process", choices=("ray", "inline"))
@@ -62,4 +62,4 @@ class How:
     address: str | None = option(
         None, "do the runs on the Ray cluster with this head; auto: that this machine is part of", metavar="HOST:PORT"
     )
-    at_most: int | None = option(None, "runs side by side at the most; memory is then not checked", type=int, metavar="N")
+    max_parallel: int | None = option(None, "runs side by side at the most; memory is then not checked", type=int, metavar="N")

@@ -6,25 +6,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dabench.execution.queue import Event, Listener
-from dabench.storage.mirror import Remote
+from dabench.storage.mirror import OutputMirror
 from dabench.storage.remote_fs import is_remote
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 
 
-class Output:
+class OutputFolder:
     """The store of a sweep; what is done in it is sent on where it belongs.
 
     Raises:
         StoreError: it lies elsewhere, and cannot be reached there.
     """
 
-    def __init__(self, out: str | Path | None, name: str, say: Callable[[str], None]) -> None:
-        self._far = Remote(str(out)) if out is not None and is_remote(out) else None
+    def __init__(self, out: str | Path | None, name: str, notify: Callable[[str], None]) -> None:
+        self._far = OutputMirror(str(out)) if out is not None and is_remote(out) else None
         if self._far is None:
-            self.store = Store(Path(out).expanduser() if out else Path("runs") / name)
+            self.store = RunStore(Path(out).expanduser() if out else Path("runs") / name)
         else:
             self.store = self._far.store
-            say(f"fetching what stands in {self._far.address} -> {self.store.folder}")
+            notify(f"fetching what stands in {self._far.address} -> {self.store.folder}")
             self._far.fetch(networks=True)
 
     def listening(self, listen: Listener) -> Listener:

@@ -17,37 +17,37 @@ from dabench.execution.queue import Event
 from dabench.storage.clock import clock
 from dabench.storage.schema import Run
 
-Sort = tuple[str, bool]
+RunKind = tuple[str, bool]
 """Runs of one sort take about as long: their method, and whether they adapt."""
 
 OVER = ("done", "failed", "skipped")
 """Events after which a run of this sweep is over; after others it runs, or waits to be tried again."""
 
 
-class Pace:
+class TimeEstimator:
     """Counts what waits, runs and is over, and tells the rest from the mean time of each sort of run.
 
     Attributes:
         running: name of a run -> its sort and when it started, in seconds.
     """
 
-    def __init__(self, sorts: Iterable[Sort] = ()) -> None:
-        self._waiting = Counter(sorts)
-        self._took: dict[Sort, tuple[int, float]] = {}
+    def __init__(self, run_kinds: Iterable[RunKind] = ()) -> None:
+        self._waiting = Counter(run_kinds)
+        self._took: dict[RunKind, tuple[int, float]] = {}
         self._most = 1
-        self.running: dict[str, tuple[Sort, float]] = {}
+        self.running: dict[str, tuple[RunKind, float]] = {}
 
-    def expect(self, sorts: Iterable[Sort]) -> None:
+    def expect(self, run_kinds: Iterable[RunKind]) -> None:
         """Say anew what waits."""
-        self._waiting = Counter(sorts)
+        self._waiting = Counter(run_kinds)
 
-    def started(self, name: str, sort: Sort, now: float) -> None:
+    def started(self, name: str, sort: RunKind, now: float) -> None:
         """Say that a run begins."""
         self._waiting[sort] = max(0, self._waiting[sort] - 1)
         self.running[name] = (sort, now)
         self._most = max(self._most, len(self.running))
 
-    def ended(self, name: str, sort: Sort, seconds: float | None) -> None:
+    def ended(self, name: str, sort: RunKind, seconds: float | None) -> None:
         """Say that a run is over; `seconds` is None where it says nothing of how long such a run takes."""
         if self.running.pop(name, None) is None:
             self._waiting[sort] = max(0, self._waiting[sort] - 1)
@@ -55,7 +55,7 @@ class Pace:
             count, total = self._took.get(sort, (0, 0.0))
             self._took[sort] = (count + 1, total + seconds)
 
-    def back(self, name: str, sort: Sort) -> None:
+    def back(self, name: str, sort: RunKind) -> None:
         """Say that a run stopped before it was over, and waits again."""
         self.running.pop(name, None)
         self._waiting[sort] += 1
@@ -71,7 +71,7 @@ class Pace:
         return rest / self._most
 
 
-class Watch:
+class ProgressDisplay:
     """Shows how a sweep goes on: a bar with what runs and the time left in a terminal, plain lines elsewhere.
 
     Args:
@@ -83,7 +83,7 @@ class Watch:
     def __init__(self, console: Console, log: Callable[[str], Path] | None = None) -> None:
         self.console, self.total, self.log = console, 0, log
         self.finished = self.failed = 0
-        self.pace = Pace()
+        self.pace = TimeEstimator()
         self._live: Live | None = None
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
@@ -92,7 +92,7 @@ class Watch:
         )  # fmt: skip
         self._task: TaskID = self._progress.add_task("runs", total=0, left="")
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> ProgressDisplay:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
@@ -103,26 +103,26 @@ class Watch:
         """Take an event of the engine."""
         run = event.run
         if event.what == "started":
-            self.pace.started(run.name, run.sort, time.monotonic())
+            self.pace.started(run.name, run.kind, time.monotonic())
         elif event.what in OVER:
-            self.pace.ended(run.name, run.sort, event.seconds if event.what == "done" else None)
+            self.pace.ended(run.name, run.kind, event.seconds if event.what == "done" else None)
             self.finished += 1
             self.failed += event.what != "done"
         else:
-            self.pace.back(run.name, run.sort)
+            self.pace.back(run.name, run.kind)
         self.total = max(self.total, self.finished + len(self.pace.running))  # how many a search does is a guess before
         self._show(event)
 
     def expect(self, left: Sequence[Run]) -> None:
         """Take what is left to be begun: at the beginning, and where that is known better later."""
         self.total = self.finished + len(self.pace.running) + len(left)
-        self.pace.expect(r.sort for r in left)
+        self.pace.expect(r.kind for r in left)
         self._progress.update(self._task, total=self.total)
         if left and self.console.is_terminal and not self._live:
             self._live = Live(self._progress, console=self.console, refresh_per_second=4)
             self._live.start()
 
-    def say(self, line: str) -> None:
+    def notify(self, line: str) -> None:
         """Print a line that is about no run alone."""
         self.console.print(escape(line), soft_wrap=True)
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from dabench.execution.attempt import Result
-from dabench.execution.options import How
+from dabench.execution.attempt import AttemptResult
+from dabench.execution.options import ExecutionOptions
 from dabench.experiment.plan import Plan
 from dabench.plugins.registry import Registry
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import Run
 
 
@@ -22,7 +22,7 @@ class Event:
     It started, is done, failed, is skipped because its pretraining failed, will be tried again, or stopped with the sweep.
     """
 
-    what: Literal["started", "done", "failed", "skipped", "again", "stopped"]
+    what: Literal["started", "done", "failed", "skipped", "retried", "stopped"]
     run: Run
     seconds: float = 0.0
     reason: str = ""
@@ -30,7 +30,7 @@ class Event:
 
 Listener = Callable[[Event], None]
 
-Grow = Callable[[Run, bool], Iterable[Run]]
+FollowUps = Callable[[Run, bool], Iterable[Run]]
 """Asked when a run came to its end, done or not, which runs there are to do because of it."""
 
 
@@ -49,18 +49,18 @@ class Execution:
     """
 
     plan: Plan
-    store: Store
+    store: RunStore
     registry: Registry
-    how: How
+    how: ExecutionOptions
     listen: Listener
-    grow: Grow = nothing_more
+    grow: FollowUps = nothing_more
 
-    def queue(self, runs: Iterable[Run]) -> Queue:
+    def queue(self, runs: Iterable[Run]) -> RunQueue:
         """Return the queue of `runs` and of those that come of them."""
-        return Queue(runs, self.listen, self.how.retries, lambda: self.store.ongoing.stopping, self.grow)
+        return RunQueue(runs, self.listen, self.how.retries, lambda: self.store.sweep_lock.stopping, self.grow)
 
 
-class Queue:
+class RunQueue:
     """Runs to do, each after its parent. The parents that are not among them are taken as done.
 
     Args:
@@ -80,7 +80,7 @@ class Queue:
         listen: Listener,
         retries: int = 0,
         stopping: Callable[[], bool] = lambda: False,
-        grow: Grow = nothing_more,
+        grow: FollowUps = nothing_more,
     ) -> None:
         self._listen, self._retries, self._stopping, self._grow = listen, retries, stopping, grow
         self._tries: dict[str, int] = {}
@@ -115,7 +115,7 @@ class Queue:
         self._listen(Event("started", run))
         return run
 
-    def take(self, run: Run, result: Result) -> None:
+    def take(self, run: Run, result: AttemptResult) -> None:
         """Take a run back, with what came of it; what waited for it may start, is skipped, or goes on waiting."""
         if result.what == "done":
             self.running -= 1
@@ -127,9 +127,9 @@ class Queue:
             self._append(self._grow(run, True))
         elif result.what == "stopped":
             self.put_back(run, Event("stopped", run))
-        elif result.what == "again" and self._tries.get(run.digest, 0) < self._retries:
+        elif result.what == "retried" and self._tries.get(run.digest, 0) < self._retries:
             self._tries[run.digest] = self._tries.get(run.digest, 0) + 1
-            self.put_back(run, Event("again", run, reason=result.reason))
+            self.put_back(run, Event("retried", run, reason=result.reason))
         else:
             if result.what == "unwritable":
                 self.trouble = result.reason

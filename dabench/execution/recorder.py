@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from dabench.errors import StoreError
 from dabench.execution.queue import Event
 from dabench.experiment.plan import Plan
-from dabench.experiment.schedule import Agenda
+from dabench.experiment.schedule import RunSchedule
 from dabench.experiment.sweep_file import SweepFile
 from dabench.plugins.contract import Dataset
 from dabench.plugins.options import build
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import BackboneFacts, DatasetRecord, InputFacts, Run, SweepRecord, SweepTable
 
 _SECONDS = 10.0
@@ -22,7 +22,7 @@ _SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SweepOutcome:
     """What came of a sweep: how many runs stood already, were done now, and failed or were skipped.
 
     Attributes:
@@ -31,31 +31,31 @@ class Outcome:
         trials_failed: runs that serve a search alone.
     """
 
-    store: Store
+    store: RunStore
     runs: Sequence[Run]
-    there: int
-    done: int
+    already_complete: int
+    completed: int
     failed: int
     interrupted: bool = False
     trials_failed: int = 0
     searched: bool = False
 
 
-class Keeper:
+class SweepRecorder:
     """Keeps in the store what is said of runs beside their own folders: what failed, and what a search chose."""
 
-    def __init__(self, file: SweepFile, plan: Plan, store: Store, agenda: Agenda) -> None:
-        self.file, self.plan, self.store, self.agenda = file, plan, store, agenda
+    def __init__(self, file: SweepFile, plan: Plan, store: RunStore, schedule: RunSchedule) -> None:
+        self.file, self.plan, self.store, self.schedule = file, plan, store, schedule
         self.counts = Counter[str]()
         self.expect: list[Callable[[Sequence[Run]], None]] = []
         """Are told what is left to be begun, each time that a search knows it better."""
         self._begun: set[str] = set()
         self._at = time.monotonic()
 
-    def take(self) -> None:
+    def claim_store(self) -> None:
         """Make the store this sweep's: its record, its datasets, and nothing that it has no use for."""
         self.store.claim(self.record(), self.file.text)
-        self.store.ongoing.keep_only({r.digest for r in self.agenda.expected()})
+        self.store.sweep_lock.keep_only({r.digest for r in self.schedule.expected()})
         for name, dataset in self.plan.datasets.items():
             _keep_dataset(self.store, self.plan, name, dataset)
 
@@ -71,12 +71,12 @@ class Keeper:
 
     def grow(self, run: Run, done: bool) -> Iterable[Run]:
         """Return the runs that there are to do now; what a search chose is kept, now and then."""
-        more = list(self.agenda.grow(run, done))
+        more = list(self.schedule.grow(run, done))
         if more and time.monotonic() - self._at > _SECONDS:
-            self.now()
+            self.write_now()
         return more
 
-    def now(self) -> None:
+    def write_now(self) -> None:
         """Keep what a search chose so far, and tell what is left."""
         if self.plan.sweep.search.trials:
             self.store.write_record(self.record())
@@ -87,21 +87,21 @@ class Keeper:
 
     def left(self) -> list[Run]:
         """Return what is left to be begun."""
-        over = self._begun | self.agenda.stood
-        return [run for run in self.agenda.expected() if run.digest not in over]
+        over = self._begun | self.schedule.complete
+        return [run for run in self.schedule.expected() if run.digest not in over]
 
     def record(self) -> SweepRecord:
         """Return what sweep.json holds."""
-        return _record(self.file, self.plan, self.agenda)
+        return _record(self.file, self.plan, self.schedule)
 
-    def outcome(self, interrupted: bool) -> Outcome:
+    def outcome(self, interrupted: bool) -> SweepOutcome:
         """Return what came of the sweep."""
-        lost = 0 if interrupted else len(self.agenda.lost())
+        lost = 0 if interrupted else len(self.schedule.failed_tasks())
         failed = self.counts["failed"] + self.counts["skipped"] + lost
-        return Outcome(
+        return SweepOutcome(
             self.store,
-            self.agenda.expected(),
-            len(self.agenda.stood),
+            self.schedule.expected(),
+            len(self.schedule.complete),
             self.counts["done"] + self.counts["trial done"],
             failed,
             interrupted,
@@ -110,7 +110,7 @@ class Keeper:
         )
 
 
-def forget(store: Store, runs: Iterable[Run]) -> None:
+def remove_runs(store: RunStore, runs: Iterable[Run]) -> None:
     """Delete these runs, and those that sweep.json names as trials of a search."""
     try:
         runs = [*runs, *store.read_sweep().trials]
@@ -120,7 +120,7 @@ def forget(store: Store, runs: Iterable[Run]) -> None:
         store.remove(digest)
 
 
-def _record(file: SweepFile, plan: Plan, agenda: Agenda) -> SweepRecord:
+def _record(file: SweepFile, plan: Plan, schedule: RunSchedule) -> SweepRecord:
     sweep, backbone = file.sweep, plan.backbone
     return SweepRecord(
         sweep=build(SweepTable, sweep.as_dict()),
@@ -131,22 +131,22 @@ def _record(file: SweepFile, plan: Plan, agenda: Agenda) -> SweepRecord:
         seeds=sweep.seed_list,
         classes=plan.classes,
         input=InputFacts(plan.channels, plan.size, asdict(plan.augment)),
-        backbone=BackboneFacts(backbone.name, backbone.label, backbone.citation),
+        backbone=BackboneFacts(backbone.name, backbone.short_name, backbone.citation),
         adapters=plan.facts,
-        runs=tuple(agenda.finals),
-        search=tuple(agenda.searched()),
-        trials=tuple(agenda.trials),
+        runs=tuple(schedule.table_runs),
+        search=tuple(schedule.searched()),
+        trials=tuple(schedule.trials),
     )
 
 
-def _keep_dataset(store: Store, plan: Plan, name: str, dataset: Dataset) -> None:
+def _keep_dataset(store: RunStore, plan: Plan, name: str, dataset: Dataset) -> None:
     prepared = plan.prepared[name]
     samples = prepared.samples("test")
     facts = DatasetRecord(
         name=name,
-        label=dataset.label,
+        short_name=dataset.short_name,
         title=dataset.title,
-        licence=dataset.licence,
+        license=dataset.license,
         homepage=dataset.homepage,
         citation=dataset.citation,
         digest=prepared.digest,

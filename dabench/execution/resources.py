@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dabench.errors import SpecError
-from dabench.execution.options import How
+from dabench.execution.options import ExecutionOptions
 from dabench.experiment.plan import Plan
 from dabench.storage.paths import cores
 from dabench.training.network import Network, build_network
@@ -36,7 +36,7 @@ _MOST = 8
 
 
 @dataclass(frozen=True)
-class Need:
+class ResourceNeeds:
     """What any run of a plan needs.
 
     Attributes:
@@ -52,7 +52,7 @@ class Need:
     operations: float
 
 
-def need(plan: Plan) -> Need | None:
+def resource_needs(plan: Plan) -> ResourceNeeds | None:
     """Return what any run of the plan needs, or None where its network cannot be measured; raise as `build_network`."""
     train, test = plan.sweep.train, plan.sweep.test
     with torch.random.fork_rng(devices=[]):
@@ -68,7 +68,7 @@ def need(plan: Plan) -> Need | None:
     features = 4 * net.head.in_features * _STREAMS * max(p.count("val") for p in plan.prepared.values())
     images = sorted(p.path("train", "images").stat().st_size for p in plan.prepared.values())[-2:]
     memory = _PROCESS + _COPIES * network + work + logits + features
-    return Need(memory, sum(images), network, 3.0 * _STREAMS * train.batch * operations)
+    return ResourceNeeds(memory, sum(images), network, 3.0 * _STREAMS * train.batch * operations)
 
 
 def _measured(net: Network, plan: Plan) -> tuple[int, int, float]:
@@ -88,33 +88,35 @@ def _measured(net: Network, plan: Plan) -> tuple[int, int, float]:
     return sum(seen.values()) // len(out), max(seen.values()) // len(out), counter.get_total_flops() / len(out)
 
 
-def fitted(plan: Plan, wants: Need | None, how: How, say: Callable[[str], None]) -> How:
-    """Return `how` with what each run takes and how many go side by side, both as given or found from the machine.
+def fit_to_machine(
+    plan: Plan, wants: ResourceNeeds | None, options: ExecutionOptions, notify: Callable[[str], None]
+) -> ExecutionOptions:
+    """Return `options` with what each run takes and how many go side by side, both as given or found from the machine.
 
     Args:
         wants: what a run needs; None: not known, and memory is not checked.
-        say: is told, in one line, if memory allows fewer than cores and GPUs would.
+        notify: is told, in one line, if memory allows fewer than cores and GPUs would.
 
     Raises:
         SpecError: what was asked for cannot be, or there is no memory for a single run.
     """
-    if how.address is not None:
-        return how  # Ray knows what each machine of a cluster has
-    if how.cpus_per_run is not None and not 0 < how.cpus_per_run <= cores():
-        raise SpecError(f"--cpus-per-run {how.cpus_per_run:g}: must be above 0 and at most {cores()}, the cores there are")
+    if options.address is not None:
+        return options  # Ray knows what each machine of a cluster has
+    if options.cpus_per_run is not None and not 0 < options.cpus_per_run <= cores():
+        raise SpecError(f"--cpus-per-run {options.cpus_per_run:g}: must be above 0 and at most {cores()}, the cores there are")
     there = gpus(plan)
-    if how.gpus_per_run is not None and not 0 <= how.gpus_per_run <= there:
+    if options.gpus_per_run is not None and not 0 <= options.gpus_per_run <= there:
         why = f"at most {there}, the GPUs that torch finds here and train.device = {plan.sweep.train.device!r} allows"
-        raise SpecError(f"--gpus-per-run {how.gpus_per_run:g}: must be at least 0 and {why}")
-    if how.at_most is not None and how.at_most < 1:
-        raise SpecError(f"--at-most {how.at_most}: must be at least 1")
-    inline = how.engine == "inline"
-    each = how.cpus_per_run or min(plan.sweep.train.threads, cores())
-    share = how.gpus_per_run if how.gpus_per_run is not None else _share(wants, there, each)
+        raise SpecError(f"--gpus-per-run {options.gpus_per_run:g}: must be at least 0 and {why}")
+    if options.max_parallel is not None and options.max_parallel < 1:
+        raise SpecError(f"--max-parallel {options.max_parallel}: must be at least 1")
+    inline = options.engine == "inline"
+    each = options.cpus_per_run or min(plan.sweep.train.threads, cores())
+    share = options.gpus_per_run if options.gpus_per_run is not None else _share(wants, there, each)
     side = 1 if inline else max(1, int(min(cores() / each, there / share if share else cores() / each)))
-    if how.at_most is None and wants is not None:
-        side = _in_memory(plan, wants.memory - (_PROCESS if inline else 0), side, say)  # inline: this process is there already
-    return replace(how, cpus_per_run=each, gpus_per_run=share, at_most=min(side, how.at_most or side))
+    if options.max_parallel is None and wants is not None:
+        side = _in_memory(plan, wants.memory - (_PROCESS if inline else 0), side, notify)  # inline: this process is there already
+    return replace(options, cpus_per_run=each, gpus_per_run=share, max_parallel=min(side, options.max_parallel or side))
 
 
 def gpus(plan: Plan) -> int:
@@ -126,7 +128,7 @@ def _gpu_memory() -> int:
     return torch.cuda.get_device_properties(0).total_memory
 
 
-def _share(wants: Need | None, there: int, cpus: float) -> float:
+def _share(wants: ResourceNeeds | None, there: int, cpus: float) -> float:
     """Return the part of a GPU for each run: as many on one as its arithmetic, its memory and the cores allow."""
     if not there or wants is None:
         return float(min(1, there))
@@ -134,17 +136,17 @@ def _share(wants: Need | None, there: int, cpus: float) -> float:
     return 1 / max(1, int(min(_BUSY / max(1.0, wants.operations), by_memory, cores() / cpus / there, _MOST)))
 
 
-def _in_memory(plan: Plan, each: int, side: int, say: Callable[[str], None]) -> int:
+def _in_memory(plan: Plan, each: int, side: int, notify: Callable[[str], None]) -> int:
     free = free_memory()
     if free is None:
         return side
     if free < each:
         raise SpecError(
             f"a run needs about {size(each)} of memory and {size(free)} are free; set a smaller train.batch (now "
-            f"{plan.sweep.train.batch}) or test.batch, end other programs, or give --at-most 1 to try it all the same"
+            f"{plan.sweep.train.batch}) or test.batch, end other programs, or give --max-parallel 1 to try it all the same"
         )
     if free // each < side:
-        say(f"memory: a run needs about {size(each)} and {size(free)} are free, so {free // each} go side by side, not {side}")
+        notify(f"memory: a run needs about {size(each)} and {size(free)} are free, so {free // each} go side by side, not {side}")
     return min(side, free // each)
 
 

@@ -13,66 +13,66 @@ from typing import Any
 import numpy as np
 import torch
 
-from dabench.execution.compute import Checkpoints, compute
+from dabench.execution.compute import RunCheckpoints, compute
 from dabench.experiment.job import Job
 from dabench.plugins.registry import Registry
 from dabench.storage.paths import cores
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import RunRecord, Seconds
 from dabench.training.device import low_precision, planned
 from dabench.training.network import save_network
-from dabench.training.resume import Partial, ResumeError
-from dabench.training.trainer import Trace
+from dabench.training.resume import ResumeError, RunState
+from dabench.training.trainer import TrainingTrace
 
 
 def execute(
     job: Job,
-    store: Store,
+    store: RunStore,
     registry: Registry,
     save_every: float = math.inf,
-    say: Callable[[str], object] = lambda line: None,
+    notify: Callable[[str], object] = lambda line: None,
 ) -> None:
     """Do the run that `job` describes, from where an earlier try of it stood, and store it.
 
     Args:
         save_every: seconds after which it keeps, at its next checkpoint, what it needs to go on from there.
-        say: takes a line now and then, of how far it is.
+        notify: takes a line now and then, of how far it is.
 
     Raises:
         DabenchError: it cannot be done, or diverged; nothing of it is stored.
-        Stopped: it was told to stop, and did so at a checkpoint.
+        RunStopped: it was told to stop, and did so at a checkpoint.
     """
     key = {"digest": job.digest, "torch": str(torch.__version__), "dabench": version("dabench")}
-    ongoing = store.ongoing
+    ongoing = store.sweep_lock
     device = planned(job.train.device, job.train.precision, job.asked_precision)
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {platform.machine()}"
-    partial = Partial(ongoing.partial(job.name, job.digest), key | {"device": kind}, save_every, lambda: ongoing.stopping)
+    partial = RunState(ongoing.partial(job.name, job.digest), key | {"device": kind}, save_every, lambda: ongoing.stopping)
     try:
-        _execute(job, device, store, registry, partial, say)
+        _execute(job, device, store, registry, partial, notify)
     except ResumeError:
         partial.clear()
-        _execute(job, device, store, registry, partial, say)
+        _execute(job, device, store, registry, partial, notify)
     partial.clear()
 
 
 def _execute(
-    job: Job, device: torch.device, store: Store, registry: Registry, partial: Partial, say: Callable[[str], object]
+    job: Job, device: torch.device, store: RunStore, registry: Registry, partial: RunState, notify: Callable[[str], object]
 ) -> None:
     gc.collect()  # what an earlier run of this process left in reference cycles, labels among it, is gone before this one
     started = time.perf_counter()
-    net, checkpoints, trace = compute(job, device, registry, store.network, partial, say)
+    net, checkpoints, trace = compute(job, device, registry, store.network, partial, notify)
     facts = _facts(job, device, checkpoints, trace, time.perf_counter() - started)
     store.add(facts, checkpoints.predictions(), lambda path: save_network(net, path))
 
 
-def _facts(job: Job, device: torch.device, checkpoints: Checkpoints, trace: Trace, seconds: float) -> RunRecord:
+def _facts(job: Job, device: torch.device, checkpoints: RunCheckpoints, trace: TrainingTrace, seconds: float) -> RunRecord:
     """Return what run.json says of a run."""
     return RunRecord(
         name=job.name,
         method=job.method,
         sources=tuple(s.name for s in job.sources),
         target=job.target.name if job.target else None,
-        labels=job.labels,
+        label_budget=job.label_budget,
         seed=job.seed,
         digest=job.digest,
         parent=job.parent,

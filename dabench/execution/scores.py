@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from dabench.data.augment import Augmenter
 from dabench.experiment.job import Job
-from dabench.storage.schema import Probe
+from dabench.storage.schema import TrialConfig
 from dabench.training import validators
 from dabench.training.evaluate import outputs
 from dabench.training.network import Network
@@ -26,7 +26,7 @@ SCORED = 1000
 """Images of each target's validation split that are scored at most."""
 
 
-class Scores:
+class CheckpointScorer:
     """The scores of every checkpoint of a job for each of its targets.
 
     Attributes:
@@ -73,7 +73,7 @@ class Scores:
         """Go on from the scores that `state_dict` returned."""
         self.found, self.seconds = state["found"], state["seconds"]
 
-    def behind(self, probe: Probe | None) -> bool:
+    def behind(self, probe: TrialConfig | None) -> bool:
         """Whether the last checkpoint has a lower score than a trial of a search must have there to go on."""
         if not probe or not probe.bar:
             return False

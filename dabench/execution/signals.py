@@ -14,7 +14,7 @@ GRACE = 10.0
 """Seconds that a run has to end after its time limit."""
 
 
-class TooLong(BaseException):
+class TimeLimitExceeded(BaseException):
     """A run took longer than its limit. No Exception: an adapter that catches everything must not go on."""
 
 
@@ -50,14 +50,14 @@ def limited(seconds: float | None, hung: Path | None) -> Iterator[None]:
 
 
 @contextmanager
-def interruptible(stop: Callable[[], None], say: Callable[[str], None]) -> Iterator[None]:
+def interruptible(stop: Callable[[], None], notify: Callable[[str], None]) -> Iterator[None]:
     """Call `stop` at the first Ctrl-C (or SIGTERM, as batch systems send it), and raise KeyboardInterrupt at the second.
 
     Outside the main thread nothing is changed.
 
     Args:
         stop: asks the runs to stop; where it cannot (OSError), the first Ctrl-C is the last.
-        say: is told what happens.
+        notify: is told what happens.
     """
     if not _in_main_thread():
         yield
@@ -73,7 +73,7 @@ def interruptible(stop: Callable[[], None], say: Callable[[str], None]) -> Itera
             stop()
         except OSError:
             raise KeyboardInterrupt from None
-        say("stopping: runs go on to their next checkpoint; press Ctrl-C again to stop at once")
+        notify("stopping: runs go on to their next checkpoint; press Ctrl-C again to stop at once")
 
     before = {number: signal.signal(number, take) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -88,4 +88,4 @@ def _in_main_thread() -> bool:
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
-    raise TooLong
+    raise TimeLimitExceeded

@@ -9,16 +9,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from dabench.execution.progress import OVER, Pace
-from dabench.storage.events import Session, sessions
-from dabench.storage.run_store import Store
+from dabench.execution.progress import OVER, TimeEstimator
+from dabench.storage.events import EventLog, event_logs
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import Run
-from dabench.training.progress_line import last_said
+from dabench.training.progress_line import last_progress
 
 TAIL = 8
 """Lines of a failed run's log that are shown."""
 
-State = Literal["running", "complete", "ended", "stopped", "error", "dead", "not begun"]
+SweepState = Literal["running", "complete", "ended", "stopped", "error", "dead", "not begun"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Running:
     run: str
     since: str
     seconds: float
-    said: str
+    progress: str
 
 
 @dataclass(frozen=True)
@@ -50,26 +50,26 @@ class Status:
             own; "dead": its process ended without a word; "not begun": no run was begun.
         processes: the numbers of the processes that run it.
         last: when it was last heard of, ISO 8601 in UTC, or "".
-        runs, done, running, failed, left: counts; done are those whose folder stands, its checksums not looked at.
-        now: what runs.
-        rest: seconds that the rest takes, about; None where that is not known.
-        again: the command that goes on with it, or "".
+        runs, complete, running, failed, pending: counts; done are those whose folder stands, its checksums not looked at.
+        active: what runs.
+        seconds_left: seconds that the rest takes, about; None where that is not known.
+        resume_command: the command that goes on with it, or "".
     """
 
     folder: str
     sweep: str
-    state: State
+    state: SweepState
     processes: tuple[int, ...]
     last: str
     runs: int
-    done: int
+    complete: int
     running: int
     failed: int
-    left: int
-    now: tuple[Running, ...]
-    rest: float | None
+    pending: int
+    active: tuple[Running, ...]
+    seconds_left: float | None
     failures: tuple[Failure, ...]
-    again: str
+    resume_command: str
 
 
 def read_status(folder: Path) -> Status:
@@ -78,13 +78,13 @@ def read_status(folder: Path) -> Status:
     Raises:
         StoreError: it is no sweep's output.
     """
-    store = Store(folder)
+    store = RunStore(folder)
     record = store.read_sweep()
     # Of a search, what is to do after its trials is known only when they are done.
     runs = {run.name: run for run in (*record.runs, *record.trials)}
     standing = set(store.names("runs"))
     done = {name for name, r in runs.items() if r.folder in standing}
-    found = sessions(folder / "events")
+    found = event_logs(folder / "events")
     alive = [s for s in found if s.alive]
     now = {e["run"]: e for s in alive for e in _open(s)}
     failed = {n for n in (name.removesuffix(".txt") for name in store.names("failed")) if n in runs} - done - now.keys()
@@ -105,11 +105,11 @@ def read_status(folder: Path) -> Status:
         tuple(_running(store, n, e["time"]) for n, e in now.items()),
         _rest(alive[-1], left) if alive else None,
         tuple(_failure(store, name) for name in sorted(failed)),
-        str(found[-1].events[0].get("again", "")) if found and found[-1].events else "",
+        str(found[-1].events[0].get("resume_command", "")) if found and found[-1].events else "",
     )
 
 
-def _state(found: Sequence[Session], complete: bool) -> State:
+def _state(found: Sequence[EventLog], complete: bool) -> SweepState:
     if any(s.alive for s in found):
         return "running"
     if complete:
@@ -117,19 +117,19 @@ def _state(found: Sequence[Session], complete: bool) -> State:
     if not found:
         return "not begun"
     ended = found[-1].ended
-    outcomes: dict[str, State] = {"finished": "ended", "stopped": "stopped", "error": "error"}
+    outcomes: dict[str, SweepState] = {"finished": "ended", "stopped": "stopped", "error": "error"}
     return outcomes.get(ended.get("outcome", ""), "error") if ended else "dead"
 
 
-def _open(session: Session) -> list[Mapping[str, Any]]:
+def _open(session: EventLog) -> list[Mapping[str, Any]]:
     """Return the last event of each run that began and is not over."""
     last: dict[str, Mapping[str, Any]] = {e["run"]: e for e in session.events if "run" in e}
     return [e for e in last.values() if e["event"] == "started"]
 
 
-def _rest(session: Session, left: Sequence[Run]) -> float | None:
+def _rest(session: EventLog, left: Sequence[Run]) -> float | None:
     events = [e for e in session.events if "run" in e]
-    pace = Pace([*(r.sort for r in left), *(_sort(e) for e in events if e["event"] == "started")])
+    pace = TimeEstimator([*(r.kind for r in left), *(_sort(e) for e in events if e["event"] == "started")])
     for e in events:
         if e["event"] == "started":
             pace.started(e["run"], _sort(e), _seconds(e["time"]))
@@ -149,12 +149,12 @@ def _seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def _running(store: Store, name: str, since: str) -> Running:
+def _running(store: RunStore, name: str, since: str) -> Running:
     seconds = round(max(0.0, time.time() - _seconds(since)), 1)
-    return Running(name, since, seconds, last_said(_lines(store.log(name)) or ()))
+    return Running(name, since, seconds, last_progress(_lines(store.log(name)) or ()))
 
 
-def _failure(store: Store, name: str) -> Failure:
+def _failure(store: RunStore, name: str) -> Failure:
     try:
         reason = next(iter(store.text(f"failed/{name}.txt").splitlines()), "").removeprefix(f"{name}: ")
     except (OSError, ValueError):

@@ -6,109 +6,116 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from dabench.execution.event_lines import Lines
-from dabench.execution.options import How
+from dabench.execution.event_lines import EventWriter
+from dabench.execution.options import ExecutionOptions
 from dabench.execution.queue import Event, Execution
-from dabench.execution.recorder import Keeper, Outcome, forget
+from dabench.execution.recorder import SweepOutcome, SweepRecorder, remove_runs
 from dabench.execution.signals import interruptible
 from dabench.experiment.plan import Plan
-from dabench.experiment.schedule import agenda_of
+from dabench.experiment.schedule import schedule_of
 from dabench.experiment.sweep_file import SweepFile
 from dabench.plugins.registry import Registry
-from dabench.storage.events import Write, session
-from dabench.storage.run_store import Store
+from dabench.storage.events import WriteLine, event_log
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import Run
 
 
 @dataclass(frozen=True)
-class Told:
+class SweepCallbacks:
     """Who is told of a sweep as it goes on.
 
     Attributes:
         listen: is told of each run.
         expect: is told, at the start and as a search goes on, what is left to be begun.
-        say: is told what else happens, one line a call.
+        notify: is told what else happens, one line a call.
         write: each is given all events as lines of JSON.
     """
 
     listen: Callable[[Event], None] = lambda event: None
     expect: Callable[[Sequence[Run]], None] = lambda left: None
-    say: Callable[[str], None] = lambda line: None
-    write: Sequence[Write] = ()
+    notify: Callable[[str], None] = lambda line: None
+    write: Sequence[WriteLine] = ()
 
 
-def carry_out(
+def execute_sweep(
     file: SweepFile,
     plan: Plan,
-    store: Store,
+    store: RunStore,
     registry: Registry,
-    how: How,
+    options: ExecutionOptions,
     *,
-    told: Told = Told(),
-    again: str = "",
-) -> Outcome:
+    callbacks: SweepCallbacks = SweepCallbacks(),
+    resume_command: str = "",
+) -> SweepOutcome:
     """Do what is missing of a plan and keep it in `store`, which the caller holds (Store.alone).
 
     Args:
-        again: the command that goes on with the sweep, for who asks how far it is.
+        resume_command: the command that goes on with the sweep, for who asks how far it is.
 
     Raises:
         StoreError: the store is another sweep's or cannot be written.
         StoppedError: it ended before its runs did, since going on had no sense.
     """
-    agenda = agenda_of(plan, store)
-    runs = agenda.begin()
-    if how.redo or runs:
-        from dabench.execution.resources import fitted, need  # imports torch
+    schedule = schedule_of(plan, store)
+    runs = schedule.begin()
+    if options.redo or runs:
+        from dabench.execution.resources import fit_to_machine, resource_needs  # imports torch
 
-        how = fitted(plan, need(plan), how, told.say)
-    if how.redo:
-        forget(store, agenda.expected())
-        agenda = agenda_of(plan, store)
-        runs = agenda.begin()
-    keep = Keeper(file, plan, store, agenda)
-    keep.take()
-    return keep.outcome(_do(runs, keep, registry, how, told, again))
+        options = fit_to_machine(plan, resource_needs(plan), options, callbacks.notify)
+    if options.redo:
+        remove_runs(store, schedule.expected())
+        schedule = schedule_of(plan, store)
+        runs = schedule.begin()
+    keep = SweepRecorder(file, plan, store, schedule)
+    keep.claim_store()
+    return keep.outcome(_do(runs, keep, registry, options, callbacks, resume_command))
 
 
-def _do(runs: Sequence[Run], keep: Keeper, registry: Registry, how: How, told: Told, again: str) -> bool:
+def _do(
+    runs: Sequence[Run],
+    keep: SweepRecorder,
+    registry: Registry,
+    options: ExecutionOptions,
+    callbacks: SweepCallbacks,
+    resume_command: str,
+) -> bool:
     """Do `runs` and what comes of them; return whether the user stopped it."""
     plan, store = keep.plan, keep.store
     left = keep.left()
     if left:
-        told.say(_beginning(plan, store, len(keep.agenda.stood), len(left)))
-        told.expect(left)
+        callbacks.notify(_beginning(plan, store, len(keep.schedule.complete), len(left)))
+        callbacks.expect(left)
     listed = store.listed()
     for run in runs:
         if problem := store.damage(run.digest, among=listed):
-            told.say(f"{run.name}: its folder is damaged ({problem}); it is done again")
+            callbacks.notify(f"{run.name}: its folder is damaged ({problem}); it is done again")
     with ExitStack() as stack:
-        kept = [stack.enter_context(session(store.folder / "events"))] if runs else []
-        lines = Lines([*kept, *told.write], plan.sweep.name, len(keep.agenda.stood), len(left), again)
+        kept = [stack.enter_context(event_log(store.folder / "events"))] if runs else []
+        lines = EventWriter([*kept, *callbacks.write], plan.sweep.name, len(keep.schedule.complete), len(left), resume_command)
         stack.enter_context(lines)
-        keep.expect += [lines.expect, told.expect]
+        keep.expect += [lines.expect, callbacks.expect]
 
         def tell(event: Event) -> None:
             keep(event)
             lines(event)
-            told.listen(event)
+            callbacks.listen(event)
 
         try:
             if runs:
-                with interruptible(store.ongoing.stop, told.say):
-                    _engine(how)(runs, Execution(plan, store, registry, how, tell, keep.grow))
+                with interruptible(store.sweep_lock.stop, callbacks.notify):
+                    _engine(options)(runs, Execution(plan, store, registry, options, tell, keep.grow))
         except KeyboardInterrupt:
             lines.outcome = "stopped"
-        keep.now()
+        keep.write_now()
     return lines.outcome == "stopped"
 
 
-def _beginning(plan: Plan, store: Store, stand: int, left: int) -> str:
+def _beginning(plan: Plan, store: RunStore, complete: int, pending: int) -> str:
     about = "about " if plan.sweep.search.trials else ""  # how many a search does is a guess before
-    return f"{plan.sweep.name}: {about}{stand + left} runs, {stand} stand, {about}{left} to do -> {store.folder}"
+    return f"{plan.sweep.name}: {about}{complete + pending} runs, {complete} stand, {about}{pending} to do -> {store.folder}"
 
 
-def _engine(how: How) -> Callable[[Sequence[Run], Execution], None]:
+def _engine(how: ExecutionOptions) -> Callable[[Sequence[Run], Execution], None]:
     if how.engine == "inline":
         from dabench.execution import inline
 

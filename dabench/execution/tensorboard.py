@@ -15,21 +15,21 @@ import numpy as np
 from dabench.errors import SpecError
 from dabench.execution.queue import Event
 from dabench.storage.atomic import new_folder
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import Run
 
 POINTS = 1000
 """Points at most in which the losses of a run are given; of a longer one, means over equally many steps."""
 
 
-class Board:
+class TensorBoardWriter:
     """Writes a folder of TensorBoard's own format for each run that is done, under `tensorboard/` of a store.
 
     Raises:
         SpecError: tensorboardX is not there.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: RunStore) -> None:
         try:
             import tensorboardX  # noqa: F401
         except ImportError:

@@ -10,11 +10,11 @@ from typing import Any, Literal
 from dabench.errors import SpecError, nearest
 from dabench.hashing import digest
 from dabench.plugins.options import setting
-from dabench.training.settings import Test, Train
+from dabench.training.settings import EvalConfig, TrainConfig
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchConfig:
     """[search]: how the settings of each task, an adapter from its sources to a target, are searched."""
 
     trials: int = setting(0, "settings to try for each task, the same number for every adapter; 0: no search", low=0)
@@ -48,9 +48,9 @@ class Sweep:
     size: int | None = setting(None, "side of the square images are resized to; the largest of the datasets if not set", low=4)
     channels: Literal[1, 3] | None = setting(None, "1 grey, 3 RGB; 3 if any dataset has colours, if not set")
     pretrained: bool = setting(False, "start from the backbone's published weights")
-    train: Train = field(default_factory=Train)
-    test: Test = field(default_factory=Test)
-    search: Search = field(default_factory=Search)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    test: EvalConfig = field(default_factory=EvalConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
     augment: Mapping[str, Any] = setting({}, "training augmentation: crop, flip, rotate; as the datasets say if not set")
     dataset: Mapping[str, Mapping[str, Any]] = setting(
         {}, "[dataset.NAME]: options of a dataset, its drop list, or a folder declared as one"

@@ -8,8 +8,8 @@ from typing import Any
 
 from dabench.experiment.access import SourceGrant, TargetGrant
 from dabench.plugins.contract import Augment
-from dabench.storage.schema import Probe
-from dabench.training.settings import Test, Train
+from dabench.storage.schema import TrialConfig
+from dabench.training.settings import EvalConfig, TrainConfig
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Job:
     """One run, as its worker is given it. Every value is plain, or a tuple, mapping or frozen dataclass of plain values.
 
     Attributes:
-        name, digest, method, seed, labels, parent, probe: as those of the run (dabench.storage.schema.Run).
+        name, digest, method, seed, label_budget, parent, probe: as those of the run (dabench.storage.schema.Run).
         options, backbone_options: of the adapter and of the backbone, as far as the sweep sets them.
         channels, size: of the prepared images.
         target: None in a pretraining.
@@ -38,17 +38,17 @@ class Job:
     size: int
     pretrained: bool
     classes: tuple[str, ...]
-    train: Train
+    train: TrainConfig
     asked_precision: str
-    test: Test
+    test: EvalConfig
     augment: Augment
     seed: int
-    labels: str
+    label_budget: str
     sources: tuple[SourceGrant, ...]
     target: TargetGrant | None
     tests: Mapping[str, str]
     scored: Mapping[str, str]
     test_digests: Mapping[str, str]
     parent: str | None
-    probe: Probe | None
+    probe: TrialConfig | None
     files: Mapping[str, str] = field(default_factory=dict)

@@ -17,8 +17,8 @@ from dabench.experiment.job import Job
 from dabench.hashing import digest
 from dabench.plugins.code_hash import code_digest, core_digest
 from dabench.plugins.contract import SUPERVISED, Adapter, Augment, Backbone, Dataset
-from dabench.storage.schema import AdapterFacts, NetworkKey, Probe, Run, Settings, budget_text, networks
-from dabench.training.settings import Train
+from dabench.storage.schema import AdapterFacts, NetworkKey, Run, Settings, TrialConfig, budget_text, networks
+from dabench.training.settings import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Plan:
         """Return what a run's predictions are of: dataset -> digest of its prepared data."""
         return {t: self.prepared[t].digest for t in run.tests}
 
-    def train(self, settings: Settings) -> Train:
+    def train(self, settings: Settings) -> TrainConfig:
         """Return how a run with these settings is trained: as [train] says else, with its device and precision known."""
         own = {"precision": self.sweep.train.precision, **_of("train", settings), "device": self.device}
         return replace(self.sweep.train, **own | ({"precision": self.precision} if own["precision"] == "auto" else {}))
@@ -98,7 +98,7 @@ class Plan:
             test=self.sweep.test,
             augment=self.augment,
             seed=run.seed,
-            labels=run.labels,
+            label_budget=run.label_budget,
             sources=tuple(grant_source(self.prepared[s]) for s in run.sources),
             target=target,
             tests={t: grant_test(self.prepared[t]) for t in run.tests} | validated,
@@ -120,14 +120,16 @@ def pretraining(
     sources: tuple[str, ...],
     seed: int,
     settings: Settings = (),
-    probe: Probe | None = None,
+    probe: TrialConfig | None = None,
 ) -> Run:
     """Return the training on the sources that an adapter starts from: its own, or else (or of None) the shared one."""
     shared = adapter is None or plan.adapters[adapter].shares_pretraining()
     return _run(plan, adapter if adapter and not shared else SUPERVISED, sources, None, seed, None, settings, probe)
 
 
-def adaptation(plan: Plan, adapter: str, parent: Run, target: str, settings: Settings = (), probe: Probe | None = None) -> Run:
+def adaptation(
+    plan: Plan, adapter: str, parent: Run, target: str, settings: Settings = (), probe: TrialConfig | None = None
+) -> Run:
     """Return the run of an adapter that carries the pretraining `parent` to a target."""
     return _run(plan, adapter, parent.sources, target, parent.seed, parent.digest, settings, probe)
 
@@ -150,7 +152,7 @@ def _run(
     seed: int,
     parent: str | None,
     settings: Settings,
-    probe: Probe | None,
+    probe: TrialConfig | None,
 ) -> Run:
     sweep, tests = plan.sweep, (*sources, target) if target else plan.sweep.datasets
     settings = tuple((key, value) for key, value in settings if key.startswith(("train.", f"{method}.")))

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from dabench.data.cache import Prepared, Say
-from dabench.data.prepare import prepare, reshaped
+from dabench.data.cache import Notify, Prepared
+from dabench.data.prepare import prepare_dataset, reshaped
 from dabench.errors import DataError, SpecError
 from dabench.experiment.access import grant_target
 from dabench.experiment.classes import keeping, renames, shared_classes
@@ -22,7 +22,7 @@ from dabench.storage.schema import Run
 
 
 def make_plan(
-    sweep: Sweep, registry: Registry, data: Path, say: Say, *, gpus: float | None = None, cluster: bool = False
+    sweep: Sweep, registry: Registry, data: Path, notify: Notify, *, gpus: float | None = None, cluster: bool = False
 ) -> Plan:
     """Prepare the sweep's datasets and expand it to runs.
 
@@ -35,11 +35,13 @@ def make_plan(
     remove_abandoned(cache_folder() / ".*")
     remove_abandoned(temporary_prefix())
     datasets = {name: make_dataset(sweep, name, registry) for name in sweep.datasets}
-    raw = {name: prepare(dataset, dataset.raw_in(data), cache_folder(), say=say) for name, dataset in datasets.items()}
+    raw = {
+        name: prepare_dataset(dataset, dataset.raw_in(data), cache_folder(), notify=notify) for name, dataset in datasets.items()
+    }
     classes = shared_classes(sweep, raw)
     channels = sweep.channels or max(p.shape[0] for p in raw.values())
     size = sweep.size or max(max(p.shape[1:]) for p in raw.values())
-    prepared = {n: reshaped(p, channels, size, classes, renames(sweep, n, p.classes), say=say) for n, p in raw.items()}
+    prepared = {n: reshaped(p, channels, size, classes, renames(sweep, n, p.classes), notify=notify) for n, p in raw.items()}
     for name, p in prepared.items():
         _check_counts(sweep, name, p)
     augment = _augment(sweep, datasets)

@@ -21,8 +21,8 @@ def make_dataset(sweep: Sweep, name: str, registry: Registry) -> Dataset:
     """Return the dataset of that name: a plugin with the options of [dataset.NAME], or what that table declares.
 
     A table [dataset.NAME] for a name that no plugin has declares one: of the plugin that its key `plugin` names, which is
-    image-folder if not set. It reads the raw files of that plugin. The key `drop` of any such table is the list of the
-    pictures to leave out.
+    image-folder if not set. It reads the raw files of that plugin. The key `write_drop_lists` of any such table is the list of
+    the pictures to leave out.
     """
     options = dict(sweep.dataset.get(name, {}))
     plugin, drop = options.pop("plugin", None), options.pop("drop", "")
@@ -47,8 +47,8 @@ def make_dataset(sweep: Sweep, name: str, registry: Registry) -> Dataset:
     facts = {"drop": drop or dataset.drop}
     if dataset.name != name:
         facts |= {"plugin": dataset.name, "name": name}
-        if dataset.label in (dataset.name.upper(), type(dataset).label):
-            facts["label"] = name.upper()
+        if dataset.short_name in (dataset.name.upper(), type(dataset).short_name):
+            facts["short_name"] = name.upper()
     return dataset.with_facts(**facts)
 
 
@@ -73,7 +73,7 @@ def make_backbone(sweep: Sweep, registry: Registry) -> Backbone:
     return backbone
 
 
-def make_alone(name: str, overrides: Sequence[str], registry: Registry) -> Dataset:
+def make_standalone_dataset(name: str, overrides: Sequence[str], registry: Registry) -> Dataset:
     """Return the dataset of that name, with `overrides` ("face=true") as its table [dataset.NAME] would have them.
 
     Raises:

@@ -11,15 +11,15 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from dabench.experiment.config import Search
-from dabench.experiment.search_space import Range, read_range
+from dabench.experiment.config import SearchConfig
+from dabench.experiment.search_space import SearchRange, read_range
 from dabench.storage.schema import Settings
 
 _STARTUP = 4
 """Trials of Optuna that are random."""
 
 
-class Proposals(Protocol):
+class Sampler(Protocol):
     """What the trials of one task are to be."""
 
     def ask(self, number: int) -> Settings:
@@ -29,39 +29,39 @@ class Proposals(Protocol):
         """Say what came of a trial: its score, higher is better; None where it failed."""
 
 
-def proposals(search: Search, adapter: str) -> Proposals:
+def sampler_of(search: SearchConfig, adapter: str) -> Sampler:
     """Return the proposals for one task of an adapter."""
-    kinds: dict[str, Callable[[Search, Mapping[str, Range]], Proposals]] = {
-        "random": _Random,
-        "grid": _Grid,
-        "optuna": _Optuna,
+    kinds: dict[str, Callable[[SearchConfig, Mapping[str, SearchRange]], Sampler]] = {
+        "random": _RandomSampler,
+        "grid": _GridSampler,
+        "optuna": _OptunaSampler,
     }
     return kinds[search.method](search, ranges(search, adapter))
 
 
-def at_random(search: Search, adapter: str) -> Proposals:
+def random_sampler(search: SearchConfig, adapter: str) -> Sampler:
     """Return random proposals, whatever the method of the search: what a plan counts with that is not yet known."""
-    return _Random(search, ranges(search, adapter))
+    return _RandomSampler(search, ranges(search, adapter))
 
 
-def ranges(search: Search, adapter: str) -> dict[str, Range]:
+def ranges(search: SearchConfig, adapter: str) -> dict[str, SearchRange]:
     """Return what is searched for an adapter, the common settings first."""
     tables = ("train.", f"{adapter}.")
     return {key: read_range(value, key) for key, value in search.space.items() if key.startswith(tables)}
 
 
-def in_turn(search: Search) -> bool:
+def is_sequential(search: SearchConfig) -> bool:
     """Whether a trial needs the scores of those before it, so that the trials of a task run one after another."""
     return search.method == "optuna" or search.early_stopping
 
 
-def grid_size(search: Search, adapter: str) -> int:
+def grid_size(search: SearchConfig, adapter: str) -> int:
     """Return how many points an adapter's grid has."""
     return math.prod(len(r.grid()) for r in ranges(search, adapter).values())
 
 
-class _Random:
-    def __init__(self, search: Search, space: Mapping[str, Range]) -> None:
+class _RandomSampler:
+    def __init__(self, search: SearchConfig, space: Mapping[str, SearchRange]) -> None:
         self.seed, self.space = search.seed, space
 
     def ask(self, number: int) -> Settings:
@@ -76,8 +76,8 @@ class _Random:
         """Its draws do not depend on scores."""
 
 
-class _Grid:
-    def __init__(self, search: Search, space: Mapping[str, Range]) -> None:
+class _GridSampler:
+    def __init__(self, search: SearchConfig, space: Mapping[str, SearchRange]) -> None:
         self.space = space
 
     def ask(self, number: int) -> Settings:
@@ -92,10 +92,10 @@ class _Grid:
         """Its points do not depend on scores."""
 
 
-class _Optuna:
+class _OptunaSampler:
     """Tree-structured Parzen estimators (Bergstra et al. 2011) of Optuna; the first trials are random."""
 
-    def __init__(self, search: Search, space: Mapping[str, Range]) -> None:
+    def __init__(self, search: SearchConfig, space: Mapping[str, SearchRange]) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -118,7 +118,7 @@ class _Optuna:
             self.study.tell(self.asked[number], score)
 
 
-def _suggested(trial: Any, key: str, of: Range) -> Any:
+def _suggested(trial: Any, key: str, of: SearchRange) -> Any:
     if of.kind == "choice":  # its place, since Optuna keeps no lists
         return of.values[trial.suggest_categorical(key, range(len(of.values)))]
     if of.kind == "int":

@@ -6,20 +6,20 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from dabench.experiment.plan import Plan
-from dabench.experiment.search import Searching
+from dabench.experiment.search import HyperparameterSearch
 from dabench.plugins.contract import SUPERVISED
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import Run, SearchRecord
 
 
-class Agenda(Protocol):
+class RunSchedule(Protocol):
     """The runs of a sweep.
 
     Attributes:
-        stood: digests of the runs that stood when they became known.
+        complete: digests of the runs that stood when they became known.
     """
 
-    stood: set[str]
+    complete: set[str]
 
     def begin(self) -> list[Run]:
         """Return the runs to do first."""
@@ -31,7 +31,7 @@ class Agenda(Protocol):
         """Return all runs, those that stand too, as far as they are known; the others have stand-ins."""
 
     @property
-    def finals(self) -> Sequence[Run]:
+    def table_runs(self) -> Sequence[Run]:
         """The runs that make the table, as far as they are known."""
 
     def searched(self) -> Sequence[SearchRecord]:
@@ -41,21 +41,21 @@ class Agenda(Protocol):
     def trials(self) -> Sequence[Run]:
         """The runs of the trials of a search so far."""
 
-    def lost(self) -> list[str]:
+    def failed_tasks(self) -> list[str]:
         """Return the names of the tasks of a search that came to nothing, since every trial failed."""
 
 
-class Known:
+class FixedSchedule:
     """All runs of a plan without a search."""
 
-    def __init__(self, plan: Plan, store: Store) -> None:
+    def __init__(self, plan: Plan, store: RunStore) -> None:
         self.plan, self.store = plan, store
-        self.stood: set[str] = set()
+        self.complete: set[str] = set()
 
     def begin(self) -> list[Run]:
         """Return what is missing."""
-        self.stood = finished(self.plan, self.store)
-        return to_do(self.plan, self.stood)
+        self.complete = complete_runs(self.plan, self.store)
+        return pending_runs(self.plan, self.complete)
 
     def grow(self, run: Run, done: bool) -> Iterable[Run]:
         """Return nothing: all was known."""
@@ -66,7 +66,7 @@ class Known:
         return self.plan.runs
 
     @property
-    def finals(self) -> Sequence[Run]:
+    def table_runs(self) -> Sequence[Run]:
         """The runs of the plan."""
         return self.plan.runs
 
@@ -79,28 +79,28 @@ class Known:
         """None: there is no search."""
         return ()
 
-    def lost(self) -> list[str]:
+    def failed_tasks(self) -> list[str]:
         """Return nothing: there is no search."""
         return []
 
 
-def agenda_of(plan: Plan, store: Store) -> Agenda:
+def schedule_of(plan: Plan, store: RunStore) -> RunSchedule:
     """Return what a plan has to do, where `store` holds what is done."""
-    return Searching(plan, store) if plan.sweep.search.trials else Known(plan, store)
+    return HyperparameterSearch(plan, store) if plan.sweep.search.trials else FixedSchedule(plan, store)
 
 
-def finished(plan: Plan, store: Store) -> set[str]:
+def complete_runs(plan: Plan, store: RunStore) -> set[str]:
     """Return the digests of the plan's runs that stand in the store, whole."""
     listed = store.listed()
     return {r.digest for r in plan.runs if store.find(r.digest, plan.test_digests(r), among=listed)}
 
 
-def to_do(plan: Plan, there: set[str]) -> list[Run]:
+def pending_runs(plan: Plan, complete: set[str]) -> list[Run]:
     """Return the runs to do: what is missing, in order."""
-    return in_order([r for r in plan.runs if r.digest not in there])
+    return launch_order([r for r in plan.runs if r.digest not in complete])
 
 
-def in_order(runs: Sequence[Run]) -> list[Run]:
+def launch_order(runs: Sequence[Run]) -> list[Run]:
     """Return runs in the order in which they are best begun: the longest chains first."""
     chains = {r.parent for r in runs if r.parent}
     # A method's own pretraining is the longest single piece of work: begun last, it would end alone.

@@ -9,55 +9,55 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from dabench.experiment.plan import Plan
-from dabench.experiment.samplers import Proposals, at_random, in_turn, proposals
+from dabench.experiment.samplers import Sampler, is_sequential, random_sampler, sampler_of
 from dabench.experiment.search_tasks import SearchTask, runs_of, tasks_of
-from dabench.experiment.trial_scores import Labels, Scored, bar, best_of, scored
-from dabench.storage.run_store import Store
-from dabench.storage.schema import Probe, Run, SearchRecord, Settings, TrialRecord
+from dabench.experiment.trial_scores import LabelArray, ScoredTrial, bar, best_of, scored
+from dabench.storage.run_store import RunStore
+from dabench.storage.schema import Run, SearchRecord, Settings, TrialConfig, TrialRecord
 from dabench.training.selection import ORACLE
 
 
 @dataclass
-class Trial:
+class TaskTrial:
     """A setting that a task tries: its runs, the last of which is scored, and what came of it once it is settled."""
 
     settings: Settings
     runs: tuple[Run, ...]
     settled: bool = False
-    found: Scored | None = None
+    found: ScoredTrial | None = None
 
 
 @dataclass
-class Study:
+class TaskSearch:
     """A task with its trials, and what was chosen: the trial's number, and the runs of each of the sweep's seeds."""
 
     task: SearchTask
-    proposals: Proposals
-    trials: list[Trial] = field(default_factory=list)
+    proposals: Sampler
+    trials: list[TaskTrial] = field(default_factory=list)
     chosen: int | None = None
     finals: dict[int, tuple[Run, ...]] = field(default_factory=dict)
     over: bool = False
 
 
-class Searching:
+class HyperparameterSearch:
     """The search of a sweep.
 
     Attributes:
         studies: one for each task.
         runs: every run known so far, trials among them, by digest.
-        stood: digests of those that stood when they became known.
+        complete: digests of those that stood when they became known.
     """
 
-    def __init__(self, plan: Plan, store: Store) -> None:
+    def __init__(self, plan: Plan, store: RunStore) -> None:
         self.plan, self.store, self.search = plan, store, plan.sweep.search
-        self.studies = [Study(task, proposals(self.search, task.adapter)) for task in tasks_of(plan)]
+        self.studies = [TaskSearch(task, sampler_of(self.search, task.adapter)) for task in tasks_of(plan)]
         self.runs: dict[str, Run] = {}
-        self.stood: set[str] = set()
+        self.complete: set[str] = set()
         self._done: set[str] = set()
         self._failed: set[str] = set()
-        self._waiting: dict[str, list[tuple[Study, int]]] = {}
+        self._waiting: dict[str, list[tuple[TaskSearch, int]]] = {}
         self._new: list[Run] = []
-        self._labels: dict[str, Labels] = {}
+        self._labels: dict[str, LabelArray] = {}
 
     def begin(self) -> list[Run]:
         """Return the runs to do that are known from the start."""
@@ -77,7 +77,7 @@ class Searching:
         """Return all runs as far as they are known, and stand-ins of the same kind and number for the others."""
         found = dict(self.runs)
         for at, study in enumerate(self.studies):
-            stand_ins = at_random(self.search, study.task.adapter)
+            stand_ins = random_sampler(self.search, study.task.adapter)
             tried = [trial.settings for trial in study.trials]
             tried += [stand_ins.ask(n) for n in range(len(tried), self.search.trials)]
             of = [(self.search.seed, settings) for settings in tried[len(study.trials) :]]
@@ -86,18 +86,18 @@ class Searching:
             found |= {run.digest: run for seed, settings in of for run in runs_of(self.plan, study.task, seed, settings)}
         return list(found.values())
 
-    def lost(self) -> list[str]:
+    def failed_tasks(self) -> list[str]:
         """Return the names of the tasks of which every trial failed."""
         return [study.task.name for study in self.studies if study.over and study.chosen is None]
 
     @property
-    def finals(self) -> list[Run]:
+    def table_runs(self) -> list[Run]:
         """The runs that make the table, of the tasks that are decided, each once."""
         return _each_once(run for study in self.studies for runs in study.finals.values() for run in runs)
 
-    def _go_on(self, study: Study) -> None:
+    def _go_on(self, study: TaskSearch) -> None:
         """Ask for trials as far as that is possible now; when all are settled, choose."""
-        ahead = 1 if in_turn(self.search) else self.search.trials
+        ahead = 1 if is_sequential(self.search) else self.search.trials
         while not study.over:
             open_ = sum(not t.settled for t in study.trials)
             if len(study.trials) < self.search.trials:
@@ -109,30 +109,30 @@ class Searching:
             else:
                 self._choose(study)
 
-    def _try(self, study: Study) -> None:
+    def _try(self, study: TaskSearch) -> None:
         number = len(study.trials)
         settings = study.proposals.ask(number)
         runs = runs_of(self.plan, study.task, self.search.seed, settings, self._probe(study))
-        study.trials.append(Trial(settings, runs))
+        study.trials.append(TaskTrial(settings, runs))
         self._want(runs)
         last = runs[-1].digest
-        if last in self.stood or last in self._done:
+        if last in self.complete or last in self._done:
             self._settle(study, number, True)
         elif self._failed & {run.digest for run in runs}:
             self._settle(study, number, False)
         else:
             self._waiting.setdefault(last, []).append((study, number))
 
-    def _probe(self, study: Study) -> Probe | None:
+    def _probe(self, study: TaskSearch) -> TrialConfig | None:
         if self.search.select == ORACLE:
-            return Probe(validates=True)
+            return TrialConfig(validates=True)
         if not self.search.early_stopping:
             return None
         earlier = [trial.found.scores for trial in study.trials if trial.found]
         found = bar(earlier, self.plan.sweep.train.checkpoints)
-        return Probe(rule=self.search.select, bar=found) if found else None
+        return TrialConfig(rule=self.search.select, bar=found) if found else None
 
-    def _settle(self, study: Study, number: int, done: bool) -> None:
+    def _settle(self, study: TaskSearch, number: int, done: bool) -> None:
         trial, task = study.trials[number], study.task
         trial.settled = True
         record = self.store.find(trial.runs[-1].digest, network=False) if done else None
@@ -140,7 +140,7 @@ class Searching:
             trial.found = scored(record, task.target, self.search.select, self._validation(task.target))
         study.proposals.tell(number, trial.found.score if trial.found else None)
 
-    def _validation(self, target: str) -> Labels | None:
+    def _validation(self, target: str) -> LabelArray | None:
         """Return the labels of a target's validation split where the search was asked to look at them; of test labels, none."""
         if self.search.select != ORACLE:
             return None
@@ -148,7 +148,7 @@ class Searching:
             self._labels[target] = self.plan.prepared[target].labels("val")
         return self._labels[target]
 
-    def _choose(self, study: Study) -> None:
+    def _choose(self, study: TaskSearch) -> None:
         study.over = True
         study.chosen = best_of({n: trial.found for n, trial in enumerate(study.trials)})
         if study.chosen is not None:
@@ -162,7 +162,7 @@ class Searching:
             if run.digest not in self.runs:
                 self.runs[run.digest] = run
                 if self.store.find(run.digest, self.plan.test_digests(run)):
-                    self.stood.add(run.digest)
+                    self.complete.add(run.digest)
                 else:
                     self._new.append(run)
 
@@ -194,7 +194,7 @@ def _each_once(runs: Iterable[Run]) -> list[Run]:
     return list({run.digest: run for run in runs}.values())
 
 
-def _trials(study: Study) -> Iterator[TrialRecord]:
+def _trials(study: TaskSearch) -> Iterator[TrialRecord]:
     for number, trial in enumerate(study.trials):
         found, run = trial.found, trial.runs[-1]
         state = "waiting" if not trial.settled else "done" if found else "failed"

@@ -16,7 +16,7 @@ _DIGITS = 4
 
 
 @dataclass(frozen=True)
-class Range:
+class SearchRange:
     """The values that a setting may take in a search.
 
     Attributes:
@@ -59,7 +59,7 @@ def _rounded(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}")
 
 
-def read_range(value: Any, path: str) -> Range:
+def read_range(value: Any, path: str) -> SearchRange:
     """Return the range that a sweep file writes: a list of values, or { loguniform | uniform | int = [low, high] }.
 
     Raises:
@@ -68,7 +68,7 @@ def read_range(value: Any, path: str) -> Range:
     if isinstance(value, Sequence) and not isinstance(value, str):
         if not value or len({repr(v) for v in value}) < len(value):
             raise KeyProblem(path, f"{path} = {list(value)!r}: must be a list of different values, at least one")
-        return Range("choice", tuple(tuple(v) if isinstance(v, list) else v for v in value))
+        return SearchRange("choice", tuple(tuple(v) if isinstance(v, list) else v for v in value))
     if not isinstance(value, Mapping) or len(value) != 1:
         raise KeyProblem(path, f"{path} = {value!r}: must be {{ loguniform = [low, high] }}, uniform, int, or a list of values")
     kind, ends = next(iter(value.items()))
@@ -82,7 +82,7 @@ def read_range(value: Any, path: str) -> Range:
         raise KeyProblem(path, f"{path}: {kind} = {list(ends)}: the first must be less than the second")
     if kind == "loguniform" and low <= 0:
         raise KeyProblem(path, f"{path}: loguniform = {list(ends)}: must be above 0; uniform may begin at 0")
-    return Range(kind, low=float(low), high=float(high))
+    return SearchRange(kind, low=float(low), high=float(high))
 
 
 def _number(value: Any, *, whole: bool) -> bool:

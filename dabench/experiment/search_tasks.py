@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dabench.experiment.plan import Plan, adaptation, pretraining
-from dabench.storage.schema import Probe, Run, Settings
+from dabench.storage.schema import Run, Settings, TrialConfig
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ def tasks_of(plan: Plan) -> list[SearchTask]:
     ]
 
 
-def runs_of(plan: Plan, task: SearchTask, seed: int, settings: Settings, probe: Probe | None = None) -> tuple[Run, ...]:
+def runs_of(plan: Plan, task: SearchTask, seed: int, settings: Settings, probe: TrialConfig | None = None) -> tuple[Run, ...]:
     """Return the runs that a task needs of one seed, in their order; the last is what is tested.
 
     Args:
         probe: what they do beside as a trial. A pretraining, which other tasks start from, is never ended early.
     """
-    kept = Probe(validates=True) if probe and probe.validates else None
+    kept = TrialConfig(validates=True) if probe and probe.validates else None
     first = pretraining(plan, task.adapter, task.sources, seed, settings, kept)
     if not plan.adapters[task.adapter].adapts():
         return (first,)

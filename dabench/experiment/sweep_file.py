@@ -141,7 +141,7 @@ def sweep_file(sweep: str | Path | Mapping[str, Any], overrides: Overrides, plug
     """
     pairs = as_pairs(overrides)
     if not isinstance(sweep, Mapping):
-        return load(sweep, pairs, plugins, REGISTRY)
+        return load_sweep(sweep, pairs, plugins, REGISTRY)
     for plugin in plugins:
         REGISTRY.load_file(Path(plugin))
     return table_sweep(sweep, pairs, REGISTRY)
@@ -152,7 +152,7 @@ def as_pairs(overrides: Overrides) -> list[str]:
     return [f"{k}={toml_value(v, k)}" for k, v in overrides.items()] if isinstance(overrides, Mapping) else list(overrides)
 
 
-def shelf() -> dict[str, Path]:
+def bundled_sweeps() -> dict[str, Path]:
     """Return the sweeps that dabench brings: name -> file."""
     from importlib import import_module
 
@@ -167,7 +167,7 @@ def sweep_path(sweep: str | Path) -> Path:
         if not path.is_file():
             raise SpecError(f"there is no sweep file {path}")
         return path
-    known = shelf()
+    known = bundled_sweeps()
     if str(sweep) not in known:
         raise SpecError(
             f"unknown sweep '{sweep}'{nearest(str(sweep), known)}; known: {', '.join(known)}, or give the path of a .toml file"
@@ -175,7 +175,7 @@ def sweep_path(sweep: str | Path) -> Path:
     return known[str(sweep)]
 
 
-def load(sweep: str | Path, overrides: Sequence[str], plugins: Sequence[str | Path], registry: Registry) -> SweepFile:
+def load_sweep(sweep: str | Path, overrides: Sequence[str], plugins: Sequence[str | Path], registry: Registry) -> SweepFile:
     """Read a sweep by shelf name or path, after the plugin files that it may need."""
     for plugin in plugins:
         registry.load_file(Path(plugin))

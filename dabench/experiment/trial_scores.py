@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from dabench.errors import StoreError
 from dabench.experiment.plan import validation_of
-from dabench.storage.reader import Record
+from dabench.storage.reader import StoredRun
 from dabench.training.selection import ORACLE
 
-Labels = NDArray[np.int64]
+LabelArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredTrial:
     """A finished trial.
 
     Attributes:
@@ -33,7 +33,7 @@ class Scored:
     stopped: bool
 
 
-def scored(record: Record, target: str, rule: str, labels: Labels | None = None) -> Scored:
+def scored(record: StoredRun, target: str, rule: str, labels: LabelArray | None = None) -> ScoredTrial:
     """Return what a rule makes of a finished trial.
 
     Args:
@@ -46,17 +46,17 @@ def scored(record: Record, target: str, rule: str, labels: Labels | None = None)
     scores = _by_labels(record, target, labels) if rule == ORACLE else run.scores.get(target, {}).get(rule)
     if not scores:
         raise StoreError(f"run {run.name} stored no score '{rule}' for '{target}'; run the sweep again with --redo")
-    return Scored(scores, scores[-1], run.steps, run.stopped)
+    return ScoredTrial(scores, scores[-1], run.steps, run.stopped)
 
 
-def _by_labels(record: Record, target: str, labels: Labels | None) -> tuple[float, ...]:
+def _by_labels(record: StoredRun, target: str, labels: LabelArray | None) -> tuple[float, ...]:
     """Return the accuracy of each checkpoint on the target's validation split."""
     assert labels is not None
     predicted = record.logits(validation_of(target)).argmax(2)
     return tuple(round(float(np.mean(row == labels)), 6) for row in predicted)
 
 
-def best_of(trials: Mapping[int, Scored | None]) -> int | None:
+def best_of(trials: Mapping[int, ScoredTrial | None]) -> int | None:
     """Return the number of the trial with the highest score, the first of equally good ones; None where none was scored.
 
     One that was ended early is none of them: its score is not of where a run with its setting ends.

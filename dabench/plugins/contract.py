@@ -9,7 +9,7 @@ that need them, and for annotations under `if TYPE_CHECKING:`.
 A plugin raises DataError where files are missing or wrong, and PluginError where it cannot do what it is asked for. A message
 says what is wrong, where, what is allowed and what to do. Any other exception is reported as a fault of the plugin.
 
-Options are a frozen dataclass `Options` inside the class. Each field is a `setting`: its default, its meaning and its range.
+Options are a frozen dataclass `Options` inside the class. TableOf field is a `setting`: its default, its meaning and its range.
 `self.options` holds the values of the sweep.
 
 Letters in shapes: N images, B batch, C channels, H height, W width, F features, K classes. A crop of H x W is h x w.
@@ -45,11 +45,11 @@ __all__ = [
     "DataError",
     "Dataset",
     "Images",
-    "Kind",
     "Network",
     "NoOptions",
     "Plugin",
     "PluginError",
+    "PluginKind",
     "RemoteFile",
     "Samples",
     "Splits",
@@ -66,9 +66,9 @@ Access = Literal["none", "unlabelled", "few-shot", "full"]
 none: nothing. unlabelled: its images. few-shot: and `shots` labels per class. full: and every label.
 """
 
-Kind = Literal["dataset", "backbone", "adapter"]
+PluginKind = Literal["dataset", "backbone", "adapter"]
 
-KINDS: tuple[Kind, ...] = ("dataset", "backbone", "adapter")
+KINDS: tuple[PluginKind, ...] = ("dataset", "backbone", "adapter")
 
 SUPERVISED = "supervised"
 """The method of the pretraining that all adapters with the default `network` and `pretrain` share."""
@@ -102,7 +102,7 @@ class Samples:
     Attributes:
         images: (N, C, H, W) uint8, values 0 to 255, C is 1 (grey) or 3 (RGB), all of one size; `dabench.LazyImages` where they
             may not fit into memory.
-        labels: (N,) int64, indices into the dataset's `classes`; `Dataset.prepare` always gives them.
+        labels: (N,) int64, indices into the dataset's `classes`; `Dataset.prepare_dataset` always gives them.
         groups: (N,) int64, a number for each subject, font or video whose images are not independent; None if unknown. No
             group is in two splits. Groups stay together in the validation split, and intervals are drawn over them.
         attributes: name -> (N,) array of numbers or text, such as age or sex.
@@ -115,7 +115,8 @@ class Samples:
 
 
 class Splits(dict[str, Samples]):
-    """The samples of each split, with what reading them found out; `Dataset.prepare` may return it in place of a plain dict.
+    """The samples of each split, with what reading them found out; `Dataset.prepare_dataset` may return it in place of a plain
+    dict.
 
     Attributes:
         notes: what a user of the set must know of its making, such as what was left out; one line each. They are kept with the
@@ -178,17 +179,17 @@ class Plugin:
         variants: of a family, the rests of its names if their number is fixed ("amazon", "dslr", "webcam"); empty if any will
             do. `self.variant` is the rest that was asked for. What differs between variants is set in `__init__(self, options,
             variant)`, after `super().__init__(options, variant)`.
-        label: the short name in tables, such as FER in FER-JAFFE; `name` in capitals if empty.
+        short_name: the short name in tables, such as FER in FER-JAFFE; `name` in capitals if empty.
         title: one line that says what it is.
         citation: BibTeX entries, or an empty string.
         Options: a frozen dataclass of `dabench.setting` fields.
         options: the instance of `Options` with the values of the sweep.
     """
 
-    kind: ClassVar[Kind]
+    kind: ClassVar[PluginKind]
     name: str = ""
     variants: tuple[str, ...] = ()
-    label: str = ""
+    short_name: str = ""
     title: str = ""
     citation: str = ""
     Options: ClassVar[type] = NoOptions
@@ -202,8 +203,8 @@ class Plugin:
         self.variant = variant
         if variant:
             self.name = self.name.removesuffix("*") + variant
-        if not self.label:
-            self.label = self.name.upper()
+        if not self.short_name:
+            self.short_name = self.name.upper()
 
     def with_facts(self, **facts: Any) -> Self:
         """Return a copy with other values of these attributes; this plugin stays as it is."""
@@ -217,10 +218,11 @@ class Dataset(Plugin, ABC):
     """A labelled image set with fixed training and test splits. All attributes but `name` and `classes` are optional.
 
     Attributes:
-        name, variants, label, title, citation, Options, options: as in `Plugin`.
-        classes: the names of the K classes; labels are indices into it. Empty if `prepare` finds them (see `Splits`).
-        licence, homepage: the terms of use, and an address.
-        obtain: how a person gets the raw files, and the layout expected in the raw folder. Empty if no files are needed.
+        name, variants, short_name, title, citation, Options, options: as in `Plugin`.
+        classes: the names of the K classes; labels are indices into it. Empty if `prepare_dataset` finds them (see `Splits`).
+        license, homepage: the terms of use, and an address.
+        download_instructions: how a person gets the raw files, and the layout expected in the raw folder. Empty if no files are
+            needed.
         counts: images per split as the authors of the set state them; "all" for those of all splits, "clips" for the number of
             videos. Checked when preparing. Empty if not known.
         plugin: dabench sets it: the name of the plugin, where a sweep declares the set under another name; else empty.
@@ -228,16 +230,16 @@ class Dataset(Plugin, ABC):
             whose variants lie in one folder gives the name of that.
         files: what `dabench prepare` downloads where it is missing. Empty if the terms of the set do not allow it.
         augment: the training augmentation that suits it; a sweep's [augment] changes it.
-        drop: dabench sets it: the path of a list of pictures to leave out, from the key `drop` of [dataset.NAME].
-        work: dabench sets it: a folder in which `prepare` may keep what takes long to make, such as decoded clips, so that an
-            interrupted call goes on; else None.
+        drop: dabench sets it: the path of a list of pictures to leave out, from the key `write_drop_lists` of [dataset.NAME].
+        work: dabench sets it: a folder in which `prepare_dataset` may keep what takes long to make, such as decoded clips, so
+            that an interrupted call goes on; else None.
     """
 
-    kind: ClassVar[Kind] = "dataset"
+    kind: ClassVar[PluginKind] = "dataset"
     classes: tuple[str, ...] = ()
-    licence: str = ""
+    license: str = ""
     homepage: str = ""
-    obtain: str = ""
+    download_instructions: str = ""
     counts: Mapping[str, int] = {}
     plugin: str = ""
     raw_folder: str = ""
@@ -256,7 +258,7 @@ class Dataset(Plugin, ABC):
         nothing into `raw`. Where "val" is missing, dabench splits a tenth off "train", by whole groups.
 
         Raises:
-            DataError: a file is missing or cannot be read; the message says which, where, and ends with `obtain`.
+            DataError: a file is missing or cannot be read; the message says which, where, and ends with `download_instructions`.
         """
 
     def raw_files(self, raw: Path) -> Sequence[Path]:
@@ -267,10 +269,10 @@ class Dataset(Plugin, ABC):
         """Return the folder with its raw files, where `data` holds those of all datasets."""
         return data / (self.raw_folder or self.plugin or self.name)
 
-    def imitate(self, raw: Path, n: int, seed: int) -> None:
+    def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
         """Write a made-up set in the documented layout into the folder `raw`, with at least `n` images of each class.
 
-        Each class looks different, so that a network can learn it, and what the set knows of subjects is there. `prepare`
+        Each class looks different, so that a network can learn it, and what the set knows of subjects is there. `prepare_dataset`
         reads it like the real one, but for `counts`. It serves those who try the plugin without the real files, and
         `dabench check`. Leave it out if you have none.
 
@@ -284,11 +286,11 @@ class Backbone(Plugin, ABC):
     """The encoder of a network, which turns images into features. dabench adds the linear classifier.
 
     Attributes:
-        name, variants, label, title, citation, Options, options: as in `Plugin`.
+        name, variants, short_name, title, citation, Options, options: as in `Plugin`.
         dropout: probability of dropping a feature before the linear classifier.
     """
 
-    kind: ClassVar[Kind] = "backbone"
+    kind: ClassVar[PluginKind] = "backbone"
     dropout: float = 0.0
 
     @abstractmethod
@@ -530,11 +532,11 @@ class Adapter(Plugin):
     trainer.seed, or from torch's global generator, which dabench seeds.
 
     Attributes:
-        name, variants, label, title, citation, Options, options: as in `Plugin`.
+        name, variants, short_name, title, citation, Options, options: as in `Plugin`.
         access: what of the target's training split it may see. The rest is not in its process.
     """
 
-    kind: ClassVar[Kind] = "adapter"
+    kind: ClassVar[PluginKind] = "adapter"
     access: Access = "none"
 
     def network(self, net: Network) -> Network:

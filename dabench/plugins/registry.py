@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 from dabench.errors import PluginError, nearest
-from dabench.plugins.contract import Access, Adapter, Backbone, Dataset, Kind, Plugin
+from dabench.plugins.contract import Access, Adapter, Backbone, Dataset, Plugin, PluginKind
 from dabench.plugins.options import build
 
-_FIRST_PARTY: Mapping[Kind, str] = {
+_FIRST_PARTY: Mapping[PluginKind, str] = {
     "dataset": "dabench.datasets",
     "backbone": "dabench.backbones",
     "adapter": "dabench.adapters",
@@ -42,7 +42,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(/([A-Za-z0-9][A-Za-z0-9._-]*|\*))?")
 class Entry:
     """A plugin as found: where it came from, and its class or ready instance, or what is wrong with it."""
 
-    kind: Kind
+    kind: PluginKind
     name: str
     origin: str
     plugin: type[Plugin] | Plugin | None
@@ -63,34 +63,34 @@ class Entry:
 class Registry:
     """The plugins of this process, found when first asked for."""
 
-    def __init__(self, first_party: Mapping[Kind, str] = _FIRST_PARTY, entry_points: bool = True) -> None:
+    def __init__(self, first_party: Mapping[PluginKind, str] = _FIRST_PARTY, entry_points: bool = True) -> None:
         self._first_party = first_party
         self._entry_points = entry_points
-        self._entries: dict[tuple[Kind, str], Entry] = {}
-        self._found: set[Kind] = set()
+        self._entries: dict[tuple[PluginKind, str], Entry] = {}
+        self._found: set[PluginKind] = set()
         self._files: dict[str, str] = {}
         self._registered: list[type[Plugin] | Plugin] = []
 
-    def entries(self, kind: Kind) -> list[Entry]:
+    def entries(self, kind: PluginKind) -> list[Entry]:
         """Return every plugin of a kind, sorted by name, the broken ones among them."""
         self._discover(kind)
         return sorted((e for (k, _), e in self._entries.items() if k == kind), key=lambda e: e.name)
 
-    def find(self, kind: Kind, name: str) -> Entry:
+    def find(self, kind: PluginKind, name: str) -> Entry:
         """Return the plugin of that name; raise PluginError with the nearest names and the full list."""
         return self._lookup(kind, name)[0]
 
-    def members(self, kind: Kind, name: str) -> list[str]:
+    def members(self, kind: PluginKind, name: str) -> list[str]:
         """Return the names that a family has a fixed number of, as office-31/amazon of office-31/*; else the name itself."""
         variants = getattr(self.find(kind, name).plugin, "variants", ()) if name.endswith("*") else ()
         return [name.removesuffix("*") + variant for variant in variants] or [name]
 
-    def make(self, kind: Kind, name: str, options: Mapping[str, Any] | None = None) -> Any:
+    def make(self, kind: PluginKind, name: str, options: Mapping[str, Any] | None = None) -> Any:
         """Return an instance of the plugin of that name with `options` set."""
         entry, variant = self._lookup(kind, name)
         return entry.make(options, variant)
 
-    def _lookup(self, kind: Kind, name: str) -> tuple[Entry, str]:
+    def _lookup(self, kind: PluginKind, name: str) -> tuple[Entry, str]:
         self._discover(kind)
         if (kind, name) in self._entries:
             return self._entries[kind, name], ""
@@ -182,7 +182,7 @@ class Registry:
             )
         self._entries[entry.kind, entry.name] = entry
 
-    def _discover(self, kind: Kind) -> None:
+    def _discover(self, kind: PluginKind) -> None:
         if kind in self._found:
             return
         self._found.add(kind)
@@ -197,7 +197,7 @@ class Registry:
                 package_name = point.dist.name if point.dist else "unknown package"
                 self._take(kind, point.name, f"package {package_name} ({point.value})", point.load)
 
-    def _take(self, kind: Kind, name: str, origin: str, load: Any) -> None:
+    def _take(self, kind: PluginKind, name: str, origin: str, load: Any) -> None:
         """Load one found thing (a module, a class or an instance) and add its plugins; a failure becomes a broken entry."""
         try:
             found = load()

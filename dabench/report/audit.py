@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dabench.data.audit import Audit, Group, Kind
+from dabench.data.audit import Audit, FindingKind, ImageFinding
 from dabench.data.leakage import write_leaks
 from dabench.report.contact_sheet import Tile, contact_sheet
 from dabench.report.tables import EMPTY, Table
@@ -20,7 +20,7 @@ COLUMNS = ("finding", "group", "dataset", "split", "position", "class", "subject
 
 _ACROSS = 12
 
-_KINDS: tuple[Kind, ...] = ("identical", "near-identical", "constant")
+_KINDS: tuple[FindingKind, ...] = ("identical", "near-identical", "constant")
 
 
 def audit_tables(audit: Audit) -> list[Table]:
@@ -41,7 +41,7 @@ def _unreadable(audit: Audit, shown: int = 20) -> Table:
 def _findings(audit: Audit) -> Table:
     limits = f"hash within {audit.radius} of 64 bits and correlation >= {audit.correlation:g}"
     near = f"near-identical pictures, linked by pairs ({limits})"
-    titles: dict[Kind, str] = {"identical": "identical pictures", "near-identical": near}
+    titles: dict[FindingKind, str] = {"identical": "identical pictures", "near-identical": near}
     rows = []
     for kind, title in titles.items():
         groups = audit.of(kind)
@@ -62,12 +62,12 @@ def _findings(audit: Audit) -> Table:
         without = [n for n, p in audit.pictures.sets.items() if not any(map(p.has_groups, p.splits))]
         known = f" ({', '.join(without)}: subjects not known)" if without else ""
         rows.append((f"subjects in two splits{known}", EMPTY if len(without) == len(audit.pictures.sets) else "0", EMPTY))
-    total = len(audit.pictures.part)
+    total = len(audit.pictures.image_positions)
     heading = f"Audit of {', '.join(audit.pictures.sets)}: {total:,} pictures"
     return Table(heading, ("finding", "groups", "pictures"), tuple(rows))
 
 
-def _row(title: str, groups: Sequence[Group]) -> tuple[str, str, str]:
+def _row(title: str, groups: Sequence[ImageFinding]) -> tuple[str, str, str]:
     return title, f"{len(groups):,}", f"{sum(len(g.members) for g in groups):,}"
 
 
@@ -88,7 +88,7 @@ def write_audit(audit: Audit, folder: Path) -> list[Path]:
     with open(files[0], "w", newline="", encoding="utf-8") as f:
         writer = csv.writer(f)
         writer.writerow(COLUMNS)
-        writer.writerows(csv_rows(audit))
+        writer.writerows(finding_rows(audit))
     sheet = examples_sheet(audit)
     path = folder / "examples.png"
     if sheet:
@@ -99,9 +99,9 @@ def write_audit(audit: Audit, folder: Path) -> list[Path]:
     return files + write_leaks(audit, folder)
 
 
-def csv_rows(audit: Audit) -> Iterator[list[str]]:
+def finding_rows(audit: Audit) -> Iterator[list[str]]:
     """Yield one row for each picture of each finding; subjects on both sides and unreadable files have a row without one."""
-    rest = {(d, s): audit.pictures.sets[d].samples(s) for d, s, _ in audit.pictures.parts}
+    rest = {(d, s): audit.pictures.sets[d].samples(s) for d, s, _ in audit.pictures.splits_of}
     for kind in _KINDS:
         for number, group in enumerate(audit.of(kind), 1):
             flags = ["yes" if f else "no" for f in (group.across_splits, group.across_datasets, group.conflicting)]
@@ -158,9 +158,9 @@ def _packed(groups: Sequence[list[int]]) -> list[list[list[int]]]:
     return lines
 
 
-def _examples(audit: Audit) -> Iterator[tuple[str, list[Group]]]:
+def _examples(audit: Audit) -> Iterator[tuple[str, list[ImageFinding]]]:
     """Yield titles with groups, each group under the worst that is wrong with it."""
-    kinds: tuple[Kind, ...] = ("identical", "near-identical")
+    kinds: tuple[FindingKind, ...] = ("identical", "near-identical")
     for kind in kinds:
         found = audit.of(kind)
         yield f"{kind}, conflicting labels", [g for g in found if g.conflicting]
@@ -171,7 +171,7 @@ def _examples(audit: Audit) -> Iterator[tuple[str, list[Group]]]:
     yield "constant", audit.of("constant")
 
 
-def _varied(audit: Audit, group: Group) -> list[int]:
+def _varied(audit: Audit, group: ImageFinding) -> list[int]:
     """Return the members with one of each place and class first, so that a few of them show what is wrong."""
     members = group.members.tolist()
     first = {(audit.pictures.place(m)[:2], str(audit.pictures.labels[m])): m for m in reversed(members)}

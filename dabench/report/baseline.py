@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dabench.analysis.baselines import BESIDE, Baseline, labels_of, with_published
+from dabench.analysis.baselines import SECOND_METRIC, Baseline, short_names_of, with_published
 from dabench.analysis.environments import environments_of, mixed_text
-from dabench.analysis.export import opened, write_pack
+from dabench.analysis.export import open_results, write_pack
 from dabench.analysis.matrix import Matrix, read_matrix
 from dabench.analysis.provenance import settings_of
 from dabench.errors import DabenchError, StoreError
@@ -21,11 +21,11 @@ from dabench.report.tables import EMPTY, Table, classes_text, dropped_text, whol
 from dabench.storage.atomic import new_file, write_text
 from dabench.storage.clock import clock
 from dabench.storage.events import wall_seconds
-from dabench.storage.reader import Stored
+from dabench.storage.reader import ResultsReader
 from dabench.training.selection import LAST, ORACLE
 
 
-def baseline_from(store: Stored, wall: float | None, select: str | None = None) -> dict[str, Any]:
+def baseline_from(store: ResultsReader, wall: float | None, select: str | None = None) -> dict[str, Any]:
     """Return a measured baseline: the results of a finished sweep, and what they were measured with.
 
     Args:
@@ -57,13 +57,13 @@ def baseline_from(store: Stored, wall: float | None, select: str | None = None) 
         },
         "settings": settings_of(matrix.record),
         "citations": citations_of_results(matrix.predictions),
-        "labels": {n: f.label for n, f in matrix.datasets.items()},
+        "short_names": {n: f.short_name for n, f in matrix.datasets.items()},
         **matrix.as_dict(),
-        "beside": {BESIDE: _beside(read_matrix(store, BESIDE, select)), **_bound(store, matrix.selection)},
+        "other_metrics": {SECOND_METRIC: _beside(read_matrix(store, SECOND_METRIC, select)), **_bound(store, matrix.selection)},
     }
 
 
-def _bound(store: Stored, rule: str) -> dict[str, Any]:
+def _bound(store: ResultsReader, rule: str) -> dict[str, Any]:
     """Return what the oracle would have chosen, beside a rule that chooses."""
     return {} if rule in (LAST, ORACLE) else {f"accuracy by {ORACLE}": _beside(read_matrix(store, selection=ORACLE))}
 
@@ -91,8 +91,11 @@ def write_baseline(name: str, runs: Path, folder: Path, select: str | None = Non
     wall = wall_seconds(runs / "events") if runs.is_dir() else None
     try:
         with new_file(folder / f"{name}.zip") as pack:
-            write_pack(opened(runs), pack, answers=True, counts=counts)
-            value = {**baseline_from(opened(pack), wall, select), "name": name}  # of what is kept, so that it follows from it
+            write_pack(open_results(runs), pack, classes_only=True, counts=counts)
+            value = {
+                **baseline_from(open_results(pack), wall, select),
+                "name": name,
+            }  # of what is kept, so that it follows from it
             files = {f"{name}.json": json.dumps(value, indent=1) + "\n", f"{name}.md": baseline_md(value)}
         for file, text in files.items():
             write_text(folder / file, text)
@@ -110,14 +113,14 @@ def baseline_md(baseline: Baseline) -> str:
 
 def baseline_tables(baseline: Baseline) -> list[Table]:
     """Return the tables to print."""
-    labels, cells, gains = labels_of(baseline), baseline["cells"], baseline.get("gains", [])
+    labels, cells, gains = short_names_of(baseline), baseline["cells"], baseline.get("gains", [])
     columns = {
         "model-train-test": [c["name"] for c in cells],
         "adapter": [c["adapter"] for c in cells],
         "trained on": [trained_on(c, labels) for c in cells],
         "tested on": [labels[c["test"]] for c in cells],
         f"{baseline['metric']} %": [number(c) for c in cells],
-        **{f"{metric} %": [number(c) for c in beside["cells"]] for metric, beside in baseline.get("beside", {}).items()},
+        **{f"{metric} %": [number(c) for c in beside["cells"]] for metric, beside in baseline.get("other_metrics", {}).items()},
     }
     if baseline.get("published"):
         columns["published"] = [_published(c, baseline["published"]) for c in cells]
@@ -128,9 +131,12 @@ def baseline_tables(baseline: Baseline) -> list[Table]:
             "adapter": [g["adapter"] for g in gains],
             "model-train-test": [g["name"] for g in gains],
             "gain, points [95 %]": [_gain(g) for g in gains],
-            **{f"gain in {metric}": [_gain(g) for g in beside["gains"]] for metric, beside in baseline.get("beside", {}).items()},
+            **{
+                f"gain in {metric}": [_gain(g) for g in beside["gains"]]
+                for metric, beside in baseline.get("other_metrics", {}).items()
+            },
             "gap closed": [whole_percent(g["gap_closed"]) for g in gains],
-            "target labels": [g["labels"] for g in gains],
+            "target labels": [g["label_budget"] for g in gains],
             "seeds": [str(g["seeds"]) for g in gains],
         }
         tables.append(_table("Adaptation gains", columns))
@@ -172,9 +178,9 @@ def baseline_notes(baseline: Baseline) -> list[str]:
         for e in provenance["environments"]:
             on = f"{e['device']}, {e['cores']} cores" if "cores" in e else e["device"]
             lines.append(f"dabench {e['dabench']}, torch {e['torch']}, Python {e['python']}, {on}, {e['precision']}")
-        data = (f"{labels_of(baseline)[n]} {f['digest'][:12]}" for n, f in baseline["datasets"].items())
+        data = (f"{short_names_of(baseline)[n]} {f['digest'][:12]}" for n, f in baseline["datasets"].items())
         lines.append(f"Data: {', '.join(data)}")
-        cleaned = {labels_of(baseline)[n]: f["dropped"] for n, f in baseline["datasets"].items() if f.get("dropped")}
+        cleaned = {short_names_of(baseline)[n]: f["dropped"] for n, f in baseline["datasets"].items() if f.get("dropped")}
         lines += [f"{label}: {dropped_text(dropped)}" for label, dropped in cleaned.items()]
     for source, protocol in dict.fromkeys((p["source"], p["protocol"]) for p in baseline.get("published", [])):
         lines.append(f"Published: {source}. {protocol}")

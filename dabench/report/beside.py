@@ -20,12 +20,12 @@ def beside_notes(matrix: Matrix, adapter: str | None = None) -> list[str]:
     shown = {HUMAN, *matrix.record.methods} if adapter is None else shown_in(matrix, adapter)
     protocols = {p.source: p.protocol for p in matrix.published if p.adapter in shown}
     lines = [f"Published, not measured here: {source}. {text}".rstrip() for source, text in protocols.items()]
-    for test, people in matrix.people.items() if HUMAN in shown else ():
+    for test, people in matrix.human.items() if HUMAN in shown else ():
         left = f", {people.unanswered} lines without an answer" if people.unanswered else ""
         same = "; ".join(f"{name} {number:.1f}" for name, number in people.networks.items())
         lines.append(
-            f"Human, {matrix.datasets[test].label} test: {people.raters} rater{'s' if people.raters > 1 else ''}, "
-            f"{people.answers:,} answers on {people.images:,} of {people.of:,} images{left}; intervals over raters and "
+            f"Human, {matrix.datasets[test].short_name} test: {people.raters} rater{'s' if people.raters > 1 else ''}, "
+            f"{people.answer_count:,} answers on {people.images:,} of {people.of:,} images{left}; intervals over raters and "
             f"{'groups' if matrix.datasets[test].grouped else 'images'}, answers {people.digest[:12]}."
             + (f" Networks on these images alone: {same}." if same else "")
         )

@@ -45,7 +45,7 @@ class Citations:
 
 
 @dataclass(frozen=True)
-class _Rests:
+class _CitedPlugins:
     """What a sweep rests on, by name, with the BibTeX of each."""
 
     datasets: Mapping[str, str]
@@ -69,7 +69,7 @@ def cite_sweep(file: SweepFile, registry: Any) -> Citations:
     sweep = file.sweep
     datasets = {n: make_dataset(sweep, n, registry).citation for n in sweep.datasets}
     backbone = (sweep.backbone, make_backbone(sweep, registry).citation)
-    rests = _Rests(datasets, backbone, {n: make_adapter(sweep, n, registry).citation for n in sweep.adapters})
+    rests = _CitedPlugins(datasets, backbone, {n: make_adapter(sweep, n, registry).citation for n in sweep.adapters})
     searched = searched_by(sweep.search if sweep.search.trials else None)
     end = f"sweep {_escaped(sweep.name)}, {_seeds(sweep.seed_list)}, {searched and f'{searched}, '}"
     end += f"sweep digest {sweep.digest[:12]}"
@@ -109,10 +109,10 @@ def citations_of_results(runs: Predictions) -> list[str]:
     return unique(_rests(runs).texts)
 
 
-def _rests(runs: Predictions) -> _Rests:
+def _rests(runs: Predictions) -> _CitedPlugins:
     backbone, adapters = runs.record.backbone, runs.record.methods
     datasets = {n: facts.citation for n, facts in runs.facts.items()}
-    return _Rests(datasets, (backbone.name, backbone.citation), {n: facts.citation for n, facts in adapters.items()})
+    return _CitedPlugins(datasets, (backbone.name, backbone.citation), {n: facts.citation for n, facts in adapters.items()})
 
 
 def toolkit(version: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dabench.analysis.compare import NOTE, Comparison, Pair
-from dabench.analysis.sides import Side
+from dabench.analysis.compare import NOTE, CellPair, Comparison
+from dabench.analysis.sides import ComparisonSide
 from dabench.report.baseline import baseline_notes, number, trained_on
 from dabench.report.tables import EMPTY, Table, chosen_by
 
@@ -34,19 +34,19 @@ def compared_notes(of: Comparison) -> list[str]:
     return [*lines, "Nothing differs in settings, data and versions."] if known and not of.changes else lines
 
 
-def _heading(side: Side) -> str:
+def _heading(side: ComparisonSide) -> str:
     return f"{side.title} ({side.kind}{f', {chosen_by(side.selection)}' if side.selection else ''})"
 
 
-def _row(of: Comparison, pair: Pair) -> tuple[str, ...]:
+def _row(of: Comparison, pair: CellPair) -> tuple[str, ...]:
     cell: Any = pair.first or pair.second
-    labels = {**of.second.labels, **of.first.labels}
+    labels = {**of.second.short_names, **of.first.short_names}
     # What a network was adapted to is not in its name: the sources of two targets would read the same.
     what = (cell["adapter"], cell["name"], trained_on(cell, labels))
     return (*what, number(pair.first), number(pair.second), difference_text(pair), pair.verdict)
 
 
-def difference_text(pair: Pair) -> str:
+def difference_text(pair: CellPair) -> str:
     """Return "+2.1 [-0.5, +4.6]", without an interval where there is none."""
     if pair.difference is None:
         return EMPTY

@@ -16,7 +16,7 @@ from dabench.analysis.matrix import Matrix
 from dabench.report.tables import foremost
 
 
-def most(classes: int) -> int:
+def max_pictures(classes: int) -> int:
     """Return how many pictures are drawn at most, in some seconds. The counts of all cells are in confusion.csv."""
     return max(6, min(24, 240 // classes))
 
@@ -25,7 +25,7 @@ def draw_confusions(matrix: Matrix, folder: Path) -> list[Path]:
     """Draw the confusion matrices of the foremost cells into `folder` as PNG and return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     files = []
-    for cell in foremost(matrix.cells, most(len(matrix.classes))):
+    for cell in foremost(matrix.cells, max_pictures(len(matrix.classes))):
         name = "_".join([cell.adapter, "+".join(cell.sources), *([cell.target] if cell.target else []), "on", cell.test])
         files.append(folder / (re.sub(r"[^A-Za-z0-9.+_-]", "-", name) + ".png"))
         title = f"{cell.name}, {cell.adapter}{f' for {cell.target}' if cell.target else ''}"

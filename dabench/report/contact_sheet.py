@@ -55,9 +55,9 @@ def _plain(text: str) -> str:
 
 
 def sheet_path(name: str) -> Path:
-    """Return the place that --sheet names; raise SpecError if that cannot be a sheet, since it replaces what is there."""
+    """Return the place that --contact-sheet names; raise SpecError if that cannot be a sheet, since it replaces what is there."""
     if not name.lower().endswith(".png"):
-        raise SpecError(f"--sheet {name}: the name must end in .png")
+        raise SpecError(f"--contact-sheet {name}: the name must end in .png")
     return Path(name)
 
 
@@ -72,7 +72,7 @@ def write_sheet(sets: Iterable[Prepared], path: Path, pictures: int = 12) -> Non
         path.parent.mkdir(parents=True, exist_ok=True)
         sheet.save(path)
     except OSError as e:
-        raise StoreError(f"{path}: cannot be written ({e.strerror or e}); give another file with --sheet") from e
+        raise StoreError(f"{path}: cannot be written ({e.strerror or e}); give another file with --contact-sheet") from e
 
 
 def _lines(prepared: Prepared, pictures: int) -> Iterator[str | list[Tile | None]]:

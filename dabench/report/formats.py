@@ -60,7 +60,7 @@ def _rules(matrix: Matrix) -> list[str]:
 _SECTIONS: Mapping[str, Callable[[Matrix], list[str]]] = {
     "matrix": lambda m: _sections(m, matrix_tables(m), beside_notes(m)),
     "gains": lambda m: _sections(m, _gains(m), summary_notes(m)),
-    "groups": lambda m: _sections(m, group_tables(m), group_notes(m)),
+    "subgroups": lambda m: _sections(m, group_tables(m), group_notes(m)),
     "rules": _rules,
 }
 
@@ -81,11 +81,21 @@ def _csv_file(matrix: Matrix, table: tuple[list[str], list[list[str]]], conditio
 
 def _confusion_rows(matrix: Matrix) -> tuple[list[str], list[list[str]]]:
     """Return one row for each true class of each cell: what its images, summed over seeds, were taken for."""
-    columns = ["name", "adapter", "sources", "target", "test", "labels", "seeds", "true", *(f"as {c}" for c in matrix.classes)]
+    columns = [
+        "name",
+        "adapter",
+        "sources",
+        "target",
+        "test",
+        "label_budget",
+        "seeds",
+        "true",
+        *(f"as {c}" for c in matrix.classes),
+    ]
     rows = []
     for c in matrix.cells:
         counts = matrix.confusion[c.key]
-        facts = [c.name, c.adapter, "+".join(c.sources), c.target or "", c.test, c.labels, str(c.seeds)]
+        facts = [c.name, c.adapter, "+".join(c.sources), c.target or "", c.test, c.label_budget, str(c.seeds)]
         rows += [[*facts, name, *(str(int(n)) for n in row)] for name, row in zip(matrix.classes, counts, strict=True)]
     return columns, rows
 
@@ -120,9 +130,9 @@ FILES: Mapping[str, Callable[[Matrix], str]] = {
     "gains.tex": _gains_tex,
     "summary.csv": lambda m: _csv_file(m, cell_rows(m.summary)),
     "confusion.csv": lambda m: _csv_file(m, _confusion_rows(m)),
-    "groups.md": lambda m: _markdown_file(m, "groups", "Results by group"),
-    "groups.csv": lambda m: _csv_file(m, cell_rows(m.groups)),
-    "groups.tex": lambda m: _latex_file((t, f"{caption(m)} {RULE}") for t in group_tables(m)),
+    "subgroups.md": lambda m: _markdown_file(m, "subgroups", "Results by group"),
+    "subgroups.csv": lambda m: _csv_file(m, cell_rows(m.subgroups)),
+    "subgroups.tex": lambda m: _latex_file((t, f"{caption(m)} {RULE}") for t in group_tables(m)),
     "rules.md": lambda m: _markdown_file(m, "rules", "Selection of checkpoints"),
     "rules.csv": lambda m: _csv_file(m, cell_rows(m.rules), ("digest", "search", "mixed")),
     "rules.tex": _rules_tex,
@@ -132,7 +142,7 @@ FILES: Mapping[str, Callable[[Matrix], str]] = {
 
 def files_of(matrix: Matrix) -> list[str]:
     """Return the names of the files that a matrix has something for."""
-    without = [part for part, found in (("groups.", matrix.groups), ("rules.", matrix.rules)) if not found]
+    without = [part for part, found in (("subgroups.", matrix.subgroups), ("rules.", matrix.rules)) if not found]
     return [name for name in FILES if not name.startswith(tuple(without))]
 
 
@@ -144,7 +154,7 @@ def one_text(matrix: Matrix, form: str) -> str:
 
         return to_html(matrix)
     if form == "md":
-        rest = [part for name in ("gains", "groups", "rules") for part in _SECTIONS[name](matrix)]
+        rest = [part for name in ("gains", "subgroups", "rules") for part in _SECTIONS[name](matrix)]
         return "\n".join([FILES["matrix.md"](matrix), *(f"{part}\n" for part in rest)])
     if form == "tex":
         return "\n".join(FILES[name](matrix) for name in files_of(matrix) if name.endswith(".tex"))

@@ -36,11 +36,11 @@ def _pair(matrix: Matrix) -> str:
     parts += [f"{plain[(target,), target]:.1f} % when trained on {trained(matrix, (target,), None)}"] if task in gaps else []
     best: dict[str, Gain] = {}
     for g in sorted((g for g in matrix.gains if (tuple(g.sources), g.target) == task), key=lambda g: -won(g.mean)):
-        best.setdefault(g.labels, g)
+        best.setdefault(g.label_budget, g)
     gains = f" Best adapter for each number of target labels: {'; '.join(map(_gain, best.values()))}." if best else ""
     return f"{what}, {trained(matrix, sources, target)}{widest}: {', '.join(parts) or 'no result without adaptation'}.{gains}"
 
 
 def _gain(g: Gain) -> str:
     closed = "" if g.gap_closed is None else f", {round(g.gap_closed)} % of the gap"
-    return f"{g.adapter} ({g.labels}) {g.mean:+z.1f} points [{g.low:+z.1f}, {g.high:+z.1f}]{closed}"
+    return f"{g.adapter} ({g.label_budget}) {g.mean:+z.1f} points [{g.low:+z.1f}, {g.high:+z.1f}]{closed}"

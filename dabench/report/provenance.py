@@ -30,18 +30,18 @@ def facts_tables(matrix: Matrix) -> list[Table]:
 def _datasets(matrix: Matrix) -> Table:
     rows = [
         (
-            facts.label, name, facts.title, *(f"{facts.counts.get(s, 0):,}" for s in ("train", "val", "test")),
-            "known" if facts.grouped else "not known", facts.licence or EMPTY, facts.digest[:12],
+            facts.short_name, name, facts.title, *(f"{facts.counts.get(s, 0):,}" for s in ("train", "val", "test")),
+            "known" if facts.grouped else "not known", facts.license or EMPTY, facts.digest[:12],
             dropped_text(facts.dropped) if facts.dropped else EMPTY,
         )
         for name, facts in matrix.datasets.items()
     ]  # fmt: skip
-    columns = ("label", "dataset", "what it is", "training", "validation", "test", "groups", "licence", "digest", "dropped")
+    columns = ("short name", "dataset", "what it is", "training", "validation", "test", "groups", "license", "digest", "dropped")
     return _without_empty(Table("Datasets", columns, tuple(rows)))
 
 
 def _adapters(matrix: Matrix) -> Table:
-    budgets = {g.adapter: g.labels for g in matrix.gains}
+    budgets = {g.adapter: g.label_budget for g in matrix.gains}
     rows = [
         (name, facts.title, _SEES.get(facts.access, facts.access), budgets.get(name, EMPTY if facts.adapts else "0"),
          _written(facts.options) or EMPTY)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dabench.analysis.checkpoints import Chosen
+from dabench.analysis.checkpoints import RuleOutcome
 from dabench.analysis.matrix import Matrix
 from dabench.report.tables import Table, number
 from dabench.training.selection import ORACLE, RULES, VALIDATORS
@@ -35,9 +35,9 @@ def rules_tables(matrix: Matrix) -> list[Table]:
     ]
 
 
-def _accuracy(of: Chosen) -> str:
+def _accuracy(of: RuleOutcome) -> str:
     return f"{of.accuracy:.1f}" if of.rule == ORACLE else f"{of.accuracy:.1f} ({-of.below_oracle:z.1f})"  # z: no -0.0
 
 
-def _correlation(of: Chosen) -> str:
+def _correlation(of: RuleOutcome) -> str:
     return " / ".join(number(value, "+.2f") for value in (of.within, of.across))

@@ -7,7 +7,7 @@ from dabench.analysis.summary import LEVEL, Summary
 from dabench.report.tables import EMPTY, Table, number, whole_percent
 
 NOTE = (
-    "Worse than in-domain: than networks trained on the target. On source: what adapting changed at home. p: of a mean gain "
+    "Drop: in-domain result of the target minus this one. On source: what adapting changed at home. p: of a mean gain "
     "as far from 0 if each pair's gain were as likely a loss, after Holm's correction for {adapters}; pairs that share a dataset "
     "are not independent, so take it as a guide."
 )
@@ -16,13 +16,13 @@ NOTE = (
 def summary_table(matrix: Matrix) -> Table:
     """Return what each adapter does over all pairs of datasets."""
     columns = (
-        "adapter", "on target", "worse than in-domain", "gain", "gap closed", "on source", "pairs improved", "p", "target labels"
+        "adapter", "on target", "drop", "gain", "gap closed", "on source", "pairs improved", "p", "target labels"
     )  # fmt: skip
     rows = tuple(
         (
             s.adapter, number(s.out_of_domain), number(s.drop), number(s.gain, "+z.1f"), whole_percent(s.gap_closed),
             number(s.on_source, "+z.1f"), EMPTY if s.improved is None else f"{s.improved} of {s.pairs}",
-            _chance(s), s.labels,
+            _chance(s), s.label_budget,
         )
         for s in matrix.summary
     )  # fmt: skip

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dabench.analysis.checkpoints import Chosen
+from dabench.analysis.checkpoints import RuleOutcome
 from dabench.analysis.environments import mixed_text
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.results import Cell, Gain, Published
-from dabench.analysis.subgroups import GroupCell
+from dabench.analysis.subgroups import SubgroupCell
 from dabench.analysis.summary import Summary
 from dabench.analysis.trials import Trial, searched_by
 from dabench.report.beside import PUBLISHED, shown_in
@@ -50,9 +50,9 @@ def _matrix_table(matrix: Matrix, adapter: str) -> Table:
                 name = trained(matrix, sources, target) + mark
                 rows.append((name, *(_with_interval(here.get(test)) for test in datasets)))
     title = matrix.record.adapters[adapter].title
-    labels = next((c.labels for c in matrix.cells if c.adapter == adapter), EMPTY)
+    labels = next((c.label_budget for c in matrix.cells if c.adapter == adapter), EMPTY)
     heading = f"{adapter}: {title} (target labels: {labels})" if title else f"{adapter} (target labels: {labels})"
-    return Table(heading, ("trained on", *(f"{f.label} test" for f in datasets.values())), tuple(rows))
+    return Table(heading, ("trained on", *(f"{f.short_name} test" for f in datasets.values())), tuple(rows))
 
 
 def gains_table(matrix: Matrix) -> Table:
@@ -65,7 +65,7 @@ def gains_table(matrix: Matrix) -> Table:
             f"{g.improved} of {g.seeds}",
             whole_percent(g.gap_closed),
             number(g.on_source, "+z.1f"),
-            g.labels,
+            g.label_budget,
         )
         for g in matrix.gains
     )
@@ -86,8 +86,8 @@ def whole_percent(value: float | None) -> str:
 
 def trained(matrix: Matrix, sources: Sequence[str], target: str | None) -> str:
     """Return what a network was trained on and for, as the rows of tables say it: "FER -> NAE"; people on nothing."""
-    names = "+".join(matrix.datasets[s].label for s in sources) or "Human"
-    return f"{names} -> {matrix.datasets[target].label}" if target else names
+    names = "+".join(matrix.datasets[s].short_name for s in sources) or "Human"
+    return f"{names} -> {matrix.datasets[target].short_name}" if target else names
 
 
 def _with_interval(cell: Cell | Published | None) -> str:
@@ -106,7 +106,7 @@ def caption(matrix: Matrix) -> str:
         f"{_shots(matrix.record.sweep.shots)} for few-shot adapters; digest {matrix.digest[:12]}."
         + (f" Classes: {kept}." if (kept := classes_text(matrix)) else "")
         + (f" Mixed runs: {differences}." if (differences := mixed_text(matrix.mixed)) else "")
-        + "".join(f" {f.label}: {dropped_text(f.dropped)}." for f in matrix.datasets.values() if f.dropped)
+        + "".join(f" {f.short_name}: {dropped_text(f.dropped)}." for f in matrix.datasets.values() if f.dropped)
     )
 
 
@@ -116,7 +116,7 @@ def classes_text(matrix: Matrix) -> str:
     renamed = []
     for key, new in sorted(sweep.class_map.items(), key=lambda row: isinstance(row[1], Mapping)):
         one_set = isinstance(new, Mapping)
-        whose = f" of {matrix.datasets[key].label}" if one_set else ""
+        whose = f" of {matrix.datasets[key].short_name}" if one_set else ""
         renamed += [f"{old}{whose} read as {to}" for old, to in (new if one_set else {key: new}).items()]
     if not renamed and not sweep.classes:
         return ""
@@ -154,7 +154,7 @@ def _searched(matrix: Matrix, end: str = "; ") -> str:
 
 def _intervals(matrix: Matrix) -> str:
     """Say what the means and intervals are over, and what they cannot say."""
-    groups = [f.label for f in matrix.datasets.values() if f.grouped]
+    groups = [f.short_name for f in matrix.datasets.values() if f.grouped]
     everywhere = len(groups) == len(matrix.datasets)
     units = "groups" if everywhere else f"groups of {', '.join(groups)}, else images" if groups else "images"
     seeds = len(matrix.record.seeds)
@@ -182,7 +182,10 @@ def _shots(shots: int | str) -> str:
 
 def unfinished(matrix: Matrix) -> list[str]:
     """Return lines that say what is missing, what failed and where the metric has no value; none if the matrix is complete."""
-    lines = [f"{matrix.datasets[test].label} test: no {matrix.measure.title}, its cells are empty." for test in matrix.without]
+    lines = [
+        f"{matrix.datasets[test].short_name} test: no {matrix.measure.title}, its cells are empty."
+        for test in matrix.undefined_on
+    ]
     if not matrix.missing:
         return lines
     total = matrix.total
@@ -203,12 +206,12 @@ def not_adapted(matrix: Matrix) -> list[Cell]:
 
 
 def foremost(cells: Sequence[Cell], most: int) -> list[Cell]:
-    """Return at most `most` cells: those of networks that were not adapted first, then on targets, then at home again."""
+    """Return at most `max_pictures` cells: those of networks that were not adapted first, then on targets, then at home again."""
     return sorted(cells, key=lambda c: 0 if c.target is None else 1 if c.test == c.target else 2)[: max(0, most)]
 
 
 def cell_rows(
-    cells: Sequence[Cell] | Sequence[Gain] | Sequence[Summary] | Sequence[GroupCell] | Sequence[Chosen] | Sequence[Trial],
+    cells: Sequence[Cell] | Sequence[Gain] | Sequence[Summary] | Sequence[SubgroupCell] | Sequence[RuleOutcome] | Sequence[Trial],
 ) -> tuple[list[str], list[list[str]]]:
     """Return the long form of cells, gains, means over pairs or results by group: column names, and one row each."""
     rows: list[Mapping[str, Any]] = [vars(c) for c in cells]

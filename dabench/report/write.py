@@ -15,7 +15,7 @@ from dabench.training.selection import LAST
 def write_report(matrix: Matrix, report: Path) -> Path:
     """Write the report folder and return it: index.html, results.json, tables as Markdown, CSV and LaTeX, confusion matrices.
 
-    Where there are no results by group or by rule, groups.md|csv|tex and rules.md|csv|tex of an earlier report are removed.
+    Where there are no results by group or by rule, subgroups.md|csv|tex and rules.md|csv|tex of an earlier report are removed.
 
     Another metric than accuracy, or another rule than the usual one, gets a folder of its own in the report folder, and
     overwrites nothing.

@@ -17,12 +17,12 @@ from typing import Any
 
 from dabench.storage.atomic import lock
 
-Write = Callable[[str], object]
+WriteLine = Callable[[str], object]
 """Is given a line, with its line break."""
 
 
 @contextmanager
-def session(folder: Path) -> Iterator[Write]:
+def event_log(folder: Path) -> Iterator[WriteLine]:
     """Give a function that appends a line to a new file of events in `folder`.
 
     Where it cannot be written, on a full disk say, lines are lost and the sweep goes on: the runs are the truth.
@@ -60,7 +60,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 @dataclass(frozen=True)
-class Session:
+class EventLog:
     """What one sweep wrote: its events (of one that does not live the first and the last), and whether its process lives."""
 
     events: list[dict[str, Any]]
@@ -73,14 +73,14 @@ class Session:
         return last if last.get("event") == "sweep-ended" else None
 
 
-def sessions(folder: Path) -> list[Session]:
+def event_logs(folder: Path) -> list[EventLog]:
     """Return the sweeps that live, and the last one whether it lives or not, in the order in which they began."""
     files = _files(folder)
     found = []
     for path in files:
         alive = _locked(path)
         if alive or path == files[-1]:
-            found.append(Session(_events(path, alive), alive))
+            found.append(EventLog(_events(path, alive), alive))
     return found
 
 

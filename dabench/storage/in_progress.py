@@ -22,7 +22,7 @@ from dabench.errors import StoreError
 from dabench.storage.atomic import lock
 
 
-class Ongoing:
+class SweepLock:
     """What one sweep has in hand; `folder` is the sweep's."""
 
     def __init__(self, folder: Path) -> None:
@@ -61,7 +61,7 @@ class Ongoing:
                 shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def exclusive(self) -> Iterator[None]:
         """Hold the sweep's folder, which no other sweep then gets.
 
         On a file system that knows no locks nobody is kept out.

@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 from dabench.storage.atomic import remove_abandoned, temporary_folder
 from dabench.storage.paths import mirror_of
 from dabench.storage.reader import NETWORK
-from dabench.storage.remote_fs import Far, last
-from dabench.storage.run_store import Store
+from dabench.storage.remote_fs import RemoteFolder, last
+from dabench.storage.run_store import RunStore
 
 _HEADS = ("sweep.json", "sweep.toml", "datasets")
 
@@ -25,7 +25,7 @@ _LAST = ("facts.json", "run.json", "sweep.json")
 _AT_ONCE = 8
 
 
-class Remote:
+class OutputMirror:
     """An output folder elsewhere, and its mirror here.
 
     Raises:
@@ -33,9 +33,9 @@ class Remote:
     """
 
     def __init__(self, address: str) -> None:
-        self.store = Store(mirror_of(address))
-        self._far = Far(address, f"what is finished is kept in {self.store.folder}")
-        self.address = self._far.address
+        self.store = RunStore(mirror_of(address))
+        self._remote = RemoteFolder(address, f"what is finished is kept in {self.store.folder}")
+        self.address = self._remote.address
         self._pool = ThreadPoolExecutor(_AT_ONCE)
         self._sent: list[Future[None]] = []
 
@@ -46,7 +46,7 @@ class Remote:
             networks: bring the networks of runs, too; reports have no need of them.
         """
         wanted: dict[str, dict[str, int]] = {}
-        with self._far.reaching():
+        with self._remote.reaching():
             there = self._listed()
             whole = {_folder(name) for name in there if PurePosixPath(name).name in _LAST}
             for name, size in there.items():
@@ -62,14 +62,14 @@ class Remote:
 
     def close(self) -> None:
         """Wait until all is sent; raise StoreError if something could not be: it is sent by the next start."""
-        with self._far.reaching():
+        with self._remote.reaching():
             for sent in self._sent:
                 sent.result()
         self._sent = []
 
     def _listed(self) -> dict[str, int]:
         """Return the size of every file there, by its name relative to the output folder; no reports."""
-        found = self._far.sizes()
+        found = self._remote.sizes()
         return {name: size for name, size in found.items() if name.startswith(("runs/", "datasets/", "failed/", "sweep."))}
 
     def _bring(self, folder: str, files: dict[str, int]) -> None:
@@ -80,7 +80,7 @@ class Remote:
         remove_abandoned(prefix := here.with_name(f".{here.name}"))
         with temporary_folder(prefix) as hidden:
             for name in files:
-                self._far.bring(name, hidden / Path(name).name)
+                self._remote.bring(name, hidden / Path(name).name)
             here.mkdir(exist_ok=True)
             for name in sorted(files, key=lambda name: last(name, _LAST)):
                 os.replace(hidden / Path(name).name, self.store.folder / name)
@@ -89,7 +89,7 @@ class Remote:
         path = self.store.folder / name
         found = [p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")] if path.is_dir() else [path]
         files = [p.relative_to(self.store.folder).as_posix() for p in found if p.exists()]
-        self._far.send(self.store.folder, files, _LAST)
+        self._remote.send(self.store.folder, files, _LAST)
 
     def heads(self) -> None:
         """Send what says whose folder it is, and the test labels."""

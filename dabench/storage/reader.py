@@ -36,10 +36,10 @@ SHORT = 10
 
 
 @dataclass(frozen=True)
-class Record:
+class StoredRun:
     """A finished run: its facts (run.json) and where its files lie."""
 
-    stored: Stored
+    stored: ResultsReader
     where: str
     facts: RunRecord
 
@@ -50,7 +50,7 @@ class Record:
         """
         if not self.answers:
             return self.stored.array(f"{self.where}/{logits_name(dataset)}")
-        predicted = self.stored.array(f"{self.where}/{answers_name(dataset)}")
+        predicted = self.stored.array(f"{self.where}/{predicted_name(dataset)}")
         k = self.facts.outputs
         if predicted.dtype.kind != "u" or predicted.max(initial=0) >= k or k > _MOST or predicted.size * k > _LARGEST:
             raise ValueError("its answers are none of its classes")
@@ -64,7 +64,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class TestSet:
+class StoredLabels:
     """What a report needs to know of a dataset: test labels (N,), groups (N,) or None, and its facts."""
 
     labels: NDArray[np.int64]
@@ -72,10 +72,8 @@ class TestSet:
     attributes: Mapping[str, NDArray[Any]]
     facts: DatasetRecord
 
-    __test__ = False  # not a test class, whatever its name
 
-
-class Stored(ABC):
+class ResultsReader(ABC):
     """One sweep's results. Names of files are relative, with "/" between their parts.
 
     Attributes:
@@ -135,9 +133,9 @@ class Stored(ABC):
                 f"{self.place / 'sweep.json'}: is not what dabench writes ({e}); restore it or use another --out"
             ) from e
 
-    def dataset(self, name: str) -> TestSet:
+    def dataset(self, name: str) -> StoredLabels:
         """Return what is kept of a dataset; raise StoreError if it is not there."""
-        folder = f"datasets/{safe(name)}"
+        folder = f"datasets/{file_name_of(name)}"
         try:
             value = from_json(self.text(f"{folder}/facts.json"))
             facts = record_from(DatasetRecord, value)
@@ -149,7 +147,7 @@ class Stored(ABC):
             arrays = {f.removesuffix(".npy"): np.array(self.array(f"{folder}/{f}")) for f in facts.files}
             attributes = {k.removeprefix("attribute-"): v for k, v in arrays.items() if k.startswith("attribute-")}
             _check_arrays(arrays)
-            return TestSet(arrays["labels"], arrays.get("groups"), attributes, facts)
+            return StoredLabels(arrays["labels"], arrays.get("groups"), attributes, facts)
         except (OSError, ValueError, KeyError, RecursionError) as e:
             raise StoreError(f"{self.place / folder}: cannot be read ({e}); run the sweep again to write it anew") from e
 
@@ -168,7 +166,7 @@ class Stored(ABC):
         *,
         network: bool = True,
         among: Mapping[str, list[str]] | None = None,
-    ) -> Record | None:
+    ) -> StoredRun | None:
         """Return the finished run with that digest if it is whole and has predictions for all of `tests`, else None.
 
         Args:
@@ -179,7 +177,7 @@ class Stored(ABC):
         for where in self.places(digest) if among is None else among.get(digest[:SHORT], []):
             facts, problem = self._looked_through(where, network)
             if facts and not problem and facts.digest == digest and (tests or {}).items() <= facts.tests.items():
-                return Record(self, where, facts)
+                return StoredRun(self, where, facts)
         return None
 
     def damage(self, digest: str, *, network: bool = True, among: Mapping[str, list[str]] | None = None) -> str:
@@ -242,14 +240,14 @@ def _check_arrays(arrays: Mapping[str, NDArray[Any]]) -> None:
 
 def logits_name(dataset: str) -> str:
     """Return the name of the file of the logits on a dataset's test split."""
-    return f"logits-{safe(dataset)}.npy"
+    return f"logits-{file_name_of(dataset)}.npy"
 
 
-def answers_name(dataset: str) -> str:
+def predicted_name(dataset: str) -> str:
     """Return the name of the file of the predicted classes on a dataset's test split, where logits were left out."""
-    return f"{_ANSWERS}{safe(dataset)}.npy"
+    return f"{_ANSWERS}{file_name_of(dataset)}.npy"
 
 
-def safe(name: str) -> str:
+def file_name_of(name: str) -> str:
     """Return a dataset's name as a file may have it."""
     return name.replace("/", "-")

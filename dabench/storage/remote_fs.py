@@ -35,7 +35,7 @@ def shown(address: str) -> str:
     return keyless(address).partition("?")[0]
 
 
-class Far:
+class RemoteFolder:
     """A folder elsewhere; its files are named by their path in it, with slashes.
 
     Args:

@@ -34,18 +34,18 @@ from numpy.typing import NDArray
 from dabench.errors import StoreError, UnwritableError
 from dabench.hashing import file_digest
 from dabench.storage.atomic import new_file, new_folder, write_text
-from dabench.storage.in_progress import Ongoing
-from dabench.storage.reader import NETWORK, SHORT, Stored, flat, logits_name, safe
+from dabench.storage.in_progress import SweepLock
+from dabench.storage.reader import NETWORK, SHORT, ResultsReader, file_name_of, flat, logits_name
 from dabench.storage.schema import Claim, DatasetRecord, RunRecord, SweepRecord, sealed
 
 
-class Store(Stored):
+class RunStore(ResultsReader):
     """One sweep's output folder."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.folder = folder
-        self.ongoing = Ongoing(folder)
+        self.sweep_lock = SweepLock(folder)
 
     @property
     def runs(self) -> Path:
@@ -84,10 +84,10 @@ class Store(Stored):
         return path
 
     @contextmanager
-    def alone(self, recipe: Mapping[str, Any]) -> Iterator[None]:
+    def exclusive(self, recipe: Mapping[str, Any]) -> Iterator[None]:
         """Hold the folder against every other sweep while this one, of that recipe, is at work; raise StoreError as `check`."""
         self.check(recipe)
-        with self.ongoing.alone():
+        with self.sweep_lock.exclusive():
             yield
 
     def claim(self, record: SweepRecord, source: str) -> None:
@@ -152,7 +152,7 @@ class Store(Stored):
 
     def add_dataset(self, facts: DatasetRecord, test: Mapping[str, NDArray[Any] | None]) -> None:
         """Keep what reports need to know of a dataset: facts, and the arrays of its test split ("labels", "groups", ...)."""
-        folder = self.folder / "datasets" / safe(facts.name)
+        folder = self.folder / "datasets" / file_name_of(facts.name)
         try:
             folder.mkdir(exist_ok=True)
             for part, values in test.items():

@@ -58,7 +58,7 @@ class CellKey(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Probe:
+class TrialConfig:
     """What a trial of a search does beside what every run does.
 
     Attributes:
@@ -79,7 +79,7 @@ class Run:
     Attributes:
         method: the adapter's name, or "supervised" for a shared pretraining.
         tests: the datasets whose test images it predicts.
-        labels: its label budget in words.
+        label_budget: its label budget in words.
         parent: digest of the pretraining that an adaptation starts from.
         digest: identifies the result.
         settings: what it sets otherwise than the sweep.
@@ -91,11 +91,11 @@ class Run:
     target: str | None
     seed: int
     tests: tuple[str, ...]
-    labels: str
+    label_budget: str
     parent: str | None
     digest: str
     settings: Settings = ()
-    probe: Probe | None = None
+    probe: TrialConfig | None = None
 
     @property
     def name(self) -> str:
@@ -110,7 +110,7 @@ class Run:
         return NetworkKey(self.method, self.sources, self.target)
 
     @property
-    def sort(self) -> tuple[str, bool]:
+    def kind(self) -> tuple[str, bool]:
         """Runs of one sort take about as long: their method, and whether they adapt."""
         return self.method, self.target is not None
 
@@ -213,7 +213,7 @@ class BackboneFacts:
     """What a report must know of the backbone."""
 
     name: str
-    label: str
+    short_name: str
     citation: str
 
 
@@ -352,7 +352,7 @@ class RunRecord:
     method: str
     sources: tuple[str, ...]
     target: str | None
-    labels: str
+    label_budget: str
     seed: int
     digest: str
     parent: str | None
@@ -383,16 +383,16 @@ class DatasetRecord:
     """facts.json: what a report must know of a dataset.
 
     Attributes:
-        label: its short name; digest: of its prepared data; counts: split -> images.
+        short_name: its short name; digest: of its prepared data; counts: split -> images.
         grouped: whether groups of its test images are known; files: name -> SHA-256, of its folder.
         dropped: what a cleaned variant leaves out (`Prepared.dropped`).
         sorted: its test images are in the order of what was predicted of them, so that no file can name one.
     """
 
     name: str
-    label: str
+    short_name: str
     title: str
-    licence: str
+    license: str
     homepage: str
     citation: str
     digest: str

@@ -13,10 +13,12 @@ from dabench.data.augment import Augmenter, as_floats
 from dabench.errors import DivergedError
 from dabench.training.device import low_precision
 from dabench.training.network import Network, device_of
-from dabench.training.settings import Test
+from dabench.training.settings import EvalConfig
 
 
-def logits(net: Network, images: NDArray[np.uint8], augmenter: Augmenter, test: Test, precision: str) -> NDArray[np.float32]:
+def logits(
+    net: Network, images: NDArray[np.uint8], augmenter: Augmenter, test: EvalConfig, precision: str
+) -> NDArray[np.float32]:
     """Return the logits of `net` in evaluation mode for every image.
 
     Args:
@@ -33,14 +35,16 @@ def logits(net: Network, images: NDArray[np.uint8], augmenter: Augmenter, test: 
 
     def look(batch: Tensor) -> Tensor:
         if test.crops == 10:
-            return torch.stack([net(as_floats(crop)) for crop in augmenter.ten(batch)]).mean(0)
+            return torch.stack([net(as_floats(crop)) for crop in augmenter.ten_crop(batch)]).mean(0)
         result: Tensor = net(as_floats(augmenter.test(batch)))
         return result
 
     return np.asarray(_over(net, images, look, test.batch, precision).numpy(), dtype=np.float32)
 
 
-def outputs(net: Network, images: NDArray[np.uint8], augmenter: Augmenter, test: Test, precision: str) -> tuple[Tensor, Tensor]:
+def outputs(
+    net: Network, images: NDArray[np.uint8], augmenter: Augmenter, test: EvalConfig, precision: str
+) -> tuple[Tensor, Tensor]:
     """Return the features (N, F) and logits (N, K) of the centre crop of every image, float32 on the CPU; as `logits` else."""
 
     def look(batch: Tensor) -> Tensor:

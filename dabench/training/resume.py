@@ -27,7 +27,7 @@ from dabench.hashing import file_digest
 from dabench.storage.atomic import temporary_file
 
 
-class Stopped(BaseException):
+class RunStopped(BaseException):
     """A run was told to stop and did so at a checkpoint. No Exception: no adapter is to catch it."""
 
 
@@ -35,7 +35,7 @@ class ResumeError(DabenchError):
     """A saved training does not fit the one that is to resume from it; the run can only begin anew."""
 
 
-class Partial:
+class RunState:
     """The saved trainings of one run.
 
     Args:
@@ -80,7 +80,7 @@ class Partial:
         """Save the n-th training after `step` steps if it is time.
 
         Raises:
-            Stopped: the run was told to stop.
+            RunStopped: the run was told to stop.
             PluginError: a state holds values that cannot be saved.
         """
         stop = self.stopping()
@@ -88,7 +88,7 @@ class Partial:
             states = {name: _packed(_state(thing), name) for name, thing in _with_random(things).items()}
             self.save(training, {"step": step, "things": states})
         if stop:
-            raise Stopped
+            raise RunStopped
 
     def save(self, training: int, state: Mapping[str, Any]) -> None:
         """Write the file of the run's n-th training; if there is no room for it, the one before stays."""

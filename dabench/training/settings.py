@@ -9,7 +9,7 @@ from dabench.plugins.options import setting
 
 
 @dataclass(frozen=True)
-class Train:
+class TrainConfig:
     """[train]: how every network of a sweep is trained, whatever the adapter."""
 
     epochs: float = setting(15.0, "passes over the source images; `steps` counts instead where it is set", above=0)
@@ -34,10 +34,8 @@ class Train:
 
 
 @dataclass(frozen=True)
-class Test:
+class EvalConfig:
     """[test]: how a network is tested."""
 
     crops: Literal[1, 10] = setting(1, "1: the centre crop; 10: mean logits of five crops and their mirror images")
     batch: int = setting(512, "images in a step", low=1)
-
-    __test__ = False  # not a test class, whatever its name

@@ -24,13 +24,13 @@ from dabench.errors import DivergedError, PluginError
 from dabench.plugins.contract import Batch, Network, View
 from dabench.training.device import low_precision
 from dabench.training.network import estimate_statistics
-from dabench.training.progress_line import Pulse
-from dabench.training.resume import Partial, has_state
-from dabench.training.settings import Train
+from dabench.training.progress_line import TrainingProgress
+from dabench.training.resume import RunState, has_state
+from dabench.training.settings import TrainConfig
 
 
 @dataclass
-class Trace:
+class TrainingTrace:
     """What a run's trainings were: the loss of every step, the seconds spent, and the number of steps."""
 
     losses: list[float] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Trainer:
         checkpoint: called as checkpoint(net, steps) at each checkpoint of a training, with `net` in evaluation mode. If it has
             state_dict() and load_state_dict(), its state is saved, too.
         partial: saves the trainings, so that an interrupted run resumes; None: nothing is saved.
-        say: takes a line of the run's log.
+        notify: takes a line of the run's log.
 
     Attributes:
         settings: the sweep's [train].
@@ -55,17 +55,17 @@ class Trainer:
 
     def __init__(
         self,
-        settings: Train,
+        settings: TrainConfig,
         augmenter: Augmenter,
         device: torch.device,
         seed: int,
         checkpoint: Callable[[Any, int], None] | None = None,
-        partial: Partial | None = None,
-        say: Callable[[str], object] = lambda line: None,
+        partial: RunState | None = None,
+        notify: Callable[[str], object] = lambda line: None,
     ) -> None:
         self.settings, self.augmenter, self.device, self.seed = settings, augmenter, device, seed
-        self.trace = Trace()
-        self._checkpoint, self._partial, self._say = checkpoint, partial, say
+        self.trace = TrainingTrace()
+        self._checkpoint, self._partial, self._notify = checkpoint, partial, notify
         self._trainings = 0
         self._generators: list[torch.Generator] = []
         self._streams: WeakValueDictionary[int, Stream] = WeakValueDictionary()  # a stream holds its images; nobody else need
@@ -130,7 +130,7 @@ class Trainer:
         Raises:
             DivergedError: a loss was not a finite number.
             PluginError: the state of something that `state` names cannot be saved.
-            Stopped: the run was told to stop.
+            RunStopped: the run was told to stop.
         """
         modules: list[nn.Module | Network] = list(trainable) if trainable is not None else [net]
         parameters = [p for m in modules for p in m.to(self.device).parameters()]
@@ -175,7 +175,7 @@ class Trainer:
             things["the checkpoints"] = self._checkpoint
         start = self._resumed(things)
         self._learn(net, modules)
-        pulse = Pulse(self._say, start, steps)
+        pulse = TrainingProgress(self._notify, start, steps)
         started = time.perf_counter()
         for done in range(start, steps):
             losses[done] = step(done / steps)
@@ -199,7 +199,7 @@ class Trainer:
             return 0
         start = self._partial.resume(self._trainings, things)
         if self._partial.unsaved:
-            self._say(f"-- this training is not saved and would begin anew: {self._partial.unsaved}")
+            self._notify(f"-- this training is not saved and would begin anew: {self._partial.unsaved}")
         return start
 
     def state_dict(self) -> dict[str, Any]:
@@ -213,7 +213,7 @@ class Trainer:
         before, now = len(state["generators"]), len(self._generators)
         if before != now:
             raise ValueError(f"{before} generators and streams were made, now {now}; make all before trainer.fit, none in a loss")
-        self.trace = Trace(**state["trace"])
+        self.trace = TrainingTrace(**state["trace"])
         for generator, saved in zip(self._generators, state["generators"], strict=True):
             generator.set_state(saved)
         for number, stream in self._streams.items():
@@ -291,7 +291,7 @@ def _named(state: Mapping[str, Any], streams: Sequence[Iterator[Any]]) -> dict[s
     return {f"stream {i}": s for i, s in enumerate(streams, 1)} | {f"state[{name!r}]": thing for name, thing in state.items()}
 
 
-def rate_at(settings: Train, progress: float) -> float:
+def rate_at(settings: TrainConfig, progress: float) -> float:
     """Return the learning rate at `progress` in [0, 1) as a fraction of the highest one.
 
     step: 1 until `step_from`, then `step_factor` to the number of `step_every` begun since; cosine: half a cosine down to 0;

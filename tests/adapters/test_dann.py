@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from dabench.adapters.dann import DANN, schedule
+from dabench.adapters.dann import DANN, lambda_at
 from planted import CLASSES, Images, accuracy, target_of, trainer, view
 from torch import nn
 
@@ -54,7 +54,7 @@ def test_dann_gains_on_shaded_patterns_and_not_without_weight_or_reversal() -> N
 
 @pytest.mark.parametrize("progress", [0.0, 0.1, 0.5, 1.0])
 def test_schedule_is_the_papers(progress: float) -> None:
-    assert schedule(progress) == pytest.approx(math.tanh(5 * progress))  # the same function, written otherwise
+    assert lambda_at(progress) == pytest.approx(math.tanh(5 * progress))  # the same function, written otherwise
 
 
 def test_domain_gradient_reaches_the_features_reversed_and_scaled() -> None:

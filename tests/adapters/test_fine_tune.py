@@ -76,5 +76,5 @@ def test_head_only_changes_the_head() -> None:
 def test_length_is_a_part_of_the_pretraining() -> None:
     at = trainer(0, steps=50)
     target = target_of(view("target", 100, 3), shots=5)
-    FineTune(FineTune.Options(part=0.3)).adapt(network(), [view("source", 100, 1)], target, at)
+    FineTune(FineTune.Options(steps_fraction=0.3)).adapt(network(), [view("source", 100, 1)], target, at)
     assert at.trace.steps == 15

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dabench.analysis.attribute_bins import MOST_BANDS, NOT_KNOWN, divided, parts_of
+from dabench.analysis.attribute_bins import MOST_BANDS, NOT_KNOWN, attribute_bins, bin_attributes
 
 AGES = np.repeat(np.arange(18, 85), 30)  # as in the study: 18 to 84 years
 
 
 def sizes(name: str, values: Sequence[Any] | np.ndarray) -> dict[str, int]:
     """Return part -> number of images, in order."""
-    parts = parts_of(name, np.asarray(values))
-    return dict(zip(parts.names, np.bincount(parts.of, minlength=len(parts.names)).tolist(), strict=True))
+    parts = attribute_bins(name, np.asarray(values))
+    return dict(zip(parts.names, np.bincount(parts.bin_of, minlength=len(parts.names)).tolist(), strict=True))
 
 
 def test_a_text_is_divided_by_value_in_order_of_letters() -> None:
@@ -27,8 +27,8 @@ def test_a_text_is_divided_by_value_in_order_of_letters() -> None:
 
 
 def test_each_image_is_in_the_part_of_its_value() -> None:
-    parts = parts_of("sex", np.array(["m", "f", "", "m"]))
-    assert [parts.names[i] for i in parts.of] == ["m", "f", NOT_KNOWN, "m"]
+    parts = attribute_bins("sex", np.array(["m", "f", "", "m"]))
+    assert [parts.names[i] for i in parts.bin_of] == ["m", "f", NOT_KNOWN, "m"]
 
 
 def test_few_numbers_are_parts_by_value_in_order_of_size() -> None:
@@ -57,8 +57,8 @@ def test_ages_are_divided_into_decades() -> None:
 
 
 def test_bands_of_whole_numbers_hold_both_their_ends() -> None:
-    parts = parts_of("age", AGES)
-    for age, part in zip(AGES.tolist(), parts.of.tolist(), strict=True):
+    parts = attribute_bins("age", AGES)
+    for age, part in zip(AGES.tolist(), parts.bin_of.tolist(), strict=True):
         low, high = map(int, parts.names[part].split("-"))
         assert low <= age <= high
 
@@ -81,15 +81,15 @@ def test_a_narrow_range_has_a_finer_step() -> None:
 
 
 def test_fractions_are_divided_at_round_edges_that_belong_to_the_upper_band() -> None:
-    parts = parts_of("score", np.arange(100) / 100)
+    parts = attribute_bins("score", np.arange(100) / 100)
     assert parts.names == ("below 0.2", "0.2 to below 0.4", "0.4 to below 0.6", "0.6 to below 0.8", "0.8 and above")
-    assert np.bincount(parts.of).tolist() == [20] * 5
+    assert np.bincount(parts.bin_of).tolist() == [20] * 5
 
 
 def test_in_single_precision_an_edge_belongs_to_the_upper_band_too() -> None:
-    single, double = (parts_of("score", (np.arange(100) / 100).astype(t)) for t in (np.float32, np.float64))
+    single, double = (attribute_bins("score", (np.arange(100) / 100).astype(t)) for t in (np.float32, np.float64))
     assert single.names == double.names
-    assert single.of.tolist() == double.of.tolist()
+    assert single.bin_of.tolist() == double.bin_of.tolist()
 
 
 def test_bands_of_negative_numbers_can_be_read() -> None:
@@ -109,9 +109,9 @@ def test_a_band_without_images_is_left_out() -> None:
 
 
 def test_large_whole_numbers_are_told_apart() -> None:
-    parts = parts_of("id", np.arange(2**62, 2**62 + 100))
+    parts = attribute_bins("id", np.arange(2**62, 2**62 + 100))
     assert len(parts.names) >= 3
-    assert (np.diff(parts.of) >= 0).all()
+    assert (np.diff(parts.bin_of) >= 0).all()
 
 
 def test_a_zero_below_zero_is_zero() -> None:
@@ -127,18 +127,18 @@ def test_what_a_terminal_would_obey_is_no_part_of_a_name(text: str) -> None:
 @given(st.lists(st.floats(-1e9, 1e9, width=32), min_size=1, max_size=60), st.integers(0, 3))
 def test_numbers_fall_into_a_few_bands_in_order_and_none_is_lost(values: list[float], digits: int) -> None:
     numbers = np.round(np.array(values), digits)
-    parts = parts_of("age", numbers)
+    parts = attribute_bins("age", numbers)
     assert 1 <= len(parts.names) <= MOST_BANDS
     assert len(set(parts.names)) == len(parts.names)
-    assert np.bincount(parts.of, minlength=len(parts.names)).min() > 0
+    assert np.bincount(parts.bin_of, minlength=len(parts.names)).min() > 0
     order = np.argsort(numbers, kind="stable")
-    assert (np.diff(parts.of[order]) >= 0).all()
+    assert (np.diff(parts.bin_of[order]) >= 0).all()
 
 
 @pytest.mark.parametrize("step", [0.001, 0.7, 1, 3, 1e6])
 @pytest.mark.parametrize("n", [9, 10, 37, 500])
 def test_evenly_spread_numbers_make_three_to_eight_bands(step: float, n: int) -> None:
-    assert 3 <= len(parts_of("x", np.arange(n) * step).names) <= MOST_BANDS
+    assert 3 <= len(attribute_bins("x", np.arange(n) * step).names) <= MOST_BANDS
 
 
 @pytest.mark.parametrize(
@@ -152,23 +152,23 @@ def test_evenly_spread_numbers_make_three_to_eight_bands(step: float, n: int) ->
     ],
 )
 def test_an_attribute_that_makes_no_parts_is_left_out_with_the_reason(name: str, values: list[Any], reason: str) -> None:
-    assert divided({name: np.array(values)}) == ({}, {name: reason})
+    assert bin_attributes({name: np.array(values)}) == ({}, {name: reason})
 
 
 def test_twenty_different_texts_are_parts() -> None:
-    parts, left_out = divided({"town": np.array([f"t{i}" for i in range(20)])})
+    parts, left_out = bin_attributes({"town": np.array([f"t{i}" for i in range(20)])})
     assert (len(parts["town"].names), left_out) == (20, {})
 
 
 def test_values_each_of_a_single_subject_are_left_out() -> None:
     groups = np.repeat(np.arange(10), 3)
     homes = np.array([f"home {g}" for g in groups])
-    assert divided({"home": homes}, groups)[1] == {"home": "10 values, each of a single subject"}
-    assert divided({"home": homes})[1] == {}
+    assert bin_attributes({"home": homes}, groups)[1] == {"home": "10 values, each of a single subject"}
+    assert bin_attributes({"home": homes})[1] == {}
     groups[:3] = 99, 98, 97
-    assert divided({"home": homes}, groups)[1] == {}
+    assert bin_attributes({"home": homes}, groups)[1] == {}
 
 
 def test_the_same_value_with_gaps_makes_two_parts() -> None:
-    parts, _ = divided({"glasses": np.array(["yes", ""])})
+    parts, _ = bin_attributes({"glasses": np.array(["yes", ""])})
     assert parts["glasses"].names == ("yes", NOT_KNOWN)

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from dabench.analysis.checkpoints import Checkpoints, Chosen, correlations, what_rules_choose
+from dabench.analysis.checkpoints import RuleOutcome, RunCheckpoints, correlations, what_rules_choose
 from dabench.errors import SpecError, StoreError
 from dabench.training.selection import ORACLE, RULES, VALIDATORS, check_rule
 
 
-def run(accuracy: list[float], **scores: list[float]) -> Checkpoints:
+def run(accuracy: list[float], **scores: list[float]) -> RunCheckpoints:
     """Return checkpoints of this accuracy; a rule without scores of its own scores them as they come."""
     every = {rule: list(map(float, range(len(accuracy)))) for rule in VALIDATORS}
-    return Checkpoints("r", every | {k.replace("_", "-"): v for k, v in scores.items()}, np.array(accuracy))
+    return RunCheckpoints("r", every | {k.replace("_", "-"): v for k, v in scores.items()}, np.array(accuracy))
 
 
-def of(found: list[Chosen], rule: str) -> Chosen:
+def of(found: list[RuleOutcome], rule: str) -> RuleOutcome:
     return next(c for c in found if c.rule == rule)
 
 
@@ -37,7 +37,7 @@ def test_of_equal_ones_the_latest_is_chosen(rule: str) -> None:
 
 def test_a_score_that_a_run_did_not_store_is_an_error_that_says_what_to_do() -> None:
     with pytest.raises(StoreError, match=r"run old stored no score 'snd'; run the sweep again with --redo, or select 'last'"):
-        Checkpoints("old", {}, np.array([0.5])).choose("snd")
+        RunCheckpoints("old", {}, np.array([0.5])).choose("snd")
 
 
 def test_an_unknown_rule_is_an_error_with_the_nearest() -> None:
@@ -83,5 +83,5 @@ def test_last_and_oracle_have_no_correlation() -> None:
 
 
 def test_runs_without_scores_make_no_table() -> None:
-    assert what_rules_choose("a", [[run([0.1]), Checkpoints("old", {}, np.array([0.1]))]]) == []
+    assert what_rules_choose("a", [[run([0.1]), RunCheckpoints("old", {}, np.array([0.1]))]]) == []
     assert what_rules_choose("a", [[]]) == []

@@ -7,16 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fabricated import ADABN, LABELS, NONE, Fabrication, Made, edit, two_sets
+from fabricated import ADABN, LABELS, NONE, DatasetContent, Fabrication, edit, two_sets
 
 import dabench
-from dabench.analysis.compare import Comparison, Pair
+from dabench.analysis.compare import CellPair, Comparison
 from dabench.analysis.export import write_pack
 from dabench.cli import main
 from dabench.errors import SpecError, StoreError
 from dabench.report.baseline import write_baseline
 from dabench.report.comparison import compared_notes, compared_tables
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 
 
 def constant(wrong: int, **changes: object) -> Fabrication:
@@ -32,7 +32,7 @@ def between(folder: Path, ours: Fabrication, theirs: Fabrication) -> Comparison:
     return dabench.compare(*written(folder, ours, theirs))
 
 
-def pair(of: Comparison, adapter: str, name: str) -> Pair:
+def pair(of: Comparison, adapter: str, name: str) -> CellPair:
     found = [p for p in of.pairs if (c := p.first or p.second) and (c["adapter"], c["name"]) == (adapter, name)]
     assert len(found) == 1
     return found[0]
@@ -105,14 +105,18 @@ def test_a_verdict_asks_that_the_interval_lies_on_one_side_of_0(tmp_path: Path, 
 
 
 def test_cells_that_only_one_side_has_are_kept(tmp_path: Path) -> None:
-    found = between(tmp_path, constant(1, adapters={"none": NONE}), constant(1, datasets={"print": Made("P"), "new": Made("N")}))
+    found = between(
+        tmp_path,
+        constant(1, adapters={"none": NONE}),
+        constant(1, datasets={"print": DatasetContent("P"), "new": DatasetContent("N")}),
+    )
     assert pair(found, "none", "NET-P-P").verdict == "the same"
     assert pair(found, "none", "NET-P-H").verdict == "only in A"
     assert pair(found, "adabn", "NET-P-N").verdict == "only in B"
 
 
 def test_what_an_adapted_network_keeps_on_its_source_is_told_apart_by_its_target(tmp_path: Path) -> None:
-    sets = {name: Made(name.upper()) for name in "abc"}
+    sets = {name: DatasetContent(name.upper()) for name in "abc"}
     table, *_ = compared_tables(between(tmp_path, constant(1, datasets=sets), constant(2, datasets=sets)))
     assert {row[2] for row in table.rows if row[:2] == ("adabn", "NET-A-A")} == {"A -> B", "A -> C"}
     assert len({row[:3] for row in table.rows}) == len(table.rows)
@@ -120,7 +124,7 @@ def test_what_an_adapted_network_keeps_on_its_source_is_told_apart_by_its_target
 
 def test_of_a_metric_of_which_less_is_better_the_lower_side_is_the_better_one(tmp_path: Path) -> None:
     # All confidences are 0.58: the error is 0.42 where all is right, and 0.02 where 4 of 10 images are wrong.
-    right, wrong = (constant(n, datasets={"print": Made("P", LABELS * 20)}, adapters={"none": NONE}) for n in (0, 80))
+    right, wrong = (constant(n, datasets={"print": DatasetContent("P", LABELS * 20)}, adapters={"none": NONE}) for n in (0, 80))
     stores = [f.write(tmp_path / name).folder for f, name in ((wrong, "a"), (right, "b"))]
     (pair,) = dabench.compare(*stores, metric="ece").pairs
     assert (pair.difference, pair.verdict) == (pytest.approx(-40, abs=0.5), "better")
@@ -129,7 +133,7 @@ def test_of_a_metric_of_which_less_is_better_the_lower_side_is_the_better_one(tm
 
 
 def test_a_published_number_without_an_interval_counts_as_exact(tmp_path: Path) -> None:
-    sets = {"fer2013": Made("FER"), "nae": Made("NAE")}
+    sets = {"fer2013": DatasetContent("FER"), "nae": DatasetContent("NAE")}
     store = constant(5, datasets=sets, adapters={"none": NONE}).write(tmp_path / "s")
     edit(store.folder / "sweep.json", lambda text: text.replace('"name": "conv4"', '"name": "vgg19"'))
     found = dabench.compare(store.folder, "paper")
@@ -153,7 +157,7 @@ def test_two_published_tables_have_no_interval() -> None:
 
 def test_a_pack_compares_as_its_output_folder_does(tmp_path: Path) -> None:
     ours, theirs = written(tmp_path, constant(1), constant(3))
-    pack = write_pack(Store(theirs), tmp_path / "theirs.zip")
+    pack = write_pack(RunStore(theirs), tmp_path / "theirs.zip")
     assert dabench.compare(ours, pack).pairs == dabench.compare(ours, theirs).pairs
 
 
@@ -237,10 +241,10 @@ def test_a_comparison_is_plain_json(tmp_path: Path) -> None:
 def fabricated(difference: float, low: float | None, high: float | None) -> Comparison:
     """Return a comparison of one cell with this difference."""
     cell = dabench.compare("paper", "paper").pairs[0].first
-    return of_one(Pair(cell, cell, difference, low, high, False))
+    return of_one(CellPair(cell, cell, difference, low, high, False))
 
 
-def of_one(pair: Pair) -> Comparison:
+def of_one(pair: CellPair) -> Comparison:
     """Return a comparison of this cell alone."""
     return replace(dabench.compare("paper", "paper"), pairs=[pair])
 
@@ -267,13 +271,13 @@ def test_a_cell_has_fallen_by_more_than_the_points_and_with_its_interval_below_0
 def test_a_number_within_the_other_sides_interval_is_not_outside(bounds: tuple[float | None, float | None]) -> None:
     low, high = bounds
     second = {"mean": 50.0, "low": None if low is None else 50 + low, "high": None if high is None else 50 + high}
-    assert not of_one(Pair({"mean": 50.9}, second, 0.9, None, None, False)).outside()
+    assert not of_one(CellPair({"mean": 50.9}, second, 0.9, None, None, False)).outside()
 
 
 @pytest.mark.parametrize("mean", [48.9, 51.1])
 def test_a_number_beyond_the_other_sides_interval_is_outside_on_either_side(mean: float) -> None:
     second = {"mean": 50.0, "low": 49.0, "high": 51.0}
-    assert of_one(Pair({"mean": mean}, second, mean - 50, None, None, False)).outside()
+    assert of_one(CellPair({"mean": mean}, second, mean - 50, None, None, False)).outside()
 
 
 def test_fail_below_is_exit_code_1_where_a_cell_has_fallen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fabricated import ADABN, NONE, Fabrication, Made, edit, two_sets
+from fabricated import ADABN, NONE, DatasetContent, Fabrication, edit, two_sets
 
 from dabench.analysis import curves as module
 from dabench.analysis.curves import Curve, curves
 from dabench.analysis.matrix import read_matrix
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 
 
-def curves_of(store: Store) -> dict[tuple[str, str, str | None], Curve]:
+def curves_of(store: RunStore) -> dict[tuple[str, str, str | None], Curve]:
     return {(c.method, "+".join(c.sources), c.target): c for c in curves(read_matrix(store).predictions)}
 
 
-def change(store: Store, facts: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Store:
+def change(store: RunStore, facts: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> RunStore:
     """Change what each run says of itself."""
     for path in store.runs.glob("*/run.json"):
         edit(path, lambda text: json.dumps(json.loads(text) | facts(json.loads(text))))
@@ -38,7 +38,7 @@ def test_accuracy_is_the_mean_over_seeds_at_each_checkpoint(tmp_path: Path) -> N
 
 
 def test_a_network_is_looked_at_on_its_sources_and_the_targets_of_its_tasks_alone(tmp_path: Path) -> None:
-    sets = {name: Made(name.upper()) for name in "abc"}
+    sets = {name: DatasetContent(name.upper()) for name in "abc"}
     found = curves_of(Fabrication(lambda run, test: 1, sets, {"none": NONE}, pairs=("a -> b",)).write(tmp_path / "s"))
     assert {sources: list(c.accuracy) for (_, sources, _), c in found.items()} == {"a": ["a", "b"], "b": ["b"], "c": ["c"]}
 
@@ -76,7 +76,7 @@ def test_a_method_that_trains_nothing_has_no_losses(tmp_path: Path) -> None:
 
 def test_of_many_pairs_some_are_left_out_evenly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 3)
-    sets = {name: Made(name.upper()) for name in "abc"}
+    sets = {name: DatasetContent(name.upper()) for name in "abc"}
     found = curves_of(Fabrication(lambda run, test: 1, sets, {"none": NONE, "adabn": ADABN}, seeds=1).write(tmp_path / "s"))
     assert [k[1:] for k in found if k[0] == "adabn"] == [("a", "b"), ("b", "a"), ("c", "a")]
     assert [k[1] for k in found if k[0] == "supervised"] == ["a", "b", "c"]

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 import pytest
-from fabricated import Made, edit, two_sets
+from fabricated import DatasetContent, edit, two_sets
 
 import dabench
 from dabench.analysis import export as packs
@@ -23,21 +23,21 @@ from dabench.cli import main
 from dabench.errors import DataError, StoreError
 from dabench.hashing import digest
 from dabench.report.formats import to_json
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 
 PEOPLE = {
-    "print": Made("P", groups=[0, 0, 1, 1, 1, 2, 2, 3, 3, 3], attributes={"age": [20] * 5 + [60] * 5}),
-    "hand": Made("H"),
+    "print": DatasetContent("P", groups=[0, 0, 1, 1, 1, 2, 2, 3, 3, 3], attributes={"age": [20] * 5 + [60] * 5}),
+    "hand": DatasetContent("H"),
 }
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> RunStore:
     return two_sets(datasets=PEOPLE).write(tmp_path / "made")
 
 
 @pytest.fixture
-def pack(store: Store, tmp_path: Path) -> Path:
+def pack(store: RunStore, tmp_path: Path) -> Path:
     return write_pack(store, tmp_path / "made.zip")
 
 
@@ -79,7 +79,7 @@ def test_the_results_of_a_really_run_sweep_are_the_same_from_counts(tmp_path: Pa
 
 def test_counts_are_sorted_so_that_no_image_can_be_told(tmp_path: Path) -> None:
     labels = [2, 0, 1, 0, 2, 1, 0, 2, 1, 0]
-    made = {"print": Made("P", labels, attributes={"age": list(range(10))}), "hand": Made("H")}
+    made = {"print": DatasetContent("P", labels, attributes={"age": list(range(10))}), "hand": DatasetContent("H")}
     store = two_sets(datasets=made).write(tmp_path / "made")
     counted = Pack(write_pack(store, tmp_path / "counts.zip", counts=True))
     assert not counted.dataset("print").attributes
@@ -98,11 +98,11 @@ def test_images_of_counts_do_not_pair_and_no_file_is_about_them(tmp_path: Path) 
     assert not any(pair.paired for pair in dabench.compare(store.folder, counted).pairs)
     (tmp_path / "a.csv").write_text("image,light\n0,dim\n", encoding="utf-8")
     with pytest.raises(DataError, match="the test images of hand are sorted here, so that no file can name them"):
-        dabench.report(counted, by={"hand": tmp_path / "a.csv"})
+        dabench.report(counted, attributes={"hand": tmp_path / "a.csv"})
 
 
 def test_subjects_stay_together_in_counts_and_are_numbered_anew(tmp_path: Path) -> None:
-    made = {"print": Made("P", groups=[5, 5, 3, 3, 3, 9, 9, 9, 9, 7]), "hand": Made("H")}
+    made = {"print": DatasetContent("P", groups=[5, 5, 3, 3, 3, 9, 9, 9, 9, 7]), "hand": DatasetContent("H")}
     store = two_sets(datasets=made).write(tmp_path / "made")
     counted = Pack(write_pack(store, tmp_path / "counts.zip", counts=True))
     subjects = {}
@@ -122,7 +122,7 @@ def test_subjects_stay_together_in_counts_and_are_numbered_anew(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "macro-f1", "recall:x"])
-def test_the_results_of_a_pack_are_those_of_its_output_folder_byte_for_byte(store: Store, pack: Path, metric: str) -> None:
+def test_the_results_of_a_pack_are_those_of_its_output_folder_byte_for_byte(store: RunStore, pack: Path, metric: str) -> None:
     assert to_json(read_matrix(Pack(pack), metric)) == to_json(read_matrix(store, metric))
 
 
@@ -132,9 +132,9 @@ def test_the_results_of_a_really_run_sweep_are_the_same_from_its_pack(quick_runs
 
 
 def test_the_logits_of_every_checkpoint_are_the_same_to_the_bit(quick_runs: Path, tmp_path: Path) -> None:
-    found = Pack(write_pack(Store(quick_runs), tmp_path / "quick.zip"))
+    found = Pack(write_pack(RunStore(quick_runs), tmp_path / "quick.zip"))
     for run in found.read_sweep().runs:
-        ours, theirs = (of.find(run.digest, network=False) for of in (found, Store(quick_runs)))
+        ours, theirs = (of.find(run.digest, network=False) for of in (found, RunStore(quick_runs)))
         assert ours is not None
         assert theirs is not None
         for test in run.tests:
@@ -149,7 +149,7 @@ def test_an_unfinished_sweep_is_packed_with_what_is_missing_and_why(tmp_path: Pa
     assert found.failures() == {"adabn_print_hand_s1": "the loss became nan\n"}
 
 
-def test_a_damaged_run_is_not_packed(store: Store, tmp_path: Path) -> None:
+def test_a_damaged_run_is_not_packed(store: RunStore, tmp_path: Path) -> None:
     (folder,) = store.runs.glob("adabn_print_hand_s1-*")
     (folder / "logits-hand.npy").write_bytes(b"damaged")
     assert read_matrix(Pack(write_pack(store, tmp_path / "s.zip"))).missing == ["adabn_print_hand_s1"]
@@ -162,7 +162,7 @@ def test_a_pack_holds_json_toml_text_and_arrays_alone(pack: Path) -> None:
     assert {name.rpartition(".")[2] for name in contents(pack)} <= {"json", "toml", "npy", "txt"}
 
 
-def test_a_pack_holds_no_networks_and_no_reports(store: Store, tmp_path: Path) -> None:
+def test_a_pack_holds_no_networks_and_no_reports(store: RunStore, tmp_path: Path) -> None:
     (store.report / "results.json").write_text("{}")
     names = contents(write_pack(store, tmp_path / "s.zip"))
     assert not [name for name in names if "safetensors" in name or name.startswith("report/")]
@@ -172,16 +172,16 @@ def test_a_pack_holds_licences_digests_and_environments(pack: Path) -> None:
     files = contents(pack)
     facts = json.loads(files["datasets/print/facts.json"])
     runs = [json.loads(content) for name, content in files.items() if name.endswith("run.json")]
-    assert (facts["licence"], len(facts["digest"])) == ("none needed", 64)
+    assert (facts["license"], len(facts["digest"])) == ("none needed", 64)
     assert {r["environment"]["torch"] for r in runs} == {"2.15.0"}
 
 
-def test_a_pack_names_its_sweep_and_the_digest_of_its_table(store: Store, pack: Path) -> None:
+def test_a_pack_names_its_sweep_and_the_digest_of_its_table(store: RunStore, pack: Path) -> None:
     head = json.loads(contents(pack)["pack.json"])
     assert (head["sweep"], head["digest"]) == ("made", read_matrix(store).digest)
 
 
-def test_attributes_are_in_it_and_may_be_left_out(store: Store, tmp_path: Path) -> None:
+def test_attributes_are_in_it_and_may_be_left_out(store: RunStore, tmp_path: Path) -> None:
     whole = Pack(write_pack(store, tmp_path / "whole.zip"))
     less = Pack(write_pack(store, tmp_path / "less.zip", attributes=False))
     assert whole.dataset("print").attributes["age"].tolist() == [20] * 5 + [60] * 5
@@ -190,15 +190,15 @@ def test_attributes_are_in_it_and_may_be_left_out(store: Store, tmp_path: Path) 
     assert b"attribute" not in contents(tmp_path / "less.zip")["datasets/print/facts.json"]
 
 
-def test_without_attributes_the_cells_and_gains_are_the_same(store: Store, tmp_path: Path) -> None:
+def test_without_attributes_the_cells_and_gains_are_the_same(store: RunStore, tmp_path: Path) -> None:
     less = read_matrix(Pack(write_pack(store, tmp_path / "less.zip", attributes=False)))
     whole = read_matrix(store)
     assert (less.cells, less.gains, less.digest) == (whole.cells, whole.gains, whole.digest)
-    assert whole.groups
-    assert less.groups == []
+    assert whole.subgroups
+    assert less.subgroups == []
 
 
-def test_of_paths_on_the_machine_that_ran_it_the_last_name_alone_is_packed(store: Store, tmp_path: Path) -> None:
+def test_of_paths_on_the_machine_that_ran_it_the_last_name_alone_is_packed(store: RunStore, tmp_path: Path) -> None:
     record = json.loads((store.folder / "sweep.json").read_text())
     record["sweep"]["dataset"] = {"print": {"path": "/home/somebody/secret/faces"}}
     record["sweep"]["plugins"] = ["/home/somebody/secret/mine.py"]
@@ -210,7 +210,7 @@ def test_of_paths_on_the_machine_that_ran_it_the_last_name_alone_is_packed(store
     assert packed["overrides"] == ["dataset.print.path=faces", "train.lr=0.1"]
 
 
-def test_the_same_results_make_the_same_pack(store: Store, tmp_path: Path) -> None:
+def test_the_same_results_make_the_same_pack(store: RunStore, tmp_path: Path) -> None:
     one, other = (write_pack(store, tmp_path / name).read_bytes() for name in ("a.zip", "b.zip"))
     assert one == other
 
@@ -219,19 +219,19 @@ def test_a_pack_of_a_pack_is_that_pack(pack: Path, tmp_path: Path) -> None:
     assert write_pack(Pack(pack), tmp_path / "again.zip").read_bytes() == pack.read_bytes()
 
 
-def test_a_file_that_is_there_is_not_overwritten(store: Store, tmp_path: Path) -> None:
+def test_a_file_that_is_there_is_not_overwritten(store: RunStore, tmp_path: Path) -> None:
     (tmp_path / "thesis.zip").write_text("years of work")
     with pytest.raises(StoreError, match=r"thesis\.zip: is there already; give another file with --to"):
         write_pack(store, tmp_path / "thesis.zip")
     assert (tmp_path / "thesis.zip").read_text() == "years of work"
 
 
-def test_a_pack_that_cannot_be_written_leaves_nothing(store: Store, tmp_path: Path) -> None:
+def test_a_pack_that_cannot_be_written_leaves_nothing(store: RunStore, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"cannot be written.*--to"):
         write_pack(store, tmp_path / "nowhere" / "s.zip")
 
 
-def test_a_pack_that_cannot_be_finished_leaves_nothing(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pack_that_cannot_be_finished_leaves_nothing(store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(archive: zipfile.ZipFile, name: str, content: BinaryIO) -> str:
         if name.endswith("labels.npy"):
             content.close()
@@ -245,7 +245,7 @@ def test_a_pack_that_cannot_be_finished_leaves_nothing(store: Store, tmp_path: P
     assert [p.name for p in tmp_path.iterdir()] == ["made"]
 
 
-def test_without_the_sweep_file_the_rest_is_packed(store: Store, tmp_path: Path) -> None:
+def test_without_the_sweep_file_the_rest_is_packed(store: RunStore, tmp_path: Path) -> None:
     (store.folder / "sweep.toml").unlink()
     found = Pack(write_pack(store, tmp_path / "s.zip"))
     assert to_json(read_matrix(found)) == to_json(read_matrix(store))
@@ -410,7 +410,7 @@ def test_an_array_of_a_pack_cannot_be_changed(pack: Path) -> None:
 
 
 def test_export_names_the_file_after_the_sweep_and_says_what_is_in_it(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["export", str(store.folder)]) == 0
@@ -421,12 +421,14 @@ def test_export_names_the_file_after_the_sweep_and_says_what_is_in_it(
     assert out.endswith("Next: dabench report made.zip\n")
 
 
-def test_export_without_attributes_says_nothing_of_them(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_export_without_attributes_says_nothing_of_them(
+    store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["export", str(store.folder), "--to", str(tmp_path / "a.zip"), "--without-attributes"]) == 0
     assert "attributes of" not in capsys.readouterr().out
 
 
-def test_the_report_of_a_pack_is_written_where_it_is_told(store: Store, pack: Path, tmp_path: Path) -> None:
+def test_the_report_of_a_pack_is_written_where_it_is_told(store: RunStore, pack: Path, tmp_path: Path) -> None:
     dabench.report(store.folder)
     assert main(["report", str(pack), "--out", str(tmp_path / "out")]) == 0
     texts = [{p.name: p.read_bytes() for p in folder.glob("*.*")} for folder in (tmp_path / "out", store.report)]
@@ -434,7 +436,7 @@ def test_the_report_of_a_pack_is_written_where_it_is_told(store: Store, pack: Pa
     assert "results.json" in texts[0]
 
 
-def test_the_report_of_an_output_folder_may_be_written_elsewhere(store: Store, tmp_path: Path) -> None:
+def test_the_report_of_an_output_folder_may_be_written_elsewhere(store: RunStore, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "results.json").write_text("an older report")
     assert main(["report", str(store.folder), "--out", str(tmp_path / "out")]) == 0
@@ -443,7 +445,7 @@ def test_the_report_of_an_output_folder_may_be_written_elsewhere(store: Store, t
 
 
 def test_a_folder_with_other_things_in_it_gets_no_report(
-    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "matrix.md").write_text("years of work")

@@ -8,29 +8,32 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fabricated import FINE_TUNE, LABELS, NONE, WRONG, Made, two_sets
+from fabricated import FINE_TUNE, LABELS, NONE, WRONG, DatasetContent, two_sets
 
 import dabench
 from dabench.analysis.export import write_pack
 from dabench.analysis.frames import Results
 from dabench.analysis.results import Cell, Gain
-from dabench.analysis.subgroups import GroupCell
+from dabench.analysis.subgroups import SubgroupCell
 from dabench.analysis.summary import Summary
 from dabench.errors import SpecError, StoreError
 from dabench.plugins.contract import SUPERVISED
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 
-PEOPLE = {"print": Made("P", groups=[0, 0, 1, 1, 1, 2, 2, 3, 3, 3], attributes={"age": [20] * 5 + [60] * 5}), "hand": Made("H")}
-FRAMES = {"cells": Cell, "gains": Gain, "groups": GroupCell}
+PEOPLE = {
+    "print": DatasetContent("P", groups=[0, 0, 1, 1, 1, 2, 2, 3, 3, 3], attributes={"age": [20] * 5 + [60] * 5}),
+    "hand": DatasetContent("H"),
+}
+FRAMES = {"cells": Cell, "gains": Gain, "subgroups": SubgroupCell}
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> RunStore:
     return two_sets(datasets=PEOPLE).write(tmp_path / "made")
 
 
 @pytest.fixture
-def results(store: Store) -> Results:
+def results(store: RunStore) -> Results:
     return dabench.load(store.folder)
 
 
@@ -49,7 +52,7 @@ def test_numbers_are_numbers_and_text_is_text_even_where_there_are_no_rows(tmp_p
     for of in (empty, full):
         frame = getattr(of, name)
         kinds = {f.name: {"i": "int", "f": "float"}.get(frame[f.name].dtype.kind, "text") for f in fields(FRAMES[name])}
-        assert {kinds[c] for c in ("adapter", "sources", "target", "labels")} == {"text"}
+        assert {kinds[c] for c in ("adapter", "sources", "target", "label_budget")} == {"text"}
         assert {kinds[c] for c in ("mean", "low", "high")} == {"float"}
         assert kinds["seeds"] == "int"
 
@@ -76,7 +79,7 @@ def test_no_target_is_an_empty_text_so_that_no_grouping_drops_it(results: Result
 
 
 def test_several_sources_are_one_text(tmp_path: Path) -> None:
-    sets = {name: Made(name.upper()) for name in "abc"}
+    sets = {name: DatasetContent(name.upper()) for name in "abc"}
     made = two_sets(
         wrong=lambda run, test: 1, datasets=sets, adapters={"none": NONE, "fine-tune": FINE_TUNE}, pairs=("a + b -> c",)
     )
@@ -128,14 +131,14 @@ def test_runs_and_their_logits_go_together(results: Results) -> None:
     assert results.facts(run.run)["digest"]
 
 
-def test_a_pack_loads_as_its_output_folder_does(store: Store, results: Results, tmp_path: Path) -> None:
+def test_a_pack_loads_as_its_output_folder_does(store: RunStore, results: Results, tmp_path: Path) -> None:
     pack = dabench.load(write_pack(store, tmp_path / "s.zip"))
     assert pack.cells.equals(results.cells)
     assert pack.runs.equals(results.runs)
     assert pack.predictions("print").equals(results.predictions("print"))
 
 
-def test_another_metric_is_in_the_cells(store: Store) -> None:
+def test_another_metric_is_in_the_cells(store: RunStore) -> None:
     assert set(dabench.load(store.folder, metric="recall:x").cells.metric) == {"recall:x"}
 
 

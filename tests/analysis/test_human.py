@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fabricated import CLASSES, LABELS, NONE, Fabrication, Made, two_sets
+from fabricated import CLASSES, LABELS, NONE, DatasetContent, Fabrication, two_sets
 from numpy.typing import NDArray
 
 import dabench
-from dabench.analysis.attributes import Images
+from dabench.analysis.attributes import ImageIndex
 from dabench.analysis.export import write_pack
-from dabench.analysis.human import Answers, measured, read_answers
+from dabench.analysis.human import HumanAnswers, measured, read_answers
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.metrics import accuracy
 from dabench.cli import main
@@ -24,8 +24,8 @@ from dabench.data.csv_files import image_name
 from dabench.errors import DataError, SpecError
 from dabench.report.formats import FILES, to_json
 from dabench.report.html.page import to_html
-from dabench.storage.reader import TestSet
-from dabench.storage.run_store import Store
+from dabench.storage.reader import StoredLabels
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import CellKey
 
 DIGEST = "0123abcd" * 8
@@ -36,8 +36,8 @@ def written(path: Path, *lines: str, head: str = "rater,image,answer") -> Path:
     return path
 
 
-def read(path: Path) -> Answers:
-    return read_answers(path, Images("hand", DIGEST, 10, "show people these: dabench human hand --sweep SWEEP"), CLASSES)
+def read(path: Path) -> HumanAnswers:
+    return read_answers(path, ImageIndex("hand", DIGEST, 10, "show people these: dabench human hand --sweep SWEEP"), CLASSES)
 
 
 # The file
@@ -118,15 +118,15 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 # The number
 
 
-def answers(given: NDArray[np.int64], images: NDArray[np.int64] | None = None) -> Answers:
+def answers(given: NDArray[np.int64], images: NDArray[np.int64] | None = None) -> HumanAnswers:
     """Return the answers (raters, images) of people who all answered the same images."""
     raters, n = given.shape
     images = np.arange(n) if images is None else images
-    return Answers(np.repeat(np.arange(raters), n), np.tile(images, raters), given.reshape(-1), 0)
+    return HumanAnswers(np.repeat(np.arange(raters), n), np.tile(images, raters), given.reshape(-1), 0)
 
 
-def truth(labels: NDArray[np.int64], groups: NDArray[np.int64] | None = None) -> TestSet:
-    return TestSet(labels, groups, {}, {})
+def truth(labels: NDArray[np.int64], groups: NDArray[np.int64] | None = None) -> StoredLabels:
+    return StoredLabels(labels, groups, {}, {})
 
 
 def test_the_number_is_of_all_answers_together() -> None:
@@ -165,18 +165,18 @@ def test_few_raters_who_differ_say_little_of_others() -> None:
     assert (high - low) / 2 == pytest.approx(4.3 * each.std(ddof=1) / 3**0.5, rel=0.15)
 
 
-def test_people_have_no_calibration_error(store: Store, file: Path) -> None:
+def test_people_have_no_calibration_error(store: RunStore, file: Path) -> None:
     with pytest.raises(SpecError, match=r"--human: people's answers have no confidences; take another --metric than ece"):
         dabench.report(store.folder, metric="ece", human={"hand": file}, write=False)
 
 
-def test_a_metric_without_a_value_on_the_answered_images_is_an_error(store: Store, file: Path) -> None:
+def test_a_metric_without_a_value_on_the_answered_images_is_an_error(store: RunStore, file: Path) -> None:
     with pytest.raises(SpecError, match=r"--human: there is no recall of z of the answered images; take another --metric"):
         dabench.report(store.folder, metric="recall:z", human={"hand": file}, write=False)
 
 
 def test_people_have_a_worst_group_too(tmp_path: Path) -> None:
-    sets = {"hand": Made("H", [0] * 60, attributes={"age": ["old"] * 30 + ["young"] * 30})}
+    sets = {"hand": DatasetContent("H", [0] * 60, attributes={"age": ["old"] * 30 + ["young"] * 30})}
     store = Fabrication(lambda run, test: 1, sets, {"none": NONE}).write(tmp_path / "s")
     lines = [f"A,{i},{'y' if i < 12 else 'x'}" for i in range(60)]
     found = dabench.report(store.folder, metric="worst-group:age", human=written(tmp_path / "a.csv", *lines), write=False)
@@ -206,7 +206,7 @@ def test_the_interval_covers_as_often_as_it_says() -> None:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> RunStore:
     return two_sets().write(tmp_path / "made")
 
 
@@ -217,29 +217,29 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def matrix(store: Store, file: Path) -> Matrix:
+def matrix(store: RunStore, file: Path) -> Matrix:
     return dabench.report(store.folder, human={"hand": file}, write=False)
 
 
 def test_the_human_row_is_a_cell_without_sources(matrix: Matrix) -> None:
     (cell,) = [c for c in matrix.cells if c.adapter == "human"]
-    assert (cell.name, cell.sources, cell.target, cell.test, cell.labels) == ("Human-None-H", [], None, "hand", "human")
+    assert (cell.name, cell.sources, cell.target, cell.test, cell.label_budget) == ("Human-None-H", [], None, "hand", "human")
     assert (cell.mean, cell.seeds, cell.n, cell.metric) == (75, 2, 4, "accuracy")
     assert cell.low < 75 < cell.high
 
 
-def test_the_human_row_leaves_all_else_as_it_is(store: Store, matrix: Matrix) -> None:
+def test_the_human_row_leaves_all_else_as_it_is(store: RunStore, matrix: Matrix) -> None:
     plain = dabench.report(store.folder, write=False)
     assert [c for c in matrix.cells if c.adapter != "human"] == plain.cells
     assert (matrix.gains, matrix.digest) == (plain.gains, plain.digest)
 
 
-def test_results_without_people_hold_no_word_of_them(store: Store) -> None:
+def test_results_without_people_hold_no_word_of_them(store: RunStore) -> None:
     assert {"people", "published"} & json.loads(to_json(dabench.report(store.folder, write=False))).keys() == set()
 
 
 def test_results_say_what_the_human_number_is_of(matrix: Matrix, file: Path) -> None:
-    found = json.loads(to_json(matrix))["people"]["hand"]
+    found = json.loads(to_json(matrix))["human"]["hand"]
     assert {k: found[k] for k in ("raters", "images", "of", "answers", "unanswered")} == {
         "raters": 2,
         "images": 4,
@@ -251,7 +251,7 @@ def test_results_say_what_the_human_number_is_of(matrix: Matrix, file: Path) -> 
 
 def test_networks_are_told_on_the_same_images(matrix: Matrix) -> None:
     # Of the first four images of hand: from print 4 of 4 wrong with either seed, at home 0 and 2.
-    assert matrix.people["hand"].networks == {"NET-P-H": 0, "NET-H-H": 75}
+    assert matrix.human["hand"].networks == {"NET-P-H": 0, "NET-H-H": 75}
 
 
 def test_the_confusion_matrix_counts_the_answers(matrix: Matrix) -> None:
@@ -281,18 +281,18 @@ def test_the_page_shows_the_human_row_with_its_confusion_matrix(matrix: Matrix) 
     assert "Human, H test: 2 raters, 8 answers on 4 of 10 images" in page
 
 
-def test_another_metric_is_of_the_same_answers(store: Store, file: Path) -> None:
+def test_another_metric_is_of_the_same_answers(store: RunStore, file: Path) -> None:
     found = dabench.report(store.folder, metric="recall:x", human={"hand": file}, write=False)
     assert next(c.mean for c in found.cells if c.adapter == "human") == 75
 
 
-def test_a_pack_takes_answers_too(store: Store, matrix: Matrix, file: Path, tmp_path: Path) -> None:
+def test_a_pack_takes_answers_too(store: RunStore, matrix: Matrix, file: Path, tmp_path: Path) -> None:
     assert to_json(dabench.report(write_pack(store, tmp_path / "s.zip"), human={"hand": file})) == to_json(matrix)
 
 
 def test_the_only_dataset_needs_no_name(tmp_path: Path, file: Path) -> None:
-    store = Fabrication(lambda run, test: 1, {"hand": Made("H", LABELS)}, {"none": NONE}).write(tmp_path / "one")
-    assert "hand" in dabench.report(store.folder, human=file, write=False).people
+    store = Fabrication(lambda run, test: 1, {"hand": DatasetContent("H", LABELS)}, {"none": NONE}).write(tmp_path / "one")
+    assert "hand" in dabench.report(store.folder, human=file, write=False).human
 
 
 @pytest.mark.parametrize(
@@ -302,13 +302,13 @@ def test_the_only_dataset_needs_no_name(tmp_path: Path, file: Path) -> None:
         ("hnd", "'hnd' is not in this sweep; did you mean 'hand'"),
     ],
 )
-def test_which_dataset_it_is_must_be_clear(store: Store, file: Path, given: str, message: str) -> None:
+def test_which_dataset_it_is_must_be_clear(store: RunStore, file: Path, given: str, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         dabench.report(store.folder, human={given: file}, write=False)
 
 
 def test_report_writes_the_human_row_and_its_confusion_matrix(
-    store: Store, file: Path, capsys: pytest.CaptureFixture[str]
+    store: RunStore, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["report", str(store.folder), "--human", f"hand={file}"]) == 0
     assert "Human, H test: 2 raters" in capsys.readouterr().out
@@ -316,14 +316,16 @@ def test_report_writes_the_human_row_and_its_confusion_matrix(
     assert [p.name for p in (store.report / "confusion").glob("human*")] == ["human__on_hand.png"]
 
 
-def test_a_wrong_line_is_exit_code_2_and_writes_nothing(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_line_is_exit_code_2_and_writes_nothing(
+    store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     bad = written(tmp_path / "bad.csv", "A,3,q")
     assert main(["report", str(store.folder), "--human", f"hand={bad}"]) == 2
     assert f"{bad}, line 2: unknown class 'q'" in capsys.readouterr().err
     assert list(store.report.iterdir()) == []
 
 
-def test_two_files_for_one_dataset_are_refused(store: Store, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_files_for_one_dataset_are_refused(store: RunStore, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(store.folder), "--human", f"hand={file}", "--human", f"hand={file}"]) == 2
     assert "there is a file for hand already; put all lines into one" in capsys.readouterr().err
 

@@ -11,7 +11,7 @@ from scipy.stats import norm, t
 
 import dabench.analysis.bootstrap as module
 from dabench.analysis.bootstrap import RESAMPLES, Resampler, interval, of_seeds, point, widening
-from dabench.analysis.metrics import Metric, Outcome, find_metric
+from dabench.analysis.metrics import Metric, SeedPredictions, find_metric
 
 Ints = NDArray[np.int64]
 K = 3
@@ -27,7 +27,7 @@ def confidences(predicted: Ints) -> NDArray[np.float32]:
 
 def kinds(metric: Metric, labels: Ints, predicted: Ints) -> NDArray[np.generic]:
     """Return what a metric sees of predictions (S, N)."""
-    return metric.kinds(Outcome(labels, predicted, lambda: confidences(predicted)))
+    return metric.encode(SeedPredictions(labels, predicted, lambda: confidences(predicted)))
 
 
 def predictions(labels: Ints, seeds: int, right: float, seed: int) -> Ints:

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fabricated import ADABN, FINE_TUNE, LABELS, NONE, WRONG, Fabrication, Made, edit, from_table, method, two_sets
+from fabricated import ADABN, FINE_TUNE, LABELS, NONE, WRONG, DatasetContent, Fabrication, edit, from_table, method, two_sets
 
 from dabench.analysis.bootstrap import widening
 from dabench.analysis.matrix import Matrix, read_matrix
 from dabench.analysis.metrics import accuracy, calibration_error
-from dabench.analysis.results import Cell, Gain, closed
+from dabench.analysis.results import Cell, Gain, gap_closed_percent
 from dabench.errors import SpecError, StoreError
 from dabench.plugins.contract import SUPERVISED
 from dabench.report.formats import to_json
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import CellKey, Run
 
 
@@ -64,7 +64,7 @@ def test_every_other_cell_names_its_target_and_is_tested_there_and_on_its_source
 
 def test_a_cell_holds_its_conditions(matrix: Matrix) -> None:
     c = cell(matrix, "fine-tune", "print", "hand", "hand")
-    assert (c.name, c.backbone, c.labels, c.selection, c.metric, c.seeds, c.n) == (
+    assert (c.name, c.backbone, c.label_budget, c.selection, c.metric, c.seeds, c.n) == (
         "NET-P-H",
         "conv4",
         "5 per class",
@@ -76,7 +76,7 @@ def test_a_cell_holds_its_conditions(matrix: Matrix) -> None:
 
 
 def test_a_method_that_sees_no_labels_says_0(matrix: Matrix) -> None:
-    assert {c.labels for c in matrix.cells if c.adapter in ("none", "adabn")} == {"0"}
+    assert {c.label_budget for c in matrix.cells if c.adapter in ("none", "adabn")} == {"0"}
 
 
 def test_every_interval_holds_its_mean(matrix: Matrix) -> None:
@@ -104,8 +104,8 @@ def test_the_gap_closed_is_the_gain_over_what_is_lost_out_of_domain(matrix: Matr
 
 @pytest.mark.parametrize(("lost", "part"), [(0.0, None), (0.9, None), (1.0, 50.0), (-3.0, None)])
 def test_of_less_than_a_point_lost_no_part_is_told(lost: float, part: float | None) -> None:
-    assert closed(lost / 2, lost, accuracy()) == part
-    assert closed(-lost / 2, -lost, calibration_error()) == part
+    assert gap_closed_percent(lost / 2, lost, accuracy()) == part
+    assert gap_closed_percent(-lost / 2, -lost, calibration_error()) == part
 
 
 def test_none_has_no_gain(matrix: Matrix) -> None:
@@ -127,14 +127,14 @@ def test_where_nothing_is_lost_no_gap_can_be_closed(tmp_path: Path, at_home: tup
 
 def test_a_number_of_identical_seeds_on_one_group_has_no_width(tmp_path: Path) -> None:
     # All images in one group: every resample is the test set itself.
-    sets = {"print": Made("P", groups=[7] * 10), "hand": Made("H")}
+    sets = {"print": DatasetContent("P", groups=[7] * 10), "hand": DatasetContent("H")}
     c = cell(read_matrix(two_sets(datasets=sets).write(tmp_path / "s")), "none", "print", None, "print")
     assert (c.low, c.mean, c.high) == pytest.approx((90, 90, 90))
 
 
 def test_groups_of_the_test_set_are_drawn_together(tmp_path: Path) -> None:
     # The five images that are wrong are one of two groups: 0, 50 or 100 % in every resample.
-    sets = {"print": Made("P", groups=[0] * 5 + [1] * 5), "hand": Made("H")}
+    sets = {"print": DatasetContent("P", groups=[0] * 5 + [1] * 5), "hand": DatasetContent("H")}
     fabrication = Fabrication(wrong=lambda run, test: 5, datasets=sets, adapters={"none": NONE})
     matrix = read_matrix(fabrication.write(tmp_path / "s"))
     on_print, on_hand = cell(matrix, "none", "print", None, "print"), cell(matrix, "none", "print", None, "hand")
@@ -145,7 +145,7 @@ def test_groups_of_the_test_set_are_drawn_together(tmp_path: Path) -> None:
 
 def test_groups_of_the_test_set_are_drawn_together_for_a_gain_too(tmp_path: Path) -> None:
     # What adabn wins are the five images of one of two groups: 0, 50 or 100 points in every resample.
-    sets = {"print": Made("P"), "hand": Made("H", groups=[0] * 5 + [1] * 5)}
+    sets = {"print": DatasetContent("P"), "hand": DatasetContent("H", groups=[0] * 5 + [1] * 5)}
     fabrication = Fabrication(lambda run, test: 0 if run.method == "adabn" else 5, sets, {"none": NONE, "adabn": ADABN})
     matrix = read_matrix(fabrication.write(tmp_path / "s"))
     grouped, single = gain(matrix, "adabn", "print", "hand"), gain(matrix, "adabn", "hand", "print")
@@ -193,28 +193,34 @@ def test_the_calibration_error_comes_from_the_stored_logits(tmp_path: Path) -> N
 
 def test_the_worst_group_is_that_of_each_seed(tmp_path: Path) -> None:
     # 60 images of which the first half is "old": of the first `wrong` images all are wrong.
-    sets = {"print": Made("P", [0, 1, 2] * 20, attributes={"age": ["old"] * 30 + ["young"] * 30}), "hand": Made("H")}
+    sets = {
+        "print": DatasetContent("P", [0, 1, 2] * 20, attributes={"age": ["old"] * 30 + ["young"] * 30}),
+        "hand": DatasetContent("H"),
+    }
     wrong = {"print": (6, 45), "hand": (1, 1)}
     fabrication = Fabrication(lambda run, test: wrong[test][run.seed], sets, {"none": NONE, "adabn": ADABN})
     matrix = read_matrix(fabrication.write(tmp_path / "s"), "worst-group:age")
     assert cell(matrix, "none", "print", None, "print").mean == pytest.approx(100 * (24 / 30 + 0) / 2)
-    assert matrix.without == ["hand"]
+    assert matrix.undefined_on == ["hand"]
     assert {c.test for c in matrix.cells} == {"print"}
     assert [g.target for g in matrix.gains] == ["print"]
 
 
 def test_a_worst_group_of_an_unknown_attribute_names_those_that_there_are(tmp_path: Path) -> None:
     ages = {"age": ["old"] * 30 + ["young"] * 30, "town": [f"t{i % 2}" for i in range(60)], "few": ["a"] * 59 + ["b"]}
-    sets = {"print": Made("P", [0] * 60, attributes=ages), "hand": Made("H", attributes={"all-few": ["a", "b"] * 5})}
+    sets = {
+        "print": DatasetContent("P", [0] * 60, attributes=ages),
+        "hand": DatasetContent("H", attributes={"all-few": ["a", "b"] * 5}),
+    }
     store = Fabrication(lambda run, test: 1, sets, {"none": NONE}).write(tmp_path / "s")
     with pytest.raises(SpecError, match=r"known: .*worst-group:age, worst-group:few, worst-group:town$"):
         read_matrix(store, "worst-group:sex")
 
 
 def test_a_metric_without_a_value_on_a_test_set_leaves_its_cells_empty(tmp_path: Path) -> None:
-    sets = {"print": Made("P"), "hand": Made("H", [1, 1, 2, 2])}
+    sets = {"print": DatasetContent("P"), "hand": DatasetContent("H", [1, 1, 2, 2])}
     matrix = read_matrix(two_sets(datasets=sets, wrong=lambda run, test: 1).write(tmp_path / "s"), "recall:x")
-    assert ({c.test for c in matrix.cells}, matrix.without) == ({"print"}, ["hand"])
+    assert ({c.test for c in matrix.cells}, matrix.undefined_on) == ({"print"}, ["hand"])
     assert {g.target for g in matrix.gains} == {"print"}
     assert {g.gap_closed for g in matrix.gains} == {None}
     assert json.loads(to_json(matrix))["cells"]
@@ -241,7 +247,7 @@ def several(run: Run, test: str) -> int:
 
 @pytest.fixture
 def multi(tmp_path: Path) -> Matrix:
-    sets = {name: Made(name.upper()) for name in "abc"}
+    sets = {name: DatasetContent(name.upper()) for name in "abc"}
     fabrication = Fabrication(several, sets, {"none": NONE, "adabn": ADABN}, pairs=("a + b -> c",))
     return read_matrix(fabrication.write(tmp_path / "multi"))
 
@@ -317,7 +323,7 @@ def test_a_store_without_a_single_run_gives_an_empty_matrix(tmp_path: Path) -> N
     assert (matrix.cells, matrix.gains, len(matrix.missing)) == ([], [], len(fabrication.runs()))
 
 
-def folder_of(store: Store, name: str) -> Path:
+def folder_of(store: RunStore, name: str) -> Path:
     (folder,) = store.runs.glob(f"{name}-*")
     return folder
 
@@ -356,7 +362,7 @@ def test_a_store_without_the_test_labels_is_an_error_that_says_what_to_do(tmp_pa
 
 def test_a_folder_that_is_no_sweeps_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"is no sweep's output \(it has no sweep.json\)"):
-        read_matrix(Store(tmp_path))
+        read_matrix(RunStore(tmp_path))
 
 
 def test_an_unknown_rule_names_those_there_are(tmp_path: Path) -> None:
@@ -390,12 +396,12 @@ def test_the_digest_says_which_runs_the_matrix_is_of(tmp_path: Path) -> None:
 
 def test_results_have_the_fields_that_others_read(tmp_path: Path) -> None:
     results = json.loads(to_json(read_matrix(two_sets().write(tmp_path / "s"))))
-    cells = {"adapter", "backbone", "sources", "target", "test", "labels", "selection", "metric", "mean", "low", "high"}
+    cells = {"adapter", "backbone", "sources", "target", "test", "label_budget", "selection", "metric", "mean", "low", "high"}
     assert set(results["cells"][0]) == cells | {"seeds", "n", "name"}
     gains = {"adapter", "sources", "target", "mean", "low", "high", "gap_closed", "seeds", "improved", "on_source"}
-    assert set(results["gains"][0]) == gains | {"name", "labels"}
+    assert set(results["gains"][0]) == gains | {"name", "label_budget"}
     means = {"in_domain", "out_of_domain", "drop", "gain", "gap_closed", "on_source", "improved", "p", "p_holm", "needed"}
-    assert set(results["summary"][0]) == means | {"adapter", "labels", "pairs", "seeds"}
+    assert set(results["summary"][0]) == means | {"adapter", "label_budget", "pairs", "seeds"}
     assert results["better"] == "higher"
     assert [c["target"] for c in results["cells"] if c["adapter"] == "none"] == [None] * 4
     assert results["complete"]
@@ -408,7 +414,7 @@ def test_what_all_labels_means_is_told_in_the_cells(tmp_path: Path) -> None:
     for run in fabrication.runs():
         if run.target:
             edit(folder_of(store, run.name) / "run.json", lambda text: text.replace("5 per class", "all"))
-    assert {c.labels for c in read_matrix(store).cells if c.adapter == "fine-tune"} == {"all"}
+    assert {c.label_budget for c in read_matrix(store).cells if c.adapter == "fine-tune"} == {"all"}
 
 
 def test_reading_a_matrix_leaves_the_store_as_it_was(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score, recall_score
 
-from dabench.analysis.attribute_bins import Parts, divided
+from dabench.analysis.attribute_bins import AttributeBins, bin_attributes
 from dabench.analysis.bootstrap import of_seeds
-from dabench.analysis.metrics import BINS, Metric, Outcome, calibration_error, confusions, find_metric
+from dabench.analysis.metrics import BINS, Metric, SeedPredictions, calibration_error, confusions, find_metric
 from dabench.errors import SpecError
 
 CLASSES = ("ant", "cat", "dog", "elk")
@@ -26,24 +26,24 @@ def outcome(
     labels: Sequence[int] | NDArray[np.int64],
     predicted: Sequence[int] | NDArray[np.int64],
     confidence: Sequence[float] | None = None,
-    parts: Mapping[str, Parts] | None = None,
-) -> Outcome:
+    parts: Mapping[str, AttributeBins] | None = None,
+) -> SeedPredictions:
     """Return the outcome of one seed, or of several where `predicted` is of several."""
 
     def confidences() -> NDArray[Any]:
         assert confidence is not None, "the metric asked for confidences"
         return np.atleast_2d(np.array(confidence, dtype=np.float32))
 
-    return Outcome(np.array(labels), np.atleast_2d(predicted), confidences, parts or {})
+    return SeedPredictions(np.array(labels), np.atleast_2d(predicted), confidences, parts or {})
 
 
-def score(metric: str | Metric, of: Outcome, classes: Sequence[str] = CLASSES) -> float:
+def score(metric: str | Metric, of: SeedPredictions, classes: Sequence[str] = CLASSES) -> float:
     """Return the metric of the first seed."""
     found = find_metric(metric, classes, of.parts) if isinstance(metric, str) else metric
-    return float(of_seeds(found, found.kinds(of))[0])
+    return float(of_seeds(found, found.encode(of))[0])
 
 
-def by_hand() -> Outcome:
+def by_hand() -> SeedPredictions:
     """Return the images that BY_HAND counts."""
     pairs = [(true, predicted) for true, predicted in np.ndindex(3, 3) for _ in range(BY_HAND[true, predicted])]
     return outcome(*np.array(pairs).T)
@@ -103,14 +103,14 @@ def test_a_class_without_images_has_no_recall() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_metric_of_no_images_is_not_a_number(name: str) -> None:
     metric = find_metric(name, CLASSES)
-    sums = metric.tally(metric.kinds(by_hand())[0]).sum(0)
+    sums = metric.tally(metric.encode(by_hand())[0]).sum(0)
     assert np.isnan(metric.value(np.zeros_like(sums, dtype=np.float64)))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_metrics_of_many_sums_at_once_are_those_of_each(name: str) -> None:
     metric = find_metric(name, CLASSES)
-    kinds = metric.kinds(outcome(drawn(0)[0], [drawn(seed)[1] for seed in range(6)]))
+    kinds = metric.encode(outcome(drawn(0)[0], [drawn(seed)[1] for seed in range(6)]))
     sums = metric.tally(kinds).sum(1).astype(np.float64)
     assert metric.value(sums.reshape(2, 3, -1)).ravel() == pytest.approx([float(metric.value(row)) for row in sums])
 
@@ -165,11 +165,11 @@ def test_of_the_calibration_error_alone_less_is_better() -> None:
     assert not find_metric("accuracy", CLASSES).better(0.0)
 
 
-def with_parts(wrong: Mapping[str, int], size: int = 40, groups: NDArray[np.int64] | None = None) -> Outcome:
+def with_parts(wrong: Mapping[str, int], size: int = 40, groups: NDArray[np.int64] | None = None) -> SeedPredictions:
     """Return an outcome in which `wrong` images of each part of "sex" are wrong."""
     sex = np.repeat(list(wrong), size)
     predicted = np.concatenate([np.arange(size) < n for n in wrong.values()]).astype(np.int64)
-    return outcome(np.zeros(len(sex), np.int64), predicted, None, divided({"sex": sex}, groups)[0])
+    return outcome(np.zeros(len(sex), np.int64), predicted, None, bin_attributes({"sex": sex}, groups)[0])
 
 
 def test_the_worst_group_is_the_part_with_the_lowest_accuracy() -> None:

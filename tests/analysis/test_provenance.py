@@ -16,21 +16,21 @@ from rich.console import Console
 from tiny_sweeps import SHAPES, Tiny, tiny
 
 import dabench
-from dabench.analysis.baselines import records_of, shelf
+from dabench.analysis.baselines import committed_tables, records_of
 from dabench.analysis.environments import mixed, mixed_text
-from dabench.analysis.export import opened, write_pack
+from dabench.analysis.export import open_results, write_pack
 from dabench.analysis.matrix import Matrix, read_matrix
 from dabench.analysis.trials import Trial
 from dabench.api import _mixed
 from dabench.cli import main
 from dabench.experiment import planner as planning
-from dabench.experiment.schedule import finished
+from dabench.experiment.schedule import complete_runs
 from dabench.report.baseline import baseline_from, baseline_md
 from dabench.report.comparison import compared_notes
 from dabench.report.formats import FILES, files_of, one_text
 from dabench.report.terminal import print_matrix
 from dabench.report.trials import trials_notes, trials_text
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import Run, SearchTable
 
 CPU = {"precision": "fp32", "device": "cpu (x86_64)", "torch": "2.15.0"}
@@ -116,7 +116,7 @@ def test_a_baseline_says_it(tmp_path: Path) -> None:
 
 def test_a_pack_says_it(tmp_path: Path) -> None:
     pack = write_pack(two_sets(environment=by_seed).write(tmp_path / "s"), tmp_path / "made.zip")
-    assert read_matrix(opened(pack)).mixed == {"torch": {"2.11.0": 6, "2.15.0": 6}}
+    assert read_matrix(open_results(pack)).mixed == {"torch": {"2.11.0": 6, "2.15.0": 6}}
 
 
 def test_a_comparison_says_it_of_the_side_that_is_mixed(tmp_path: Path) -> None:
@@ -140,11 +140,11 @@ def test_where_runs_are_alike_nothing_is_said(tmp_path: Path) -> None:
     assert "ixed runs" not in one_text(alike, "html")
 
 
-@pytest.mark.parametrize("name", sorted(name for name in shelf() if records_of(name)))
+@pytest.mark.parametrize("name", sorted(name for name in committed_tables() if records_of(name)))
 def test_no_committed_table_is_mixed(name: str) -> None:
     pack = records_of(name)
     assert pack is not None
-    assert read_matrix(opened(pack)).mixed == {}
+    assert read_matrix(open_results(pack)).mixed == {}
 
 
 # Planning
@@ -162,8 +162,8 @@ def done(tmp_path_factory: pytest.TempPathFactory, _cache: Path) -> tuple[Tiny, 
 
 def planned(done: tuple[Tiny, Path]) -> Any:
     of, folder = done
-    store = Store(folder / "runs")
-    return _mixed(of.plan, finished(of.plan, store), store)
+    store = RunStore(folder / "runs")
+    return _mixed(of.plan, complete_runs(of.plan, store), store)
 
 
 def test_a_plan_whose_runs_were_done_as_they_would_be_now_says_nothing(done: tuple[Tiny, Path]) -> None:
@@ -191,6 +191,6 @@ def test_a_plan_says_that_runs_to_do_stand_of_another_class_of_device(done: tupl
     of, folder = done
     elsewhere = replace(of.plan, device="cuda")
     elsewhere = replace(elsewhere, runs=tuple(planning._runs(elsewhere)))
-    store = Store(folder / "runs")
-    assert finished(elsewhere, store) == set()
+    store = RunStore(folder / "runs")
+    assert complete_runs(elsewhere, store) == set()
     assert _mixed(elsewhere, set(), store) == {"device class": {"cpu": 2, "cuda": 0}}

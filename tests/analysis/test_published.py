@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
-from fabricated import NONE, Fabrication, Made, edit
+from fabricated import NONE, DatasetContent, Fabrication, edit
 from markdown_it import MarkdownIt
 
 import dabench
@@ -20,7 +20,7 @@ from dabench.datasets._emotions import BASIC
 from dabench.report.formats import FILES, to_json
 from dabench.report.html.page import to_html
 
-FACES = {"fer2013": Made("FER"), "nae": Made("NAE")}
+FACES = {"fer2013": DatasetContent("FER"), "nae": DatasetContent("NAE")}
 
 
 def faces(folder: Path, backbone: str = "vgg19", **changes: object) -> Path:
@@ -99,7 +99,7 @@ def test_cells_gains_and_digest_do_not_know_of_them(tmp_path: Path) -> None:
     "other",
     [
         {"backbone": "conv4"},
-        {"datasets": {"fer2013": Made("FER"), "hand": Made("H")}},
+        {"datasets": {"fer2013": DatasetContent("FER"), "hand": DatasetContent("H")}},
     ],
     ids=["backbone", "datasets"],
 )

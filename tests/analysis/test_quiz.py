@@ -12,9 +12,9 @@ from PIL import Image
 from tiny_sweeps import SHAPES, TINY
 
 import dabench
-from dabench.analysis.attributes import Images
+from dabench.analysis.attributes import ImageIndex
 from dabench.analysis.human import read_answers
-from dabench.analysis.quiz import chosen, write_quiz
+from dabench.analysis.quiz import quiz_images, write_quiz
 from dabench.cli import main
 from dabench.data.cache import Prepared
 from dabench.errors import DataError, SpecError
@@ -34,21 +34,21 @@ def positions(folder: Path) -> list[int]:
 def test_as_many_of_each_class_are_drawn(prepared: Prepared) -> None:
     labels = prepared.labels("test")
     k = len(prepared.classes)
-    assert np.bincount(labels[chosen(labels, 3 * k, 0)]).tolist() == [3] * k
+    assert np.bincount(labels[quiz_images(labels, 3 * k, 0)]).tolist() == [3] * k
 
 
 def test_where_a_class_has_too_few_others_fill_up() -> None:
     labels = np.array([0] * 2 + [1] * 50 + [2] * 50)
-    assert np.bincount(labels[chosen(labels, 22, 0)]).tolist() == [2, 10, 10]
+    assert np.bincount(labels[quiz_images(labels, 22, 0)]).tolist() == [2, 10, 10]
 
 
 def test_all_may_be_drawn_each_once() -> None:
-    assert chosen(np.array([1, 0, 1, 1]), 4, 3).tolist() == [0, 1, 2, 3]
+    assert quiz_images(np.array([1, 0, 1, 1]), 4, 3).tolist() == [0, 1, 2, 3]
 
 
 def test_another_seed_draws_others_and_the_same_the_same() -> None:
     labels = np.arange(200) % 4
-    assert chosen(labels, 20, 1).tolist() == chosen(labels, 20, 1).tolist() != chosen(labels, 20, 2).tolist()
+    assert quiz_images(labels, 20, 1).tolist() == quiz_images(labels, 20, 1).tolist() != quiz_images(labels, 20, 2).tolist()
 
 
 def test_a_picture_shows_the_image_at_its_position(prepared: Prepared, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_the_file_of_answers_has_a_line_for_each_picture_to_be_filled_in(prepare
     rows = list(csv.DictReader(path.read_text().splitlines()))
     assert {(r["rater"], r["answer"]) for r in rows} == {("", "")}
     assert {f"{r['image']}.png" for r in rows} == {p.name for p in (tmp_path / "q").glob("*.png")}
-    known = Images(prepared.name, prepared.digest, prepared.count("test"), ""), prepared.classes
+    known = ImageIndex(prepared.name, prepared.digest, prepared.count("test"), ""), prepared.classes
     with pytest.raises(DataError, match="holds no answer"):
         read_answers(path, *known)
     path.write_text(path.read_text().replace("\n,", "\nme,").replace(",\n", f",{prepared.classes[1]}\n"))

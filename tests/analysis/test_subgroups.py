@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fabricated import ADABN, CLASSES, NONE, Fabrication, Made, two_sets
+from fabricated import ADABN, CLASSES, NONE, DatasetContent, Fabrication, two_sets
 
 from dabench.analysis.bootstrap import Resampler, interval, point, widening
 from dabench.analysis.matrix import Matrix, read_matrix
-from dabench.analysis.metrics import Outcome, find_metric
-from dabench.analysis.subgroups import GroupCell
+from dabench.analysis.metrics import SeedPredictions, find_metric
+from dabench.analysis.subgroups import SubgroupCell
 from dabench.report.formats import to_json
 
 N = 80
@@ -27,7 +27,7 @@ SEX = ["f" if s % 2 else "m" for s in SUBJECTS]
 
 def store(attributes: dict[str, Sequence[Any]], groups: Sequence[int] | None = SUBJECTS, **changes: Any) -> Fabrication:
     """Return two sets, of which `print` has attributes; each run predicts another number of its first images wrong."""
-    sets = {"print": Made("P", LABELS, groups, attributes=attributes), "hand": Made("H")}
+    sets = {"print": DatasetContent("P", LABELS, groups, attributes=attributes), "hand": DatasetContent("H")}
     wrong = {"print": (12, 30), "hand": (1, 2)}
     given = {"wrong": lambda run, test: wrong[test][run.seed], "datasets": sets, "adapters": {"none": NONE, "adabn": ADABN}}
     return Fabrication(**{**given, **changes})
@@ -37,9 +37,11 @@ def matrix_of(folder: Path, metric: str = "accuracy", **changes: Any) -> Matrix:
     return read_matrix(store(**{"attributes": {"age": AGE, "sex": SEX}, **changes}).write(folder / "s"), metric)
 
 
-def found(matrix: Matrix, adapter: str, sources: str, attribute: str) -> dict[str, GroupCell]:
+def found(matrix: Matrix, adapter: str, sources: str, attribute: str) -> dict[str, SubgroupCell]:
     """Return part -> result of one cell."""
-    return {g.value: g for g in matrix.groups if (g.adapter, "+".join(g.sources), g.attribute) == (adapter, sources, attribute)}
+    return {
+        g.value: g for g in matrix.subgroups if (g.adapter, "+".join(g.sources), g.attribute) == (adapter, sources, attribute)
+    }
 
 
 def test_a_result_is_the_mean_accuracy_on_the_images_of_the_part(tmp_path: Path) -> None:
@@ -54,7 +56,7 @@ def test_a_result_holds_its_conditions(tmp_path: Path) -> None:
     result = found(matrix_of(tmp_path), "adabn", "print", "age")["30-39"]
     assert {k: v for k, v in asdict(result).items() if k not in ("mean", "low", "high")} == {
         "adapter": "adabn", "backbone": "conv4", "sources": ["print"], "target": "hand", "test": "print", "attribute": "age",
-        "value": "30-39", "metric": "accuracy", "seeds": 2, "n": 16, "subjects": 2, "labels": "0", "selection": "last",
+        "value": "30-39", "metric": "accuracy", "seeds": 2, "n": 16, "subjects": 2, "label_budget": "0", "selection": "last",
     }  # fmt: skip
 
 
@@ -62,10 +64,10 @@ def test_every_cell_whose_test_set_has_attributes_has_results_for_every_part(tmp
     matrix = matrix_of(tmp_path)
     cells = [(c.adapter, c.sources, c.target) for c in matrix.cells if c.test == "print"]
     parts = [("age", v) for v in ("20-29", "30-39", "40-49", "50-59", "60-65")] + [("sex", "f"), ("sex", "m")]
-    assert [((g.adapter, g.sources, g.target), (g.attribute, g.value)) for g in matrix.groups] == [
+    assert [((g.adapter, g.sources, g.target), (g.attribute, g.value)) for g in matrix.subgroups] == [
         (cell, part) for cell in cells for part in parts
     ]
-    assert {g.test for g in matrix.groups} == {"print"}
+    assert {g.test for g in matrix.subgroups} == {"print"}
 
 
 def test_the_images_of_the_parts_of_an_attribute_are_all_of_the_test_set(tmp_path: Path) -> None:
@@ -78,7 +80,7 @@ def test_the_images_of_the_parts_of_an_attribute_are_all_of_the_test_set(tmp_pat
 
 
 def test_without_groups_no_subjects_are_counted(tmp_path: Path) -> None:
-    assert {g.subjects for g in matrix_of(tmp_path, groups=None).groups} == {None}
+    assert {g.subjects for g in matrix_of(tmp_path, subgroups=None).subgroups} == {None}
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "balanced-accuracy", "macro-f1", "recall:y"])
@@ -89,14 +91,17 @@ def test_numbers_are_those_of_the_same_bootstrap_on_the_images_of_the_part_alone
     # Seeds so alike that the interval of two of them ends before 0 and 100 %.
     wrong = (34, 35)
     matrix = matrix_of(
-        tmp_path, metric, groups=SUBJECTS if grouped else None, wrong=lambda run, test: wrong[run.seed] if test == "print" else 1
+        tmp_path,
+        metric,
+        subgroups=SUBJECTS if grouped else None,
+        wrong=lambda run, test: wrong[run.seed] if test == "print" else 1,
     )
     measure, labels = find_metric(metric, CLASSES), np.array(LABELS)
     predicted = np.stack([np.where(np.arange(N) < wrong, (labels + 1) % 3, labels) for wrong in wrong])
     for value, result in found(matrix, "none", "print", "sex").items():
         at = np.flatnonzero(np.array(SEX) == value)
         units = np.array(SUBJECTS)[at] if grouped else None
-        kinds = measure.kinds(Outcome(labels[at], predicted[:, at], lambda: predicted))
+        kinds = measure.encode(SeedPredictions(labels[at], predicted[:, at], lambda: predicted))
         expected = (point(measure, kinds), *interval(Resampler(measure).resample([kinds], units).values[0]))
         assert (result.mean, result.low, result.high) == pytest.approx([100 * x for x in expected], abs=1e-4)
 
@@ -107,7 +112,7 @@ def test_numbers_are_those_of_the_same_bootstrap_on_the_images_of_the_part_alone
 def test_an_interval_spreads_as_that_of_a_plain_loop_over_subjects_or_images_of_the_part(
     tmp_path: Path, grouped: bool, step: float
 ) -> None:
-    matrix = matrix_of(tmp_path, groups=SUBJECTS if grouped else None, wrong=lambda run, test: 25 if test == "print" else 1)
+    matrix = matrix_of(tmp_path, subgroups=SUBJECTS if grouped else None, wrong=lambda run, test: 25 if test == "print" else 1)
     result = found(matrix, "none", "print", "sex")["m"]
     rng, at = np.random.default_rng(1), np.flatnonzero(np.array(SEX) == "m")
     right = at >= 25
@@ -121,8 +126,8 @@ def test_an_interval_spreads_as_that_of_a_plain_loop_over_subjects_or_images_of_
 
 
 def test_a_result_does_not_depend_on_what_else_is_in_the_sweep(tmp_path: Path) -> None:
-    many = matrix_of(tmp_path / "many", groups=None).groups
-    alone = matrix_of(tmp_path / "one", groups=None, adapters={"none": NONE}).groups
+    many = matrix_of(tmp_path / "many", subgroups=None).subgroups
+    alone = matrix_of(tmp_path / "one", subgroups=None, adapters={"none": NONE}).subgroups
     assert [g for g in many if g.adapter == "none"] == alone
 
 
@@ -153,27 +158,27 @@ def test_a_metric_that_has_no_value_on_a_part_is_none_there(tmp_path: Path) -> N
 def test_fewer_than_30_images_or_a_single_subject_are_too_few(tmp_path: Path, n: int, groups: int, too_few: bool) -> None:
     sex = ["f"] * n + ["m"] * 60
     subjects = [i % groups for i in range(n)] + [100 + i for i in range(60)] if groups else None
-    made = Made("P", [i % 3 for i in range(n + 60)], subjects, attributes={"sex": sex})
-    fabrication = Fabrication(lambda run, test: 1, {"print": made, "hand": Made("H")}, {"none": NONE})
+    made = DatasetContent("P", [i % 3 for i in range(n + 60)], subjects, attributes={"sex": sex})
+    fabrication = Fabrication(lambda run, test: 1, {"print": made, "hand": DatasetContent("H")}, {"none": NONE})
     results = found(read_matrix(fabrication.write(tmp_path / "s")), "none", "print", "sex")
     assert {k: r.too_few for k, r in results.items()} == {"f": too_few, "m": False}
 
 
 def test_attributes_that_are_left_out_are_said_with_the_reason(tmp_path: Path) -> None:
     matrix = matrix_of(tmp_path, attributes={"subject": [f"s{s}" for s in SUBJECTS], "sex": SEX})
-    assert matrix.left_out == {"print": {"subject": "names images"}}
-    assert {g.attribute for g in matrix.groups} == {"sex"}
+    assert matrix.omitted_attributes == {"print": {"subject": "names images"}}
+    assert {g.attribute for g in matrix.subgroups} == {"sex"}
 
 
 def test_a_store_without_attributes_has_no_results_by_group(tmp_path: Path) -> None:
     matrix = read_matrix(two_sets().write(tmp_path / "s"))
-    assert (matrix.groups, matrix.left_out, matrix.as_dict()["groups"]) == ([], {}, [])
+    assert (matrix.subgroups, matrix.omitted_attributes, matrix.as_dict()["subgroups"]) == ([], {}, [])
 
 
 def test_attributes_change_no_other_number(tmp_path: Path) -> None:
     with_them, without = matrix_of(tmp_path / "a").as_dict(), matrix_of(tmp_path / "b", attributes={}).as_dict()
-    assert with_them.pop("groups")
-    assert without.pop("groups") == []
+    assert with_them.pop("subgroups")
+    assert without.pop("subgroups") == []
     assert with_them == without
 
 
@@ -184,5 +189,5 @@ def test_results_do_not_depend_on_the_order_in_which_runs_were_done(tmp_path: Pa
 
 
 def test_results_are_plain_values(tmp_path: Path) -> None:
-    groups = [asdict(g) for g in matrix_of(tmp_path).groups]
+    groups = [asdict(g) for g in matrix_of(tmp_path).subgroups]
     assert json.loads(json.dumps(groups)) == groups

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fabricated import ADABN, FINE_TUNE, NONE, WRONG, Fabrication, Made, from_table, method, two_sets
+from fabricated import ADABN, FINE_TUNE, NONE, WRONG, DatasetContent, Fabrication, from_table, method, two_sets
 from scipy.stats import permutation_test
 
 from dabench.analysis.matrix import Matrix, read_matrix
@@ -68,7 +68,7 @@ def test_several_sources_are_averaged_over_for_what_adapting_cost(tmp_path: Path
     def wrong(run: Run, test: str) -> int:
         return {"a": 2, "b": 5, "c": 3}[test] if run.method == "adabn" else 1
 
-    sets = {name: Made(name.upper()) for name in "abc"}
+    sets = {name: DatasetContent(name.upper()) for name in "abc"}
     fabrication = Fabrication(wrong, sets, {"none": NONE, "adabn": ADABN}, pairs=("a + b -> c",))
     matrix = read_matrix(fabrication.write(tmp_path / "s"))
     assert matrix.gains[0].on_source == pytest.approx((-10 - 40) / 2)
@@ -113,7 +113,7 @@ def test_without_one_plain_run_there_are_no_means_at_all(tmp_path: Path) -> None
 
 
 def test_where_the_metric_has_no_value_on_a_target_there_are_no_means(tmp_path: Path) -> None:
-    sets = {"print": Made("P"), "hand": Made("H", [1, 1, 2, 2])}
+    sets = {"print": DatasetContent("P"), "hand": DatasetContent("H", [1, 1, 2, 2])}
     fabrication = two_sets(datasets=sets, wrong=lambda run, test: 1, adapters={"none": NONE, "adabn": ADABN})
     matrix = read_matrix(fabrication.write(tmp_path / "s"), "recall:x")
     assert matrix.summary == []
@@ -121,7 +121,7 @@ def test_where_the_metric_has_no_value_on_a_target_there_are_no_means(tmp_path: 
 
 
 def test_a_sweep_of_one_dataset_has_no_pairs_and_says_nothing_of_them(tmp_path: Path) -> None:
-    matrix = read_matrix(Fabrication(lambda run, test: 1, {"print": Made("P")}, {"none": NONE}).write(tmp_path / "s"))
+    matrix = read_matrix(Fabrication(lambda run, test: 1, {"print": DatasetContent("P")}, {"none": NONE}).write(tmp_path / "s"))
     assert (matrix.summary, dict(matrix.incomplete), summary_notes(matrix)) == ([], {}, [])
 
 
@@ -178,7 +178,9 @@ def many(tmp_path: Path, sets: int, adapters: int, better: int = 1) -> Matrix:
         last = run.method == f"m{adapters - 1}"
         return 4 - better if run.target == test and not last else 4
 
-    return read_matrix(Fabrication(wrong, {f"s{i}": Made(f"S{i}") for i in range(sets)}, named, seeds=1).write(tmp_path / "s"))
+    return read_matrix(
+        Fabrication(wrong, {f"s{i}": DatasetContent(f"S{i}") for i in range(sets)}, named, seeds=1).write(tmp_path / "s")
+    )
 
 
 def test_gains_on_all_of_enough_pairs_are_more_than_chance_and_no_gain_is_not(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_the_encoder_is_ready_to_train() -> None:
 
 def test_the_registry_finds_any_model_by_its_name() -> None:
     backbone = REGISTRY.make("backbone", "timm/resnet18")
-    assert (backbone.name, backbone.label) == ("timm/resnet18", "RESNET18")
+    assert (backbone.name, backbone.short_name) == ("timm/resnet18", "RESNET18")
 
 
 def test_an_unknown_model_is_an_error_with_the_nearest_names() -> None:

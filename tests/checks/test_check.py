@@ -19,7 +19,7 @@ from toys import adapter, even, samples, toy
 import dabench
 from dabench import LazyImages
 from dabench.checks.dataset_checks import dataset_rules
-from dabench.checks.rules import Finding, NotDone, Rule, common_rules, examine
+from dabench.checks.rules import Finding, Rule, Skipped, common_rules, examine
 from dabench.cli import main
 from dabench.data import lazy
 from dabench.errors import DataError, PluginError
@@ -28,7 +28,7 @@ from dabench.plugins.registry import REGISTRY
 from dabench.storage.paths import cache_folder
 
 pytestmark = pytest.mark.usefixtures("registry_restored")
-GOOD = {"title": "a toy", "licence": "CC0"}
+GOOD = {"title": "a toy", "license": "CC0"}
 
 
 def broken(rules: Sequence[Rule]) -> dict[str, str]:
@@ -54,10 +54,10 @@ def test_a_good_dataset_breaks_no_rule(tmp_path: Path) -> None:
     [
         ({"title": ""}, "title is empty; write one line"),
         ({"title": "a\nb"}, "title has more than one line"),
-        ({"label": "two words"}, "label = 'two words': begin with a capital"),
+        ({"short_name": "two words"}, "short_name = 'two words': begin with a capital"),
         ({"citation": "Kim et al."}, "citation does not begin as BibTeX does"),
         ({"citation": "@misc{key, title = {x}"}, "citation has 2 '{' and 1 '}'"),
-        ({"licence": " "}, "licence is empty; say the terms"),
+        ({"license": " "}, "license is empty; say the terms"),
         ({"homepage": "www.example.org"}, "homepage = 'www.example.org': begin with https://"),
         ({"classes": ("a", "a", "b")}, "name each class once"),
         ({"augment": 44}, "augment = 44; use dabench.Augment"),
@@ -97,7 +97,7 @@ def test_a_group_in_two_splits_is_named(tmp_path: Path) -> None:
 class Drawn(Dataset):
     """Draws from a generator without a seed."""
 
-    name, label, title, licence, classes = "drawn", "D", "t", "CC0", ("a", "b")
+    name, short_name, title, license, classes = "drawn", "D", "t", "CC0", ("a", "b")
 
     def prepare(self, raw: Path) -> Mapping[str, Samples]:
         images = np.random.default_rng().integers(0, 256, (8, 1, 8, 8), dtype=np.uint8)
@@ -177,12 +177,12 @@ def test_a_set_that_is_prepared_each_time_anew_is_found(tmp_path: Path) -> None:
 class Imitated(Drawn):
     """A set of one array in a file, that can be imitated; `fault` spoils the imitation."""
 
-    obtain = "Ask the authors."
+    download_instructions = "Ask the authors."
     fault = ""
 
     def prepare(self, raw: Path) -> Mapping[str, Samples]:
         if not (raw / "set.npy").exists():
-            raise DataError(f"no set.npy in {raw}. {self.obtain}")
+            raise DataError(f"no set.npy in {raw}. {self.download_instructions}")
         images = np.load(raw / "set.npy")
         every = samples([0, 1] * (len(images) // 2))
         every = Samples(images, every.labels, np.arange(len(images)) if self.fault != "groups" else None)
@@ -194,7 +194,7 @@ class Imitated(Drawn):
             "test": Samples(images[half:], every.labels[half:], None if groups is None else groups[half:]),
         }
 
-    def imitate(self, raw: Path, n: int, seed: int) -> None:
+    def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
         if self.fault == "few":
             n = 2
         side = 9 if self.fault == "shape" and seed else 8
@@ -228,29 +228,29 @@ def test_a_made_up_set_is_prepared_with_a_work_folder_of_its_own(tmp_path: Path)
     ("fault", "advice"),
     [
         ("few", "10 images of each class were asked for, but 'a' has 4; write as many"),
-        ("shape", "shape of train: made-up (1, 9, 9), real (1, 8, 8); imitate() must write what the set has"),
+        ("shape", "shape of train: made-up (1, 9, 9), real (1, 8, 8); make_synthetic() must write what the set has"),
     ],
 )
 def test_an_imitation_unlike_the_set_is_explained(tmp_path: Path, fault: str, advice: str) -> None:
     dataset = Imitated()
     dataset.fault = fault
-    dataset.imitate(tmp_path, 10, 0)
-    assert of_dataset(dataset, tmp_path) == {"imitate() makes up a set that prepare() reads like the real one": advice}
+    dataset.make_synthetic(tmp_path, 10, 0)
+    assert of_dataset(dataset, tmp_path) == {"make_synthetic() makes up a set that prepare() reads like the real one": advice}
 
 
 @pytest.mark.parametrize("there", [True, False])
 def test_an_imitation_that_fails_is_explained_and_the_other_rules_are_looked_at(tmp_path: Path, there: bool) -> None:
     class Fails(Imitated):
-        def imitate(self, raw: Path, n: int, seed: int) -> None:
+        def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
             raise ValueError("two\nlines")
 
     if there:
-        Imitated().imitate(tmp_path, 10, 0)
+        Imitated().make_synthetic(tmp_path, 10, 0)
     found = examine("dataset", "x", dataset_rules(Fails(), tmp_path))
     states = {f.rule: f.state for f in found}
-    assert states["prepare() gives the same samples each time"] == ("passed" if there else "not done")
+    assert states["prepare() gives the same samples each time"] == ("passed" if there else "skipped")
     (failed,) = [f for f in found if f.state == "failed"]
-    assert failed.rule == "imitate() makes up a set that prepare() reads like the real one"
+    assert failed.rule == "make_synthetic() makes up a set that prepare() reads like the real one"
     assert failed.advice.startswith("ValueError: two lines (line ")
 
 
@@ -265,12 +265,12 @@ def test_raw_files_are_looked_for_in_the_folder_that_the_dataset_names(tmp_path:
     assert "100 % of train are of one value" in failed["pictures are no constants"]
 
 
-def refusing(error: Exception, obtain: str = "Ask the authors.") -> Dataset:
+def refusing(error: Exception, download_instructions: str = "Ask the authors.") -> Dataset:
     class Refusing(Drawn):
         def prepare(self, raw: Path) -> Mapping[str, Samples]:
             raise error
 
-    Refusing.obtain = obtain
+    Refusing.download_instructions = download_instructions
     return Refusing()
 
 
@@ -278,7 +278,7 @@ def refusing(error: Exception, obtain: str = "Ask the authors.") -> Dataset:
     ("error", "advice"),
     [
         (FileNotFoundError("x.zip"), "an empty raw folder raises FileNotFoundError: x.zip; raise dabench.errors.DataError"),
-        (DataError("no files"), "does not say how to get the files; end it with self.obtain: no files"),
+        (DataError("no files"), "does not say how to get the files; end it with self.download_instructions: no files"),
         (DataError("no files. Ask the authors.\nNow."), "has more than one line"),
     ],
 )
@@ -290,7 +290,7 @@ def test_without_raw_files_the_rules_about_samples_are_not_done(tmp_path: Path) 
     dataset = refusing(DataError("none. Ask the authors."))
     states = {f.rule: f.state for f in examine("dataset", "x", dataset_rules(dataset, tmp_path))}
     assert states["without raw files it says how to get them"] == "passed"
-    assert states["every split has every class"] == "not done"
+    assert states["every split has every class"] == "skipped"
 
 
 def test_raw_files_that_cannot_be_read_are_a_failure(tmp_path: Path) -> None:
@@ -316,9 +316,9 @@ def test_an_exception_is_told_with_its_line() -> None:
 
 def test_a_rule_that_cannot_be_looked_at_is_no_failure() -> None:
     def look() -> str:
-        raise NotDone("needs files")
+        raise Skipped("needs files")
 
-    assert examine("dataset", "x", [Rule("it is", look)]) == [Finding("dataset", "x", "it is", "not done", "needs files")]
+    assert examine("dataset", "x", [Rule("it is", look)]) == [Finding("dataset", "x", "it is", "skipped", "needs files")]
 
 
 # Backbones and adapters
@@ -484,11 +484,11 @@ def test_the_command_prints_each_rule_and_counts(capsys: pytest.CaptureFixture[s
     out = capsys.readouterr().out
     assert out.splitlines()[0] == "dataset uci-digits"
     assert "  passed    every split has every class" in out
-    assert out.splitlines()[-1] == "16 rules kept, 0 broken, 2 not done"
+    assert out.splitlines()[-1] == "16 rules kept, 0 broken, 2 skipped"
 
 
 def test_a_broken_rule_is_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
-    REGISTRY.register(toy("untitled", licence="CC0"))
+    REGISTRY.register(toy("untitled", license="CC0"))
     assert main(["check", "untitled", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert [f["rule"] for f in found if f["state"] == "failed"] == ["title is one line that says what it is"]
@@ -525,7 +525,7 @@ def test_one_member_is_checked_alone() -> None:
 def test_a_dataset_is_checked_in_its_raw_folder(tmp_path: Path) -> None:
     place = type("Placed", (Imitated,), {"name": "placed", "raw_folder": "elsewhere", "__module__": __name__})
     REGISTRY.register(place)
-    place().imitate(tmp_path / "elsewhere", 10, 0)
+    place().make_synthetic(tmp_path / "elsewhere", 10, 0)
     (tmp_path / "elsewhere" / "set.npy").write_bytes(b"damaged")
     assert "failed" in {f.state for f in dabench.check("placed", data=tmp_path)}
 

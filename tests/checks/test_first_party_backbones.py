@@ -62,7 +62,7 @@ def test_in_evaluation_an_image_is_classified_alike_whatever_is_beside_it(name: 
 
 def test_it_is_built_by_plain_words_alone(name: str, channels: int) -> None:
     made = backbone(name)
-    assert (made.name, made.label != "", made.title != "") == (name, True, True)
+    assert (made.name, made.short_name != "", made.title != "") == (name, True, True)
 
 
 def test_its_publication_can_be_cited(name: str, channels: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import dabench
-from dabench.data.prepare import prepare
+from dabench.data.prepare import prepare_dataset
 from dabench.errors import DabenchError, DataError
 from dabench.plugins.contract import Augment, Dataset
 from dabench.plugins.registry import REGISTRY, facts_problem
@@ -42,18 +42,18 @@ def test_it_is_not_broken(name: str) -> None:
 def test_it_has_a_title_of_one_line_and_a_label_for_tables(dataset: Dataset) -> None:
     assert dataset.title
     assert "\n" not in dataset.title
-    assert re.fullmatch(r"[A-Z0-9][A-Z0-9+._-]*", dataset.label)
+    assert re.fullmatch(r"[A-Z0-9][A-Z0-9+._-]*", dataset.short_name)
 
 
 def test_its_terms_of_use_are_named(dataset: Dataset) -> None:
-    assert dataset.licence
+    assert dataset.license
 
 
 def test_it_can_be_cited_and_found(dataset: Dataset) -> None:
     if declared_by_path(dataset):
         pytest.skip("declared in a sweep file, which cites it")
     # A set that is not published has no home.
-    assert dataset.homepage.startswith(("https://", "http://")) or dataset.licence.startswith("private")
+    assert dataset.homepage.startswith(("https://", "http://")) or dataset.license.startswith("private")
     assert re.match(r"@\w+\{[\w:-]+,\n", dataset.citation)
     assert dataset.citation.count("{") == dataset.citation.count("}")
 
@@ -79,20 +79,20 @@ def test_its_augmentation_is_one(dataset: Dataset) -> None:
 
 def test_it_says_how_to_get_its_raw_files_or_needs_none(dataset: Dataset, tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere"
-    if not dataset.obtain:
+    if not dataset.download_instructions:
         assert set(dataset.prepare(nowhere)) >= {"train", "test"}
         return
     with pytest.raises(DataError) as caught:
-        prepare(dataset, nowhere, tmp_path / "cache", say=lambda _: None)
-    assert dataset.obtain in str(caught.value)
+        prepare_dataset(dataset, nowhere, tmp_path / "cache", notify=lambda _: None)
+    assert dataset.download_instructions in str(caught.value)
     assert dataset.name in str(caught.value)
 
 
 def test_what_it_raises_without_files_is_one_line(dataset: Dataset, tmp_path: Path) -> None:
-    if not dataset.obtain:
+    if not dataset.download_instructions:
         pytest.skip("needs no files")
     with pytest.raises(DabenchError) as caught:
-        prepare(dataset, tmp_path / "nowhere", tmp_path / "cache", say=lambda _: None)
+        prepare_dataset(dataset, tmp_path / "nowhere", tmp_path / "cache", notify=lambda _: None)
     assert "\n" not in str(caught.value)
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 import dabench
 from dabench.cli import main
 from dabench.errors import PluginError, StoreError
-from dabench.plugins.contract import KINDS, Kind
+from dabench.plugins.contract import KINDS, PluginKind
 from dabench.plugins.registry import REGISTRY
 
 pytestmark = pytest.mark.usefixtures("registry_restored")
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("registry_restored")
 def fill_in(module: Path) -> None:
     """Fill in the facts that a new dataset leaves empty."""
     text = module.read_text(encoding="utf-8")
-    text = text.replace('title = ""', 'title = "made-up faces"').replace('licence = ""', 'licence = "private"')
+    text = text.replace('title = ""', 'title = "made-up faces"').replace('license = ""', 'license = "private"')
     module.write_text(text, encoding="utf-8")
 
 
@@ -42,7 +42,7 @@ def pictures(raw: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_package_has_module_test_readme_and_entry_point(kind: Kind, tmp_path: Path) -> None:
+def test_the_package_has_module_test_readme_and_entry_point(kind: PluginKind, tmp_path: Path) -> None:
     files = dabench.new(kind, "my-own", tmp_path / "p")
     assert [f.relative_to(tmp_path / "p").as_posix() for f in files] == [
         "pyproject.toml",
@@ -58,7 +58,7 @@ def test_the_package_has_module_test_readme_and_entry_point(kind: Kind, tmp_path
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["x", "a.b-c_d", "4faces", "3d"])
-def test_every_allowed_name_gives_python_that_defines_the_class(kind: Kind, name: str, tmp_path: Path) -> None:
+def test_every_allowed_name_gives_python_that_defines_the_class(kind: PluginKind, name: str, tmp_path: Path) -> None:
     files = dabench.new(kind, name, tmp_path / "p")
     point = tomllib.loads(files[0].read_text(encoding="utf-8"))["project"]["entry-points"][f"dabench.{kind}s"][name]
     classes = [n.name for n in ast.parse(files[2].read_text(encoding="utf-8")).body if isinstance(n, ast.ClassDef)]
@@ -68,7 +68,7 @@ def test_every_allowed_name_gives_python_that_defines_the_class(kind: Kind, name
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_new_plugin_is_written_against_what_dabench_exports(kind: Kind, tmp_path: Path) -> None:
+def test_a_new_plugin_is_written_against_what_dabench_exports(kind: PluginKind, tmp_path: Path) -> None:
     tree = ast.parse(dabench.new(kind, "my-own", tmp_path / "p")[2].read_text(encoding="utf-8"))
     names = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
     assert {name for name in names if name.startswith("dabench")} == {"dabench"}
@@ -101,7 +101,7 @@ def test_the_command_writes_into_a_folder_of_that_name(
 def test_a_new_dataset_is_told_what_to_fill_in(tmp_path: Path) -> None:
     files = dabench.new("dataset", "my-faces", tmp_path / "p")
     failed = [f.advice for f in dabench.check("my-faces", plugins=[files[2]]) if f.state == "failed"]
-    assert [a.split(";")[0] for a in failed] == ["title is empty", "licence is empty"]
+    assert [a.split(";")[0] for a in failed] == ["title is empty", "license is empty"]
 
 
 def test_a_dataset_filled_in_keeps_the_contract(tmp_path: Path) -> None:
@@ -109,11 +109,11 @@ def test_a_dataset_filled_in_keeps_the_contract(tmp_path: Path) -> None:
     fill_in(files[2])
     found = dabench.check("my-faces", plugins=[files[2]], raw=pictures(tmp_path / "faces"))
     assert [f for f in found if f.state == "failed"] == []
-    assert [f.rule for f in found if f.state == "not done"] == ["no group stands in two splits"]
+    assert [f.rule for f in found if f.state == "skipped"] == ["no group stands in two splits"]
 
 
 @pytest.mark.parametrize("kind", ["backbone", "adapter"])
-def test_a_new_network_or_method_keeps_the_contract_as_it_is(kind: Kind, tmp_path: Path) -> None:
+def test_a_new_network_or_method_keeps_the_contract_as_it_is(kind: PluginKind, tmp_path: Path) -> None:
     files = dabench.new(kind, "my-own", tmp_path / "p")
     assert [f for f in dabench.check("my-own", plugins=[files[2]]) if f.state != "passed"] == []
 

@@ -21,7 +21,7 @@ import dabench
 from dabench import cli
 from dabench.cli import doctor, main
 from dabench.errors import StoreError
-from dabench.execution.options import How
+from dabench.execution.options import ExecutionOptions
 
 pytestmark = pytest.mark.usefixtures("registry_restored")
 
@@ -109,7 +109,7 @@ def test_show_as_json_holds_all_facts(capsys: pytest.CaptureFixture[str], kind: 
     assert main(["show", kind, name, "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["name"] == name
-    assert {"label", "title", "origin", "options", "citation", "about"} <= set(facts)
+    assert {"short_name", "title", "origin", "options", "citation", "about"} <= set(facts)
 
 
 def test_show_says_where_the_files_of_a_dataset_lie_and_whether_it_is_prepared(
@@ -436,7 +436,7 @@ def test_a_reader_that_goes_away_is_no_error(runs: Path) -> None:
 LOADED = """
 import sys
 from dabench.cli import main
-from dabench.execution.options import How
+from dabench.execution.options import ExecutionOptions
 from dabench.errors import StoreError
 code = main(sys.argv[1:])
 print("loaded:", *sorted({"torch", "ray"} & set(sys.modules)))
@@ -477,7 +477,7 @@ def test_each_execution_option_is_a_flag(capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit):
         main(["sweep", "--help"])
     said = capsys.readouterr().out
-    assert [name for option in fields(How) if (name := f"--{option.name.replace('_', '-')}") not in said] == []
+    assert [name for option in fields(ExecutionOptions) if (name := f"--{option.name.replace('_', '-')}") not in said] == []
 
 
 def test_the_command_that_goes_on_keeps_the_execution_options_but_does_not_redo(
@@ -487,7 +487,7 @@ def test_the_command_that_goes_on_keeps_the_execution_options_but_does_not_redo(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("dabench.api.run_sweep", stops)
-    main([*sweep, "--redo", "--time-limit", "2m", "--at-most", "3"])
+    main([*sweep, "--redo", "--time-limit", "2m", "--max-parallel", "3"])
     said = capsys.readouterr().err
-    assert "--engine inline --time-limit 120 --at-most 3" in said
+    assert "--engine inline --time-limit 120 --max-parallel 3" in said
     assert "--redo" not in said

@@ -15,7 +15,7 @@ from toys import even, samples, toy
 import dabench
 from dabench.api import prepare_sweep
 from dabench.cli import main
-from dabench.data.prepare import prepare
+from dabench.data.prepare import prepare_dataset
 from dabench.errors import DabenchError
 from dabench.report.contact_sheet import write_sheet
 
@@ -99,7 +99,11 @@ def test_a_sheet_has_a_row_for_each_class_of_each_split(tmp_path: Path) -> None:
     for value, made in enumerate(splits.values()):
         for label in range(3):
             made.images[20 * label : 20 * label + 20] = 50 + 50 * label + value  # type: ignore[index]
-    write_sheet([prepare(toy(splits=splits), tmp_path, tmp_path / "c", say=lambda _: None)], tmp_path / "a" / "s.png", pictures=2)
+    write_sheet(
+        [prepare_dataset(toy(splits=splits), tmp_path, tmp_path / "c", notify=lambda _: None)],
+        tmp_path / "a" / "s.png",
+        pictures=2,
+    )
     with Image.open(tmp_path / "a" / "s.png") as sheet:
         pixels = np.asarray(sheet.convert("L"))
     assert pixels[80::142, 10].tolist() == [50, 100, 150, 51, 101, 151, 52, 102, 152]
@@ -111,7 +115,7 @@ def test_a_row_shows_different_subjects_first(tmp_path: Path) -> None:
     made = samples([0, 1] * 30, groups=groups, shape=(1, 4, 4))
     made.images[:] = (20 * groups)[:, None, None, None]  # type: ignore[index]
     splits = {"train": made, "val": made, "test": made}
-    prepared = prepare(toy(splits=splits, classes=("a", "b")), tmp_path, tmp_path / "c", say=lambda _: None)
+    prepared = prepare_dataset(toy(splits=splits, classes=("a", "b")), tmp_path, tmp_path / "c", notify=lambda _: None)
     write_sheet([prepared], tmp_path / "s.png", pictures=10)
     with Image.open(tmp_path / "s.png") as sheet:
         row = np.asarray(sheet.convert("L"))[60, 20::98]
@@ -119,19 +123,19 @@ def test_a_row_shows_different_subjects_first(tmp_path: Path) -> None:
 
 
 def test_the_command_writes_the_sheet(videos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["prepare", "video-folder", "--raw", "raw", "--set", "frames=3", "--sheet", "look.png"]) == 0
+    assert main(["prepare", "video-folder", "--raw", "raw", "--set", "frames=3", "--contact-sheet", "look.png"]) == 0
     assert "Written: look.png" in capsys.readouterr().out
     with Image.open("look.png") as sheet:
         assert sheet.height > 6 * 96
 
 
 def test_a_sheet_that_is_no_png_is_refused_before_any_work(videos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["prepare", "video-folder", "--raw", "raw", "--sheet", "raw/s0/happy.mp4"]) == 2
-    assert "--sheet raw/s0/happy.mp4: the name must end in .png" in capsys.readouterr().err
+    assert main(["prepare", "video-folder", "--raw", "raw", "--contact-sheet", "raw/s0/happy.mp4"]) == 2
+    assert "--contact-sheet raw/s0/happy.mp4: the name must end in .png" in capsys.readouterr().err
     assert not (videos.parent / "cache").exists()
 
 
 def test_a_sheet_that_cannot_be_written_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
-    assert main(["prepare", "bright", "--plugin", str(SHAPES), "--sheet", str(tmp_path / "file" / "s.png")]) == 2
+    assert main(["prepare", "bright", "--plugin", str(SHAPES), "--contact-sheet", str(tmp_path / "file" / "s.png")]) == 2
     assert "s.png: cannot be written" in capsys.readouterr().err

@@ -19,15 +19,15 @@ from toys import CLASSES, even, samples, toy
 
 import dabench
 from dabench.cli import main
-from dabench.data.audit import Audit, audit
+from dabench.data.audit import Audit, audit_datasets
 from dabench.data.fingerprints import fingerprints, near_pairs, same_pixels
-from dabench.data.prepare import prepare
+from dabench.data.prepare import prepare_dataset
 from dabench.errors import PluginError, SpecError
 from dabench.plugins.contract import Samples
 from dabench.plugins.registry import REGISTRY
-from dabench.report.audit import COLUMNS, audit_tables, csv_rows, examples_sheet, write_audit
+from dabench.report.audit import COLUMNS, audit_tables, examples_sheet, finding_rows, write_audit
 
-Change = Callable[[dict[str, Samples]], None]
+ConditionChange = Callable[[dict[str, Samples]], None]
 
 
 def compressed(image: NDArray[Any]) -> NDArray[np.uint8]:
@@ -82,10 +82,10 @@ def test_classes_of_two_datasets_are_compared_by_name(tmp_path: Path) -> None:
     one, other = splits(1), splits(2)
     other["train"].images[0] = one["train"].images[0]
     sets = [
-        prepare(toy("one", one), tmp_path, tmp_path / "1", say=lambda _: None),
-        prepare(toy("two", other, classes=CLASSES[::-1]), tmp_path, tmp_path / "2", say=lambda _: None),
+        prepare_dataset(toy("one", one), tmp_path, tmp_path / "1", notify=lambda _: None),
+        prepare_dataset(toy("two", other, classes=CLASSES[::-1]), tmp_path, tmp_path / "2", notify=lambda _: None),
     ]
-    assert flags(audit(sets, radius=None)) == [(2, False, True, True)]
+    assert flags(audit_datasets(sets, radius=None)) == [(2, False, True, True)]
 
 
 def test_a_grey_picture_stored_in_colour_is_identical_to_itself(tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_a_position_in_the_csv_is_that_picture(tmp_path: Path) -> None:
     made = splits()
     made["test"].images[0] = made["train"].images[1]
     result = found(tmp_path, made)
-    for row in csv_rows(result):
+    for row in finding_rows(result):
         image = result.pictures.sets[row[2]].samples(row[3]).images[int(row[4])]
         np.testing.assert_array_equal(image, made["train"].images[1])
 
@@ -267,14 +267,14 @@ def test_the_csv_names_subjects_and_attributes(tmp_path: Path) -> None:
     made = splits()
     made["train"] = Samples(made["train"].images, made["train"].labels, np.arange(30), {"age": np.arange(20, 50)})
     made["train"].images[1] = made["train"].images[0]
-    rows = sorted((row[6], row[COLUMNS.index("attributes")]) for row in csv_rows(found(tmp_path, made)))
+    rows = sorted((row[6], row[COLUMNS.index("attributes")]) for row in finding_rows(found(tmp_path, made)))
     assert rows == [("0", "age=20"), ("1", "age=21")]
 
 
 def test_an_overlap_has_its_row_in_the_csv(tmp_path: Path) -> None:
     made = {s: samples(even(n), n, groups=np.arange(3 * n)) for s, n in (("train", 3), ("test", 1))}
     made["val"] = samples(even(1), 7, groups=np.arange(50, 53))
-    rows = list(csv_rows(found(tmp_path, made)))
+    rows = list(finding_rows(found(tmp_path, made)))
     assert [(r[0], r[3], r[6]) for r in rows] == [("subject in two splits", "train and test", s) for s in "012"]
 
 
@@ -305,8 +305,10 @@ def test_pictures_of_colour_and_odd_shape_are_drawn(tmp_path: Path) -> None:
 def test_a_class_in_another_script_is_drawn(tmp_path: Path) -> None:
     made = splits()
     made["train"].images[1] = made["train"].images[0]
-    prepared = prepare(toy("korean", made, classes=("행복", "슬픔", "분노")), tmp_path, tmp_path / "k", say=lambda _: None)
-    assert examples_sheet(audit([prepared], radius=None)) is not None
+    prepared = prepare_dataset(
+        toy("korean", made, classes=("행복", "슬픔", "분노")), tmp_path, tmp_path / "k", notify=lambda _: None
+    )
+    assert examples_sheet(audit_datasets([prepared], radius=None)) is not None
 
 
 # The command
@@ -373,7 +375,7 @@ def test_an_output_folder_that_cannot_be_is_one_line(tmp_path: Path, capsys: pyt
 @pytest.mark.usefixtures("registry_restored")
 def test_attributes_and_groups_of_a_plugin_reach_the_audit() -> None:
     REGISTRY.register(toy("registered"))
-    assert len(dabench.audit("registered").pictures.part) == 90
+    assert len(dabench.audit("registered").pictures.image_positions) == 90
 
 
 # The real set
@@ -382,9 +384,9 @@ def test_attributes_and_groups_of_a_plugin_reach_the_audit() -> None:
 @pytest.fixture(scope="module")
 def fer(real_data: Callable[[str], Path], _cache: Path) -> tuple[Audit, float]:
     archive = real_data("fer2013/archive.zip")
-    prepared = prepare(REGISTRY.make("dataset", "fer2013"), archive.parent, _cache, say=lambda _: None)
+    prepared = prepare_dataset(REGISTRY.make("dataset", "fer2013"), archive.parent, _cache, notify=lambda _: None)
     began = time.perf_counter()
-    result = audit([prepared])
+    result = audit_datasets([prepared])
     return result, time.perf_counter() - began
 
 

@@ -148,7 +148,7 @@ def test_testing_without_crop_takes_all() -> None:
 
 
 def test_ten_crops_are_the_corners_the_centre_and_their_mirror_images() -> None:
-    ten = Augmenter(Augment(crop=12), 16, 16, CPU).ten(batch(1))
+    ten = Augmenter(Augment(crop=12), 16, 16, CPU).ten_crop(batch(1))
     corners = [(0, 0), (0, 4), (4, 0), (4, 4), (2, 2)]
     windows = [NUMBERED[:, :, y : y + 12, x : x + 12] for y, x in corners]
     expected = windows + [w.flip(-1) for w in windows]

@@ -18,7 +18,7 @@ from pictures import as_folder, as_zip, claiming, classes, png, saved, tree
 from PIL import Image
 
 from dabench.cli import main
-from dabench.data.prepare import prepare
+from dabench.data.prepare import prepare_dataset
 from dabench.datasets.image_folder import ImageFolder
 
 pytestmark = pytest.mark.usefixtures("registry_restored")
@@ -168,7 +168,7 @@ def test_a_bad_set_of_pictures_is_refused(refused: Refused, tmp_path: Path, case
 
 
 def good(raw: Path, tmp_path: Path) -> dict[str, int]:
-    prepared = prepare(ImageFolder(), raw, tmp_path / "cache", say=lambda _: None)
+    prepared = prepare_dataset(ImageFolder(), raw, tmp_path / "cache", notify=lambda _: None)
     return {split: prepared.count(split) for split in prepared.splits}
 
 
@@ -205,7 +205,7 @@ def test_pictures_of_all_modes_stand_side_by_side(tmp_path: Path) -> None:
     modes = {mode: saved(Image.new(mode, (8, 8)), "TIFF") for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16")}
     files = {f"{c}/{mode}-{i}.tif": content for c in "ab" for mode, content in modes.items() for i in range(2)}
     raw = as_folder(tmp_path / "raw", {"a/0.png": png(mode="RGB")} | files)
-    prepared = prepare(ImageFolder(), raw, tmp_path / "cache", say=lambda _: None)
+    prepared = prepare_dataset(ImageFolder(), raw, tmp_path / "cache", notify=lambda _: None)
     assert prepared.shape == (3, 8, 8)
     assert sum(prepared.count(split) for split in prepared.splits) == 33
 

@@ -17,10 +17,10 @@ from toys import toy
 
 import dabench
 from dabench.cli import main
-from dabench.data.audit import Audit, audit
-from dabench.data.clean import drop, drops
+from dabench.data.audit import Audit, audit_datasets
+from dabench.data.clean import images_to_drop, write_drop_lists
 from dabench.data.csv_files import image_name
-from dabench.data.prepare import prepare
+from dabench.data.prepare import prepare_dataset
 from dabench.errors import DataError, SpecError, StoreError
 from dabench.experiment.resolve import make_dataset
 from dabench.experiment.validation import sweep_from
@@ -45,7 +45,7 @@ def places(result: Audit, near: bool = False) -> dict[str, list[tuple[str, int, 
 
     return {
         name: sorted((d.split, number(name, d.split, d.position), d.reason, d.kept and kept(name, d.kept)) for d in rows)
-        for name, rows in drops(result, near).items()
+        for name, rows in images_to_drop(result, near).items()
     }
 
 
@@ -77,7 +77,7 @@ def test_of_copies_in_one_split_the_one_at_the_lowest_position_stays(tmp_path: P
     image(made, "test", 1)[:] = image(made, "test", 3)[:] = image(made, "test", 2)
     result = found(tmp_path, made)
     positions = sorted(result.pictures.place(m)[2] for m in result.of("identical")[0].members.tolist())
-    assert [(d.split, d.position, d.kept) for d in drops(result)["set-a"]] == [
+    assert [(d.split, d.position, d.kept) for d in images_to_drop(result)["set-a"]] == [
         ("test", positions[1], f"test {positions[0]}"),
         ("test", positions[2], f"test {positions[0]}"),
     ]
@@ -170,7 +170,7 @@ def linked(result: Audit, *pairs: tuple[tuple[str, int], tuple[str, int]]) -> Au
 
     def at(place: tuple[str, int]) -> int:
         split, number = place
-        start = next(start for _, s, start in result.pictures.parts if s == split)
+        start = next(start for _, s, start in result.pictures.splits_of if s == split)
         return start + int(np.flatnonzero(result.pictures.sets["set-a"].samples(split).attributes["n"] == number)[0])
 
     return replace(result, near=np.array([sorted((at(a), at(b))) for a, b in pairs]), radius=5)
@@ -213,10 +213,10 @@ def test_an_audit_of_what_is_left_finds_nothing(tmp_path: Path, near: bool) -> N
         image(made, split, 11 - k)[:] = image(made, other, k) if not near else paler(made, other, k, 0.95)
     image(made, "train", 20)[:] = 3
     result = found(tmp_path, made, radius=5 if near else None)
-    (cleaned,) = drop(result, tmp_path / "lists", near=near, say=lambda _: None)
+    (cleaned,) = write_drop_lists(result, tmp_path / "lists", near=near, notify=lambda _: None)
     assert cleaned.variant is not None
     assert len(result.groups) > 4
-    assert audit([cleaned.variant], radius=5 if near else None).groups == ()
+    assert audit_datasets([cleaned.variant], radius=5 if near else None).groups == ()
 
 
 # The lists and the variants
@@ -238,13 +238,13 @@ set-a,DIGEST,train,28,44ae626412cfe073657cede1e763d4a6,a,identical,test 0
 
 def test_a_list_says_of_each_picture_where_it_is_and_why_it_goes(tmp_path: Path) -> None:
     result = found(tmp_path, faulty())
-    (cleaned,) = drop(result, tmp_path / "lists", say=lambda _: None)
+    (cleaned,) = write_drop_lists(result, tmp_path / "lists", notify=lambda _: None)
     assert cleaned.path == tmp_path / "lists" / "drop-set-a.csv"
     assert cleaned.path.read_text(encoding="utf-8").replace(cleaned.whole.digest[:16], "DIGEST") == LIST
 
 
 def test_only_a_set_with_something_to_drop_has_a_list(tmp_path: Path) -> None:
-    cleaned = drop(found(tmp_path, splits(1), faulty()), tmp_path / "lists", say=lambda _: None)
+    cleaned = write_drop_lists(found(tmp_path, splits(1), faulty()), tmp_path / "lists", notify=lambda _: None)
     assert [c.variant is not None for c in cleaned] == [False, True]
     assert [f.name for f in (tmp_path / "lists").glob("drop-*")] == ["drop-set-b.csv"]
 
@@ -253,7 +253,7 @@ def test_beside_a_list_stands_which_test_images_training_held_before(tmp_path: P
     made = faulty()
     image(made, "test", 3)[:] = 0  # constant: it goes, so that those after it have other positions
     result = found(tmp_path, made)
-    (cleaned,) = drop(result, tmp_path / "lists", say=lambda _: None)
+    (cleaned,) = write_drop_lists(result, tmp_path / "lists", notify=lambda _: None)
     assert cleaned.variant is not None
     assert cleaned.tests == tmp_path / "lists" / "cleaned-test-set-a.csv"
     with open(cleaned.tests, newline="", encoding="utf-8") as f:
@@ -269,14 +269,14 @@ def test_beside_a_list_stands_which_test_images_training_held_before(tmp_path: P
 def test_where_training_held_no_test_image_there_is_no_such_file(tmp_path: Path) -> None:
     made = splits(1)
     image(made, "train", 5)[:] = image(made, "val", 2)
-    (cleaned,) = drop(found(tmp_path, made), tmp_path / "lists", say=lambda _: None)
+    (cleaned,) = write_drop_lists(found(tmp_path, made), tmp_path / "lists", notify=lambda _: None)
     assert cleaned.tests is None
     assert [f.name for f in (tmp_path / "lists").iterdir()] == ["drop-set-a.csv"]
 
 
 def test_a_variant_is_the_set_without_these_pictures_in_the_same_order(tmp_path: Path) -> None:
     result = found(tmp_path, numbered(faulty()))
-    (cleaned,) = drop(result, tmp_path / "lists", say=lambda _: None)
+    (cleaned,) = write_drop_lists(result, tmp_path / "lists", notify=lambda _: None)
     assert cleaned.variant is not None
     before, after = cleaned.whole.samples("train"), cleaned.variant.samples("train")
     stays = ~np.isin(before.attributes["n"], (1, 5))
@@ -288,7 +288,7 @@ def test_a_variant_is_the_set_without_these_pictures_in_the_same_order(tmp_path:
 def test_a_variant_has_a_digest_of_its_own_and_always_the_same(tmp_path: Path) -> None:
     digests = set()
     for place in ("one", "two"):
-        (cleaned,) = drop(found(tmp_path / place, faulty()), tmp_path / place / "lists", say=lambda _: None)
+        (cleaned,) = write_drop_lists(found(tmp_path / place, faulty()), tmp_path / place / "lists", notify=lambda _: None)
         assert cleaned.variant is not None
         assert cleaned.variant.digest != cleaned.whole.digest
         digests.add(cleaned.variant.digest)
@@ -297,34 +297,34 @@ def test_a_variant_has_a_digest_of_its_own_and_always_the_same(tmp_path: Path) -
 
 def test_a_list_that_is_another_is_not_overwritten(tmp_path: Path) -> None:
     result = found(tmp_path, faulty())
-    (cleaned,) = drop(result, tmp_path / "lists", say=lambda _: None)
+    (cleaned,) = write_drop_lists(result, tmp_path / "lists", notify=lambda _: None)
     assert cleaned.path is not None
-    drop(result, tmp_path / "lists", say=lambda _: None)  # the same
+    write_drop_lists(result, tmp_path / "lists", notify=lambda _: None)  # the same
     edited = "".join(cleaned.path.read_text().splitlines(keepends=True)[:-1])
     cleaned.path.write_text(edited)
     with pytest.raises(StoreError, match=r"drop-set-a\.csv: is another list, .* another folder with --out"):
-        drop(result, tmp_path / "lists", say=lambda _: None)
+        write_drop_lists(result, tmp_path / "lists", notify=lambda _: None)
     assert cleaned.path.read_text() == edited
 
 
 def test_a_class_that_would_be_lost_is_an_error(tmp_path: Path) -> None:
     made = with_subjects([*range(20), *[41] * 10], [50], [40, 41])
     with pytest.raises(DataError, match=r"leaves no image of class 'c' in train of 'set-a'; take lines of that class out"):
-        drop(found(tmp_path, made), tmp_path / "lists", say=lambda _: None)
+        write_drop_lists(found(tmp_path, made), tmp_path / "lists", notify=lambda _: None)
 
 
 def test_a_variant_has_no_list_of_its_own(tmp_path: Path) -> None:
     made = faulty()
     image(made, "train", 0)[:] = paler(made, "test", 0)
-    (cleaned,) = drop(found(tmp_path, made), tmp_path / "lists", say=lambda _: None)
+    (cleaned,) = write_drop_lists(found(tmp_path, made), tmp_path / "lists", notify=lambda _: None)
     assert cleaned.variant is not None
     with pytest.raises(SpecError, match=r"'set-a': is a cleaned variant already, .* audit the whole set again"):
-        drop(audit([cleaned.variant]), tmp_path / "more", near=True, say=lambda _: None)
+        write_drop_lists(audit_datasets([cleaned.variant]), tmp_path / "more", near=True, notify=lambda _: None)
 
 
 def test_near_identical_pictures_that_were_not_looked_for_cannot_be_dropped(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="were not looked for, so they cannot be dropped; leave out --radius -1"):
-        drop(found(tmp_path, faulty()), tmp_path / "lists", near=True)
+        write_drop_lists(found(tmp_path, faulty()), tmp_path / "lists", near=True)
 
 
 # The command, and sweeps
@@ -486,13 +486,13 @@ def test_an_audit_lists_every_picture_that_cannot_be_read(
 def test_a_dataset_alone_that_cannot_be_read_is_audited(tmp_path: Path) -> None:
     found = dabench.audit(pictures(tmp_path / "faces", {"b/09.png": b"x"}), set={"datasets": ["mine"]})
     assert [(u.dataset, u.label) for u in found.unreadable] == [("mine", "b")]
-    assert len(found.pictures.part) == 0
+    assert len(found.pictures.image_positions) == 0
 
 
 def test_nothing_is_dropped_where_a_dataset_cannot_be_read(tmp_path: Path) -> None:
     result = dabench.audit(pictures(tmp_path / "faces", {"b/09.png": b"x"}))
     with pytest.raises(DataError, match="mine: cannot be prepared, so nothing is dropped; remove or replace the unreadable"):
-        drop(result, tmp_path / "lists")
+        write_drop_lists(result, tmp_path / "lists")
 
 
 def test_another_fault_than_unreadable_pictures_is_that_error(tmp_path: Path) -> None:
@@ -507,7 +507,7 @@ def test_another_fault_than_unreadable_pictures_is_that_error(tmp_path: Path) ->
 @pytest.fixture(scope="module")
 def fer(real_data: Callable[[str], Path], _cache: Path) -> Audit:
     folder = real_data("fer2013/archive.zip").parent
-    return audit([prepare(REGISTRY.make("dataset", "fer2013"), folder, _cache, say=lambda _: None)])
+    return audit_datasets([prepare_dataset(REGISTRY.make("dataset", "fer2013"), folder, _cache, notify=lambda _: None)])
 
 
 @pytest.mark.parametrize(
@@ -516,7 +516,7 @@ def fer(real_data: Callable[[str], Path], _cache: Path) -> Audit:
     ids=["identical", "near"],
 )
 def test_what_goes_of_fer2013_leaves_no_copies(fer: Audit, tmp_path: Path, near: bool, numbers: dict[str, int]) -> None:
-    (cleaned,) = drop(fer, tmp_path, near=near, say=lambda _: None)
+    (cleaned,) = write_drop_lists(fer, tmp_path, near=near, notify=lambda _: None)
     assert cleaned.variant is not None
     assert cleaned.variant.dropped["images"] == numbers
-    assert audit([cleaned.variant], radius=5 if near else None).groups == ()
+    assert audit_datasets([cleaned.variant], radius=5 if near else None).groups == ()

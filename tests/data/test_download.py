@@ -89,21 +89,21 @@ def names(folder: Path) -> list[str]:
 
 
 def test_a_missing_file_is_brought_whole(server: Server, tmp_path: Path) -> None:
-    assert fetch([server.file()], tmp_path / "raw", say=quiet) == [tmp_path / "raw" / "data.bin"]
+    assert fetch([server.file()], tmp_path / "raw", notify=quiet) == [tmp_path / "raw" / "data.bin"]
     assert (tmp_path / "raw" / "data.bin").read_bytes() == CONTENT
     assert names(tmp_path / "raw") == ["data.bin"]
 
 
 def test_a_file_that_is_there_is_not_asked_for(server: Server, tmp_path: Path) -> None:
     (tmp_path / "data.bin").write_bytes(CONTENT)
-    assert fetch([server.file()], tmp_path, say=quiet) == []
+    assert fetch([server.file()], tmp_path, notify=quiet) == []
     assert server.asked == []
 
 
 def test_another_file_of_that_name_is_named_and_kept(server: Server, tmp_path: Path) -> None:
     (tmp_path / "data.bin").write_bytes(OTHER)
     said: list[str] = []
-    assert fetch([server.file()], tmp_path, say=said.append) == []
+    assert fetch([server.file()], tmp_path, notify=said.append) == []
     assert [line.partition(" (")[0] for line in said] == [f"{tmp_path / 'data.bin'} is not the published file"]
     assert (tmp_path / "data.bin").read_bytes() == OTHER
     assert server.asked == []
@@ -111,12 +111,12 @@ def test_another_file_of_that_name_is_named_and_kept(server: Server, tmp_path: P
 
 def test_a_file_that_is_there_unpacked_is_not_asked_for(server: Server, tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"unpacked")
-    assert fetch([server.file(unpacked="data")], tmp_path, say=quiet) == []
+    assert fetch([server.file(unpacked="data")], tmp_path, notify=quiet) == []
     assert server.asked == []
 
 
 def test_a_file_that_is_not_there_unpacked_is_brought(server: Server, tmp_path: Path) -> None:
-    assert fetch([server.file(unpacked="data")], tmp_path, say=quiet) == [tmp_path / "data.bin"]
+    assert fetch([server.file(unpacked="data")], tmp_path, notify=quiet) == [tmp_path / "data.bin"]
 
 
 # A file whose size nobody publishes
@@ -124,7 +124,7 @@ def test_a_file_that_is_not_there_unpacked_is_brought(server: Server, tmp_path: 
 
 def test_without_a_size_the_file_is_brought_whole(server: Server, tmp_path: Path) -> None:
     said: list[str] = []
-    fetch([server.file(bytes=None)], tmp_path, say=said.append)
+    fetch([server.file(bytes=None)], tmp_path, notify=said.append)
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
     assert said == [f"getting data.bin from {server.address}/good"]
 
@@ -132,23 +132,23 @@ def test_without_a_size_the_file_is_brought_whole(server: Server, tmp_path: Path
 def test_without_a_size_a_truncated_answer_is_noticed_and_gone_on_with(server: Server, tmp_path: Path) -> None:
     server.stop_after = 300_000
     with pytest.raises(DataError, match=r"ended after 300,000 of 1,000,000 bytes"):
-        fetch([server.file(bytes=None)], tmp_path, say=quiet)
+        fetch([server.file(bytes=None)], tmp_path, notify=quiet)
     server.stop_after = None
-    fetch([server.file(bytes=None)], tmp_path, say=quiet)
+    fetch([server.file(bytes=None)], tmp_path, notify=quiet)
     assert server.asked == [("/good", 0), ("/good", 300_000)]
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
 
 
 def test_without_a_size_a_part_that_is_whole_becomes_the_file(server: Server, tmp_path: Path) -> None:
     (tmp_path / "data.bin.part").write_bytes(CONTENT)
-    fetch([server.file(bytes=None)], tmp_path, say=quiet)
+    fetch([server.file(bytes=None)], tmp_path, notify=quiet)
     assert names(tmp_path) == ["data.bin"]
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
 
 
 def test_without_a_size_a_rotten_part_is_brought_anew(server: Server, tmp_path: Path) -> None:
     (tmp_path / "data.bin.part").write_bytes(b"x" * 1_000_001)
-    fetch([server.file(bytes=None)], tmp_path, say=quiet)
+    fetch([server.file(bytes=None)], tmp_path, notify=quiet)
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
 
 
@@ -156,17 +156,17 @@ def test_without_a_size_a_server_that_tells_none_is_refused_and_the_part_kept(se
     server.tells_size = False
     (tmp_path / "data.bin.part").write_bytes(CONTENT[:500])
     with pytest.raises(DataError, match="does not say how many bytes the file has"):
-        fetch([server.file(bytes=None)], tmp_path, say=quiet)
+        fetch([server.file(bytes=None)], tmp_path, notify=quiet)
     assert (tmp_path / "data.bin.part").read_bytes() == CONTENT[:500]
 
 
 def test_a_truncated_answer_is_kept_and_gone_on_with(server: Server, tmp_path: Path) -> None:
     server.stop_after = 300_000
     with pytest.raises(DataError, match=r"ended after 300,000 of 1,000,000 bytes\); try again \(it goes on where it stopped\)"):
-        fetch([server.file()], tmp_path, say=quiet)
+        fetch([server.file()], tmp_path, notify=quiet)
     assert names(tmp_path) == ["data.bin.part"]
     server.stop_after = None
-    fetch([server.file()], tmp_path, say=quiet)
+    fetch([server.file()], tmp_path, notify=quiet)
     assert server.asked == [("/good", 0), ("/good", 300_000)]
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
 
@@ -176,16 +176,16 @@ def test_a_stopped_download_goes_on_where_it_stopped(server: Server, tmp_path: P
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fetch([server.file()], tmp_path, say=quiet, progress=stop)
+        fetch([server.file()], tmp_path, notify=quiet, progress=stop)
     kept = (tmp_path / "data.bin.part").stat().st_size
-    fetch([server.file()], tmp_path, say=quiet)
+    fetch([server.file()], tmp_path, notify=quiet)
     assert server.asked[-1] == ("/good", kept) != ("/good", 0)
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
 
 
 def test_the_next_mirror_goes_on_where_the_first_stopped(server: Server, tmp_path: Path) -> None:
     (tmp_path / "data.bin.part").write_bytes(CONTENT[:500])
-    fetch([server.file("/gone", "/good")], tmp_path, say=quiet)
+    fetch([server.file("/gone", "/good")], tmp_path, notify=quiet)
     assert server.asked == [("/gone", 500), ("/good", 500)]
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
 
@@ -193,7 +193,7 @@ def test_the_next_mirror_goes_on_where_the_first_stopped(server: Server, tmp_pat
 def test_without_ranges_it_begins_anew(server: Server, tmp_path: Path) -> None:
     server.ranges = False
     (tmp_path / "data.bin.part").write_bytes(CONTENT[:500])
-    fetch([server.file()], tmp_path, say=quiet)
+    fetch([server.file()], tmp_path, notify=quiet)
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
 
 
@@ -201,7 +201,7 @@ def test_an_answer_with_another_part_is_refused(server: Server, tmp_path: Path) 
     server.wrong_part = True
     (tmp_path / "data.bin.part").write_bytes(CONTENT[:500])
     with pytest.raises(DataError, match="answered with another part of the file than the one asked for"):
-        fetch([server.file()], tmp_path, say=quiet)
+        fetch([server.file()], tmp_path, notify=quiet)
     assert (tmp_path / "data.bin.part").read_bytes() == CONTENT[:500]
 
 
@@ -219,7 +219,7 @@ def test_a_mirror_with_another_file_is_refused_and_the_next_tried(
 ) -> None:
     server.holds["/bad"] = content
     said: list[str] = []
-    fetch([server.file("/bad", "/good")], tmp_path, say=said.append)
+    fetch([server.file("/bad", "/good")], tmp_path, notify=said.append)
     assert any(reason in line for line in said)
     assert names(tmp_path) == ["data.bin"]
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
@@ -228,13 +228,13 @@ def test_a_mirror_with_another_file_is_refused_and_the_next_tried(
 def test_a_wrong_checksum_leaves_nothing(server: Server, tmp_path: Path) -> None:
     server.holds["/good"] = OTHER
     with pytest.raises(DataError, match="has another sha256; thrown away"):
-        fetch([server.file()], tmp_path, say=quiet)
+        fetch([server.file()], tmp_path, notify=quiet)
     assert names(tmp_path) == []
 
 
 def test_a_rotten_beginning_is_thrown_away_and_the_file_brought_anew(server: Server, tmp_path: Path) -> None:
     (tmp_path / "data.bin.part").write_bytes(b"x" * 500)
-    fetch([server.file()], tmp_path, say=quiet)
+    fetch([server.file()], tmp_path, notify=quiet)
     assert server.asked == [("/good", 500), ("/good", 0)]
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
 
@@ -242,13 +242,13 @@ def test_a_rotten_beginning_is_thrown_away_and_the_file_brought_anew(server: Ser
 @pytest.mark.parametrize("size", [1_000_000, 1_000_001])
 def test_a_rotten_part_of_full_size_or_more_is_brought_anew(server: Server, tmp_path: Path, size: int) -> None:
     (tmp_path / "data.bin.part").write_bytes(b"x" * size)
-    fetch([server.file()], tmp_path, say=quiet)
+    fetch([server.file()], tmp_path, notify=quiet)
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
 
 
 def test_when_no_mirror_gives_it_the_steps_are_told(server: Server, tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
-        fetch([server.file("/gone", "/lost")], tmp_path / "raw", say=quiet)
+        fetch([server.file("/gone", "/lost")], tmp_path / "raw", notify=quiet)
     text = str(caught.value)
     assert text.count("answered 404") == 2
     assert f"put the file with sha256 {hashlib.sha256(CONTENT).hexdigest()} into {tmp_path / 'raw'} yourself" in text
@@ -257,32 +257,32 @@ def test_when_no_mirror_gives_it_the_steps_are_told(server: Server, tmp_path: Pa
 
 def test_a_server_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"http://127.0.0.1:9/x: .*refused"):
-        fetch([RemoteFile("data.bin", ("http://127.0.0.1:9/x",), "0" * 64, 1)], tmp_path, say=quiet)
+        fetch([RemoteFile("data.bin", ("http://127.0.0.1:9/x",), "0" * 64, 1)], tmp_path, notify=quiet)
 
 
 def test_only_http_is_opened(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(CONTENT)
     with pytest.raises(DataError, match="is no http or https address"):
-        fetch([RemoteFile("data.bin", (f"file://{tmp_path}/x",), "0" * 64, 1)], tmp_path / "raw", say=quiet)
+        fetch([RemoteFile("data.bin", (f"file://{tmp_path}/x",), "0" * 64, 1)], tmp_path / "raw", notify=quiet)
 
 
 @pytest.mark.parametrize("facts", [{"name": "../x"}, {"name": ""}, {"name": "/x"}, {"name": "a\\b"}, {"sha256": "ABC"}])
 def test_a_file_described_wrongly_is_refused_before_anything(server: Server, tmp_path: Path, facts: Mapping[str, object]) -> None:
     with pytest.raises(DataError, match="must have a plain name and a sha256 of 64 lower-case hex digits"):
-        fetch([server.file(**facts)], tmp_path, say=quiet)  # type: ignore[arg-type]
+        fetch([server.file(**facts)], tmp_path, notify=quiet)  # type: ignore[arg-type]
     assert server.asked == []
 
 
 def test_a_folder_that_cannot_be_is_one_line(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match=r"cannot be written .* or give another folder with --raw"):
-        fetch([server.file()], tmp_path / "file", say=quiet)
+        fetch([server.file()], tmp_path / "file", notify=quiet)
 
 
 def test_progress_counts_to_the_end_and_from_where_it_stopped(server: Server, tmp_path: Path) -> None:
     (tmp_path / "data.bin.part").write_bytes(CONTENT[:900_000])
     seen: list[tuple[str, int, int]] = []
-    fetch([server.file()], tmp_path, say=quiet, progress=lambda *now: seen.append(now))
+    fetch([server.file()], tmp_path, notify=quiet, progress=lambda *now: seen.append(now))
     assert seen[0][1] > 900_000
     assert seen[-1] == ("data.bin", 1_000_000, 1_000_000)
 
@@ -332,7 +332,7 @@ def test_the_digits_may_be_downloaded() -> None:
 def online(request: pytest.FixtureRequest, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
     """One of our own sets whose files, made up, lie on the server, but not where the first address says."""
     dataset: Dataset = REGISTRY.make("dataset", request.param)
-    dataset.imitate(tmp_path / "made-up", 10, 0)
+    dataset.make_synthetic(tmp_path / "made-up", 10, 0)
     held = {f.name: (tmp_path / "made-up" / f.name).read_bytes() for f in dataset.files}
     server.holds = {f"/good/{name}": content for name, content in held.items()}
     files = tuple(

@@ -9,11 +9,11 @@ import pytest
 from audited import splits
 from toys import CLASSES, toy
 
-from dabench.data.audit import audit
+from dabench.data.audit import audit_datasets
 from dabench.data.cache import Prepared
-from dabench.data.clean import drop
+from dabench.data.clean import write_drop_lists
 from dabench.data.drop_list import without
-from dabench.data.prepare import prepare, reshaped
+from dabench.data.prepare import prepare_dataset, reshaped
 from dabench.errors import DataError
 
 Edit = Callable[[str], str]
@@ -23,13 +23,13 @@ Edit = Callable[[str], str]
 def whole(tmp_path: Path) -> Prepared:
     made = splits()
     made["train"].images[1] = made["train"].images[5] = made["test"].images[2]
-    return prepare(toy("set-a", made), tmp_path, tmp_path / "cache", say=lambda _: None)
+    return prepare_dataset(toy("set-a", made), tmp_path, tmp_path / "cache", notify=lambda _: None)
 
 
 @pytest.fixture
 def path(whole: Prepared, tmp_path: Path) -> Path:
     """A list of two pictures in train."""
-    drop(audit([whole], radius=None), tmp_path / "lists", say=lambda _: None)
+    write_drop_lists(audit_datasets([whole], radius=None), tmp_path / "lists", notify=lambda _: None)
     return tmp_path / "lists" / "drop-set-a.csv"
 
 
@@ -44,7 +44,7 @@ def refusal(whole: Prepared, path: Path) -> str:
     """Return the message of the error without the path it begins with."""
     before = sorted(whole.folder.parent.iterdir())
     with pytest.raises(DataError) as error:
-        without(whole, path, say=lambda _: None)
+        without(whole, path, notify=lambda _: None)
     message = str(error.value)
     assert message.startswith(str(path))
     assert "\n" not in message
@@ -144,13 +144,13 @@ def test_a_variant_knows_how_many_were_dropped_of_how_many_and_why(whole: Prepar
 
 def test_what_was_dropped_is_known_after_reshaping(whole: Prepared, path: Path) -> None:
     variant = without(whole, path)
-    assert reshaped(variant, 3, 12, CLASSES[:2], say=lambda _: None).dropped == variant.dropped
+    assert reshaped(variant, 3, 12, CLASSES[:2], notify=lambda _: None).dropped == variant.dropped
 
 
 def test_two_lists_that_drop_the_same_are_told_apart_after_reshaping(whole: Prepared, path: Path) -> None:
-    first = reshaped(without(whole, path), 1, 12, CLASSES, say=lambda _: None)
+    first = reshaped(without(whole, path), 1, 12, CLASSES, notify=lambda _: None)
     edited(path, field(2, 6, "constant"))
-    second = reshaped(without(whole, path), 1, 12, CLASSES, say=lambda _: None)
+    second = reshaped(without(whole, path), 1, 12, CLASSES, notify=lambda _: None)
     assert first.digest == second.digest
     assert second.dropped["reasons"] == {"constant": 1, "identical": 1}
 
@@ -158,7 +158,7 @@ def test_two_lists_that_drop_the_same_are_told_apart_after_reshaping(whole: Prep
 def test_a_variant_is_made_once(whole: Prepared, path: Path) -> None:
     said: list[str] = []
     edited(path, field(2, 6, "constant"))
-    assert without(whole, path, say=said.append) == without(whole, path, say=said.append)
+    assert without(whole, path, notify=said.append) == without(whole, path, notify=said.append)
     assert said == ["dropping 2 images of set-a ..."]
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from dabench import Dataset, LazyImages, Samples
 from dabench.data import lazy
-from dabench.data.prepare import prepare, reshaped
+from dabench.data.prepare import prepare_dataset, reshaped
 
 lazy._BYTES = 500_000
 folder = Path(sys.argv[1])
@@ -66,7 +66,7 @@ FOLDER = """
 from dabench.datasets.image_folder import ImageFolder
 
 def made(name):
-    return prepare(ImageFolder(ImageFolder.Options(path=str(folder / name))), folder, folder / "cache", say=print)
+    return prepare(ImageFolder(ImageFolder.Options(path=str(folder / name))), folder, folder / "cache", notify=print)
 
 made(sys.argv[2])
 limit(10)
@@ -100,7 +100,7 @@ from dabench.experiment.access import Shots
 from dabench.experiment.planner import make_plan
 from dabench.plugins.registry import Registry
 from dabench.spec import sweep_from
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 from dabench.execution.run import execute
 
 class Set(Dataset):
@@ -128,7 +128,7 @@ table = {"name": "t", "datasets": ["x", "y"], "adapters": ["shots"], "backbone":
          "train": {"steps": 3, "batch": 16, "device": "cpu", "checkpoints": 1, "precision": "fp32"}, "test": {"batch": 64}}
 plan = make_plan(sweep_from(table, registry), registry, folder, print)
 training, _, adapting = [plan.job(run) for run in plan.runs]
-store = Store(folder / "out")
+store = RunStore(folder / "out")
 store.runs.mkdir(parents=True)
 for job in (training, adapting):
     execute(job, store, registry)

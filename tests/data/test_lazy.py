@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dabench.data import lazy
-from dabench.data.lazy import LazyImages, chosen, chunks
+from dabench.data.lazy import LazyImages, chunks, select_images
 
 ALL = np.random.default_rng(0).integers(0, 256, (10, 3, 4, 5), dtype=np.uint8)
 
@@ -61,14 +61,14 @@ def test_as_an_array_it_is_read_whole() -> None:
 
 def test_chosen_images_come_in_the_order_chosen_and_are_not_read_before() -> None:
     images = Counted()
-    few = chosen(images, np.array([7, 1, 7]))
+    few = select_images(images, np.array([7, 1, 7]))
     assert images.asked == []
     np.testing.assert_array_equal(few[1:], ALL[[1, 7]])
     assert images.asked == [1, 7]
 
 
 def test_what_is_chosen_of_the_chosen_is_chosen_of_all() -> None:
-    few = chosen(chosen(ALL, np.array([9, 5, 3])), np.array([2, 0]))
+    few = select_images(select_images(ALL, np.array([9, 5, 3])), np.array([2, 0]))
     np.testing.assert_array_equal(np.asarray(few), ALL[[3, 9]])
 
 

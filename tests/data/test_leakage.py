@@ -8,20 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from audited import found, splits
-from fabricated import Made, two_sets
+from fabricated import DatasetContent, two_sets
 
 import dabench
-from dabench.analysis.attributes import Images, read_attributes
+from dabench.analysis.attributes import ImageIndex, read_attributes
 from dabench.cli import main
 from dabench.data.audit import Audit
 from dabench.data.csv_files import image_name
 from dabench.data.leakage import IDENTICAL, leaks, write_leaks
 from dabench.errors import DataError, SpecError
 from dabench.plugins.contract import Samples
-from dabench.storage.reader import Stored
+from dabench.storage.reader import ResultsReader
 
 DIGEST = "0123abcd" * 8
-TEN = Images("hand", DIGEST, 10, "look again")
+TEN = ImageIndex("hand", DIGEST, 10, "look again")
 
 
 def column(result: Audit, at: int, made: dict[str, Samples], dataset: str = "set-a") -> dict[int, str]:
@@ -137,10 +137,10 @@ def test_a_wrong_file_is_an_error_that_says_where(tmp_path: Path, head: str, lin
 # Results by it
 
 
-def stored(folder: Path, **made: object) -> Stored:
+def stored(folder: Path, **made: object) -> ResultsReader:
     """Return two sets, `hand` of 100 images of which the first 20 are predicted wrong, and `print`."""
     labels = [i % 3 for i in range(100)]
-    sets = {"print": Made("P"), "hand": Made("H", labels, **made)}  # type: ignore[arg-type]
+    sets = {"print": DatasetContent("P"), "hand": DatasetContent("H", labels, **made)}  # type: ignore[arg-type]
     return two_sets(datasets=sets, wrong=lambda run, test: 20 if test == "hand" else 0).write(folder / "s")
 
 
@@ -150,30 +150,32 @@ def halves(path: Path) -> Path:
 
 def test_a_report_has_results_by_an_attribute_of_a_file(tmp_path: Path) -> None:
     store = stored(tmp_path)
-    matrix = dabench.report(store.place, by={"hand": halves(tmp_path / "a.csv")}, write=False)
-    none = {g.value: g.mean for g in matrix.groups if (g.adapter, g.test, g.sources) == ("none", "hand", ["print"])}
+    matrix = dabench.report(store.place, attributes={"hand": halves(tmp_path / "a.csv")}, write=False)
+    none = {g.value: g.mean for g in matrix.subgroups if (g.adapter, g.test, g.sources) == ("none", "hand", ["print"])}
     assert none == {"fer": 60.0, "no": 100.0}
-    assert {g.test for g in matrix.groups} == {"hand"}
+    assert {g.test for g in matrix.subgroups} == {"hand"}
 
 
 def test_the_worst_part_by_a_file_is_a_metric(tmp_path: Path) -> None:
     store = stored(tmp_path)
-    matrix = dabench.report(store.place, metric=f"worst-group:{IDENTICAL}", by={"hand": halves(tmp_path / "a.csv")}, write=False)
+    matrix = dabench.report(
+        store.place, metric=f"worst-group:{IDENTICAL}", attributes={"hand": halves(tmp_path / "a.csv")}, write=False
+    )
     assert {c.mean for c in matrix.cells if c.test == "hand"} == {60.0}
 
 
 def test_an_attribute_that_the_dataset_has_is_not_overwritten(tmp_path: Path) -> None:
     store = stored(tmp_path, attributes={"light": ["dim", "bright"] * 50})
     with pytest.raises(DataError, match="'hand' has an attribute 'light' already; give the column another name"):
-        dabench.report(store.place, by={"hand": written(tmp_path / "a.csv", "0,x")}, write=False)
+        dabench.report(store.place, attributes={"hand": written(tmp_path / "a.csv", "0,x")}, write=False)
 
 
 def test_of_several_datasets_one_must_be_named(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"--by .*several datasets; name one of print, hand: write --by print="):
-        dabench.report(stored(tmp_path).place, by=tmp_path / "a.csv", write=False)
+    with pytest.raises(SpecError, match=r"--attributes .*several datasets; name one of print, hand: write --attributes print="):
+        dabench.report(stored(tmp_path).place, attributes=tmp_path / "a.csv", write=False)
 
 
 def test_the_command_line_takes_such_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = stored(tmp_path)
-    assert main(["report", str(store.place), "--by", f"hand={halves(tmp_path / 'a.csv')}", "--format", "md"]) == 0
+    assert main(["report", str(store.place), "--attributes", f"hand={halves(tmp_path / 'a.csv')}", "--format", "md"]) == 0
     assert f"by {IDENTICAL}, H test" in capsys.readouterr().out

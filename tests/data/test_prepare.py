@@ -13,7 +13,7 @@ import pytest
 from toys import CLASSES, even, samples, toy
 
 from dabench.data.cache import Prepared
-from dabench.data.prepare import prepare, reshaped
+from dabench.data.prepare import prepare_dataset, reshaped
 from dabench.errors import DataError, StoreError
 from dabench.plugins.contract import Dataset, Samples
 
@@ -29,14 +29,14 @@ class Case:
         self.said: list[str] = []
 
     def prepare(self, **options: Any) -> Prepared:
-        return prepare(self.dataset, self.raw, self.cache, say=self.said.append, **options)
+        return prepare_dataset(self.dataset, self.raw, self.cache, notify=self.said.append, **options)
 
     @property
     def times(self) -> int:
         return self.dataset.calls  # type: ignore[attr-defined, no-any-return]
 
     def reshaped(self, channels: int = 1, size: int = 8, classes: tuple[str, ...] = CLASSES) -> Prepared:
-        return reshaped(self.prepare(), channels, size, classes, say=self.said.append)
+        return reshaped(self.prepare(), channels, size, classes, notify=self.said.append)
 
 
 @pytest.fixture
@@ -132,7 +132,9 @@ def test_the_raw_folder_may_move(case: Case, tmp_path: Path) -> None:
 
 def test_other_options_are_another_set(tmp_path: Path, registry: Any) -> None:
     few, more = (
-        prepare(registry.make("dataset", "font-digits", {"copies": n}), tmp_path, tmp_path / "cache", say=lambda _: None)
+        prepare_dataset(
+            registry.make("dataset", "font-digits", {"copies": n}), tmp_path, tmp_path / "cache", notify=lambda _: None
+        )
         for n in (2, 3)
     )
     assert few.folder != more.folder
@@ -280,7 +282,7 @@ class Failing(Dataset):
 
 def test_a_failed_prepare_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such luck"):
-        prepare(Failing(), tmp_path, tmp_path / "cache", say=lambda _: None)
+        prepare_dataset(Failing(), tmp_path, tmp_path / "cache", notify=lambda _: None)
     assert list(tmp_path.rglob("*")) == []
 
 

@@ -16,7 +16,7 @@ from toys import toy
 
 from dabench.cli import main
 from dabench.data.cache import Prepared, problem_of
-from dabench.data.prepare import prepare, reshaped
+from dabench.data.prepare import prepare_dataset, reshaped
 from dabench.errors import StoreError
 from dabench.storage.paths import cache_folder
 
@@ -44,7 +44,7 @@ class Machine:
         self._patch.setenv("DABENCH_MIRROR", str(self._mirror))
         self._patch.setenv("DABENCH_CACHE", address)
         self.said.clear()
-        return prepare(self.dataset, self._raw, cache_folder(), rebuild=rebuild, say=self.said.append)
+        return prepare_dataset(self.dataset, self._raw, cache_folder(), rebuild=rebuild, notify=self.said.append)
 
     @property
     def times(self) -> int:
@@ -67,8 +67,8 @@ def test_a_set_made_by_one_machine_is_fetched_by_another(address: str, machine: 
 
 def test_what_is_made_of_a_set_is_fetched_too(address: str, machine: Callable[[str], Machine]) -> None:
     one, other = machine("one"), machine("other")
-    made = reshaped(one.prepare(address), 3, 4, one.dataset.classes, say=one.said.append)
-    fetched = reshaped(other.prepare(address), 3, 4, other.dataset.classes, say=other.said.append)
+    made = reshaped(one.prepare(address), 3, 4, one.dataset.classes, notify=one.said.append)
+    fetched = reshaped(other.prepare(address), 3, 4, other.dataset.classes, notify=other.said.append)
     assert made.digest == fetched.digest
     assert not any("resizing" in line for line in other.said)
 
@@ -209,5 +209,5 @@ def test_processes_at_once_are_harmless_with_one_mirror_or_two(s3: str, tmp_path
 def test_a_folder_outside_the_cache_lies_nowhere_else(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     address = f"s3://key:secret@runs/{tmp_path.name}/cache{s3}"
     monkeypatch.setenv("DABENCH_CACHE", address)
-    prepare(toy(), tmp_path, tmp_path / "own", say=lambda line: None)
+    prepare_dataset(toy(), tmp_path, tmp_path / "own", notify=lambda line: None)
     assert files_of(address) == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from dabench.data.images import fitted, resized
+from dabench.data.images import resized, resized_picture
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (4, 1, 6, 6), dtype=np.uint8)
@@ -51,8 +51,8 @@ def test_a_smaller_size_averages() -> None:
 
 
 def test_a_picture_that_is_not_square_becomes_square_when_a_size_is_given() -> None:
-    assert fitted(Image.new("RGB", (8, 4)), 3, 6).shape == (3, 6, 6)
+    assert resized_picture(Image.new("RGB", (8, 4)), 3, 6).shape == (3, 6, 6)
 
 
 def test_without_a_size_a_picture_keeps_its_own() -> None:
-    assert fitted(Image.new("L", (8, 4)), 3).shape == (3, 4, 8)
+    assert resized_picture(Image.new("L", (8, 4)), 3).shape == (3, 4, 8)

@@ -98,7 +98,7 @@ def test_classes_must_be_different_names(classes: tuple[str, ...]) -> None:
 
 
 def test_counts_that_the_authors_state_are_checked() -> None:
-    message = refusal(splits(), counts={"train": 28709}, obtain="Ask them.")
+    message = refusal(splits(), counts={"train": 28709}, download_instructions="Ask them.")
     assert "train holds 30 images, but the set has 28,709" in message
     assert message.endswith("Ask them.")
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dabench.data.synthetic import made_up, write_clip
-from dabench.data.video import Cutting, read_clip
+from dabench.data.synthetic import synthetic_image, write_clip
+from dabench.data.video import ClipSampling, read_clip
 from dabench.errors import DataError
 
 
 @pytest.mark.parametrize(("classes", "side"), [(10, 16), (65, 48)])
 def test_classes_can_be_told_apart(classes: int, side: int) -> None:
     rng = np.random.default_rng(0)
-    drawn = np.array([[made_up(label, rng, side, side) for _ in range(20)] for label in range(classes)], float)
+    drawn = np.array([[synthetic_image(label, rng, side, side) for _ in range(20)] for label in range(classes)], float)
     means = drawn[:, :10].mean(1).reshape(classes, -1)
     seen = drawn[:, 10:].reshape(classes * 10, -1)
     nearest = ((means**2).sum(1) - 2 * seen @ means.T).argmin(1)
@@ -24,12 +24,12 @@ def test_classes_can_be_told_apart(classes: int, side: int) -> None:
 
 def test_no_two_pictures_of_a_class_are_alike() -> None:
     rng = np.random.default_rng(0)
-    assert not np.array_equal(made_up(3, rng), made_up(3, rng))
+    assert not np.array_equal(synthetic_image(3, rng), synthetic_image(3, rng))
 
 
 @pytest.mark.parametrize(("channels", "shape"), [(1, (20, 30)), (3, (20, 30, 3))])
 def test_size_and_colours_are_as_asked_for(channels: int, shape: tuple[int, ...]) -> None:
-    assert made_up(0, np.random.default_rng(0), 20, 30, channels).shape == shape
+    assert synthetic_image(0, np.random.default_rng(0), 20, 30, channels).shape == shape
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def cv2() -> None:
 @pytest.mark.parametrize("shape", [(48, 64), (48, 64, 3)], ids=["grey", "colour"])
 def test_a_clip_has_the_frames_that_were_written(suffix: str, shape: tuple[int, ...], tmp_path: Path) -> None:
     write_clip(tmp_path / "new" / f"clip{suffix}", [np.full(shape, 60 + 10 * i, np.uint8) for i in range(8)])
-    frames = read_clip(tmp_path / "new" / f"clip{suffix}", Cutting(frames=8, size=12))
+    frames = read_clip(tmp_path / "new" / f"clip{suffix}", ClipSampling(frames=8, size=12))
     np.testing.assert_allclose(frames.mean((1, 2)), 60 + 10 * np.arange(8), atol=3)
 
 

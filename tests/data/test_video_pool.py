@@ -17,7 +17,7 @@ import pytest
 from clips import MISBEHAVING, people
 
 import dabench
-from dabench.data.video import Cutting, is_whole, kept_at
+from dabench.data.video import ClipSampling, is_whole, kept_at
 from dabench.data.video_pool import decode_clips
 from dabench.errors import StoreError
 
@@ -77,7 +77,7 @@ def test_a_clip_on_which_the_decoder_hangs_is_stopped_and_the_rest_goes_on(
 ) -> None:
     monkeypatch.setenv("DECORD_HANGS", "s2/sad")
     paths = sorted(people(tmp_path / "raw").rglob("*.mp4"))
-    decoded = decode_clips(paths, Cutting(**QUICK), tmp_path / "work", 1, limit=2)
+    decoded = decode_clips(paths, ClipSampling(**QUICK), tmp_path / "work", 1, limit=2)
     reasons = {f"{p.parent.name}/{p.name}": r for p, r in decoded.items() if isinstance(r, str)}
     assert reasons == {"s2/sad.mp4": "took longer than 2 s"}
     assert kept(tmp_path / "work") == 11
@@ -90,7 +90,7 @@ def test_a_clip_on_which_the_decoder_dies_is_listed_and_the_rest_goes_on(
 ) -> None:
     monkeypatch.setenv("DECORD_DIES", "s0/happy")
     paths = sorted(people(tmp_path / "raw", subjects=2).rglob("*.mp4"))
-    decoded = decode_clips(paths, Cutting(**QUICK), tmp_path / "work", 1, limit=60)
+    decoded = decode_clips(paths, ClipSampling(**QUICK), tmp_path / "work", 1, limit=60)
     assert [r for r in decoded.values() if isinstance(r, str)] == ["the decoder crashed on it (exit status 9)"]
     assert kept(tmp_path / "work") == 3
 
@@ -103,25 +103,25 @@ def test_a_decoder_that_cannot_be_loaded_is_an_error_and_no_clip_is_blamed(
     (tmp_path / "broken" / "decord.py").write_text("raise ImportError")
     monkeypatch.setattr(sys, "path", [str(tmp_path / "broken"), *sys.path])
     with pytest.raises(StoreError, match="a process that decodes clips could not be started"):
-        decode_clips(paths, Cutting(**QUICK), tmp_path / "work", 2, limit=60)
+        decode_clips(paths, ClipSampling(**QUICK), tmp_path / "work", 2, limit=60)
 
 
 def test_half_a_kept_clip_is_decoded_again(tmp_path: Path) -> None:
     paths = sorted(people(tmp_path / "raw", subjects=1).rglob("*.mp4"))
-    first = decode_clips(paths, Cutting(**QUICK), tmp_path / "work", 1, limit=60)[paths[0]]
+    first = decode_clips(paths, ClipSampling(**QUICK), tmp_path / "work", 1, limit=60)[paths[0]]
     assert isinstance(first, Path)
     whole = first.read_bytes()
     first.write_bytes(whole[:-1])
     assert not is_whole(first)
-    decode_clips(paths, Cutting(**QUICK), tmp_path / "work", 1, limit=60)
+    decode_clips(paths, ClipSampling(**QUICK), tmp_path / "work", 1, limit=60)
     assert first.read_bytes() == whole
 
 
 def test_frames_that_cannot_be_kept_are_an_error_and_no_clip_is_blamed(tmp_path: Path) -> None:
     paths = sorted(people(tmp_path / "raw").rglob("*.mp4"))
-    kept_at(tmp_path / "work", paths[3], Cutting(**QUICK)).mkdir(parents=True)
+    kept_at(tmp_path / "work", paths[3], ClipSampling(**QUICK)).mkdir(parents=True)
     with pytest.raises(StoreError, match=r"\.npy: cannot be written \(Is a directory\); free some space"):
-        decode_clips(paths, Cutting(**QUICK), tmp_path / "work", 1, limit=60)
+        decode_clips(paths, ClipSampling(**QUICK), tmp_path / "work", 1, limit=60)
     assert not list(tmp_path.rglob("*.part"))
 
 
@@ -168,12 +168,14 @@ def _interruptible() -> None:
 
 def test_frames_are_the_same_however_many_processes_decode(tmp_path: Path) -> None:
     paths = sorted(people(tmp_path / "raw", subjects=2).rglob("*.mp4"))
-    one, two = (decode_clips(paths, Cutting(**QUICK), tmp_path / str(n), n, limit=60) for n in (1, 2))
+    one, two = (decode_clips(paths, ClipSampling(**QUICK), tmp_path / str(n), n, limit=60) for n in (1, 2))
     for path in paths:
         np.testing.assert_array_equal(np.load(one[path]), np.load(two[path]))
 
 
 def test_workers_end_with_the_call(tmp_path: Path, opened: Opened) -> None:
-    decode_clips(sorted(people(tmp_path / "raw", subjects=1).rglob("*.mp4")), Cutting(**QUICK), tmp_path / "work", 2, limit=60)
+    decode_clips(
+        sorted(people(tmp_path / "raw", subjects=1).rglob("*.mp4")), ClipSampling(**QUICK), tmp_path / "work", 2, limit=60
+    )
     assert opened.workers() - {os.getpid()}
     assert all(map(gone, opened.workers()))

@@ -10,13 +10,13 @@ import pytest
 from pictures import as_folder, as_zip, tree
 
 from dabench.data.cache import Prepared
-from dabench.data.prepare import prepare
+from dabench.data.prepare import prepare_dataset
 from dabench.datasets._emotions import BASIC as EMOTIONS
 from dabench.datasets.fer2013 import FER2013
 from dabench.errors import DataError
 from dabench.plugins.contract import FACES
 
-Write = Callable[[Path, Mapping[str, bytes]], Path]
+WriteLine = Callable[[Path, Mapping[str, bytes]], Path]
 USAGES = (("train", "Training", 3), ("test", "PublicTest", 2), ("test", "PrivateTest", 1))
 
 
@@ -39,7 +39,7 @@ def in_zip(raw: Path, files: Mapping[str, bytes]) -> Path:
 
 
 @pytest.mark.parametrize("write", [in_zip, as_folder])
-def test_training_publictest_and_privatetest_are_train_val_and_test(tmp_path: Path, write: Write) -> None:
+def test_training_publictest_and_privatetest_are_train_val_and_test(tmp_path: Path, write: WriteLine) -> None:
     splits = FER2013().prepare(write(tmp_path / "fer2013", small()))
     counts = {s: np.bincount(np.asarray(v.labels), minlength=7).tolist() for s, v in splits.items()}
     assert counts == {"train": [3] * 7, "val": [2] * 7, "test": [1] * 7}
@@ -74,13 +74,13 @@ def test_a_name_without_a_usage_is_an_error_that_names_it(tmp_path: Path) -> Non
 
 def test_missing_raw_files_say_where_they_were_sought_and_how_to_get_them(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
-        prepare(FER2013(), tmp_path / "fer2013", tmp_path / "cache")
+        prepare_dataset(FER2013(), tmp_path / "fer2013", tmp_path / "cache")
     assert f"its raw files are not in {tmp_path / 'fer2013'}. Get FER2013 from its page" in str(caught.value)
 
 
 def test_a_part_of_the_set_is_refused_with_both_counts(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"holds \d+ images, but the set has [\d,]+; the raw files are incomplete"):
-        prepare(FER2013(), in_zip(tmp_path / "fer2013", small()), tmp_path / "cache", say=lambda _: None)
+        prepare_dataset(FER2013(), in_zip(tmp_path / "fer2013", small()), tmp_path / "cache", notify=lambda _: None)
     assert not (tmp_path / "cache").exists()
 
 
@@ -106,7 +106,7 @@ def test_it_is_augmented_as_in_the_study() -> None:
 @pytest.fixture(scope="module")
 def real(real_data: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     archive = real_data("fer2013/archive.zip")
-    return prepare(FER2013(), archive.parent, tmp_path_factory.mktemp("fer2013"), say=lambda _: None)
+    return prepare_dataset(FER2013(), archive.parent, tmp_path_factory.mktemp("fer2013"), notify=lambda _: None)
 
 
 def test_the_real_set_has_the_published_counts(real: Prepared) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pictures import as_folder, as_zip, tree
 
-from dabench.data.prepare import prepare
+from dabench.data.prepare import prepare_dataset
 from dabench.datasets.fer2013 import FER2013
 from dabench.errors import DataError
 
@@ -159,4 +159,4 @@ def test_a_tar_without_the_csv_is_an_error_that_names_it(tmp_path: Path) -> None
 def test_a_part_of_the_rows_is_refused_with_both_counts(tmp_path: Path) -> None:
     written(tmp_path / "fer2013.csv", table())
     with pytest.raises(DataError, match="train holds 14 images, but the set has 28,709"):
-        prepare(FER2013(), tmp_path, tmp_path / "cache", say=lambda _: None)
+        prepare_dataset(FER2013(), tmp_path, tmp_path / "cache", notify=lambda _: None)

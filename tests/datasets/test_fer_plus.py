@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pictures import as_folder, tree
 
-from dabench.data.prepare import prepare
+from dabench.data.prepare import prepare_dataset
 from dabench.data.splits import checked
 from dabench.datasets._fer_plus import VOTES, read_votes
 from dabench.datasets.fer2013 import FER2013
@@ -69,7 +69,7 @@ def test_a_file_without_a_column_is_refused(tmp_path: Path) -> None:
 
 
 def test_fer_plus_has_contempt_and_the_splits_of_fer2013(tmp_path: Path) -> None:
-    plus().imitate(tmp_path, 2, 0)
+    plus().make_synthetic(tmp_path, 2, 0)
     splits = checked(plus(), plus().prepare(tmp_path))
     assert {s: np.bincount(np.asarray(v.labels)).tolist() for s, v in splits.items()} == dict.fromkeys(
         ("train", "val", "test"), [2] * 8
@@ -78,7 +78,7 @@ def test_fer_plus_has_contempt_and_the_splits_of_fer2013(tmp_path: Path) -> None
 
 
 def test_images_without_a_majority_are_left_out(tmp_path: Path) -> None:
-    plus().imitate(tmp_path, 2, 0)
+    plus().make_synthetic(tmp_path, 2, 0)
     path = tmp_path / "fer2013new.csv"
     lines = path.read_text().splitlines()
     lines[1] = "Training,,0,0,0,0,0,0,0,0,0,10"
@@ -87,21 +87,21 @@ def test_images_without_a_majority_are_left_out(tmp_path: Path) -> None:
 
 
 def test_the_votes_are_a_raw_file(tmp_path: Path) -> None:
-    plus().imitate(tmp_path, 1, 0)
+    plus().make_synthetic(tmp_path, 1, 0)
     assert [p.name for p in plus().raw_files(tmp_path)] == ["fer2013.csv", "fer2013new.csv"]
 
 
 def test_without_the_votes_it_says_where_they_were_sought(tmp_path: Path) -> None:
-    plus().imitate(tmp_path, 1, 0)
+    plus().make_synthetic(tmp_path, 1, 0)
     (tmp_path / "fer2013new.csv").unlink()
     with pytest.raises(DataError, match=rf"there is no {tmp_path}/fer2013new\.csv; get it from https://github\.com"):
-        prepare(plus(), tmp_path, tmp_path / "cache")
+        prepare_dataset(plus(), tmp_path, tmp_path / "cache")
 
 
 def test_the_folder_form_cannot_have_them_and_it_says_why(tmp_path: Path) -> None:
     as_folder(tmp_path, tree(["train/angry/Training_1.jpg"], form="JPEG"))
     with pytest.raises(DataError, match="is the folder form, which does not say which row of the CSV a picture was"):
-        prepare(plus(), tmp_path, tmp_path / "cache")
+        prepare_dataset(plus(), tmp_path, tmp_path / "cache")
 
 
 def test_both_papers_are_cited() -> None:

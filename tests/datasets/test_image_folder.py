@@ -12,7 +12,7 @@ import pytest
 from pictures import as_folder, as_zip, classes, png, tree
 
 from dabench.data.cache import Prepared
-from dabench.data.prepare import prepare
+from dabench.data.prepare import prepare_dataset
 from dabench.datasets.image_folder import ImageFolder
 from dabench.errors import DataError, SpecError
 from dabench.plugins.contract import Samples
@@ -293,7 +293,7 @@ def test_an_empty_zip_is_an_error(tmp_path: Path) -> None:
 
 
 def prepared(path: Path, cache: Path) -> Prepared:
-    return prepare(folder_set(path), Path(), cache, say=lambda _: None)
+    return prepare_dataset(folder_set(path), Path(), cache, notify=lambda _: None)
 
 
 def test_the_prepared_set_knows_the_classes_it_found(tmp_path: Path) -> None:
@@ -315,5 +315,5 @@ def test_folder_and_zip_have_the_same_content_digest(tmp_path: Path) -> None:
 
 
 def test_label_licence_and_citation_can_be_declared() -> None:
-    dataset = ImageFolder(ImageFolder.Options(label="MINE", licence="CC0", citation="@misc{mine}"))
-    assert (dataset.label, dataset.licence, dataset.citation) == ("MINE", "CC0", "@misc{mine}")
+    dataset = ImageFolder(ImageFolder.Options(short_name="MINE", license="CC0", citation="@misc{mine}"))
+    assert (dataset.short_name, dataset.license, dataset.citation) == ("MINE", "CC0", "@misc{mine}")

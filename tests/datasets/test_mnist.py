@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dabench.data.prepare import prepare
+from dabench.data.prepare import prepare_dataset
 from dabench.datasets.mnist import MNIST
 from dabench.datasets.mnist_t10k import MNISTT10k
 from dabench.errors import DataError
@@ -118,7 +118,7 @@ def test_a_label_that_is_no_digit_is_an_error(tmp_path: Path) -> None:
 
 def test_a_part_of_the_set_is_refused_with_both_counts(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"train holds 4 images, but the set has 60,000"):
-        prepare(MNIST(), written(tmp_path / "raw"), tmp_path / "cache", say=lambda _: None)
+        prepare_dataset(MNIST(), written(tmp_path / "raw"), tmp_path / "cache", notify=lambda _: None)
 
 
 def test_it_is_read_without_torchvision(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_missing_test_file_says_how_to_get_it_alone(tmp_path: Path) -> None:
 def test_the_real_test_file_has_the_counts_that_it_states(real_data: Callable[[str], Path], tmp_path: Path) -> None:
     raw = real_data(f"digits/{TEST}.gz").parent
     assert real_data(f"digits/{LABELS}.gz").is_file()
-    prepared = prepare(MNISTT10k(), raw, tmp_path, say=lambda _: None)
+    prepared = prepare_dataset(MNISTT10k(), raw, tmp_path, notify=lambda _: None)
     assert {s: prepared.count(s) for s in prepared.splits} == {"train": 7000, "val": 1000, "test": 2000}
     every = np.concatenate([prepared.labels(s) for s in prepared.splits])
     # As published for the file: how often each digit is there.

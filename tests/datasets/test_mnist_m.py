@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pictures import as_folder, png
 
-from dabench.data.prepare import prepare
+from dabench.data.prepare import prepare_dataset
 from dabench.datasets.mnist_m import MNISTM
 from dabench.errors import DataError
 
@@ -86,4 +86,4 @@ def test_a_file_that_is_no_picture_is_an_error_that_names_it(tmp_path: Path) -> 
 
 def test_a_part_of_the_set_is_refused_with_both_counts(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"train holds 2 images, but the set has 59,001"):
-        prepare(MNISTM(), written(tmp_path / "raw"), tmp_path / "cache", say=lambda _: None)
+        prepare_dataset(MNISTM(), written(tmp_path / "raw"), tmp_path / "cache", notify=lambda _: None)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pictures import as_folder, as_zip, tree
 
-from dabench.data.prepare import prepare
+from dabench.data.prepare import prepare_dataset
 from dabench.datasets._emotions import BASIC
 from dabench.datasets.muxspace import Muxspace
 from dabench.errors import DataError
@@ -115,7 +115,7 @@ def test_the_real_sample_in_its_own_layout_is_read(real_data: Callable[[str], Pa
 
 def test_the_real_class_folders_are_read_with_their_counts(real_data: Callable[[str], Path], tmp_path: Path) -> None:
     raw = real_data("muxspace48/muxspace48.zip").parent
-    prepared = prepare(Muxspace(), raw, tmp_path, say=lambda _: None)
+    prepared = prepare_dataset(Muxspace(), raw, tmp_path, notify=lambda _: None)
     counts = {c: sum(prepared.splits[s]["classes"][c] for s in prepared.splits) for c in BASIC}
     assert counts == {"angry": 252, "disgust": 208, "fear": 21, "happy": 5693, "sad": 267, "surprise": 368, "neutral": 6862}
     groups = [set(np.asarray(prepared.groups(split)).tolist()) for split in prepared.splits]

@@ -12,7 +12,7 @@ import pytest
 from clips import clip
 
 from dabench.data.clips import Clip
-from dabench.data.prepare import prepare
+from dabench.data.prepare import prepare_dataset
 from dabench.data.splits import checked
 from dabench.datasets._from_names import NamedClips
 from dabench.datasets.crema_d import CREMAD
@@ -53,7 +53,7 @@ def declared(dataset: NamedClips, root: Path) -> list[Clip]:
 def made_up(dataset: NamedClips, root: Path) -> Mapping[str, Samples]:
     pytest.importorskip("cv2", reason="writing clips needs opencv-python-headless")
     dataset.counts = {}
-    dataset.imitate(root, 10, 0)
+    dataset.make_synthetic(root, 10, 0)
     return checked(dataset, dataset.prepare(root))
 
 
@@ -113,7 +113,7 @@ def test_the_clips_to_expect_are_known(dataset: NamedClips, clips: int) -> None:
 def test_a_part_of_the_clips_is_refused_with_both_counts(tmp_path: Path) -> None:
     root = empty(tmp_path / "raw", ["Actor_01/01-01-03-01-01-01-01.mp4"])
     with pytest.raises(DataError, match=r"1 of its 1,440 clips are in .*raw\. Get Video_Speech_Actor_01\.zip"):
-        prepare(ravdess(), root, tmp_path / "cache", say=lambda _: None)
+        prepare_dataset(ravdess(), root, tmp_path / "cache", notify=lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_clip_that_cannot_be_decoded_is_listed_and_the_rest_is_read(tmp_path: 
 
 
 def test_an_mp4_under_the_name_of_a_flash_video_is_decoded(tmp_path: Path) -> None:
-    from dabench.data.video import Cutting, read_clip
+    from dabench.data.video import ClipSampling, read_clip
 
     shutil.move(clip(tmp_path / "a.mp4"), tmp_path / "a.flv")
-    assert read_clip(tmp_path / "a.flv", Cutting(frames=4, size=12)).shape == (4, 12, 12)
+    assert read_clip(tmp_path / "a.flv", ClipSampling(frames=4, size=12)).shape == (4, 12, 12)

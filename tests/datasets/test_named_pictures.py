@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pictures import as_folder, as_zip, tree
 
-from dabench.data.prepare import prepare
+from dabench.data.prepare import prepare_dataset
 from dabench.datasets._from_names import NamedPictures
 from dabench.datasets.ckplus import CKPlus
 from dabench.datasets.jaffe import JAFFE
@@ -86,7 +86,7 @@ def test_faces_from_other_angles_are_an_option(tmp_path: Path, kind: type[NamedP
 
 def test_a_part_of_the_set_is_refused_with_both_counts(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"34 images are there in all, but the set has 213"):
-        prepare(JAFFE(), as_folder(tmp_path, tree(JAFFE_FILES[1:])), tmp_path / "cache", say=lambda _: None)
+        prepare_dataset(JAFFE(), as_folder(tmp_path, tree(JAFFE_FILES[1:])), tmp_path / "cache", notify=lambda _: None)
 
 
 def test_an_unknown_emotion_is_an_error_that_names_it(tmp_path: Path) -> None:

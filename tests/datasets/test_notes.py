@@ -12,7 +12,7 @@ from clips import people
 from pictures import as_folder, classes, png, tree
 
 import dabench.datasets
-from dabench.data.prepare import prepare
+from dabench.data.prepare import prepare_dataset
 from dabench.datasets.ckplus import CKPlus
 from dabench.datasets.fer2013 import FER2013
 from dabench.datasets.image_folder import ImageFolder
@@ -33,13 +33,13 @@ def image_folder(raw: Path) -> Dataset:
 
 def kdef(raw: Path) -> Dataset:
     made = KDEF()
-    made.imitate(raw, 15, 0)
+    made.make_synthetic(raw, 15, 0)
     return made
 
 
 def rafd(raw: Path) -> Dataset:
     made = RaFD()
-    made.imitate(raw, 5, 0)
+    made.make_synthetic(raw, 5, 0)
     for path in sorted(raw.glob("Rafd090_01_*")):
         shutil.copy(path, raw / path.name.replace("Rafd090", "Rafd180"))
     return made
@@ -65,7 +65,7 @@ def muxspace(raw: Path) -> Dataset:
 
 def fer_plus(raw: Path) -> Dataset:
     made = FER2013(FER2013.Options(labels="fer+"))
-    made.imitate(raw, 2, 0)
+    made.make_synthetic(raw, 2, 0)
     lines = (raw / "fer2013new.csv").read_text().splitlines()
     lines[1] = "Training,,0,0,0,0,0,0,0,0,0,10"
     (raw / "fer2013new.csv").write_text("\n".join([*lines, ""]))
@@ -75,7 +75,7 @@ def fer_plus(raw: Path) -> Dataset:
 def ravdess(raw: Path) -> Dataset:
     pytest.importorskip("cv2", reason="writing clips needs opencv-python-headless")
     made = RAVDESS(RAVDESS.Options(frames=2, size=12))
-    made.imitate(raw, 10, 0)
+    made.make_synthetic(raw, 10, 0)
     for path in sorted((raw / "Actor_01").iterdir()):
         shutil.copy(path, raw / "Actor_01" / path.name.replace("01-01", "02-01", 1))
     return made
@@ -104,7 +104,7 @@ def test_what_is_left_out_is_kept_and_said_at_each_use(made: Callable[[Path], Da
     dataset = made(tmp_path / "raw").with_facts(counts={})
     for _ in range(2):
         said: list[str] = []
-        prepared = prepare(dataset, tmp_path / "raw", tmp_path / "cache", say=said.append)
+        prepared = prepare_dataset(dataset, tmp_path / "raw", tmp_path / "cache", notify=said.append)
         assert [n[: len(note)] for n in prepared.notes] == [note]
         assert [line for line in said if line.startswith(f"{dataset.name}: {note}")]
 
@@ -113,13 +113,13 @@ def test_what_is_left_out_is_kept_and_said_at_each_use(made: Callable[[Path], Da
 def test_preparing_leaves_the_dataset_and_the_environment_as_they_are(made: Callable[[Path], Dataset], tmp_path: Path) -> None:
     dataset = made(tmp_path / "raw").with_facts(counts={})
     before = dict(vars(dataset)), dict(os.environ)
-    prepare(dataset, tmp_path / "raw", tmp_path / "cache", say=lambda line: None)
+    prepare_dataset(dataset, tmp_path / "raw", tmp_path / "cache", notify=lambda line: None)
     assert (vars(dataset), dict(os.environ)) == before
 
 
 def test_a_set_that_leaves_nothing_out_has_no_notes(tmp_path: Path) -> None:
     as_folder(tmp_path / "raw", tree(classes()))
-    assert prepare(ImageFolder(), tmp_path / "raw", tmp_path / "cache", say=lambda line: None).notes == ()
+    assert prepare_dataset(ImageFolder(), tmp_path / "raw", tmp_path / "cache", notify=lambda line: None).notes == ()
 
 
 def test_no_dataset_prints() -> None:

@@ -11,15 +11,15 @@ from pictures import as_folder, as_zip, png, tree
 
 from dabench.checks.dataset_checks import dataset_rules
 from dabench.checks.rules import examine
-from dabench.data.prepare import prepare
-from dabench.datasets._office import Domains
+from dabench.data.prepare import prepare_dataset
+from dabench.datasets._office import DomainFolders
 from dabench.datasets.office_31 import Office31
 from dabench.datasets.office_caltech10 import OfficeCaltech10
 from dabench.datasets.office_home import OfficeHome
 from dabench.errors import DataError, PluginError
 from dabench.plugins.registry import REGISTRY
 
-FAMILIES: tuple[type[Domains], ...] = (Office31, OfficeCaltech10, OfficeHome)
+FAMILIES: tuple[type[DomainFolders], ...] = (Office31, OfficeCaltech10, OfficeHome)
 MEMBERS = [(kind, domain) for kind in FAMILIES for domain in kind.variants]
 FOLDERS = {
     Office31: ("amazon/images", "dslr/images", "webcam/images"),
@@ -28,11 +28,11 @@ FOLDERS = {
 }
 
 
-def domain(kind: type[Domains], variant: str, **options: Any) -> Domains:
+def domain(kind: type[DomainFolders], variant: str, **options: Any) -> DomainFolders:
     return kind(kind.Options(**{"size": 8, **options}), variant)
 
 
-def layout(kind: type[Domains], each: int = 5) -> dict[str, bytes]:
+def layout(kind: type[DomainFolders], each: int = 5) -> dict[str, bytes]:
     """Return all domains of a set, `each` pictures of a class; the first pixel is the number of the domain."""
     return {
         f"{folder}/{name}/frame_{i:04}.jpg": png(number, mode="RGB")
@@ -42,7 +42,7 @@ def layout(kind: type[Domains], each: int = 5) -> dict[str, bytes]:
     }
 
 
-def refusal(dataset: Domains, raw: Path) -> str:
+def refusal(dataset: DomainFolders, raw: Path) -> str:
     with pytest.raises(DataError) as caught:
         dataset.prepare(raw)
     assert "\n" not in str(caught.value)
@@ -50,13 +50,13 @@ def refusal(dataset: Domains, raw: Path) -> str:
 
 
 @pytest.mark.parametrize(("kind", "variant"), MEMBERS)
-def test_each_domain_keeps_the_contract(kind: type[Domains], variant: str, tmp_path: Path) -> None:
+def test_each_domain_keeps_the_contract(kind: type[DomainFolders], variant: str, tmp_path: Path) -> None:
     found = examine("dataset", variant, dataset_rules(domain(kind, variant), tmp_path))
     assert [f for f in found if f.state == "failed"] == []
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
-def test_a_domain_is_its_own_folder_alone(kind: type[Domains], tmp_path: Path) -> None:
+def test_a_domain_is_its_own_folder_alone(kind: type[DomainFolders], tmp_path: Path) -> None:
     as_folder(tmp_path, layout(kind))
     for number, variant in enumerate(kind.variants):
         splits = domain(kind, variant).prepare(tmp_path)
@@ -65,7 +65,7 @@ def test_a_domain_is_its_own_folder_alone(kind: type[Domains], tmp_path: Path) -
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
-def test_a_fifth_of_each_class_is_held_out_for_testing(kind: type[Domains], tmp_path: Path) -> None:
+def test_a_fifth_of_each_class_is_held_out_for_testing(kind: type[DomainFolders], tmp_path: Path) -> None:
     as_folder(tmp_path, layout(kind))
     splits = domain(kind, kind.variants[0]).prepare(tmp_path)
     counts = {s: np.bincount(np.asarray(v.labels)).tolist() for s, v in splits.items()}
@@ -101,26 +101,26 @@ def test_a_class_named_like_a_domain_is_no_domain(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
-def test_all_domains_have_the_same_classes_in_the_same_order(kind: type[Domains]) -> None:
+def test_all_domains_have_the_same_classes_in_the_same_order(kind: type[DomainFolders]) -> None:
     assert {domain(kind, variant).classes for variant in kind.variants} == {kind.classes}
 
 
 @pytest.mark.parametrize(
     ("kind", "classes", "pictures"), [(Office31, 31, 4110), (OfficeCaltech10, 10, 2533), (OfficeHome, 65, 15588)]
 )
-def test_a_set_is_as_large_as_published(kind: type[Domains], classes: int, pictures: int) -> None:
+def test_a_set_is_as_large_as_published(kind: type[DomainFolders], classes: int, pictures: int) -> None:
     assert len(kind.classes) == classes
     assert sum(domain(kind, variant).counts["all"] for variant in kind.variants) == pictures
 
 
 def test_labels_for_tables_are_all_different() -> None:
-    labels = [domain(kind, variant).label for kind, variant in MEMBERS]
+    labels = [domain(kind, variant).short_name for kind, variant in MEMBERS]
     assert len(set(labels)) == len(labels)
     assert labels[:4] == ["AMAZON", "DSLR", "WEBCAM", "AMAZON10"]
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
-def test_the_title_names_the_domains(kind: type[Domains]) -> None:
+def test_the_title_names_the_domains(kind: type[DomainFolders]) -> None:
     assert all(variant in kind.title for variant in kind.variants)
 
 
@@ -160,7 +160,9 @@ def test_a_folder_that_is_no_class_is_an_error_that_names_it(tmp_path: Path) -> 
 
 def test_a_part_of_a_domain_is_refused_with_both_counts(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"'office-31/dslr': 155 images are there in all, but the set has 498"):
-        prepare(domain(Office31, "dslr"), as_folder(tmp_path, layout(Office31)), tmp_path / "cache", say=lambda _: None)
+        prepare_dataset(
+            domain(Office31, "dslr"), as_folder(tmp_path, layout(Office31)), tmp_path / "cache", notify=lambda _: None
+        )
 
 
 def test_a_picture_of_another_domain_prepares_nothing_anew(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pictures import as_folder, as_zip, tree
 
-from dabench.data.prepare import prepare
+from dabench.data.prepare import prepare_dataset
 from dabench.datasets._emotions import BASIC
 from dabench.datasets.raf_db import RAFDB
 from dabench.errors import DataError
@@ -60,7 +60,7 @@ def test_pictures_are_had_as_they_are_by_option(tmp_path: Path) -> None:
 
 def test_a_part_of_the_set_is_refused_with_both_counts(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="train holds 7 images, but the set has 12,271"):
-        prepare(RAFDB(), as_folder(tmp_path / "raw", published()), tmp_path / "cache", say=lambda _: None)
+        prepare_dataset(RAFDB(), as_folder(tmp_path / "raw", published()), tmp_path / "cache", notify=lambda _: None)
 
 
 @pytest.mark.parametrize(

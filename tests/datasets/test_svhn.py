@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from dabench.data.prepare import prepare
+from dabench.data.prepare import prepare_dataset
 from dabench.datasets.svhn import SVHN
 from dabench.errors import DataError
 
@@ -90,4 +90,4 @@ def test_a_label_that_is_no_digit_is_an_error(tmp_path: Path, label: int) -> Non
 
 def test_a_part_of_the_set_is_refused_with_both_counts(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"train holds 4 images, but the set has 73,257"):
-        prepare(SVHN(), written(tmp_path / "raw"), tmp_path / "cache", say=lambda _: None)
+        prepare_dataset(SVHN(), written(tmp_path / "raw"), tmp_path / "cache", notify=lambda _: None)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dabench.data.prepare import prepare
+from dabench.data.prepare import prepare_dataset
 from dabench.datasets.usps import USPS
 from dabench.errors import DataError
 
@@ -88,7 +88,7 @@ def test_a_label_that_is_no_digit_is_an_error(tmp_path: Path, label: int) -> Non
 
 def test_a_part_of_the_set_is_refused_with_both_counts(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"train holds 10 images, but the set has 7,291"):
-        prepare(USPS(), written(tmp_path / "raw", line(1)), tmp_path / "cache", say=lambda _: None)
+        prepare_dataset(USPS(), written(tmp_path / "raw", line(1)), tmp_path / "cache", notify=lambda _: None)
 
 
 def test_the_real_files_hold_the_digits_that_are_published(real_data: Callable[[str], Path]) -> None:

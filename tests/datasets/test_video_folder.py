@@ -14,8 +14,8 @@ import pytest
 from clips import clip, people
 
 import dabench
-from dabench.data.synthetic import made_up, moving, write_clip
-from dabench.data.video import ClipError, Cutting, positions
+from dabench.data.synthetic import moving_frames, synthetic_image, write_clip
+from dabench.data.video import ClipError, ClipSampling, positions
 from dabench.datasets.nae import NAE
 from dabench.datasets.video_folder import VideoFolder
 from dabench.errors import DataError
@@ -58,16 +58,16 @@ def table(root: Path, text: str, name: str = "clips.csv") -> Path:
 
 
 def test_frames_are_evenly_spaced_over_the_clip() -> None:
-    assert positions(40, Cutting(frames=4)) == [5, 15, 25, 35]
+    assert positions(40, ClipSampling(frames=4)) == [5, 15, 25, 35]
 
 
 def test_the_ends_of_a_clip_can_be_left_out() -> None:
-    assert positions(100, Cutting(frames=5, skip_start=0.2, skip_end=0.3)) == [25, 35, 45, 55, 65]
+    assert positions(100, ClipSampling(frames=5, skip_start=0.2, skip_end=0.3)) == [25, 35, 45, 55, 65]
 
 
 def test_a_clip_with_fewer_frames_than_wanted_is_too_short() -> None:
     with pytest.raises(ClipError, match="too short: 3 frames, 4 wanted"):
-        positions(3, Cutting(frames=4))
+        positions(3, ClipSampling(frames=4))
 
 
 def test_every_clip_gives_its_frames_small_and_grey(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_csv_names_the_clips_and_their_attributes(tmp_path: Path) -> None:
 
 def damaged(path: Path) -> None:
     """Write a clip with a hole in the middle of its frames."""
-    write_clip(path, moving(made_up(0, np.random.default_rng(0), 48, 64), 40))
+    write_clip(path, moving_frames(synthetic_image(0, np.random.default_rng(0), 48, 64), 40))
     content = path.read_bytes()
     path.write_bytes(content[:3000] + bytes(3000) + content[6000:])
 
@@ -252,7 +252,7 @@ def test_nae_has_the_seven_emotions() -> None:
 
 def test_the_made_up_nae_has_every_class_in_every_split_and_ages_from_18_to_84(tmp_path: Path) -> None:
     dataset = NAE(NAE.Options(**QUICK))
-    dataset.imitate(tmp_path, 60, 0)
+    dataset.make_synthetic(tmp_path, 60, 0)
     splits = dataset.prepare(tmp_path)
     counts = sum(np.bincount(np.asarray(s.labels), minlength=7) for s in splits.values())
     assert counts.tolist() == [12 * 2 * 4] * 7  # two takes
@@ -264,7 +264,7 @@ def test_the_made_up_nae_has_every_class_in_every_split_and_ages_from_18_to_84(t
 
 def test_the_made_up_folder_has_the_classes_that_are_asked_for(tmp_path: Path) -> None:
     dataset = VideoFolder(VideoFolder.Options(**QUICK, classes=("no", "yes")))
-    dataset.imitate(tmp_path, 1, 0)
+    dataset.make_synthetic(tmp_path, 1, 0)
     assert sorted({p.name for p in tmp_path.glob("*/*")}) == ["no.mp4", "yes.mp4"]
 
 

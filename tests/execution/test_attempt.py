@@ -16,20 +16,20 @@ import pytest
 from tiny_sweeps import SHAPES, Tiny, tiny
 
 from dabench.errors import StoreError
-from dabench.execution.attempt import Result, attempt
-from dabench.execution.options import How
-from dabench.execution.queue import Event, Queue
-from dabench.execution.signals import TooLong, interruptible, limited
+from dabench.execution.attempt import AttemptResult, attempt
+from dabench.execution.options import ExecutionOptions
+from dabench.execution.queue import Event, RunQueue
+from dabench.execution.signals import TimeLimitExceeded, interruptible, limited
 from dabench.storage.atomic import temporary_folder, temporary_prefix
-from dabench.storage.in_progress import Ongoing
-from dabench.storage.run_store import Store
+from dabench.storage.in_progress import SweepLock
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import Run
 
 # Time limits
 
 
 def test_what_takes_too_long_is_told_so_where_it_is() -> None:
-    with pytest.raises(TooLong), limited(0.05, None):
+    with pytest.raises(TimeLimitExceeded), limited(0.05, None):
         time.sleep(60)
 
 
@@ -41,7 +41,7 @@ def test_what_is_in_time_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_the_end_of_a_time_limit_is_no_exception_that_an_adapter_catches() -> None:
-    assert not issubclass(TooLong, Exception)
+    assert not issubclass(TimeLimitExceeded, Exception)
 
 
 DEAF = """
@@ -73,14 +73,14 @@ def sweep(tmp_path_factory: pytest.TempPathFactory, _cache: Path) -> Tiny:
         return tiny(tmp_path_factory.mktemp("attempts"), ["none"], plugins=(SHAPES,))
 
 
-def what_comes_of(sweep: Tiny, folder: Path, patch: pytest.MonkeyPatch, error: BaseException) -> Result:
+def what_comes_of(sweep: Tiny, folder: Path, patch: pytest.MonkeyPatch, error: BaseException) -> AttemptResult:
     from dabench.execution import run as work
 
     def fail(*given: Any) -> None:
         raise error
 
     patch.setattr(work, "execute", fail)
-    return attempt(sweep.plan.job(sweep.plan.runs[0]), Store(folder), sweep.registry, How(time_limit=90.0))
+    return attempt(sweep.plan.job(sweep.plan.runs[0]), RunStore(folder), sweep.registry, ExecutionOptions(time_limit=90.0))
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_a_run_without_memory_may_be_tried_again(
     sweep: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     result = what_comes_of(sweep, tmp_path, monkeypatch, error)
-    assert (result.what, result.reason.startswith("ran out of memory (")) == ("again", True)
+    assert (result.what, result.reason.startswith("ran out of memory (")) == ("retried", True)
 
 
 def test_a_gpu_without_memory_may_be_tried_again(sweep: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    assert what_comes_of(sweep, tmp_path, monkeypatch, torch.OutOfMemoryError("CUDA out of memory")).what == "again"
+    assert what_comes_of(sweep, tmp_path, monkeypatch, torch.OutOfMemoryError("CUDA out of memory")).what == "retried"
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_gpu_without_memory_may_be_tried_again(sweep: Tiny, tmp_path: Path, mo
     [
         (ValueError("no"), "ValueError: no"),
         (SystemExit(3), "SystemExit: 3"),
-        (TooLong(), "stopped after the time limit of 90 s; give it longer with --time-limit, or look where it was"),
+        (TimeLimitExceeded(), "stopped after the time limit of 90 s; give it longer with --time-limit, or look where it was"),
     ],
 )
 def test_what_would_happen_again_is_not_tried_again(
@@ -125,20 +125,22 @@ def run_named(name: str) -> Run:
     return Run(name, ("bright",), None, 0, (), "0", None, digest=name)
 
 
-@pytest.mark.parametrize(("retries", "told"), [(0, ["failed"]), (1, ["again", "failed"]), (2, ["again", "again", "failed"])])
+@pytest.mark.parametrize(
+    ("retries", "told"), [(0, ["failed"]), (1, ["retried", "failed"]), (2, ["retried", "retried", "failed"])]
+)
 def test_a_run_is_tried_again_as_often_as_was_said(retries: int, told: list[str]) -> None:
     events: list[Event] = []
-    queue = Queue([run_named("one")], events.append, retries)
+    queue = RunQueue([run_named("one")], events.append, retries)
     while (run := queue.next()) is not None:
-        queue.take(run, Result("again", reason="killed"))
+        queue.take(run, AttemptResult("retried", reason="killed"))
     assert [e.what for e in events if e.what != "started"] == told
 
 
 def test_nothing_is_begun_once_the_folder_takes_no_files() -> None:
-    queue = Queue([run_named("one"), run_named("two")], lambda event: None, 5)
+    queue = RunQueue([run_named("one"), run_named("two")], lambda event: None, 5)
     first = queue.next()
     assert first is not None
-    queue.take(first, Result("unwritable", reason="full"))
+    queue.take(first, AttemptResult("unwritable", reason="full"))
     assert (queue.next(), queue.trouble) == (None, "full")
 
 
@@ -201,20 +203,23 @@ def test_a_sweep_in_another_thread_leaves_interrupts_alone() -> None:
 
 
 def test_a_folder_that_is_held_says_by_whom(tmp_path: Path) -> None:
-    with Ongoing(tmp_path).alone(), pytest.raises(StoreError, match=f"another sweep is at work in it .process {os.getpid()} on "):
-        Ongoing(tmp_path).alone().__enter__()
+    with (
+        SweepLock(tmp_path).exclusive(),
+        pytest.raises(StoreError, match=f"another sweep is at work in it .process {os.getpid()} on "),
+    ):
+        SweepLock(tmp_path).exclusive().__enter__()
 
 
 def test_a_folder_that_was_held_is_free_and_holds_nothing(tmp_path: Path) -> None:
-    with Ongoing(tmp_path).alone():
+    with SweepLock(tmp_path).exclusive():
         pass
-    with Ongoing(tmp_path).alone():
+    with SweepLock(tmp_path).exclusive():
         assert [p.name for p in tmp_path.iterdir()] == ["ongoing"]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_made_to_be_held_is_gone_where_nothing_came_of_it(tmp_path: Path) -> None:
-    with Ongoing(tmp_path / "a" / "b").alone():
+    with SweepLock(tmp_path / "a" / "b").exclusive():
         pass
     assert list(tmp_path.iterdir()) == []
 
@@ -222,8 +227,8 @@ def test_a_folder_made_to_be_held_is_gone_where_nothing_came_of_it(tmp_path: Pat
 HELD = """
 import os, signal, sys
 from pathlib import Path
-from dabench.storage.in_progress import Ongoing
-with Ongoing(Path(sys.argv[1])).alone():
+from dabench.storage.in_progress import SweepLock
+with SweepLock(Path(sys.argv[1])).exclusive():
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -231,15 +236,15 @@ with Ongoing(Path(sys.argv[1])).alone():
 def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", HELD, str(tmp_path)], check=False)
     assert (tmp_path / "ongoing" / "lock").exists()
-    with Ongoing(tmp_path).alone():
+    with SweepLock(tmp_path).exclusive():
         pass
 
 
 def test_a_sign_to_stop_of_a_killed_sweep_stops_no_other(tmp_path: Path) -> None:
-    ongoing = Ongoing(tmp_path)
+    ongoing = SweepLock(tmp_path)
     ongoing.folder.mkdir()
     ongoing.stop()
-    with ongoing.alone():
+    with ongoing.exclusive():
         assert not ongoing.stopping
 
 

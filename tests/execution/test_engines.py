@@ -15,17 +15,17 @@ import torch
 from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, stored_logits, tiny
 
 from dabench.execution import inline
-from dabench.execution.attempt import Result
-from dabench.execution.options import How
-from dabench.execution.queue import Event, Execution, Queue
+from dabench.execution.attempt import AttemptResult
+from dabench.execution.options import ExecutionOptions
+from dabench.execution.queue import Event, Execution, RunQueue
 from dabench.execution.ray import cluster
-from dabench.execution.recorder import Outcome
-from dabench.execution.sweep import Told
-from dabench.experiment.schedule import finished, to_do
+from dabench.execution.recorder import SweepOutcome
+from dabench.execution.sweep import SweepCallbacks
+from dabench.experiment.schedule import complete_runs, pending_runs
 from dabench.plugins.contract import Adapter, Target, View
 from dabench.plugins.registry import Registry
 from dabench.storage.paths import cores
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import Run
 from dabench.training.network import Network
 from dabench.training.trainer import Trainer
@@ -71,14 +71,14 @@ def sweep(places: Path, _cache: Path) -> Tiny:
 
 
 @pytest.fixture(scope="module")
-def by_inline(sweep: Tiny, places: Path) -> tuple[Path, Outcome, list[Event]]:
+def by_inline(sweep: Tiny, places: Path) -> tuple[Path, SweepOutcome, list[Event]]:
     """The sweep done in this process: folder, outcome, events."""
     events: list[Event] = []
-    return places / "inline", sweep.run(places / "inline", "inline", Told(events.append)), events
+    return places / "inline", sweep.run(places / "inline", "inline", SweepCallbacks(events.append)), events
 
 
 @pytest.fixture(scope="module")
-def by_ray(sweep: Tiny, places: Path, running_ray: None) -> tuple[Path, Outcome, list[Event]]:
+def by_ray(sweep: Tiny, places: Path, running_ray: None) -> tuple[Path, SweepOutcome, list[Event]]:
     """The sweep done by Ray from another working directory, the plugin file no longer there."""
     events: list[Event] = []
     elsewhere = places / "elsewhere"
@@ -86,18 +86,18 @@ def by_ray(sweep: Tiny, places: Path, running_ray: None) -> tuple[Path, Outcome,
     (places / "mine" / "misfits.py").rename(places / "mine" / "moved.py")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(elsewhere)
-        return places / "ray", sweep.run(places / "ray", "ray", Told(events.append)), events
+        return places / "ray", sweep.run(places / "ray", "ray", SweepCallbacks(events.append)), events
 
 
-Done = tuple[Path, Outcome, list[Event]]
+Done = tuple[Path, SweepOutcome, list[Event]]
 
 
 def test_ray_does_every_run(sweep: Tiny, by_ray: Done) -> None:
-    assert (by_ray[1].done, by_ray[1].failed, Store(by_ray[0]).failures()) == (len(sweep.plan.runs), 0, {})
+    assert (by_ray[1].completed, by_ray[1].failed, RunStore(by_ray[0]).failures()) == (len(sweep.plan.runs), 0, {})
 
 
 def test_inline_does_every_run(sweep: Tiny, by_inline: Done) -> None:
-    assert (by_inline[1].done, by_inline[1].failed, Store(by_inline[0]).failures()) == (len(sweep.plan.runs), 0, {})
+    assert (by_inline[1].completed, by_inline[1].failed, RunStore(by_inline[0]).failures()) == (len(sweep.plan.runs), 0, {})
 
 
 def test_ray_and_inline_give_bit_identical_logits(sweep: Tiny, by_ray: Done, by_inline: Done) -> None:
@@ -106,13 +106,13 @@ def test_ray_and_inline_give_bit_identical_logits(sweep: Tiny, by_ray: Done, by_
 
 def test_ray_and_inline_give_bit_identical_networks(sweep: Tiny, by_ray: Done, by_inline: Done) -> None:
     for run in sweep.plan.runs:
-        one, other = (Store(folder).network(run.digest).read_bytes() for folder in (by_ray[0], by_inline[0]))
+        one, other = (RunStore(folder).network(run.digest).read_bytes() for folder in (by_ray[0], by_inline[0]))
         assert one == other
 
 
 def test_ray_and_inline_give_the_same_losses(sweep: Tiny, by_ray: Done, by_inline: Done) -> None:
     for run in sweep.plan.runs:
-        one, other = (Store(folder).find(run.digest) for folder in (by_ray[0], by_inline[0]))
+        one, other = (RunStore(folder).find(run.digest) for folder in (by_ray[0], by_inline[0]))
         assert one is not None
         assert other is not None
         assert one.facts.losses == other.facts.losses
@@ -122,7 +122,7 @@ def test_ray_and_inline_give_the_same_losses(sweep: Tiny, by_ray: Done, by_inlin
 def test_a_users_plugin_does_its_work_in_the_workers(sweep: Tiny, by_ray: Done, name: str, factor: float) -> None:
     from safetensors.torch import load_file
 
-    store = Store(by_ray[0])
+    store = RunStore(by_ray[0])
     run = next(r for r in sweep.plan.runs if r.method == name)
     assert run.parent is not None
     before, after = load_file(store.network(run.parent)), load_file(store.network(run.digest))
@@ -134,9 +134,9 @@ def test_a_users_plugin_does_its_work_in_the_workers(sweep: Tiny, by_ray: Done, 
 def test_the_order_of_the_runs_makes_no_difference(sweep: Tiny, by_inline: Done, tmp_path: Path, seed: int) -> None:
     shuffled = list(sweep.plan.runs)
     random.Random(seed).shuffle(shuffled)
-    store = Store(tmp_path / "out")
+    store = RunStore(tmp_path / "out")
     replace(sweep, plan=replace(sweep.plan, runs=())).run(tmp_path / "out")
-    inline.run_all(shuffled, Execution(sweep.plan, store, sweep.registry, How(), lambda event: None))
+    inline.run_all(shuffled, Execution(sweep.plan, store, sweep.registry, ExecutionOptions(), lambda event: None))
     assert identical(stored_logits(sweep, tmp_path / "out"), stored_logits(sweep, by_inline[0]))
 
 
@@ -171,13 +171,13 @@ def test_checkpoints_differ(sweep: Tiny, by_inline: Done) -> None:
 
 
 def test_an_adapted_network_is_tested_on_its_target_and_its_source(sweep: Tiny, by_inline: Done) -> None:
-    record = Store(by_inline[0]).find(sweep.digest("dann_bright_pale_s0"))
+    record = RunStore(by_inline[0]).find(sweep.digest("dann_bright_pale_s0"))
     assert record is not None
     assert sorted(record.facts.tests) == ["bright", "pale"]
 
 
 def test_a_run_says_what_it_was_computed_with(sweep: Tiny, by_inline: Done) -> None:
-    record = Store(by_inline[0]).find(sweep.digest("supervised_bright_s0"))
+    record = RunStore(by_inline[0]).find(sweep.digest("supervised_bright_s0"))
     assert record is not None
     environment = record.facts.environment
     assert (environment["torch"], environment["precision"]) == (torch.__version__, "fp32")
@@ -199,11 +199,11 @@ def test_every_run_starts_after_its_pretraining_is_done(request: pytest.FixtureR
 
 def test_running_again_does_nothing(sweep: Tiny, by_inline: Done) -> None:
     outcome = sweep.run(by_inline[0])
-    assert (outcome.there, outcome.done, outcome.failed) == (len(sweep.plan.runs), 0, 0)
+    assert (outcome.already_complete, outcome.completed, outcome.failed) == (len(sweep.plan.runs), 0, 0)
 
 
 def test_running_with_the_other_engine_goes_on_with_the_same_store(sweep: Tiny, by_inline: Done) -> None:
-    assert sweep.run(by_inline[0], "ray").there == len(sweep.plan.runs)
+    assert sweep.run(by_inline[0], "ray").already_complete == len(sweep.plan.runs)
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def test_only_what_is_damaged_is_done_again(sweep: Tiny, by_inline: Done, copied
     run = next(r for r in sweep.plan.runs if r.name == "fine-tune_bright_pale_s0")
     (copied / "runs" / run.folder / "logits-pale.npy").unlink()
     again: list[str] = []
-    sweep.run(copied, told=Told(lambda event: again.append(event.run.name) if event.what == "done" else None))
+    sweep.run(copied, told=SweepCallbacks(lambda event: again.append(event.run.name) if event.what == "done" else None))
     assert again == ["fine-tune_bright_pale_s0"]
     assert identical(stored_logits(sweep, copied), stored_logits(sweep, by_inline[0]))
 
@@ -224,19 +224,19 @@ def test_only_what_is_damaged_is_done_again(sweep: Tiny, by_inline: Done, copied
 def test_a_lost_pretraining_is_done_again_without_what_came_of_it(sweep: Tiny, by_inline: Done, copied: Path) -> None:
     run = next(r for r in sweep.plan.runs if r.name == "supervised_bright_s0")
     shutil.rmtree(copied / "runs" / run.folder)
-    assert sweep.run(copied).done == 1
+    assert sweep.run(copied).completed == 1
     assert identical(stored_logits(sweep, copied), stored_logits(sweep, by_inline[0]))
 
 
 def test_redo_does_everything_again(sweep: Tiny, copied: Path) -> None:
     outcome = sweep.run(copied, redo=True)
-    assert (outcome.there, outcome.done) == (0, len(sweep.plan.runs))
+    assert (outcome.already_complete, outcome.completed) == (0, len(sweep.plan.runs))
 
 
 def test_more_seeds_go_on_in_the_same_folder(tmp_path: Path) -> None:
     tiny(tmp_path, ["none"]).run(tmp_path / "out")
     outcome = tiny(tmp_path, ["none"], overrides=["seeds=2"]).run(tmp_path / "out")
-    assert (outcome.there, outcome.done) == (2, 2)
+    assert (outcome.already_complete, outcome.completed) == (2, 2)
 
 
 def test_a_shared_pretraining_is_trained_once(sweep: Tiny) -> None:
@@ -245,7 +245,7 @@ def test_a_shared_pretraining_is_trained_once(sweep: Tiny) -> None:
 
 
 def test_what_others_wait_for_is_done_first(sweep: Tiny, tmp_path: Path) -> None:
-    order = [run.target is None for run in to_do(sweep.plan, finished(sweep.plan, Store(tmp_path)))]
+    order = [run.target is None for run in pending_runs(sweep.plan, complete_runs(sweep.plan, RunStore(tmp_path)))]
     assert order == sorted(order, reverse=True)
 
 
@@ -257,28 +257,28 @@ def run_named(name: str, parent: str | None = None) -> Run:
 
 
 def test_a_child_waits_for_its_parent() -> None:
-    queue = Queue([run_named("child", "parent"), run_named("parent")], lambda event: None)
+    queue = RunQueue([run_named("child", "parent"), run_named("parent")], lambda event: None)
     first = queue.next()
     assert first is not None
     assert (first.method, queue.next(), queue.empty) == ("parent", None, False)
-    queue.take(first, Result("done"))
+    queue.take(first, AttemptResult("done"))
     second = queue.next()
     assert second is not None
     assert second.method == "child"
 
 
 def test_a_parent_that_is_not_in_the_queue_is_done_already() -> None:
-    queue = Queue([run_named("child", "parent")], lambda event: None)
+    queue = RunQueue([run_named("child", "parent")], lambda event: None)
     assert queue.next() is not None
 
 
 def test_children_of_what_failed_are_skipped_and_the_others_stay() -> None:
     events: list[tuple[str, str]] = []
     runs = [run_named("parent"), run_named("child", "parent"), run_named("other")]
-    queue = Queue(runs, lambda event: events.append((event.what, event.run.method)))
+    queue = RunQueue(runs, lambda event: events.append((event.what, event.run.method)))
     first = queue.next()
     assert first is not None
-    queue.take(first, Result("failed", reason="broken"))
+    queue.take(first, AttemptResult("failed", reason="broken"))
     second = queue.next()
     assert second is not None
     assert (events[1:3], second.method) == ([("failed", "parent"), ("skipped", "child")], "other")
@@ -287,19 +287,21 @@ def test_children_of_what_failed_are_skipped_and_the_others_stay() -> None:
 @pytest.mark.parametrize(
     ("threads", "runs", "how", "expected"),
     [
-        (1, cores(), How(), True),
-        (1, cores() - 1, How(), False),  # a core would have none
-        (1, 99, How(at_most=cores() - 1), False),
-        (2, 99, How(), False),  # a run takes several cores
-        (2, 99, How(cpus_per_run=1), True),
+        (1, cores(), ExecutionOptions(), True),
+        (1, cores() - 1, ExecutionOptions(), False),  # a core would have none
+        (1, 99, ExecutionOptions(max_parallel=cores() - 1), False),
+        (2, 99, ExecutionOptions(), False),  # a run takes several cores
+        (2, 99, ExecutionOptions(cpus_per_run=1), True),
     ],
 )
-def test_workers_are_warmed_where_each_core_gets_one(sweep: Tiny, threads: int, runs: int, how: How, expected: bool) -> None:
+def test_workers_are_warmed_where_each_core_gets_one(
+    sweep: Tiny, threads: int, runs: int, how: ExecutionOptions, expected: bool
+) -> None:
     if cores() < 2:
         pytest.skip("one core: every number of runs is one a core")
     train = replace(sweep.plan.sweep.train, threads=threads, device="cpu")
     plan = replace(sweep.plan, sweep=replace(sweep.plan.sweep, train=train))
-    assert cluster.one_a_core(plan, runs, how) is expected
+    assert cluster.one_run_per_core(plan, runs, how) is expected
 
 
 WARM = """
@@ -328,8 +330,8 @@ def test_a_method_with_a_network_of_its_own_is_pretrained_by_itself_and_goes_on_
     sweep = tiny(tmp_path, ["none", "bottleneck"], head='pairs = ["bright -> pale"]', plugins=(SHAPES, PLUGINS / "bottleneck.py"))
     assert sweep.run(tmp_path / "out").failed == 0
     first = stored_logits(sweep, tmp_path / "out")
-    Store(tmp_path / "out").remove(sweep.digest("bottleneck_bright_pale_s0"))
+    RunStore(tmp_path / "out").remove(sweep.digest("bottleneck_bright_pale_s0"))
     again = sweep.run(tmp_path / "out")
-    assert (again.there, again.done, again.failed) == (len(sweep.plan.runs) - 1, 1, 0)
+    assert (again.already_complete, again.completed, again.failed) == (len(sweep.plan.runs) - 1, 1, 0)
     assert "bottleneck_bright_s0" in sweep.standing(tmp_path / "out")
     assert identical(stored_logits(sweep, tmp_path / "out"), first)

@@ -11,7 +11,7 @@ import pytest
 from fabricated import two_sets
 
 from dabench.errors import SpecError
-from dabench.execution.event_lines import Lines, lines_to
+from dabench.execution.event_lines import EventWriter, lines_to
 from dabench.execution.queue import Event
 
 RUNS = two_sets(seeds=1).runs()
@@ -21,7 +21,7 @@ FIRST, ADAPTED = RUNS[0], next(r for r in RUNS if r.target)
 def said(*events: Event, there: int = 0) -> list[dict[str, Any]]:
     """What a sweep of three runs more than `there` writes when these events come."""
     found: list[str] = []
-    with Lines([found.append], "made", there, 3, "dabench sweep made") as lines:
+    with EventWriter([found.append], "made", there, 3, "dabench sweep made") as lines:
         for event in events:
             lines(event)
     assert all(line.endswith("\n") and line.count("\n") == 1 for line in found)
@@ -30,7 +30,7 @@ def said(*events: Event, there: int = 0) -> list[dict[str, Any]]:
 
 def test_a_sweep_begins_and_ends_with_a_line() -> None:
     first, last = said()
-    assert (first["event"], first["sweep"], first["again"]) == ("sweep-started", "made", "dabench sweep made")
+    assert (first["event"], first["sweep"], first["resume_command"]) == ("sweep-started", "made", "dabench sweep made")
     assert (last["event"], last["outcome"]) == ("sweep-ended", "finished")
 
 
@@ -74,19 +74,19 @@ def test_counts_are_those_after_the_event_and_add_up() -> None:
 
 
 def test_a_run_that_is_tried_again_is_left_until_it_starts() -> None:
-    again = Event("again", FIRST, reason="its worker ended")  # type: ignore[arg-type]
+    again = Event("retried", FIRST, reason="its worker ended")  # type: ignore[arg-type]
     counts = [line["counts"] for line in said(Event("started", FIRST), again, Event("started", FIRST))]
     assert [(c["running"], c["failed"], c["left"]) for c in counts[1:4]] == [(1, 0, 2), (0, 0, 3), (1, 0, 2)]
 
 
 def test_more_runs_than_were_expected_are_counted() -> None:
     events = [Event("done", run, 1.0) for run in RUNS[:5]]  # of three that were to do
-    assert [(line["counts"]["runs"], line["counts"]["left"]) for line in said(*events)[3:6]] == [(3, 0), (4, 0), (5, 0)]
+    assert [(line["counts"]["runs"], line["counts"]["pending"]) for line in said(*events)[3:6]] == [(3, 0), (4, 0), (5, 0)]
 
 
 def test_an_error_of_the_sweep_is_its_outcome() -> None:
     found: list[str] = []
-    with pytest.raises(ZeroDivisionError), Lines([found.append], "made", 0, 1, ""):
+    with pytest.raises(ZeroDivisionError), EventWriter([found.append], "made", 0, 1, ""):
         raise ZeroDivisionError
     assert json.loads(found[-1])["outcome"] == "error"
 

@@ -12,16 +12,16 @@ import pytest
 from tiny_sweeps import PLUGINS, SHAPES, Tiny, identical, stored_logits, tiny
 
 from dabench.execution.queue import Event
-from dabench.execution.recorder import Outcome
-from dabench.execution.sweep import Told
-from dabench.storage.run_store import Store
+from dabench.execution.recorder import SweepOutcome
+from dabench.execution.sweep import SweepCallbacks
+from dabench.storage.run_store import RunStore
 
 MISFITS = (SHAPES, PLUGINS / "misfits.py")
 TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def sweep(tmp_path_factory: pytest.TempPathFactory, _cache: Path) -> tuple[Tiny, Outcome, Store, list[Event]]:
+def sweep(tmp_path_factory: pytest.TempPathFactory, _cache: Path) -> tuple[Tiny, SweepOutcome, RunStore, list[Event]]:
     """A sweep of adapters that go wrong, among two that do not, done in this process."""
     folder = tmp_path_factory.mktemp("faults")
     events: list[Event] = []
@@ -29,15 +29,15 @@ def sweep(tmp_path_factory: pytest.TempPathFactory, _cache: Path) -> tuple[Tiny,
         patch.setenv("DABENCH_CACHE", str(_cache))
         adapters = ["none", "diverges", "diverges-early", "raises", "forgets", "halves"]
         planned = tiny(folder, adapters, head='pairs = ["bright -> pale"]', plugins=MISFITS)
-    return planned, planned.run(folder / "out", "inline", Told(events.append)), Store(folder / "out"), events
+    return planned, planned.run(folder / "out", "inline", SweepCallbacks(events.append)), RunStore(folder / "out"), events
 
 
-Faulty = tuple[Tiny, Outcome, Store, list[Event]]
+Faulty = tuple[Tiny, SweepOutcome, RunStore, list[Event]]
 
 
 def test_the_outcome_counts_what_was_done_and_what_was_not(sweep: Faulty) -> None:
     # Done: two pretrainings and halves. Not: diverges, diverges-early and what would have started from it, raises, forgets.
-    assert (sweep[1].done, sweep[1].failed, sweep[1].interrupted) == (3, 5, False)
+    assert (sweep[1].completed, sweep[1].failed, sweep[1].interrupted) == (3, 5, False)
 
 
 def test_the_runs_that_are_sound_stand(sweep: Faulty) -> None:
@@ -85,8 +85,10 @@ def test_an_adapter_that_returns_no_network_is_told_what_to_return(sweep: Faulty
 def test_running_again_tries_what_failed_and_nothing_else(sweep: Faulty) -> None:
     planned, _, store, _ = sweep
     started: list[str] = []
-    outcome = planned.run(store.folder, told=Told(lambda e: started.append(e.run.name) if e.what == "started" else None))
-    assert (outcome.there, sorted(started)) == (
+    outcome = planned.run(
+        store.folder, told=SweepCallbacks(lambda e: started.append(e.run.name) if e.what == "started" else None)
+    )
+    assert (outcome.already_complete, sorted(started)) == (
         3,
         ["diverges-early_bright_s0", "diverges_bright_pale_s0", "forgets_bright_pale_s0", "raises_bright_pale_s0"],
     )
@@ -95,42 +97,44 @@ def test_running_again_tries_what_failed_and_nothing_else(sweep: Faulty) -> None
 def test_a_rate_that_is_too_high_fails_every_run_that_uses_it_and_raises_nothing(tmp_path: Path) -> None:
     planned = tiny(tmp_path, ["none"], overrides=["train.lr=1e12", 'train.schedule="constant"', "train.steps=20"])
     outcome = planned.run(tmp_path / "out")
-    assert (outcome.done, outcome.failed) == (0, 2)
-    assert "try a smaller train.lr" in Store(tmp_path / "out").failures()["supervised_bright_s0"]
+    assert (outcome.completed, outcome.failed) == (0, 2)
+    assert "try a smaller train.lr" in RunStore(tmp_path / "out").failures()["supervised_bright_s0"]
 
 
 @pytest.fixture(scope="module")
-def with_dead_worker(tmp_path_factory: pytest.TempPathFactory, _cache: Path, running_ray: None) -> tuple[Tiny, Outcome, Store]:
+def with_dead_worker(
+    tmp_path_factory: pytest.TempPathFactory, _cache: Path, running_ray: None
+) -> tuple[Tiny, SweepOutcome, RunStore]:
     """A sweep by Ray in which one adapter ends its worker's process, and one diverges."""
     folder = tmp_path_factory.mktemp("dead")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DABENCH_CACHE", str(_cache))
         planned = tiny(folder, ["none", "exits", "halves", "diverges-early", "adabn"], plugins=MISFITS)
-    return planned, planned.run(folder / "out", "ray"), Store(folder / "out")
+    return planned, planned.run(folder / "out", "ray"), RunStore(folder / "out")
 
 
 @pytest.mark.slow
-def test_a_dead_worker_fails_its_own_run_alone(with_dead_worker: tuple[Tiny, Outcome, Store]) -> None:
+def test_a_dead_worker_fails_its_own_run_alone(with_dead_worker: tuple[Tiny, SweepOutcome, RunStore]) -> None:
     planned, _, store = with_dead_worker
     missing = sorted({run.name for run in planned.plan.runs} - set(planned.standing(store.folder)))
     assert [name for name in missing if "diverges" not in name] == ["exits_bright_pale_s0", "exits_pale_bright_s0"]
 
 
 @pytest.mark.slow
-def test_a_dead_worker_is_recorded_as_such(with_dead_worker: tuple[Tiny, Outcome, Store]) -> None:
+def test_a_dead_worker_is_recorded_as_such(with_dead_worker: tuple[Tiny, SweepOutcome, RunStore]) -> None:
     assert (
         with_dead_worker[2].failures()["exits_bright_pale_s0"].startswith("its worker process ended (killed, or out of memory)")
     )
 
 
 @pytest.mark.slow
-def test_ray_counts_dead_diverged_and_skipped_runs_as_failed(with_dead_worker: tuple[Tiny, Outcome, Store]) -> None:
+def test_ray_counts_dead_diverged_and_skipped_runs_as_failed(with_dead_worker: tuple[Tiny, SweepOutcome, RunStore]) -> None:
     planned, outcome, _ = with_dead_worker
-    assert (outcome.done, outcome.failed, outcome.interrupted) == (len(planned.plan.runs) - 6, 6, False)
+    assert (outcome.completed, outcome.failed, outcome.interrupted) == (len(planned.plan.runs) - 6, 6, False)
 
 
 @pytest.mark.slow
-def test_a_diverged_run_says_the_same_under_ray(with_dead_worker: tuple[Tiny, Outcome, Store]) -> None:
+def test_a_diverged_run_says_the_same_under_ray(with_dead_worker: tuple[Tiny, SweepOutcome, RunStore]) -> None:
     reason = with_dead_worker[2].failures()["diverges-early_pale_s0"]
     assert reason.startswith("diverges-early_pale_s0: while training, the loss became nan at step 1; try a smaller train.lr")
 
@@ -141,7 +145,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from dabench import store
-from dabench.execution.sweep import Told
+from dabench.execution.sweep import SweepCallbacks
 from tiny_sweeps import tiny
 
 folder, moment = Path(sys.argv[1]), sys.argv[2]
@@ -159,7 +163,7 @@ def rename(source, to):
     os.replace(source, to)
 
 store.os.rename = rename
-tiny(folder, ["none", "fine-tune", "adabn"]).run(folder / "out", "inline", Told(listen))
+tiny(folder, ["none", "fine-tune", "adabn"]).run(folder / "out", "inline", SweepCallbacks(listen))
 """
 
 
@@ -182,7 +186,7 @@ def test_a_killed_sweep_goes_on_to_the_same_logits(
     assert killed.returncode == -signal.SIGKILL
     planned, folder = undisturbed
     outcome = planned.run(tmp_path / "out")
-    assert (outcome.there, outcome.done) == (standing, len(planned.plan.runs) - standing)
+    assert (outcome.already_complete, outcome.completed) == (standing, len(planned.plan.runs) - standing)
     assert identical(stored_logits(planned, tmp_path / "out"), stored_logits(planned, folder))
 
 
@@ -193,6 +197,6 @@ def test_an_interrupted_sweep_keeps_what_is_finished_and_says_so(undisturbed: tu
         if event.what == "done":
             raise KeyboardInterrupt
 
-    outcome = planned.run(tmp_path / "out", told=Told(stop))
-    assert (outcome.interrupted, outcome.done) == (True, 1)
+    outcome = planned.run(tmp_path / "out", told=SweepCallbacks(stop))
+    assert (outcome.interrupted, outcome.completed) == (True, 1)
     assert len(stored_logits(planned, tmp_path / "out")) == 2  # one pretraining, tested on both sets

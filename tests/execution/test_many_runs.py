@@ -13,10 +13,10 @@ import pytest
 from fabricated import two_sets
 from tiny_sweeps import tiny
 
-from dabench.execution.attempt import Result
-from dabench.execution.queue import Queue
-from dabench.experiment.schedule import finished
-from dabench.storage.run_store import Store
+from dabench.execution.attempt import AttemptResult
+from dabench.execution.queue import RunQueue
+from dabench.experiment.schedule import complete_runs
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import Run
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scale"))
@@ -39,13 +39,13 @@ def test_the_runs_that_stand_are_listed_once(tmp_path: Path, listings: list[str]
     sweep = tiny(tmp_path, ["none", "adabn"])
     store = two_sets().write(tmp_path / "made")
     listings.clear()
-    assert finished(sweep.plan, store) == set()
+    assert complete_runs(sweep.plan, store) == set()
     assert listings.count("runs") == 1
 
 
 def test_parents_are_found_without_listing_all_runs_for_each(tmp_path: Path, listings: list[str]) -> None:
     fabricated = two_sets()
-    store = Store(fabricated.write(tmp_path / "made").folder)
+    store = RunStore(fabricated.write(tmp_path / "made").folder)
     listings.clear()
     for run in fabricated.runs():
         assert store.network(run.digest).is_file()
@@ -66,13 +66,13 @@ def test_a_run_that_came_after_the_listing_is_found(tmp_path: Path) -> None:
 
 def handed_out(runs: list[Run], at_once: int, seed: int) -> list[str]:
     """Return the order in which a queue hands out runs, of which any may be the next to be done."""
-    queue, out, order = Queue(runs, lambda event: None), [], []
+    queue, out, order = RunQueue(runs, lambda event: None), [], []
     rng = random.Random(seed)
     while not queue.empty:
         while len(out) < at_once and (run := queue.next()) is not None:
             out.append(run)
             order.append(run.digest)
-        queue.take(out.pop(rng.randrange(len(out))), Result("done"))
+        queue.take(out.pop(rng.randrange(len(out))), AttemptResult("done"))
     return order
 
 
@@ -91,15 +91,15 @@ def test_the_queue_hands_out_the_first_that_may_start(at_once: int) -> None:
 
 
 def test_what_is_put_back_is_the_next() -> None:
-    queue = Queue([run_named("a"), run_named("b"), run_named("c")], lambda event: None, retries=1)
+    queue = RunQueue([run_named("a"), run_named("b"), run_named("c")], lambda event: None, retries=1)
     first = queue.next()
     assert first is not None
-    queue.take(first, Result("again", reason="killed"))
+    queue.take(first, AttemptResult("retried", reason="killed"))
     assert [run.digest for run in iter(queue.next, None)] == ["a", "b", "c"]
 
 
 def test_tune_forgets_what_a_trial_held_that_is_over() -> None:
-    from dabench.execution.ray.engine import Sparing
+    from dabench.execution.ray.engine import LeanScheduler
 
     def trial(name: str, status: str) -> Any:
         facts = {"trial_id": name, "status": status, "config": {"job": "x" * 1000}, "PENDING": "PENDING", "PAUSED": "PAUSED"}
@@ -107,7 +107,7 @@ def test_tune_forgets_what_a_trial_held_that_is_over() -> None:
 
     trials = [trial("a", "TERMINATED"), trial("b", "RUNNING"), trial("c", "PENDING")]
     over, running, waiting = trials
-    scheduler, tune = Sparing(), SimpleNamespace(get_trials=lambda: trials)
+    scheduler, tune = LeanScheduler(), SimpleNamespace(get_trials=lambda: trials)
     for each in trials.copy():
         scheduler.on_trial_add(tune, each)
     assert scheduler.choose_trial_to_run(tune) is waiting

@@ -17,9 +17,17 @@ from tiny_sweeps import Tiny, tiny
 
 from dabench.errors import StoreError
 from dabench.execution.ray import nodes
-from dabench.execution.ray.nodes import Apart, Desk, Shelf, bring, named, prepared_files, sees
+from dabench.execution.ray.nodes import (
+    FileServer,
+    RemoteWorkspace,
+    ResultCollector,
+    fetch_files,
+    granted_files,
+    prepared_files,
+    sees_folder,
+)
 from dabench.hashing import file_digest
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 
 
 class Here:
@@ -47,7 +55,7 @@ class Called:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> RunStore:
     return two_sets().write(tmp_path / "driver")
 
 
@@ -56,14 +64,14 @@ def sweep(tmp_path: Path) -> Iterator[Tiny]:
     return tiny(tmp_path, ["none", "fine-tune", "dann"])
 
 
-def shelf_here(monkeypatch: pytest.MonkeyPatch, shelf: Shelf) -> None:
+def shelf_here(monkeypatch: pytest.MonkeyPatch, shelf: FileServer) -> None:
     monkeypatch.setattr(nodes, "ray", Here(shelf=Called(shelf)))
 
 
 def test_a_job_names_the_files_of_its_grant_and_no_others(sweep: Tiny) -> None:
     known = prepared_files(sweep.plan)
     run = next(r for r in sweep.plan.runs if r.method == "fine-tune" and r.target == "pale")
-    names = {Path(path).parent.name.split("-")[0] + "/" + Path(path).stem for path in named(sweep.plan.job(run), known)}
+    names = {Path(path).parent.name.split("-")[0] + "/" + Path(path).stem for path in granted_files(sweep.plan.job(run), known)}
     assert names == {
         "bright/train-images", "bright/train-labels", "bright/train-groups", "bright/val-images", "bright/val-labels",
         "bright/test-images", "pale/train-images", "pale/val-images", "pale/test-images",
@@ -74,7 +82,7 @@ def test_a_job_on_another_node_names_no_path_of_the_drivers_cache(sweep: Tiny) -
     known = prepared_files(sweep.plan)
     for run in sweep.plan.runs:
         job = sweep.plan.job(run)
-        files = named(job, known)
+        files = granted_files(job, known)
         moved = json.dumps(asdict(nodes._moved(job, lambda text, files=files: "/node/file" if text in files else text)))
         assert str(sweep.plan.prepared["bright"].folder.parent) not in moved
         assert "/node/file" in moved
@@ -83,26 +91,26 @@ def test_a_job_on_another_node_names_no_path_of_the_drivers_cache(sweep: Tiny) -
 def test_files_come_whole_and_are_checked(sweep: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nodes, "CHUNK", 1000)
     known = prepared_files(sweep.plan)
-    shelf_here(monkeypatch, Shelf(str(tmp_path), list(known)))
+    shelf_here(monkeypatch, FileServer(str(tmp_path), list(known)))
     path, sha = next((p, s) for p, s in known.items() if p.endswith("train-images.npy"))
     to = tmp_path / "node" / "x.npy"
-    bring(str(tmp_path), {path: (sha, str(to))})
+    fetch_files(str(tmp_path), {path: (sha, str(to))})
     assert to.read_bytes() == Path(path).read_bytes()
     to.write_bytes(b"damaged")
-    bring(str(tmp_path), {path: (sha, str(to))})
+    fetch_files(str(tmp_path), {path: (sha, str(to))})
     assert file_digest(to) == sha
     with pytest.raises(StoreError, match="with another checksum"):
-        bring(str(tmp_path), {path: ("0" * 64, str(tmp_path / "node" / "y.npy"))})
+        fetch_files(str(tmp_path), {path: ("0" * 64, str(tmp_path / "node" / "y.npy"))})
     assert [p.name for p in (tmp_path / "node").iterdir()] == ["x.npy"]
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "runs/../../secret", "sweep.json"])
-def test_the_shelf_gives_nothing_else(store: Store, path: str) -> None:
+def test_the_shelf_gives_nothing_else(store: RunStore, path: str) -> None:
     with pytest.raises(StoreError, match="is not given to workers"):
-        Shelf(str(store.folder), []).read(str(store.folder / path), 0)
+        FileServer(str(store.folder), []).read(str(store.folder / path), 0)
 
 
-def delivered(apart: Apart, store: Store, name: str) -> Path:
+def delivered(apart: RemoteWorkspace, store: RunStore, name: str) -> Path:
     """Let a node have done a run that stands in `store`, take it from there, and deliver it."""
     (folder,) = store.runs.glob(f"{name}-*")
     shutil.copytree(folder, apart.store.runs / folder.name)
@@ -112,11 +120,11 @@ def delivered(apart: Apart, store: Store, name: str) -> Path:
     return folder
 
 
-def test_a_finished_run_comes_whole_with_its_log(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_run_comes_whole_with_its_log(store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DABENCH_NODE", str(tmp_path / "node"))
     monkeypatch.setattr(nodes, "CHUNK", 100)
     monkeypatch.setattr(nodes, "ray", Here())
-    apart = Apart(Called(Desk(str(store.folder))), str(store.folder))
+    apart = RemoteWorkspace(Called(ResultCollector(str(store.folder))), str(store.folder))
     run = next(r for r in two_sets().runs() if r.name == "adabn_print_hand_s0")
     delivered(apart, store, run.name)
     assert store.find(run.digest) is not None
@@ -126,9 +134,9 @@ def test_a_finished_run_comes_whole_with_its_log(store: Store, tmp_path: Path, m
     assert list((tmp_path / "node").iterdir()) == []
 
 
-def test_a_run_that_did_not_come_whole_does_not_stand(store: Store) -> None:
+def test_a_run_that_did_not_come_whole_does_not_stand(store: RunStore) -> None:
     (folder,) = store.runs.glob("adabn_print_hand_s0-*")
-    desk = Desk(str(store.folder))
+    desk = ResultCollector(str(store.folder))
     for file in folder.iterdir():
         desk.take(folder.name, "node", file.name, 0, file.read_bytes()[: 50 if file.suffix == ".npy" else None])
     shutil.rmtree(folder)
@@ -139,18 +147,18 @@ def test_a_run_that_did_not_come_whole_does_not_stand(store: Store) -> None:
 
 
 @pytest.mark.parametrize("name", ["../../escaped", "/tmp/escaped"])
-def test_what_a_node_delivers_stays_in_the_folder_of_runs(store: Store, tmp_path: Path, name: str) -> None:
-    desk = Desk(str(store.folder))
+def test_what_a_node_delivers_stays_in_the_folder_of_runs(store: RunStore, tmp_path: Path, name: str) -> None:
+    desk = ResultCollector(str(store.folder))
     desk.take(name, "../node", "../../file", 0, b"x")
     assert [p.name for p in store.runs.glob(".*")] == [".escaped-node"]
     assert not (tmp_path / "escaped").exists()
 
 
-def test_a_node_is_told_that_it_does_not_see_the_folder(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_is_told_that_it_does_not_see_the_folder(store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DABENCH_NODE", raising=False)
-    assert [sees(store.folder), sees(tmp_path / "nowhere")] == [True, False]
+    assert [sees_folder(store.folder), sees_folder(tmp_path / "nowhere")] == [True, False]
     monkeypatch.setenv("DABENCH_NODE", str(tmp_path))
-    assert not sees(store.folder)
+    assert not sees_folder(store.folder)
 
 
 @pytest.mark.slow

@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from fabricated import Fabrication, Made, two_sets
+from fabricated import DatasetContent, Fabrication, two_sets
 from rich.console import Console
 
-from dabench.execution.progress import Watch
+from dabench.execution.progress import ProgressDisplay
 from dabench.execution.queue import Event
 from dabench.storage.schema import Run
 
@@ -31,9 +31,11 @@ def text_of(console: Console) -> str:
     return console.file.getvalue()
 
 
-def watch(console: Console, runs: list[Run], ends: dict[int, tuple[str, str]] | None = None, seconds: float = 2.0) -> Watch:
+def watch(
+    console: Console, runs: list[Run], ends: dict[int, tuple[str, str]] | None = None, seconds: float = 2.0
+) -> ProgressDisplay:
     """Show `runs` as done one after another, but those whose number is in `ends`, which end as it says."""
-    with Watch(console) as shown:
+    with ProgressDisplay(console) as shown:
         shown.expect(runs)
         for i, run in enumerate(runs):
             shown(Event("started", run))
@@ -53,7 +55,7 @@ def test_without_a_terminal_each_run_is_one_plain_line() -> None:
 
 
 def test_without_a_terminal_a_long_name_or_reason_stays_in_its_line() -> None:
-    sets = {f"{'long' * 20}-{i}": Made(str(i)) for i in range(2)}
+    sets = {f"{'long' * 20}-{i}": DatasetContent(str(i)) for i in range(2)}
     runs = Fabrication(lambda run, test: 0, sets).runs()[:2]
     console = pipe()
     watch(console, runs, {1: ("failed", f"a reason of {'many ' * 50}words\nand more below")})
@@ -74,7 +76,7 @@ def test_a_failed_run_is_told_with_the_first_line_of_its_reason(make: object) ->
 
 def test_a_failed_run_is_told_with_its_log() -> None:
     console = pipe()
-    with Watch(console, lambda name: Path("runs/x/logs") / f"{name}.txt") as shown:
+    with ProgressDisplay(console, lambda name: Path("runs/x/logs") / f"{name}.txt") as shown:
         shown.expect(RUNS[:1])
         shown(Event("failed", RUNS[0], reason="no luck\nand more"))
     assert text_of(console) == f"[1/1] failed {RUNS[0].name}: no luck (log: runs/x/logs/{RUNS[0].name}.txt)\n"
@@ -92,7 +94,7 @@ def test_in_a_terminal_a_bar_counts_the_runs() -> None:
 
 def test_in_a_terminal_the_bar_names_what_runs() -> None:
     console = terminal()
-    with Watch(console) as shown:
+    with ProgressDisplay(console) as shown:
         shown.expect(RUNS[:2])
         shown(Event("started", RUNS[0]))
         time.sleep(0.3)
@@ -102,7 +104,7 @@ def test_in_a_terminal_the_bar_names_what_runs() -> None:
 
 def test_with_nothing_to_do_nothing_is_shown() -> None:
     for console in (pipe(), terminal()):
-        with Watch(console) as shown:
+        with ProgressDisplay(console) as shown:
             shown.expect([])
         assert text_of(console) == ""
 
@@ -121,7 +123,7 @@ def test_the_time_left_is_shared_by_the_runs_side_by_side() -> None:
     plain = [r for r in two_sets(seeds=2).runs() if r.target is None]
     told = []
     for side_by_side in (1, 2):
-        shown = Watch(pipe())
+        shown = ProgressDisplay(pipe())
         shown.expect(plain)
         for run in plain[:side_by_side]:
             shown(Event("started", run))
@@ -133,10 +135,10 @@ def test_the_time_left_is_shared_by_the_runs_side_by_side() -> None:
 
 def test_a_run_that_is_tried_again_is_not_over_and_its_reason_is_told() -> None:
     console = pipe()
-    with Watch(console) as shown:
+    with ProgressDisplay(console) as shown:
         shown.expect(RUNS[:1])
         shown(Event("started", RUNS[0]))
-        shown(Event("again", RUNS[0], reason="its worker ended"))  # type: ignore[arg-type]
+        shown(Event("retried", RUNS[0], reason="its worker ended"))  # type: ignore[arg-type]
         assert shown.finished == 0
         shown(Event("started", RUNS[0]))
         shown(Event("done", RUNS[0], 2.0))

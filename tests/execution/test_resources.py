@@ -11,8 +11,8 @@ from tiny_sweeps import Tiny, tiny
 from dabench.errors import PluginError, SpecError
 from dabench.execution import resources as room
 from dabench.execution.estimate import stored_bytes
-from dabench.execution.options import How
-from dabench.execution.resources import fitted, need
+from dabench.execution.options import ExecutionOptions
+from dabench.execution.resources import fit_to_machine, resource_needs
 from dabench.plugins.registry import REGISTRY
 
 GB = 10**9
@@ -35,11 +35,11 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def found(sweep: Tiny, how: How = How()) -> tuple[float | None, float | None, int | None, list[str]]:
+def found(sweep: Tiny, how: ExecutionOptions = ExecutionOptions()) -> tuple[float | None, float | None, int | None, list[str]]:
     """What each run takes of cores and GPUs, how many go side by side, and what was said."""
     said: list[str] = []
-    got = fitted(sweep.plan, room.need(sweep.plan), how, said.append)
-    return got.cpus_per_run, got.gpus_per_run, got.at_most, said
+    got = fit_to_machine(sweep.plan, room.resource_needs(sweep.plan), how, said.append)
+    return got.cpus_per_run, got.gpus_per_run, got.max_parallel, said
 
 
 def test_one_threaded_runs_go_side_by_side_one_on_each_core(sweep: Tiny) -> None:
@@ -48,11 +48,11 @@ def test_one_threaded_runs_go_side_by_side_one_on_each_core(sweep: Tiny) -> None
 
 @pytest.mark.parametrize(("cpus", "side"), [(2.0, 4), (3.0, 2), (0.5, 16), (8.0, 1)])
 def test_cores_per_run_are_as_asked_for(sweep: Tiny, cpus: float, side: int) -> None:
-    assert found(sweep, How(cpus_per_run=cpus)) == (cpus, 0, side, [])
+    assert found(sweep, ExecutionOptions(cpus_per_run=cpus)) == (cpus, 0, side, [])
 
 
 def test_in_one_process_runs_go_one_after_another(sweep: Tiny) -> None:
-    assert found(sweep, How(engine="inline"))[2] == 1
+    assert found(sweep, ExecutionOptions(engine="inline"))[2] == 1
 
 
 def test_several_small_runs_share_a_gpu(sweep: Tiny, machine: pytest.MonkeyPatch) -> None:
@@ -75,11 +75,11 @@ def test_the_memory_of_a_gpu_bounds_the_runs_on_it(sweep: Tiny, machine: pytest.
 
 def test_gpus_per_run_are_as_asked_for(sweep: Tiny, machine: pytest.MonkeyPatch) -> None:
     machine.setattr(room, "gpus", lambda plan: 1)
-    assert found(sweep, How(gpus_per_run=0.25))[1:3] == (0.25, 4)
+    assert found(sweep, ExecutionOptions(gpus_per_run=0.25))[1:3] == (0.25, 4)
 
 
 def test_where_memory_is_short_fewer_go_side_by_side_and_one_line_says_so(sweep: Tiny, machine: pytest.MonkeyPatch) -> None:
-    wants = need(sweep.plan)
+    wants = resource_needs(sweep.plan)
     assert wants is not None
     machine.setattr(room, "free_memory", lambda: int(3.5 * wants.memory))
     _, _, side, said = found(sweep)
@@ -98,20 +98,20 @@ def test_where_not_one_run_fits_the_error_says_what_to_change(sweep: Tiny, machi
 
 def test_at_most_is_obeyed_and_memory_then_not_asked(sweep: Tiny, machine: pytest.MonkeyPatch) -> None:
     machine.setattr(room, "free_memory", lambda: 0)
-    assert found(sweep, How(at_most=2))[2] == 2
+    assert found(sweep, ExecutionOptions(max_parallel=2))[2] == 2
 
 
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        (How(cpus_per_run=9), r"--cpus-per-run 9: must be above 0 and at most 8, the cores"),
-        (How(cpus_per_run=0), r"--cpus-per-run 0: must be above 0"),
-        (How(gpus_per_run=0.5), r"--gpus-per-run 0.5: must be at least 0 and at most 0, the GPUs"),
-        (How(gpus_per_run=-1), r"--gpus-per-run -1: must be at least 0"),
-        (How(at_most=0), r"--at-most 0: must be at least 1"),
+        (ExecutionOptions(cpus_per_run=9), r"--cpus-per-run 9: must be above 0 and at most 8, the cores"),
+        (ExecutionOptions(cpus_per_run=0), r"--cpus-per-run 0: must be above 0"),
+        (ExecutionOptions(gpus_per_run=0.5), r"--gpus-per-run 0.5: must be at least 0 and at most 0, the GPUs"),
+        (ExecutionOptions(gpus_per_run=-1), r"--gpus-per-run -1: must be at least 0"),
+        (ExecutionOptions(max_parallel=0), r"--max-parallel 0: must be at least 1"),
     ],
 )
-def test_what_cannot_be_is_said(sweep: Tiny, how: How, message: str) -> None:
+def test_what_cannot_be_is_said(sweep: Tiny, how: ExecutionOptions, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         found(sweep, how)
 
@@ -119,12 +119,12 @@ def test_what_cannot_be_is_said(sweep: Tiny, how: How, message: str) -> None:
 def test_a_network_that_cannot_be_built_is_told_of_before_any_run(sweep: Tiny) -> None:
     small = replace(sweep.plan, size=16, backbone=REGISTRY.make("backbone", "vgg19"))
     with pytest.raises(PluginError, match="set size = 32"):
-        need(small)
+        resource_needs(small)
 
 
 def test_a_larger_batch_needs_more_memory_and_arithmetic(tmp_path: Path) -> None:
     small, large = (tiny(tmp_path, ["none"], overrides=[f"train.batch={n}", "conv4.width=32"]).plan for n in (64, 640))
-    first, second = need(small), need(large)
+    first, second = resource_needs(small), resource_needs(large)
     assert first is not None
     assert second is not None
     assert second.memory > first.memory
@@ -137,13 +137,13 @@ def test_asking_what_a_run_needs_changes_no_random_number(sweep: Tiny) -> None:
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    need(sweep.plan)
+    resource_needs(sweep.plan)
     assert torch.equal(torch.rand(1), expected)
 
 
 def test_the_room_on_disk_is_close_to_what_a_run_takes(sweep: Tiny, tmp_path: Path) -> None:
     store = sweep.run(tmp_path / "out").store
-    wants = need(sweep.plan)
+    wants = resource_needs(sweep.plan)
     assert wants is not None
     for run in sweep.plan.runs:
         taken = sum(p.stat().st_size for p in (store.runs / run.folder).iterdir())
@@ -151,14 +151,14 @@ def test_the_room_on_disk_is_close_to_what_a_run_takes(sweep: Tiny, tmp_path: Pa
 
 
 def test_ray_sets_aside_what_was_found_and_starts_no_more_than_that(sweep: Tiny, running_ray: None) -> None:
-    from dabench.execution.ray.cluster import at_once, ray, resources
+    from dabench.execution.ray.cluster import ray, resources, runs_side_by_side
 
     there = int(ray.cluster_resources()["CPU"])
-    half = resources(sweep.plan, How(cpus_per_run=0.5, gpus_per_run=0.0))
+    half = resources(sweep.plan, ExecutionOptions(cpus_per_run=0.5, gpus_per_run=0.0))
     assert half == {"cpu": 0.5, "gpu": 0.0}
-    assert at_once(half, How()) == 2 * there
-    assert at_once(half, How(at_most=1)) == 1
-    assert resources(sweep.plan, How())["cpu"] == 1
+    assert runs_side_by_side(half, ExecutionOptions()) == 2 * there
+    assert runs_side_by_side(half, ExecutionOptions(max_parallel=1)) == 1
+    assert resources(sweep.plan, ExecutionOptions())["cpu"] == 1
 
 
 @pytest.mark.parametrize(("device", "there"), [("cpu", 2), ("cuda", 0)])
@@ -171,4 +171,4 @@ def test_a_cluster_whose_gpus_are_not_those_that_auto_means_here_is_an_error(
     train = replace(sweep.plan.sweep.train, device="auto")
     plan = replace(sweep.plan, sweep=replace(sweep.plan.sweep, train=train), device=device)
     with pytest.raises(SpecError, match=f"'auto' is '{device}' on this machine, and the cluster has {there} GPUs; set train"):
-        cluster.resources(plan, How())
+        cluster.resources(plan, ExecutionOptions())

@@ -8,21 +8,21 @@ import numpy as np
 import pytest
 from tiny_sweeps import Tiny, tiny
 
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 from dabench.training.selection import VALIDATORS
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory, _cache: Path) -> tuple[Tiny, Store]:
+def swept(tmp_path_factory: pytest.TempPathFactory, _cache: Path) -> tuple[Tiny, RunStore]:
     folder = tmp_path_factory.mktemp("scored")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DABENCH_CACHE", str(_cache))
         sweep = tiny(folder, ["none", "dann"], overrides=["train.steps=12"])
         assert sweep.run(folder / "out").failed == 0
-    return sweep, Store(folder / "out")
+    return sweep, RunStore(folder / "out")
 
 
-def test_every_checkpoint_has_a_score_by_every_rule_for_every_target(swept: tuple[Tiny, Store]) -> None:
+def test_every_checkpoint_has_a_score_by_every_rule_for_every_target(swept: tuple[Tiny, RunStore]) -> None:
     sweep, store = swept
     for run in sweep.plan.runs:
         record = store.find(run.digest)
@@ -35,7 +35,7 @@ def test_every_checkpoint_has_a_score_by_every_rule_for_every_target(swept: tupl
             assert np.isfinite([value for values in rules.values() for value in values]).all()
 
 
-def test_source_accuracy_is_that_on_the_validation_split_of_the_source(swept: tuple[Tiny, Store]) -> None:
+def test_source_accuracy_is_that_on_the_validation_split_of_the_source(swept: tuple[Tiny, RunStore]) -> None:
     sweep, store = swept
     record = store.find(sweep.digest("supervised_bright_s0"))
     assert record is not None
@@ -45,7 +45,7 @@ def test_source_accuracy_is_that_on_the_validation_split_of_the_source(swept: tu
     np.testing.assert_allclose(np.round(np.array(values) * n), np.array(values) * n, atol=1e-3)
 
 
-def test_the_time_of_scoring_is_stored(swept: tuple[Tiny, Store]) -> None:
+def test_the_time_of_scoring_is_stored(swept: tuple[Tiny, RunStore]) -> None:
     sweep, store = swept
     record = store.find(sweep.digest("supervised_bright_s0"))
     assert record is not None

@@ -13,8 +13,8 @@ from tensorboardX.proto.event_pb2 import Event as Written
 
 from dabench.errors import SpecError
 from dabench.execution.queue import Event
-from dabench.execution.tensorboard import POINTS, Board, _thinned
-from dabench.storage.run_store import Store
+from dabench.execution.tensorboard import POINTS, TensorBoardWriter, _thinned
+from dabench.storage.run_store import RunStore
 from dabench.training.selection import VALIDATORS
 
 FABRICATION = two_sets(seeds=1)
@@ -23,7 +23,7 @@ ADAPTED = next(r for r in RUNS if r.target)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> RunStore:
     return FABRICATION.write(tmp_path / "out")
 
 
@@ -41,31 +41,31 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
     return found
 
 
-def test_the_loss_of_every_step_is_written(store: Store) -> None:
-    Board(store).write([ADAPTED])
+def test_the_loss_of_every_step_is_written(store: RunStore) -> None:
+    TensorBoardWriter(store).write([ADAPTED])
     losses = scalars(store.folder / "tensorboard" / ADAPTED.folder)["loss"]
     assert [step for step, _ in losses] == list(range(1, 21))
     assert [value for _, value in losses] == pytest.approx([1 - step / 20 for step in range(20)])
 
 
-def test_every_label_free_score_of_each_checkpoint_is_written(store: Store) -> None:
-    Board(store).write([ADAPTED])
+def test_every_label_free_score_of_each_checkpoint_is_written(store: RunStore) -> None:
+    TensorBoardWriter(store).write([ADAPTED])
     found = scalars(store.folder / "tensorboard" / ADAPTED.folder)
     assert {tag for tag in found if tag != "loss"} == {f"{rule}/{ADAPTED.target}" for rule in VALIDATORS}
     assert [step for step, _ in found[f"entropy/{ADAPTED.target}"]] == [10, 20]
     assert [v for _, v in found[f"entropy/{ADAPTED.target}"]] == pytest.approx(SCORES["entropy"])
 
 
-def test_a_run_is_written_when_it_is_done_and_not_when_it_starts(store: Store) -> None:
-    board = Board(store)
+def test_a_run_is_written_when_it_is_done_and_not_when_it_starts(store: RunStore) -> None:
+    board = TensorBoardWriter(store)
     board(Event("started", ADAPTED))
     assert not (store.folder / "tensorboard").exists()
     board(Event("done", ADAPTED, 1.0))
     assert [p.name for p in (store.folder / "tensorboard").iterdir()] == [ADAPTED.folder]
 
 
-def test_what_is_there_is_not_written_again_unless_the_run_is_done_again(store: Store) -> None:
-    board = Board(store)
+def test_what_is_there_is_not_written_again_unless_the_run_is_done_again(store: RunStore) -> None:
+    board = TensorBoardWriter(store)
     board.write([ADAPTED])
     mark = store.folder / "tensorboard" / ADAPTED.folder / "mine"
     mark.touch()
@@ -78,13 +78,13 @@ def test_what_is_there_is_not_written_again_unless_the_run_is_done_again(store: 
 
 def test_a_run_that_does_not_stand_is_left_out(tmp_path: Path) -> None:
     store = two_sets(seeds=1, leave_out=lambda run: True).write(tmp_path / "out")
-    Board(store).write(RUNS)
+    TensorBoardWriter(store).write(RUNS)
     assert not (store.folder / "tensorboard").exists()
 
 
-def test_a_log_that_cannot_be_written_stops_nothing(store: Store) -> None:
+def test_a_log_that_cannot_be_written_stops_nothing(store: RunStore) -> None:
     (store.folder / "tensorboard").write_text("in the way")
-    Board(store)(Event("done", ADAPTED, 1.0))
+    TensorBoardWriter(store)(Event("done", ADAPTED, 1.0))
 
 
 def test_of_a_long_training_means_are_written() -> None:
@@ -93,7 +93,7 @@ def test_of_a_long_training_means_are_written() -> None:
     assert (len(long), long[0], long[-1]) == (POINTS, (2, 2.0), (2 * POINTS, 2.0))
 
 
-def test_without_tensorboardx_the_error_names_the_command(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_tensorboardx_the_error_names_the_command(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(SpecError, match="pip install tensorboardX"):
-        Board(store)
+        TensorBoardWriter(store)

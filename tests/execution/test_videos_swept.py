@@ -14,7 +14,7 @@ from dabench.api import prepare_sweep
 from dabench.datasets.fer2013 import FER2013
 from dabench.datasets.nae import NAE
 from dabench.storage.paths import data_folder
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 
 SWEEP = """
 name = "study"
@@ -55,8 +55,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Matrix]:
         patch.setenv("DABENCH_CACHE", str(folder / "cache"))
         patch.setenv("DABENCH_DATA", str(folder / "raw"))
         patch.setattr(FER2013, "counts", {})  # those of the real set
-        FER2013().imitate(data_folder() / "fer2013", 4, 0)
-        NAE(NAE.Options(frames=4)).imitate(data_folder() / "nae", 1, 0)
+        FER2013().make_synthetic(data_folder() / "fer2013", 4, 0)
+        NAE(NAE.Options(frames=4)).make_synthetic(data_folder() / "nae", 1, 0)
         return file, dabench.sweep(file, out=folder / "runs", engine="inline", quiet=True)
 
 
@@ -77,7 +77,7 @@ def test_nobody_stands_in_two_splits_of_the_clips(study: tuple[Path, Matrix], mo
 
 
 def test_what_is_known_of_the_people_is_stored_with_the_predictions(study: tuple[Path, Matrix]) -> None:
-    known = Store(study[0].parent / "runs").dataset("nae")
+    known = RunStore(study[0].parent / "runs").dataset("nae")
     assert {"subject", "clip", "age", "sex"} <= set(known.attributes)
     assert all(18 <= age <= 84 for age in known.attributes["age"])
     assert len(np.unique(known.groups)) == 5

@@ -30,16 +30,16 @@ def test_everything_that_can_be_watched_is_there(command: list[str], tmp_path: P
     happened = [line["event"] for line in lines]
     assert (happened[0], happened[-1]) == ("sweep-started", "sweep-ended")
     assert sorted(happened[1:-1]) == ["done", "done", "failed", "started", "started", "started"]
-    assert lines[-1]["counts"] == {"runs": 3, "done": 2, "running": 0, "failed": 1, "left": 0}
+    assert lines[-1]["counts"] == {"runs": 3, "complete": 2, "running": 0, "failed": 1, "pending": 0}
     assert "failed talks-and-fails_bright_pale_s0: ZeroDivisionError: no luck (log: runs/tiny/logs/talks-and-fails_b" in err
     assert "about to divide" not in out + err
     assert len(list((tmp_path / "runs/tiny/tensorboard").iterdir())) == 2
     assert "tensorboard --logdir runs/tiny/tensorboard" in out
 
     found = dabench.status("runs/tiny")
-    assert (found.state, found.done, found.failed, found.left) == ("ended", 2, 1, 0)
+    assert (found.state, found.complete, found.failed, found.pending) == ("ended", 2, 1, 0)
     assert found.failures[0].tail[-2] == "ZeroDivisionError: no luck"
-    assert found.again in out
+    assert found.resume_command in out
 
 
 def test_with_lines_on_standard_output_nothing_else_is_there(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,13 +56,13 @@ def test_a_stopped_sweep_is_known_as_stopped(command: list[str], capsys: pytest.
     )
     assert main([*command, "--plugin", "stops.py", "--set", 'adapters=["none", "stops"]']) == 1
     found = dabench.status("runs/tiny")
-    assert (found.state, found.done, found.left, found.now) == ("stopped", 1, 2, ())
-    assert f"Go on with: {found.again}" in capsys.readouterr().err
+    assert (found.state, found.complete, found.pending, found.active) == ("stopped", 1, 2, ())
+    assert f"Go on with: {found.resume_command}" in capsys.readouterr().err
 
 
 def test_how_a_sweep_is_run_is_part_of_the_command_that_goes_on(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    main([*command, "--cpus-per-run", "0.5", "--at-most", "1"])
-    assert dabench.status("runs/tiny").again.endswith("--engine inline --cpus-per-run 0.5 --at-most 1")
+    main([*command, "--cpus-per-run", "0.5", "--max-parallel", "1"])
+    assert dabench.status("runs/tiny").resume_command.endswith("--engine inline --cpus-per-run 0.5 --max-parallel 1")
 
 
 def test_a_plan_tells_time_of_the_cores_memory_and_disk(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from toys import even, samples, toy
 
 from dabench.data.cache import Prepared
-from dabench.data.prepare import prepare
+from dabench.data.prepare import prepare_dataset
 from dabench.errors import DataError
 from dabench.experiment.access import Shots, SourceGrant, grant_source, grant_target, grant_test
 from dabench.plugins.contract import Access
@@ -22,7 +22,7 @@ from dabench.plugins.contract import Access
 def prepared(tmp_path: Path) -> Prepared:
     groups = np.arange(60) % 20
     splits = {"train": samples(even(20), groups=groups), "test": samples(even(10), groups=np.arange(30) + 50)}
-    return prepare(toy("x", splits), tmp_path / "raw", tmp_path / "cache", say=lambda _: None)
+    return prepare_dataset(toy("x", splits), tmp_path / "raw", tmp_path / "cache", notify=lambda _: None)
 
 
 def file(prepared: Prepared, part: str, split: str = "train") -> str:
@@ -37,7 +37,7 @@ def test_of_a_source_images_labels_and_groups_of_the_training_split(prepared: Pr
 
 
 def test_of_a_source_without_groups_no_groups(tmp_path: Path) -> None:
-    prepared = prepare(toy(), tmp_path / "raw", tmp_path / "cache", say=lambda _: None)
+    prepared = prepare_dataset(toy(), tmp_path / "raw", tmp_path / "cache", notify=lambda _: None)
     assert grant_source(prepared).groups is None
 
 

@@ -22,7 +22,7 @@ from dabench.analysis.matrix import Matrix, read_matrix
 from dabench.api import SweepRequest, plan_sweep
 from dabench.cli import main
 from dabench.data.cache import Prepared
-from dabench.data.prepare import prepare
+from dabench.data.prepare import prepare_dataset
 from dabench.errors import SpecError
 from dabench.experiment.plan import Plan
 from dabench.experiment.planner import make_plan
@@ -129,7 +129,7 @@ def test_classes_can_change_places(plan: Callable[..., Plan]) -> None:
 def test_a_set_that_has_none_of_the_renamed_classes_is_not_copied(plan: Callable[..., Plan], tmp_path: Path) -> None:
     acted, wild = sets(wild=("neutral", "happy", "angry"))
     made = plan(acted, wild, size=8, classes={"map": {"calm": "neutral"}})
-    assert made.prepared["wild"] == prepare(wild, tmp_path / "raw" / "wild", tmp_path / "cache", say=lambda _: None)
+    assert made.prepared["wild"] == prepare_dataset(wild, tmp_path / "raw" / "wild", tmp_path / "cache", notify=lambda _: None)
 
 
 def test_another_map_is_other_work(plan: Callable[..., Plan]) -> None:

@@ -14,7 +14,7 @@ from tiny_sweeps import PLUGINS, SHAPES, Tiny, tiny
 from dabench.data.splits import choose_shots
 from dabench.experiment.access import grant_source, grant_target, grant_test
 from dabench.plugins.registry import Registry
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 
 # Those that may see labels come first: what they were given must be gone when the others search.
 CHEATS = ("cheat-full", "careless", "cheat-few-shot", "cheat-unlabelled", "cheat-none")
@@ -57,7 +57,7 @@ def findings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         patch.setenv("DABENCH_DATA", str(folder / "raw"))
         sweep = cheating_sweep(folder)
         outcome = sweep.run(folder / "out", request.param)
-    assert (outcome.failed, Store(folder / "out").failures()) == (0, {})
+    assert (outcome.failed, RunStore(folder / "out").failures()) == (0, {})
     return {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in CHEATS} | {"sweep": sweep}
 
 

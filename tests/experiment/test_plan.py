@@ -150,13 +150,13 @@ def test_several_sources_are_one_run(plan: MakePlan) -> None:
 )
 def test_a_run_says_how_many_target_labels_it_uses(plan: MakePlan, method: str, labels: str | None) -> None:
     made = plan(adapters=["none", "dann", "images", "fine-tune", "all"])
-    assert found(made, SUPERVISED, target=None).labels == "0"
+    assert found(made, SUPERVISED, target=None).label_budget == "0"
     if labels is not None:
-        assert found(made, method).labels == labels
+        assert found(made, method).label_budget == labels
 
 
 def test_all_shots_are_said_as_all(plan: MakePlan) -> None:
-    assert found(plan(adapters=["fine-tune"], shots="all"), "fine-tune").labels == "all"
+    assert found(plan(adapters=["fine-tune"], shots="all"), "fine-tune").label_budget == "all"
 
 
 # What identifies a run

@@ -19,11 +19,11 @@ from dabench.analysis.trials import read_trials
 from dabench.data.cache import Prepared
 from dabench.errors import SpecError, StoreError
 from dabench.execution.queue import Event
-from dabench.execution.recorder import Outcome
-from dabench.execution.sweep import Told
-from dabench.experiment.search import Searching
-from dabench.storage.reader import Record
-from dabench.storage.run_store import Store
+from dabench.execution.recorder import SweepOutcome
+from dabench.execution.sweep import SweepCallbacks
+from dabench.experiment.search import HyperparameterSearch
+from dabench.storage.reader import StoredRun
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import RunRecord, from_json, record_from
 
 PUSHES = (SHAPES, PLUGINS / "pushes.py")
@@ -42,21 +42,21 @@ def searched(folder: Path, search: str = "", space: str = BY, adapters: Sequence
 
 def chosen(folder: Path) -> dict[str, Mapping[str, Any]]:
     """Task -> the settings that were chosen, from sweep.json."""
-    tasks = Store(folder).read_sweep().search
+    tasks = RunStore(folder).read_sweep().search
     return {f"{t.adapter}_{'+'.join(t.sources)}_{t.target}": t.trials[t.chosen].settings for t in tasks if t.chosen is not None}
 
 
 def results(folder: Path) -> dict[tuple[str, str], Any]:
     """(digest, test set) -> logits of every run that stands, trials among them."""
-    store, found = Store(folder), {}
+    store, found = RunStore(folder), {}
     for name in store.names("runs"):
-        record = Record(store, f"runs/{name}", record_from(RunRecord, from_json(store.text(f"runs/{name}/run.json"))))
+        record = StoredRun(store, f"runs/{name}", record_from(RunRecord, from_json(store.text(f"runs/{name}/run.json"))))
         found |= {(record.facts.digest, test): np.array(record.logits(test)) for test in record.facts.tests}
     return found
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory, _cache: Path) -> tuple[Tiny, Path, Outcome]:
+def done(tmp_path_factory: pytest.TempPathFactory, _cache: Path) -> tuple[Tiny, Path, SweepOutcome]:
     """The search, made in this process without disturbance."""
     folder = tmp_path_factory.mktemp("search")
     with pytest.MonkeyPatch.context() as patch:
@@ -65,7 +65,7 @@ def done(tmp_path_factory: pytest.TempPathFactory, _cache: Path) -> tuple[Tiny, 
         return of, folder / "out", of.run(folder / "out")
 
 
-Done = tuple[Tiny, Path, Outcome]
+Done = tuple[Tiny, Path, SweepOutcome]
 
 
 def test_the_value_that_is_clearly_better_by_the_rule_is_found(done: Done) -> None:
@@ -73,7 +73,7 @@ def test_the_value_that_is_clearly_better_by_the_rule_is_found(done: Done) -> No
 
 
 def test_a_trial_is_scored_where_it_ends(done: Done) -> None:
-    store = Store(done[1])
+    store = RunStore(done[1])
     for task in store.read_sweep().search:
         for trial in task.trials:
             record = store.find(trial.run, network=False)
@@ -84,7 +84,7 @@ def test_a_trial_is_scored_where_it_ends(done: Done) -> None:
 def test_what_was_chosen_is_run_on_every_seed_and_makes_the_table(tmp_path: Path) -> None:
     of = searched(tmp_path, overrides=["seeds=[4, 7]"])
     of.run(tmp_path / "out")
-    matrix = read_matrix(Store(tmp_path / "out"))
+    matrix = read_matrix(RunStore(tmp_path / "out"))
     assert {c.seeds for c in matrix.cells} == {2}
     assert {r.facts.seed for r in matrix.predictions.records.values()} == {4, 7}
     assert len(matrix.cells) == 4 + 2  # none has a row for each dataset, an adapter is tested on target and source
@@ -92,27 +92,27 @@ def test_what_was_chosen_is_run_on_every_seed_and_makes_the_table(tmp_path: Path
 
 
 def test_every_adapter_has_the_same_number_of_trials(done: Done) -> None:
-    tasks = Store(done[1]).read_sweep().search
+    tasks = RunStore(done[1]).read_sweep().search
     assert {len(t.trials) for t in tasks} == {4}
     assert {t.adapter for t in tasks} == {"none", "pushes"}
 
 
 def test_none_is_searched_for_each_of_its_cells(done: Done) -> None:
-    tasks = [(t.sources, t.target) for t in Store(done[1]).read_sweep().search if t.adapter == "none"]
+    tasks = [(t.sources, t.target) for t in RunStore(done[1]).read_sweep().search if t.adapter == "none"]
     assert sorted(tasks) == [((a,), b) for a in ("bright", "pale") for b in ("bright", "pale")]
 
 
 def test_the_common_settings_of_a_trial_are_those_of_every_adapter_which_then_share_its_pretraining(tmp_path: Path) -> None:
     space = '"train.momentum" = { uniform = [0.1, 0.9] }'
     of = searched(tmp_path, 'method = "random"', space, adapters=("none", "fine-tune", "dann"))
-    runs = Searching(of.plan, Store(tmp_path / "out")).begin()
+    runs = HyperparameterSearch(of.plan, RunStore(tmp_path / "out")).begin()
     # 2 datasets times 3 trials are pretrained once, for 4 cells of none and a pair of 2 adapters: 6 tasks would need 18.
     assert sum(r.target is None for r in runs) == 6
     assert sum(r.target is not None for r in runs) == 2 * 3
 
 
 def test_trials_run_on_a_seed_of_their_own(done: Done) -> None:
-    named = [t.name for task in Store(done[1]).read_sweep().search for t in task.trials]
+    named = [t.name for task in RunStore(done[1]).read_sweep().search for t in task.trials]
     assert all("_s1000" in name for name in named)
 
 
@@ -130,17 +130,17 @@ def test_a_search_that_was_stopped_goes_on_to_the_same_result(done: Done, tmp_pa
             raise KeyboardInterrupt
 
     of, whole, _ = done
-    assert of.run(tmp_path / "out", told=Told(stop)).interrupted
+    assert of.run(tmp_path / "out", told=SweepCallbacks(stop)).interrupted
     again = of.run(tmp_path / "out")
-    assert again.there >= after
-    assert again.done + after == done[2].done
-    assert Store(tmp_path / "out").read_sweep() == Store(whole).read_sweep()
+    assert again.already_complete >= after
+    assert again.completed + after == done[2].completed
+    assert RunStore(tmp_path / "out").read_sweep() == RunStore(whole).read_sweep()
     assert identical(results(tmp_path / "out"), results(whole))
 
 
 def test_running_a_search_again_does_nothing(done: Done) -> None:
     outcome = done[0].run(done[1])
-    assert (outcome.done, outcome.failed, outcome.there) == (0, 0, done[2].done)
+    assert (outcome.completed, outcome.failed, outcome.already_complete) == (0, 0, done[2].completed)
 
 
 @pytest.mark.slow
@@ -149,12 +149,12 @@ def test_a_killed_optuna_search_asks_for_the_same_trials_again(tmp_path: Path) -
     of.run(tmp_path / "whole")
 
     def stop(event: Event) -> None:
-        if event.what == "done" and event.run.method == "pushes" and len(Store(tmp_path / "out").names("runs")) > 8:
+        if event.what == "done" and event.run.method == "pushes" and len(RunStore(tmp_path / "out").names("runs")) > 8:
             raise KeyboardInterrupt
 
-    assert of.run(tmp_path / "out", told=Told(stop)).interrupted
+    assert of.run(tmp_path / "out", told=SweepCallbacks(stop)).interrupted
     of.run(tmp_path / "out")
-    assert Store(tmp_path / "out").read_sweep() == Store(tmp_path / "whole").read_sweep()
+    assert RunStore(tmp_path / "out").read_sweep() == RunStore(tmp_path / "whole").read_sweep()
 
 
 def test_optuna_finds_the_end_of_the_range_that_is_better(tmp_path: Path) -> None:
@@ -165,30 +165,30 @@ def test_optuna_finds_the_end_of_the_range_that_is_better(tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_ray_and_inline_search_to_the_same_result(done: Done, tmp_path: Path, running_ray: None) -> None:
     of, whole, outcome = done
-    assert of.run(tmp_path / "ray", "ray").done == outcome.done
-    assert Store(tmp_path / "ray").read_sweep() == Store(whole).read_sweep()
+    assert of.run(tmp_path / "ray", "ray").completed == outcome.completed
+    assert RunStore(tmp_path / "ray").read_sweep() == RunStore(whole).read_sweep()
     assert identical(results(tmp_path / "ray"), results(whole))
 
 
 def test_more_trials_go_on_in_the_same_folder(done: Done, tmp_path: Path) -> None:
     shutil.copytree(done[1], tmp_path / "out")
     more = searched(tmp_path, "trials = 5").run(tmp_path / "out")
-    assert (more.done, more.failed) == (0, 0)  # the grid has three points: the fifth trial is the second again
-    assert {len(t.trials) for t in Store(tmp_path / "out").read_sweep().search} == {5}
+    assert (more.completed, more.failed) == (0, 0)  # the grid has three points: the fifth trial is the second again
+    assert {len(t.trials) for t in RunStore(tmp_path / "out").read_sweep().search} == {5}
 
 
 def test_redo_makes_the_search_again(done: Done, tmp_path: Path) -> None:
     shutil.copytree(done[1], tmp_path / "out")
     again = done[0].run(tmp_path / "out", redo=True)
-    assert (again.there, again.done) == (0, done[2].done)
+    assert (again.already_complete, again.completed) == (0, done[2].completed)
 
 
 def test_who_listens_is_told_how_many_runs_are_left_when_that_is_known(tmp_path: Path) -> None:
     of, lines, left = searched(tmp_path), [], []
-    told = Told(expect=left.append, write=[lines.append])
+    told = SweepCallbacks(expect=left.append, write=[lines.append])
     of.run(tmp_path / "out", told=told)
     counts = json.loads(lines[-1])["counts"]
-    assert (counts["left"], counts["runs"]) == (0, len(Store(tmp_path / "out").names("runs")))
+    assert (counts["pending"], counts["runs"]) == (0, len(RunStore(tmp_path / "out").names("runs")))
     assert len(left[0]) > len(left[-1]) == 0
 
 
@@ -199,14 +199,14 @@ def test_a_trial_that_fails_is_not_chosen_and_fails_nothing_else(tmp_path: Path)
     outcome = searched(tmp_path, space='"pushes.by" = [-1.0, 0.0, 10.0]').run(tmp_path / "out")
     assert (outcome.failed, outcome.trials_failed) == (0, 1)
     assert chosen(tmp_path / "out")["pushes_bright_pale"]["pushes.by"] == 10.0
-    states = [t.state for t in read_trials(Store(tmp_path / "out")) if t.task == "pushes: bright -> pale"]
+    states = [t.state for t in read_trials(RunStore(tmp_path / "out")) if t.task == "pushes: bright -> pale"]
     assert states == ["failed", "done", "done"]
 
 
 def test_a_task_of_which_every_trial_fails_is_missing_and_the_others_are_there(tmp_path: Path) -> None:
     outcome = searched(tmp_path, space='"pushes.by" = [-1.0, -2.0]').run(tmp_path / "out")
     assert outcome.failed == 1
-    matrix = read_matrix(Store(tmp_path / "out"))
+    matrix = read_matrix(RunStore(tmp_path / "out"))
     assert matrix.missing == ["pushes_bright_pale_not chosen"]
     assert matrix.total == len(matrix.predictions.records) + 1
     assert {c.adapter for c in matrix.cells} == {"none"}
@@ -228,12 +228,12 @@ def no_labels(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for name in ("labels", "samples"):
         monkeypatch.setattr(Prepared, name, refuse)
-    monkeypatch.setattr(Record, "logits", refuse)
-    monkeypatch.setattr(Store, "dataset", refuse)
+    monkeypatch.setattr(StoredRun, "logits", refuse)
+    monkeypatch.setattr(RunStore, "dataset", refuse)
 
 
 def test_choosing_opens_no_labels_and_no_predictions(done: Done, no_labels: None) -> None:
-    search = Searching(done[0].plan, Store(done[1]))
+    search = HyperparameterSearch(done[0].plan, RunStore(done[1]))
     assert search.begin() == []
     assert {study.chosen for study in search.studies if study.task.adapter == "pushes"} == {1}
 
@@ -248,14 +248,14 @@ def test_only_the_oracle_opens_labels_and_those_of_the_validation_split(
     opened: list[str] = []
     labels = Prepared.labels
     monkeypatch.setattr(Prepared, "labels", lambda self, split: opened.append(split) or labels(self, split))
-    Searching(of.plan, Store(tmp_path / "out")).begin()
+    HyperparameterSearch(of.plan, RunStore(tmp_path / "out")).begin()
     assert set(opened) == {"val"}
 
 
 def test_the_oracle_scores_by_accuracy_on_the_targets_validation_split(tmp_path: Path) -> None:
     of = searched(tmp_path, 'select = "oracle"')
     of.run(tmp_path / "out")
-    store = Store(tmp_path / "out")
+    store = RunStore(tmp_path / "out")
     (task,) = [t for t in store.read_sweep().search if (t.adapter, t.target) == ("pushes", "pale")]
     labels = of.plan.prepared["pale"].labels("val")
     pushed = task.trials[1]  # so far that everything is the first class
@@ -266,7 +266,7 @@ def test_the_oracle_scores_by_accuracy_on_the_targets_validation_split(tmp_path:
 @pytest.mark.parametrize("select", ["entropy", "oracle"])
 def test_no_worker_of_a_search_is_given_labels_of_its_target(tmp_path: Path, select: str) -> None:
     of = searched(tmp_path, f'select = "{select}"')
-    for run in Searching(of.plan, Store(tmp_path / "out")).begin():
+    for run in HyperparameterSearch(of.plan, RunStore(tmp_path / "out")).begin():
         job = json.dumps(asdict(replace(of.plan.job(run), sources=())))
         assert "labels.npy" not in job
         assert "val-labels.npy" not in job
@@ -278,7 +278,7 @@ def test_a_search_by_the_oracle_is_said_in_every_format(tmp_path: Path, form: st
 
     of = searched(tmp_path, 'select = "oracle"', adapters=("none",), space="")
     of.run(tmp_path / "out")
-    text = one_text(read_matrix(Store(tmp_path / "out")), form)
+    text = one_text(read_matrix(RunStore(tmp_path / "out")), form)
     assert "ON TARGET LABELS of the validation split (a bound, no result) over 3 trials per task" in text.replace("\n", " ")
 
 
@@ -288,7 +288,7 @@ def test_a_search_by_the_oracle_is_said_in_every_format(tmp_path: Path, form: st
 def test_a_trial_that_is_behind_is_ended_early_and_kept(tmp_path: Path) -> None:
     of = searched(tmp_path, "early_stopping = true", '"pushes.by" = [1000.0, 0.0, 0.001]')
     of.run(tmp_path / "out")
-    trials = [t for t in read_trials(Store(tmp_path / "out")) if t.task == "pushes: bright -> pale"]
+    trials = [t for t in read_trials(RunStore(tmp_path / "out")) if t.task == "pushes: bright -> pale"]
     assert [(t.state, t.steps) for t in trials] == [("done", 4), ("stopped", 2), ("stopped", 2)]
     assert [t.chosen for t in trials] == [True, False, False]
 
@@ -301,16 +301,16 @@ def test_early_stopping_comes_to_the_same_when_it_goes_on(tmp_path: Path) -> Non
         if event.what == "done" and event.run.probe:
             raise KeyboardInterrupt
 
-    assert of.run(tmp_path / "out", told=Told(stop)).interrupted
+    assert of.run(tmp_path / "out", told=SweepCallbacks(stop)).interrupted
     of.run(tmp_path / "out")
-    assert Store(tmp_path / "out").read_sweep() == Store(tmp_path / "whole").read_sweep()
+    assert RunStore(tmp_path / "out").read_sweep() == RunStore(tmp_path / "whole").read_sweep()
 
 
 # Looking at it
 
 
 def test_trials_say_their_test_accuracy_only_when_asked(done: Done) -> None:
-    store = Store(done[1])
+    store = RunStore(done[1])
     assert {t.accuracy_by_test_labels for t in read_trials(store)} == {None}
     asked = read_trials(store, test_accuracy=True)
     record = store.find(store.read_sweep().search[0].trials[0].run)
@@ -321,7 +321,7 @@ def test_trials_say_their_test_accuracy_only_when_asked(done: Done) -> None:
 
 def test_a_sweep_without_a_search_has_no_trials(quick_runs: Path) -> None:
     with pytest.raises(SpecError, match="its sweep searches nothing; write \\[search\\] with trials = 8"):
-        read_trials(Store(quick_runs))
+        read_trials(RunStore(quick_runs))
 
 
 @pytest.mark.parametrize("form", ["json", "md", "csv", "tex"])
@@ -347,7 +347,7 @@ def test_a_report_says_how_hyper_parameters_were_chosen(done: Done) -> None:
     from dabench.report.citation import cite_results
     from dabench.report.formats import one_text
 
-    matrix, said = read_matrix(Store(done[1])), "hyper-parameters chosen by 'entropy' over 4 trials per task"
+    matrix, said = read_matrix(RunStore(done[1])), "hyper-parameters chosen by 'entropy' over 4 trials per task"
     assert all(said in one_text(matrix, form) for form in ("json", "md", "csv", "tex"))
     assert "pushes.by = 1000.0" in one_text(matrix, "html")
     assert said in cite_results(matrix.predictions).sentence
@@ -355,11 +355,11 @@ def test_a_report_says_how_hyper_parameters_were_chosen(done: Done) -> None:
 
 
 def test_a_pack_of_a_searched_sweep_gives_the_same_table(done: Done, tmp_path: Path) -> None:
-    from dabench.analysis.export import opened, write_pack
+    from dabench.analysis.export import open_results, write_pack
 
-    pack = opened(write_pack(Store(done[1]), tmp_path / "made.zip"))
-    assert read_matrix(pack).as_dict() == read_matrix(Store(done[1])).as_dict()
-    assert read_trials(pack) == read_trials(Store(done[1]))
+    pack = open_results(write_pack(RunStore(done[1]), tmp_path / "made.zip"))
+    assert read_matrix(pack).as_dict() == read_matrix(RunStore(done[1])).as_dict()
+    assert read_trials(pack) == read_trials(RunStore(done[1]))
 
 
 @pytest.mark.parametrize(
@@ -377,14 +377,14 @@ def test_nonsense_in_what_was_searched_is_told(done: Done, tmp_path: Path, chang
     change(record["search"][0])
     edit(tmp_path / "out" / "sweep.json", lambda text: json.dumps(record))
     with pytest.raises(StoreError, match=says):
-        read_matrix(Store(tmp_path / "out"))
+        read_matrix(RunStore(tmp_path / "out"))
 
 
 def test_the_plan_of_a_search_counts_with_the_runs_that_are_not_known_yet(done: Done, tmp_path: Path) -> None:
-    search = Searching(done[0].plan, Store(tmp_path / "empty"))
+    search = HyperparameterSearch(done[0].plan, RunStore(tmp_path / "empty"))
     search.begin()
-    real = Searching(done[0].plan, Store(done[1]))
+    real = HyperparameterSearch(done[0].plan, RunStore(done[1]))
     real.begin()
-    assert {r.digest for r in real.expected()} == set(real.stood)
+    assert {r.digest for r in real.expected()} == set(real.complete)
     assert len(search.expected()) == pytest.approx(len(real.expected()), abs=4)
     assert replace(done[0].plan).runs == ()

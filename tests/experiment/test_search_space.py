@@ -11,11 +11,11 @@ import pytest
 from toys import adapter
 
 from dabench.errors import SpecError
-from dabench.experiment.config import Search, Sweep
-from dabench.experiment.samplers import proposals, ranges
-from dabench.experiment.search_space import Range, around, read_range
+from dabench.experiment.config import SearchConfig, Sweep
+from dabench.experiment.samplers import ranges, sampler_of
+from dabench.experiment.search_space import SearchRange, around, read_range
 from dabench.experiment.sweep_file import read_sweep
-from dabench.experiment.trial_scores import Scored, bar, best_of, rungs
+from dabench.experiment.trial_scores import ScoredTrial, bar, best_of, rungs
 from dabench.plugins.options import KeyProblem, setting
 from dabench.plugins.registry import Registry
 from dabench.storage.schema import Settings
@@ -35,8 +35,8 @@ def sweep(folder: Path, rest: str = "", *overrides: str) -> Sweep:
     return read_sweep(folder / "try.toml", overrides, Registry(entry_points=False)).sweep
 
 
-def asked(search: Search, name: str, numbers: Sequence[int] = range(4)) -> list[Settings]:
-    of = proposals(search, name)
+def asked(search: SearchConfig, name: str, numbers: Sequence[int] = range(4)) -> list[Settings]:
+    of = sampler_of(search, name)
     return [of.ask(n) for n in numbers]
 
 
@@ -91,7 +91,7 @@ def test_a_key_of_the_command_line_is_named_as_that(tmp_path: Path) -> None:
 def test_no_trials_are_no_search_and_the_sweep_is_the_same_as_without(tmp_path: Path) -> None:
     none = sweep(tmp_path, "", "search.trials=0")
     assert "search" not in none.as_dict()
-    assert none.search == Search()
+    assert none.search == SearchConfig()
 
 
 def test_a_grid_that_is_larger_than_the_trials_is_told_with_its_size(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_a_random_value_depends_on_seed_trial_and_key_alone(tmp_path: Path) -> N
 
 
 def test_random_values_fill_their_range() -> None:
-    search = Search(trials=400, space={"train.lr": {"loguniform": [0.01, 1.0]}, "train.batch": {"int": [2, 4]}})
+    search = SearchConfig(trials=400, space={"train.lr": {"loguniform": [0.01, 1.0]}, "train.batch": {"int": [2, 4]}})
     drawn = [dict(s) for s in asked(search, "none", range(400))]
     rates = [d["train.lr"] for d in drawn]
     assert 0.01 <= min(rates) < 0.011
@@ -183,7 +183,8 @@ def test_random_values_fill_their_range() -> None:
 
 def test_a_grid_has_every_combination_once_and_begins_anew_where_it_is_small(tmp_path: Path) -> None:
     search = sweep(
-        tmp_path, "method = 'grid'\n[search.space]\n'train.lr' = [0.1, 0.2]\n'dann.weight' = [1, 2]\n'fine-tune.part' = [0.1]"
+        tmp_path,
+        "method = 'grid'\n[search.space]\n'train.lr' = [0.1, 0.2]\n'dann.weight' = [1, 2]\n'fine-tune.steps_fraction' = [0.1]",
     ).search
     points = asked(search, "dann")
     assert len(set(points)) == 4
@@ -192,14 +193,14 @@ def test_a_grid_has_every_combination_once_and_begins_anew_where_it_is_small(tmp
 
 
 def test_a_grid_has_the_ends_and_the_middle_of_a_range() -> None:
-    assert Range("loguniform", low=0.01, high=1.0).grid() == (0.01, 0.1, 1.0)
-    assert Range("uniform", low=0.0, high=1.0).grid() == (0.0, 0.5, 1.0)
-    assert Range("int", low=1, high=2).grid() == (1, 2)
+    assert SearchRange("loguniform", low=0.01, high=1.0).grid() == (0.01, 0.1, 1.0)
+    assert SearchRange("uniform", low=0.0, high=1.0).grid() == (0.0, 0.5, 1.0)
+    assert SearchRange("int", low=1, high=2).grid() == (1, 2)
 
 
 def test_optuna_learns_from_scores() -> None:
-    search = Search(trials=30, method="optuna", space={"train.lr": {"loguniform": [1e-4, 1.0]}})
-    of = proposals(search, "none")
+    search = SearchConfig(trials=30, method="optuna", space={"train.lr": {"loguniform": [1e-4, 1.0]}})
+    of = sampler_of(search, "none")
     rates = []
     for n in range(30):
         rates.append(dict(of.ask(n))["train.lr"])
@@ -221,8 +222,8 @@ def test_a_range_that_is_none_is_a_problem_of_its_key() -> None:
 # What is chosen
 
 
-def of(score: float) -> Scored:
-    return Scored((score,), score, 10, False)
+def of(score: float) -> ScoredTrial:
+    return ScoredTrial((score,), score, 10, False)
 
 
 def test_the_highest_score_is_chosen_and_the_first_of_equal_ones() -> None:

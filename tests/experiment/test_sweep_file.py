@@ -18,11 +18,11 @@ from dabench.datasets.image_folder import ImageFolder
 from dabench.errors import DabenchError, PluginError, SpecError
 from dabench.experiment.config import Sweep
 from dabench.experiment.resolve import make_adapter, make_backbone, make_dataset
-from dabench.experiment.sweep_file import SweepFile, line_of, read_sweep, shelf
+from dabench.experiment.sweep_file import SweepFile, bundled_sweeps, line_of, read_sweep
 from dabench.experiment.validation import sweep_from
 from dabench.plugins.options import KeyProblem
 from dabench.plugins.registry import Registry
-from dabench.training.settings import Train
+from dabench.training.settings import TrainConfig
 
 BASE: dict[str, Any] = {
     "name": "try", "datasets": ["font-digits", "uci-digits"], "adapters": ["none", "dann"], "backbone": "conv4",
@@ -89,7 +89,7 @@ def test_what_the_file_says_is_in_the_sweep(read: Read) -> None:
 def test_what_it_does_not_say_has_its_default(read: Read) -> None:
     sweep = read().sweep
     assert (sweep.shots, sweep.pretrained, sweep.size) == (5, False, None)
-    assert sweep.train.batch == Train().batch
+    assert sweep.train.batch == TrainConfig().batch
 
 
 def test_the_text_is_kept_as_written(read: Read) -> None:
@@ -137,14 +137,14 @@ def test_the_recipe_leaves_out_what_only_extends_a_sweep(read: Read) -> None:
     assert read(FILE.replace("lr = 0.1", "lr = 0.2")).sweep.recipe != read().sweep.recipe
 
 
-@pytest.mark.parametrize("name", sorted(shelf()))
+@pytest.mark.parametrize("name", sorted(bundled_sweeps()))
 def test_a_sweep_of_the_shelf_is_read(name: str) -> None:
-    assert read_sweep(shelf()[name], (), Registry()).sweep.name == name
+    assert read_sweep(bundled_sweeps()[name], (), Registry()).sweep.name == name
 
 
-@pytest.mark.parametrize("name", sorted(shelf()))
+@pytest.mark.parametrize("name", sorted(bundled_sweeps()))
 def test_a_sweep_of_the_shelf_opens_with_purpose_cost_source_and_command(name: str) -> None:
-    head = shelf()[name].read_text(encoding="utf-8").partition("\nname = ")[0].splitlines()
+    head = bundled_sweeps()[name].read_text(encoding="utf-8").partition("\nname = ")[0].splitlines()
     assert all(line.startswith("#") for line in head)
     assert len(head[0]) > 20
     assert f"#   dabench sweep {name}" in head
@@ -413,15 +413,15 @@ def test_a_dataset_is_declared_by_a_path_relative_to_the_sweep_file(
 
 def test_a_declared_dataset_has_its_own_name_and_label(read: Read, registry: Registry) -> None:
     dataset = make_dataset(read(DECLARED).sweep, "mine", registry)
-    assert (dataset.name, dataset.label) == ("mine", "MINE")
-    labelled = make_dataset(read(DECLARED + 'label = "M1"\n').sweep, "mine", registry)
-    assert labelled.label == "M1"
+    assert (dataset.name, dataset.short_name) == ("mine", "MINE")
+    labelled = make_dataset(read(DECLARED + 'short_name = "M1"\n').sweep, "mine", registry)
+    assert labelled.short_name == "M1"
 
 
 def test_a_dataset_can_be_declared_of_any_plugin(read: Read, registry: Registry) -> None:
     text = DECLARED.replace('path = "pictures"', 'plugin = "font-digits"\ncopies = 3')
     dataset = make_dataset(read(text).sweep, "mine", registry)
-    assert (dataset.name, dataset.label, dataset.options.copies) == ("mine", "MINE", 3)
+    assert (dataset.name, dataset.short_name, dataset.options.copies) == ("mine", "MINE", 3)
 
 
 def test_a_member_of_a_family_takes_options_under_its_own_name(registry: Registry) -> None:

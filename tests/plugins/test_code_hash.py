@@ -25,7 +25,7 @@ class Mine(dabench.Dataset):
     name = "mine"
     classes = ("a",)
 
-    def prepare(self, raw):
+    def prepare_dataset(self, raw):
         """Read it."""
         return {"value": FACTOR}  # why
 '''
@@ -100,7 +100,7 @@ from dabench.plugins.code_hash import code_digest
 
 class Mine(dabench.Dataset):
     name = "mine"
-    def prepare(self, raw):
+    def prepare_dataset(self, raw):
         {body}
 
 def factory():
@@ -190,8 +190,8 @@ def test_code_that_may_change_a_number_changes_the_core(edit: Edit, module: str,
         ("dabench.training.evaluate", "Return the logits of `net` in evaluation mode", "Return logits"),
         ("dabench.execution.scores", "Images of each target's validation split that are scored at most.", "At most."),
         ("dabench.training.trainer", "import math\n", "import math  # for the schedule\n"),
-        ("dabench.training.trainer", "def rate_at(settings: Train, progress", "def rate_at(settings, progress"),
-        ("dabench.training.trainer", "progress_line import Pulse\n", "progress_line import EVERY, Pulse\n"),
+        ("dabench.training.trainer", "def rate_at(settings: TrainConfig, progress", "def rate_at(settings, progress"),
+        ("dabench.training.trainer", "progress_line import TrainingProgress\n", "progress_line import EVERY, TrainingProgress\n"),
         ("dabench.training.trainer", "import torch\n", "import torch\n\nfrom dabench import registry as of_plugins\n"),
         ("dabench.execution.compute", "if TYPE_CHECKING:\n", "if TYPE_CHECKING:\n    import dabench.analysis.matrix\n"),
         ("dabench.training.network", "return next(net.parameters()).device", "return (next(net.parameters()).device)"),

@@ -121,7 +121,7 @@ def test_wrong_options_name_the_plugin_and_the_key(registry: Registry) -> None:
 
 def test_a_family_serves_every_name_with_that_beginning(registry: Registry) -> None:
     made = registry.make("backbone", "timm/resnet18")
-    assert (made.name, made.variant, made.label) == ("timm/resnet18", "resnet18", "RESNET18")
+    assert (made.name, made.variant, made.short_name) == ("timm/resnet18", "resnet18", "RESNET18")
 
 
 def test_a_family_with_a_fixed_number_of_members_lists_them(registry: Registry) -> None:
@@ -426,8 +426,8 @@ def test_a_shipment_gives_another_registry_the_files_and_what_was_registered(tmp
 
 
 def test_the_label_comes_from_the_name_if_none_is_given() -> None:
-    assert adapter("mine")().label == "MINE"
-    assert adapter("mine", label="M")().label == "M"
+    assert adapter("mine")().short_name == "MINE"
+    assert adapter("mine", short_name="M")().short_name == "M"
 
 
 def test_an_adapter_shares_the_pretraining_exactly_if_it_keeps_the_default() -> None:

@@ -11,13 +11,13 @@ from fabricated import edit, two_sets
 from markdown_it import MarkdownIt
 
 import dabench
-from dabench.analysis.baselines import read_baseline, records_of, shelf
-from dabench.analysis.export import opened
+from dabench.analysis.baselines import committed_tables, read_baseline, records_of
+from dabench.analysis.export import open_results
 from dabench.analysis.matrix import read_matrix
 from dabench.cli import main
 from dabench.errors import DabenchError, SpecError, StoreError
 from dabench.experiment.overrides import PATHS
-from dabench.experiment.sweep_file import load, sweep_path
+from dabench.experiment.sweep_file import load_sweep, sweep_path
 from dabench.plugins.registry import Registry
 from dabench.report.baseline import baseline_from, baseline_md, baseline_notes, baseline_tables, write_baseline
 from dabench.storage.schema import to_json
@@ -54,7 +54,7 @@ def test_the_human_row_was_trained_on_none() -> None:
     assert table.rows[-1][:4] == ("Human-None-NAE", "human", "None", "NAE")
 
 
-@pytest.mark.parametrize("name", sorted(shelf()))
+@pytest.mark.parametrize("name", sorted(committed_tables()))
 def test_every_committed_table_can_be_read_and_printed(name: str) -> None:
     value = read_baseline(name)
     assert value["name"] == name
@@ -64,7 +64,7 @@ def test_every_committed_table_can_be_read_and_printed(name: str) -> None:
     assert len(baseline_notes(value)) >= 1
 
 
-MEASURED = sorted(name for name in shelf() if read_baseline(name)["kind"] == "measured")
+MEASURED = sorted(name for name in committed_tables() if read_baseline(name)["kind"] == "measured")
 
 
 def test_there_are_measured_tables() -> None:
@@ -73,11 +73,11 @@ def test_there_are_measured_tables() -> None:
 
 @pytest.mark.parametrize("name", MEASURED)
 def test_a_measured_table_follows_from_its_records_letter_by_letter(name: str) -> None:
-    file, records = shelf()[name], records_of(name)
+    file, records = committed_tables()[name], records_of(name)
     assert records is not None
     value = read_baseline(name)
     wall = value["provenance"]["wall_seconds"]  # the one number that no run knows
-    again = {**baseline_from(opened(records), wall, value["selection"]), "name": name}
+    again = {**baseline_from(open_results(records), wall, value["selection"]), "name": name}
     assert file.read_text(encoding="utf-8") == json.dumps(again, indent=1) + "\n"
     assert file.with_suffix(".md").read_text(encoding="utf-8") == baseline_md(again)
 
@@ -86,8 +86,8 @@ def test_a_measured_table_follows_from_its_records_letter_by_letter(name: str) -
 def test_a_measured_table_is_of_its_sweep_file_as_it_stands(name: str) -> None:
     records = records_of(name)
     assert records is not None
-    done = opened(records).read_sweep()
-    file = load(done.sweep.name, done.overrides, (), Registry())
+    done = open_results(records).read_sweep()
+    file = load_sweep(done.sweep.name, done.overrides, (), Registry())
     written = to_json(file.sweep.as_dict())
     for options in written["dataset"].values():
         options |= {key: Path(options[key]).name for key in PATHS if key in options}  # a table tells no folder
@@ -97,10 +97,10 @@ def test_a_measured_table_is_of_its_sweep_file_as_it_stands(name: str) -> None:
 def test_a_table_whose_sweep_file_has_changed_is_found_out(tmp_path: Path) -> None:
     records = records_of("quick")
     assert records is not None
-    done = opened(records).read_sweep()
+    done = open_results(records).read_sweep()
     other = tmp_path / "quick.toml"
     other.write_text(sweep_path("quick").read_text(encoding="utf-8").replace("steps = 300", "steps = 200"), encoding="utf-8")
-    assert to_json(load(other, done.overrides, (), Registry()).sweep.as_dict()) != to_json(done.sweep)
+    assert to_json(load_sweep(other, done.overrides, (), Registry()).sweep.as_dict()) != to_json(done.sweep)
 
 
 def test_the_committed_quick_table_is_complete_and_measured() -> None:
@@ -135,7 +135,7 @@ def test_a_written_baseline_is_read_back_with_the_results_and_where_they_come_fr
 
 def test_the_records_of_a_baseline_are_predicted_classes_and_no_logits(tmp_path: Path) -> None:
     *_, records = write_baseline("mine", two_sets().write(tmp_path / "s").folder, tmp_path)
-    pack = opened(records)
+    pack = open_results(records)
     assert {name.partition("-")[0] for run in pack.names("runs") for name in pack.names(f"runs/{run}")} == {
         "run.json",
         "predicted",
@@ -156,7 +156,7 @@ def test_balanced_accuracy_stands_beside_accuracy(tmp_path: Path) -> None:
     write_baseline("mine", store.folder, tmp_path)
     value = read_baseline(tmp_path / "mine.json")
     expected = read_matrix(store, "balanced-accuracy")
-    assert [c["mean"] for c in value["beside"]["balanced-accuracy"]["cells"]] == [c.mean for c in expected.cells]
+    assert [c["mean"] for c in value["other_metrics"]["balanced-accuracy"]["cells"]] == [c.mean for c in expected.cells]
     cells, gains = baseline_tables(value)
     assert {"accuracy %", "balanced-accuracy %"} < {*cells.columns}
     assert "gain in balanced-accuracy" in gains.columns
@@ -168,7 +168,7 @@ def test_a_rule_that_chooses_has_the_oracle_beside_it(tmp_path: Path) -> None:
     value = read_baseline(tmp_path / "mine.json")
     assert (value["selection"], {c["mean"] for c in value["cells"]}) == ("entropy", {0.0})
     expected = read_matrix(store, selection="oracle")
-    assert [c["mean"] for c in value["beside"]["accuracy by oracle"]["cells"]] == [c.mean for c in expected.cells]
+    assert [c["mean"] for c in value["other_metrics"]["accuracy by oracle"]["cells"]] == [c.mean for c in expected.cells]
     assert "accuracy by oracle %" in baseline_tables(value)[0].columns
     assert "checkpoint 'entropy'" in "\n".join(baseline_notes(value))
 
@@ -237,4 +237,4 @@ def test_a_damaged_baseline_is_one_error(tmp_path: Path, text: str) -> None:
 
 def test_a_baseline_is_plain_json(tmp_path: Path) -> None:
     json_file, *_ = write_baseline("mine", two_sets().write(tmp_path / "s").folder, tmp_path)
-    assert json.loads(json_file.read_text(encoding="utf-8"))["labels"] == {"print": "P", "hand": "H"}
+    assert json.loads(json_file.read_text(encoding="utf-8"))["short_names"] == {"print": "P", "hand": "H"}

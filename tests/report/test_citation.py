@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 from bibtex_reader import NoBibtex, parse
-from fabricated import NONE, Made, edit, method, two_sets
+from fabricated import NONE, DatasetContent, edit, method, two_sets
 
 import dabench
-from dabench.analysis.baselines import shelf
+from dabench.analysis.baselines import committed_tables
 from dabench.analysis.export import write_pack
 from dabench.analysis.matrix import read_matrix
 from dabench.api import citations
 from dabench.errors import SpecError
 from dabench.plugins.registry import REGISTRY
 from dabench.report.citation import keys, toolkit, unique
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 
 
 def cited(sentence: str) -> list[str]:
@@ -44,7 +44,7 @@ def test_the_reader_of_these_tests_refuses_what_is_no_bibtex(text: str) -> None:
         parse(text)
 
 
-@pytest.mark.parametrize("what", ["quick", *sorted(shelf())])
+@pytest.mark.parametrize("what", ["quick", *sorted(committed_tables())])
 def test_what_is_cited_is_bibtex_with_each_key_once(what: str) -> None:
     assert "dabench" in parse(dabench.cite(what))
 
@@ -69,7 +69,7 @@ def test_the_toolkits_entry_says_its_version() -> None:
 def test_an_output_folder_cites_what_its_sweep_cites_and_its_digest(quick_runs: Path) -> None:
     text = dabench.cite(quick_runs)
     assert parse(text) == parse(dabench.cite("quick"))
-    assert text.splitlines()[1] == f"% Digest: {read_matrix(Store(quick_runs)).digest}"
+    assert text.splitlines()[1] == f"% Digest: {read_matrix(RunStore(quick_runs)).digest}"
 
 
 def test_a_pack_cites_what_its_output_folder_cites(tmp_path: Path) -> None:
@@ -82,7 +82,9 @@ def test_the_papers_table_cites_the_study() -> None:
 
 
 def test_a_results_sentence_says_version_names_keys_and_digest(tmp_path: Path) -> None:
-    store = two_sets(datasets={"print": Made("P", citation="@misc{p, title={P}}"), "hand": Made("H")}).write(tmp_path / "s")
+    store = two_sets(datasets={"print": DatasetContent("P", citation="@misc{p, title={P}}"), "hand": DatasetContent("H")}).write(
+        tmp_path / "s"
+    )
     digest = read_matrix(store).digest
     assert citations(store.folder).sentence == (
         r"We used dabench 0.1.0 \cite{dabench,kim-nonactors} on print \cite{p} and hand with the network conv4 \cite{net} "
@@ -106,7 +108,7 @@ def test_the_version_is_that_which_ran_the_sweep(tmp_path: Path) -> None:
     assert parse(found.text)["dabench"].fields["version"] == "0.0.9"
 
 
-@pytest.mark.parametrize("name", [name for name in shelf() if dabench.baseline(name)["kind"] == "measured"])
+@pytest.mark.parametrize("name", [name for name in committed_tables() if dabench.baseline(name)["kind"] == "measured"])
 def test_a_committed_table_is_cited_as_it_was_run_whatever_the_sweep_of_its_name_is(name: str) -> None:
     found, table = citations(name), dabench.baseline(name)
     assert found.digest == table["digest"]
@@ -137,13 +139,16 @@ def test_every_plugins_citation_is_bibtex(kind: str) -> None:
 def test_what_two_plugins_share_is_cited_once(tmp_path: Path) -> None:
     one = "@article{one,\n  title = {One},\n}"
     both = f"{one}\n\n@article{{two,\n  title = {{Two}}\n}}"
-    sets = {"print": Made("P", citation=one), "hand": Made("H", citation=both)}
+    sets = {"print": DatasetContent("P", citation=one), "hand": DatasetContent("H", citation=both)}
     store = two_sets(datasets=sets, adapters={"none": NONE, "adabn": method(citation=both)}).write(tmp_path / "s")
     assert set(parse(dabench.cite(store.folder), required=False)) == {"dabench", "kim-nonactors", "one", "two", "net"}
 
 
 def test_a_citation_that_is_no_bibtex_does_not_spoil_the_others(tmp_path: Path) -> None:
-    sets = {"print": Made("P", citation="@misc{open, title = {never closed"), "hand": Made("H", citation="see a@b.org {")}
+    sets = {
+        "print": DatasetContent("P", citation="@misc{open, title = {never closed"),
+        "hand": DatasetContent("H", citation="see a@b.org {"),
+    }
     store = two_sets(datasets=sets).write(tmp_path / "s")
     assert set(parse(dabench.cite(store.folder))) == {"dabench", "kim-nonactors", "net", "li"}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fabricated import NONE, Fabrication, Made, two_sets
+from fabricated import NONE, DatasetContent, Fabrication, two_sets
 from PIL import Image
 
 from dabench.analysis.matrix import read_matrix
@@ -55,18 +55,18 @@ def test_many_classes_are_drawn_without_numbers(tmp_path: Path) -> None:
 
 
 def test_of_many_cells_the_foremost_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "most", lambda classes: 6)
+    monkeypatch.setattr(pictures, "max_pictures", lambda classes: 6)
     files = draw_confusions(read_matrix(two_sets(seeds=1).write(tmp_path / "s")), tmp_path / "confusion")
     names = [f.stem.partition("_")[0] + f.stem[f.stem.index("_on_") :] for f in files]
     assert names == ["none_on_print", "none_on_hand", "none_on_print", "none_on_hand", "adabn_on_hand", "adabn_on_print"]
 
 
 def test_of_larger_pictures_fewer_are_drawn() -> None:
-    assert [pictures.most(classes) for classes in (2, 10, 20, 100)] == [24, 24, 12, 6]
+    assert [pictures.max_pictures(classes) for classes in (2, 10, 20, 100)] == [24, 24, 12, 6]
 
 
 def test_the_name_of_a_timm_dataset_or_adapter_stays_within_the_folder(tmp_path: Path) -> None:
-    sets = {"own/print": Made("P"), "own/../../hand": Made("H")}
+    sets = {"own/print": DatasetContent("P"), "own/../../hand": DatasetContent("H")}
     matrix = read_matrix(Fabrication(lambda run, test: 1, sets, {"none": NONE}, seeds=1).write(tmp_path / "s"))
     files = draw_confusions(matrix, tmp_path / "out" / "confusion")
     assert {f.parent for f in files} == {tmp_path / "out" / "confusion"}

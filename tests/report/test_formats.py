@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fabricated import ADABN, NONE, Fabrication, Made, method, two_sets
+from fabricated import ADABN, NONE, DatasetContent, Fabrication, method, two_sets
 from markdown_it import MarkdownIt
 
 from dabench.analysis.matrix import Matrix, read_matrix
@@ -49,7 +49,7 @@ def unfinished() -> Fabrication:
     """Return the store behind the golden files: subjects of known age on one side, one run missing."""
     subjects = [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
     ages = {"age": [23.0, 23.0, 35.0, 35.0, np.nan, np.nan, 38.0, 38.0, 61.0, 61.0], "subject": [f"s{s}" for s in subjects]}
-    sets = {"print": Made("P", groups=subjects, attributes=ages), "hand": Made("H")}
+    sets = {"print": DatasetContent("P", groups=subjects, attributes=ages), "hand": DatasetContent("H")}
     return two_sets(datasets=sets, leave_out=lambda run: run.name == "fine-tune_hand_print_s1")
 
 
@@ -75,7 +75,7 @@ def hostile(name: str, folder: Path) -> Matrix:
     attributes = {attribute_of(name): [text] * 5 + ["b"] * 5}
     fabrication = Fabrication(
         lambda run, test: 1,
-        {"print": Made(text, attributes=attributes), "hand": Made("H")},
+        {"print": DatasetContent(text, attributes=attributes), "hand": DatasetContent("H")},
         {"none": NONE, "adabn": method(text, "unlabelled")},
         title=text,
         classes=(text, "y", "z"),
@@ -129,10 +129,10 @@ def test_csv_gives_back_every_cell(tmp_path: Path, name: str) -> None:
     assert [row["name"].removeprefix("'") for row in rows] == [" ".join(c.name.splitlines()) for c in matrix.cells]
     assert [float(row["mean"]) for row in rows] == [c.mean for c in matrix.cells]
     assert {row["target"] for row in rows} == {"", "hand"}
-    rows = list(csv.DictReader(io.StringIO(FILES["groups.csv"](matrix), newline="")))
+    rows = list(csv.DictReader(io.StringIO(FILES["subgroups.csv"](matrix), newline="")))
     assert {row["attribute"].removeprefix("'") for row in rows} == {" ".join(attribute_of(name).splitlines())}
     assert {row["value"].removeprefix("'") for row in rows} == {words(HOSTILE[name]), "b"}
-    assert [float(row["mean"]) for row in rows] == [g.mean for g in matrix.groups]
+    assert [float(row["mean"]) for row in rows] == [g.mean for g in matrix.subgroups]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -156,7 +156,7 @@ def test_an_unknown_gap_is_an_empty_field_of_the_csv(tmp_path: Path) -> None:
 
 
 def test_several_sources_are_one_field_of_the_csv(tmp_path: Path) -> None:
-    sets = {name: Made(name.upper()) for name in "abc"}
+    sets = {name: DatasetContent(name.upper()) for name in "abc"}
     fabrication = Fabrication(lambda run, test: 1, sets, {"none": NONE, "adabn": ADABN}, pairs=("a + b -> c",))
     rows = list(csv.DictReader(io.StringIO(FILES["gains.csv"](read_matrix(fabrication.write(tmp_path / "s"))))))
     assert [row["sources"] for row in rows] == ["a+b"]
@@ -210,7 +210,7 @@ def test_latex_compiles_with_hostile_names(tmp_path: Path) -> None:
 def test_json_gives_back_hostile_names(tmp_path: Path, name: str) -> None:
     results = json.loads(formats.to_json(hostile(name, tmp_path)))
     assert results["title"] == HOSTILE[name]
-    assert results["datasets"]["print"]["label"] == HOSTILE[name]
+    assert results["datasets"]["print"]["short_name"] == HOSTILE[name]
 
 
 def test_a_row_of_latex_that_begins_with_a_star_or_a_bracket_keeps_it() -> None:
@@ -243,13 +243,13 @@ def test_a_store_without_attributes_has_nothing_by_group(tmp_path: Path, form: s
 
 
 @pytest.mark.parametrize(
-    "form", [FILES["matrix.csv"], FILES["gains.csv"], FILES["summary.csv"], FILES["groups.csv"], FILES["confusion.csv"]]
+    "form", [FILES["matrix.csv"], FILES["gains.csv"], FILES["summary.csv"], FILES["subgroups.csv"], FILES["confusion.csv"]]
 )
 def test_every_row_of_a_csv_says_what_it_depends_on(matrix: Matrix, form: Callable[[Matrix], str]) -> None:
     for row in csv.DictReader(io.StringIO(form(matrix))):
         assert (row["metric"], row["selection"], row["digest"]) == ("accuracy", "last", matrix.digest[:12])
         assert row["seeds"] in ("1", "2")
-        assert row["labels"] in ("0", "5 per class")
+        assert row["label_budget"] in ("0", "5 per class")
 
 
 def test_every_table_in_markdown_says_what_it_depends_on(matrix: Matrix) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fabricated import ADABN, NONE, Fabrication, Made, two_sets
+from fabricated import ADABN, NONE, DatasetContent, Fabrication, two_sets
 
 from dabench.analysis.matrix import Matrix, read_matrix
 from dabench.report.groups import RULE, group_notes, group_tables
@@ -21,7 +21,7 @@ def matrix_of(
     folder: Path, wrong: int = 20, metric: str = "accuracy", groups: Sequence[int] | None = None, **attributes: Any
 ) -> Matrix:
     """Return a matrix of which `print` has attributes; its first `wrong` images are predicted wrong."""
-    sets = {"print": Made("P", LABELS, groups, attributes=attributes or {"age": AGE}), "hand": Made("H")}
+    sets = {"print": DatasetContent("P", LABELS, groups, attributes=attributes or {"age": AGE}), "hand": DatasetContent("H")}
     fabrication = Fabrication(lambda run, test: wrong if test == "print" else 1, sets, {"none": NONE, "adabn": ADABN}, seeds=1)
     return read_matrix(fabrication.write(folder / "s"), metric)
 
@@ -75,9 +75,9 @@ def test_a_part_without_a_value_stays_empty_and_is_not_the_worst(tmp_path: Path)
 
 
 def test_without_any_value_no_part_is_the_worst(tmp_path: Path) -> None:
-    sets = {"print": Made("P", [1, 2] * 45, attributes={"age": AGE}), "hand": Made("H")}
+    sets = {"print": DatasetContent("P", [1, 2] * 45, attributes={"age": AGE}), "hand": DatasetContent("H")}
     matrix = read_matrix(Fabrication(lambda run, test: 1, sets, {"none": NONE}, seeds=1).write(tmp_path / "s"))
-    matrix.groups[:] = [g.__class__(**{**vars(g), "mean": None, "low": None, "high": None}) for g in matrix.groups]
+    matrix.subgroups[:] = [g.__class__(**{**vars(g), "mean": None, "low": None, "high": None}) for g in matrix.subgroups]
     assert group_tables(matrix)[0].rows[1][2:] == (EMPTY, EMPTY, EMPTY, EMPTY)
 
 

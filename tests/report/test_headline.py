@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fabricated import ADABN, FINE_TUNE, NONE, Fabrication, Made, Wrong, method, two_sets
+from fabricated import ADABN, FINE_TUNE, NONE, DatasetContent, Fabrication, Wrong, method, two_sets
 
 from dabench.analysis.matrix import read_matrix
 from dabench.report.headline import headline
 from dabench.storage.schema import AdapterFacts, Run
 
 LABELS = [i % 3 for i in range(100)]
-SETS = {"print": Made("P", LABELS), "hand": Made("H", LABELS)}
+SETS = {"print": DatasetContent("P", LABELS), "hand": DatasetContent("H", LABELS)}
 
 
 def by(**wrong: int) -> Wrong:
@@ -107,12 +107,12 @@ def test_without_plain_training_among_the_adapters_the_largest_gain_is_told(tmp_
 
 
 def test_one_dataset_has_its_own_number(tmp_path: Path) -> None:
-    text = of(tmp_path, by(home=2, away=42), datasets={"print": Made("P", LABELS)}, adapters={"none": NONE})
+    text = of(tmp_path, by(home=2, away=42), datasets={"print": DatasetContent("P", LABELS)}, adapters={"none": NONE})
     assert text == "Accuracy on the dataset of the training: P 98.0 %."
 
 
 def test_sources_taken_together_are_named_together(tmp_path: Path) -> None:
-    sets = {name: Made(name.upper(), LABELS) for name in "abc"}
+    sets = {name: DatasetContent(name.upper(), LABELS) for name in "abc"}
     text = of(tmp_path, by(home=2, away=42), datasets=sets, adapters={"none": NONE}, pairs=("a + b -> c",))
     assert text == "Accuracy, A+B -> C: 58.0 % without adaptation, 98.0 % when trained on C."
 

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from fabricated import ADABN, FINE_TUNE, NONE, Fabrication, Made, edit, method, two_sets
+from fabricated import ADABN, FINE_TUNE, NONE, DatasetContent, Fabrication, edit, method, two_sets
 from markup import Page
 
 from dabench.analysis.matrix import Matrix, read_matrix
@@ -21,7 +21,7 @@ from dabench.report import provenance as facts
 from dabench.report.html import confusion, page
 from dabench.report.html.page import to_html
 from dabench.report.tables import matrix_tables
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import AdapterFacts
 
 HOSTILE = {
@@ -44,13 +44,16 @@ HOSTILE = {
 BENIGN = "benign"
 
 
-def store_of(folder: Path, text: str) -> Store:
+def store_of(folder: Path, text: str) -> RunStore:
     """Return a store in which every name that a user may give is `text`: titles, labels, classes, attributes, reasons, files."""
     path = text.replace("/", "").replace("\x00", "")[:40].encode("utf-8", "ignore").decode() or "attribute"
     attributes = {path: [text.replace("\x00", "")[:60].encode("utf-8", "ignore").decode()] * 5 + ["b"] * 5}
     store = Fabrication(
         lambda run, test: 4 if run.target else 5 + len(run.sources[0]) % 2,
-        {"print": Made(text, attributes=attributes, citation=f"@misc{{key, title={{{text}}}}}"), "hand": Made("H")},
+        {
+            "print": DatasetContent(text, attributes=attributes, citation=f"@misc{{key, title={{{text}}}}}"),
+            "hand": DatasetContent("H"),
+        },
         {"none": NONE, "adabn": method(text, "unlabelled"), "fine-tune": FINE_TUNE},
         title=text,
         classes=(text, "y", "z"),
@@ -63,19 +66,19 @@ def store_of(folder: Path, text: str) -> Store:
     (store.folder / "sweep.toml").write_text(f"# {text}\n", encoding="utf-8", errors="replace")
     reason = f"{text}\nTraceback\n{text}\nin line 1"
     store.fail("adabn_hand_print_s0", reason.encode("utf-8", "replace").decode())
-    facts = {"licence": text, "title": text, "homepage": f"https://example.org/{text}"}
+    facts = {"license": text, "title": text, "homepage": f"https://example.org/{text}"}
     edit(store.folder / "datasets" / "print" / "facts.json", lambda old: json.dumps(json.loads(old) | facts))
     return store
 
 
-def page_of(store: Store, metric: str = "accuracy") -> Page:
+def page_of(store: RunStore, metric: str = "accuracy") -> Page:
     return Page(to_html(read_matrix(store, metric)))
 
 
 @pytest.fixture(scope="module")
 def matrix(tmp_path_factory: pytest.TempPathFactory) -> Matrix:
     ages = {"age": ["old"] * 5 + ["young"] * 5}
-    sets = {"print": Made("P", attributes=ages, citation="@misc{p, title={P}}"), "hand": Made("H")}
+    sets = {"print": DatasetContent("P", attributes=ages, citation="@misc{p, title={P}}"), "hand": DatasetContent("H")}
     return read_matrix(two_sets(datasets=sets).write(tmp_path_factory.mktemp("page")))
 
 
@@ -194,7 +197,7 @@ def test_a_map_is_of_sources_by_targets_with_the_in_domain_numbers_marked(html: 
 
 
 def test_the_confusion_of_a_class_without_images_has_no_recall(tmp_path: Path) -> None:
-    sets = {"print": Made("P", [0, 0, 1, 1]), "hand": Made("H")}
+    sets = {"print": DatasetContent("P", [0, 0, 1, 1]), "hand": DatasetContent("H")}
     html = page_of(Fabrication(lambda run, test: 1, sets, {"none": NONE}, seeds=1).write(tmp_path / "s"))
     rows = [[e.content for e in row.inside] for row in html.all("tr")]
     assert ["z", "0", "0", "0", "0", "–"] in rows
@@ -265,13 +268,13 @@ def test_results_by_group_have_their_section_only_where_there_are_some(html: Pag
 def test_any_number_of_datasets_and_any_adapters_make_a_page(
     tmp_path: Path, adapters: dict[str, AdapterFacts], names: list[str]
 ) -> None:
-    sets = {name: Made(name.upper()) for name in names}
+    sets = {name: DatasetContent(name.upper()) for name in names}
     html = page_of(Fabrication(lambda run, test: 1, sets, adapters, seeds=1).write(tmp_path / "s"))
     assert html.one("h1")
 
 
 def test_sources_taken_together_have_a_row_of_their_own(tmp_path: Path) -> None:
-    sets = {name: Made(name.upper()) for name in "abc"}
+    sets = {name: DatasetContent(name.upper()) for name in "abc"}
     html = page_of(
         Fabrication(lambda run, test: 1, sets, {"none": NONE, "adabn": ADABN}, pairs=("a + b -> c", "a -> c")).write(
             tmp_path / "s"
@@ -303,7 +306,7 @@ def test_a_store_without_its_sweep_file_makes_a_page(tmp_path: Path) -> None:
 
 def test_means_over_pairs_follow_the_gains_with_what_is_to_know_of_them(html: Page) -> None:
     text = html.one("section", id="gains").content
-    assert text.index("Adaptation gains") < text.index("Means over 2 pairs of datasets") < text.index("Worse than in-domain:")
+    assert text.index("Adaptation gains") < text.index("Means over 2 pairs of datasets") < text.index("Drop:")
     assert "Too few pairs for a test of 2 adapters" in text
 
 
@@ -323,7 +326,7 @@ def test_of_a_large_sweep_there_is_what_there_is_room_for_and_the_rest_is_named(
     main = html.one("main").content
     assert "3 of 12 cells are here. The counts of all are in confusion.csv, and pictures of 12 in" in main
     assert "see matrix.csv" in main
-    assert "1 more table is too much for a page: see groups.csv" in main
+    assert "1 more table is too much for a page: see subgroups.csv" in main
     links = [a for a in html.all("a") if a.attrs["href"].startswith("#m") and "table" in a.path]
     assert len([e for e in html.all("span", class_="cell") if e.attrs["tabindex"] == "0"]) + len(links) == 16
 

@@ -7,19 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fabricated import NONE, Fabrication, Made, edit, two_sets
+from fabricated import NONE, DatasetContent, Fabrication, edit, two_sets
 
 from dabench.analysis.matrix import read_matrix
 from dabench.report.provenance import command, facts_tables, failures
 from dabench.report.tables import Table
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 
 
-def tables_of(store: Store) -> dict[str, Table]:
+def tables_of(store: RunStore) -> dict[str, Table]:
     return {t.title: t for t in facts_tables(read_matrix(store))}
 
 
-def change(store: Store, **sweep: Any) -> Store:
+def change(store: RunStore, **sweep: Any) -> RunStore:
     record = store.read_sweep()
     store.write_record(replace(record, sweep=replace(record.sweep, **sweep)))
     return store
@@ -61,9 +61,9 @@ def test_times_are_by_method_with_their_sum(tmp_path: Path) -> None:
 
 
 def test_what_was_dropped_of_a_dataset_is_said_and_a_column_without_anything_left_out(tmp_path: Path) -> None:
-    store = Fabrication(lambda run, test: 1, {"print": Made("P"), "hand": Made("H")}, {"none": NONE}, seeds=1).write(
-        tmp_path / "s"
-    )
+    store = Fabrication(
+        lambda run, test: 1, {"print": DatasetContent("P"), "hand": DatasetContent("H")}, {"none": NONE}, seeds=1
+    ).write(tmp_path / "s")
     assert "dropped" not in tables_of(store)["Datasets"].columns
     path = store.folder / "datasets" / "print" / "facts.json"
     dropped = {"list": "1a2b3c4d5e", "images": {"test": 2}, "of": {"test": 12}, "reasons": {"identical": 2}}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fabricated import ADABN, FINE_TUNE, NONE, Fabrication, Made, two_sets
+from fabricated import ADABN, FINE_TUNE, NONE, DatasetContent, Fabrication, two_sets
 
 from dabench.analysis.matrix import read_matrix
 from dabench.report.tables import EMPTY, caption, dropped_text, gains_table, matrix_tables, unfinished
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 
 
-def failing(tmp_path: Path) -> Store:
+def failing(tmp_path: Path) -> RunStore:
     """Return a store in which one run failed and its like was not done."""
     store = two_sets(leave_out=lambda run: run.method == "adabn" and run.target == "hand").write(tmp_path / "s")
     store.fail("adabn_print_hand_s0", "loss is not a number at step 3; try a lower train.lr\nTraceback ...")
@@ -31,7 +31,7 @@ def test_there_is_one_matrix_for_each_adapter(tmp_path: Path) -> None:
 
 
 def test_a_cell_that_is_not_there_stays_empty(tmp_path: Path) -> None:
-    sets = {name: Made(name.upper()) for name in "abc"}
+    sets = {name: DatasetContent(name.upper()) for name in "abc"}
     fabrication = Fabrication(lambda run, test: 1, sets, {"none": NONE, "adabn": ADABN}, pairs=("a -> b",))
     adabn = matrix_tables(read_matrix(fabrication.write(tmp_path / "s")))[1]
     assert [row[0] for row in adabn.rows] == ["A -> B"]
@@ -50,7 +50,7 @@ def test_a_gain_has_its_sign(tmp_path: Path) -> None:
 
 
 def test_the_caption_holds_the_conditions_of_every_number(tmp_path: Path) -> None:
-    sets = {"print": Made("P", groups=list(range(10))), "hand": Made("H")}
+    sets = {"print": DatasetContent("P", groups=list(range(10))), "hand": DatasetContent("H")}
     matrix = read_matrix(two_sets(datasets=sets).write(tmp_path / "s"), "balanced-accuracy")
     text = caption(matrix)
     for part in (
@@ -98,7 +98,7 @@ def test_a_gain_says_with_how_many_seeds_it_is_one_and_what_it_cost_at_home(tmp_
 
 
 def test_a_test_set_on_which_the_metric_has_no_value_is_named(tmp_path: Path) -> None:
-    sets = {"print": Made("P", [0, 0, 1, 1]), "hand": Made("H", [1, 1, 2, 2])}
+    sets = {"print": DatasetContent("P", [0, 0, 1, 1]), "hand": DatasetContent("H", [1, 1, 2, 2])}
     matrix = read_matrix(two_sets(datasets=sets, wrong=lambda run, test: 1).write(tmp_path / "s"), "recall:x")
     assert unfinished(matrix) == ["H test: no recall of x, its cells are empty."]
     assert [row[2] for row in matrix_tables(matrix)[0].rows] == [EMPTY, EMPTY]

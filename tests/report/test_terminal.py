@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 
 import pytest
-from fabricated import Fabrication, Made, two_sets
+from fabricated import DatasetContent, Fabrication, two_sets
 from rich.console import Console
 
 from dabench.analysis.matrix import read_matrix
@@ -35,14 +35,14 @@ def test_the_matrix_is_printed_with_gains_and_conditions(tmp_path: Path) -> None
 
 
 def test_results_by_group_are_printed_after_the_gains_with_their_rule(tmp_path: Path) -> None:
-    sets = {"print": Made("P", attributes={"age": ["old", "young"] * 5}), "hand": Made("H")}
+    sets = {"print": DatasetContent("P", attributes={"age": ["old", "young"] * 5}), "hand": DatasetContent("H")}
     console = pipe(200)
     print_matrix(read_matrix(two_sets(datasets=sets).write(tmp_path / "s")), console)
     text = text_of(console)
     order = [
         "Adaptation gains",
         "Means over 2 pairs",
-        "Worse than in-domain:",
+        "Drop:",
         "Accuracy by age, P test",
         "* fewer than 30 images",
     ]
@@ -74,7 +74,7 @@ def test_names_are_printed_as_they_are_not_taken_for_markup(text: str) -> None:
 
 
 def test_no_number_is_cut_in_a_narrow_terminal(tmp_path: Path) -> None:
-    sets = {f"set{i}": Made(f"SET{i}") for i in range(4)}
+    sets = {f"set{i}": DatasetContent(f"SET{i}") for i in range(4)}
     matrix = read_matrix(Fabrication(lambda run, test: 3, sets, seeds=1).write(tmp_path / "s"))
     console = pipe(60)
     print_matrix(matrix, console)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dabench.report.html.text import breaks, clean, numeric, plain, typeset
+from dabench.report.html.text import breaks, clean, numeric, one_line_text, typeset
 from dabench.report.tables import Table
 
 
@@ -32,9 +32,9 @@ def test_a_column_is_of_numbers_if_all_that_stands_in_it_are() -> None:
 
 
 def test_a_figure_s_name_is_one_line_and_short() -> None:
-    assert plain("a\nb\x00 c\u202e") == "a b c"
-    assert plain("x" * 30) == "x" * 27 + "…"
-    assert plain("") == ""
+    assert one_line_text("a\nb\x00 c\u202e") == "a b c"
+    assert one_line_text("x" * 30) == "x" * 27 + "…"
+    assert one_line_text("") == ""
 
 
 def test_line_breaks_of_any_kind_stay_and_what_is_no_text_goes() -> None:

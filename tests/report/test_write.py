@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from fabricated import Fabrication, Made, two_sets
+from fabricated import DatasetContent, Fabrication, two_sets
 
 from dabench.analysis.matrix import read_matrix
 from dabench.errors import StoreError
@@ -29,23 +29,25 @@ def test_a_report_is_the_files_that_the_readme_names(tmp_path: Path) -> None:
 
 
 def by_age() -> Fabrication:
-    return two_sets(seeds=1, datasets={"print": Made("P", attributes={"age": ["old", "young"] * 5}), "hand": Made("H")})
+    return two_sets(
+        seeds=1, datasets={"print": DatasetContent("P", attributes={"age": ["old", "young"] * 5}), "hand": DatasetContent("H")}
+    )
 
 
 def test_results_by_group_are_files_beside_the_others(tmp_path: Path) -> None:
     store = by_age().write(tmp_path / "s")
     write_report(read_matrix(store), store.report)
-    assert sorted(f.name for f in store.report.glob("groups.*")) == ["groups.csv", "groups.md", "groups.tex"]
-    assert "Accuracy by age, P test" in (store.report / "groups.md").read_text()
+    assert sorted(f.name for f in store.report.glob("subgroups.*")) == ["subgroups.csv", "subgroups.md", "subgroups.tex"]
+    assert "Accuracy by age, P test" in (store.report / "subgroups.md").read_text()
 
 
 def test_files_of_results_by_group_that_there_are_no_more_are_removed(tmp_path: Path) -> None:
     store = two_sets(seeds=1).write(tmp_path / "s")
     store.report.mkdir(exist_ok=True)
-    for name in ("groups.md", "groups.csv", "groups.tex", "mine.txt"):
+    for name in ("subgroups.md", "subgroups.csv", "subgroups.tex", "mine.txt"):
         (store.report / name).write_text("of an earlier report")
     write_report(read_matrix(store), store.report)
-    assert not list(store.report.glob("groups.*"))
+    assert not list(store.report.glob("subgroups.*"))
     assert (store.report / "mine.txt").is_file()
 
 

@@ -25,7 +25,7 @@ def checksum(labels: Iterable[int]) -> str:
     return hashlib.sha256(json.dumps([int(v) for v in labels]).encode()).hexdigest()
 
 
-class Search:
+class SearchConfig:
     """Looks for label sequences, given as (length, checksum)."""
 
     def __init__(self, wanted: dict[str, tuple[int, str]]) -> None:
@@ -126,7 +126,7 @@ class Cheat(Adapter):
 
         o = self.options
         careless = np.load(o.opened, mmap_mode="r") if o.opened else None
-        search = Search({"train": (o.n_train, o.train), "test": (o.n_test, o.test)})
+        search = SearchConfig({"train": (o.n_train, o.train), "test": (o.n_test, o.test)})
         found = search.everywhere(net, sources, target, trainer, careless, self)
         facts = {"found": found, "looked_at": search.looked_at, "granted": granted(target)}
         (Path(o.report) / f"{self.name}.json").write_text(json.dumps(facts), encoding="utf-8")

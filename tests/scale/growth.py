@@ -72,30 +72,30 @@ def measure(runs: int, folder: Path) -> dict[str, tuple[float, float, float]]:
     import numpy as np
 
     from dabench.analysis.matrix import read_matrix
-    from dabench.execution.options import How
-    from dabench.execution.sweep import carry_out
+    from dabench.execution.options import ExecutionOptions
+    from dabench.execution.sweep import execute_sweep
     from dabench.experiment.planner import make_plan
-    from dabench.experiment.schedule import finished, to_do
+    from dabench.experiment.schedule import complete_runs, pending_runs
     from dabench.experiment.sweep_file import sweep_file
     from dabench.plugins.registry import REGISTRY
     from dabench.report.write import write_report
     from dabench.storage.paths import data_folder
-    from dabench.storage.run_store import Store
+    from dabench.storage.run_store import RunStore
 
     file = sweep_file(table(*SIZES[runs]), (), [PLUGINS])
     make_plan(file.sweep, REGISTRY, data_folder(), lambda line: None)  # prepares the data
-    growth, store = Growth(), Store(folder / "runs")
+    growth, store = Growth(), RunStore(folder / "runs")
     with growth.of("planning"):
         plan = make_plan(file.sweep, REGISTRY, data_folder(), lambda line: None)
     assert len(plan.runs) == runs
-    with growth.of("scheduling"), store.alone(file.sweep.recipe):
-        outcome = carry_out(file, plan, store, REGISTRY, How(at_most=1))
-    assert (outcome.done, outcome.failed) == (runs, 0), outcome
+    with growth.of("scheduling"), store.exclusive(file.sweep.recipe):
+        outcome = execute_sweep(file, plan, store, REGISTRY, ExecutionOptions(max_parallel=1))
+    assert (outcome.completed, outcome.failed) == (runs, 0), outcome
     with growth.of("resuming"):
-        assert not to_do(plan, finished(plan, store))
+        assert not pending_runs(plan, complete_runs(plan, store))
     with growth.of("reporting"):
         write_report(read_matrix(store), store.report)
-    other = Store(folder / "stored")
+    other = RunStore(folder / "stored")
     other.runs.mkdir(parents=True)
     logits = {test: np.zeros((1, 20, 2), np.float32) for test in list(plan.datasets)[:2]}
     found = [replace(record.facts, tests={}) for run in plan.runs if (record := store.find(run.digest))]

@@ -14,7 +14,7 @@ from dabench.execution import run as work
 from dabench.experiment.job import Job
 from dabench.plugins.contract import Adapter, Dataset, Samples
 from dabench.plugins.registry import Registry
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import RunRecord, Seconds
 from dabench.training.network import Network
 from dabench.training.selection import VALIDATORS
@@ -46,13 +46,13 @@ class Unchanged(Adapter):
 
 
 for _i in range(10):
-    _facts = {"name": f"sim-{_i}", "label": f"SIM{_i}", "seed": _i, "__module__": __name__}
+    _facts = {"name": f"sim-{_i}", "short_name": f"SIM{_i}", "seed": _i, "__module__": __name__}
     globals()[f"Simulated{_i}"] = type(f"Simulated{_i}", (Simulated,), _facts)
 for _i in range(11):
     globals()[f"Unchanged{_i}"] = type(f"Unchanged{_i}", (Unchanged,), {"name": f"unchanged-{_i}", "__module__": __name__})
 
 
-def invent(job: Job, store: Store, registry: Registry, *rest: Any, **more: Any) -> None:
+def invent(job: Job, store: RunStore, registry: Registry, *rest: Any, **more: Any) -> None:
     """Store a result of `job` that nobody computed."""
     if job.parent:
         store.network(job.parent)  # as a real one looks for it
@@ -62,7 +62,7 @@ def invent(job: Job, store: Store, registry: Registry, *rest: Any, **more: Any) 
         method=job.method,
         sources=tuple(source.name for source in job.sources),
         target=job.target.name if job.target else None,
-        labels=job.labels,
+        label_budget=job.label_budget,
         seed=job.seed,
         digest=job.digest,
         parent=job.parent,

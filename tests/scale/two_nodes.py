@@ -52,8 +52,11 @@ def main(folder: Path) -> bool:
     os.environ["OMP_NUM_THREADS"] = "1"
     from tiny_sweeps import identical, stored_logits, tiny
 
-    from dabench.execution.ray.nodes import named, prepared_files  # before Ray: it sets what Ray reads when it is imported
-    from dabench.storage.run_store import Store
+    from dabench.execution.ray.nodes import (  # before Ray: it sets what Ray reads when it is imported
+        granted_files,
+        prepared_files,
+    )
+    from dabench.storage.run_store import RunStore
 
     warnings.simplefilter("ignore")
     from ray.cluster_utils import Cluster
@@ -65,7 +68,7 @@ def main(folder: Path) -> bool:
     node = cluster.add_node(num_cpus=1, env_vars=own)
     killer = Killer(cluster, node, folder / "node")
     killer.start()
-    store = Store(folder / "two")
+    store = RunStore(folder / "two")
     began = time.perf_counter()
     outcome = sweep.run(store.folder, "ray", address=cluster.address, retries=2)
     seconds = time.perf_counter() - began
@@ -73,9 +76,9 @@ def main(folder: Path) -> bool:
     sweep.run(folder / "one")
     brought = {p.stem for p in (folder / "node-cache" / "granted").glob("*.npy")}
     known = prepared_files(sweep.plan)
-    granted = {sha for run in sweep.plan.runs for sha in named(sweep.plan.job(run), known).values()}
+    granted = {sha for run in sweep.plan.runs for sha in granted_files(sweep.plan.job(run), known).values()}
     equal = identical(stored_logits(sweep, folder / "two"), stored_logits(sweep, folder / "one"))
-    whole = (outcome.done, outcome.failed, outcome.interrupted) == (len(sweep.plan.runs), 0, False)
+    whole = (outcome.completed, outcome.failed, outcome.interrupted) == (len(sweep.plan.runs), 0, False)
     print("| runs | second node | killed in | brought to it of what runs open | complete | equal to undisturbed | s |")
     print("|---:|---:|---|---:|---|---|---:|")
     words = " | ".join("yes" if right else "NO" for right in (whole, equal))

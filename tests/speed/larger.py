@@ -23,7 +23,7 @@ from table import into
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scale"))
 
-from fabricated import ADABN, NONE, Made
+from fabricated import ADABN, NONE, DatasetContent
 from growth import Growth
 
 from dabench.plugins.contract import Dataset, Samples
@@ -37,7 +37,7 @@ class Noise(Dataset):
     """As many images of noise in ten classes as wanted; drawn when they are read."""
 
     name = "noise"
-    label = "NOISE"
+    short_name = "NOISE"
     classes = tuple("abcdefghij")
     count = 0
 
@@ -58,33 +58,33 @@ def images(n: int, folder: Path) -> Growth:
     """Prepare, open, audit, train on and test `n` images, and report their predictions."""
     import torch
 
-    from dabench.data.audit import audit
+    from dabench.data.audit import audit_datasets
     from dabench.data.augment import Augmenter
-    from dabench.data.prepare import prepare
+    from dabench.data.prepare import prepare_dataset
     from dabench.plugins.contract import Augment, View
     from dabench.plugins.registry import Registry
     from dabench.training.evaluate import logits
     from dabench.training.network import build_network
-    from dabench.training.settings import Test, Train
+    from dabench.training.settings import EvalConfig, TrainConfig
     from dabench.training.trainer import Trainer
 
     torch.set_num_threads(1)
     growth, dataset = Growth(), type("Sized", (Noise,), {"count": n, "__module__": __name__})()
     for part in ("prepare", "open again"):
         with growth.of(part):
-            prepared = prepare(dataset, folder, folder / "cache", say=lambda line: None)
+            prepared = prepare_dataset(dataset, folder, folder / "cache", notify=lambda line: None)
     with growth.of("audit"):
-        audit([prepared])
+        audit_datasets([prepared])
     shown = prepared.samples("train")
     augmenter = Augmenter(Augment(crop=28), 32, 32, torch.device("cpu"))
-    trainer = Trainer(Train(steps=AT, checkpoints=1, threads=1), augmenter, torch.device("cpu"), 0)
+    trainer = Trainer(TrainConfig(steps=AT, checkpoints=1, threads=1), augmenter, torch.device("cpu"), 0)
     net = build_network(Registry(entry_points=False).make("backbone", "conv4", {"width": 4}), 1, 28, 10)
     mapped = np.load(prepared.path("train", "images"), mmap_mode="c", allow_pickle=False)  # as a run opens it
     view = View("noise", Noise.classes, torch.from_numpy(mapped), torch.from_numpy(prepared.labels("train")))
     with growth.of(f"train {AT} steps"):
         trainer.supervised(net, [view], steps=AT)
     with growth.of("test"):
-        logits(net, shown.images, augmenter, Test(), "fp32")
+        logits(net, shown.images, augmenter, EvalConfig(), "fp32")
     return growth
 
 
@@ -93,9 +93,9 @@ def reported(n: int, folder: Path, classes: int = 10, groups: int | None = None)
     from dabench.analysis.matrix import read_matrix
     from dabench.report.write import write_report
 
-    def made(label: str) -> Made:
+    def made(label: str) -> DatasetContent:
         labels = np.arange(n) % classes
-        return Made(label, labels, None if groups is None else np.arange(n) % groups)
+        return DatasetContent(label, labels, None if groups is None else np.arange(n) % groups)
 
     sets = {"first": made("FIRST"), "second": made("SECOND")}
     names = tuple(f"class-{k}" for k in range(classes))

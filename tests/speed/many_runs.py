@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from fabricated import NONE, Fabrication, Made, method
+from fabricated import NONE, DatasetContent, Fabrication, method
 
 from dabench.hashing import digest
 from dabench.storage.schema import Run
@@ -41,7 +41,7 @@ class Drawn(Fabrication):
         return logits.astype(np.float32)
 
 
-def dataset(number: int) -> Made:
+def dataset(number: int) -> DatasetContent:
     """Return a test set: every other one with subjects, five of eight with attributes."""
     n = 10_000 if number == 0 else 2_000
     rng = np.random.default_rng(number)
@@ -54,7 +54,7 @@ def dataset(number: int) -> Made:
     grouped, known = number % 2 == 1, number % 2 == 1 or number == 0
     attributes = {name: values[subject].tolist() for name, values in of_subject.items()} if known else {}
     labels = rng.integers(0, len(CLASSES), n).tolist()
-    return Made(f"SET{number}", labels, subject.tolist() if grouped else None, attributes=attributes)
+    return DatasetContent(f"SET{number}", labels, subject.tolist() if grouped else None, attributes=attributes)
 
 
 def many() -> Drawn:

@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 
 from dabench.analysis import bootstrap as statistics
-from dabench.analysis.metrics import Outcome, find_metric
+from dabench.analysis.metrics import SeedPredictions, find_metric
 
 N, SEEDS, K, SUBJECTS = 10_000, 5, 7, 174
 METRICS = ("accuracy", "balanced-accuracy", "macro-f1", "ece")
 
 
-def outcome(seed: int) -> Outcome:
+def outcome(seed: int) -> SeedPredictions:
     """Return made-up predictions, 70 % right: images are easy or hard for all seeds, and each errs on its own, too."""
     labels = np.random.default_rng(0).integers(0, K, N)
     difficulty, rng = np.random.default_rng(1).normal(size=N), np.random.default_rng(seed)
     right = difficulty + 0.7 * rng.normal(size=(SEEDS, N)) > -0.5
     predicted = np.where(right, labels, rng.integers(0, K, (SEEDS, N)))
-    return Outcome(labels, predicted, lambda: rng.uniform(1 / K, 1, (SEEDS, N)).astype(np.float32))
+    return SeedPredictions(labels, predicted, lambda: rng.uniform(1 / K, 1, (SEEDS, N)).astype(np.float32))
 
 
 @pytest.mark.parametrize("models", [1, 2], ids=["cell", "gain"])
@@ -34,7 +34,7 @@ def outcome(seed: int) -> Outcome:
 @pytest.mark.parametrize("first", [True, False], ids=["first", "after"])
 def test_an_interval(benchmark: Any, name: str, grouped: bool, models: int, first: bool) -> None:
     metric = find_metric(name, [str(i) for i in range(K)])
-    kinds = [metric.kinds(outcome(seed)) for seed in range(models)]
+    kinds = [metric.encode(outcome(seed)) for seed in range(models)]
     draws = statistics.Resampler(metric)
     groups = np.random.default_rng(2).integers(0, SUBJECTS, N) if grouped else None
 

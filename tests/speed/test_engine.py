@@ -15,7 +15,7 @@ from tiny_sweeps import Tiny
 from dabench.execution.ray.cluster import started, tune
 from dabench.plugins.registry import Registry
 from dabench.storage.paths import cores
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 
 RUNS, SECONDS = 8, 2.0
 WORKS = Path(__file__).parent / "works.py"
@@ -40,14 +40,14 @@ width = 4
 @pytest.mark.timeout(1800)
 def test_eight_runs_of_two_seconds(benchmark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dabench.experiment.planner import make_plan
-    from dabench.experiment.sweep_file import load
+    from dabench.experiment.sweep_file import load_sweep
     from dabench.storage.paths import data_folder
 
     monkeypatch.setenv("DABENCH_CACHE", str(tmp_path / "cache"))
     (tmp_path / "works.toml").write_text(SWEEP)
     registry, numbers = Registry(entry_points=False), itertools.count()
     plugins = (Path(__file__).parents[1] / "sample_plugins" / "shapes.py", WORKS)
-    file = load(tmp_path / "works.toml", (), plugins, registry)
+    file = load_sweep(tmp_path / "works.toml", (), plugins, registry)
     plan = make_plan(file.sweep, registry, data_folder(), lambda line: None)
     sweep, of_ray = Tiny(file, plan, registry), ExitStack()
     ideal = RUNS * SECONDS / cores()
@@ -58,9 +58,9 @@ def test_eight_runs_of_two_seconds(benchmark: Any, tmp_path: Path, monkeypatch: 
         of_ray.enter_context(started(warm=True))
         time.sleep(10)
 
-    def prepared() -> Store:
+    def prepared() -> RunStore:
         """Return a store in which the pretrainings stand: eight runs are left."""
-        store = Store(tmp_path / str(next(numbers)))
+        store = RunStore(tmp_path / str(next(numbers)))
         sweep.run(store.folder)
         for run in plan.runs:
             if run.method == "works":
@@ -69,7 +69,7 @@ def test_eight_runs_of_two_seconds(benchmark: Any, tmp_path: Path, monkeypatch: 
 
     def ours() -> float:
         store = stores.pop()
-        return sweep.run(store.folder, "ray").done
+        return sweep.run(store.folder, "ray").completed
 
     def usual() -> float:
         fresh()
@@ -89,7 +89,7 @@ def test_eight_runs_of_two_seconds(benchmark: Any, tmp_path: Path, monkeypatch: 
             torch.ones(100, 100).sum()
         return {"loss": 0.0}
 
-    stores: list[Store] = []
+    stores: list[RunStore] = []
     try:
         side_by_side(
             benchmark, "8 runs of 2 s, wall time over the ideal", ours, usual,

@@ -16,7 +16,7 @@ from dabench.data.augment import Augmenter
 from dabench.plugins.contract import Augment
 from dabench.training.evaluate import logits
 from dabench.training.network import build_network
-from dabench.training.settings import Test
+from dabench.training.settings import EvalConfig
 
 N = 3589 // 10
 """A tenth of FER2013's PrivateTest: both sides take time in proportion to it."""
@@ -45,7 +45,7 @@ def test_ten_crops(benchmark: Any) -> None:
     augmenter = Augmenter(Augment(crop=44), 48, 48, torch.device("cpu"))
 
     def ours() -> None:
-        assert logits(net, IMAGES, augmenter, Test(crops=10), "auto").shape == (N, 7)
+        assert logits(net, IMAGES, augmenter, EvalConfig(crops=10), "auto").shape == (N, 7)
 
     def usual() -> None:
         found = []

@@ -19,7 +19,7 @@ from dabench.plugins.registry import Registry
 from dabench.storage.paths import cores
 from dabench.training.device import low_precision
 from dabench.training.network import Network, build_network
-from dabench.training.settings import Train
+from dabench.training.settings import TrainConfig
 from dabench.training.trainer import Trainer
 
 CPU = torch.device("cpu")
@@ -34,7 +34,7 @@ def faces(n: int, size: int, channels: int = 1, classes: int = 7, seed: int = 0)
 
 
 def trainer_of(size: int, steps: int, batch: int, **augment: Any) -> Trainer:
-    settings = Train(steps=steps, batch=batch, checkpoints=1, lr=0.01, threads=cores())
+    settings = TrainConfig(steps=steps, batch=batch, checkpoints=1, lr=0.01, threads=cores())
     return Trainer(settings, Augmenter(Augment(**augment), size, size, CPU), CPU, seed=0)
 
 

@@ -17,8 +17,8 @@ import pytest
 
 from dabench.storage import atomic
 from dabench.storage.atomic import lock, new_file, new_folder, remove_abandoned, temporary_folder, write_text
-from dabench.storage.events import session, sessions
-from dabench.storage.in_progress import Ongoing
+from dabench.storage.events import event_log, event_logs
+from dabench.storage.in_progress import SweepLock
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def test_the_store_is_imported_on_a_system_without_fcntl() -> None:
 
 def test_a_file_system_without_locks_keeps_no_sweep_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_locks(monkeypatch, errno.ENOLCK)
-    with Ongoing(tmp_path).alone(), Ongoing(tmp_path).alone():
+    with SweepLock(tmp_path).exclusive(), SweepLock(tmp_path).exclusive():
         pass
 
 
@@ -102,9 +102,9 @@ def test_a_sweep_that_begins_while_its_status_is_read_is_alive(tmp_path: Path, m
         return file
 
     monkeypatch.setattr(os, "open", read_meanwhile)
-    with session(tmp_path / "events"):
+    with event_log(tmp_path / "events"):
         monkeypatch.setattr(os, "open", real)
-        assert [s.alive for s in sessions(tmp_path / "events")] == [True]
+        assert [s.alive for s in event_logs(tmp_path / "events")] == [True]
 
 
 # Files and folders

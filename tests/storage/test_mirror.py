@@ -18,7 +18,7 @@ import dabench
 from dabench.analysis.matrix import read_matrix
 from dabench.cli import main
 from dabench.report.formats import to_json
-from dabench.storage.mirror import Remote
+from dabench.storage.mirror import OutputMirror
 from dabench.storage.remote_fs import is_remote, shown
 
 
@@ -36,9 +36,9 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"s3://key:secret@runs/{tmp_path.name}/out{query}"
 
 
-def sent(address: str) -> Remote:
+def sent(address: str) -> OutputMirror:
     """Send a made-up sweep to an address and forget the mirror."""
-    far = Remote(address)
+    far = OutputMirror(address)
     two_sets().write(far.store.folder)
     far.heads()
     far.send("runs")
@@ -82,7 +82,7 @@ def test_what_is_sent_and_fetched_gives_the_same_report(address: str, tmp_path: 
     far = sent(address)
     here = to_json(read_matrix(far.store))
     shutil.rmtree(far.store.folder)
-    again = Remote(address)
+    again = OutputMirror(address)
     again.fetch(networks=True)
     assert to_json(read_matrix(again.store)) == here
     assert len(list(again.store.runs.glob("*/network.safetensors"))) == len(list(again.store.runs.iterdir()))
@@ -118,7 +118,7 @@ def test_what_the_mirror_alone_has_is_sent_by_the_next_start(address: str) -> No
     far = sent(address)
     (folder,) = far.store.runs.glob("adabn_print_hand_s0-*")
     delete(address, f"runs/{folder.name}/run.json")
-    again = Remote(address)
+    again = OutputMirror(address)
     again.fetch(networks=True)
     again.close()
     assert f"runs/{folder.name}/run.json" in files_of(address)
@@ -126,7 +126,7 @@ def test_what_the_mirror_alone_has_is_sent_by_the_next_start(address: str) -> No
 
 def test_the_record_of_a_run_is_sent_last(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
-    far = Remote(address)
+    far = OutputMirror(address)
     two_sets().write(far.store.folder)
     real = shutil.copyfileobj
     monkeypatch.setattr(shutil, "copyfileobj", lambda source, to, size: (order.append(source.name), real(source, to, size)))

@@ -14,8 +14,8 @@ from fabricated import run_record, sweep_record, two_sets
 
 from dabench.analysis.matrix import read_matrix
 from dabench.errors import StoreError
-from dabench.storage.reader import Record
-from dabench.storage.run_store import Store
+from dabench.storage.reader import StoredRun
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import DatasetRecord
 
 DIGEST = "ab" * 32
@@ -24,13 +24,13 @@ RECIPE: dict[str, Any] = {"name": "tiny", "train": {"lr": 0.05, "steps": 4}}
 FACTS = DatasetRecord("pale", "PALE", "x", "x", "x", "x", "x", {"test": 4}, False, {})
 
 
-def claimed(folder: Path, **recipe: Any) -> Store:
-    store = Store(folder)
+def claimed(folder: Path, **recipe: Any) -> RunStore:
+    store = RunStore(folder)
     store.claim(sweep_record(RECIPE | recipe), 'name = "tiny"\n')
     return store
 
 
-def with_run(folder: Path) -> tuple[Store, Path]:
+def with_run(folder: Path) -> tuple[RunStore, Path]:
     """Return a store with one finished run, and that run's folder."""
     store = claimed(folder)
     facts = run_record(digest=DIGEST, tests={"pale": "01", "fonts/a": "02"})
@@ -42,7 +42,7 @@ def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def found(store: Store) -> Record:
+def found(store: RunStore) -> StoredRun:
     record = store.find(DIGEST)
     assert record is not None
     return record
@@ -268,7 +268,7 @@ def test_another_sweeps_altered_record_is_not_taken_over(tmp_path: Path) -> None
 def test_settings_under_which_nothing_finished_may_change(tmp_path: Path) -> None:
     claimed(tmp_path / "out")
     claimed(tmp_path / "out", train={"lr": 0.1, "steps": 4})
-    assert Store(tmp_path / "out").claimed_for().recipe["train"]["lr"] == 0.1
+    assert RunStore(tmp_path / "out").claimed_for().recipe["train"]["lr"] == 0.1
 
 
 def test_a_folder_with_other_things_in_it_is_refused(tmp_path: Path) -> None:
@@ -321,14 +321,14 @@ def test_a_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_sweep_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="is no sweep's output"):
-        Store(tmp_path).read_sweep()
+        RunStore(tmp_path).read_sweep()
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", "\x00"])
 def test_a_damaged_sweep_record_is_an_error(tmp_path: Path, content: str) -> None:
     (tmp_path / "sweep.json").write_text(content, encoding="utf-8")
     with pytest.raises(StoreError, match=r"sweep\.json: (cannot be read|is not what dabench writes)"):
-        Store(tmp_path).read_sweep()
+        RunStore(tmp_path).read_sweep()
 
 
 def test_a_sweep_record_of_another_version_is_refused_and_not_overwritten(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ sys.path.insert(0, str(TESTS))
 
 from tiny_sweeps import SHAPES, TINY, Tiny, tiny  # noqa: E402
 
-from dabench.storage.run_store import Store  # noqa: E402
+from dabench.storage.run_store import RunStore  # noqa: E402
 
 ADAPTERS = ("none", "fine-tune", "adabn", "coral", "dann", "maml")
 WRONG = Path(__file__).parent / "wrong.py"
@@ -65,7 +65,7 @@ class Sweep:
 
     def results(self, out: Path) -> dict[str, Any]:
         """Return all that is a result of every run that stands: name -> networks, logits, losses and scores, to the bit."""
-        store, found = Store(out), {}
+        store, found = RunStore(out), {}
         for run in self.planned.plan.runs:
             record = store.find(run.digest, self.planned.plan.test_digests(run))
             if record:

@@ -19,7 +19,7 @@ from typing import Any
 
 from disturbed import ADAPTERS, Sweep, end
 
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 
 ONE_WAY = 'pairs = ["bright -> pale"]'
 LIMIT = 15
@@ -153,9 +153,9 @@ def worker_killed(bench: Bench, times: int = 2) -> Row:
 RAY_KILLED = """
 import os, signal, sys, threading
 from dabench.cli import main
-from dabench.execution.queue import Queue
+from dabench.execution.queue import RunQueue
 
-kind, take = sys.argv[1], Queue.take
+kind, take = sys.argv[1], RunQueue.take
 
 def kill():
     from dabench.execution.ray.cluster import ray
@@ -167,7 +167,7 @@ def taken(self, run, result):
     if self.finished == 1:
         threading.Timer(float(sys.argv[2]), kill).start()
 
-Queue.take = taken
+RunQueue.take = taken
 sys.exit(main(sys.argv[3:]))
 """
 
@@ -209,7 +209,7 @@ def runs_go_wrong(bench: Bench, engine: str) -> list[Row]:
         sweep = Sweep.made(bench.folder / "wrong-inline", adapters, head=ONE_WAY)
     code, said = sweep.run(out := bench.out(), "--engine", engine, "--time-limit", str(LIMIT), WRONG_ONCE="")
     assert code == 1, said
-    failures = Store(out).failures()
+    failures = RunStore(out).failures()
     for name, reason in REASONS.items():
         told = [text for run, text in failures.items() if run.startswith(f"{name}_")]
         assert len(told) == (name in wrong), (name, failures.keys())
@@ -303,15 +303,15 @@ def damaged(bench: Bench, times: int) -> Row:
         run = bench.random.choice(sweep.planned.plan.runs)
         file = bench.random.choice(sorted((out / "runs" / run.folder).iterdir()))
         _damage(file, ("cut", "flipped", "gone")[number % 3], bench.random)
-        problem = Store(out).damage(run.digest)
+        problem = RunStore(out).damage(run.digest)
         assert problem, file
-        told = read_matrix(Store(out)).failed.get(run.name, "")
+        told = read_matrix(RunStore(out)).failed.get(run.name, "")
         assert file.suffix == ".safetensors" or f"its folder is damaged ({problem})" in told, told
         said: list[str] = []
-        from dabench.execution.sweep import Told
+        from dabench.execution.sweep import SweepCallbacks
 
-        outcome = sweep.planned.run(out, told=Told(say=said.append))
-        assert outcome.done == 1
+        outcome = sweep.planned.run(out, told=SweepCallbacks(notify=said.append))
+        assert outcome.completed == 1
         assert said[1:] == [f"{run.name}: its folder is damaged ({problem}); it is done again"]
     return bench.row("a run's folder damaged by hand", times, (sweep, expected), out)
 
@@ -421,19 +421,19 @@ def read_only(bench: Bench) -> Row:
 def stopped_within(bench: Bench) -> Row:
     """Each run is stopped at each of its checkpoints and goes on from there."""
     from dabench.execution.attempt import attempt
-    from dabench.execution.options import How
-    from dabench.execution.recorder import Keeper
-    from dabench.experiment.schedule import agenda_of
+    from dabench.execution.options import ExecutionOptions
+    from dabench.execution.recorder import SweepRecorder
+    from dabench.experiment.schedule import schedule_of
 
     sweep, expected = bench.plain
-    store = Store(out := bench.out())
+    store = RunStore(out := bench.out())
     planned, stops = sweep.planned, 0
-    with store.alone(planned.file.sweep.recipe):
-        Keeper(planned.file, planned.plan, store, agenda_of(planned.plan, store)).take()
-        store.ongoing.stop()
+    with store.exclusive(planned.file.sweep.recipe):
+        SweepRecorder(planned.file, planned.plan, store, schedule_of(planned.plan, store)).claim_store()
+        store.sweep_lock.stop()
         for run in sorted(planned.plan.runs, key=lambda r: r.target is not None):
             job = planned.plan.job(run)
-            while (what := attempt(job, store, planned.registry, How()).what) == "stopped":
+            while (what := attempt(job, store, planned.registry, ExecutionOptions()).what) == "stopped":
                 stops += 1
             assert what == "done", what
     return bench.row("a run stopped at a checkpoint", stops, (sweep, expected), out)

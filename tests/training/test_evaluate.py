@@ -17,7 +17,7 @@ from dabench.errors import DivergedError
 from dabench.plugins.contract import Augment
 from dabench.training.evaluate import logits
 from dabench.training.network import Network
-from dabench.training.settings import Test
+from dabench.training.settings import EvalConfig
 
 IMAGES: NDArray[np.uint8] = view("test", 21, 5).images.numpy()
 
@@ -37,7 +37,7 @@ def said(
     precision: str = "fp32",
 ) -> NDArray[np.float32]:
     augmenter = Augmenter(Augment(crop=crop), SIZE, SIZE, CPU)
-    return logits(net, images, augmenter, Test(crops=crops, batch=batch), precision)
+    return logits(net, images, augmenter, EvalConfig(crops=crops, batch=batch), precision)
 
 
 def by_hand(net: Network, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -58,14 +58,14 @@ def test_one_crop_is_the_centre() -> None:
     large = np.pad(IMAGES, [(0, 0), (0, 0), (3, 3), (3, 3)], mode="edge")  # 22x22
     net = network(8).eval()
     augmenter = Augmenter(Augment(crop=16), 22, 22, CPU)
-    got = logits(net, large, augmenter, Test(), "fp32")
+    got = logits(net, large, augmenter, EvalConfig(), "fp32")
     np.testing.assert_allclose(got, by_hand(net, IMAGES), rtol=1e-4, atol=1e-5)
 
 
 def test_ten_crops_are_the_mean_of_ten_logits() -> None:
     large = np.ascontiguousarray(np.pad(IMAGES, [(0, 0), (0, 0), (2, 2), (2, 2)], mode="reflect"))  # 20x20
     net = network(8).eval()
-    got = logits(net, large, Augmenter(Augment(crop=16), 20, 20, CPU), Test(crops=10), "fp32")
+    got = logits(net, large, Augmenter(Augment(crop=16), 20, 20, CPU), EvalConfig(crops=10), "fp32")
     windows = [large[..., y : y + 16, x : x + 16] for y, x in [(0, 0), (0, 4), (4, 0), (4, 4), (2, 2)]]
     ten = [by_hand(net, np.ascontiguousarray(w)) for w in windows + [w[..., ::-1] for w in windows]]
     np.testing.assert_allclose(got, np.mean(ten, axis=0), rtol=1e-4, atol=1e-5)

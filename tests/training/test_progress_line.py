@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dabench.training.progress_line import Pulse, last_said
+from dabench.training.progress_line import TrainingProgress, last_progress
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def said(clock: list[float], start: int, steps: int, *after: tuple[float, int]) -> list[str]:
     """What is said if so many steps are done so many seconds after the beginning."""
     lines: list[str] = []
-    pulse = Pulse(lines.append, start, steps)
+    pulse = TrainingProgress(lines.append, start, steps)
     for seconds, done in after:
         clock[0] = 1000.0 + seconds
         pulse(done)
@@ -43,9 +43,9 @@ def test_the_pace_of_a_training_that_goes_on_counts_its_own_steps(clock: list[fl
 
 def test_what_was_said_last_is_read_from_a_log() -> None:
     lines = ["-- begun 2026", "-- step 60 of 5,000, 1 s a step, 82:20 min left", "-- step 90 of 5,000, ...", "a warning"]
-    assert last_said(lines) == "step 90 of 5,000, ..."
+    assert last_progress(lines) == "step 90 of 5,000, ..."
 
 
 @pytest.mark.parametrize("lines", [[], ["-- begun 2026"], ["-- step 60 of 5,000, ...", "-- ended 2026", "-- begun 2027"]])
 def test_a_try_that_has_said_nothing_says_nothing(lines: list[str]) -> None:
-    assert last_said(lines) == ""
+    assert last_progress(lines) == ""

@@ -15,10 +15,10 @@ from tiny_sweeps import PLUGINS, SHAPES, Tiny, tiny
 
 from dabench.errors import PluginError
 from dabench.execution.run import execute
-from dabench.execution.sweep import Told
+from dabench.execution.sweep import SweepCallbacks
 from dabench.experiment.job import Job
-from dabench.storage.run_store import Store
-from dabench.training.resume import Partial, ResumeError, Stopped
+from dabench.storage.run_store import RunStore
+from dabench.training.resume import ResumeError, RunState, RunStopped
 
 ADAPTERS = ("none", "fine-tune", "coral", "dann", "maml", "teacher", "twice", "redrawn", "mindful", "hidden")
 
@@ -37,11 +37,11 @@ def sweep(tmp_path_factory: pytest.TempPathFactory, _cache: Path) -> tuple[Tiny,
     return planned, folder / "out"
 
 
-def in_hand(sweep: tuple[Tiny, Path], name: str, folder: Path) -> tuple[Job, Store]:
+def in_hand(sweep: tuple[Tiny, Path], name: str, folder: Path) -> tuple[Job, RunStore]:
     """Return the job of a run, and a store that has its pretraining and nothing else."""
     planned, done = sweep
     run = next(r for r in planned.plan.runs if r.name == name)
-    store = Store(folder)
+    store = RunStore(folder)
     (folder / "runs").mkdir(parents=True)
     parent = next((r for r in planned.plan.runs if r.digest == run.parent), None)
     if parent:
@@ -49,7 +49,7 @@ def in_hand(sweep: tuple[Tiny, Path], name: str, folder: Path) -> tuple[Job, Sto
     return planned.plan.job(run), store
 
 
-def result(store: Store, job: Job) -> tuple[Any, ...]:
+def result(store: RunStore, job: Job) -> tuple[Any, ...]:
     record = store.find(job.digest)
     assert record is not None
     facts = record.facts
@@ -57,16 +57,16 @@ def result(store: Store, job: Job) -> tuple[Any, ...]:
     return network, [record.logits(t).tobytes() for t in job.tests], facts.losses, facts.scores, facts.checkpoints
 
 
-def stopped_again_and_again(planned: Tiny, job: Job, store: Store) -> int:
+def stopped_again_and_again(planned: Tiny, job: Job, store: RunStore) -> int:
     """Do a run in pieces, each from one checkpoint to the next; return how many stops that took."""
-    store.ongoing.folder.mkdir()
-    store.ongoing.stop()
+    store.sweep_lock.folder.mkdir()
+    store.sweep_lock.stop()
     for stops in range(40):
         if stops == 20:
-            store.ongoing.folder.joinpath("stop").unlink()
+            store.sweep_lock.folder.joinpath("stop").unlink()
         try:
             execute(job, store, planned.registry, 0.0)
-        except Stopped:
+        except RunStopped:
             continue
         return stops
     raise AssertionError("it never came to its end")
@@ -85,14 +85,14 @@ def test_a_run_stopped_at_each_of_its_checkpoints_ends_as_if_it_were_not(
 ) -> None:
     job, store = in_hand(sweep, name, tmp_path)
     assert stopped_again_and_again(sweep[0], job, store) == stops
-    assert result(store, job) == result(Store(sweep[1]), job)
+    assert result(store, job) == result(RunStore(sweep[1]), job)
 
 
 @pytest.mark.slow
 def test_a_training_with_a_stream_that_has_no_state_begins_anew(sweep: tuple[Tiny, Path], tmp_path: Path) -> None:
     job, store = in_hand(sweep, "hidden_bright_pale_s0", tmp_path)
     assert stopped_again_and_again(sweep[0], job, store) == 20  # it is told to stop so often, and never gets further
-    assert result(store, job) == result(Store(sweep[1]), job)
+    assert result(store, job) == result(RunStore(sweep[1]), job)
 
 
 def test_the_log_says_why_a_training_is_not_saved(sweep: tuple[Tiny, Path], tmp_path: Path) -> None:
@@ -107,18 +107,18 @@ def test_the_log_says_why_a_training_is_not_saved(sweep: tuple[Tiny, Path], tmp_
 # What is kept
 
 
-def stopped_once(sweep: tuple[Tiny, Path], folder: Path, name: str = "supervised_bright_s0") -> tuple[Job, Store, Path]:
+def stopped_once(sweep: tuple[Tiny, Path], folder: Path, name: str = "supervised_bright_s0") -> tuple[Job, RunStore, Path]:
     """Stop a run at its first checkpoint; return its job, the store, and the file that was kept."""
     job, store = in_hand(sweep, name, folder)
-    with store.ongoing.alone():
-        store.ongoing.stop()
-        with pytest.raises(Stopped):
+    with store.sweep_lock.exclusive():
+        store.sweep_lock.stop()
+        with pytest.raises(RunStopped):
             execute(job, store, sweep[0].registry, 1e9)
-    (kept,) = store.ongoing.partial(name, job.digest).iterdir()
+    (kept,) = store.sweep_lock.partial(name, job.digest).iterdir()
     return job, store, kept
 
 
-def steps_trained(sweep: tuple[Tiny, Path], job: Job, store: Store, patch: pytest.MonkeyPatch) -> int:
+def steps_trained(sweep: tuple[Tiny, Path], job: Job, store: RunStore, patch: pytest.MonkeyPatch) -> int:
     """Bring a run to its end and return how many steps that took."""
     from dabench.training import trainer as train
 
@@ -126,7 +126,7 @@ def steps_trained(sweep: tuple[Tiny, Path], job: Job, store: Store, patch: pytes
     rate_at = train.rate_at
     patch.setattr(train, "rate_at", lambda *given: steps.append(1) or rate_at(*given))
     execute(job, store, sweep[0].registry, 1e9)
-    assert result(store, job) == result(Store(sweep[1]), job)
+    assert result(store, job) == result(RunStore(sweep[1]), job)
     return len(steps)
 
 
@@ -146,7 +146,7 @@ def test_nothing_is_kept_of_a_run_that_is_done(sweep: tuple[Tiny, Path], tmp_pat
 def test_nothing_is_kept_before_it_is_time(sweep: tuple[Tiny, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job, store = in_hand(sweep, "supervised_bright_s0", tmp_path)
     saved: list[int] = []
-    monkeypatch.setattr(Partial, "save", lambda self, training, state: saved.append(state["step"]))
+    monkeypatch.setattr(RunState, "save", lambda self, training, state: saved.append(state["step"]))
     execute(job, store, sweep[0].registry, 3600.0)
     assert saved == []
 
@@ -156,7 +156,7 @@ def test_each_checkpoint_is_kept_where_no_time_is_to_pass(
 ) -> None:
     job, store = in_hand(sweep, "supervised_bright_s0", tmp_path)
     saved: list[int] = []
-    monkeypatch.setattr(Partial, "save", lambda self, training, state: saved.append(state["step"]))
+    monkeypatch.setattr(RunState, "save", lambda self, training, state: saved.append(state["step"]))
     execute(job, store, sweep[0].registry, 0.0)
     assert saved == [2, 4, 6, 8]
 
@@ -180,7 +180,7 @@ def test_a_file_of_another_run_version_or_device_is_nothing_to_go_on_from(
     job, store, kept = stopped_once(sweep, tmp_path)
     state = torch.load(kept, weights_only=True)
     changed = state | {"key": state["key"] | {key: "another"}}
-    kept_by = Partial(kept.parent, changed["key"], 0.0, lambda: False)
+    kept_by = RunState(kept.parent, changed["key"], 0.0, lambda: False)
     kept_by.save(1, changed)
     assert len(list(kept.parent.iterdir())) == 1
     assert steps_trained(sweep, job, store, monkeypatch) == 10
@@ -194,7 +194,7 @@ def test_a_file_that_fits_another_training_lets_the_run_begin_anew(
     job, store, kept = stopped_once(sweep, tmp_path)
     state = torch.load(kept, weights_only=True)
     del state["things"]["the optimizer"]
-    Partial(kept.parent, state["key"], 0.0, lambda: False).save(1, state)
+    RunState(kept.parent, state["key"], 0.0, lambda: False).save(1, state)
     assert steps_trained(sweep, job, store, monkeypatch) == 10
 
 
@@ -212,7 +212,7 @@ def test_nothing_in_a_file_is_ever_executed(sweep: tuple[Tiny, Path], tmp_path: 
     job, store, kept = stopped_once(sweep, tmp_path)
     key = {"bomb": Bomb(tmp_path / "exploded")}
     kept.unlink()
-    Partial(kept.parent, key, 0.0, lambda: False).save(1, {"step": 2, "things": {}})
+    RunState(kept.parent, key, 0.0, lambda: False).save(1, {"step": 2, "things": {}})
     assert len(list(kept.parent.iterdir())) == 1
     assert steps_trained(sweep, job, store, monkeypatch) == 10
     assert not (tmp_path / "exploded").exists()
@@ -222,7 +222,7 @@ def test_what_is_kept_of_a_run_that_is_no_longer_planned_is_forgotten(sweep: tup
     planned, _ = sweep
     other = tmp_path / "ongoing" / f"supervised_bright_s0-{'0' * 64}"
     other.mkdir(parents=True)
-    planned.run(tmp_path, told=Told(lambda event: (_ for _ in ()).throw(KeyboardInterrupt)))
+    planned.run(tmp_path, told=SweepCallbacks(lambda event: (_ for _ in ()).throw(KeyboardInterrupt)))
     assert not other.exists()
 
 
@@ -289,7 +289,7 @@ KINDS = (
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_of_state_is_restored_in_place(tmp_path: Path, kind: str) -> None:
-    partial = Partial(tmp_path, {}, 0.0, lambda: False)
+    partial = RunState(tmp_path, {}, 0.0, lambda: False)
     one, other = made(kind), made(kind)
     changed(one, kind)
     partial.checkpoint(1, 5, {"it": one})
@@ -298,7 +298,7 @@ def test_each_kind_of_state_is_restored_in_place(tmp_path: Path, kind: str) -> N
 
 
 def test_a_state_with_a_value_that_cannot_be_saved_is_an_error_that_says_where(tmp_path: Path) -> None:
-    partial = Partial(tmp_path, {}, 0.0, lambda: False)
+    partial = RunState(tmp_path, {}, 0.0, lambda: False)
     with pytest.raises(PluginError, match=r"memory\['seen'\]\[1\] is a set; it may hold numbers"):
         partial.checkpoint(1, 5, {"memory": {"seen": [0, {1}]}})
 
@@ -306,7 +306,7 @@ def test_a_state_with_a_value_that_cannot_be_saved_is_an_error_that_says_where(t
 def test_a_tensor_of_another_shape_does_not_fit(tmp_path: Path) -> None:
     import torch
 
-    partial = Partial(tmp_path, {}, 0.0, lambda: False)
+    partial = RunState(tmp_path, {}, 0.0, lambda: False)
     partial.checkpoint(1, 5, {"bank": torch.zeros(3)})
     with pytest.raises(ResumeError, match=r"bank: ValueError: its shape was \(3,\) and is \(4,\)"):
         partial.resume(1, {"bank": torch.zeros(4)})

@@ -15,7 +15,7 @@ from processes import family, listening
 from tiny_sweeps import SHAPES, TINY
 
 from dabench.cli import main
-from dabench.execution.options import How
+from dabench.execution.options import ExecutionOptions
 
 pytestmark = pytest.mark.skipif(not Path("/proc/net/tcp").is_file(), reason="reads /proc, which Linux alone has")
 LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
@@ -70,7 +70,7 @@ def test_a_ray_client_address_is_one_line_that_says_what_to_give(tmp_path: Path,
 
     with pytest.raises(SpecError, match=r"--address ray://h:1: is a Ray client's; give HOST:PORT"):
         cluster._join("ray://h:1")
-    assert How().address is None
+    assert ExecutionOptions().address is None
     assert main(["sweep", "nowhere", "--address", "ray://h:1"]) == 2
 
 

@@ -19,7 +19,7 @@ from dabench.errors import DivergedError, PluginError, SpecError
 from dabench.plugins.contract import Augment, Batch
 from dabench.training.device import choose_device, low_precision, reproducible
 from dabench.training.network import Network
-from dabench.training.settings import Train
+from dabench.training.settings import TrainConfig
 from dabench.training.trainer import Trainer, rate_at
 
 
@@ -34,24 +34,24 @@ def same(one: nn.Module, other: nn.Module) -> bool:
 @pytest.mark.parametrize(
     ("settings", "progress", "expected"),
     [
-        (Train(schedule="constant"), 0.7, 1.0),
-        (Train(schedule="cosine"), 0.0, 1.0),
-        (Train(schedule="cosine"), 0.25, (1 + math.sqrt(0.5)) / 2),
-        (Train(schedule="cosine"), 0.5, 0.5),
-        (Train(schedule="one-cycle", warmup=0.2), 0.0, 0.01),
-        (Train(schedule="one-cycle", warmup=0.2), 0.1, 0.5),
-        (Train(schedule="one-cycle", warmup=0.2), 0.2, 1.0),
-        (Train(schedule="one-cycle", warmup=0.2), 0.6, 0.5),
-        (Train(schedule="one-cycle", warmup=0.0), 0.0, 1.0),
-        (Train(schedule="step", step_from=0.5, step_every=0.1, step_factor=0.9), 0.0, 1.0),
-        (Train(schedule="step", step_from=0.5, step_every=0.1, step_factor=0.9), 0.49, 1.0),
-        (Train(schedule="step", step_from=0.5, step_every=0.1, step_factor=0.9), 0.5, 0.9),
-        (Train(schedule="step", step_from=0.5, step_every=0.1, step_factor=0.9), 0.59, 0.9),
-        (Train(schedule="step", step_from=0.5, step_every=0.1, step_factor=0.9), 0.6, 0.9**2),
-        (Train(schedule="step", step_from=0.5, step_every=0.1, step_factor=0.9), 0.99, 0.9**5),
+        (TrainConfig(schedule="constant"), 0.7, 1.0),
+        (TrainConfig(schedule="cosine"), 0.0, 1.0),
+        (TrainConfig(schedule="cosine"), 0.25, (1 + math.sqrt(0.5)) / 2),
+        (TrainConfig(schedule="cosine"), 0.5, 0.5),
+        (TrainConfig(schedule="one-cycle", warmup=0.2), 0.0, 0.01),
+        (TrainConfig(schedule="one-cycle", warmup=0.2), 0.1, 0.5),
+        (TrainConfig(schedule="one-cycle", warmup=0.2), 0.2, 1.0),
+        (TrainConfig(schedule="one-cycle", warmup=0.2), 0.6, 0.5),
+        (TrainConfig(schedule="one-cycle", warmup=0.0), 0.0, 1.0),
+        (TrainConfig(schedule="step", step_from=0.5, step_every=0.1, step_factor=0.9), 0.0, 1.0),
+        (TrainConfig(schedule="step", step_from=0.5, step_every=0.1, step_factor=0.9), 0.49, 1.0),
+        (TrainConfig(schedule="step", step_from=0.5, step_every=0.1, step_factor=0.9), 0.5, 0.9),
+        (TrainConfig(schedule="step", step_from=0.5, step_every=0.1, step_factor=0.9), 0.59, 0.9),
+        (TrainConfig(schedule="step", step_from=0.5, step_every=0.1, step_factor=0.9), 0.6, 0.9**2),
+        (TrainConfig(schedule="step", step_from=0.5, step_every=0.1, step_factor=0.9), 0.99, 0.9**5),
     ],
 )
-def test_rate_at(settings: Train, progress: float, expected: float) -> None:
+def test_rate_at(settings: TrainConfig, progress: float, expected: float) -> None:
     assert rate_at(settings, progress) == pytest.approx(expected)
 
 
@@ -464,7 +464,7 @@ def test_classes_are_all_learned() -> None:
 def test_a_training_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dabench.training.progress_line.EVERY", 0.0)
     lines: list[str] = []
-    Trainer(Train(steps=3, batch=4, checkpoints=1), trainer().augmenter, torch.device("cpu"), 0, say=lines.append).supervised(
-        network(), [view("source", 40, 1)]
-    )
+    Trainer(
+        TrainConfig(steps=3, batch=4, checkpoints=1), trainer().augmenter, torch.device("cpu"), 0, notify=lines.append
+    ).supervised(network(), [view("source", 40, 1)])
     assert [line.partition(",")[0] for line in lines] == ["-- step 1 of 3", "-- step 2 of 3", "-- step 3 of 3"]

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class $cls(Adapter):
-    """Say what it does, with the paper and the equation. As written here: low entropy on the target's images."""
+    """Notify what it does, with the paper and the equation. As written here: low entropy on the target's images."""
 
     name = "$name"
-    label = "$label"
+    short_name = "$short_name"
     title = "entropy minimisation on the target"  # one line: what it is
     access = "unlabelled"  # what of the target it may see: none, unlabelled, few-shot, full
     citation = ""  # BibTeX
@@ -32,7 +32,7 @@ class $cls(Adapter):
         weight: float = setting(0.1, "weight of the entropy", low=0)
 
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
-        """Train on labelled source and unlabelled target batches, half and half."""
+        """TrainConfig on labelled source and unlabelled target batches, half and half."""
         assert target.unlabelled is not None
 
         def loss(progress: float, source: Batch, other: Batch) -> Tensor:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class $cls(Backbone):
-    """Say what it is made of, and where it comes from."""
+    """Notify what it is made of, and where it comes from."""
 
     name = "$name"
-    label = "$label"  # as it stands in tables
+    short_name = "$short_name"  # as it stands in tables
     title = "two convolutions"  # one line: what it is
     citation = ""  # BibTeX
 

@@ -13,16 +13,16 @@ from dabench import DataError, Dataset, Samples
 
 
 class $cls(Dataset):
-    """Say what is in it: of whom, how it was taken, how it is split."""
+    """Notify what is in it: of whom, how it was taken, how it is split."""
 
     name = "$name"
-    label = "$label"  # as it stands in tables
+    short_name = "$short_name"  # as it stands in tables
     title = ""  # one line: what it is
     classes = ("first", "second")  # in the order of the labels
-    licence = ""  # the terms of use; "private" if nobody else may have it
+    license = ""  # the terms of use; "private" if nobody else may have it
     homepage = ""
     citation = ""  # BibTeX
-    obtain = "Put the pictures into train/<class>/*.png and test/<class>/*.png of the folder named above."
+    download_instructions = "Put the pictures into train/<class>/*.png and test/<class>/*.png of the folder named above."
     counts = {}  # images per split, checked when preparing: {"train": 800, "test": 200}
 
     def prepare(self, raw: Path) -> Mapping[str, Samples]:
@@ -36,7 +36,7 @@ class $cls(Dataset):
 
         files = [(k, path) for k, name in enumerate(self.classes) for path in sorted((folder / name).glob("*.png"))]
         if not files:
-            raise DataError(f"dataset '{self.name}': no pictures in {folder}. {self.obtain}")
+            raise DataError(f"dataset '{self.name}': no pictures in {folder}. {self.download_instructions}")
         images = np.stack([np.asarray(Image.open(path).convert("L"), np.uint8)[None] for _, path in files])
         labels = np.array([k for k, _ in files], np.int64)
         # If the pictures show subjects, say whom: Samples(images, labels, groups), groups (N,) int64. Subjects then never
@@ -44,8 +44,8 @@ class $cls(Dataset):
         # memory, give images as dabench.LazyImages.
         return Samples(images, labels)
 
-    def imitate(self, raw: Path, n: int, seed: int) -> None:
-        """Write a made-up set in the same layout, so that `dabench check` and the test need no real files."""
+    def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
+        """WriteLine a made-up set in the same layout, so that `dabench check` and the test need no real files."""
         import numpy as np
         from PIL import Image
 
@@ -60,7 +60,7 @@ class $cls(Dataset):
                     Image.fromarray(pixels).save(folder / f"{i}.png")
 '''
 
-TEST = '''"""$name, on a few pictures that imitate() writes."""
+TEST = '''"""$name, on a few pictures that make_synthetic() writes."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ README = """# $name: a dataset for dabench
     pytest
 
 1. Fill in the facts at the top of `$module.py`: what is empty, `dabench check $name` asks for.
-2. Write `prepare`: from the raw files to images (N, C, H, W) uint8 and labels (N,) int64.
-3. Change `imitate` to your layout: it writes a small made-up set, on which the test and `dabench check` run.
+2. Write `prepare_dataset`: from the raw files to images (N, C, H, W) uint8 and labels (N,) int64.
+3. Change `make_synthetic` to your layout: it writes a small made-up set, on which the test and `dabench check` run.
 
 In a sweep file: `datasets = ["$name", ...]`; the raw files then lie in `$$DABENCH_DATA/$name/`.
 """

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dabench.errors import SpecError
-from dabench.execution.options import How
+from dabench.execution.options import ExecutionOptions
 from dabench.experiment.plan import Plan
 from dabench.storage.atomic import remove_abandoned, temporary_folder
 from dabench.storage.paths import cores
@@ -32,16 +32,16 @@ with warnings.catch_warnings():
 
 __all__ = [
     "Callback",
-    "Ended",
+    "RayEnded",
     "Searcher",
     "alive",
-    "at_once",
     "guarded",
     "on_node",
-    "one_a_core",
+    "one_run_per_core",
     "quiet",
     "ray",
     "resources",
+    "runs_side_by_side",
     "started",
     "tune",
 ]
@@ -165,7 +165,7 @@ def on_node(node: str | None = None) -> Any:
     return NodeAffinitySchedulingStrategy(node or ray.get_runtime_context().get_node_id(), soft=False)
 
 
-class Ended(BaseException):
+class RayEnded(BaseException):
     """The Ray that was started here ended. No Exception: Tune would wait for what can no longer answer."""
 
 
@@ -200,13 +200,13 @@ def guarded() -> Iterator[None]:
         thread.join()
 
 
-def resources(plan: Plan, how: How) -> dict[str, float]:
+def resources(plan: Plan, options: ExecutionOptions) -> dict[str, float]:
     """Return what one run of the plan takes of the Ray that is running: {"cpu": cores, "gpu": GPUs}.
 
     Raises:
         SpecError: the runs are planned for GPUs that it lacks, or for none, without being asked, where it has some.
     """
-    cpu, gpu = how.cpus_per_run or min(plan.sweep.train.threads, cores()), how.gpus_per_run
+    cpu, gpu = options.cpus_per_run or min(plan.sweep.train.threads, cores()), options.gpus_per_run
     there = ray.cluster_resources().get("GPU", 0)
     if gpu is None and plan.sweep.train.device == "auto" and (plan.device == "cuda") != (there >= 1):
         raise SpecError(
@@ -216,15 +216,15 @@ def resources(plan: Plan, how: How) -> dict[str, float]:
     return {"cpu": cpu, "gpu": gpu if gpu is not None else float(plan.device == "cuda")}
 
 
-def one_a_core(plan: Plan, runs: int, how: How) -> bool:
+def one_run_per_core(plan: Plan, runs: int, options: ExecutionOptions) -> bool:
     """Whether so many runs of a plan keep a worker on each core of this machine busy."""
-    each = how.cpus_per_run or min(plan.sweep.train.threads, cores())
-    room = min(runs, how.at_most or runs)
+    each = options.cpus_per_run or min(plan.sweep.train.threads, cores())
+    room = min(runs, options.max_parallel or runs)
     return each <= 1 and room >= cores() and plan.device == "cpu"
 
 
-def at_once(resources: dict[str, float], how: How) -> int:
+def runs_side_by_side(resources: dict[str, float], options: ExecutionOptions) -> int:
     """Return how many runs of these resources have room side by side."""
     there = ray.cluster_resources()
     room = max(1, min(int(there.get(k.upper(), 0) / n) for k, n in resources.items() if n))
-    return min(room, how.at_most or room)
+    return min(room, options.max_parallel or room)

@@ -7,23 +7,23 @@ from contextlib import nullcontext
 from typing import Any
 
 from dabench.errors import StoppedError
-from dabench.execution.attempt import LIMIT, Result
-from dabench.execution.queue import Event, Execution, Queue
+from dabench.execution.attempt import LIMIT, AttemptResult
+from dabench.execution.queue import Event, Execution, RunQueue
 from dabench.execution.ray.cluster import (
     Callback,
-    Ended,
+    RayEnded,
     Searcher,
     alive,
-    at_once,
     guarded,
-    one_a_core,
+    one_run_per_core,
     quiet,
     ray,
     resources,
+    runs_side_by_side,
     started,
     tune,
 )
-from dabench.execution.ray.nodes import sending
+from dabench.execution.ray.nodes import start_transfer
 from dabench.execution.ray.worker import Worker
 from dabench.experiment.job import Job
 from dabench.storage.atomic import temporary_folder, temporary_prefix
@@ -33,7 +33,7 @@ _HEAVY = ("config", "evaluated_params", "_Trial__unresolved_config", "run_metada
 """What Tune keeps of a trial: its job, statistics over every number that it reported, and all of that as text."""
 
 
-class Sparing(tune.schedulers.FIFOScheduler):  # type: ignore[misc]
+class LeanScheduler(tune.schedulers.FIFOScheduler):  # type: ignore[misc]
     """Starts trials in their order, as Tune's own does, which looks through all of them ten times a second.
 
     What a trial held that is over is forgotten; Tune would keep 50 kB of each to the end.
@@ -60,7 +60,7 @@ _STARTS = 3
 """How often Ray is started without a run that is done in between, before that is given up."""
 
 
-class _Eyes(Callback):  # type: ignore[misc]
+class TrialWatcher(Callback):  # type: ignore[misc]
     """Sees the trials that run, and that Ray itself does."""
 
     def __init__(self) -> None:
@@ -71,17 +71,17 @@ class _Eyes(Callback):  # type: ignore[misc]
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         if not alive():
-            raise Ended
+            raise RayEnded
 
 
-class _Hands(Searcher):  # type: ignore[misc]
+class PlanSearcher(Searcher):  # type: ignore[misc]
     """Hands the plan's runs to Tune in an order in which every pretraining comes before what starts from it."""
 
-    def __init__(self, job: Callable[[Run], Job], queue: Queue, execution: Execution, at_once: int) -> None:
+    def __init__(self, job: Callable[[Run], Job], queue: RunQueue, execution: Execution, at_once: int) -> None:
         super().__init__(metric="seconds", mode="min")
         self.job, self.queue, self.execution, self.at_once = job, queue, execution, at_once
         self.out: dict[str, Run] = {}
-        self.eyes = _Eyes()
+        self.eyes = TrialWatcher()
 
     def suggest(self, trial_id: str) -> Any:
         if self.queue.running >= self.at_once:
@@ -98,27 +98,29 @@ class _Hands(Searcher):  # type: ignore[misc]
         run = self.out.pop(trial_id)
         trial = self.eyes.trials.pop(trial_id, None)
         if not error and result and "what" in result:
-            self.queue.take(run, Result(result["what"], result["seconds"], result["reason"]))
+            self.queue.take(run, AttemptResult(result["what"], result["seconds"], result["reason"]))
         elif not alive():
-            self.queue.put_back(run, Event("again", run, reason="Ray ended, and its worker with it"))
+            self.queue.put_back(run, Event("retried", run, reason="Ray ended, and its worker with it"))
         else:
             self.queue.take(run, self._death(run, trial))
 
-    def _death(self, run: Run, trial: Any) -> Result:
+    def _death(self, run: Run, trial: Any) -> AttemptResult:
         """Return why the worker of a run ended."""
-        where = self.execution.store.ongoing.take_hung(run.name)
+        where = self.execution.store.sweep_lock.take_hung(run.name)
         if where:
             limit = LIMIT.format(self.execution.how.time_limit)
-            return Result("failed", reason=f"{limit}; its worker did not listen and was ended\n\n{where}")
+            return AttemptResult("failed", reason=f"{limit}; its worker did not listen and was ended\n\n{where}")
         error = trial.get_error() if trial else None
         if isinstance(error, ray.exceptions.OutOfMemoryError):
-            return Result("again", reason="ran out of memory: Ray ended its worker before the machine had none; do fewer at once")
-        return Result("again", reason=f"its worker process ended (killed, or out of memory)\n\n{error or ''}")
+            return AttemptResult(
+                "retried", reason="ran out of memory: Ray ended its worker before the machine had none; do fewer at once"
+            )
+        return AttemptResult("retried", reason=f"its worker process ended (killed, or out of memory)\n\n{error or ''}")
 
     def give_back(self) -> None:
         """Put back what is out: Ray ended, and the workers with it."""
         for run in self.out.values():
-            self.queue.put_back(run, Event("again", run, reason="Ray ended, and its worker with it"))
+            self.queue.put_back(run, Event("retried", run, reason="Ray ended, and its worker with it"))
         self.out = {}
 
     def save(self, checkpoint_path: str) -> None:
@@ -136,7 +138,7 @@ def run_all(runs: Sequence[Run], execution: Execution) -> None:
         StoppedError: going on had no sense, or Ray ended again and again.
     """
     ours, queue = not ray.is_initialized(), execution.queue(runs)
-    warm = one_a_core(execution.plan, len(runs), execution.how)
+    warm = one_run_per_core(execution.plan, len(runs), execution.how)
     starts = 0
     while True:
         finished = queue.finished
@@ -144,7 +146,7 @@ def run_all(runs: Sequence[Run], execution: Execution) -> None:
             with started(execution.how.address, warm=warm) if ours else nullcontext():
                 _tune(queue, execution)
             break
-        except Ended:
+        except RayEnded:
             starts = starts + 1 if queue.finished == finished else 1
             if not ours or starts == _STARTS:
                 raise StoppedError("Ray ended (its raylet or its GCS was killed); finished runs are kept") from None
@@ -154,12 +156,12 @@ def run_all(runs: Sequence[Run], execution: Execution) -> None:
         raise KeyboardInterrupt
 
 
-def _tune(queue: Queue, execution: Execution) -> None:
+def _tune(queue: RunQueue, execution: Execution) -> None:
     """Do what is in the queue as one Tune experiment; raise Ended if Ray ended under it."""
     plan, store, how = execution.plan, execution.store, execution.how
-    sent = sending(plan, store) if how.address else None
+    sent = start_transfer(plan, store) if how.address else None
     each = resources(plan, how)
-    hands = _Hands(sent.job if sent else plan.job, queue, execution, at_once(each, how))
+    hands = PlanSearcher(sent.job if sent else plan.job, queue, execution, runs_side_by_side(each, how))
     given = {"shipment": execution.registry.shipment(), "folder": str(store.folder.resolve()), "how": how}
     try:
         with temporary_folder(temporary_prefix()) as scratch, quiet(), guarded():  # in it Tune's own account, which nobody reads
@@ -169,7 +171,7 @@ def _tune(queue: Queue, execution: Execution) -> None:
                 storage_path=str(scratch),
                 resources_per_trial=each,
                 search_alg=hands,
-                scheduler=Sparing(),
+                scheduler=LeanScheduler(),
                 num_samples=-1,  # a run that is tried again is a trial more
                 reuse_actors=True,
                 raise_on_failed_trial=False,

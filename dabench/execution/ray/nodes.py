@@ -2,10 +2,11 @@
 
 A worker that sees the sweep's output folder works in it, as on one machine. One that does not works in a folder of its node:
 
-- Before a run, `bring` puts the files of that run's grant (dabench.experiment.access) into the node's cache, each under its
+- Before a run, `fetch_files` puts the files of that run's grant (dabench.experiment.access) into the node's cache, each under its
   SHA-256, which is checked. It is a Ray task, another process than the worker's: no label passes through a worker that was not
   granted it, and none can be asked for through what a worker is handed.
-- After it, the worker hands the finished folder to the `Desk`, an actor on the driver's machine, which writes it whole under
+- After it, the worker hands the finished folder to the `ResultCollector`, an actor on the driver's machine, which writes it
+whole under
   another name, checks it against its run.json, and renames it.
 """
 
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from dabench.errors import StoreError
-from dabench.execution.attempt import Result
+from dabench.execution.attempt import AttemptResult
 from dabench.execution.ray.cluster import on_node, ray
 from dabench.experiment.job import Job
 from dabench.experiment.plan import Plan
@@ -30,18 +31,19 @@ from dabench.hashing import digest, file_digest
 from dabench.storage.atomic import new_file, put_folder, remove_abandoned, temporary_folder
 from dabench.storage.paths import cache_folder, node_folder
 from dabench.storage.reader import NETWORK
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 from dabench.storage.schema import Run
 
 CHUNK = 16 * 2**20
 """Bytes that are on their way at a time."""
 
 
-class Shelf:
-    """Gives the prepared data and the networks of the driver's machine; an actor there, that `bring` alone knows how to find."""
+class FileServer:
+    """Gives the prepared data and the networks of the driver's machine; an actor there, that `fetch_files` alone knows how to
+    find."""
 
     def __init__(self, folder: str, files: Sequence[str]) -> None:
-        self.runs, self.files = Store(Path(folder)).runs, frozenset(files)
+        self.runs, self.files = RunStore(Path(folder)).runs, frozenset(files)
 
     def read(self, path: str, offset: int) -> bytes:
         """Return the next bytes of a file that is to be had here."""
@@ -53,11 +55,11 @@ class Shelf:
             return f.read(CHUNK)
 
 
-class Desk:
+class ResultCollector:
     """Takes finished runs on the driver's machine; an actor there."""
 
     def __init__(self, folder: str) -> None:
-        self.store = Store(Path(folder))
+        self.store = RunStore(Path(folder))
 
     def take(self, name: str, who: str, file: str, offset: int, data: bytes) -> None:
         """Write bytes of a file of the run folder `name`, which `who` has finished, into a folder that nobody reads."""
@@ -91,11 +93,11 @@ class Desk:
 
 
 @dataclass(frozen=True)
-class Sent:
+class ClusterTransfer:
     """What the driver of a sweep on a cluster has at hand: the desk, and the checksums of all files that runs may be granted."""
 
     plan: Plan
-    store: Store
+    store: RunStore
     desk: Any
     shelf: Any
     known: Mapping[str, str]
@@ -103,7 +105,7 @@ class Sent:
     def job(self, run: Run) -> Job:
         """Return the job of a run for whatever node: with the checksums of all files that it opens."""
         job = self.plan.job(run)
-        files = named(job, self.known)
+        files = granted_files(job, self.known)
         if run.parent is not None:
             path = self.store.network(run.parent)
             facts = json.loads(path.with_name("run.json").read_text(encoding="utf-8"))
@@ -116,13 +118,13 @@ class Sent:
             ray.kill(actor)
 
 
-def sending(plan: Plan, store: Store) -> Sent:
+def start_transfer(plan: Plan, store: RunStore) -> ClusterTransfer:
     """Open desk and shelf on this machine."""
     known = prepared_files(plan)
     folder = str(store.folder.resolve())
     here = {"num_cpus": 0, "scheduling_strategy": on_node()}
-    shelf = ray.remote(Shelf).options(**here, name=_shelf_of(folder)).remote(folder, list(known))
-    return Sent(plan, store, ray.remote(Desk).options(**here).remote(folder), shelf, known)
+    shelf = ray.remote(FileServer).options(**here, name=_shelf_of(folder)).remote(folder, list(known))
+    return ClusterTransfer(plan, store, ray.remote(ResultCollector).options(**here).remote(folder), shelf, known)
 
 
 def prepared_files(plan: Plan) -> dict[str, str]:
@@ -135,7 +137,7 @@ def prepared_files(plan: Plan) -> dict[str, str]:
     }
 
 
-def named(job: Job, known: Mapping[str, str]) -> dict[str, str]:
+def granted_files(job: Job, known: Mapping[str, str]) -> dict[str, str]:
     """Return those of the known files that a job names: all that its run may open, and no more."""
     texts: list[str] = []
 
@@ -151,12 +153,12 @@ def _shelf_of(folder: str) -> str:
     return f"dabench-shelf-{digest(folder)[:16]}"
 
 
-def sees(folder: Path) -> bool:
+def sees_folder(folder: Path) -> bool:
     """Whether this node sees the output folder on the driver's machine; one with DABENCH_NODE is told that it does not."""
     return "DABENCH_NODE" not in os.environ and (folder / "sweep.json").is_file()
 
 
-class Apart:
+class RemoteWorkspace:
     """A worker's side on a node that does not see the output folder: a store of its own, which is emptied after each run."""
 
     def __init__(self, desk: Any, folder: str) -> None:
@@ -168,16 +170,16 @@ class Apart:
         (self.folder / "sweep.json").write_text("{}", encoding="utf-8")
         for name in ("runs", "failed", "logs"):
             (self.folder / name).mkdir()
-        self.store = Store(self.folder)
+        self.store = RunStore(self.folder)
 
-    def done(self, job: Job, attempt: Callable[[Job], Result]) -> Result:
+    def done(self, job: Job, attempt: Callable[[Job], AttemptResult]) -> AttemptResult:
         """Do a run: bring what it opens, try it, deliver it."""
         try:
             result = attempt(self._brought(job))
             self._deliver(job.name)
         except (StoreError, OSError, ray.exceptions.RayError) as e:
             why = str(e.cause if isinstance(e, ray.exceptions.RayTaskError) else e).splitlines()
-            return Result("again", reason=f"node {os.uname().nodename}: {why[0] if why else type(e).__name__}")
+            return AttemptResult("retried", reason=f"node {os.uname().nodename}: {why[0] if why else type(e).__name__}")
         return result
 
     def _brought(self, job: Job) -> Job:
@@ -187,7 +189,7 @@ class Apart:
                   for p, sha in job.files.items()}  # fmt: skip
         wanted = {p: (sha, str(places[p])) for p, sha in job.files.items()}
         here = ray.get_runtime_context().get_node_id()
-        task = ray.remote(bring).options(num_cpus=0, max_retries=0, scheduling_strategy=on_node(here))
+        task = ray.remote(fetch_files).options(num_cpus=0, max_retries=0, scheduling_strategy=on_node(here))
         ray.get(task.remote(self.there, wanted))
         moved: Job = _moved(job, lambda text: wanted[text][1] if text in wanted else text)
         return moved
@@ -212,7 +214,7 @@ class Apart:
         self._kept.close()
 
 
-def bring(folder: str, wanted: Mapping[str, tuple[str, str]]) -> None:
+def fetch_files(folder: str, wanted: Mapping[str, tuple[str, str]]) -> None:
     """Put files of the driver's machine onto this node: path there -> (SHA-256, path here). What is here already is checked."""
     shelf = ray.get_actor(_shelf_of(folder))
     for path, (expected, to) in wanted.items():

@@ -7,23 +7,30 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dabench.execution.attempt import Result, attempt
-from dabench.execution.options import How
+from dabench.execution.attempt import AttemptResult, attempt
+from dabench.execution.options import ExecutionOptions
 from dabench.execution.ray.cluster import tune
-from dabench.execution.ray.nodes import Apart, sees
+from dabench.execution.ray.nodes import RemoteWorkspace, sees_folder
 from dabench.experiment.job import Job
 from dabench.plugins.registry import Registry
-from dabench.storage.run_store import Store
+from dabench.storage.run_store import RunStore
 
 
 class Worker(tune.Trainable):  # type: ignore[misc]
     """Does one run per trial; Tune uses the process again for the next."""
 
-    def setup(self, config: dict[str, Any], shipment: Any = None, folder: str = "", how: How = How(), desk: Any = None) -> None:
+    def setup(
+        self,
+        config: dict[str, Any],
+        shipment: Any = None,
+        folder: str = "",
+        how: ExecutionOptions = ExecutionOptions(),
+        desk: Any = None,
+    ) -> None:
         self.registry = Registry()
         self.registry.receive(shipment)
-        self.apart = None if desk is None or sees(Path(folder)) else Apart(desk, folder)
-        self.store = self.apart.store if self.apart else Store(Path(folder))
+        self.apart = None if desk is None or sees_folder(Path(folder)) else RemoteWorkspace(desk, folder)
+        self.store = self.apart.store if self.apart else RunStore(Path(folder))
         self.how = how
         _settle()
 
@@ -36,8 +43,8 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         result = self.apart.done(job, self._attempt) if self.apart else self._attempt(job)
         return {**asdict(result), "done": True}
 
-    def _attempt(self, job: Job) -> Result:
-        return attempt(job, self.store, self.registry, self.how, self.store.ongoing.hung(job.name))
+    def _attempt(self, job: Job) -> AttemptResult:
+        return attempt(job, self.store, self.registry, self.how, self.store.sweep_lock.hung(job.name))
 
     def cleanup(self) -> None:
         if self.apart:

@@ -52,6 +52,6 @@ def _confusion(matrix: Matrix, cell: Cell, number: int) -> Confusion:
         )
         for true, (name, row, share, total) in enumerate(zip(matrix.classes, counts, shares, images, strict=True))
     )
-    name = f"{trained(matrix, cell.sources, cell.target)}, tested on {matrix.datasets[cell.test].label}"
+    name = f"{trained(matrix, cell.sources, cell.target)}, tested on {matrix.datasets[cell.test].short_name}"
     result = f"{cell.mean:.1f} [{cell.low:.1f}, {cell.high:.1f}]"
     return Confusion(number, cell.adapter, name, result, rows)

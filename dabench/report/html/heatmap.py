@@ -15,7 +15,7 @@ from dabench.storage.schema import CellKey
 
 
 @dataclass(frozen=True)
-class Field:
+class HeatmapCell:
     """One cell of a map: its number and interval, its step of the scale, and the key of its confusion matrix.
 
     Attributes:
@@ -30,13 +30,13 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Map:
+class Heatmap:
     """Rows trained on, columns tested on; None where there is no number."""
 
     title: str
     corner: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[Field | None, ...]], ...]
+    rows: tuple[tuple[str, tuple[HeatmapCell | None, ...]], ...]
 
     @property
     def borrows(self) -> bool:
@@ -44,7 +44,7 @@ class Map:
         return any(f and f.borrowed for _, fields in self.rows for f in fields)
 
 
-def maps_of(matrix: Matrix, adapter: str) -> list[Map]:
+def maps_of(matrix: Matrix, adapter: str) -> list[Heatmap]:
     """Return the maps of one adapter: what is trained by what is tested; for one that adapts, on the target and at home."""
     cells = [c for c in matrix.cells if c.adapter == adapter]
     if not matrix.record.adapters[adapter].adapts:
@@ -65,7 +65,7 @@ def maps_of(matrix: Matrix, adapter: str) -> list[Map]:
     ]
 
 
-def _beside(matrix: Matrix, adapter: str) -> Iterator[tuple[str, tuple[Field | None, ...]]]:
+def _beside(matrix: Matrix, adapter: str) -> Iterator[tuple[str, tuple[HeatmapCell | None, ...]]]:
     """Yield the rows of people's and of published numbers."""
     shown = shown_in(matrix, adapter)
     people = {c.test: _field(c) for c in matrix.cells if c.adapter == HUMAN and HUMAN in shown}
@@ -73,7 +73,9 @@ def _beside(matrix: Matrix, adapter: str) -> Iterator[tuple[str, tuple[Field | N
         yield trained(matrix, [], None), tuple(people.get(test) for test in matrix.datasets)
     numbers = [p for p in matrix.published if p.adapter in shown]
     for sources in dict.fromkeys(tuple(p.sources) for p in numbers):
-        here = {p.test: Field(f"{p.mean:.2f}", "published", shade(p.mean), None) for p in numbers if tuple(p.sources) == sources}
+        here = {
+            p.test: HeatmapCell(f"{p.mean:.2f}", "published", shade(p.mean), None) for p in numbers if tuple(p.sources) == sources
+        }
         yield trained(matrix, sources, None) + PUBLISHED, tuple(here.get(test) for test in matrix.datasets)
 
 
@@ -82,13 +84,13 @@ def _map(
     title: str,
     sources: Sequence[tuple[str, ...]],
     targets: Sequence[str],
-    known: Mapping[tuple[tuple[str, ...], str], Field],
-) -> Iterator[Map]:
-    labels = {n: f.label for n, f in matrix.datasets.items()}
+    known: Mapping[tuple[tuple[str, ...], str], HeatmapCell],
+) -> Iterator[Heatmap]:
+    labels = {n: f.short_name for n, f in matrix.datasets.items()}
     if known:
         rows = tuple(("+".join(labels[s] for s in row), tuple(known.get((row, t)) for t in targets)) for row in sources)
-        yield Map(title, "trained on", tuple(labels[t] for t in targets), rows)
+        yield Heatmap(title, "trained on", tuple(labels[t] for t in targets), rows)
 
 
-def _field(cell: Cell, borrowed: bool = False) -> Field:
-    return Field(f"{cell.mean:.1f}", f"[{cell.low:.1f}, {cell.high:.1f}]", shade(cell.mean), cell.key, borrowed)
+def _field(cell: Cell, borrowed: bool = False) -> HeatmapCell:
+    return HeatmapCell(f"{cell.mean:.1f}", f"[{cell.low:.1f}, {cell.high:.1f}]", shade(cell.mean), cell.key, borrowed)

@@ -19,13 +19,13 @@ from dabench.analysis.matrix import Matrix
 from dabench.errors import StoreError
 from dabench.report.beside import beside_notes
 from dabench.report.citation import cite_results
-from dabench.report.confusion_images import most as most_pictures
+from dabench.report.confusion_images import max_pictures as most_pictures
 from dabench.report.groups import group_notes, group_tables
 from dabench.report.headline import headline
 from dabench.report.html import plots
 from dabench.report.html.colors import DASHES, LINES, scale_rules
 from dabench.report.html.confusion import confusions_of
-from dabench.report.html.heatmap import Map, maps_of
+from dabench.report.html.heatmap import Heatmap, maps_of
 from dabench.report.html.text import breaks, clean, numeric, typeset
 from dabench.report.provenance import command, facts_tables, failures
 from dabench.report.rules import NOTES, rule_name, rules_tables
@@ -73,7 +73,7 @@ def _results(matrix: Matrix) -> dict[str, Any]:
         "summary_notes": summary_notes(matrix),
         "forest": {"figure": plots.forest(matrix), "named": plots.MOST_NAMED, "most": plots.MOST_ROWS},
         "rules": list(zip(rules_tables(matrix), NOTES, strict=False)),
-        "groups": _fitting(group_tables(matrix), "groups.csv"),
+        "groups": _fitting(group_tables(matrix), "subgroups.csv"),
         "group_notes": group_notes(matrix),
         "confusions": confusions_of(matrix),
         "pictures": len(foremost(matrix.cells, most_pictures(len(matrix.classes)))),
@@ -102,40 +102,40 @@ def _origin(matrix: Matrix) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Fitting:
+class VisibleTables:
     """The tables of a section that there is room for, and where the others are."""
 
     tables: Sequence[Table]
-    left_out: int
+    omitted: int
     file: str
 
 
-def _fitting(tables: Sequence[Table], file: str) -> Fitting:
+def _fitting(tables: Sequence[Table], file: str) -> VisibleTables:
     room, kept = MOST_FIELDS, []
     for table in tables:
         room -= len(table.columns) * len(table.rows)
         if room < 0:
             break
         kept.append(table)
-    return Fitting([t for t in kept if t.rows], len(tables) - len(kept), file)
+    return VisibleTables([t for t in kept if t.rows], len(tables) - len(kept), file)
 
 
 @dataclass(frozen=True)
-class Adapted:
+class AdapterSection:
     """One adapter's part of the matrix: its maps, and its table with the intervals (None where there is no room)."""
 
     name: str
     table: Table | None
     heading: str
-    maps: Sequence[Map] = field(default_factory=list)
+    maps: Sequence[Heatmap] = field(default_factory=list)
 
 
-def _adapters(matrix: Matrix) -> list[Adapted]:
+def _adapters(matrix: Matrix) -> list[AdapterSection]:
     tables = matrix_tables(matrix)
     kept = _fitting(tables, "matrix.csv").tables
     found = []
     for name, table in zip(matrix.record.methods, tables, strict=True):
-        found.append(Adapted(name, table if table in kept else None, table.title, maps_of(matrix, name)))
+        found.append(AdapterSection(name, table if table in kept else None, table.title, maps_of(matrix, name)))
     return found
 
 
@@ -144,7 +144,7 @@ def _lines(matrix: Matrix) -> list[tuple[str, int, str]]:
     if len(matrix.datasets) > LINES:
         return []
     dashes = ["none" if isinstance(d, str) else ",".join(str(2 * length) for length in d[1]) for d in DASHES]
-    return [(facts.label, i, dashes[i % len(dashes)]) for i, facts in enumerate(matrix.datasets.values())]
+    return [(facts.short_name, i, dashes[i % len(dashes)]) for i, facts in enumerate(matrix.datasets.values())]
 
 
 def _sweep_file(matrix: Matrix) -> str:

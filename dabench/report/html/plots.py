@@ -18,14 +18,14 @@ from dabench.analysis.results import Gain
 from dabench.plugins.contract import SUPERVISED
 from dabench.report.html.colors import DASHES, LINES
 from dabench.report.html.svg import ACCENT, GROUND, INK, LINE_COLOURS, MUTED, draw
-from dabench.report.html.text import plain
+from dabench.report.html.text import one_line_text
 from dabench.report.tables import trained
 
 MOST_ROWS, MOST_NAMED, MOST_PANELS = 600, 150, 24
 
 _SPOKEN = 12
 
-Look = tuple[str, Any]
+LineStyle = tuple[str, Any]
 """Colour and dashes of a line."""
 
 
@@ -55,7 +55,7 @@ def forest(matrix: Matrix) -> Markup | None:
         axes.set(xlim=(low - margin, high + margin), ylim=(rows[-1][0] + 0.8, rows[0][0] - 0.8))
         axes.grid(axis="x")
         axes.spines["left"].set_visible(False)
-        axes.set_xlabel(f"points of {plain(matrix.measure.title)} over none, 95 % interval", parse_math=False)
+        axes.set_xlabel(f"points of {one_line_text(matrix.measure.title)} over none, 95 % interval", parse_math=False)
 
     title = f"Gain of each adapter on each target, in points of {matrix.measure.title}"
     spoken = [
@@ -75,10 +75,13 @@ def _rows(matrix: Matrix, gains: Sequence[Gain], named: bool) -> list[tuple[floa
         own = [g for g in gains if g.adapter == adapter]
         if named:
             own_rows: list[Gain | None] = [None, *own]
-            names = [plain(adapter), *(plain(trained(matrix, g.sources, g.target).replace("->", "→")) for g in own)]
+            names = [
+                one_line_text(adapter),
+                *(one_line_text(trained(matrix, g.sources, g.target).replace("->", "→")) for g in own),
+            ]
         else:
             own_rows = [*sorted(own, key=lambda g: -matrix.measure.won(g.mean)), None]
-            names = [plain(adapter), *("" for _ in own)]
+            names = [one_line_text(adapter), *("" for _ in own)]
         rows += [(place + i, gain, name) for i, (gain, name) in enumerate(zip(own_rows, names, strict=True))]
         place += len(own_rows)
     return rows
@@ -112,7 +115,7 @@ def accuracies(matrix: Matrix, found: Sequence[Curve]) -> Markup | None:
 
     title = "Accuracy in % over checkpoints, by test labels, mean over seeds"
     spoken = [
-        f"{_name(matrix, c)}, on {matrix.datasets[test].label}: {values[0]:.1f} to {values[-1]:.1f}"
+        f"{_name(matrix, c)}, on {matrix.datasets[test].short_name}: {values[0]:.1f} to {values[-1]:.1f}"
         for c in tested
         for test, values in c.accuracy.items()
     ]
@@ -143,7 +146,7 @@ def _panels(
                 axes.set_visible(False)
                 continue
             method, own = list(panels.items())[i]
-            axes.set_title(plain(method), parse_math=False)
+            axes.set_title(one_line_text(method), parse_math=False)
             axes.grid(axis="y")
             axes.locator_params(nbins=5)
             fill(axes, own)
@@ -163,7 +166,7 @@ def _from_zero(axes: Axes, own: Sequence[Curve]) -> None:
         axes.set_xlim(left=0)
 
 
-def _colours(matrix: Matrix) -> dict[str, Look]:
+def _colours(matrix: Matrix) -> dict[str, LineStyle]:
     """Return colour and dashes of each dataset; all the same where there are more than can be told apart."""
     names = list(matrix.datasets)
     if len(names) > LINES:
@@ -171,7 +174,7 @@ def _colours(matrix: Matrix) -> dict[str, Look]:
     return {name: (LINE_COLOURS[i], DASHES[i % len(DASHES)]) for i, name in enumerate(names)}
 
 
-def _line(axes: Axes, x: NDArray[np.int64], y: NDArray[np.float64], look: Look, width: float = 1.5) -> None:
+def _line(axes: Axes, x: NDArray[np.int64], y: NDArray[np.float64], look: LineStyle, width: float = 1.5) -> None:
     axes.plot(x, y, color=look[0], linestyle=look[1], linewidth=width, marker="o" if len(x) == 1 else "", markersize=4)
 
 

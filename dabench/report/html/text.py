@@ -26,7 +26,7 @@ def clean(value: Any) -> Any:
     return "".join("\ufffd" if c in _TURNING or (category(c) in ("Cc", "Cs") and c not in "\n\t") else c for c in lines)
 
 
-def plain(text: str, most: int = 28) -> str:
+def one_line_text(text: str, most: int = 28) -> str:
     """Return a text as a figure can hold it: one line, not longer than there is room for."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
