@@ -11,32 +11,21 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from dabench.analysis.environments import Mixed, mixed
 from dabench.errors import DataError, SpecError, StoreError, nearest
 from dabench.execution.options import ExecutionOptions
-from dabench.execution.output import OutputFolder
-from dabench.execution.queue import Event
-from dabench.execution.recorder import SweepOutcome
-from dabench.execution.sweep import SweepCallbacks, execute_sweep
-from dabench.experiment.plan import Plan
-from dabench.experiment.planner import make_plan
 from dabench.experiment.resolve import make_dataset, make_standalone_dataset
-from dabench.experiment.schedule import launch_order, schedule_of
 from dabench.experiment.sweep_file import Overrides, SweepFile, as_pairs, bundled_sweeps, sweep_file
 from dabench.plugins.contract import KINDS, Dataset, Plugin, PluginKind
 from dabench.plugins.options import KeyProblem
 from dabench.plugins.registry import REGISTRY
-from dabench.storage.mirror import OutputMirror
 from dabench.storage.paths import cache_folder, data_folder
-from dabench.storage.reader import SHORT
 from dabench.storage.remote_fs import is_remote
-from dabench.storage.run_store import RunStore
-from dabench.storage.schema import Run
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from dabench.analysis.compare import Comparison
+    from dabench.analysis.environments import Mixed
     from dabench.analysis.frames import Results
     from dabench.analysis.matrix import Matrix
     from dabench.analysis.trials import Trial
@@ -45,9 +34,16 @@ if TYPE_CHECKING:
     from dabench.data.cache import Prepared
     from dabench.data.clean import CleanedDataset
     from dabench.execution.estimate import Cost
+    from dabench.execution.output import OutputFolder
+    from dabench.execution.queue import Event
+    from dabench.execution.recorder import SweepOutcome
     from dabench.execution.status import Status
+    from dabench.execution.sweep import SweepCallbacks
     from dabench.execution.tensorboard import TensorBoardWriter
-    from dabench.report.citation import Citations
+    from dabench.experiment.plan import Plan
+    from dabench.reporting.citation import Citations
+    from dabench.storage.run_store import RunStore
+    from dabench.storage.schema import Run
 
 
 def stderr_console(quiet: bool, stream: TextIO | None = None) -> Console:
@@ -208,7 +204,7 @@ def _prepared(dataset: Dataset, raw: Path, rebuild: bool) -> Prepared:
 
     if dataset.files:
         from dabench.data.download import fetch
-        from dabench.report.terminal import Download
+        from dabench.reporting.terminal import Download
 
         with Download(stderr_console(False)) as bar:
             fetch(dataset.files, raw, notify=note, progress=bar)
@@ -334,7 +330,9 @@ class SweepRequest:
 def plan_sweep(request: SweepRequest) -> SweepPreview:
     """Return what `run_sweep` would do. Prepares the data and trains nothing that is kept."""
     from dabench.execution.estimate import estimate_cost
+    from dabench.execution.output import OutputFolder
     from dabench.execution.resources import fit_to_machine, resource_needs
+    from dabench.experiment.schedule import launch_order, schedule_of
 
     file = request.file
     store = OutputFolder(request.out, file.sweep.name, note).store
@@ -353,6 +351,9 @@ def plan_sweep(request: SweepRequest) -> SweepPreview:
 def _mixed(plan: Plan, there: Collection[str], store: RunStore) -> Mixed:
     """Return in what the runs of a plan differ that are in the store, complete or out of date, and would be computed now."""
     import torch
+
+    from dabench.analysis.environments import mixed
+    from dabench.storage.reader import SHORT
 
     listed = store.listed()
     by_name: dict[str, list[str]] = {}
@@ -401,6 +402,8 @@ def sweep(
 
 def run_sweep(request: SweepRequest) -> tuple[SweepOutcome, Matrix]:
     """Do what `sweep` does and return what came of the runs, too."""
+    from dabench.execution.output import OutputFolder
+    from dabench.execution.sweep import execute_sweep
     from dabench.execution.tensorboard import TensorBoardWriter
 
     notify: Callable[[str], None] = (lambda line: None) if request.quiet else note
@@ -429,6 +432,7 @@ def _watched(place: OutputFolder, board: TensorBoardWriter | None, request: Swee
     from dabench.execution.event_lines import lines_to
     from dabench.execution.logs import original_stderr
     from dabench.execution.progress import ProgressDisplay
+    from dabench.execution.sweep import SweepCallbacks
 
     with ExitStack() as stack:
         stack.callback(place.close)
@@ -447,7 +451,7 @@ def _watched(place: OutputFolder, board: TensorBoardWriter | None, request: Swee
 def _reported(store: RunStore) -> Matrix:
     from dabench.analysis.baselines import with_published
     from dabench.analysis.matrix import read_matrix
-    from dabench.report.write import write_report
+    from dabench.reporting.write import write_report
 
     matrix = with_published(read_matrix(store))
     write_report(matrix, store.report)
@@ -458,6 +462,8 @@ def plan_of(
     file: SweepFile, data: str | Path | None, notify: Callable[[str], None], options: ExecutionOptions = ExecutionOptions()
 ) -> Plan:
     """Return the plan of a sweep; prepares its datasets. Raise SpecError with the line that is wrong."""
+    from dabench.experiment.planner import make_plan
+
     gpus, cluster = options.gpus_per_run, options.address is not None
     try:
         return make_plan(file.sweep, REGISTRY, data_folder(data), notify, gpus=gpus, cluster=cluster)
@@ -511,10 +517,12 @@ def report(
     if published:
         matrix = with_published(matrix)
     if folder:
-        from dabench.report.write import write_report
+        from dabench.reporting.write import write_report
 
         write_report(matrix, folder)
         if is_remote(runs) and out is None:
+            from dabench.storage.mirror import OutputMirror
+
             far = OutputMirror(str(runs))
             far.send("report")
             far.close()
@@ -550,6 +558,9 @@ def report_place(runs: str | Path, out: str | Path | None) -> Path | None:
     Raises:
         StoreError: `out` holds something that is no report.
     """
+    from dabench.storage.mirror import OutputMirror
+    from dabench.storage.run_store import RunStore
+
     if out is None and is_remote(runs):
         return OutputMirror(str(runs)).store.report
     if out is None:
@@ -660,7 +671,7 @@ def citations(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> Citati
     from dabench.analysis.baselines import read_baseline, records_of
     from dabench.analysis.export import open_results
     from dabench.analysis.predictions import Predictions
-    from dabench.report.citation import cite_baseline, cite_results, cite_sweep
+    from dabench.reporting.citation import cite_baseline, cite_results, cite_sweep
 
     name, path = str(what), Path(what).expanduser()
     results = path if (path / "sweep.json").is_file() or path.suffix == ".zip" else None

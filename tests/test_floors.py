@@ -27,7 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("training", "datasets"),
     ("experiment", "checks", "adapters"),
     ("execution", "analysis"),
-    ("report",),
+    ("reporting",),
     ("api",),
     ("cli", "__init__"),
     ("__main__",),
@@ -195,6 +195,12 @@ def test_the_check_for_heavy_libraries_sees_one() -> None:
 
 def test_every_word_that_dabench_offers_is_there() -> None:
     assert [name for name in dabench.__all__ if not hasattr(dabench, name)] == []
+
+
+def test_no_module_takes_the_name_of_a_function() -> None:
+    """An imported submodule becomes an attribute of `dabench` and would replace the function of that name."""
+    below = {module.split(".")[1] for module in SOURCES if "." in module} | {"adapters", "baselines", "sweeps"}
+    assert below & set(dabench.__all__) == set()
 
 
 def test_an_unknown_word_is_an_attribute_error() -> None:

@@ -24,7 +24,7 @@ from dabench.cli import main
 from dabench.data.prepare import prepare_dataset
 from dabench.errors import DabenchError, StoreError
 from dabench.hashing import digest, file_digest
-from dabench.report.formats import one_text
+from dabench.reporting.formats import one_text
 from dabench.storage.run_store import RunStore
 from dabench.storage.schema import from_json, record_from
 from dabench.training.network import Network, load_network

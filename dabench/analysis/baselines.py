@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dabench.analysis.matrix import Matrix
-from dabench.analysis.results import Published
 from dabench.errors import SpecError, StoreError, nearest
+
+if TYPE_CHECKING:  # listing the tables loads no numpy
+    from dabench.analysis.matrix import Matrix
+    from dabench.analysis.results import Published
 
 SECOND_METRIC = "balanced-accuracy"
 """The metric that stands beside a measured table's own: where classes are uneven the two say different things."""
@@ -70,6 +72,8 @@ def with_published(matrix: Matrix) -> Matrix:
 def _of_table(matrix: Matrix, table: Baseline) -> list[Published]:
     if table["metric"] != matrix.metric or {*table.get("classes", ())} != {*matrix.classes}:
         return []
+    from dabench.analysis.results import Published
+
     return [
         Published(
             c["name"], c["adapter"], c["backbone"], list(c["sources"]), c.get("target"), c["test"], table["metric"],

@@ -61,7 +61,7 @@ def add(verb: CommandAdder) -> None:
 
 def _prepare(a: argparse.Namespace) -> int:
     from dabench import api
-    from dabench.report.contact_sheet import sheet_path, write_sheet
+    from dabench.reporting.contact_sheet import sheet_path, write_sheet
 
     sheet = sheet_path(a.contact_sheet) if a.contact_sheet else None
     api.load_plugins(a.plugin)
@@ -81,7 +81,7 @@ def _prepare(a: argparse.Namespace) -> int:
 
 
 def _print_prepared(prepared: Prepared) -> None:
-    from dabench.report.tables import dropped_text
+    from dabench.reporting.tables import dropped_text
 
     channels, height, width = prepared.shape
     counts = " / ".join(f"{prepared.count(split):,}" for split in prepared.splits)
@@ -111,8 +111,8 @@ def _human(a: argparse.Namespace) -> int:
 
 def _audit(a: argparse.Namespace) -> int:
     from dabench import api
-    from dabench.report.audit import audit_tables, write_audit
-    from dabench.report.terminal import print_table
+    from dabench.reporting.audit import audit_tables, write_audit
+    from dabench.reporting.terminal import print_table
 
     found = api.audit(*a.names, data=a.data, raw=a.raw, plugins=a.plugin, set=a.set, radius=a.radius)
     name = "+".join(Path(n).stem if n.endswith(".toml") else n.replace("/", "-") for n in a.names)

@@ -70,14 +70,14 @@ def _report(a: argparse.Namespace) -> int:
         published=not a.no_published, write=a.format is None, out=a.out,
     )  # fmt: skip
     if a.format:
-        from dabench.report.formats import one_text
+        from dabench.reporting.formats import one_text
 
         sys.stdout.write(one_text(matrix, a.format))
         return DONE
-    from dabench.report.terminal import print_matrix
+    from dabench.reporting.terminal import print_matrix
 
     print_matrix(matrix, stdout_console(), rules=True)
-    from dabench.report.write import report_folder
+    from dabench.reporting.write import report_folder
 
     place = api.report_place(a.runs, a.out)
     written = place and f"Report: {report_folder(matrix, place) / 'index.html'}"
@@ -89,8 +89,8 @@ def _trials(a: argparse.Namespace) -> int:
     from dabench import api
     from dabench.analysis.export import open_results
     from dabench.analysis.trials import mixed_trials
-    from dabench.report.terminal import print_table
-    from dabench.report.trials import trials_notes, trials_table, trials_text
+    from dabench.reporting.terminal import print_table
+    from dabench.reporting.trials import trials_notes, trials_table, trials_text
 
     if not a.trials:
         raise SpecError("--test-accuracy is of trials: give --trials, too")

@@ -55,7 +55,7 @@ def _sweep(a: argparse.Namespace) -> int:
 
     if a.plan:
         return _plan(a)
-    from dabench.report.terminal import print_matrix
+    from dabench.reporting.terminal import print_matrix
 
     try:
         outcome, matrix = api.run_sweep(_request(a))
@@ -108,7 +108,7 @@ def _again(a: argparse.Namespace) -> str:
 def _plan(a: argparse.Namespace) -> int:
     from dabench import api
     from dabench.analysis.environments import mixed_text
-    from dabench.report.tables import dropped_text
+    from dabench.reporting.tables import dropped_text
 
     planned = api.plan_sweep(_request(a))
     plan = planned.plan

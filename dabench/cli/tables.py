@@ -58,8 +58,8 @@ def add(verb: CommandAdder) -> None:
 
 def _compare(a: argparse.Namespace) -> int:
     from dabench import api
-    from dabench.report.comparison import compared_notes, compared_tables
-    from dabench.report.terminal import print_table
+    from dabench.reporting.comparison import compared_notes, compared_tables
+    from dabench.reporting.terminal import print_table
 
     points = a.fail_below
     if points is not None and not 0 <= points < math.inf:
@@ -91,8 +91,8 @@ def _tell(failed: list[CellPair], common: int, what: str) -> None:
 
 def _baseline(a: argparse.Namespace) -> int:
     from dabench.analysis.baselines import committed_tables, read_baseline
-    from dabench.report.baseline import baseline_notes, baseline_tables, write_baseline
-    from dabench.report.terminal import print_table
+    from dabench.reporting.baseline import baseline_notes, baseline_tables, write_baseline
+    from dabench.reporting.terminal import print_table
 
     if a.runs and not a.name:
         raise SpecError(f"--from {a.runs}: name the table to make, as in: dabench baseline NAME --from {a.runs}")

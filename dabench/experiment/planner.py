@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,9 @@ from dabench.plugins.registry import Registry
 from dabench.storage.atomic import remove_abandoned, temporary_prefix
 from dabench.storage.paths import cache_folder
 from dabench.storage.schema import Run
+
+_GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
+"""Files of the drivers of NVIDIA, AMD and of Windows' GPUs under Linux. Where none exists, torch finds no GPU."""
 
 
 def make_plan(
@@ -52,15 +57,28 @@ def make_plan(
     if sweep.test.crops == 10 and augment.crop is None:
         raise SpecError("test.crops = 10 needs augment.crop: ten crops of the whole image are one")
     adapters = {name: make_adapter(sweep, name, registry) for name in sweep.adapters}
-    from dabench.training.device import resolved  # imports torch
-
-    backbone, where = make_backbone(sweep, registry), resolved(sweep.train.device, gpus, cluster)
+    backbone, where = make_backbone(sweep, registry), _device_and_precision(sweep, gpus, cluster)
     plan = Plan(sweep, augment, channels, size, datasets, prepared, adapters, backbone, (), *where)
     runs = tuple(_runs(plan))
     for run in runs:  # shots larger than a class are found now, not in the middle of the night
         if run.target is not None:
             grant_target(prepared[run.target], adapters[run.method].access, sweep.shots, run.seed)
     return plan if sweep.search.trials else replace(plan, runs=runs)
+
+
+def _device_and_precision(sweep: Sweep, gpus: float | None, cluster: bool) -> tuple[str, str]:
+    """Return the class of device that the runs compute on, and the precision that "auto" is there.
+
+    Torch is not imported where the answer is known without it: a complete sweep is then found complete in a second.
+    """
+    device, precision = sweep.train.device, sweep.train.precision
+    if device == "auto" and not cluster and sys.platform == "linux" and not any(map(os.path.exists, _GPU_FILES)):
+        device = "cpu"
+    if device == "cpu" and precision != "auto" and "train.precision" not in sweep.search.space:
+        return "cpu", precision
+    from dabench.training.device import resolved
+
+    return resolved(sweep.train.device, gpus, cluster)
 
 
 def _check_counts(sweep: Sweep, name: str, prepared: Prepared) -> None:

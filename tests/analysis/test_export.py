@@ -22,7 +22,7 @@ from dabench.analysis.matrix import read_matrix
 from dabench.cli import main
 from dabench.errors import DataError, StoreError
 from dabench.hashing import digest
-from dabench.report.formats import to_json
+from dabench.reporting.formats import to_json
 from dabench.storage.run_store import RunStore
 
 PEOPLE = {

@@ -22,8 +22,8 @@ from dabench.analysis.metrics import accuracy
 from dabench.cli import main
 from dabench.data.csv_files import image_name
 from dabench.errors import DataError, SpecError
-from dabench.report.formats import FILES, to_json
-from dabench.report.html.page import to_html
+from dabench.reporting.formats import FILES, to_json
+from dabench.reporting.html.page import to_html
 from dabench.storage.reader import StoredLabels
 from dabench.storage.run_store import RunStore
 from dabench.storage.schema import CellKey

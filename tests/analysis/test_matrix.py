@@ -17,7 +17,7 @@ from dabench.analysis.metrics import accuracy, calibration_error
 from dabench.analysis.results import Cell, Gain, gap_closed_percent
 from dabench.errors import SpecError, StoreError
 from dabench.plugins.contract import SUPERVISED
-from dabench.report.formats import to_json
+from dabench.reporting.formats import to_json
 from dabench.storage.run_store import RunStore
 from dabench.storage.schema import CellKey, Run
 

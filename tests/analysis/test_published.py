@@ -17,8 +17,8 @@ from dabench.analysis.baselines import read_baseline
 from dabench.analysis.matrix import Matrix
 from dabench.cli import main
 from dabench.datasets._emotions import BASIC
-from dabench.report.formats import FILES, to_json
-from dabench.report.html.page import to_html
+from dabench.reporting.formats import FILES, to_json
+from dabench.reporting.html.page import to_html
 
 FACES = {"fer2013": DatasetContent("FER"), "nae": DatasetContent("NAE")}
 

@@ -16,7 +16,7 @@ from dabench.analysis.bootstrap import Resampler, interval, point, widening
 from dabench.analysis.matrix import Matrix, read_matrix
 from dabench.analysis.metrics import SeedPredictions, find_metric
 from dabench.analysis.subgroups import SubgroupCell
-from dabench.report.formats import to_json
+from dabench.reporting.formats import to_json
 
 N = 80
 LABELS = [i % 3 for i in range(N)]

@@ -17,7 +17,7 @@ from dabench.api import prepare_sweep
 from dabench.cli import main
 from dabench.data.prepare import prepare_dataset
 from dabench.errors import DabenchError
-from dabench.report.contact_sheet import write_sheet
+from dabench.reporting.contact_sheet import write_sheet
 
 pytestmark = pytest.mark.usefixtures("registry_restored")
 

@@ -25,7 +25,7 @@ from dabench.data.prepare import prepare_dataset
 from dabench.errors import PluginError, SpecError
 from dabench.plugins.contract import Samples
 from dabench.plugins.registry import REGISTRY
-from dabench.report.audit import COLUMNS, audit_tables, examples_sheet, finding_rows, write_audit
+from dabench.reporting.audit import COLUMNS, audit_tables, examples_sheet, finding_rows, write_audit
 
 ConditionChange = Callable[[dict[str, Samples]], None]
 

@@ -29,10 +29,10 @@ from dabench.experiment.planner import make_plan
 from dabench.experiment.validation import sweep_from
 from dabench.plugins.contract import Dataset
 from dabench.plugins.registry import REGISTRY, Registry
-from dabench.report import formats
-from dabench.report.formats import FILES
-from dabench.report.tables import caption, classes_text
-from dabench.report.terminal import print_matrix
+from dabench.reporting import formats
+from dabench.reporting.formats import FILES
+from dabench.reporting.tables import caption, classes_text
+from dabench.reporting.terminal import print_matrix
 
 BASE: dict[str, Any] = {
     "name": "try",

@@ -274,7 +274,7 @@ def test_no_worker_of_a_search_is_given_labels_of_its_target(tmp_path: Path, sel
 
 @pytest.mark.parametrize("form", ["json", "md", "csv", "tex", "html"])
 def test_a_search_by_the_oracle_is_said_in_every_format(tmp_path: Path, form: str) -> None:
-    from dabench.report.formats import one_text
+    from dabench.reporting.formats import one_text
 
     of = searched(tmp_path, 'select = "oracle"', adapters=("none",), space="")
     of.run(tmp_path / "out")
@@ -344,8 +344,8 @@ def test_trials_with_test_accuracy_say_by_what(done: Done, capsys: pytest.Captur
 
 
 def test_a_report_says_how_hyper_parameters_were_chosen(done: Done) -> None:
-    from dabench.report.citation import cite_results
-    from dabench.report.formats import one_text
+    from dabench.reporting.citation import cite_results
+    from dabench.reporting.formats import one_text
 
     matrix, said = read_matrix(RunStore(done[1])), "hyper-parameters chosen by 'entropy' over 4 trials per task"
     assert all(said in one_text(matrix, form) for form in ("json", "md", "csv", "tex"))

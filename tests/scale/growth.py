@@ -78,7 +78,7 @@ def measure(runs: int, folder: Path) -> dict[str, tuple[float, float, float]]:
     from dabench.experiment.schedule import complete_runs, pending_runs
     from dabench.experiment.sweep_file import sweep_file
     from dabench.plugins.registry import REGISTRY
-    from dabench.report.write import write_report
+    from dabench.reporting.write import write_report
     from dabench.storage.paths import data_folder
     from dabench.storage.run_store import RunStore
 

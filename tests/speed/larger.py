@@ -91,7 +91,7 @@ def images(n: int, folder: Path) -> Growth:
 def reported(n: int, folder: Path, classes: int = 10, groups: int | None = None) -> Growth:
     """Report a sweep of two datasets, one method and two seeds with `n` test images each."""
     from dabench.analysis.matrix import read_matrix
-    from dabench.report.write import write_report
+    from dabench.reporting.write import write_report
 
     def made(label: str) -> DatasetContent:
         labels = np.arange(n) % classes

@@ -17,7 +17,7 @@ from tiny_sweeps import SHAPES, TINY
 import dabench
 from dabench.analysis.matrix import read_matrix
 from dabench.cli import main
-from dabench.report.formats import to_json
+from dabench.reporting.formats import to_json
 from dabench.storage.mirror import OutputMirror
 from dabench.storage.remote_fs import is_remote, shown
 

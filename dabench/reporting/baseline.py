@@ -1,0 +1,200 @@
+"""Committed tables printed, and written from finished sweeps."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dabench.analysis.baselines import SECOND_METRIC, Baseline, short_names_of, with_published
+from dabench.analysis.environments import environments_of, mixed_text
+from dabench.analysis.export import open_results, write_pack
+from dabench.analysis.matrix import Matrix, read_matrix
+from dabench.analysis.provenance import settings_of
+from dabench.errors import DabenchError, StoreError
+from dabench.reporting.citation import citations_of_results
+from dabench.reporting.escape import escape_md
+from dabench.reporting.formats import markdown
+from dabench.reporting.tables import EMPTY, Table, classes_text, dropped_text, whole_percent
+from dabench.storage.atomic import new_file, write_text
+from dabench.storage.clock import clock
+from dabench.storage.events import wall_seconds
+from dabench.storage.reader import ResultsReader
+from dabench.training.selection import LAST, ORACLE
+
+
+def baseline_from(store: ResultsReader, wall: float | None, select: str | None = None) -> dict[str, Any]:
+    """Return a measured baseline: the results of a finished sweep, and what they were measured with.
+
+    Args:
+        wall: seconds that the sweep took, which its runs do not know.
+        select: the rule that chooses a checkpoint of each run, as `read_matrix` takes it. Beside one that may choose another than
+            the last stands the oracle, to show what is lost by not looking at test labels.
+
+    Raises:
+        DabenchError: runs are missing; a baseline has no holes.
+    """
+    matrix = with_published(read_matrix(store, selection=select))
+    if matrix.missing:
+        raise DabenchError(
+            f"{store.place}: {len(matrix.missing)} runs are missing ({matrix.missing[0]}, ...); finish the sweep first"
+        )
+    records = matrix.predictions.records.values()
+    name = matrix.record.sweep.name
+    set_to = "".join(f" --set {shlex.quote(text)}" for text in matrix.record.overrides)
+    return {
+        "name": name,
+        "kind": "measured",
+        "source": f"dabench sweep {name}{set_to}",
+        "note": f"Classes: {kept}." if (kept := classes_text(matrix)) else "",
+        "provenance": {
+            "environments": environments_of(records),
+            "training_seconds": round(sum(r.facts.seconds.total for r in records), 1),
+            "wall_seconds": wall,
+            "runs": len(records),
+        },
+        "settings": settings_of(matrix.record),
+        "citations": citations_of_results(matrix.predictions),
+        "short_names": {n: f.short_name for n, f in matrix.datasets.items()},
+        **matrix.as_dict(),
+        "other_metrics": {SECOND_METRIC: _beside(read_matrix(store, SECOND_METRIC, select)), **_bound(store, matrix.selection)},
+    }
+
+
+def _bound(store: ResultsReader, rule: str) -> dict[str, Any]:
+    """Return what the oracle would have chosen, beside a rule that chooses."""
+    return {} if rule in (LAST, ORACLE) else {f"accuracy by {ORACLE}": _beside(read_matrix(store, selection=ORACLE))}
+
+
+def _beside(matrix: Matrix) -> dict[str, Any]:
+    """Return the same cells and gains in another metric, in the same order."""
+    numbers = ("mean", "low", "high")
+    return {
+        kind: [{key: getattr(row, key) for key in numbers} for row in rows]
+        for kind, rows in (("cells", matrix.cells), ("gains", matrix.gains))
+    }
+
+
+def write_baseline(name: str, runs: Path, folder: Path, select: str | None = None, counts: bool = False) -> list[Path]:
+    """Write NAME.json and NAME.md from a finished sweep, and NAME.zip, the predictions that they follow from; return them.
+
+    Args:
+        select: the rule that chooses a checkpoint of each run.
+        counts: NAME.zip holds no image's label, as `write_pack` says.
+
+    Raises:
+        DabenchError: runs are missing, or the folder cannot be written.
+        SpecError: there is no such rule.
+    """
+    wall = wall_seconds(runs / "events") if runs.is_dir() else None
+    try:
+        with new_file(folder / f"{name}.zip") as pack:
+            write_pack(open_results(runs), pack, classes_only=True, counts=counts)
+            value = {
+                **baseline_from(open_results(pack), wall, select),
+                "name": name,
+            }  # of what is kept, so that it follows from it
+            files = {f"{name}.json": json.dumps(value, indent=1) + "\n", f"{name}.md": baseline_md(value)}
+        for file, text in files.items():
+            write_text(folder / file, text)
+    except OSError as e:
+        raise StoreError(f"{folder}: cannot be written ({e.strerror or e}); give a folder that is there with --to") from e
+    return [folder / file for file in (*files, f"{name}.zip")]
+
+
+def baseline_md(baseline: Baseline) -> str:
+    """Return a committed table as Markdown."""
+    tables = "\n\n".join(f"## {escape_md(t.title)}\n\n{markdown(t)}" for t in baseline_tables(baseline))
+    notes = "\n".join(f"- {escape_md(line)}" for line in baseline_notes(baseline))
+    return f"# {escape_md(baseline['title'])}\n\n{tables}\n\n{notes}\n"
+
+
+def baseline_tables(baseline: Baseline) -> list[Table]:
+    """Return the tables to print."""
+    labels, cells, gains = short_names_of(baseline), baseline["cells"], baseline.get("gains", [])
+    columns = {
+        "model-train-test": [c["name"] for c in cells],
+        "adapter": [c["adapter"] for c in cells],
+        "trained on": [trained_on(c, labels) for c in cells],
+        "tested on": [labels[c["test"]] for c in cells],
+        f"{baseline['metric']} %": [number(c) for c in cells],
+        **{f"{metric} %": [number(c) for c in beside["cells"]] for metric, beside in baseline.get("other_metrics", {}).items()},
+    }
+    if baseline.get("published"):
+        columns["published"] = [_published(c, baseline["published"]) for c in cells]
+    columns["kind"] = [baseline["kind"]] * len(cells)
+    tables = [_table(f"{baseline['title']} ({baseline['kind']})", columns)]
+    if gains:
+        columns = {
+            "adapter": [g["adapter"] for g in gains],
+            "model-train-test": [g["name"] for g in gains],
+            "gain, points [95 %]": [_gain(g) for g in gains],
+            **{
+                f"gain in {metric}": [_gain(g) for g in beside["gains"]]
+                for metric, beside in baseline.get("other_metrics", {}).items()
+            },
+            "gap closed": [whole_percent(g["gap_closed"]) for g in gains],
+            "target labels": [g["label_budget"] for g in gains],
+            "seeds": [str(g["seeds"]) for g in gains],
+        }
+        tables.append(_table("Adaptation gains", columns))
+    return tables
+
+
+def _table(title: str, columns: Mapping[str, list[str]]) -> Table:
+    return Table(title, tuple(columns), tuple(zip(*columns.values(), strict=True)))
+
+
+def _gain(gain: Mapping[str, Any]) -> str:
+    return f"{gain['mean']:+z.1f} [{gain['low']:+z.1f}, {gain['high']:+z.1f}]"
+
+
+def _published(cell: Mapping[str, Any], published: Sequence[Mapping[str, Any]]) -> str:
+    """Return what others published for a cell, or EMPTY."""
+    same = ("adapter", "sources", "target", "test")
+    return ", ".join(number(p) for p in published if all(p[key] == cell[key] for key in same)) or EMPTY
+
+
+def baseline_notes(baseline: Baseline) -> list[str]:
+    """Return the lines that say where the numbers come from."""
+    lines = [f"Source: {baseline['source']}"]
+    if baseline.get("note"):
+        lines.append(baseline["note"])
+    if baseline["kind"] == "measured":
+        shots = "all labels" if baseline["shots"] == "all" else f"{baseline['shots']} shots per class"
+        seeds = len(baseline["seeds"])
+        searched = f"{baseline['search']}, " if baseline.get("search") else ""
+        lines.append(
+            f"{seeds} seed{'s' if seeds != 1 else ''}, {shots}, checkpoint '{baseline['selection']}', "
+            f"{searched}{baseline['interval']}; digest {baseline['digest'][:12]}"
+        )
+        provenance = baseline["provenance"]
+        wall = f"{clock(provenance['wall_seconds'])}; " if provenance.get("wall_seconds") else ""
+        runs = f"{provenance['runs']} run{'s' if provenance['runs'] != 1 else ''}"
+        lines.append(f"{runs} in {wall}{clock(provenance['training_seconds'])} one after another")
+        lines += [f"Mixed runs: {mixed_text(baseline['mixed'])}"] if baseline.get("mixed") else []
+        for e in provenance["environments"]:
+            on = f"{e['device']}, {e['cores']} cores" if "cores" in e else e["device"]
+            lines.append(f"dabench {e['dabench']}, torch {e['torch']}, Python {e['python']}, {on}, {e['precision']}")
+        data = (f"{short_names_of(baseline)[n]} {f['digest'][:12]}" for n, f in baseline["datasets"].items())
+        lines.append(f"Data: {', '.join(data)}")
+        cleaned = {short_names_of(baseline)[n]: f["dropped"] for n, f in baseline["datasets"].items() if f.get("dropped")}
+        lines += [f"{label}: {dropped_text(dropped)}" for label, dropped in cleaned.items()]
+    for source, protocol in dict.fromkeys((p["source"], p["protocol"]) for p in baseline.get("published", [])):
+        lines.append(f"Published: {source}. {protocol}")
+    return lines
+
+
+def trained_on(cell: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+    """Return what a network was trained on and for, as the rows of tables say it: "FER -> NAE"."""
+    names = "+".join(labels.get(s, s) for s in cell["sources"]) or "None"
+    return f"{names} -> {labels.get(cell['target'], cell['target'])}" if cell.get("target") else names
+
+
+def number(cell: Mapping[str, Any] | None) -> str:
+    """Return a number with its interval; a published one with the decimals that it was published with."""
+    if cell is None:
+        return EMPTY
+    return f"{cell['mean']:.2f}" if cell.get("low") is None else f"{cell['mean']:.1f} [{cell['low']:.1f}, {cell['high']:.1f}]"

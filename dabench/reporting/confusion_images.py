@@ -1,0 +1,54 @@
+"""Confusion matrices as pictures, as in the study's Figure 2."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from dabench.analysis.matrix import Matrix
+from dabench.reporting.tables import foremost
+
+
+def max_pictures(classes: int) -> int:
+    """Return how many pictures are drawn at most, in some seconds. The counts of all cells are in confusion.csv."""
+    return max(6, min(24, 240 // classes))
+
+
+def draw_confusions(matrix: Matrix, folder: Path) -> list[Path]:
+    """Draw the confusion matrices of the foremost cells into `folder` as PNG and return the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for cell in foremost(matrix.cells, max_pictures(len(matrix.classes))):
+        name = "_".join([cell.adapter, "+".join(cell.sources), *([cell.target] if cell.target else []), "on", cell.test])
+        files.append(folder / (re.sub(r"[^A-Za-z0-9.+_-]", "-", name) + ".png"))
+        title = f"{cell.name}, {cell.adapter}{f' for {cell.target}' if cell.target else ''}"
+        title += f"\n{cell.metric} {cell.mean:.1f} % [{cell.low:.1f}, {cell.high:.1f}]"
+        draw_confusion(matrix.confusion[cell.key], matrix.classes, title, files[-1])
+    return files
+
+
+def draw_confusion(counts: NDArray[np.float64], classes: Sequence[str], title: str, path: Path) -> None:
+    """Draw (K, K) counts by true and predicted class, in % of each true class; more than 20 classes without numbers."""
+    k = len(classes)
+    side = max(3.2, 0.5 * k + 1.4) if k <= 20 else 0.12 * k + 9
+    figure = Figure(figsize=(side, side), layout="constrained", dpi=110)
+    axes = figure.subplots()
+    share = 100 * counts / np.maximum(1, counts.sum(1, keepdims=True))
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=100)
+    axes.set_xticks(range(k), list(classes), rotation=45, ha="right", parse_math=False)
+    axes.set_yticks(range(k), list(classes), parse_math=False)
+    axes.set(xlabel="predicted", ylabel="true")
+    axes.set_title(title, fontsize=9, parse_math=False)
+    for (row, column), value in np.ndenumerate(share) if k <= 20 else ():
+        axes.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=8, color="white" if value > 55 else "black")
+    with warnings.catch_warnings():
+        # A class named in a script that matplotlib's own font lacks becomes boxes, without a warning for every letter.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        FigureCanvasAgg(figure).print_png(path)  # figure.savefig draws twice

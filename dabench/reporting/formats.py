@@ -1,0 +1,203 @@
+"""Tables as Markdown, CSV and LaTeX. Names that users gave are escaped: they cannot break a format or add to it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from dabench.analysis.environments import mixed_text
+from dabench.analysis.matrix import Matrix
+from dabench.analysis.trials import searched_by
+from dabench.reporting.beside import beside_notes
+from dabench.reporting.escape import escape_latex, escape_md, one_line
+from dabench.reporting.groups import RULE, group_notes, group_tables
+from dabench.reporting.rules import NOTES, rules_tables
+from dabench.reporting.summary import summary_notes, summary_table
+from dabench.reporting.tables import (
+    Table,
+    caption,
+    cell_rows,
+    classes_text,
+    conditions,
+    extent,
+    gains_table,
+    matrix_tables,
+    sentence,
+    unfinished,
+)
+
+FORMATS = ("json", "md", "csv", "tex", "html")
+
+_CONDITIONS = ("metric", "selection", "digest", "classes", "search", "mixed")
+
+
+def to_json(matrix: Matrix) -> str:
+    """Return results.json."""
+    return json.dumps(matrix.as_dict(), indent=1, allow_nan=False) + "\n"
+
+
+def section_md(matrix: Matrix, table: Table) -> str:
+    """Return a table with its heading and its conditions, so that what is copied alone still says them."""
+    return f"## {escape_md(table.title)}\n\n{escape_md(conditions(matrix))}.\n\n{markdown(table)}"
+
+
+def _sections(matrix: Matrix, tables: Iterable[Table], notes: Iterable[str]) -> list[str]:
+    return [*(section_md(matrix, table) for table in tables), *map(escape_md, notes)]
+
+
+def _gains(matrix: Matrix) -> list[Table]:
+    return [table for table in (gains_table(matrix), summary_table(matrix)) if table.rows]
+
+
+def _rules(matrix: Matrix) -> list[str]:
+    about, tables = f"{escape_md(extent(matrix))}.", zip(rules_tables(matrix), NOTES, strict=False)
+    return [part for table, note in tables for part in (f"## {escape_md(table.title)}", about, markdown(table), escape_md(note))]
+
+
+_SECTIONS: Mapping[str, Callable[[Matrix], list[str]]] = {
+    "matrix": lambda m: _sections(m, matrix_tables(m), beside_notes(m)),
+    "gains": lambda m: _sections(m, _gains(m), summary_notes(m)),
+    "subgroups": lambda m: _sections(m, group_tables(m), group_notes(m)),
+    "rules": _rules,
+}
+
+
+def _markdown_file(matrix: Matrix, part: str, title: str) -> str:
+    lines = [title, caption(matrix), *(unfinished(matrix) if part != "rules" else ())]
+    return "\n\n".join(["# " + "\n\n".join(map(escape_md, lines)), *_SECTIONS[part](matrix)]) + "\n"
+
+
+def _csv_file(matrix: Matrix, table: tuple[list[str], list[list[str]]], conditions: Sequence[str] = _CONDITIONS) -> str:
+    """Return a table with the conditions that it does not name itself; classes where the sweep keeps or renames some."""
+    columns, rows = table
+    search, classes, differences = searched_by(matrix.record.sweep.search), classes_text(matrix), mixed_text(matrix.mixed)
+    values = (matrix.metric, matrix.selection, matrix.digest[:12], classes, search, differences)
+    same = {k: v for k, v in zip(_CONDITIONS, values, strict=True) if v and k in conditions and k not in columns}
+    return csv_text([*columns, *same], [[*row, *same.values()] for row in rows])
+
+
+def _confusion_rows(matrix: Matrix) -> tuple[list[str], list[list[str]]]:
+    """Return one row for each true class of each cell: what its images, summed over seeds, were taken for."""
+    columns = [
+        "name",
+        "adapter",
+        "sources",
+        "target",
+        "test",
+        "label_budget",
+        "seeds",
+        "true",
+        *(f"as {c}" for c in matrix.classes),
+    ]
+    rows = []
+    for c in matrix.cells:
+        counts = matrix.confusion[c.key]
+        facts = [c.name, c.adapter, "+".join(c.sources), c.target or "", c.test, c.label_budget, str(c.seeds)]
+        rows += [[*facts, name, *(str(int(n)) for n in row)] for name, row in zip(matrix.classes, counts, strict=True)]
+    return columns, rows
+
+
+def _latex_file(tables: Iterable[tuple[Table, str]]) -> str:
+    return "\n".join(latex(table, f"{table.title}. {text}") for table, text in tables)
+
+
+def _matrix_tex(matrix: Matrix) -> str:
+    tables = zip(matrix_tables(matrix), matrix.record.methods, strict=True)
+    return _latex_file((t, " ".join([caption(matrix), *beside_notes(matrix, name)])) for t, name in tables)
+
+
+def _gains_tex(matrix: Matrix) -> str:
+    gains, means = gains_table(matrix), summary_table(matrix)
+    notes = " ".join([caption(matrix), *summary_notes(matrix)])
+    return _latex_file((t, text) for t, text in ((gains, caption(matrix)), (means, notes)) if t.rows)
+
+
+def _rules_tex(matrix: Matrix) -> str:
+    tables = zip(rules_tables(matrix), NOTES, strict=False)
+    return _latex_file((t, f"{note} {sentence(extent(matrix))}.") for t, note in tables)
+
+
+FILES: Mapping[str, Callable[[Matrix], str]] = {
+    "results.json": to_json,
+    "matrix.md": lambda m: _markdown_file(m, "matrix", m.record.title),
+    "matrix.csv": lambda m: _csv_file(m, cell_rows(m.cells)),
+    "matrix.tex": _matrix_tex,
+    "gains.md": lambda m: _markdown_file(m, "gains", "Adaptation gains"),
+    "gains.csv": lambda m: _csv_file(m, cell_rows(m.gains)),
+    "gains.tex": _gains_tex,
+    "summary.csv": lambda m: _csv_file(m, cell_rows(m.summary)),
+    "confusion.csv": lambda m: _csv_file(m, _confusion_rows(m)),
+    "subgroups.md": lambda m: _markdown_file(m, "subgroups", "Results by group"),
+    "subgroups.csv": lambda m: _csv_file(m, cell_rows(m.subgroups)),
+    "subgroups.tex": lambda m: _latex_file((t, f"{caption(m)} {RULE}") for t in group_tables(m)),
+    "rules.md": lambda m: _markdown_file(m, "rules", "Selection of checkpoints"),
+    "rules.csv": lambda m: _csv_file(m, cell_rows(m.rules), ("digest", "search", "mixed")),
+    "rules.tex": _rules_tex,
+}
+"""The files of a report and their texts. Those of groups and of rules are written where there are such results."""
+
+
+def files_of(matrix: Matrix) -> list[str]:
+    """Return the names of the files that a matrix has something for."""
+    without = [part for part, found in (("subgroups.", matrix.subgroups), ("rules.", matrix.rules)) if not found]
+    return [name for name in FILES if not name.startswith(tuple(without))]
+
+
+def one_text(matrix: Matrix, form: str) -> str:
+    """Return a report as one text in a format of FORMATS."""
+    if form == "html":
+        # Imported here: the page draws with matplotlib, which the other texts do without.
+        from dabench.reporting.html.page import to_html
+
+        return to_html(matrix)
+    if form == "md":
+        rest = [part for name in ("gains", "subgroups", "rules") for part in _SECTIONS[name](matrix)]
+        return "\n".join([FILES["matrix.md"](matrix), *(f"{part}\n" for part in rest)])
+    if form == "tex":
+        return "\n".join(FILES[name](matrix) for name in files_of(matrix) if name.endswith(".tex"))
+    return FILES["results.json" if form == "json" else "matrix.csv"](matrix)
+
+
+def markdown(table: Table) -> str:
+    """Return a Markdown table, padded so that it reads well as text."""
+    rows = [[escape_md(c) for c in row] for row in (table.columns, *table.rows)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(table.columns))]
+    lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |" for row in rows]
+    rule = "|" + "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|"
+    return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def latex(table: Table, text: str) -> str:
+    """Return a LaTeX table environment with rules of booktabs."""
+    columns = "l" + "r" * (len(table.columns) - 1)
+    head, *rows = (_latex_row(row) for row in (table.columns, *table.rows))
+    return "\n".join(
+        [
+            r"\begin{table}", r"\centering", rf"\caption{{{escape_latex(text)}}}", rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule", head, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}", r"\end{table}", "",
+        ]
+    )  # fmt: skip
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    row = " & ".join(escape_latex(c) for c in cells) + r" \\"
+    # What ends the row before takes a star or a bracket that follows it for its own.
+    return f"{{}}{row}" if row.lstrip().startswith(("*", "[")) else row
+
+
+def csv_text(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as CSV that no spreadsheet takes for formulas."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    # A spreadsheet takes a leading = + - @ of a text for a formula; numbers may begin with a minus.
+    writer.writerows([[_inert(one_line(value)) for value in row] for row in (columns, *rows)])
+    return out.getvalue()
+
+
+def _inert(value: str) -> str:
+    if value.lstrip()[:1] in ("=", "+", "@", "-") and not re.fullmatch(r"[+-]?[0-9.eE+-]+", value):
+        return "'" + value
+    return value

@@ -1,0 +1,96 @@
+"""The cross matrix as maps of coloured cells: for each adapter where its numbers lie, at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dabench.analysis.human import HUMAN
+from dabench.analysis.matrix import Matrix
+from dabench.analysis.results import Cell
+from dabench.reporting.beside import PUBLISHED, shown_in
+from dabench.reporting.html.colors import shade
+from dabench.reporting.tables import not_adapted, trained
+from dabench.storage.schema import CellKey
+
+
+@dataclass(frozen=True)
+class HeatmapCell:
+    """One cell of a map: its number and interval, its step of the scale, and the key of its confusion matrix.
+
+    Attributes:
+        borrowed: it is a number without adaptation, shown for comparison.
+    """
+
+    mean: str
+    interval: str
+    shade: int
+    key: CellKey | None
+    borrowed: bool = False
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """Rows trained on, columns tested on; None where there is no number."""
+
+    title: str
+    corner: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[HeatmapCell | None, ...]], ...]
+
+    @property
+    def borrows(self) -> bool:
+        """Whether a number without adaptation is in it."""
+        return any(f and f.borrowed for _, fields in self.rows for f in fields)
+
+
+def maps_of(matrix: Matrix, adapter: str) -> list[Heatmap]:
+    """Return the maps of one adapter: what is trained by what is tested; for one that adapts, on the target and at home."""
+    cells = [c for c in matrix.cells if c.adapter == adapter]
+    if not matrix.record.adapters[adapter].adapts:
+        known = {(tuple(c.sources), c.test): _field(c) for c in cells}
+        rows = list(dict.fromkeys(tuple(c.sources) for c in cells))
+        maps = _map(matrix, "tested on", rows, list(matrix.datasets), known)
+        return [replace(m, rows=(*m.rows, *_beside(matrix, adapter))) for m in maps]
+    tasks = matrix.record.tasks
+    targets = [n for n in matrix.datasets if n in {t for _, t in tasks}]
+    sources: list[tuple[str, ...]] = [(n,) for n in matrix.datasets if (n,) in {s for s, _ in tasks}]
+    sources += list(dict.fromkeys(s for s, _ in tasks if len(s) > 1))
+    there = {(tuple(c.sources), str(c.target)): _field(c) for c in cells if c.test == c.target}
+    home = {((c.test,), c.test): _field(c, borrowed=True) for c in not_adapted(matrix) if c.sources == [c.test]} if there else {}
+    back = {(tuple(c.sources), str(c.target)): _field(c) for c in cells if c.sources == [c.test]}
+    return [
+        *_map(matrix, "adapted to and tested on", sources, targets, home | there),
+        *_map(matrix, "adapted to, tested on the source again", [s for s in sources if len(s) == 1], targets, back),
+    ]
+
+
+def _beside(matrix: Matrix, adapter: str) -> Iterator[tuple[str, tuple[HeatmapCell | None, ...]]]:
+    """Yield the rows of people's and of published numbers."""
+    shown = shown_in(matrix, adapter)
+    people = {c.test: _field(c) for c in matrix.cells if c.adapter == HUMAN and HUMAN in shown}
+    if people:
+        yield trained(matrix, [], None), tuple(people.get(test) for test in matrix.datasets)
+    numbers = [p for p in matrix.published if p.adapter in shown]
+    for sources in dict.fromkeys(tuple(p.sources) for p in numbers):
+        here = {
+            p.test: HeatmapCell(f"{p.mean:.2f}", "published", shade(p.mean), None) for p in numbers if tuple(p.sources) == sources
+        }
+        yield trained(matrix, sources, None) + PUBLISHED, tuple(here.get(test) for test in matrix.datasets)
+
+
+def _map(
+    matrix: Matrix,
+    title: str,
+    sources: Sequence[tuple[str, ...]],
+    targets: Sequence[str],
+    known: Mapping[tuple[tuple[str, ...], str], HeatmapCell],
+) -> Iterator[Heatmap]:
+    labels = {n: f.short_name for n, f in matrix.datasets.items()}
+    if known:
+        rows = tuple(("+".join(labels[s] for s in row), tuple(known.get((row, t)) for t in targets)) for row in sources)
+        yield Heatmap(title, "trained on", tuple(labels[t] for t in targets), rows)
+
+
+def _field(cell: Cell, borrowed: bool = False) -> HeatmapCell:
+    return HeatmapCell(f"{cell.mean:.1f}", f"[{cell.low:.1f}, {cell.high:.1f}]", shade(cell.mean), cell.key, borrowed)

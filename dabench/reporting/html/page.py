@@ -1,0 +1,177 @@
+"""The page: what stands in it, in order. How it looks is in the template and the style beside this file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from dabench.analysis.curves import curves
+from dabench.analysis.matrix import Matrix
+from dabench.errors import StoreError
+from dabench.reporting.beside import beside_notes
+from dabench.reporting.citation import cite_results
+from dabench.reporting.confusion_images import max_pictures as most_pictures
+from dabench.reporting.groups import group_notes, group_tables
+from dabench.reporting.headline import headline
+from dabench.reporting.html import plots
+from dabench.reporting.html.colors import DASHES, LINES, scale_rules
+from dabench.reporting.html.confusion import confusions_of
+from dabench.reporting.html.heatmap import Heatmap, maps_of
+from dabench.reporting.html.text import breaks, clean, numeric, typeset
+from dabench.reporting.provenance import command, facts_tables, failures
+from dabench.reporting.rules import NOTES, rule_name, rules_tables
+from dabench.reporting.summary import summary_notes, summary_table
+from dabench.reporting.tables import Table, caption, conditions, extent, foremost, gains_table, matrix_tables, unfinished
+
+MOST_FIELDS = 12_000
+"""Fields of tables in one section; further tables are in the files beside the page."""
+
+_FOLDER = Path(__file__).parent
+
+_LONGEST = 100_000
+
+
+def to_html(matrix: Matrix) -> str:
+    """Return the report as one HTML page that needs no other file and no network: the same for the same store."""
+    script = Markup(_text("script.js"))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    parts = _words(matrix) | _results(matrix) | _curves(matrix) | _origin(matrix)
+    return _template().render(matrix=matrix, style=_style(), script=script, script_hash=digest, **parts)
+
+
+def _words(matrix: Matrix) -> dict[str, Any]:
+    search = matrix.record.sweep.search
+    return {
+        "title": matrix.record.title,
+        "headline": headline(matrix),
+        "caption": caption(matrix),
+        "conditions": conditions(matrix),
+        "extent": extent(matrix),
+        "selection": rule_name(matrix.selection),
+        "search": f"{search.trials} trials per task by {rule_name(search.select)}" if search else "",
+        "unfinished": unfinished(matrix),
+    }
+
+
+def _results(matrix: Matrix) -> dict[str, Any]:
+    adapters = _adapters(matrix)
+    return {
+        "adapters": adapters,
+        "beside": beside_notes(matrix),
+        "borrowed": any(m.borrows for a in adapters for m in a.maps),
+        "gains": gains_table(matrix),
+        "summary": summary_table(matrix),
+        "summary_notes": summary_notes(matrix),
+        "forest": {"figure": plots.forest(matrix), "named": plots.MOST_NAMED, "most": plots.MOST_ROWS},
+        "rules": list(zip(rules_tables(matrix), NOTES, strict=False)),
+        "groups": _fitting(group_tables(matrix), "subgroups.csv"),
+        "group_notes": group_notes(matrix),
+        "confusions": confusions_of(matrix),
+        "pictures": len(foremost(matrix.cells, most_pictures(len(matrix.classes)))),
+    }
+
+
+def _curves(matrix: Matrix) -> dict[str, Any]:
+    found, trained = curves(matrix.predictions), {record.facts.network for record in matrix.predictions.records.values()}
+    return {
+        "losses": plots.losses(matrix, found),
+        "accuracies": plots.accuracies(matrix, found),
+        "left_out": len(found) < len(trained),
+        "lines": _lines(matrix),
+    }
+
+
+def _origin(matrix: Matrix) -> dict[str, Any]:
+    return {
+        "version": version("dabench"),
+        "facts": facts_tables(matrix),
+        "failures": failures(matrix),
+        "command": command(matrix),
+        "sweep_file": _sweep_file(matrix),
+        "citations": cite_results(matrix.predictions).text,
+    }
+
+
+@dataclass(frozen=True)
+class VisibleTables:
+    """The tables of a section that there is room for, and where the others are."""
+
+    tables: Sequence[Table]
+    omitted: int
+    file: str
+
+
+def _fitting(tables: Sequence[Table], file: str) -> VisibleTables:
+    room, kept = MOST_FIELDS, []
+    for table in tables:
+        room -= len(table.columns) * len(table.rows)
+        if room < 0:
+            break
+        kept.append(table)
+    return VisibleTables([t for t in kept if t.rows], len(tables) - len(kept), file)
+
+
+@dataclass(frozen=True)
+class AdapterSection:
+    """One adapter's part of the matrix: its maps, and its table with the intervals (None where there is no room)."""
+
+    name: str
+    table: Table | None
+    heading: str
+    maps: Sequence[Heatmap] = field(default_factory=list)
+
+
+def _adapters(matrix: Matrix) -> list[AdapterSection]:
+    tables = matrix_tables(matrix)
+    kept = _fitting(tables, "matrix.csv").tables
+    found = []
+    for name, table in zip(matrix.record.methods, tables, strict=True):
+        found.append(AdapterSection(name, table if table in kept else None, table.title, maps_of(matrix, name)))
+    return found
+
+
+def _lines(matrix: Matrix) -> list[tuple[str, int, str]]:
+    """Return label, number of the colour and dashes of each dataset's line in the learning curves; none where all are alike."""
+    if len(matrix.datasets) > LINES:
+        return []
+    dashes = ["none" if isinstance(d, str) else ",".join(str(2 * length) for length in d[1]) for d in DASHES]
+    return [(facts.short_name, i, dashes[i % len(dashes)]) for i, facts in enumerate(matrix.datasets.values())]
+
+
+def _sweep_file(matrix: Matrix) -> str:
+    stored = matrix.predictions.store
+    try:
+        text = stored.text("sweep.toml")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as e:
+        raise StoreError(f"{stored.place / 'sweep.toml'}: cannot be read ({e}); run the sweep again to write it anew") from e
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n# ... the rest is in sweep.toml beside the report folder"
+
+
+def _text(file: str) -> str:
+    return (_FOLDER / file).read_text(encoding="utf-8")
+
+
+def _style() -> Markup:
+    dark = f"@media screen and (prefers-color-scheme:dark){{{scale_rules(dark=True)}}}"
+    return Markup(f"{_text('style.css')}{scale_rules(dark=False)}{dark}")
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        finalize=clean,
+    )  # fmt: skip
+    environment.filters |= {"numeric": numeric, "typeset": typeset, "breaks": breaks}
+    return environment.get_template("index.html.jinja")

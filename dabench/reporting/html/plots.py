@@ -1,0 +1,188 @@
+"""The figures of the page: gains as a forest plot, and learning curves. Their number does not grow with the runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from dabench.analysis.curves import Curve
+from dabench.analysis.matrix import Matrix
+from dabench.analysis.results import Gain
+from dabench.plugins.contract import SUPERVISED
+from dabench.reporting.html.colors import DASHES, LINES
+from dabench.reporting.html.svg import ACCENT, GROUND, INK, LINE_COLOURS, MUTED, draw
+from dabench.reporting.html.text import one_line_text
+from dabench.reporting.tables import trained
+
+MOST_ROWS, MOST_NAMED, MOST_PANELS = 600, 150, 24
+
+_SPOKEN = 12
+
+LineStyle = tuple[str, Any]
+"""Colour and dashes of a line."""
+
+
+def forest(matrix: Matrix) -> Markup | None:
+    """Return the gains with their intervals, adapter by adapter; names only where there is room for them."""
+    gains = matrix.gains[:MOST_ROWS]
+    if not gains:
+        return None
+    named = len(gains) <= MOST_NAMED
+    pitch = 24 if named else 6
+    rows = _rows(matrix, gains, named)
+    low, high = min(0, *(g.low for g in gains)), max(0, *(g.high for g in gains))
+
+    def fill(figure: Figure) -> None:
+        axes: Axes = figure.subplots()
+        axes.axvline(0, color=MUTED, linewidth=1)
+        for place, gain, _ in rows:
+            if gain:
+                sure = gain.low > 0 or gain.high < 0
+                axes.hlines(place, gain.low, gain.high, color=ACCENT if sure else MUTED, linewidth=1.6 if named else 0.8)
+                axes.plot(gain.mean, place, "o", color=ACCENT if sure else MUTED, markersize=4.5 if named else 2,
+                          markerfacecolor=ACCENT if sure else GROUND)  # fmt: skip
+        axes.set_yticks([r[0] for r in rows if r[2]], [r[2] for r in rows if r[2]], parse_math=False)
+        for label, (_, gain, _) in zip(axes.get_yticklabels(), (r for r in rows if r[2]), strict=True):
+            label.set(color=INK, fontweight="normal" if gain and named else "bold")
+        margin = 0.03 * (high - low or 1)
+        axes.set(xlim=(low - margin, high + margin), ylim=(rows[-1][0] + 0.8, rows[0][0] - 0.8))
+        axes.grid(axis="x")
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel(f"points of {one_line_text(matrix.measure.title)} over none, 95 % interval", parse_math=False)
+
+    title = f"Gain of each adapter on each target, in points of {matrix.measure.title}"
+    spoken = [
+        f"{g.adapter}, {trained(matrix, g.sources, g.target)}: {g.mean:+z.1f} [{g.low:+z.1f}, {g.high:+z.1f}]" for g in gains
+    ]
+    return draw("forest", title, _spoken(spoken), 560, 84 + pitch * rows[-1][0], fill)
+
+
+def _rows(matrix: Matrix, gains: Sequence[Gain], named: bool) -> list[tuple[float, Gain | None, str]]:
+    """Return place, gain and name of every row, adapter by adapter.
+
+    An adapter's name has a row of its own; where gains have none, they are in order of size, and it stands at the first.
+    """
+    rows: list[tuple[float, Gain | None, str]] = []
+    place = 0
+    for adapter in dict.fromkeys(g.adapter for g in gains):
+        own = [g for g in gains if g.adapter == adapter]
+        if named:
+            own_rows: list[Gain | None] = [None, *own]
+            names = [
+                one_line_text(adapter),
+                *(one_line_text(trained(matrix, g.sources, g.target).replace("->", "→")) for g in own),
+            ]
+        else:
+            own_rows = [*sorted(own, key=lambda g: -matrix.measure.won(g.mean)), None]
+            names = [one_line_text(adapter), *("" for _ in own)]
+        rows += [(place + i, gain, name) for i, (gain, name) in enumerate(zip(own_rows, names, strict=True))]
+        place += len(own_rows)
+    return rows
+
+
+def losses(matrix: Matrix, found: Sequence[Curve]) -> Markup | None:
+    """Return the loss of every training: a panel for each method, a line for each source and target."""
+    trainings = [c for c in found if len(c.losses)]
+    colours = _colours(matrix)
+
+    def panel(axes: Axes, own: Sequence[Curve]) -> None:
+        for c in own:
+            _line(axes, c.steps, c.losses, colours[c.sources[0]])
+        axes.set_ylim(bottom=0 if min(float(c.losses.min()) for c in own) >= 0 else None)
+
+    title = "Training loss over steps, mean over seeds"
+    spoken = [f"{_name(matrix, c)}: {c.losses[0]:.2f} to {c.losses[-1]:.2f} in {c.steps[-1]} steps" for c in trainings]
+    return _panels("losses", title, _spoken(spoken), "steps", _by_method(trainings), panel)
+
+
+def accuracies(matrix: Matrix, found: Sequence[Curve]) -> Markup | None:
+    """Return accuracy over checkpoints: a panel for each method, a line for each training and test set."""
+    tested = [c for c in found if c.accuracy]
+    colours = _colours(matrix)
+
+    def panel(axes: Axes, own: Sequence[Curve]) -> None:
+        for c in own:
+            for test, values in c.accuracy.items():
+                _line(axes, c.checkpoints, values, colours[test], 2.4 if (test,) == c.sources else 1.3)
+        axes.set_ylim(0, 100)
+
+    title = "Accuracy in % over checkpoints, by test labels, mean over seeds"
+    spoken = [
+        f"{_name(matrix, c)}, on {matrix.datasets[test].short_name}: {values[0]:.1f} to {values[-1]:.1f}"
+        for c in tested
+        for test, values in c.accuracy.items()
+    ]
+    return _panels("accuracies", title, _spoken(spoken), "steps", _by_method(tested), panel)
+
+
+def _by_method(found: Sequence[Curve]) -> dict[str, list[Curve]]:
+    """Return method, and whether it adapts, -> its curves."""
+    panels: dict[str, list[Curve]] = {}
+    for c in found:
+        name = "training on the source" if c.method == SUPERVISED else f"{c.method}, {'adapting' if c.target else 'training'}"
+        panels.setdefault(name, []).append(c)
+    return dict(list(panels.items())[:MOST_PANELS])
+
+
+def _panels(
+    name: str, title: str, text: str, below: str, panels: Mapping[str, list[Curve]], fill: Callable[[Axes, list[Curve]], None]
+) -> Markup | None:
+    if not panels:
+        return None
+    columns = min(3, len(panels))
+    rows = math.ceil(len(panels) / columns)
+
+    def figure_of(figure: Figure) -> None:
+        grid = figure.subplots(rows, columns, squeeze=False)
+        for i, axes in enumerate(grid.flat):
+            if i >= len(panels):
+                axes.set_visible(False)
+                continue
+            method, own = list(panels.items())[i]
+            axes.set_title(one_line_text(method), parse_math=False)
+            axes.grid(axis="y")
+            axes.locator_params(nbins=5)
+            fill(axes, own)
+            _from_zero(axes, own)
+            if i >= len(panels) - columns:
+                axes.set_xlabel(below)
+
+    return draw(name, title, text, 330 * columns, 235 * rows, figure_of)
+
+
+def _from_zero(axes: Axes, own: Sequence[Curve]) -> None:
+    """Let the steps begin at 0; where all was done in none or in one, name that alone."""
+    if all(len(c.checkpoints) < 2 and len(c.steps) < 2 for c in own):
+        only = int(own[0].checkpoints[-1])
+        axes.set(xlim=(only - 1, only + 1), xticks=[only])
+    else:
+        axes.set_xlim(left=0)
+
+
+def _colours(matrix: Matrix) -> dict[str, LineStyle]:
+    """Return colour and dashes of each dataset; all the same where there are more than can be told apart."""
+    names = list(matrix.datasets)
+    if len(names) > LINES:
+        return dict.fromkeys(names, (ACCENT, DASHES[0]))
+    return {name: (LINE_COLOURS[i], DASHES[i % len(DASHES)]) for i, name in enumerate(names)}
+
+
+def _line(axes: Axes, x: NDArray[np.int64], y: NDArray[np.float64], look: LineStyle, width: float = 1.5) -> None:
+    axes.plot(x, y, color=look[0], linestyle=look[1], linewidth=width, marker="o" if len(x) == 1 else "", markersize=4)
+
+
+def _name(matrix: Matrix, curve: Curve) -> str:
+    method = "trained on" if curve.method == SUPERVISED else f"{curve.method},"
+    return f"{method} {trained(matrix, curve.sources, curve.target)}"
+
+
+def _spoken(parts: Sequence[str]) -> str:
+    more = f"; and {len(parts) - _SPOKEN} more" if len(parts) > _SPOKEN else ""
+    return "; ".join(parts[:_SPOKEN]) + more + "."

@@ -1,0 +1,111 @@
+"""Figures of matplotlib as SVG that is part of a page: its fonts, its colours in light and dark, its names."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from dabench.reporting.html.colors import LINES
+from dabench.reporting.html.text import clean
+
+# matplotlib knows no CSS: it draws in colours that stand for what the page says they are.
+INK, MUTED, RULE, ACCENT, GROUND = "#010101", "#020202", "#030303", "#040404", "#050505"
+
+LINE_COLOURS = tuple(f"#0a0a{i:02x}" for i in range(LINES))
+
+_CSS = {INK: "currentColor", MUTED: "var(--muted)", RULE: "var(--rule)", ACCENT: "var(--accent)", GROUND: "var(--ground)"}
+
+_CSS |= {colour: f"var(--line{i})" for i, colour in enumerate(LINE_COLOURS)}
+
+_POINTS = 72 / 96
+"""Points in a pixel of CSS."""
+
+_STYLE = {
+    "svg.fonttype": "none", "font.size": 13 * _POINTS, "axes.labelsize": 12 * _POINTS, "axes.titlesize": 13 * _POINTS,
+    "xtick.labelsize": 12 * _POINTS, "ytick.labelsize": 12 * _POINTS, "text.color": INK, "axes.labelcolor": MUTED,
+    "axes.titlecolor": INK, "xtick.color": MUTED, "ytick.color": MUTED, "axes.edgecolor": RULE, "grid.color": RULE,
+    "axes.facecolor": "none", "figure.facecolor": "none", "savefig.facecolor": "none", "axes.spines.top": False,
+    "axes.spines.right": False, "axes.titlelocation": "left", "axes.titleweight": "bold", "xtick.major.size": 0,
+    "ytick.major.size": 0, "grid.linewidth": 0.8, "axes.unicode_minus": True, "axes.axisbelow": True,
+}  # fmt: skip
+
+
+def draw(name: str, title: str, text: str, width: float, height: float, fill: Callable[[Figure], None]) -> Markup:
+    """Return a figure as an <svg> element, the same for the same content.
+
+    Args:
+        name: unique on the page; names in the figure begin with it.
+        title: what it shows, for those who do not see it; text: its numbers in words.
+        width, height: in pixels of CSS.
+        fill: draws into the figure.
+    """
+    out = io.StringIO()
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), _quiet():
+        figure = Figure(figsize=(width / 96, height / 96), layout="constrained")
+        fill(figure)
+        figure.savefig(out, format="svg", metadata={"Date": None})
+    root = ElementTree.fromstring(out.getvalue())
+    _of_a_page(root, name)
+    root.attrib |= {
+        "role": "img",
+        "aria-labelledby": f"{name}-title {name}-text",
+        "style": f"min-width:{0.9 * width:.0f}px;max-width:{1.1 * width:.0f}px",
+    }
+    for i, (tag, content) in enumerate((("title", title), ("desc", text))):
+        element = ElementTree.Element(tag, {"id": f"{name}-{'text' if i else 'title'}"})
+        element.text = clean(content)
+        root.insert(i, element)
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        # The page's fonts draw the letters; matplotlib's own, which it measures with, may lack some.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+def _of_a_page(root: ElementTree.Element, name: str) -> None:
+    """Change what matplotlib wrote so that it stands in HTML beside others: no namespaces, own ids, colours of the page."""
+    for tag in ("{http://www.w3.org/2000/svg}metadata", "{http://www.w3.org/2000/svg}defs"):
+        for child in root.findall(tag):
+            if tag.endswith("metadata") or child.find("{http://www.w3.org/2000/svg}style") is not None:
+                root.remove(child)
+    used = {v[1:] for e in root.iter() for k, v in e.attrib.items() if k.endswith("href")}
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+        old = {k.rpartition("}")[2]: v for k, v in element.attrib.items()}
+        element.attrib.clear()
+        element.attrib.update({k: v for k, v in ((k, _value(k, v, name)) for k, v in old.items()) if v})
+        if old.get("id") not in used and element.tag != "clipPath":
+            element.attrib.pop("id", None)
+        element.tail = None
+        element.text = element.text if element.tag in ("text", "tspan") else None
+    for key in ("width", "height", "version"):
+        root.attrib.pop(key, None)
+    root.set("class", "plot")
+
+
+def _value(key: str, value: str, name: str) -> str:
+    """Return an attribute's value as the page needs it; nothing if it needs none."""
+    if key == "id":
+        return f"{name}-{value}"
+    if key == "href":
+        return f"#{name}-{value[1:]}"
+    if key == "transform" and value.startswith("rotate(-0 "):
+        return ""
+    if key == "style":
+        value = re.sub(r"font-family:[^;]*;?\s*", "", value)
+        value = re.sub(r"#0[0-9a-f]{5}", lambda m: _CSS.get(m[0], m[0]), value)
+    value = re.sub(r"url\(#", f"url(#{name}-", value)
+    # A hundredth of a point is finer than any screen.
+    return re.sub(r"-?\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip("."), " ".join(value.split()))

@@ -1,0 +1,142 @@
+"""What was run, as tables: datasets, adapters, settings, environments and times; and the command that runs it again."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dabench.analysis.matrix import Matrix
+from dabench.analysis.trials import searched_by
+from dabench.experiment.overrides import PATHS
+from dabench.reporting.tables import EMPTY, Table, dropped_text, sentence, trained
+from dabench.storage.clock import clock
+from dabench.storage.schema import Seconds, to_json
+
+MOST_FAILURES = 100
+
+_SEES = {"none": "nothing", "unlabelled": "images", "few-shot": "images, labels of the shots", "full": "images and all labels"}
+
+_ENVIRONMENT = ("device", "precision", "dabench", "torch", "numpy", "python")
+
+
+def facts_tables(matrix: Matrix) -> list[Table]:
+    """Return the tables of what was run."""
+    found = [_datasets(matrix), _adapters(matrix), _settings(matrix), _environments(matrix), _times(matrix)]
+    return [*found[:2], _searched(matrix), *found[2:]] if matrix.record.search else found
+
+
+def _datasets(matrix: Matrix) -> Table:
+    rows = [
+        (
+            facts.short_name, name, facts.title, *(f"{facts.counts.get(s, 0):,}" for s in ("train", "val", "test")),
+            "known" if facts.grouped else "not known", facts.license or EMPTY, facts.digest[:12],
+            dropped_text(facts.dropped) if facts.dropped else EMPTY,
+        )
+        for name, facts in matrix.datasets.items()
+    ]  # fmt: skip
+    columns = ("short name", "dataset", "what it is", "training", "validation", "test", "groups", "license", "digest", "dropped")
+    return _without_empty(Table("Datasets", columns, tuple(rows)))
+
+
+def _adapters(matrix: Matrix) -> Table:
+    budgets = {g.adapter: g.label_budget for g in matrix.gains}
+    rows = [
+        (name, facts.title, _SEES.get(facts.access, facts.access), budgets.get(name, EMPTY if facts.adapts else "0"),
+         _written(facts.options) or EMPTY)
+        for name, facts in matrix.record.methods.items()
+    ]  # fmt: skip
+    return Table("Adapters", ("adapter", "method", "sees of the target", "target labels", "options"), tuple(rows))
+
+
+def _searched(matrix: Matrix) -> Table:
+    """Return what the search chose for each task; the first of equally good trials."""
+    rows = []
+    for task in matrix.record.search:
+        there = [t for t in task.trials if t.score is not None]
+        best = next((t for t in there if t.number == task.chosen), None)
+        ended = f"{len(there)} of {len(task.trials)}"
+        chosen = (str(best.number), _written(best.settings) or EMPTY, f"{best.score:.4f}") if best else (EMPTY,) * 3
+        rows.append((f"{task.adapter}: {trained(matrix, task.sources, task.target)}", *chosen, ended))
+    title = sentence(searched_by(matrix.record.sweep.search))
+    return Table(title, ("task", "trial", "settings", "score", "trials with a score"), tuple(rows))
+
+
+def _settings(matrix: Matrix) -> Table:
+    sweep, seen = matrix.record.sweep, matrix.record.input
+    options = {n: {k: v for k, v in o.items() if k not in PATHS} for n, o in sweep.dataset.items()}
+    search = dict(sorted(to_json(sweep.search).items())) if sweep.search else {}
+    space = search.pop("space", {})
+    rows = {
+        "backbone": matrix.record.backbone.name,
+        "backbone options": _written(sweep.options.get(sweep.backbone, {})),
+        "pretrained": "yes" if sweep.pretrained else "no",
+        "input": f"{seen.channels} x {seen.size} x {seen.size}" if seen else "",
+        "augmentation": _written(seen.augment if seen else sweep.augment),
+        "classes": ", ".join(matrix.classes),
+        "seeds": ", ".join(map(str, matrix.record.seeds)),
+        "shots": str(sweep.shots),
+        "pairs": "; ".join(sweep.pairs) or "every ordered pair",
+        "training": _written(sweep.train),
+        "testing": _written(sweep.test),
+        "search": _written(search),
+        "search space": _written(space),
+        **{f"dataset {name}": _written(o) for name, o in options.items()},
+        "digest of the sweep": matrix.record.digest[:12],
+        "digest of the results": matrix.digest[:12],
+    }
+    return Table("Settings", ("key", "value"), tuple((k, v) for k, v in rows.items() if v))
+
+
+def _environments(matrix: Matrix) -> Table:
+    found: dict[tuple[str, ...], int] = {}
+    for record in matrix.predictions.records.values():
+        values = tuple(str(record.facts.environment.get(key, EMPTY)) for key in _ENVIRONMENT)
+        found[values] = found.get(values, 0) + 1
+    rows = [(*values, str(n)) for values, n in sorted(found.items())]
+    return Table("Environments", (*_ENVIRONMENT, "runs"), tuple(rows))
+
+
+def _times(matrix: Matrix) -> Table:
+    found: dict[str, list[Seconds]] = {}
+    for run in (record.facts for record in matrix.predictions.records.values()):
+        found.setdefault(f"{run.method}, {'adapting' if run.target else 'training'}", []).append(run.seconds)
+    rows = [(name, *_time(seconds)) for name, seconds in found.items()]
+    if len(rows) > 1:
+        rows.append(("all", *_time([s for seconds in found.values() for s in seconds])))
+    return Table("Times", ("runs of", "runs", "mean of a run", "training in all", "testing in all", "in all"), tuple(rows))
+
+
+def _time(seconds: Sequence[Seconds]) -> tuple[str, ...]:
+    train, test, total = (sum(getattr(s, key) for s in seconds) for key in ("train", "test", "total"))
+    mean = total / len(seconds)
+    return str(len(seconds)), *(f"{s:.1f} s" if s < 90 else clock(s) for s in (mean, train, test, total))
+
+
+def _written(values: Mapping[str, Any]) -> str:
+    """Return settings as a sweep file writes them; what is not set is left out."""
+    return ", ".join(f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in values.items() if v is not None)
+
+
+def _without_empty(table: Table) -> Table:
+    """Return a table without the columns in which nothing stands."""
+    kept = [i for i in range(len(table.columns)) if any(row[i] != EMPTY for row in table.rows)]
+    return Table(table.title, tuple(table.columns[i] for i in kept), tuple(tuple(row[i] for i in kept) for row in table.rows))
+
+
+def command(matrix: Matrix) -> str:
+    """Return the command that runs the sweep of the stored file again, into a folder of its own."""
+    words = ["dabench", "sweep", f"{matrix.record.sweep.name}.toml"]
+    words += [w for override in matrix.record.overrides for w in ("--set", override)]
+    return shlex.join(words)
+
+
+def failures(matrix: Matrix) -> Table:
+    """Return the runs that failed (the first MOST_FAILURES), each with the first line of the reason."""
+    rows = [(name, _first(name, reason)) for name, reason in list(matrix.failed.items())[:MOST_FAILURES]]
+    return Table("Failed runs", ("run", "reason"), tuple(rows))
+
+
+def _first(name: str, reason: str) -> str:
+    return next(iter(reason.strip().splitlines()), "").removeprefix(f"{name}: ")

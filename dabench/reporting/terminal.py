@@ -1,0 +1,81 @@
+"""A matrix in the terminal."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from dabench.analysis.matrix import Matrix
+from dabench.reporting.beside import beside_notes
+from dabench.reporting.groups import group_notes, group_tables
+from dabench.reporting.rules import NOTES, rules_tables
+from dabench.reporting.summary import summary_notes, summary_table
+from dabench.reporting.tables import Table, caption, gains_table, matrix_tables, unfinished
+
+
+def print_matrix(matrix: Matrix, console: Console, *, rules: bool = False) -> None:
+    """Print the cross matrix of each adapter, the gains, their means over pairs, results by group, and what is missing.
+
+    Args:
+        rules: print what each selection rule would have chosen, too.
+    """
+    console.print(f"\n[bold]{escape(matrix.record.title)}[/bold]")
+    console.print(escape(caption(matrix)))
+    parts: tuple[tuple[list[Table], list[str]], ...] = (
+        (matrix_tables(matrix), beside_notes(matrix)),
+        ([gains_table(matrix), summary_table(matrix)], summary_notes(matrix)),
+        (group_tables(matrix), group_notes(matrix)),
+    )
+    for tables, notes in parts:
+        for table in (t for t in tables if t.rows):
+            console.print()
+            print_table(table, console)
+        for line in notes:
+            console.print(escape(line), style="dim")
+    for rule_table, note in zip(rules_tables(matrix) if rules else [], NOTES, strict=False):
+        console.print()
+        print_table(rule_table, console)
+        console.print(escape(note), style="dim")
+    for line in unfinished(matrix):
+        console.print(f"[yellow]{escape(line)}[/yellow]")
+
+
+def print_table(table: Table, console: Console) -> None:
+    """Print one table."""
+    console.print(f"[bold]{escape(table.title)}[/bold]")
+    rich = RichTable(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for i, column in enumerate(table.columns):
+        # Folded, not cut: a narrow terminal breaks a long name and shows all of it.
+        rich.add_column(Text(column), justify="left" if i == 0 else "right", header_style="dim", overflow="fold")
+    for row in table.rows:
+        rich.add_row(*(Text(c) for c in row))
+    console.print(rich)
+
+
+class Download:
+    """Called with name, bytes there and bytes in all; shows a bar for each file."""
+
+    def __init__(self, console: Console) -> None:
+        self._bars = Progress(
+            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
+            console=console, disable=not console.is_terminal,
+        )  # fmt: skip
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Download:
+        self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bars.stop()
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        """Show that `done` of `total` bytes of a file are there."""
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=total)
+        self._bars.update(self._tasks[name], completed=done)

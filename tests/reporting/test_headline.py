@@ -1,0 +1,129 @@
+"""The sentence that a report begins with: true in every case, from the numbers alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fabricated import ADABN, FINE_TUNE, NONE, DatasetContent, Fabrication, Wrong, method, two_sets
+
+from dabench.analysis.matrix import read_matrix
+from dabench.reporting.headline import headline
+from dabench.storage.schema import AdapterFacts, Run
+
+LABELS = [i % 3 for i in range(100)]
+SETS = {"print": DatasetContent("P", LABELS), "hand": DatasetContent("H", LABELS)}
+
+
+def by(**wrong: int) -> Wrong:
+    """Return how wrong runs are of 100 images: `home`, `away`, or by the name of the method where it adapts to the test set."""
+    methods = {name.replace("_", "-"): value for name, value in wrong.items()}
+
+    def of(run: Run, test: str) -> int:
+        if run.target == test:
+            return methods[run.method]
+        return wrong["home"] if test in run.sources else wrong["away"]
+
+    return of
+
+
+def of(folder: Path, wrong: Wrong, metric: str = "accuracy", **changes: Any) -> str:
+    fabrication = Fabrication(**{"wrong": wrong, "datasets": SETS, "seeds": 1, **changes})
+    return headline(read_matrix(fabrication.write(folder / "s"), metric))
+
+
+def one_way(**changes: Any) -> dict[str, Any]:
+    """Return a sweep of one pair, so that there is one gap."""
+    return {"pairs": ("print -> hand",), **changes}
+
+
+def test_it_gives_both_numbers_of_the_pair_and_the_best_gain_of_each_label_budget(tmp_path: Path) -> None:
+    text = of(tmp_path, by(home=2, away=42, adabn=30, fine_tune=12), **one_way())
+    assert text == (
+        "Accuracy, P -> H: 58.0 % without adaptation, 98.0 % when trained on H. Best adapter for each number of target labels: "
+        "fine-tune (5 per class) +30.0 points [+20.8, +39.1], 75 % of the gap; "
+        "adabn (0) +12.0 points [+5.8, +19.1], 30 % of the gap."
+    )
+
+
+def test_of_several_gaps_the_widest_is_told_and_named_so(tmp_path: Path) -> None:
+    def wrong(run: Run, test: str) -> int:
+        return 2 if test in run.sources else 60 if run.sources == ("hand",) else 40
+
+    text = of(tmp_path, wrong, adapters={"none": NONE})
+    assert text == "Accuracy, H -> P, the widest gap of 2 pairs: 40.0 % without adaptation, 98.0 % when trained on P."
+
+
+def test_where_nothing_is_lost_no_gap_is_called_the_widest(tmp_path: Path) -> None:
+    text = of(tmp_path, by(home=20, away=20), adapters={"none": NONE})
+    assert text == "Accuracy, P -> H: 80.0 % without adaptation, 80.0 % when trained on H."
+
+
+def test_of_one_label_budget_the_best_adapter_alone_is_named(tmp_path: Path) -> None:
+    adapters = {"none": NONE, "adabn": ADABN, "coral": ADABN}
+    text = of(tmp_path, by(home=2, away=42, adabn=30, coral=20), **one_way(adapters=adapters))
+    assert "coral (0) +22.0 points" in text
+    assert "adabn" not in text
+
+
+def test_of_a_metric_of_which_less_is_better_the_lowest_is_the_best(tmp_path: Path) -> None:
+    # All confidences are 0.58: the error is how far the accuracy is off that, 0.6 at home, 41.6 away, 1.6 and 21.6 adapted.
+    text = of(tmp_path, by(home=42, away=84, adabn=44, fine_tune=64), "ece", **one_way())
+    assert text.startswith(
+        "Expected calibration error (lower is better), P -> H: 41.6 % without adaptation, 0.4 % when trained on H. Best adapter "
+        "for each number of target labels: adabn (0) -40.0 points ["
+    )
+
+
+def test_a_loss_stands_with_its_sign(tmp_path: Path) -> None:
+    text = of(tmp_path, by(home=2, away=42, adabn=50), **one_way(adapters={"none": NONE, "adabn": ADABN}))
+    assert "adabn (0) -8.0 points [-" in text
+
+
+def test_missing_runs_are_told_and_left_out(tmp_path: Path) -> None:
+    text = of(tmp_path, by(home=2, away=42, adabn=30, fine_tune=12), **one_way(leave_out=lambda run: run.method == "fine-tune"))
+    assert "fine-tune" not in text
+    assert text.endswith("Unfinished: 1 of 4 runs are missing.")
+
+
+def test_without_the_target_s_own_number_none_is_told(tmp_path: Path) -> None:
+    out = lambda run: run.sources == ("hand",)  # noqa: E731
+    text = of(tmp_path, by(home=2, away=42, adabn=30), **one_way(adapters={"none": NONE, "adabn": ADABN}, leave_out=out))
+    assert text.startswith("Accuracy, P -> H: 58.0 % without adaptation. Best adapter")
+    assert "of the gap" not in text
+
+
+def test_without_any_number_that_is_said(tmp_path: Path) -> None:
+    text = of(tmp_path, by(home=2, away=42), leave_out=lambda run: True)
+    assert text == "No result is complete yet. Unfinished: 6 of 6 runs are missing."
+
+
+def test_without_plain_training_among_the_adapters_the_largest_gain_is_told(tmp_path: Path) -> None:
+    text = of(tmp_path, by(home=2, away=42, adabn=30, fine_tune=12), adapters={"adabn": ADABN, "fine-tune": FINE_TUNE})
+    assert text.startswith(
+        "Accuracy, P -> H: no result without adaptation. Best adapter for each number of target labels: fine-tune"
+    )
+
+
+def test_one_dataset_has_its_own_number(tmp_path: Path) -> None:
+    text = of(tmp_path, by(home=2, away=42), datasets={"print": DatasetContent("P", LABELS)}, adapters={"none": NONE})
+    assert text == "Accuracy on the dataset of the training: P 98.0 %."
+
+
+def test_sources_taken_together_are_named_together(tmp_path: Path) -> None:
+    sets = {name: DatasetContent(name.upper(), LABELS) for name in "abc"}
+    text = of(tmp_path, by(home=2, away=42), datasets=sets, adapters={"none": NONE}, pairs=("a + b -> c",))
+    assert text == "Accuracy, A+B -> C: 58.0 % without adaptation, 98.0 % when trained on C."
+
+
+def test_numbers_chosen_by_test_labels_are_called_bounds(tmp_path: Path) -> None:
+    matrix = read_matrix(two_sets().write(tmp_path / "s"))
+    assert "a bound, no result" not in headline(matrix)
+    assert "Checkpoints were chosen by the test labels: a bound, no result." in headline(replace(matrix, selection="oracle"))
+
+
+def test_an_adapter_with_its_own_pretraining_is_an_adapter(tmp_path: Path) -> None:
+    own: dict[str, AdapterFacts] = {"none": NONE, "own": method("own", adapts=False, own_pretraining=True)}
+    text = of(tmp_path, lambda run, test: 10 if run.method == "own" else by(home=2, away=42)(run, test), **one_way(adapters=own))
+    assert "own (0) +32.0 points" in text

@@ -1,0 +1,82 @@
+"""The matrix in a terminal and in a pipe."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from fabricated import DatasetContent, Fabrication, two_sets
+from rich.console import Console
+
+from dabench.analysis.matrix import read_matrix
+from dabench.reporting.tables import Table
+from dabench.reporting.terminal import print_matrix, print_table
+
+
+def pipe(width: int | None = None) -> Console:
+    return Console(file=io.StringIO(), highlight=False, width=width)
+
+
+def text_of(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_matrix_is_printed_with_gains_and_conditions(tmp_path: Path) -> None:
+    console = pipe(200)
+    print_matrix(read_matrix(two_sets().write(tmp_path / "s")), console)
+    lines = [" ".join(line.split()) for line in text_of(console).splitlines()]
+    assert "Made up, to be checked by hand" in lines
+    assert "trained on P test H test" in lines
+    assert any(line.startswith("P -> H 80.0 [") for line in lines)
+    assert any(line.startswith("fine-tune NET-P-H +40.0 [") and line.endswith("2 of 2 100 % -40.0 5 per class") for line in lines)
+    assert not any(line.startswith("Unfinished") for line in lines)
+
+
+def test_results_by_group_are_printed_after_the_gains_with_their_rule(tmp_path: Path) -> None:
+    sets = {"print": DatasetContent("P", attributes={"age": ["old", "young"] * 5}), "hand": DatasetContent("H")}
+    console = pipe(200)
+    print_matrix(read_matrix(two_sets(datasets=sets).write(tmp_path / "s")), console)
+    text = text_of(console)
+    order = [
+        "Adaptation gains",
+        "Means over 2 pairs",
+        "Drop:",
+        "Accuracy by age, P test",
+        "* fewer than 30 images",
+    ]
+    assert sorted(order, key=text.index) == order
+
+
+def test_without_attributes_nothing_is_printed_by_group(tmp_path: Path) -> None:
+    console = pipe(200)
+    print_matrix(read_matrix(two_sets().write(tmp_path / "s")), console)
+    assert "Accuracy by" not in text_of(console)
+    assert "fewer than" not in text_of(console)
+
+
+def test_a_store_without_runs_is_printed_as_unfinished_and_without_empty_tables(tmp_path: Path) -> None:
+    console = pipe(200)
+    print_matrix(read_matrix(two_sets(leave_out=lambda run: True).write(tmp_path / "s")), console)
+    assert "Unfinished: 12 of 12 runs are missing" in text_of(console)
+    assert "trained on" not in text_of(console)
+
+
+@pytest.mark.parametrize("text", ["[bold]x[/bold]", "[/red]", "end\\", "[link=a]b"])
+def test_names_are_printed_as_they_are_not_taken_for_markup(text: str) -> None:
+    console = pipe(200)
+    print_table(Table(text, ("a", text), ((text, "1"),)), console)
+    lines = text_of(console).splitlines()
+    assert lines[0] == text
+    assert lines[1].split() == ["a", *text.split()]
+    assert lines[2].startswith(text)
+
+
+def test_no_number_is_cut_in_a_narrow_terminal(tmp_path: Path) -> None:
+    sets = {f"set{i}": DatasetContent(f"SET{i}") for i in range(4)}
+    matrix = read_matrix(Fabrication(lambda run, test: 3, sets, seeds=1).write(tmp_path / "s"))
+    console = pipe(60)
+    print_matrix(matrix, console)
+    assert "…" not in text_of(console)
+    assert text_of(console).count("70.0") > 0
