@@ -49,7 +49,7 @@ class Results:
     def cells(self) -> DataFrame:
         """A row for each number of the matrix, as results.json has it.
 
-        name (VGG-FER-NAE), adapter, backbone, sources, target, test, labels (target labels used: "0", "5 per class", "all"),
+        name (VGG-FER-NAE), adapter, backbone, sources, target, test, label_budget (target labels: "0", "5 per class", "all"),
         selection, metric: text. mean, low, high: float64, %, low and high bound the 95 % interval. seeds: int64. n: int64, test
         images.
         """
@@ -59,9 +59,9 @@ class Results:
     def gains(self) -> DataFrame:
         """A row for what each adapter wins on each target over `none`.
 
-        name, adapter, sources, target, labels: text. mean, low, high: float64, percentage points. gap_closed: float64, % of what
-        is lost out of domain, NaN where less than a point is lost. improved, seeds: int64. on_source: float64, percentage points.
-        `dabench.analysis.results.Gain` describes every column.
+        name, adapter, sources, target, label_budget: text. mean, low, high: float64, percentage points. gap_closed: float64, %
+        of what is lost out of domain, NaN where less than a point is lost. improved, seeds: int64. on_source: float64,
+        percentage points. `dabench.analysis.results.Gain` describes every column.
         """
         return _frame(Gain, self.matrix.gains)
 
@@ -69,7 +69,7 @@ class Results:
     def summary(self) -> DataFrame:
         """A row for each adapter of which every run is there: means over all pairs of datasets, and the test of its gains.
 
-        adapter, labels: text. pairs, seeds: int64. All else float64, NaN where there is no number;
+        adapter, label_budget: text. pairs, seeds: int64. All else float64, NaN where there is no number;
         `dabench.analysis.summary.Summary` describes every column.
         """
         return _frame(Summary, self.matrix.summary)
@@ -78,8 +78,8 @@ class Results:
     def subgroups(self) -> DataFrame:
         """A row for each part of the test images by each attribute, of each cell.
 
-        adapter, backbone, sources, target, test, attribute, value, metric, labels, selection: text. mean, low, high: float64, %.
-        seeds, n: int64. subjects: float64, groups in this part, NaN where groups are not known.
+        adapter, backbone, sources, target, test, attribute, value, metric, label_budget, selection: text. mean, low,
+        high: float64, %. seeds, n: int64. subjects: float64, groups in this part, NaN where groups are not known.
         """
         return _frame(SubgroupCell, self.matrix.subgroups)
 
@@ -87,8 +87,8 @@ class Results:
     def runs(self) -> DataFrame:
         """A row for each finished run.
 
-        run (its name, for `logits` and `facts`), method, sources, target, labels, device: text. seed, checkpoints: int64, the
-        latter how many. train_seconds, test_seconds, total_seconds: float64.
+        run (its name, for `logits` and `facts`), method, sources, target, label_budget, device: text. seed, checkpoints: int64,
+        the latter how many. train_seconds, test_seconds, total_seconds: float64.
         """
         return _frame(_RunRow, [_run(record.facts) for record in self.matrix.predictions.records.values()])
 

@@ -100,7 +100,7 @@ class Matrix:
             "summary": [asdict(s) | how for s in self.summary],
             "subgroups": [asdict(g) | how for g in self.subgroups],
             "rules": [asdict(c) | how for c in self.rules],
-            **({"people": {test: asdict(p) for test, p in self.human.items()}} if self.human else {}),
+            **({"human": {test: asdict(p) for test, p in self.human.items()}} if self.human else {}),
             **({"published": [asdict(p) for p in self.published]} if self.published else {}),
         }
 

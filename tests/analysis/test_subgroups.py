@@ -80,7 +80,7 @@ def test_the_images_of_the_parts_of_an_attribute_are_all_of_the_test_set(tmp_pat
 
 
 def test_without_groups_no_subjects_are_counted(tmp_path: Path) -> None:
-    assert {g.subjects for g in matrix_of(tmp_path, subgroups=None).subgroups} == {None}
+    assert {g.subjects for g in matrix_of(tmp_path, groups=None).subgroups} == {None}
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "balanced-accuracy", "macro-f1", "recall:y"])
@@ -93,7 +93,7 @@ def test_numbers_are_those_of_the_same_bootstrap_on_the_images_of_the_part_alone
     matrix = matrix_of(
         tmp_path,
         metric,
-        subgroups=SUBJECTS if grouped else None,
+        groups=SUBJECTS if grouped else None,
         wrong=lambda run, test: wrong[run.seed] if test == "print" else 1,
     )
     measure, labels = find_metric(metric, CLASSES), np.array(LABELS)
@@ -112,7 +112,7 @@ def test_numbers_are_those_of_the_same_bootstrap_on_the_images_of_the_part_alone
 def test_an_interval_spreads_as_that_of_a_plain_loop_over_subjects_or_images_of_the_part(
     tmp_path: Path, grouped: bool, step: float
 ) -> None:
-    matrix = matrix_of(tmp_path, subgroups=SUBJECTS if grouped else None, wrong=lambda run, test: 25 if test == "print" else 1)
+    matrix = matrix_of(tmp_path, groups=SUBJECTS if grouped else None, wrong=lambda run, test: 25 if test == "print" else 1)
     result = found(matrix, "none", "print", "sex")["m"]
     rng, at = np.random.default_rng(1), np.flatnonzero(np.array(SEX) == "m")
     right = at >= 25
@@ -126,8 +126,8 @@ def test_an_interval_spreads_as_that_of_a_plain_loop_over_subjects_or_images_of_
 
 
 def test_a_result_does_not_depend_on_what_else_is_in_the_sweep(tmp_path: Path) -> None:
-    many = matrix_of(tmp_path / "many", subgroups=None).subgroups
-    alone = matrix_of(tmp_path / "one", subgroups=None, adapters={"none": NONE}).subgroups
+    many = matrix_of(tmp_path / "many", groups=None).subgroups
+    alone = matrix_of(tmp_path / "one", groups=None, adapters={"none": NONE}).subgroups
     assert [g for g in many if g.adapter == "none"] == alone
 
 
