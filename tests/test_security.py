@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fabricated import ADABN, NONE, edit, two_sets
-from test_packs import contents, zipped
+from packs import contents, zipped
 from toys import toy
 
 from dabench.analysis.export import Pack, open_results, write_pack

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Results:
-    """What `dabench.load_sweep` returns. Several sources are one text, "a+b"; where there is no target, the text is empty.
+    """What `dabench.load` returns. Several sources are one text, "a+b"; where there is no target, the text is empty.
 
     Attributes:
         matrix: the numbers as `dabench.report` returns them.

@@ -25,7 +25,8 @@ from dabench.training.settings import TrainConfig
 class Plan:
     """A sweep with its data prepared and all its choices made: sizes, channels, augmentation, classes, runs in order.
 
-    Which runs a sweep with a search comes to is known when their settings are chosen (dabench.search); it has none here.
+    Which runs a sweep with a search comes to is known when their settings are chosen (dabench.experiment.search).
+    It has none here.
 
     Attributes:
         device: the class of device that the runs compute on: "cpu", "cuda" or "mps".

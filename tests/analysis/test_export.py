@@ -7,13 +7,14 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import pytest
 from fabricated import DatasetContent, edit, two_sets
+from packs import contents, zipped
 
 import dabench
 from dabench.analysis import export as packs
@@ -39,24 +40,6 @@ def store(tmp_path: Path) -> RunStore:
 @pytest.fixture
 def pack(store: RunStore, tmp_path: Path) -> Path:
     return write_pack(store, tmp_path / "made.zip")
-
-
-def contents(path: Path) -> dict[str, bytes]:
-    with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def zipped(path: Path, files: Mapping[str, bytes], *, listed: bool = False) -> Path:
-    """Write a zip; `listed`: with a list that says what its files are, as somebody who means harm would write it."""
-    files = dict(files)
-    if listed:
-        head = json.loads(files.pop("pack.json"))
-        head["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-        files["pack.json"] = json.dumps(head).encode()
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return path
 
 
 # The same numbers

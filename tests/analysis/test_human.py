@@ -240,11 +240,11 @@ def test_results_without_people_hold_no_word_of_them(store: RunStore) -> None:
 
 def test_results_say_what_the_human_number_is_of(matrix: Matrix, file: Path) -> None:
     found = json.loads(to_json(matrix))["human"]["hand"]
-    assert {k: found[k] for k in ("raters", "images", "of", "answers", "unanswered")} == {
+    assert {k: found[k] for k in ("raters", "images", "of", "answer_count", "unanswered")} == {
         "raters": 2,
         "images": 4,
         "of": 10,
-        "answers": 8,
+        "answer_count": 8,
         "unanswered": 1,
     }
 

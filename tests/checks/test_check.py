@@ -175,7 +175,7 @@ def test_a_set_that_is_prepared_each_time_anew_is_found(tmp_path: Path) -> None:
 
 
 class Imitated(Drawn):
-    """A set of one array in a file, that can be imitated; `fault` spoils the imitation."""
+    """A set of one array in a file, that can be made up; `fault` spoils it."""
 
     download_instructions = "Ask the authors."
     fault = ""

@@ -43,8 +43,8 @@ class Large(Dataset):
         return {"train": split(self.n), "test": split(self.n // 10)}
 
 def both(large):
-    made = prepare(large, folder, folder / "cache", say=print)
-    return made, reshaped(made, 1, 32, large.classes, say=print)
+    made = prepare_dataset(large, folder, folder / "cache", notify=print)
+    return made, reshaped(made, 1, 32, large.classes, notify=print)
 
 both(Large())  # what is imported and compiled on the way is there
 limit(10)
@@ -66,7 +66,7 @@ FOLDER = """
 from dabench.datasets.image_folder import ImageFolder
 
 def made(name):
-    return prepare(ImageFolder(ImageFolder.Options(path=str(folder / name))), folder, folder / "cache", notify=print)
+    return prepare_dataset(ImageFolder(ImageFolder.Options(path=str(folder / name))), folder, folder / "cache", notify=print)
 
 made(sys.argv[2])
 limit(10)
@@ -99,7 +99,7 @@ from dabench import Adapter, Backbone
 from dabench.experiment.access import Shots
 from dabench.experiment.planner import make_plan
 from dabench.plugins.registry import Registry
-from dabench.spec import sweep_from
+from dabench.experiment.validation import sweep_from
 from dabench.storage.run_store import RunStore
 from dabench.execution.run import execute
 

@@ -47,7 +47,7 @@ def test_the_end_of_a_time_limit_is_no_exception_that_an_adapter_catches() -> No
 DEAF = """
 import signal, sys, time
 from pathlib import Path
-from dabench.engines import signals
+from dabench.execution import signals
 signals.GRACE = 0.1
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
 def here_it_hangs():

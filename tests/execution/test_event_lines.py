@@ -61,7 +61,7 @@ def test_a_run_that_is_done_says_its_seconds_and_one_that_failed_the_first_line_
 def test_counts_are_those_after_the_event_and_add_up() -> None:
     events = [Event("started", RUNS[0]), Event("started", RUNS[1]), Event("done", RUNS[0], 1.0), Event("failed", RUNS[1])]
     found = [line["counts"] for line in said(*events, Event("skipped", RUNS[2]), there=5)]
-    assert [(c["done"], c["running"], c["failed"], c["left"]) for c in found] == [
+    assert [(c["complete"], c["running"], c["failed"], c["pending"]) for c in found] == [
         (5, 0, 0, 3),
         (5, 1, 0, 2),
         (5, 2, 0, 1),
@@ -76,7 +76,7 @@ def test_counts_are_those_after_the_event_and_add_up() -> None:
 def test_a_run_that_is_tried_again_is_left_until_it_starts() -> None:
     again = Event("retried", FIRST, reason="its worker ended")  # type: ignore[arg-type]
     counts = [line["counts"] for line in said(Event("started", FIRST), again, Event("started", FIRST))]
-    assert [(c["running"], c["failed"], c["left"]) for c in counts[1:4]] == [(1, 0, 2), (0, 0, 3), (1, 0, 2)]
+    assert [(c["running"], c["failed"], c["pending"]) for c in counts[1:4]] == [(1, 0, 2), (0, 0, 3), (1, 0, 2)]
 
 
 def test_more_runs_than_were_expected_are_counted() -> None:

@@ -144,7 +144,6 @@ def test_a_diverged_run_says_the_same_under_ray(with_dead_worker: tuple[Tiny, Sw
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from dabench import store
 from dabench.execution.sweep import SweepCallbacks
 from tiny_sweeps import tiny
 
@@ -162,7 +161,7 @@ def rename(source, to):
         os.kill(os.getpid(), signal.SIGKILL)
     os.replace(source, to)
 
-store.os.rename = rename
+os.rename = rename
 tiny(folder, ["none", "fine-tune", "adabn"]).run(folder / "out", "inline", SweepCallbacks(listen))
 """
 

@@ -143,6 +143,6 @@ def test_a_run_that_is_tried_again_is_not_over_and_its_reason_is_told() -> None:
         shown(Event("started", RUNS[0]))
         shown(Event("done", RUNS[0], 2.0))
     assert text_of(console).splitlines() == [
-        f"[0/1] again {RUNS[0].name}: its worker ended",
+        f"[0/1] retried {RUNS[0].name}: its worker ended",
         f"[1/1] {RUNS[0].name}  2.0 s",
     ]

@@ -211,7 +211,7 @@ def test_for_machines_it_is_one_json_object(tmp_path: Path, capsys: pytest.Captu
     happened(at)
     assert main(["status", str(at.folder), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["state"], found["runs"], found["done"], found["failures"]) == ("ended", 6, 0, [])
+    assert (found["state"], found["runs"], found["complete"], found["failures"]) == ("ended", 6, 0, [])
 
 
 def test_status_loads_neither_torch_nor_ray(tmp_path: Path) -> None:

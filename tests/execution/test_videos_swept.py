@@ -84,7 +84,7 @@ def test_what_is_known_of_the_people_is_stored_with_the_predictions(study: tuple
 
 
 def test_the_report_tells_ages_and_sexes_apart(study: tuple[Path, Matrix]) -> None:
-    told = json.loads((study[0].parent / "runs" / "report" / "results.json").read_text(encoding="utf-8"))["groups"]
+    told = json.loads((study[0].parent / "runs" / "report" / "results.json").read_text(encoding="utf-8"))["subgroups"]
     assert {g["attribute"] for g in told if g["test"] == "nae"} == {"age", "sex"}
     for attribute in ("age", "sex"):
         parts = [g["n"] for g in told if g["attribute"] == attribute and g["adapter"] == "dann" and g["target"] == "nae"]

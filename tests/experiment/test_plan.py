@@ -415,7 +415,7 @@ def test_a_job_carries_its_options_and_seed(plan: MakePlan) -> None:
 PINNED = {
     "supervised_font-digits_s0": "0b0bf12cfa181fd532471ed77ac601510edd1fb3ccff7e6251122e79313a7439",
     "own_font-digits_s0": "21115054ffa4ef774f3aa4f487f7e16ed7138cdfa1db2a30de84fab259a363f0",
-    "dann_font-digits_uci-digits_s0": "6699f47feb8bd8ae65c68eb51fe53851e7916f2690d555eced78d56090fca708",
+    "dann_font-digits_uci-digits_s0": "e402ce79468d48fb2e1f34e53f731e887006e52de9996e85b6ee74ecae308f1a",
     "own_font-digits_uci-digits_s0": "278b431ade87ba233f1947013948663519cdd697e95210d161fad6143fb38438",
 }
 

@@ -25,7 +25,7 @@ class Mine(dabench.Dataset):
     name = "mine"
     classes = ("a",)
 
-    def prepare_dataset(self, raw):
+    def prepare(self, raw):
         """Read it."""
         return {"value": FACTOR}  # why
 '''
@@ -100,7 +100,7 @@ from dabench.plugins.code_hash import code_digest
 
 class Mine(dabench.Dataset):
     name = "mine"
-    def prepare_dataset(self, raw):
+    def prepare(self, raw):
         {body}
 
 def factory():

@@ -77,7 +77,7 @@ def test_a_ray_client_address_is_one_line_that_says_what_to_give(tmp_path: Path,
 ENVIRONMENT = """
 import os
 before = dict(os.environ)
-from dabench.engines import ray
+from dabench.execution.ray import engine
 from dabench.execution.ray.cluster import quiet
 print("changed by the import", sorted(dict(os.environ).items() ^ before.items()))
 with quiet():

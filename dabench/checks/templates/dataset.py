@@ -74,7 +74,7 @@ from $module import $cls
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    $cls().imitate(tmp_path, 6, 0)
+    $cls().make_synthetic(tmp_path, 6, 0)
     return tmp_path
 
 
