@@ -75,11 +75,11 @@ def load_plugins(files: Sequence[str | Path]) -> None:
 
 def listing() -> dict[str, list[dict[str, Any]]]:
     """Return every plugin, sweep and baseline that there is, by kind; loads neither torch nor ray."""
-    from dabench.analysis.baselines import committed_tables as baseline_shelf
+    from dabench.analysis.baselines import committed_tables
 
     found: dict[str, list[dict[str, Any]]] = {f"{kind}s": [_facts(e) for e in REGISTRY.entries(kind)] for kind in KINDS}
     found["sweeps"] = [{"name": name, "title": _title(path)} for name, path in bundled_sweeps().items()]
-    found["baselines"] = [{"name": name, "title": _title(path)} for name, path in baseline_shelf().items()]
+    found["baselines"] = [{"name": name, "title": _title(path)} for name, path in committed_tables().items()]
     return found
 
 
@@ -233,8 +233,7 @@ def audit(
     Raises:
         DataError, SpecError, PluginError: a name is neither, or a dataset cannot be prepared.
     """
-    from dabench.data.audit import RADIUS, unreadable
-    from dabench.data.audit import audit_datasets as look
+    from dabench.data.audit import RADIUS, audit_datasets, unreadable
     from dabench.data.prepare import prepare_dataset
 
     load_plugins(plugins)
@@ -254,7 +253,7 @@ def audit(
             if not found:
                 raise
             bad += found
-    return look(prepared, radius=None if radius < 0 else radius, unreadable=bad)
+    return audit_datasets(prepared, radius=None if radius < 0 else radius, unreadable=bad)
 
 
 def drop(found: Audit, folder: str | Path, *, near: bool = False) -> list[CleanedDataset]:
@@ -265,9 +264,9 @@ def drop(found: Audit, folder: str | Path, *, near: bool = False) -> list[Cleane
     Args:
         near: near-identical pictures, too.
     """
-    from dabench.data.clean import write_drop_lists as drop_of
+    from dabench.data.clean import write_drop_lists
 
-    return drop_of(found, Path(folder).expanduser(), near=near, notify=note)
+    return write_drop_lists(found, Path(folder).expanduser(), near=near, notify=note)
 
 
 def names_sweep(name: str | Path) -> bool:
@@ -413,9 +412,9 @@ def run_sweep(request: SweepRequest) -> tuple[SweepOutcome, Matrix]:
     with store.exclusive(file.sweep.recipe):
         plan = plan_of(file, request.data, notify, request.options)
         board = TensorBoardWriter(store) if request.tensorboard else None
-        with _watched(place, board, request) as told:
+        with _watched(place, board, request) as callbacks:
             outcome = execute_sweep(
-                file, plan, store, REGISTRY, request.options, callbacks=told, resume_command=request.resume_command
+                file, plan, store, REGISTRY, request.options, callbacks=callbacks, resume_command=request.resume_command
             )
         if outcome.interrupted:
             raise KeyboardInterrupt
@@ -523,9 +522,9 @@ def report(
         if is_remote(runs) and out is None:
             from dabench.storage.mirror import OutputMirror
 
-            far = OutputMirror(str(runs))
-            far.send("report")
-            far.close()
+            mirror = OutputMirror(str(runs))
+            mirror.send("report")
+            mirror.close()
     return matrix
 
 
@@ -667,15 +666,14 @@ def cite(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> str:
 
 def citations(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> Citations:
     """Return what `cite` makes its text of: the sentence, the digest and the entries."""
-    from dabench.analysis.baselines import committed_tables as baselines
-    from dabench.analysis.baselines import read_baseline, records_of
+    from dabench.analysis.baselines import committed_tables, read_baseline, records_of
     from dabench.analysis.export import open_results
     from dabench.analysis.predictions import Predictions
     from dabench.reporting.citation import cite_baseline, cite_results, cite_sweep
 
     name, path = str(what), Path(what).expanduser()
     results = path if (path / "sweep.json").is_file() or path.suffix == ".zip" else None
-    committed = read_baseline(what) if not results and (name in baselines() or path.suffix == ".json") else None
+    committed = read_baseline(what) if not results and (name in committed_tables() or path.suffix == ".json") else None
     if committed and committed["kind"] == "measured":
         results = records_of(what)  # they say what was run; the sweep of that name may be set otherwise
     if results:
@@ -685,7 +683,7 @@ def citations(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> Citati
         return cite_baseline(committed)
     if name in bundled_sweeps() or path.suffix == ".toml":
         return cite_sweep(sweep_file(what, (), plugins), REGISTRY)
-    known = sorted({*bundled_sweeps(), *baselines()})
+    known = sorted({*bundled_sweeps(), *committed_tables()})
     raise SpecError(
         f"nothing to cite under '{name}'; give a sweep or baseline ({', '.join(known)}), a .toml file, an output folder or a pack"
     )

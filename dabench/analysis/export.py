@@ -132,10 +132,10 @@ def open_results(runs: str | Path) -> ResultsReader:
         StoreError: a pack is none or damaged, or an address cannot be reached.
     """
     if is_remote(runs):
-        far = OutputMirror(str(runs))
-        far.fetch(networks=False)
-        far.close()
-        return far.store
+        mirror = OutputMirror(str(runs))
+        mirror.fetch(networks=False)
+        mirror.close()
+        return mirror.store
     path = Path(runs).expanduser()
     return Pack(path) if path.is_file() else RunStore(path)
 

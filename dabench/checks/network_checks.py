@@ -12,7 +12,7 @@ from torch import nn
 from dabench.checks.resuming import resume_problem
 from dabench.checks.rules import Rule, Skipped
 from dabench.data.augment import Augmenter
-from dabench.plugins import contract as protocols
+from dabench.plugins import contract
 from dabench.plugins.contract import Adapter, Augment, Backbone, Target, View
 from dabench.training.device import reproducible
 from dabench.training.network import Network, adapter_network, build_network, misfit
@@ -158,7 +158,7 @@ class _AdapterUnderCheck:
             "full": Target("target", _CLASSES, hidden, View(full.name, full.classes, full.images, full.labels)),
         }[self.adapter.access]
 
-    def run(self, sources: Sequence[View], target: Target) -> protocols.Network:
+    def run(self, sources: Sequence[View], target: Target) -> contract.Network:
         with reproducible(1, 0):
             net = self.adapter.pretrain(self.fresh(self.adapter), sources, self.trainer())
             return self.adapter.adapt(net, sources, target, self.trainer())
@@ -174,7 +174,7 @@ class _AdapterUnderCheck:
     def logits(self) -> torch.Tensor:
         return self.said(self.run([_view("source", 1, groups=True)], self.target()))
 
-    def said(self, net: protocols.Network) -> torch.Tensor:
+    def said(self, net: contract.Network) -> torch.Tensor:
         if not isinstance(net, Network):
             raise TypeError(f"pretrain() and adapt() must return a Network, not {type(net).__name__}")
         with torch.no_grad():
@@ -221,12 +221,12 @@ class _AdapterUnderCheck:
         """Interrupt and resume pretrain() and adapt(), with a new adapter, network and trainer each time, as processes have."""
         sources = [_view("source", 1, groups=True)]
 
-        def pretrain(partial: RunState | None) -> protocols.Network:
+        def pretrain(partial: RunState | None) -> contract.Network:
             adapter = copy.deepcopy(self.adapter)
             with reproducible(1, 0):
                 return adapter.pretrain(self.fresh(adapter), sources, self.trainer(8, 4, partial))
 
-        def adapt(partial: RunState | None) -> protocols.Network:
+        def adapt(partial: RunState | None) -> contract.Network:
             adapter = copy.deepcopy(self.adapter)
             with reproducible(1, 0):
                 net = self.fresh(adapter)

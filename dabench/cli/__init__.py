@@ -7,11 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from dabench.cli import data as datasets
-from dabench.cli import plugins, tables
-from dabench.cli import results as reporting
-from dabench.cli import status as watching
-from dabench.cli import sweep as sweeping
+from dabench.cli import data, plugins, results, status, sweep, tables
 from dabench.cli.common import DONE, FAILED, CommandAdder
 from dabench.errors import DabenchError
 
@@ -48,6 +44,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"dabench {version('dabench')}")
     parser.add_argument("--debug", action="store_true", default=False, help="show where an error came from")
     verb = CommandAdder(parser)
-    for family in (plugins, datasets, sweeping, watching, reporting, tables):
+    for family in (plugins, data, sweep, status, results, tables):
         family.add(verb)
     return parser

@@ -226,20 +226,20 @@ class _RemoteCache:
         Raises:
             StoreError: it cannot be asked for.
         """
-        far = RemoteFolder(
+        remote = RemoteFolder(
             self.address, f"{self.name} cannot be fetched from there; try again, or set DABENCH_CACHE to a local folder"
         )
-        with far.reaching():
-            names = [n for n in far.sizes(self.folder.name) if n.count("/") == 1]
+        with remote.reaching():
+            names = [n for n in remote.sizes(self.folder.name) if n.count("/") == 1]
         if f"{self.folder.name}/{RECORD}" not in names:
             return False
-        self.notify(f"fetching {self.name} from {far.address} ...")
+        self.notify(f"fetching {self.name} from {remote.address} ...")
         try:
-            with _new(self.folder) as hidden, far.reaching():
-                _bring(far, names, hidden)
+            with _new(self.folder) as hidden, remote.reaching():
+                _bring(remote, names, hidden)
                 (hidden / self.mark).touch()
         except _Damaged as e:
-            self.notify(f"prepared cache of {self.name} in {far.address} is damaged ({e}): made again")
+            self.notify(f"prepared cache of {self.name} in {remote.address} is damaged ({e}): made again")
             self.damaged = True
         return not self.damaged
 
@@ -248,12 +248,12 @@ class _RemoteCache:
         if (self.folder / self.mark).exists():
             return
         try:
-            far = RemoteFolder(self.address, f"{self.name} is kept in {self.folder}, and sent by the next start")
-            with far.reaching():
+            remote = RemoteFolder(self.address, f"{self.name} is kept in {self.folder}, and sent by the next start")
+            with remote.reaching():
                 files = [f"{self.folder.name}/{file}" for file in open_prepared(self.folder).files]
-                if anew or self.damaged or not far.stands(files[-1]):
-                    self.notify(f"sending {self.name} to {far.address} ...")
-                    far.send(self.folder.parent, files, (RECORD,))
+                if anew or self.damaged or not remote.stands(files[-1]):
+                    self.notify(f"sending {self.name} to {remote.address} ...")
+                    remote.send(self.folder.parent, files, (RECORD,))
                 (self.folder / self.mark).touch()
         except StoreError as e:
             self.notify(str(e))
@@ -263,11 +263,11 @@ class _Damaged(Exception):
     """A set elsewhere is not whole; the text says why."""
 
 
-def _bring(far: RemoteFolder, names: Sequence[str], to: Path) -> None:
+def _bring(remote: RemoteFolder, names: Sequence[str], to: Path) -> None:
     """Bring the files of a set into an empty folder; raise _Damaged if they are not whole."""
     try:
         for name in names:
-            far.bring(name, to / PurePosixPath(name).name)
+            remote.bring(name, to / PurePosixPath(name).name)
     except FileNotFoundError as e:
         raise _Damaged("it is just being sent anew") from e
     if problem := problem_of(to):

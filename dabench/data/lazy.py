@@ -16,7 +16,7 @@ _BYTES = 16_000_000
 
 
 class LazyImages:
-    """Serves as `Samples.images` where a set may not fit into memory: `prepare_dataset` then gives a way to read, not the images.
+    """Serves as `Samples.images` where a set may not fit into memory: `prepare` then gives a way to read, not the images.
 
     `len`, `shape` and `dtype` are known without reading. Indexing with a position, a slice, a mask or positions reads those
     images and no others; `np.asarray` reads all.

@@ -24,7 +24,7 @@ from dabench.plugins.contract import Dataset, Samples
 def prepare_dataset(dataset: Dataset, raw: Path, cache: Path, *, rebuild: bool = False, notify: Notify = print) -> Prepared:
     """Return the dataset from the cache, making it first where it is missing, out of date or damaged.
 
-    Where the dataset has a `write_drop_lists` list, the set without those pictures is returned; it lies beside the whole one.
+    Where the dataset has a `drop` list, the set without those pictures is returned; it lies beside the whole one.
 
     Args:
         dataset: the plugin, with its options.

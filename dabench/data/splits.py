@@ -17,7 +17,7 @@ _VALIDATION_PART = 0.1
 
 
 def classes_of(dataset: Dataset, splits: Mapping[str, Samples]) -> tuple[str, ...]:
-    """Return the classes that `prepare_dataset` found in the raw files, or those of the dataset."""
+    """Return the classes that `prepare` found in the raw files, or those of the dataset."""
     return (splits.classes if isinstance(splits, Splits) else ()) or dataset.classes
 
 

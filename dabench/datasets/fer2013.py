@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from dabench import FACES, DataError, Splits, setting
-from dabench.datasets import _fer_plus as fer_plus
+from dabench.datasets import _fer_plus
 from dabench.datasets._emotions import BASIC
 from dabench.datasets._fer2013_csv import CSVS, USAGES, csvs_in, is_csv, read_faces, write_faces
 from dabench.datasets._from_names import ImageFacts, NamedPictures
@@ -54,7 +54,7 @@ class FER2013(NamedPictures):
     class Options(NamedPictures.Options):
         """Options of fer2013."""
 
-        labels: Literal["fer2013", "fer+"] = setting("fer2013", f"fer+: those of {fer_plus.FILE}, beside the CSV; adds contempt")
+        labels: Literal["fer2013", "fer+"] = setting("fer2013", f"fer+: those of {_fer_plus.FILE}, beside the CSV; adds contempt")
 
     def __init__(self, options: object = None, variant: str = "") -> None:
         super().__init__(options, variant)
@@ -62,7 +62,7 @@ class FER2013(NamedPictures):
             self.short_name, self.classes, self.counts = "FER+", (*BASIC, "contempt"), {}
             self.title = "web faces, 48x48, eight expressions (labels of FER+)"
             self.license = f"{self.license}; labels MIT"
-            self.citation = f"{self.citation}\n\n{fer_plus.CITATION}"
+            self.citation = f"{self.citation}\n\n{_fer_plus.CITATION}"
 
     def example(self, label: int, subject: int, take: int) -> str:
         """Return a place such as train/angry/Training_10000.jpg."""
@@ -82,7 +82,7 @@ class FER2013(NamedPictures):
         rng, rows = np.random.default_rng(seed), [(label, u) for u in USAGES for label in [*range(len(self.classes))] * n]
         raw.mkdir(parents=True, exist_ok=True)
         write_faces(raw / CSVS[0], [(synthetic_image(label, rng), label % len(BASIC), usage) for label, usage in rows])
-        fer_plus.write_votes(raw / fer_plus.FILE, [(self.classes[label], usage) for label, usage in rows])
+        _fer_plus.write_votes(raw / _fer_plus.FILE, [(self.classes[label], usage) for label, usage in rows])
 
     def root(self, raw: Path) -> Path:
         """Return the CSV or the archive with it, or the folder or zip of the folder form."""
@@ -112,9 +112,9 @@ class FER2013(NamedPictures):
                 f"{who} needs the CSV, but {root} is the folder form, which does not say which row of the CSV a picture was; put "
                 f"{CSVS[0]} there in its place"
             )
-        found = [path for place in places if (path := place / fer_plus.FILE).is_file()]
+        found = [path for place in places if (path := place / _fer_plus.FILE).is_file()]
         if not found:
-            raise DataError(f"{who}: there is no {root.parent / fer_plus.FILE}; get it from {fer_plus.HOME}")
+            raise DataError(f"{who}: there is no {root.parent / _fer_plus.FILE}; get it from {_fer_plus.HOME}")
         return found[0]
 
     def named(self, path: PurePosixPath) -> ImageFacts:
@@ -140,7 +140,7 @@ class FER2013(NamedPictures):
         faces, emotions, usages = read_faces(root, who)
         labels, notes = [self.classes[e] for e in emotions], []
         if votes:
-            labels = fer_plus.read_votes(votes, usages, who)
+            labels = _fer_plus.read_votes(votes, usages, who)
             if left_out := labels.count(""):
                 notes = [f"{left_out:,} of {len(labels):,} images left out: no emotion has the majority of votes"]
         kept = np.array([i for i, label in enumerate(labels) if label], np.int64)

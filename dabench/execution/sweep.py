@@ -120,6 +120,6 @@ def _engine(how: ExecutionOptions) -> Callable[[Sequence[Run], Execution], None]
         from dabench.execution import inline
 
         return inline.run_all
-    from dabench.execution.ray import engine as ray
+    from dabench.execution.ray import engine
 
-    return ray.run_all
+    return engine.run_all

@@ -21,7 +21,7 @@ def make_dataset(sweep: Sweep, name: str, registry: Registry) -> Dataset:
     """Return the dataset of that name: a plugin with the options of [dataset.NAME], or what that table declares.
 
     A table [dataset.NAME] for a name that no plugin has declares one: of the plugin that its key `plugin` names, which is
-    image-folder if not set. It reads the raw files of that plugin. The key `write_drop_lists` of any such table is the list of
+    image-folder if not set. It reads the raw files of that plugin. The key `drop` of any such table is the list of
     the pictures to leave out.
     """
     options = dict(sweep.dataset.get(name, {}))

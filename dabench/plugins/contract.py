@@ -219,7 +219,7 @@ class Dataset(Plugin, ABC):
 
     Attributes:
         name, variants, short_name, title, citation, Options, options: as in `Plugin`.
-        classes: the names of the K classes; labels are indices into it. Empty if `prepare_dataset` finds them (see `Splits`).
+        classes: the names of the K classes; labels are indices into it. Empty if `prepare` finds them (see `Splits`).
         license, homepage: the terms of use, and an address.
         download_instructions: how a person gets the raw files, and the layout expected in the raw folder. Empty if no files are
             needed.
@@ -230,8 +230,8 @@ class Dataset(Plugin, ABC):
             whose variants lie in one folder gives the name of that.
         files: what `dabench prepare` downloads where it is missing. Empty if the terms of the set do not allow it.
         augment: the training augmentation that suits it; a sweep's [augment] changes it.
-        drop: dabench sets it: the path of a list of pictures to leave out, from the key `write_drop_lists` of [dataset.NAME].
-        work: dabench sets it: a folder in which `prepare_dataset` may keep what takes long to make, such as decoded clips, so
+        drop: dabench sets it: the path of a list of pictures to leave out, from the key `drop` of [dataset.NAME].
+        work: dabench sets it: a folder in which `prepare` may keep what takes long to make, such as decoded clips, so
             that an interrupted call goes on; else None.
     """
 
@@ -272,7 +272,7 @@ class Dataset(Plugin, ABC):
     def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
         """Write a made-up set in the documented layout into the folder `raw`, with at least `n` images of each class.
 
-        Each class looks different, so that a network can learn it, and what the set knows of subjects is there. `prepare_dataset`
+        Each class looks different, so that a network can learn it, and what the set knows of subjects is there. `prepare`
         reads it like the real one, but for `counts`. It serves those who try the plugin without the real files, and
         `dabench check`. Leave it out if you have none.
 

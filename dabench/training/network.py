@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from dabench.errors import PluginError, StoreError
-from dabench.plugins import contract as protocols
+from dabench.plugins import contract
 from dabench.plugins.contract import Adapter, Backbone
 
 
@@ -111,7 +111,7 @@ def device_of(net: nn.Module) -> torch.device:
     return next(net.parameters()).device
 
 
-def estimate_statistics(net: protocols.Network, batches: Iterable[Tensor]) -> None:
+def estimate_statistics(net: contract.Network, batches: Iterable[Tensor]) -> None:
     """Replace the running mean and variance of every batch norm in `net` by the average over `batches` of (B, C, H, W) images."""
     norms = [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     before = [m.momentum for m in norms]

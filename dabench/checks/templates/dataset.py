@@ -99,7 +99,7 @@ README = """# $name: a dataset for dabench
     pytest
 
 1. Fill in the facts at the top of `$module.py`: what is empty, `dabench check $name` asks for.
-2. Write `prepare_dataset`: from the raw files to images (N, C, H, W) uint8 and labels (N,) int64.
+2. Write `prepare`: from the raw files to images (N, C, H, W) uint8 and labels (N,) int64.
 3. Change `make_synthetic` to your layout: it writes a small made-up set, on which the test and `dabench check` run.
 
 In a sweep file: `datasets = ["$name", ...]`; the raw files then lie in `$$DABENCH_DATA/$name/`.

@@ -59,7 +59,7 @@ class Worker(tune.Trainable):  # type: ignore[misc]
 
 def _settle() -> None:
     """Import what runs need, and have the collections of garbage between them pass it over: each would look through it all."""
-    from dabench.execution import run as work  # noqa: F401
+    from dabench.execution import run  # noqa: F401
 
     gc.collect()
     gc.freeze()
