@@ -5,10 +5,8 @@ Nothing in them comes from a test label, or from a label of a target.
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -16,7 +14,7 @@ from dabench.errors import SpecError
 from dabench.execution.queue import Event
 from dabench.storage.atomic import new_folder
 from dabench.storage.run_store import RunStore
-from dabench.storage.schema import Run
+from dabench.storage.schema import Run, RunRecord, from_json, record_from
 
 POINTS = 1000
 """Points at most in which the losses of a run are given; of a longer one, means over equally many steps."""
@@ -49,26 +47,26 @@ class TensorBoardWriter:
         """Write the logs of those runs that stand and have none. A run without a log, on a full disk say, is no failed run."""
         for run in runs:
             try:
-                facts = json.loads(self.store.text(f"runs/{run.folder}/run.json"))
+                record = record_from(RunRecord, from_json(self.store.text(f"runs/{run.folder}/run.json")))
                 if not (self.folder / run.folder).exists():
-                    self._write(run.folder, facts)
+                    self._write(run.folder, record)
             except (OSError, ValueError):
                 continue
 
-    def _write(self, name: str, facts: Mapping[str, Any]) -> None:
+    def _write(self, name: str, record: RunRecord) -> None:
         from tensorboardX import SummaryWriter
 
         self.folder.mkdir(exist_ok=True)
         with new_folder(self.folder / name) as hidden, SummaryWriter(str(hidden)) as writer:
-            for step, loss in _thinned(facts.get("losses", [])):
+            for step, loss in _thinned(record.losses):
                 writer.add_scalar("loss", loss, step)
-            for target, scores in facts.get("scores", {}).items():
+            for target, scores in record.scores.items():
                 for rule, values in scores.items():
-                    for step, value in zip(facts["checkpoints"], values, strict=True):
+                    for step, value in zip(record.checkpoints, values, strict=True):
                         writer.add_scalar(f"{rule}/{target}", value, step)
 
 
-def _thinned(losses: list[float]) -> list[tuple[int, float]]:
+def _thinned(losses: Sequence[float]) -> list[tuple[int, float]]:
     """Return (step, loss): all of them, or means of blocks, each at its last step."""
     if len(losses) <= POINTS:
         return list(enumerate(losses, 1))

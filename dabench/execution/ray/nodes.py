@@ -13,7 +13,6 @@ whole under
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,7 +31,7 @@ from dabench.storage.atomic import new_file, put_folder, remove_abandoned, tempo
 from dabench.storage.paths import cache_folder, node_folder
 from dabench.storage.reader import NETWORK
 from dabench.storage.run_store import RunStore
-from dabench.storage.schema import Run
+from dabench.storage.schema import Run, RunRecord, from_json, record_from
 
 CHUNK = 16 * 2**20
 """Bytes that are on their way at a time."""
@@ -73,11 +72,11 @@ class ResultCollector:
         """Let the run stand, if every byte of it came; raise StoreError if not."""
         scratch, folder = self._scratch(name, who), self.store.runs / Path(name).name
         try:
-            facts = json.loads((scratch / "run.json").read_text(encoding="utf-8"))
-            if any(file_digest(scratch / Path(file).name) != expected for file, expected in facts["files"].items()):
+            record = _record(scratch)
+            if any(file_digest(scratch / Path(file).name) != expected for file, expected in record.files.items()):
                 raise StoreError(f"{name}: did not come whole from the node that it was done on")
             put_folder(scratch, folder)
-            (self.store.folder / "failed" / f"{facts['name']}.txt").unlink(missing_ok=True)
+            (self.store.folder / "failed" / f"{record.name}.txt").unlink(missing_ok=True)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
@@ -92,9 +91,14 @@ class ResultCollector:
         return self.store.runs / f".{Path(name).name}-{Path(who).name}"
 
 
+def _record(folder: Path) -> RunRecord:
+    """Return the record of the run in a folder."""
+    return record_from(RunRecord, from_json((folder / "run.json").read_text(encoding="utf-8")))
+
+
 @dataclass(frozen=True)
 class ClusterTransfer:
-    """What the driver of a sweep on a cluster has at hand: the desk, and the checksums of all files that runs may be granted."""
+    """The driver's side of a sweep on a cluster: its actors, and the checksums of all files that runs may be granted."""
 
     plan: Plan
     store: RunStore
@@ -108,8 +112,7 @@ class ClusterTransfer:
         files = granted_files(job, self.known)
         if run.parent is not None:
             path = self.store.network(run.parent)
-            facts = json.loads(path.with_name("run.json").read_text(encoding="utf-8"))
-            files[str(path.resolve())] = facts["files"][NETWORK]
+            files[str(path.resolve())] = _record(path.parent).files[NETWORK]
         return replace(job, files=files)
 
     def close(self) -> None:
