@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from dabench.data.csv_files import read_rows
-from dabench.data.images import files_below
+from dabench.data.folders import files_below
 from dabench.errors import DataError, nearest
 from dabench.plugins.contract import NAMING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 VIDEOS = {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp"}
 
@@ -134,6 +137,8 @@ def _check_attributes(row: Mapping[str, str], where: str) -> None:
 
 def attributes_of(clips: Sequence[Clip]) -> dict[str, NDArray[np.generic]]:
     """Return name -> (number of clips,) array: whole numbers, numbers (a gap is NaN), else text (a gap is empty)."""
+    import numpy as np
+
     values: dict[str, list[str]] = {"subject": [c.subject for c in clips], "clip": [c.name for c in clips]}
     for name in dict.fromkeys(a for c in clips for a in c.attributes):
         values[name] = [c.attributes.get(name, "") for c in clips]
@@ -141,14 +146,10 @@ def attributes_of(clips: Sequence[Clip]) -> dict[str, NDArray[np.generic]]:
 
 
 def _typed(values: Sequence[str]) -> NDArray[np.generic]:
-    kinds: list[tuple[Callable[[str], int | float], type]] = [
-        (int, np.int64),
-        (lambda v: float(v) if v else float("nan"), np.float64),
-    ]
-    for read, dtype in kinds:
-        try:
-            if any(values):
-                return np.array([read(v) for v in values], dtype)
-        except (ValueError, OverflowError):
-            continue
+    import numpy as np
+
+    kinds: list[tuple[Callable[[str], int | float], type]] = [(int, np.int64), (lambda v: float(v or "nan"), np.float64)]
+    for read, dtype in kinds if any(values) else ():
+        with suppress(ValueError, OverflowError):
+            return np.array([read(v) for v in values], dtype)
     return np.array(values)

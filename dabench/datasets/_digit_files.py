@@ -5,10 +5,13 @@ from __future__ import annotations
 import bz2
 import gzip
 import zlib
+from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from dabench import DataError, Dataset
+from dabench import Samples
+from dabench.datasets._raw_files import RawFiles
 from dabench.datasets.uci_digits import DIGITS
 
 if TYPE_CHECKING:
@@ -18,15 +21,24 @@ _LARGEST = 200_000_000
 """Bytes that one file may unpack to: four times the largest of these sets; what is larger is an attack or a mistake."""
 
 
-class DigitFiles(Dataset):
-    """Files found, unpacked and compared; every refusal names the file and ends with how to get it."""
+class DigitFiles(RawFiles):
+    """Files found, unpacked and compared; every refusal names the file and ends with how to get it.
+
+    Attributes:
+        parts: split -> what the names of its files have in common.
+    """
 
     name = ""
     classes = DIGITS
+    parts: ClassVar[Mapping[str, str]] = {}
 
-    def refusal(self, path: Path, what: str) -> DataError:
-        """Return the error that says what is wrong with a file."""
-        return DataError(f"dataset '{self.name}': {path} {what}. {self.download_instructions}")
+    def prepare(self, raw: Path) -> Mapping[str, Samples]:
+        """Read each part."""
+        return {split: self.part(raw, part) for split, part in self.parts.items()}
+
+    @abstractmethod
+    def part(self, raw: Path, part: str) -> Samples:
+        """Return the images and labels of a part; raise DataError where its files are missing, damaged or not its own."""
 
     def file(self, raw: Path, *names: str) -> Path:
         """Return the first of the files `names` that is in the folder `raw`.

@@ -1,4 +1,4 @@
-"""The CSV of FER2013, wherever it lies; no dataset by itself."""
+"""The CSV of FER2013, wherever it lies, and the votes of FER+, labels for its rows; no dataset by itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from dabench import DataError
-from dabench.datasets._emotions import BASIC
+from dabench.data.csv_files import read_rows
+from dabench.datasets._emotions import BASIC, emotion
+from dabench.storage.zip_files import opened_zip
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +24,17 @@ if TYPE_CHECKING:
 CSVS = ("fer2013.csv", "icml_face_data.csv")
 """Its names; both hold the same rows, the second with its columns in another order."""
 USAGES = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}
+
+VOTES_FILE = "fer2013new.csv"
+VOTES_HOME = "https://github.com/microsoft/FERPlus"
+VOTES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
+"""What the ten people who labelled an image chose from; NF: not a face."""
+VOTES_CITATION = """@inproceedings{barsoum2016training,
+  title = {Training Deep Networks for Facial Expression Recognition with Crowd-Sourced Label Distribution},
+  author = {Barsoum, Emad and Zhang, Cha and {Canton Ferrer}, Cristian and Zhang, Zhengyou},
+  booktitle = {ACM International Conference on Multimodal Interaction},
+  year = {2016}
+}"""
 
 _COLUMNS = ("emotion", "pixels", "Usage")
 _LABELS = {str(label).encode(): label for label in range(len(BASIC))}
@@ -44,8 +57,6 @@ def is_csv(path: Path, who: str) -> bool:
 
 
 def _zipped(path: Path, who: str) -> str:
-    from dabench.storage.zip_files import opened_zip
-
     names = opened_zip(path, who).namelist()
     return next((name for wanted in CSVS for name in names if name.rpartition("/")[2] == wanted), "")
 
@@ -131,3 +142,41 @@ def write_faces(path: Path, rows: Sequence[tuple[NDArray[np.uint8], int, str]]) 
     """Write the CSV of made-up faces: rows of ((48, 48) pixels, emotion, usage)."""
     lines = [f"{label},{' '.join(map(str, pixels.ravel().tolist()))},{usage}" for pixels, label, usage in rows]
     path.write_text("\n".join([",".join(_COLUMNS), *lines, ""]), encoding="utf-8")
+
+
+def read_votes(path: Path, usages: Sequence[str], who: str) -> list[str]:
+    """Return the emotion that the majority chose for each row of FER2013, or an empty string where there is none.
+
+    This is the majority voting of Barsoum et al. (2016) as their published code has it: single votes are no votes, and the
+    winner has more than half of the rest. An image whose winner is "unknown" or "NF" has no emotion.
+
+    Raises:
+        DataError: a row or a vote is wrong, or the rows are not those of `usages`; the line is named.
+    """
+    import numpy as np
+
+    winners = []
+    for n, (line, row) in enumerate(read_rows(path, ("Usage", *VOTES), who)):
+        if not all(row[v].isdecimal() for v in VOTES):
+            bad = next(v for v in VOTES if not row[v].isdecimal())
+            raise DataError(f"{who}: {path}, line {line}: {bad} is {row[bad]!r}, no number of votes")
+        if n < len(usages) and row["Usage"] != usages[n]:
+            raise DataError(
+                f"{who}: {path}, line {line}: Usage {row['Usage']!r}, but {usages[n]!r} in the same row of FER2013; "
+                "the rows of both files must be in their original order"
+            )
+        votes = np.array([int(row[v]) for v in VOTES])
+        votes[votes == 1] = 0
+        best = int(votes.argmax())
+        winners.append((emotion(VOTES[best]) or "") if 2 * votes[best] > votes.sum() else "")
+    if len(winners) != len(usages):
+        raise DataError(f"{who}: {path} has {len(winners):,} rows, but FER2013 has {len(usages):,}; get both again, complete")
+    return winners
+
+
+def write_votes(path: Path, rows: Sequence[tuple[str, str]]) -> None:
+    """Write made-up votes, all ten for one emotion: rows of (emotion, usage)."""
+    lines = [",".join(("Usage", "Image name", *VOTES))]
+    for n, (name, usage) in enumerate(rows):
+        lines.append(",".join([usage, f"fer{n:07}.png", *("10" if emotion(vote) == name else "0" for vote in VOTES)]))
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")

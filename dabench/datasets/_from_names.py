@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from dabench import DataError, Dataset, Images, Samples, Splits, setting
+from dabench import DataError, Images, Samples, Splits, setting
+from dabench.data.clips import VIDEOS, Clip, refuse_twice
+from dabench.data.folders import Picture, files_below, pictures_in
 from dabench.datasets._emotions import emotion
+from dabench.datasets._raw_files import RawFiles
 from dabench.datasets.image_folder import ImageFolder
 from dabench.datasets.video_folder import ClipOptions, VideoFolder
-
-if TYPE_CHECKING:
-    from dabench.data.clips import Clip
-    from dabench.data.images import Picture
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ImageFacts:
     split: str = ""
 
 
-class FromNames(Dataset):
+class FromNames(RawFiles):
     """A set whose file names have one form.
 
     Attributes:
@@ -43,7 +43,13 @@ class FromNames(Dataset):
 
     def strange(self, path: PurePosixPath, form: str) -> DataError:
         """Return the error for a name that is not of the set's form."""
-        return DataError(f"dataset '{self.name}': {path}: its name is not like {form}; remove it. {self.download_instructions}")
+        return self.refusal(f"{path}: its name is not like {form}; remove it")
+
+    def matched(self, pattern: re.Pattern[str], path: PurePosixPath, form: str) -> re.Match[str]:
+        """Return what a pattern finds in the name of a file without its suffix; raise DataError if it is not of this form."""
+        if match := pattern.fullmatch(path.stem):
+            return match
+        raise self.strange(path, form)
 
 
 class NamedPictures(FromNames, ImageFolder):
@@ -80,19 +86,18 @@ class NamedPictures(FromNames, ImageFolder):
         rng = np.random.default_rng(seed)
         for label in range(len(self.classes)):
             for i in range(max(n, 5)):
-                write_picture(
-                    raw / self.example(label, i % 5, i // 5), synthetic_image(label, rng, 64, 56, self.options.channels)
-                )
+                pixels = synthetic_image(label, rng, 64, 56, self.options.channels)
+                write_picture(raw / self.example(label, i % 5, i // 5), pixels)
 
     def prepare(self, raw: Path) -> Splits:
         """Read the pictures; a name that says nothing is an error."""
-        from dabench.data.images import lazy_pictures, pictures_in
+        from dabench.data.images import lazy_pictures
 
-        root, who = self.root(raw), f"dataset '{self.name}'"
-        rows, notes = self.rows(pictures_in(root, who), root)
+        root = self.root(raw)
+        rows, notes = self.rows(pictures_in(root, self.who), root)
         if not rows:
-            raise DataError(f"{who}: its raw files are not in {root}. {self.download_instructions}")
-        images = lazy_pictures([picture for picture, _ in rows], root, who, self.options.channels, self.options.size)
+            raise self.refusal(f"its raw files are not in {root}")
+        images = lazy_pictures([picture for picture, _ in rows], root, self.who, self.options.channels, self.options.size)
         return self.samples(images, [facts for _, facts in rows], root, notes)
 
     def rows(self, found: Sequence[Picture], root: Path) -> tuple[list[tuple[Picture, ImageFacts]], list[str]]:
@@ -104,29 +109,24 @@ class NamedPictures(FromNames, ImageFolder):
         """Return the splits of the images; `rows` is what is known of each."""
         import numpy as np
 
-        from dabench.data.lazy import select_images
-        from dabench.data.splits import held_out
+        from dabench.data.splits import take
 
         labels = np.array([self.classes.index(facts.label) for facts in rows], np.int64)
         subjects = [facts.subject for facts in rows]
         groups = np.unique(subjects, return_inverse=True)[1].astype(np.int64) if any(subjects) else None
         splits = np.array([facts.split for facts in rows])
         if not any(splits):
-            test = held_out(labels, groups, self.options.test)
-            if groups is not None and np.intersect1d(groups[test], groups[~test]).size:
-                raise DataError(f"dataset '{self.name}': {root}: no whole subject can be held out without losing a class")
-            splits = np.where(test, "test", "train")
-        parts = {split: np.flatnonzero(splits == split) for split in ("train", "val", "test") if (splits == split).any()}
-        each = {
-            s: Samples(select_images(images, at), labels[at], None if groups is None else groups[at]) for s, at in parts.items()
-        }
-        return Splits(each, notes=notes)
+            why = f"{root}: no whole subject can be held out without losing a class"
+            splits = np.array(self.held_out(labels, groups, why))
+        whole, there = Samples(images, labels, groups), set(splits.tolist())
+        parts = {split: take(whole, np.flatnonzero(splits == split)) for split in ("train", "val", "test") if split in there}
+        return Splits(parts, notes=notes)
 
     def emotion(self, word: str, path: object) -> str:
         """Return a word as one of the classes; raise DataError, which names `path`, if it is none."""
         name = emotion(word)
         if name not in self.classes:
-            raise DataError(f"dataset '{self.name}': {path}: '{word}' is none of the classes {', '.join(self.classes)}")
+            raise self.error(f"{path}: '{word}' is none of the classes {', '.join(self.classes)}")
         return name
 
 
@@ -152,18 +152,14 @@ class NamedClips(FromNames, VideoFolder):
 
     def declared(self, root: Path) -> tuple[list[Clip], dict[str, str], list[str]]:
         """Return the clips that the names say, with notes; raise DataError where some are missing or there twice."""
-        from dabench.data.clips import VIDEOS, refuse_twice
-        from dabench.data.images import files_below
-
-        who = f"dataset '{self.name}'"
-        videos = [p for p in files_below(root, who) if p.suffix.lower() in VIDEOS] if root.is_dir() else []
+        videos = [p for p in files_below(root, self.who) if p.suffix.lower() in VIDEOS] if root.is_dir() else []
         named = [self.named(PurePosixPath(path.relative_to(root).as_posix())) for path in videos]
         clips = [clip for clip in named if clip]
-        refuse_twice(clips, who)
+        refuse_twice(clips, self.who)
         expected = self.counts.get("clips", len(clips))
         if not clips or len(clips) != expected:
             there = f"{len(clips):,} of its {expected:,} clips are" if clips else "its raw files are not"
-            raise DataError(f"{who}: {there} in {root}. {self.download_instructions}")
+            raise self.refusal(f"{there} in {root}")
         return clips, {}, self.notes("clips", len(clips), len(videos))
 
     def make_synthetic(self, raw: Path, n: int, seed: int) -> None:

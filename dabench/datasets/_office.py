@@ -9,6 +9,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import ClassVar, Literal
 
 from dabench import Augment, DataError, setting
+from dabench.data.folders import files_below
 from dabench.datasets._from_names import ImageFacts, NamedPictures
 
 
@@ -47,15 +48,13 @@ class DomainFolders(NamedPictures):
         """Return the option `path`, or the one zip in `raw`, or `raw` itself."""
         if not self.variant:
             known = ", ".join(self.name.removesuffix("*") + v for v in self.variants)
-            raise DataError(f"dataset '{self.name}' is a family; name one of {known}. {self.download_instructions}")
+            raise DataError(f"{self.who} is a family; name one of {known}. {self.download_instructions}")
         return super().root(raw)
 
     def raw_files(self, raw: Path) -> Sequence[Path]:
         """Return the zip, or the files of this domain alone: those of the others may change."""
-        from dabench.data.images import files_below
-
         root = self.root(raw)
-        files = [root] if root.is_file() else files_below(root, f"dataset '{self.name}'")
+        files = [root] if root.is_file() else files_below(root, self.who)
         return [f for f in files if f == root or self._is_here(f.relative_to(root))]
 
     def named(self, path: PurePosixPath) -> ImageFacts | None:
@@ -65,7 +64,7 @@ class DomainFolders(NamedPictures):
         known = {_letters(name): name for name in self.classes}
         label = known.get(_letters(path.parts[-2]))
         if label is None:
-            raise DataError(f"dataset '{self.name}': {path}: '{path.parts[-2]}' is none of the classes {', '.join(self.classes)}")
+            raise self.error(f"{path}: '{path.parts[-2]}' is none of the classes {', '.join(self.classes)}")
         return ImageFacts(label)
 
     def example(self, label: int, subject: int, take: int) -> str:

@@ -6,14 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
-from dabench import FACES, DataError, setting
+from dabench import FACES, setting
+from dabench.data.folders import Picture, files_in
 from dabench.datasets._emotions import BASIC
 from dabench.datasets._from_names import ImageFacts, NamedPictures
-
-if TYPE_CHECKING:
-    from dabench.data.images import Picture
 
 _FRAME = re.compile(r"(S\d+)_\d+_\d+", re.IGNORECASE)
 _WORDS = ("anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise")
@@ -84,13 +81,12 @@ class CKPlus(NamedPictures):
             labels[sequence] = facts.label
         published = {not facts.label for _, facts in rows}
         if len(published) > 1:
-            raise DataError(f"dataset '{self.name}': {root} holds both forms of the set; leave one, or set path to it")
+            raise self.error(f"{root} holds both forms of the set; leave one, or set path to it")
         if True in published:
             labels = self._labels(root)
-        lacking = [sequence for sequence in labels if sequence not in sequences]
-        if lacking:
+        if lacking := [sequence for sequence in labels if sequence not in sequences]:
             place = f"{root}/cohn-kanade-images/{lacking[0].replace('_', '/')}"
-            raise DataError(f"dataset '{self.name}': {len(lacking)} labelled sequences have no frames, the first in {place}")
+            raise self.error(f"{len(lacking)} labelled sequences have no frames, the first in {place}")
         if unlabelled := len(sequences) - len(labels):
             notes.append(f"{unlabelled:,} of {len(sequences):,} sequences left out: they have no label")
         kept = [
@@ -102,18 +98,13 @@ class CKPlus(NamedPictures):
 
     def _labels(self, root: Path) -> dict[str, str]:
         """Return sequence ("S005_001") -> emotion from the label files; most sequences have none."""
-        from dabench.data.images import files_in
-
         labels = {}
-        for path, read in files_in(root, f"dataset '{self.name}'", {".txt"}):
+        for path, read in files_in(root, self.who, {".txt"}):
             if path.stem.endswith("_emotion"):
                 text = read().decode("ascii", "replace").strip()
                 if text not in _CODES:
-                    raise DataError(f"dataset '{self.name}': {root}/{path}: {text[:30]!r} is no number of an emotion, 1 to 7")
+                    raise self.error(f"{root}/{path}: {text[:30]!r} is no number of an emotion, 1 to 7")
                 labels[path.stem.upper().rsplit("_", 2)[0]] = self.emotion(_CODES[text], path)
         if not labels:
-            raise DataError(
-                f"dataset '{self.name}': there is no {root}/Emotion/S005/001/S005_001_00000011_emotion.txt. "
-                f"{self.download_instructions}"
-            )
+            raise self.refusal(f"there is no {root}/Emotion/S005/001/S005_001_00000011_emotion.txt")
         return labels

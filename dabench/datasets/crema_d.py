@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
-from dabench import FACES, DataError
+from dabench import FACES
+from dabench.data.clips import Clip
+from dabench.data.csv_files import read_rows
 from dabench.datasets._emotions import BASIC, emotion
 from dabench.datasets._from_names import NamedClips
-
-if TYPE_CHECKING:
-    from dabench.data.clips import Clip
 
 _NAME = re.compile(r"(\d{4})_([A-Z]{3})_(ANG|DIS|FEA|HAP|NEU|SAD)_(LO|MD|HI|XX?)", re.IGNORECASE)
 _LEVELS = {"LO": "low", "MD": "medium", "HI": "high"}
@@ -62,26 +60,18 @@ class CREMAD(NamedClips):
 
     def named(self, path: PurePosixPath) -> Clip:
         """Read 1001_DFA_ANG_XX.flv."""
-        from dabench.data.clips import Clip
-
-        match = _NAME.fullmatch(path.stem)
-        if not match:
-            raise self.strange(path, "1001_DFA_ANG_XX.flv")
+        match = self.matched(_NAME, path, "1001_DFA_ANG_XX.flv")
         attributes = {"sentence": match[2].upper(), "intensity": _LEVELS.get(match[4].upper(), "")}
         return Clip(str(path), match[1], emotion(match[3]) or "", path.stem.upper(), attributes)
 
     def declared(self, root: Path) -> tuple[list[Clip], dict[str, str], list[str]]:
         """Return the clips with what is known of their actors."""
-        from dabench.data.csv_files import read_rows
-
         clips, skipped, notes = super().declared(root)
-        who, needed = f"dataset '{self.name}'", ("ActorID", "Age", "Sex", "Race", "Ethnicity")
-        if not (root / _PEOPLE).is_file():
-            raise DataError(f"{who}: there is no {root / _PEOPLE}. {self.download_instructions}")
-        people = {
-            row["ActorID"]: {c.lower(): row[c].lower() for c in needed[1:]} for _, row in read_rows(root / _PEOPLE, needed, who)
-        }
-        unknown = sorted({clip.subject for clip in clips} - set(people))
-        if unknown:
-            raise DataError(f"{who}: {root / _PEOPLE} has no actor {unknown[0]}; get it again")
+        table, needed = root / _PEOPLE, ("ActorID", "Age", "Sex", "Race", "Ethnicity")
+        if not table.is_file():
+            raise self.refusal(f"there is no {table}")
+        rows = read_rows(table, needed, self.who)
+        people = {row["ActorID"]: {c.lower(): row[c].lower() for c in needed[1:]} for _, row in rows}
+        if unknown := {clip.subject for clip in clips} - set(people):
+            raise self.error(f"{table} has no actor {min(unknown)}; get it again")
         return [replace(c, attributes={**c.attributes, **people[c.subject]}) for c in clips], skipped, notes

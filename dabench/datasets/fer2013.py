@@ -8,9 +8,20 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from dabench import FACES, DataError, Splits, setting
-from dabench.datasets import _fer_plus
 from dabench.datasets._emotions import BASIC
-from dabench.datasets._fer2013_csv import CSVS, USAGES, csvs_in, is_csv, read_faces, write_faces
+from dabench.datasets._fer2013_csv import (
+    CSVS,
+    USAGES,
+    VOTES_CITATION,
+    VOTES_FILE,
+    VOTES_HOME,
+    csvs_in,
+    is_csv,
+    read_faces,
+    read_votes,
+    write_faces,
+    write_votes,
+)
 from dabench.datasets._from_names import ImageFacts, NamedPictures
 
 
@@ -22,7 +33,7 @@ class FER2013(NamedPictures):
     it: `train/<class>/Training_*.jpg`, `test/<class>/PublicTest_*.jpg` and `PrivateTest_*.jpg`. The pictures are the same, but
     saving them as JPEG has changed their pixels: the two forms have different digests, and their numbers may differ a little.
 
-    FER+ labels are the majority of ten votes (see `_fer_plus`); images without one are left out. Their rows belong to the rows
+    FER+ labels are the majority of ten votes (see `read_votes`); images without one are left out. Their rows belong to the rows
     of the CSV; the folder form does not say which row a picture was.
     """
 
@@ -54,7 +65,7 @@ class FER2013(NamedPictures):
     class Options(NamedPictures.Options):
         """Options of fer2013."""
 
-        labels: Literal["fer2013", "fer+"] = setting("fer2013", f"fer+: those of {_fer_plus.FILE}, beside the CSV; adds contempt")
+        labels: Literal["fer2013", "fer+"] = setting("fer2013", f"fer+: those of {VOTES_FILE}, beside the CSV; adds contempt")
 
     def __init__(self, options: object = None, variant: str = "") -> None:
         super().__init__(options, variant)
@@ -62,7 +73,7 @@ class FER2013(NamedPictures):
             self.short_name, self.classes, self.counts = "FER+", (*BASIC, "contempt"), {}
             self.title = "web faces, 48x48, eight expressions (labels of FER+)"
             self.license = f"{self.license}; labels MIT"
-            self.citation = f"{self.citation}\n\n{_fer_plus.CITATION}"
+            self.citation = f"{self.citation}\n\n{VOTES_CITATION}"
 
     def example(self, label: int, subject: int, take: int) -> str:
         """Return a place such as train/angry/Training_10000.jpg."""
@@ -82,22 +93,22 @@ class FER2013(NamedPictures):
         rng, rows = np.random.default_rng(seed), [(label, u) for u in USAGES for label in [*range(len(self.classes))] * n]
         raw.mkdir(parents=True, exist_ok=True)
         write_faces(raw / CSVS[0], [(synthetic_image(label, rng), label % len(BASIC), usage) for label, usage in rows])
-        _fer_plus.write_votes(raw / _fer_plus.FILE, [(self.classes[label], usage) for label, usage in rows])
+        write_votes(raw / VOTES_FILE, [(self.classes[label], usage) for label, usage in rows])
 
     def root(self, raw: Path) -> Path:
         """Return the CSV or the archive with it, or the folder or zip of the folder form."""
-        place, who = Path(self.options.path).expanduser() if self.options.path else raw, f"dataset '{self.name}'"
+        place = Path(self.options.path).expanduser() if self.options.path else raw
         if self.options.path and not place.is_dir():
             return place
-        tables = csvs_in(place, who)
+        csvs = csvs_in(place, self.who)
         folders = [place] if (place / "train").is_dir() else []
-        folders += [path for path in sorted(place.glob("*.zip")) if path not in tables]
-        if not tables and not folders:
-            raise DataError(f"{who}: its raw files are not in {place}. {self.download_instructions}")
-        if len(folders) > 1 or (tables and folders):
-            both = ", ".join(str(path) for path in (*tables[:1], *folders))
-            raise DataError(f"{who}: {place} holds two forms of the set ({both}), which differ; leave one, or set path to it")
-        return (tables or folders)[0]
+        folders += [path for path in sorted(place.glob("*.zip")) if path not in csvs]
+        if not csvs and not folders:
+            raise self.refusal(f"its raw files are not in {place}")
+        if len(folders) > 1 or (csvs and folders):
+            both = ", ".join(str(path) for path in (*csvs[:1], *folders))
+            raise self.error(f"{place} holds two forms of the set ({both}), which differ; leave one, or set path to it")
+        return (csvs or folders)[0]
 
     def raw_files(self, raw: Path) -> Sequence[Path]:
         """Return the file or the files of the form that is read, and the votes if they are asked for."""
@@ -106,24 +117,22 @@ class FER2013(NamedPictures):
 
     def _votes(self, root: Path) -> Path:
         """Return the votes beside the CSV, or beside the folder that it was unpacked into."""
-        who, places = f"dataset '{self.name}': labels = \"fer+\"", [root.parent, root.parent.parent]
+        who = f'{self.who}: labels = "fer+"'
         if not is_csv(root, who):
             raise DataError(
                 f"{who} needs the CSV, but {root} is the folder form, which does not say which row of the CSV a picture was; put "
                 f"{CSVS[0]} there in its place"
             )
-        found = [path for place in places if (path := place / _fer_plus.FILE).is_file()]
+        found = [path for place in (root.parent, root.parent.parent) if (path := place / VOTES_FILE).is_file()]
         if not found:
-            raise DataError(f"{who}: there is no {root.parent / _fer_plus.FILE}; get it from {_fer_plus.HOME}")
+            raise DataError(f"{who}: there is no {root.parent / VOTES_FILE}; get it from {VOTES_HOME}")
         return found[0]
 
     def named(self, path: PurePosixPath) -> ImageFacts:
         """Read train/angry/Training_1.jpg."""
         usage = path.name.partition("_")[0]
         if usage not in USAGES or len(path.parts) < 2:
-            raise DataError(
-                f"dataset '{self.name}': {path}: its name does not begin with {', '.join(USAGES)}. {self.download_instructions}"
-            )
+            raise self.refusal(f"{path}: its name does not begin with {', '.join(USAGES)}")
         return ImageFacts(self.emotion(path.parts[-2], path), split=USAGES[usage])
 
     def prepare(self, raw: Path) -> Splits:
@@ -133,14 +142,14 @@ class FER2013(NamedPictures):
         from dabench.data.images import resized
         from dabench.data.lazy import LazyImages
 
-        root, who, o = self.root(raw), f"dataset '{self.name}'", self.options
+        root, who, o = self.root(raw), self.who, self.options
         votes = self._votes(root) if o.labels == "fer+" else None
         if not is_csv(root, who):
             return super().prepare(raw)
         faces, emotions, usages = read_faces(root, who)
         labels, notes = [self.classes[e] for e in emotions], []
         if votes:
-            labels = _fer_plus.read_votes(votes, usages, who)
+            labels = read_votes(votes, usages, who)
             if left_out := labels.count(""):
                 notes = [f"{left_out:,} of {len(labels):,} images left out: no emotion has the majority of votes"]
         kept = np.array([i for i, label in enumerate(labels) if label], np.int64)

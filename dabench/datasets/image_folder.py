@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
-from dabench import DataError, Dataset, Samples, Splits, setting
+from dabench import Samples, Splits, setting
+from dabench.data.folders import Picture, files_below, pictures_in
+from dabench.datasets._raw_files import RawFiles
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from dabench.data.images import Picture
 
 _SPLIT_NAMES = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "testing": "test",
 }  # fmt: skip
 
 
-class ImageFolder(Dataset):
+class ImageFolder(RawFiles):
     """`<class>/<picture>`, or `train/<class>/<picture>` beside `test/` and perhaps `val/`; a folder, or a zip of it.
 
     Without split folders, `test` of the images are held out, by whole groups where `group` names them. Pictures are taken as
@@ -51,30 +51,21 @@ class ImageFolder(Dataset):
         license: str = setting("", "terms of use, for the report")
         citation: str = setting("", "BibTeX, for dabench cite")
 
-    def __init__(self, options: object = None, variant: str = "") -> None:
-        super().__init__(options, variant)
-        o = self.options
-        self.short_name = getattr(o, "short_name", "") or self.short_name
-        self.license = getattr(o, "license", "") or self.license
-        self.citation = getattr(o, "citation", "") or self.citation
-
     def root(self, raw: Path) -> Path:
         """Return the folder or zip that holds the pictures: the option `path`, or the one zip in `raw`, or `raw` itself."""
         if self.options.path:
             return Path(self.options.path).expanduser()
         if not raw.exists():
-            raise DataError(f"dataset '{self.name}': its raw files are not in {raw}. {self.download_instructions}")
+            raise self.refusal(f"its raw files are not in {raw}")
         zips = sorted(raw.glob("*.zip"))
         if len(zips) > 1:
-            raise DataError(f"dataset '{self.name}': {raw} holds {len(zips)} zips; leave one, or set path to the one to read")
+            raise self.error(f"{raw} holds {len(zips)} zips; leave one, or set path to the one to read")
         return zips[0] if zips else raw
 
     def raw_files(self, raw: Path) -> Sequence[Path]:
         """Return the zip, or every file of the folder."""
-        from dabench.data.images import files_below
-
         root = self.root(raw)
-        return files_below(root, f"dataset '{self.name}'") if root.is_dir() else [root] if root.is_file() else []
+        return files_below(root, self.who) if root.is_dir() else [root] if root.is_file() else []
 
     def split_of(self, path: PurePosixPath) -> str | None:
         """Return the split that a picture's place says it is in, or None where the place says nothing."""
@@ -84,50 +75,50 @@ class ImageFolder(Dataset):
         """Read every picture; a file that is no readable picture is an error that names it."""
         import numpy as np
 
-        from dabench.data.images import lazy_pictures, pictures_in
-        from dabench.data.lazy import select_images
+        from dabench.data.images import lazy_pictures
+        from dabench.data.splits import take
 
-        root, who = self.root(raw), f"dataset '{self.name}'"
-        pictures = pictures_in(root, who)
+        root = self.root(raw)
+        pictures = pictures_in(root, self.who)
         found = [(path, read) for path, read in pictures if len(path.parts) >= 2]
         if not found:
-            advice = "" if self.options.path else f". {self.download_instructions}"
-            raise DataError(f"{who}: {root} holds no pictures in class folders (<class>/<picture>){advice}")
+            why = f"{root} holds no pictures in class folders (<class>/<picture>)"
+            raise self.error(why) if self.options.path else self.refusal(why)
         stray = [path for path, _ in pictures if len(path.parts) < 2]
         notes = [f"{len(stray):,} of {len(pictures):,} pictures left out: in no class folder, as {stray[0]}"] if stray else []
         classes = self._classes(found)
         splits = self._splits([path for path, _ in found], root)
         labels = np.array([self._label(path, root, classes) for path, _ in found], np.int64)
-        images = lazy_pictures(found, root, who, self.options.channels, self.options.size)
+        images = lazy_pictures(found, root, self.who, self.options.channels, self.options.size)
         groups = self._groups([path for path, _ in found])
         if not any(splits):
-            from dabench.data.splits import held_out
+            why = "no whole group can be held out for testing without losing a class; give train and test folders"
+            splits = self.held_out(labels, groups, f"group = {self.options.group!r}: {why}")
+        whole = Samples(images, labels, groups)
+        parts = {split: take(whole, np.flatnonzero(np.array(splits) == split)) for split in dict.fromkeys(splits)}
+        return Splits(parts, notes=notes, classes=classes)
 
-            test = held_out(labels, groups, self.options.test)
-            if groups is not None and np.intersect1d(groups[test], groups[~test]).size:
-                raise DataError(
-                    f"{who}: group = {self.options.group!r}: no whole group can be held out for testing without "
-                    "losing a class; give train and test folders"
-                )
-            splits = ["test" if held else "train" for held in test]
-        result = {}
-        for split in dict.fromkeys(s for s in splits if s):
-            at = np.array([i for i, s in enumerate(splits) if s == split])
-            result[split] = Samples(select_images(images, at), labels[at], None if groups is None else groups[at])
-        return Splits(result, notes=notes, classes=classes)
+    def held_out(self, labels: NDArray[np.int64], groups: NDArray[np.int64] | None, why: str) -> list[str]:
+        """Return "test" or "train" of each picture; raise DataError, which says `why`, where groups would be cut."""
+        import numpy as np
 
-    def _splits(self, paths: Sequence[PurePosixPath], root: Path) -> list[str | None]:
-        """Return the split of each picture, all None if there are no split folders."""
-        splits = [self.split_of(path) for path in paths]
+        from dabench.data.splits import held_out
+
+        test = held_out(labels, groups, self.options.test)
+        if groups is not None and np.intersect1d(groups[test], groups[~test]).size:
+            raise self.error(why)
+        return ["test" if held else "train" for held in test]
+
+    def _splits(self, paths: Sequence[PurePosixPath], root: Path) -> list[str]:
+        """Return the split of each picture, all empty if there are no split folders."""
+        splits = [self.split_of(path) or "" for path in paths]
         if any(splits):
-            if None in splits:
-                raise DataError(
-                    f"dataset '{self.name}': {root}/{paths[splits.index(None)]} lies beside the folders train, val and test; "
-                    "move it into one of them"
-                )
+            if "" in splits:
+                stray = paths[splits.index("")]
+                raise self.error(f"{root}/{stray} lies beside the folders train, val and test; move it into one of them")
             for split in ("train", "test"):
                 if split not in splits:
-                    raise DataError(f"dataset '{self.name}': {root} has split folders, but no picture in {split}/<class>/")
+                    raise self.error(f"{root} has split folders, but no picture in {split}/<class>/")
         return splits
 
     def _classes(self, found: Sequence[Picture]) -> tuple[str, ...]:
@@ -137,7 +128,7 @@ class ImageFolder(Dataset):
     def _label(self, path: PurePosixPath, root: Path, classes: Sequence[str]) -> int:
         name = path.parts[-2]
         if name not in classes:
-            raise DataError(f"dataset '{self.name}': {root}/{path}: folder '{name}' is none of the classes {', '.join(classes)}")
+            raise self.error(f"{root}/{path}: folder '{name}' is none of the classes {', '.join(classes)}")
         return classes.index(name)
 
     def _groups(self, paths: Sequence[PurePosixPath]) -> NDArray[np.int64] | None:
@@ -148,11 +139,11 @@ class ImageFolder(Dataset):
         try:
             pattern = re.compile(self.options.group)
         except re.error as e:
-            raise DataError(f"dataset '{self.name}': group = {self.options.group!r} is no regular expression ({e})") from e
+            raise self.error(f"group = {self.options.group!r} is no regular expression ({e})") from e
         names = []
         for path in paths:
             match = pattern.search(path.name)
             if not match or not match.groups() or match.group(1) is None:
-                raise DataError(f"dataset '{self.name}': group = {self.options.group!r} finds no (group) in '{path}'")
+                raise self.error(f"group = {self.options.group!r} finds no (group) in '{path}'")
             names.append(match.group(1))
         return np.unique(names, return_inverse=True)[1].astype(np.int64)

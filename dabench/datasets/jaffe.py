@@ -41,7 +41,5 @@ class JAFFE(NamedPictures):
 
     def named(self, path: PurePosixPath) -> ImageFacts:
         """Read KA.AN1.39.tiff."""
-        match = _NAME.fullmatch(path.stem)
-        if not match:
-            raise self.strange(path, "KA.AN1.39.tiff")
+        match = self.matched(_NAME, path, "KA.AN1.39.tiff")
         return ImageFacts(self.emotion(match[2], path), match[1].upper())

@@ -58,9 +58,7 @@ class KDEF(NamedPictures):
 
     def named(self, path: PurePosixPath) -> ImageFacts | None:
         """Read AF01ANS.JPG."""
-        match = _NAME.fullmatch(_MISNAMED.get(path.stem.upper(), path.stem))
-        if not match:
-            raise self.strange(path, "AF01ANS.JPG")
+        match = self.matched(_NAME, path.with_stem(_MISNAMED.get(path.stem.upper(), path.stem)), "AF01ANS.JPG")
         if self.options.frontal and match[4].upper() != "S":
             return None
         return ImageFacts(self.emotion(match[3], path), match[2].upper())

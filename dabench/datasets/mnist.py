@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +40,7 @@ class MNIST(DigitFiles):
         "train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz, or what they hold, into the "
         "folder named above."
     )
+    parts = {"train": "train", "test": "t10k"}  # noqa: RUF012
     counts = {"train": 60000, "test": 10000}  # noqa: RUF012
     files: tuple[RemoteFile, ...] = (
         _remote("train-images-idx3-ubyte", 9912422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
@@ -58,11 +58,7 @@ class MNIST(DigitFiles):
   year = {1998}
 }"""
 
-    def prepare(self, raw: Path) -> Mapping[str, Samples]:
-        """Read both parts."""
-        return {"train": self.part(raw, "train"), "test": self.part(raw, "t10k")}
-
-    def part(self, raw: Path, prefix: str) -> Samples:
+    def part(self, raw: Path, part: str) -> Samples:
         """Return the images and labels of the two files that begin with "train" or "t10k".
 
         Raises:
@@ -70,8 +66,8 @@ class MNIST(DigitFiles):
         """
         import numpy as np
 
-        images, _ = self._idx(raw, f"{prefix}-images-idx3-ubyte", 3)
-        labels, path = self._idx(raw, f"{prefix}-labels-idx1-ubyte", 1)
+        images, _ = self._idx(raw, f"{part}-images-idx3-ubyte", 3)
+        labels, path = self._idx(raw, f"{part}-labels-idx1-ubyte", 1)
         self.compare(labels, len(images), range(10), path)
         return Samples(images[:, None], labels.astype(np.int64))
 
@@ -91,7 +87,7 @@ class MNIST(DigitFiles):
 
     def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
         """Write the four files packed, with n images of each digit in both parts."""
-        for prefix in ("train", "t10k"):
+        for prefix in self.parts.values():
             self.make_synthetic_split(raw, prefix, n, seed)
 
     def make_synthetic_split(self, raw: Path, prefix: str, n: int, seed: int) -> None:

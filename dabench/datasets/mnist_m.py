@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from dabench import Samples
@@ -24,6 +23,7 @@ class MNISTM(DigitFiles):
         "Get mnist_m.tar.gz from http://yaroslav.ganin.net and unpack it, so that the folders mnist_m_train and mnist_m_test "
         "and the files mnist_m_train_labels.txt and mnist_m_test_labels.txt lie in the raw folder, or in mnist_m in it."
     )
+    parts = {"train": "mnist_m_train", "test": "mnist_m_test"}  # noqa: RUF012
     counts = {"train": 59001, "test": 9001}  # noqa: RUF012
     citation = """@article{ganin2016domain,
   title = {Domain-Adversarial Training of Neural Networks},
@@ -35,16 +35,13 @@ class MNISTM(DigitFiles):
   year = {2016}
 }"""
 
-    def prepare(self, raw: Path) -> Mapping[str, Samples]:
-        """Read both folders."""
-        root = raw / "mnist_m" if (raw / "mnist_m").is_dir() else raw
-        return {split: self._read(root, f"mnist_m_{split}") for split in ("train", "test")}
-
-    def _read(self, root: Path, part: str) -> Samples:
+    def part(self, raw: Path, part: str) -> Samples:
+        """Read a folder."""
         import numpy as np
 
         from dabench.data.images import lazy_pictures
 
+        root = raw / "mnist_m" if (raw / "mnist_m").is_dir() else raw
         path, folder = self.file(root, f"{part}_labels.txt"), root / part
         rows = []
         for number, line in enumerate(self.content(path).decode("utf-8", "replace").splitlines(), 1):
@@ -55,11 +52,10 @@ class MNISTM(DigitFiles):
         names, there = [name for name, _ in rows], sorted(p.name for p in folder.glob("*.png"))
         if sorted(names) != there:
             odd = sorted(set(names) ^ set(there)) or names
-            raise self.refusal(
-                path, f"and the folder {part} do not belong together: {len(names):,} labels, {len(there):,} pictures, as {odd[0]}"
-            )
+            numbers = f"{len(names):,} labels, {len(there):,} pictures, as {odd[0]}"
+            raise self.refusal(path, f"and the folder {part} do not belong together: {numbers}")
         found = [(PurePosixPath(name), (folder / name).read_bytes) for name in names]
-        images = lazy_pictures(found, folder, f"dataset '{self.name}'", 3, 32)
+        images = lazy_pictures(found, folder, self.who, 3, 32)
         return Samples(images, np.array([label for _, label in rows], np.int64))
 
     def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
@@ -69,7 +65,7 @@ class MNISTM(DigitFiles):
         from dabench.data.synthetic import synthetic_image, write_picture
 
         rng = np.random.default_rng(seed)
-        for part in ("mnist_m_train", "mnist_m_test"):
+        for part in self.parts.values():
             rows = [(f"{i:08}.png", i % 10) for i in range(10 * n)]
             for name, digit in rows:
                 write_picture(raw / part / name, synthetic_image(digit, rng, 32, 32, 3))

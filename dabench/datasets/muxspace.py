@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
-from dabench import FACES, DataError
+from dabench import FACES
+from dabench.data.csv_files import read_rows
+from dabench.data.folders import Picture, files_in
 from dabench.datasets._emotions import BASIC, EMOTIONS, emotion
 from dabench.datasets._from_names import ImageFacts, NamedPictures
-
-if TYPE_CHECKING:
-    from dabench.data.images import Picture
 
 _PERSON = re.compile(r"(.+)_\d+")
 
@@ -70,14 +68,13 @@ class Muxspace(NamedPictures):
         if labels is None:
             rows, notes = super().rows(found, root)
             if any(not facts.label for _, facts in rows):
-                raise DataError(f"dataset '{self.name}': there is no {root}/data/legend.csv. {self.download_instructions}")
+                raise self.refusal(f"there is no {root}/data/legend.csv")
             return rows, notes
         pictures = {path.name: (path, read) for path, read in found if path.parent.name == "images"}
         if lacking := [name for name in labels if name not in pictures]:
-            raise DataError(
-                f"dataset '{self.name}': {len(lacking)} pictures of {root}/data/legend.csv are not in {root}/images: "
-                f"{', '.join(lacking[:5])}{' ...' if len(lacking) > 5 else ''}; get them, or remove their lines"
-            )
+            some = f"{', '.join(lacking[:5])}{' ...' if len(lacking) > 5 else ''}"
+            which = f"{len(lacking)} pictures of {root}/data/legend.csv"
+            raise self.error(f"{which} are not in {root}/images: {some}; get them, or remove their lines")
         left_out = {
             "with two emotions": sum(not label for label in labels.values()),
             "of other classes": sum(bool(label) and label not in self.classes for label in labels.values()),
@@ -94,19 +91,15 @@ class Muxspace(NamedPictures):
 
     def _legend(self, root: Path) -> dict[str, str] | None:
         """Return the name of each picture -> its emotion, empty where two are given; None if there is no legend."""
-        from dabench.data.csv_files import read_rows
-        from dabench.data.images import files_in
-
-        who = f"dataset '{self.name}'"
-        legend = [(path, read) for path, read in files_in(root, who, {".csv"}) if path.name == "legend.csv"]
+        legend = [(path, read) for path, read in files_in(root, self.who, {".csv"}) if path.name == "legend.csv"]
         if not legend:
             return None
         (path, read), labels = legend[0], dict[str, str]()
-        for line, row in read_rows(root / path, ("image", "emotion"), who, read):
+        for line, row in read_rows(root / path, ("image", "emotion"), self.who, read):
             label = emotion(row["emotion"])
             if label is None:
-                known = ", ".join(EMOTIONS)
-                raise DataError(f"{who}: {root / path}, line {line}: '{row['emotion']}' is none of the emotions {known}")
+                where = f"{root / path}, line {line}"
+                raise self.error(f"{where}: '{row['emotion']}' is none of the emotions {', '.join(EMOTIONS)}")
             name = row["image"]
             labels[name] = label if labels.get(name, label) == label else ""
         return labels

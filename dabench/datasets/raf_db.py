@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
-from dabench import FACES, DataError
+from dabench import FACES
+from dabench.data.folders import Picture, files_in
 from dabench.datasets._emotions import BASIC
 from dabench.datasets._from_names import ImageFacts, NamedPictures
-
-if TYPE_CHECKING:
-    from dabench.data.images import Picture
 
 _LIST = "list_patition_label.txt"  # as it is spelt there
 _NAME = re.compile(r"((train|test)_\d+)_aligned", re.IGNORECASE)
@@ -57,41 +54,32 @@ class RAFDB(NamedPictures):
 
     def named(self, path: PurePosixPath) -> ImageFacts:
         """Read train/1/train_00001_aligned.jpg."""
-        match = _NAME.fullmatch(path.stem)
-        if not match:
-            raise self.strange(path, "train_00001_aligned.jpg")
+        match = self.matched(_NAME, path, "train_00001_aligned.jpg")
         return ImageFacts(_CODES.get(path.parent.name, ""), split=match[2].lower())
 
     def rows(self, found: Sequence[Picture], root: Path) -> tuple[list[tuple[Picture, ImageFacts]], list[str]]:
         """Return the aligned pictures, with the classes of the list if there is one."""
         aligned = [(path, read) for path, read in found if path.parent.name != "original"]
-        (rows, notes), listed, who = super().rows(aligned, root), self._listed(root), f"dataset '{self.name}'"
+        (rows, notes), listed = super().rows(aligned, root), self._listed(root)
         if not listed:
-            unlabelled = next((picture[0] for picture, facts in rows if not facts.label), None)
-            if unlabelled:
-                raise DataError(
-                    f"{who}: {root}/{unlabelled} lies in no folder 1 to 7, and there is no {_LIST}. {self.download_instructions}"
-                )
+            if unlabelled := [picture[0] for picture, facts in rows if not facts.label]:
+                raise self.refusal(f"{root}/{unlabelled[0]} lies in no folder 1 to 7, and there is no {_LIST}")
             return rows, notes
         pictures = {f"{path.stem.removesuffix('_aligned')}.jpg": (path, read) for (path, read), _ in rows}
         for one, other, what in ((listed, pictures, f"are in {_LIST} only"), (pictures, listed, f"are not in {_LIST}")):
             if lacking := [name for name in one if name not in other]:
-                raise DataError(
-                    f"{who}: {root}: {len(lacking)} pictures {what}, the first: {lacking[0]}. {self.download_instructions}"
-                )
+                raise self.refusal(f"{root}: {len(lacking)} pictures {what}, the first: {lacking[0]}")
         return [(pictures[name], ImageFacts(label, split=name.partition("_")[0])) for name, label in listed.items()], notes
 
     def _listed(self, root: Path) -> dict[str, str]:
         """Return the name of each picture in the list ("train_00001.jpg") -> its class; nothing if there is no list."""
-        from dabench.data.images import files_in
-
         listed = {}
-        for path, read in files_in(root, f"dataset '{self.name}'", {".txt"}):
+        for path, read in files_in(root, self.who, {".txt"}):
             if path.name == _LIST:
                 for number, line in enumerate(read().decode("ascii", "replace").splitlines(), 1):
                     name, _, code = line.strip().partition(" ")
                     if code not in _CODES or not re.fullmatch(r"(train|test)_\d+\.jpg", name):
-                        where = f"dataset '{self.name}': {root}/{path}, line {number}"
-                        raise DataError(f"{where}: {line[:40]!r} is not like 'train_00001.jpg 5', with a class from 1 to 7")
+                        where = f"{root}/{path}, line {number}"
+                        raise self.error(f"{where}: {line[:40]!r} is not like 'train_00001.jpg 5', with a class from 1 to 7")
                     listed[name] = _CODES[code]
         return listed

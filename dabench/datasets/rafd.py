@@ -57,9 +57,7 @@ class RaFD(NamedPictures):
 
     def named(self, path: PurePosixPath) -> ImageFacts | None:
         """Read Rafd090_01_Caucasian_female_angry_frontal.jpg."""
-        match = _NAME.fullmatch(path.stem)
-        if not match:
-            raise self.strange(path, "Rafd090_01_Caucasian_female_angry_frontal.jpg")
+        match = self.matched(_NAME, path, "Rafd090_01_Caucasian_female_angry_frontal.jpg")
         if self.options.frontal and match[1] != "090":
             return None
         return ImageFacts(self.emotion(match[5], path), match[2])

@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from dabench import FACES, setting
+from dabench.data.clips import Clip
 from dabench.datasets._emotions import BASIC
 from dabench.datasets._from_names import NamedClips
-
-if TYPE_CHECKING:
-    from dabench.data.clips import Clip
 
 _NAME = re.compile(r"0([123])-0([12])-0([1-8])-0([12])-0([12])-0([12])-(\d\d)")
 _EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fear", "disgust", "surprise")
@@ -74,11 +72,7 @@ class RAVDESS(NamedClips):
 
     def named(self, path: PurePosixPath) -> Clip | None:
         """Read 01-01-06-01-02-01-12.mp4."""
-        from dabench.data.clips import Clip
-
-        match = _NAME.fullmatch(path.stem)
-        if not match:
-            raise self.strange(path, "01-01-06-01-02-01-12.mp4")
+        match = self.matched(_NAME, path, "01-01-06-01-02-01-12.mp4")
         modality, channel = _MODALITIES[int(match[1]) - 1], _CHANNELS[int(match[2]) - 1]
         if modality != self.options.modality or self.options.channel not in (channel, "both"):
             return None

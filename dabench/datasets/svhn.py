@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from dabench import RemoteFile, Samples
 from dabench.datasets._digit_files import DigitFiles
 
-_SPLITS = {"train": "train_32x32.mat", "test": "test_32x32.mat"}
-_ADDRESS = "http://ufldl.stanford.edu/housenumbers/"
+
+def _remote(name: str, sha256: str, size: int) -> RemoteFile:
+    return RemoteFile(name, (f"http://ufldl.stanford.edu/housenumbers/{name}",), sha256, size)
 
 
 class SVHN(DigitFiles):
@@ -27,17 +27,12 @@ class SVHN(DigitFiles):
         "Run dabench prepare svhn, which downloads two files (246 MB); or put train_32x32.mat and test_32x32.mat of "
         "http://ufldl.stanford.edu/housenumbers into the folder named above."
     )
+    parts = {"train": "train_32x32.mat", "test": "test_32x32.mat"}  # noqa: RUF012
     counts = {"train": 73257, "test": 26032}  # noqa: RUF012
     files = (
-        RemoteFile(
-            "train_32x32.mat", (f"{_ADDRESS}train_32x32.mat",),
-            "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8", 182040794,
-        ),
-        RemoteFile(
-            "test_32x32.mat", (f"{_ADDRESS}test_32x32.mat",),
-            "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b", 64275384,
-        ),
-    )  # fmt: skip
+        _remote("train_32x32.mat", "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8", 182040794),
+        _remote("test_32x32.mat", "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b", 64275384),
+    )
     citation = """@inproceedings{netzer2011reading,
   title = {Reading Digits in Natural Images with Unsupervised Feature Learning},
   author = {Netzer, Yuval and Wang, Tao and Coates, Adam and Bissacco, Alessandro and Wu, Bo and Ng, Andrew Y.},
@@ -45,14 +40,12 @@ class SVHN(DigitFiles):
   year = {2011}
 }"""
 
-    def prepare(self, raw: Path) -> Mapping[str, Samples]:
-        """Read both files."""
-        return {split: self._read(self.file(raw, name)) for split, name in _SPLITS.items()}
-
-    def _read(self, path: Path) -> Samples:
+    def part(self, raw: Path, part: str) -> Samples:
+        """Read a file."""
         import numpy as np
         from scipy.io import loadmat
 
+        path = self.file(raw, part)
         try:
             found = loadmat(path, variable_names=["X", "y"])
         except Exception as e:  # scipy raises whatever the damaged bytes lead to
@@ -74,6 +67,6 @@ class SVHN(DigitFiles):
         rng = np.random.default_rng(seed)
         raw.mkdir(parents=True, exist_ok=True)
         labels = np.tile(np.arange(1, 11, dtype=np.uint8), n)
-        for name in _SPLITS.values():
+        for name in self.parts.values():
             images = np.stack([synthetic_image(int(label) % 10, rng, 32, 32, 3) for label in labels], axis=3)
             savemat(raw / name, {"X": images, "y": labels[:, None]}, do_compression=True)

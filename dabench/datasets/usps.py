@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from dabench import RemoteFile, Samples
 from dabench.datasets._digit_files import DigitFiles
 
-_SPLITS = {"train": "usps.bz2", "test": "usps.t.bz2"}
 _ADDRESS = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/multiclass/"
 
 
@@ -27,6 +25,7 @@ class USPS(DigitFiles):
         "Run dabench prepare usps, which downloads two files; or put usps.bz2 and usps.t.bz2 of LIBSVM's page of multi-class "
         "sets into the folder named above."
     )
+    parts = {"train": "usps.bz2", "test": "usps.t.bz2"}  # noqa: RUF012
     counts = {"train": 7291, "test": 2007}  # noqa: RUF012
     files = (
         RemoteFile("usps.bz2", (f"{_ADDRESS}usps.bz2",), "3771e9dd6ba685185f89867b6e249233dd74652389f263963b3b741e994b034f"),
@@ -42,20 +41,17 @@ class USPS(DigitFiles):
   year = {1994}
 }"""
 
-    def prepare(self, raw: Path) -> Mapping[str, Samples]:
-        """Read both files."""
-        return {split: self._read(self.file(raw, name)) for split, name in _SPLITS.items()}
-
-    def _read(self, path: Path) -> Samples:
+    def part(self, raw: Path, part: str) -> Samples:
+        """Read a file."""
         import io
 
         import numpy as np
         from sklearn.datasets import load_svmlight_file
 
+        path = self.file(raw, part)
+        content = io.BytesIO(self.content(path))
         try:
-            values, labels = load_svmlight_file(
-                io.BytesIO(self.content(path)), n_features=256, zero_based=False, dtype=np.float32
-            )
+            values, labels = load_svmlight_file(content, n_features=256, zero_based=False, dtype=np.float32)
         except ValueError as e:
             raise self.refusal(path, f"is not of the form 'label index:value ...' with indices 1 to 256 ({e})") from e
         pixels = values.toarray()
@@ -75,7 +71,7 @@ class USPS(DigitFiles):
 
         rng = np.random.default_rng(seed)
         raw.mkdir(parents=True, exist_ok=True)
-        for name in _SPLITS.values():
+        for name in self.parts.values():
             lines = []
             for digit in list(range(10)) * n:
                 pixels = synthetic_image(digit, rng, 16, 16).ravel() / 127.5 - 1

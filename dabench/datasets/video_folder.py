@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dabench import Dataset, Samples, Splits, setting
+from dabench import Samples, Splits, setting
+from dabench.data.clips import PARTICIPANTS, Clip, attributes_of, clips_in_csv, clips_in_folder, with_participants
+from dabench.data.folders import files_below
+from dabench.datasets._raw_files import RawFiles
 from dabench.errors import DataError, StoreError
 from dabench.storage.paths import cache_folder, cores
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from dabench.data.clips import Clip
 
 _SHOWN = 3
 _SUBJECTS = 12
@@ -41,7 +42,7 @@ class ClipOptions:
     test: float = setting(0.2, "part of the subjects held out for testing", above=0, high=0.45)
 
 
-class VideoFolder(Dataset):
+class VideoFolder(RawFiles):
     """`<subject>/<class>[_take].mp4`, or a CSV with the columns path, class, subject; every other column is an attribute.
 
     `participants.csv` (column subject, and any others) beside the subject folders adds attributes of each subject. Subjects
@@ -72,15 +73,8 @@ class VideoFolder(Dataset):
         license: str = setting("", "terms of use, for the report")
         citation: str = setting("", "BibTeX, for dabench cite")
 
-    def __init__(self, options: object = None, variant: str = "") -> None:
-        super().__init__(options, variant)
-        for fact in ("short_name", "license", "citation"):
-            setattr(self, fact, getattr(self.options, fact, "") or getattr(self, fact))
-
     def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
         """Write clips of twelve subjects aged 18 to 84, without faces, that give n frames of each class or more."""
-        from dabench.data.clips import PARTICIPANTS
-
         self.write_clips(raw, n, seed, _SUBJECTS)
         ages = [round(18 + 66 * subject / (_SUBJECTS - 1)) for subject in range(_SUBJECTS)]
         people = "".join(f"s{subject:02},{age},{'fm'[subject % 2]}\n" for subject, age in enumerate(ages))
@@ -97,9 +91,8 @@ class VideoFolder(Dataset):
         for subject in range(subjects):
             for label in range(len(self._made_synthetic)):
                 for take in range(math.ceil(n / (subjects * o.frames))):
-                    write_clip(
-                        raw / self.example(label, subject, take), moving_frames(synthetic_image(label, rng, 48, 64), length)
-                    )
+                    frames = moving_frames(synthetic_image(label, rng, 48, 64), length)
+                    write_clip(raw / self.example(label, subject, take), frames)
 
     @property
     def _made_synthetic(self) -> tuple[str, ...]:
@@ -115,9 +108,7 @@ class VideoFolder(Dataset):
 
     def raw_files(self, raw: Path) -> Sequence[Path]:
         """Return every file of the folder; raise DataError where one below it cannot be read."""
-        from dabench.data.images import files_below
-
-        return files_below(self.root(raw), f"dataset '{self.name}'") if self.root(raw).is_dir() else []
+        return files_below(self.root(raw), self.who) if self.root(raw).is_dir() else []
 
     def prepare(self, raw: Path) -> Splits:
         """Decode every clip; raise DataError where the declared layout is broken, or no split by subjects can be made."""
@@ -126,9 +117,7 @@ class VideoFolder(Dataset):
 
         o, root = self.options, self.root(raw)
         if o.skip_start + o.skip_end >= 1:
-            raise DataError(
-                f"dataset '{self.name}': skip_start + skip_end = {o.skip_start + o.skip_end:g} leaves nothing; below 1"
-            )
+            raise self.error(f"skip_start + skip_end = {o.skip_start + o.skip_end:g} leaves nothing; below 1")
         clips, skipped, notes = self.declared(root)
         files = len(clips) + len(skipped)
         cutting = ClipSampling(o.frames, o.size, o.skip_start, o.skip_end, o.face)
@@ -139,9 +128,7 @@ class VideoFolder(Dataset):
         found = [(c, Path(decoded[paths[c.name]])) for c in clips if c.name not in skipped]
         if not found:
             first = ": ".join(next(iter(skipped.items()), ("", "")))
-            raise DataError(
-                f"dataset '{self.name}': {root} holds no usable clip (the first: {first}). {self.download_instructions}"
-            )
+            raise self.refusal(f"{root} holds no usable clip (the first: {first})")
         if gone := sorted({c.label for c in clips} - {c.label for c, _ in found}):
             notes.append(f"no usable clip is left of class {', '.join(gone)}")
         classes = self.classes or tuple(o.classes) or tuple(sorted({c.label for c, _ in found}))
@@ -160,12 +147,10 @@ class VideoFolder(Dataset):
         Raises:
             DataError: the declared layout is broken.
         """
-        from dabench.data.clips import PARTICIPANTS, clips_in_csv, clips_in_folder, with_participants
-
-        who, o = f"dataset '{self.name}'", self.options
+        who, o = self.who, self.options
         classes = tuple(o.classes) or self.classes
         if not root.is_dir():
-            raise DataError(f"{who}: there is no folder {root}. {self.download_instructions}")
+            raise self.refusal(f"there is no folder {root}")
         skipped: dict[str, str] = {}
         if o.csv:
             columns = {"path": o.path_column, "class": o.class_column, "subject": o.subject_column}
@@ -188,16 +173,13 @@ class VideoFolder(Dataset):
             raise StoreError(f"{path}: cannot be written ({e.strerror}); set DABENCH_CACHE to a folder that can") from e
         first = "; ".join(f"{name}: {reason}" for name, reason in list(skipped.items())[:_SHOWN])
         if self.options.strict:
-            raise DataError(
-                f"dataset '{self.name}': {len(skipped):,} of {files:,} files of {root} cannot be used: {first} "
-                f"(all: {path}); mend or remove them, or set strict = false"
-            )
+            which = f"{len(skipped):,} of {files:,} files of {root} cannot be used: {first} (all: {path})"
+            raise self.error(f"{which}; mend or remove them, or set strict = false")
         return [f"{len(skipped):,} of {files:,} files skipped: {first} (all: {path})"]
 
     def _splits(self, found: Sequence[tuple[Clip, Path]], classes: Sequence[str]) -> dict[str, Samples]:
         import numpy as np
 
-        from dabench.data.clips import attributes_of
         from dabench.data.video import stored_frames
 
         clips = [c for c, _ in found]
@@ -227,8 +209,8 @@ class VideoFolder(Dataset):
             except DataError:  # a single clip of each class
                 side[rest] = split
             if not (side == "train").any() or np.intersect1d(groups[side == split], groups[side != split]).size:
-                raise DataError(
-                    f"dataset '{self.name}': no subject can be held out for '{split}' without losing a class in training "
+                raise self.error(
+                    f"no subject can be held out for '{split}' without losing a class in training "
                     f"({len(np.unique(groups))} subjects with usable clips); each class needs at least three subjects"
                 )
         return side

@@ -10,7 +10,7 @@ from pictures import as_folder, tree
 
 from dabench.data.prepare import prepare_dataset
 from dabench.data.splits import checked
-from dabench.datasets._fer_plus import VOTES, read_votes
+from dabench.datasets._fer2013_csv import VOTES, read_votes
 from dabench.datasets.fer2013 import FER2013
 from dabench.errors import DataError
 

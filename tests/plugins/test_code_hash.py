@@ -392,7 +392,7 @@ def changed_by(edit: Edit, module: str, old: str, new: str) -> set[str]:
 
 
 def test_helpers_of_dabenchs_own_plugins_count_for_those_that_import_them(edit: Edit) -> None:
-    assert changed_by(edit, "dabench.datasets._fer_plus", "votes[votes == 1] = 0", "votes[votes == 2] = 0") == {"fer2013"}
+    assert changed_by(edit, "dabench.datasets._fer2013_csv", "votes[votes == 1] = 0", "votes[votes == 2] = 0") == {"fer2013"}
 
 
 def test_a_module_outside_of_the_core_counts_for_the_adapter_that_imports_it(edit: Edit) -> None:
@@ -406,4 +406,4 @@ def test_modules_that_make_images_count_for_the_datasets_that_use_them(edit: Edi
 
 
 def test_a_message_of_a_plugin_does_not_count(edit: Edit) -> None:
-    assert changed_by(edit, "dabench.datasets._fer_plus", "no number of votes", "a strange vote") == set()
+    assert changed_by(edit, "dabench.datasets._fer2013_csv", "no number of votes", "a strange vote") == set()
