@@ -23,7 +23,7 @@ from dabench.data.lazy import chunks
 from dabench.errors import StoreError
 from dabench.hashing import digest, file_digest
 from dabench.plugins.contract import Images, Samples
-from dabench.storage.atomic import new_folder
+from dabench.storage.atomic import new_folder, write_text
 from dabench.storage.paths import cache_address, cache_folder
 from dabench.storage.remote_fs import RemoteFolder, keyless
 from dabench.storage.schema import check_files
@@ -114,12 +114,12 @@ def write(folder: Path, name: str, made: DatasetContent) -> None:
     record: dict[str, Any] = {"format": FORMAT, "name": name, "classes": list(made.classes), "splits": {}}
     for split, samples in made.splits.items():
         assert samples.labels is not None
-        parts: dict[str, Any] = {"images": samples.images, "labels": samples.labels}
-        if samples.groups is not None:
-            parts["groups"] = samples.groups
+        parts: dict[str, Any] = {"images": samples.images, "labels": samples.labels, "groups": samples.groups}
         parts |= {f"attribute-{a}": v for a, v in samples.attributes.items()}
         files = {}
         for part, values in parts.items():
+            if values is None:
+                continue
             path = folder / f"{split}-{part}.npy"
             with open(path, "wb") as f:
                 if part == "images":
@@ -138,11 +138,7 @@ def write(folder: Path, name: str, made: DatasetContent) -> None:
     record["digest"] = _content(record)
     record |= {"dropped": dict(made.dropped), "notes": list(made.notes)}
     record["check"] = digest(record)
-    path = folder / RECORD
-    with open(path, "w", encoding="utf-8") as f:
-        json.dump(record, f, indent=1)
-        f.flush()
-        os.fsync(f.fileno())
+    write_text(folder / RECORD, json.dumps(record, indent=1))
 
 
 def _write_images(file: BinaryIO, images: Images) -> None:

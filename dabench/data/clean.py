@@ -22,10 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dabench.data.audit import Audit
+from dabench.data.audit import Audit, leaks, write_former_leaks
 from dabench.data.cache import Notify, Prepared
 from dabench.data.drop_list import DroppedImage, DropReason, without, write_list
-from dabench.data.leakage import leaks, write_former_leaks
 from dabench.errors import DataError, SpecError
 
 _RANK = {"test": 0, "val": 1, "train": 2}
@@ -173,9 +172,8 @@ class DropSelector:
     def row(self, picture: int) -> tuple[str, DroppedImage]:
         """Return the dataset of a picture that goes, and its row."""
         reason, kept = self.gone[picture]
-        while (
-            kept is not None and kept in self.gone
-        ):  # what stayed for it has gone by a later rule: what stayed for that one stays for both
+        # What stayed for it may have gone by a later rule: what stayed for that one stays for both.
+        while kept is not None and kept in self.gone:
             later, kept = self.gone[kept]
             reason = later if kept is None else reason
         dataset, split, position = self.pictures.place(picture)

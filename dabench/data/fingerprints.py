@@ -12,7 +12,7 @@ import hashlib
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,12 +50,7 @@ class Fingerprints:
     @staticmethod
     def joined(parts: list[Fingerprints]) -> Fingerprints:
         """Return the fingerprints of several sets as one."""
-        return Fingerprints(
-            np.concatenate([p.pixels for p in parts]),
-            np.concatenate([p.hashes for p in parts]),
-            np.concatenate([p.thumbnails for p in parts]),
-            np.concatenate([p.constant for p in parts]),
-        )
+        return Fingerprints(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Fingerprints)))
 
 
 def fingerprints(images: Images) -> Fingerprints:

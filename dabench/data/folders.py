@@ -76,7 +76,7 @@ def files_in(root: Path, who: str, suffixes: Collection[str]) -> list[Picture]:
     archive = opened_zip(root, who)
     infos: dict[PurePosixPath, zipfile.ZipInfo] = {}
     for info in archive.infolist():
-        if not _is_one_of(info, suffixes):
+        if info.is_dir() or "__MACOSX" in info.filename or PurePosixPath(info.filename).suffix.lower() not in suffixes:
             continue
         place = PurePosixPath(info.filename.replace("\\", "/"))
         if place in infos:
@@ -86,10 +86,6 @@ def files_in(root: Path, who: str, suffixes: Collection[str]) -> list[Picture]:
         _check_size(info.file_size, f"{who}: {root}/{place}")
         infos[place] = info
     return [(place, partial(_unpacked, archive, infos[place])) for place in sorted(infos)]
-
-
-def _is_one_of(info: zipfile.ZipInfo, suffixes: Collection[str]) -> bool:
-    return PurePosixPath(info.filename).suffix.lower() in suffixes and "__MACOSX" not in info.filename and not info.is_dir()
 
 
 def _check_size(size: int, place: str) -> None:

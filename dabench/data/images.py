@@ -77,12 +77,10 @@ def resized(images: NDArray[np.uint8], at: NDArray[np.int64], channels: int, siz
     """
     result = np.empty((len(at), channels, size, size), dtype=np.uint8)
     for row, position in enumerate(at):
-        result[row] = resized_picture(_picture(images[position]), channels, size)
+        image = images[position]
+        pixels = image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))
+        result[row] = resized_picture(Image.fromarray(pixels), channels, size)
     return result
-
-
-def _picture(image: NDArray[np.uint8]) -> Image.Image:
-    return Image.fromarray(image[0]) if len(image) == 1 else Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0)))
 
 
 def resized_picture(picture: Image.Image, channels: int, size: int | None = None) -> NDArray[np.uint8]:

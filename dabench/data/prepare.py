@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from dabench.data.cache import FORMAT, DatasetContent, Notify, Prepared, cached, open_prepared
 from dabench.data.drop_list import without
 from dabench.data.lazy import LazyImages
-from dabench.data.splits import checked, with_validation
+from dabench.data.splits import checked, take, with_validation
 from dabench.errors import DataError
 from dabench.hashing import digest
 from dabench.plugins.code_hash import code_digest, modules_digest
-from dabench.plugins.contract import Dataset, Samples
+from dabench.plugins.contract import Dataset
 
 
 def prepare_dataset(dataset: Dataset, raw: Path, cache: Path, *, rebuild: bool = False, notify: Notify = print) -> Prepared:
@@ -107,15 +107,11 @@ def reshaped(
         for split in prepared.splits:
             kept, labels = _selected(prepared, split, classes, renames)
             old = prepared.samples(split)
-            splits[split] = Samples(
-                LazyImages(
-                    (len(kept), channels, size, size),
-                    lambda at, images=old.images, kept=kept: resized(images, kept[at], channels, size),  # type: ignore[misc]
-                ),
-                labels,
-                None if old.groups is None else old.groups[kept],
-                {name: values[kept] for name, values in old.attributes.items()},
+            images = LazyImages(
+                (len(kept), channels, size, size),
+                lambda at, images=old.images, kept=kept: resized(images, kept[at], channels, size),  # type: ignore[misc]
             )
+            splits[split] = replace(take(old, kept), images=images, labels=labels)
         return DatasetContent(classes, splits, prepared.dropped, prepared.notes)
 
     return cached(folder, prepared.name, make, rebuild=False, notify=notify)

@@ -213,18 +213,15 @@ def _serve(requests: IO[str], answers: IO[str]) -> None:
         request = json.loads(waiting.get())
         target = Path(request["target"])
         try:
-            _keep(read_clip(Path(request["path"]), ClipSampling(**request["cutting"])), target)
+            frames = read_clip(Path(request["path"]), ClipSampling(**request["cutting"]))
+            with new_file(target) as hidden, open(hidden, "wb") as f:
+                np.save(f, frames, allow_pickle=False)
             answer = {"reason": ""}
         except ClipError as e:
             answer = {"reason": str(e)}
         except OSError as e:
             answer = {"trouble": f"{target}: cannot be written ({e.strerror or e})"}
         print(json.dumps(answer), file=answers, flush=True)
-
-
-def _keep(frames: NDArray[np.uint8], target: Path) -> None:
-    with new_file(target) as hidden, open(hidden, "wb") as f:
-        np.save(f, frames, allow_pickle=False)
 
 
 def _receive(requests: IO[str], waiting: queue.SimpleQueue[str]) -> None:

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dabench.data.audit import Audit, FindingKind, ImageFinding
-from dabench.data.leakage import write_leaks
+from dabench.data.audit import Audit, FindingKind, ImageFinding, write_leaks
 from dabench.reporting.contact_sheet import Tile, contact_sheet
 from dabench.reporting.tables import EMPTY, Table
 

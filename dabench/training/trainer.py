@@ -18,8 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dabench.data.augment import Augmenter, as_floats
-from dabench.data.batches import Stream
+from dabench.data.augment import Augmenter, Stream, as_floats
 from dabench.errors import DivergedError, PluginError
 from dabench.plugins.contract import Batch, Network, View
 from dabench.training.device import low_precision

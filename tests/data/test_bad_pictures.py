@@ -213,7 +213,7 @@ def test_pictures_of_all_modes_stand_side_by_side(tmp_path: Path) -> None:
 BOMB = """
 import sys
 from pathlib import Path
-from dabench.data.images import pictures_in
+from dabench.data.folders import pictures_in
 from dabench.errors import DataError
 limit(20)
 ((_, read),) = pictures_in(Path(sys.argv[1]), "who")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dabench.data.augment import Augmenter
-from dabench.data.batches import Stream
+from dabench.data.augment import Augmenter, Stream
 from dabench.plugins.contract import Augment, View
 
 CPU = torch.device("cpu")

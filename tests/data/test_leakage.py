@@ -13,9 +13,8 @@ from fabricated import DatasetContent, two_sets
 import dabench
 from dabench.analysis.attributes import ImageIndex, read_attributes
 from dabench.cli import main
-from dabench.data.audit import Audit
+from dabench.data.audit import IDENTICAL, Audit, leaks, write_leaks
 from dabench.data.csv_files import image_name
-from dabench.data.leakage import IDENTICAL, leaks, write_leaks
 from dabench.errors import DataError, SpecError
 from dabench.plugins.contract import Samples
 from dabench.storage.reader import ResultsReader

@@ -296,7 +296,7 @@ def test_a_failure_while_writing_leaves_nothing_behind(case: Case, monkeypatch: 
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(json, "dump", full)
+    monkeypatch.setattr("dabench.data.cache.write_text", full)
     with pytest.raises(StoreError, match=r"cannot be written \(No space left on device\)"):
         case.prepare()
     assert list(case.cache.iterdir()) == []

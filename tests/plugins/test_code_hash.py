@@ -164,7 +164,7 @@ NUMBERS = [
     ("dabench.training.evaluate", ".mean(0)", ".amax(0)"),
     ("dabench.training.network", "nn.Dropout(dropout)", "nn.Dropout(dropout / 2)"),
     ("dabench.data.augment", "_STEPS_PER_DEGREE = 4", "_STEPS_PER_DEGREE = 2"),
-    ("dabench.data.batches", "torch.randperm(self.n, ", "torch.randperm(self.n - 1, "),
+    ("dabench.data.augment", "torch.randperm(self.n, ", "torch.randperm(self.n - 1, "),
     ("dabench.data.splits", "default_rng([seed, 5])", "default_rng([seed, 6])"),
     ("dabench.training.device", 'not has.get("avx512_fp16")', 'has.get("avx512_fp16")'),
     ("dabench.execution.compute", "job.pretrained and job.parent is None", "job.pretrained"),

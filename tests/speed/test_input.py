@@ -11,8 +11,7 @@ from side_by_side import side_by_side, timed
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from dabench.data.augment import Augmenter
-from dabench.data.batches import Stream
+from dabench.data.augment import Augmenter, Stream
 from dabench.plugins.contract import Augment, View
 from dabench.storage.paths import cores
 

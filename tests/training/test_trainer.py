@@ -14,7 +14,7 @@ from planted import CLASSES, SIZE, Images, accuracy, network, trainer, view
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dabench.data.batches import Stream
+from dabench.data.augment import Stream
 from dabench.errors import DivergedError, PluginError, SpecError
 from dabench.plugins.contract import Augment, Batch
 from dabench.training.device import choose_device, low_precision, reproducible
