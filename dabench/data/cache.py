@@ -135,7 +135,7 @@ def write(folder: Path, name: str, made: DatasetContent) -> None:
             "classes": dict(zip(made.classes, counts.tolist(), strict=True)),
             "files": files,
         }
-    record["digest"] = _content(record)
+    record["digest"] = digest([record["classes"], {s: v["files"] for s, v in record["splits"].items()}])
     record |= {"dropped": dict(made.dropped), "notes": list(made.notes)}
     record["check"] = digest(record)
     write_text(folder / RECORD, json.dumps(record, indent=1))
@@ -147,10 +147,6 @@ def _write_images(file: BinaryIO, images: Images) -> None:
     np.lib.format.write_array_header_1_0(file, header)
     for chunk in chunks(images):
         file.write(chunk.data)
-
-
-def _content(record: Mapping[str, Any]) -> str:
-    return digest([record["classes"], {s: v["files"] for s, v in record["splits"].items()}])
 
 
 def problem_of(folder: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -69,7 +69,8 @@ def prepared_if_current(dataset: Dataset, raw: Path, cache: Path) -> Prepared | 
 def _folder(dataset: Dataset, raw: Path, cache: Path) -> Path:
     """Return where in the cache the dataset belongs that is made of the raw files as they are now."""
     with _raw_files_of(dataset):
-        files = _fingerprint(dataset.raw_files(raw), raw)
+        facts = ((path, path.stat()) for path in dataset.raw_files(raw))
+        files = digest([[os.path.relpath(path, raw), now.st_size, now.st_mtime_ns] for path, now in facts])
     plugin = dataset.plugin or dataset.name  # one set under two names is decoded once
     code = [code_digest(dataset), modules_digest(checked.__module__)]
     key = digest([FORMAT, plugin, code, repr(dataset.options), files])
@@ -136,7 +137,3 @@ def _raw_files_of(dataset: Dataset) -> Iterator[None]:
     except OSError as e:
         what = f"{e.filename}: cannot be read ({e.strerror})" if e.filename else f"raw files cannot be read ({e})"
         raise DataError(f"dataset '{dataset.name}': {what}; are they there, whole, and may you read them?") from e
-
-
-def _fingerprint(files: Iterable[Path], root: Path) -> str:
-    return digest([[os.path.relpath(f, root), f.stat().st_size, f.stat().st_mtime_ns] for f in files])

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from dabench import Samples, Splits, setting
-from dabench.data.folders import Picture, files_below, pictures_in
+from dabench.data.folders import files_below, pictures_in
 from dabench.datasets._raw_files import RawFiles
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class ImageFolder(RawFiles):
             raise self.error(why) if self.options.path else self.refusal(why)
         stray = [path for path, _ in pictures if len(path.parts) < 2]
         notes = [f"{len(stray):,} of {len(pictures):,} pictures left out: in no class folder, as {stray[0]}"] if stray else []
-        classes = self._classes(found)
+        classes = tuple(self.options.classes or self.classes or sorted({path.parts[-2] for path, _ in found}))
         splits = self._splits([path for path, _ in found], root)
         labels = np.array([self._label(path, root, classes) for path, _ in found], np.int64)
         images = lazy_pictures(found, root, self.who, self.options.channels, self.options.size)
@@ -120,10 +120,6 @@ class ImageFolder(RawFiles):
                 if split not in splits:
                     raise self.error(f"{root} has split folders, but no picture in {split}/<class>/")
         return splits
-
-    def _classes(self, found: Sequence[Picture]) -> tuple[str, ...]:
-        names = sorted({path.parts[-2] for path, _ in found})
-        return tuple(self.options.classes or self.classes or names)
 
     def _label(self, path: PurePosixPath, root: Path, classes: Sequence[str]) -> int:
         name = path.parts[-2]
