@@ -89,8 +89,9 @@ def _trials(a: argparse.Namespace) -> int:
     from dabench import api
     from dabench.analysis.export import open_results
     from dabench.analysis.trials import mixed_trials
+    from dabench.reporting.formats import trials_text
+    from dabench.reporting.sections import trials_notes, trials_table
     from dabench.reporting.terminal import print_table
-    from dabench.reporting.trials import trials_notes, trials_table, trials_text
 
     if not a.trials:
         raise SpecError("--test-accuracy is of trials: give --trials, too")

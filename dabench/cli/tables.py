@@ -58,7 +58,7 @@ def add(verb: CommandAdder) -> None:
 
 def _compare(a: argparse.Namespace) -> int:
     from dabench import api
-    from dabench.reporting.comparison import compared_notes, compared_tables
+    from dabench.reporting.baseline import compared_notes, compared_tables
     from dabench.reporting.terminal import print_table
 
     points = a.fail_below

@@ -54,9 +54,8 @@ def _findings(audit: Audit) -> Table:
         rows.append(_row("  with conflicting labels", [g for g in groups if g.conflicting]))
     rows.append(("constant pictures", EMPTY, f"{len(audit.of('constant')):,}"))
     for o in audit.overlaps:
-        rows.append(
-            (f"subjects both in {o.splits[0]} and {o.splits[1]} of {o.dataset}", f"{len(o.subjects):,}", f"{o.pictures:,}")
-        )
+        title = f"subjects both in {o.splits[0]} and {o.splits[1]} of {o.dataset}"
+        rows.append((title, f"{len(o.subjects):,}", f"{o.pictures:,}"))
     if not audit.overlaps:
         without = [n for n, p in audit.pictures.sets.items() if not any(map(p.has_groups, p.splits))]
         known = f" ({', '.join(without)}: subjects not known)" if without else ""
@@ -114,21 +113,8 @@ def finding_rows(audit: Audit) -> Iterator[list[str]]:
                 yield [kind, str(number), dataset, split, str(at), label, subject, *flags, pixels, about, ""]
     for o in audit.overlaps:
         for subject in map(str, o.subjects):
-            yield [
-                "subject in two splits",
-                subject,
-                o.dataset,
-                " and ".join(o.splits),
-                "",
-                "",
-                subject,
-                "yes",
-                "no",
-                "",
-                "",
-                "",
-                "",
-            ]
+            splits = " and ".join(o.splits)
+            yield ["subject in two splits", subject, o.dataset, splits, "", "", subject, "yes", "no", *[""] * 4]
     for u in audit.unreadable:
         yield ["unreadable", "", u.dataset, u.split, "", u.label, *[""] * 6, u.why]
 
@@ -159,8 +145,7 @@ def _packed(groups: Sequence[list[int]]) -> list[list[list[int]]]:
 
 def _examples(audit: Audit) -> Iterator[tuple[str, list[ImageFinding]]]:
     """Yield titles with groups, each group under the worst that is wrong with it."""
-    kinds: tuple[FindingKind, ...] = ("identical", "near-identical")
-    for kind in kinds:
+    for kind in _KINDS[:2]:
         found = audit.of(kind)
         yield f"{kind}, conflicting labels", [g for g in found if g.conflicting]
         yield f"{kind}, across datasets", [g for g in found if g.across_datasets and not g.conflicting]

@@ -1,4 +1,4 @@
-"""Committed tables printed, and written from finished sweeps."""
+"""Committed tables printed, written from finished sweeps, and tables beside each other."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from dabench.analysis.baselines import SECOND_METRIC, Baseline, short_names_of, with_published
+from dabench.analysis.compare import NOTE, CellPair, Comparison
 from dabench.analysis.environments import environments_of, mixed_text
 from dabench.analysis.export import open_results, write_pack
 from dabench.analysis.matrix import Matrix, read_matrix
 from dabench.analysis.provenance import settings_of
+from dabench.analysis.sides import ComparisonSide
 from dabench.errors import DabenchError, StoreError
 from dabench.reporting.citation import citations_of_results
 from dabench.reporting.escape import escape_md
 from dabench.reporting.formats import markdown
-from dabench.reporting.tables import EMPTY, Table, classes_text, dropped_text, whole_percent
+from dabench.reporting.tables import EMPTY, Table, chosen_by, classes_text, counted, dropped_text, whole_percent, with_interval
 from dabench.storage.atomic import new_file, write_text
 from dabench.storage.clock import clock
 from dabench.storage.events import wall_seconds
@@ -38,9 +40,11 @@ def baseline_from(store: ResultsReader, wall: float | None, select: str | None =
     """
     matrix = with_published(read_matrix(store, selection=select))
     if matrix.missing:
-        raise DabenchError(
-            f"{store.place}: {len(matrix.missing)} runs are missing ({matrix.missing[0]}, ...); finish the sweep first"
-        )
+        few = f"{len(matrix.missing)} runs are missing ({matrix.missing[0]}, ...)"
+        raise DabenchError(f"{store.place}: {few}; finish the sweep first")
+    other = {SECOND_METRIC: _beside(read_matrix(store, SECOND_METRIC, select))}
+    if matrix.selection not in (LAST, ORACLE):  # what the oracle would have chosen, beside a rule that chooses
+        other[f"accuracy by {ORACLE}"] = _beside(read_matrix(store, selection=ORACLE))
     records = matrix.predictions.records.values()
     name = matrix.record.sweep.name
     set_to = "".join(f" --set {shlex.quote(text)}" for text in matrix.record.overrides)
@@ -59,13 +63,8 @@ def baseline_from(store: ResultsReader, wall: float | None, select: str | None =
         "citations": citations_of_results(matrix.predictions),
         "short_names": {n: f.short_name for n, f in matrix.datasets.items()},
         **matrix.as_dict(),
-        "other_metrics": {SECOND_METRIC: _beside(read_matrix(store, SECOND_METRIC, select)), **_bound(store, matrix.selection)},
+        "other_metrics": other,
     }
-
-
-def _bound(store: ResultsReader, rule: str) -> dict[str, Any]:
-    """Return what the oracle would have chosen, beside a rule that chooses."""
-    return {} if rule in (LAST, ORACLE) else {f"accuracy by {ORACLE}": _beside(read_matrix(store, selection=ORACLE))}
 
 
 def _beside(matrix: Matrix) -> dict[str, Any]:
@@ -92,10 +91,8 @@ def write_baseline(name: str, runs: Path, folder: Path, select: str | None = Non
     try:
         with new_file(folder / f"{name}.zip") as pack:
             write_pack(open_results(runs), pack, classes_only=True, counts=counts)
-            value = {
-                **baseline_from(open_results(pack), wall, select),
-                "name": name,
-            }  # of what is kept, so that it follows from it
+            # of what is kept, so that it follows from it
+            value = baseline_from(open_results(pack), wall, select) | {"name": name}
             files = {f"{name}.json": json.dumps(value, indent=1) + "\n", f"{name}.md": baseline_md(value)}
         for file, text in files.items():
             write_text(folder / file, text)
@@ -114,13 +111,14 @@ def baseline_md(baseline: Baseline) -> str:
 def baseline_tables(baseline: Baseline) -> list[Table]:
     """Return the tables to print."""
     labels, cells, gains = short_names_of(baseline), baseline["cells"], baseline.get("gains", [])
+    others = baseline.get("other_metrics", {})
     columns = {
         "model-train-test": [c["name"] for c in cells],
         "adapter": [c["adapter"] for c in cells],
         "trained on": [trained_on(c, labels) for c in cells],
         "tested on": [labels[c["test"]] for c in cells],
-        f"{baseline['metric']} %": [number(c) for c in cells],
-        **{f"{metric} %": [number(c) for c in beside["cells"]] for metric, beside in baseline.get("other_metrics", {}).items()},
+        f"{baseline['metric']} %": [with_interval(c) for c in cells],
+        **{f"{metric} %": [with_interval(c) for c in beside["cells"]] for metric, beside in others.items()},
     }
     if baseline.get("published"):
         columns["published"] = [_published(c, baseline["published"]) for c in cells]
@@ -130,11 +128,8 @@ def baseline_tables(baseline: Baseline) -> list[Table]:
         columns = {
             "adapter": [g["adapter"] for g in gains],
             "model-train-test": [g["name"] for g in gains],
-            "gain, points [95 %]": [_gain(g) for g in gains],
-            **{
-                f"gain in {metric}": [_gain(g) for g in beside["gains"]]
-                for metric, beside in baseline.get("other_metrics", {}).items()
-            },
+            "gain, points [95 %]": [with_interval(g, "+z.1f") for g in gains],
+            **{f"gain in {metric}": [with_interval(g, "+z.1f") for g in beside["gains"]] for metric, beside in others.items()},
             "gap closed": [whole_percent(g["gap_closed"]) for g in gains],
             "target labels": [g["label_budget"] for g in gains],
             "seeds": [str(g["seeds"]) for g in gains],
@@ -147,14 +142,10 @@ def _table(title: str, columns: Mapping[str, list[str]]) -> Table:
     return Table(title, tuple(columns), tuple(zip(*columns.values(), strict=True)))
 
 
-def _gain(gain: Mapping[str, Any]) -> str:
-    return f"{gain['mean']:+z.1f} [{gain['low']:+z.1f}, {gain['high']:+z.1f}]"
-
-
 def _published(cell: Mapping[str, Any], published: Sequence[Mapping[str, Any]]) -> str:
     """Return what others published for a cell, or EMPTY."""
     same = ("adapter", "sources", "target", "test")
-    return ", ".join(number(p) for p in published if all(p[key] == cell[key] for key in same)) or EMPTY
+    return ", ".join(with_interval(p) for p in published if all(p[key] == cell[key] for key in same)) or EMPTY
 
 
 def baseline_notes(baseline: Baseline) -> list[str]:
@@ -164,16 +155,14 @@ def baseline_notes(baseline: Baseline) -> list[str]:
         lines.append(baseline["note"])
     if baseline["kind"] == "measured":
         shots = "all labels" if baseline["shots"] == "all" else f"{baseline['shots']} shots per class"
-        seeds = len(baseline["seeds"])
         searched = f"{baseline['search']}, " if baseline.get("search") else ""
         lines.append(
-            f"{seeds} seed{'s' if seeds != 1 else ''}, {shots}, checkpoint '{baseline['selection']}', "
+            f"{counted(len(baseline['seeds']), 'seed')}, {shots}, checkpoint '{baseline['selection']}', "
             f"{searched}{baseline['interval']}; digest {baseline['digest'][:12]}"
         )
         provenance = baseline["provenance"]
         wall = f"{clock(provenance['wall_seconds'])}; " if provenance.get("wall_seconds") else ""
-        runs = f"{provenance['runs']} run{'s' if provenance['runs'] != 1 else ''}"
-        lines.append(f"{runs} in {wall}{clock(provenance['training_seconds'])} one after another")
+        lines.append(f"{counted(provenance['runs'], 'run')} in {wall}{clock(provenance['training_seconds'])} one after another")
         lines += [f"Mixed runs: {mixed_text(baseline['mixed'])}"] if baseline.get("mixed") else []
         for e in provenance["environments"]:
             on = f"{e['device']}, {e['cores']} cores" if "cores" in e else e["device"]
@@ -193,8 +182,50 @@ def trained_on(cell: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     return f"{names} -> {labels.get(cell['target'], cell['target'])}" if cell.get("target") else names
 
 
-def number(cell: Mapping[str, Any] | None) -> str:
-    """Return a number with its interval; a published one with the decimals that it was published with."""
-    if cell is None:
+def compared_tables(of: Comparison) -> list[Table]:
+    """Return the cells side by side, and what differs in the conditions, if anything does."""
+    title = f"A: {_heading(of.first)}; B: {_heading(of.second)}; {of.first.metric} in %"
+    columns = ("adapter", "model-train-test", "trained on", "A", "B", "A - B, points [95 %]", "")
+    tables = [Table(title, columns, tuple(_row(of, pair) for pair in of.pairs))]
+    if of.changes:
+        rows = tuple((c.what, _value(c.first), _value(c.second)) for c in of.changes)
+        tables.append(Table("What differs", ("", "A", "B"), rows))
+    return tables
+
+
+def compared_notes(of: Comparison) -> list[str]:
+    """Return what a reader must know of the tables: conditions and sources of both sides, and what intervals are of."""
+    lines = [NOTE] if of.common else []
+    for name, side in (("A", of.first), ("B", of.second)):
+        lines += [f"{name}: {line}" for line in (baseline_notes(side.table) if side.table else [])]
+        lines += [f"{name}: mixed runs: {side.mixed}."] if side.mixed else []
+        lines += [f"{name}: {len(side.missing)} runs are missing."] if side.missing else []
+        lines += [] if side.settings else [f"{name}: its settings are not known, so what differs in them cannot be told."]
+    known = of.first.settings and of.second.settings
+    return [*lines, "Nothing differs in settings, data and versions."] if known and not of.changes else lines
+
+
+def _heading(side: ComparisonSide) -> str:
+    return f"{side.title} ({side.kind}{f', {chosen_by(side.selection)}' if side.selection else ''})"
+
+
+def _row(of: Comparison, pair: CellPair) -> tuple[str, ...]:
+    cell: Any = pair.first or pair.second
+    labels = {**of.second.short_names, **of.first.short_names}
+    # What a network was adapted to is not in its name: the sources of two targets would read the same.
+    what = (cell["adapter"], cell["name"], trained_on(cell, labels))
+    return (*what, with_interval(pair.first), with_interval(pair.second), difference_text(pair), pair.verdict)
+
+
+def difference_text(pair: CellPair) -> str:
+    """Return "+2.1 [-0.5, +4.6]", without an interval where there is none."""
+    if pair.difference is None:
         return EMPTY
-    return f"{cell['mean']:.2f}" if cell.get("low") is None else f"{cell['mean']:.1f} [{cell['low']:.1f}, {cell['high']:.1f}]"
+    return f"{pair.difference:+z.1f}" + ("" if pair.low is None else f" [{pair.low:+z.1f}, {pair.high:+z.1f}]")
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return EMPTY
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text[:12] if len(text) == 64 and text.isalnum() else text

@@ -7,15 +7,14 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 
-from dabench.analysis.environments import mixed_text
+from dabench.analysis.environments import Mixed, mixed_text
 from dabench.analysis.matrix import Matrix
-from dabench.analysis.trials import searched_by
-from dabench.reporting.beside import beside_notes
+from dabench.analysis.trials import Trial, searched_by
+from dabench.errors import SpecError
+from dabench.reporting import sections
 from dabench.reporting.escape import escape_latex, escape_md, one_line
-from dabench.reporting.groups import RULE, group_notes, group_tables
-from dabench.reporting.rules import NOTES, rules_tables
-from dabench.reporting.summary import summary_notes, summary_table
 from dabench.reporting.tables import (
     Table,
     caption,
@@ -23,13 +22,15 @@ from dabench.reporting.tables import (
     classes_text,
     conditions,
     extent,
-    gains_table,
     matrix_tables,
     sentence,
     unfinished,
 )
+from dabench.storage import schema
 
 FORMATS = ("json", "md", "csv", "tex", "html")
+
+_TESTED = "accuracy_by_test_labels"
 
 _CONDITIONS = ("metric", "selection", "digest", "classes", "search", "mixed")
 
@@ -49,18 +50,18 @@ def _sections(matrix: Matrix, tables: Iterable[Table], notes: Iterable[str]) -> 
 
 
 def _gains(matrix: Matrix) -> list[Table]:
-    return [table for table in (gains_table(matrix), summary_table(matrix)) if table.rows]
+    return [table for table in (sections.gains_table(matrix), sections.summary_table(matrix)) if table.rows]
 
 
 def _rules(matrix: Matrix) -> list[str]:
-    about, tables = f"{escape_md(extent(matrix))}.", zip(rules_tables(matrix), NOTES, strict=False)
+    about, tables = f"{escape_md(extent(matrix))}.", zip(sections.rules_tables(matrix), sections.RULE_NOTES, strict=False)
     return [part for table, note in tables for part in (f"## {escape_md(table.title)}", about, markdown(table), escape_md(note))]
 
 
 _SECTIONS: Mapping[str, Callable[[Matrix], list[str]]] = {
-    "matrix": lambda m: _sections(m, matrix_tables(m), beside_notes(m)),
-    "gains": lambda m: _sections(m, _gains(m), summary_notes(m)),
-    "subgroups": lambda m: _sections(m, group_tables(m), group_notes(m)),
+    "matrix": lambda m: _sections(m, matrix_tables(m), sections.beside_notes(m)),
+    "gains": lambda m: _sections(m, _gains(m), sections.summary_notes(m)),
+    "subgroups": lambda m: _sections(m, sections.group_tables(m), sections.group_notes(m)),
     "rules": _rules,
 }
 
@@ -94,9 +95,9 @@ def _confusion_rows(matrix: Matrix) -> tuple[list[str], list[list[str]]]:
     ]
     rows = []
     for c in matrix.cells:
-        counts = matrix.confusion[c.key]
         facts = [c.name, c.adapter, "+".join(c.sources), c.target or "", c.test, c.label_budget, str(c.seeds)]
-        rows += [[*facts, name, *(str(int(n)) for n in row)] for name, row in zip(matrix.classes, counts, strict=True)]
+        counts = zip(matrix.classes, matrix.confusion[c.key], strict=True)
+        rows += [[*facts, name, *(str(int(n)) for n in row)] for name, row in counts]
     return columns, rows
 
 
@@ -106,17 +107,17 @@ def _latex_file(tables: Iterable[tuple[Table, str]]) -> str:
 
 def _matrix_tex(matrix: Matrix) -> str:
     tables = zip(matrix_tables(matrix), matrix.record.methods, strict=True)
-    return _latex_file((t, " ".join([caption(matrix), *beside_notes(matrix, name)])) for t, name in tables)
+    return _latex_file((t, " ".join([caption(matrix), *sections.beside_notes(matrix, name)])) for t, name in tables)
 
 
 def _gains_tex(matrix: Matrix) -> str:
-    gains, means = gains_table(matrix), summary_table(matrix)
-    notes = " ".join([caption(matrix), *summary_notes(matrix)])
+    gains, means = sections.gains_table(matrix), sections.summary_table(matrix)
+    notes = " ".join([caption(matrix), *sections.summary_notes(matrix)])
     return _latex_file((t, text) for t, text in ((gains, caption(matrix)), (means, notes)) if t.rows)
 
 
 def _rules_tex(matrix: Matrix) -> str:
-    tables = zip(rules_tables(matrix), NOTES, strict=False)
+    tables = zip(sections.rules_tables(matrix), sections.RULE_NOTES, strict=False)
     return _latex_file((t, f"{note} {sentence(extent(matrix))}.") for t, note in tables)
 
 
@@ -132,7 +133,7 @@ FILES: Mapping[str, Callable[[Matrix], str]] = {
     "confusion.csv": lambda m: _csv_file(m, _confusion_rows(m)),
     "subgroups.md": lambda m: _markdown_file(m, "subgroups", "Results by group"),
     "subgroups.csv": lambda m: _csv_file(m, cell_rows(m.subgroups)),
-    "subgroups.tex": lambda m: _latex_file((t, f"{caption(m)} {RULE}") for t in group_tables(m)),
+    "subgroups.tex": lambda m: _latex_file((t, f"{caption(m)} {sections.RULE}") for t in sections.group_tables(m)),
     "rules.md": lambda m: _markdown_file(m, "rules", "Selection of checkpoints"),
     "rules.csv": lambda m: _csv_file(m, cell_rows(m.rules), ("digest", "search", "mixed")),
     "rules.tex": _rules_tex,
@@ -159,6 +160,34 @@ def one_text(matrix: Matrix, form: str) -> str:
     if form == "tex":
         return "\n".join(FILES[name](matrix) for name in files_of(matrix) if name.endswith(".tex"))
     return FILES["results.json" if form == "json" else "matrix.csv"](matrix)
+
+
+def trials_text(search: schema.SearchTable, trials: Sequence[Trial], form: str, mixed: Mixed) -> str:
+    """Return the trials in a format: json, md, csv or tex.
+
+    Raises:
+        SpecError: it is another one.
+    """
+    notes = sections.trials_notes(search, trials, mixed)
+    if form == "json":
+        rows = [{k: v for k, v in asdict(t).items() if k != _TESTED or v is not None} for t in trials]
+        return json.dumps({"about": notes, "search": schema.to_json(search), "trials": rows}, indent=1, allow_nan=False) + "\n"
+    if form == "md":
+        table = sections.trials_table(trials)
+        return "\n\n".join([f"# {table.title}", *map(escape_md, notes), markdown(table)]) + "\n"
+    if form == "csv":
+        return _trials_csv(trials, mixed)
+    if form == "tex":
+        return latex(sections.trials_table(trials), " ".join(notes))
+    raise SpecError(f"--trials: there is no format '{form}' of trials; known: json, md, csv, tex")
+
+
+def _trials_csv(trials: Sequence[Trial], mixed: Mixed) -> str:
+    columns, cells = cell_rows(trials)
+    kept = [c for c in columns if c != _TESTED or any(t.accuracy_by_test_labels is not None for t in trials)]
+    rows = [dict(zip(columns, row, strict=True)) | {"settings": t.setting} for row, t in zip(cells, trials, strict=True)]
+    same = {"mixed": mixed_text(mixed)} if mixed else {}
+    return csv_text([*kept, *same], [[*(row[c] for c in kept), *same.values()] for row in rows])
 
 
 def markdown(table: Table) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.trials import searched_by
 from dabench.experiment.overrides import PATHS
-from dabench.reporting.tables import EMPTY, Table, dropped_text, sentence, trained
+from dabench.reporting.tables import EMPTY, Table, dropped_text, first_line, sentence, trained
 from dabench.storage.clock import clock
 from dabench.storage.schema import Seconds, to_json
 
@@ -90,10 +91,8 @@ def _settings(matrix: Matrix) -> Table:
 
 
 def _environments(matrix: Matrix) -> Table:
-    found: dict[tuple[str, ...], int] = {}
-    for record in matrix.predictions.records.values():
-        values = tuple(str(record.facts.environment.get(key, EMPTY)) for key in _ENVIRONMENT)
-        found[values] = found.get(values, 0) + 1
+    environments = (record.facts.environment for record in matrix.predictions.records.values())
+    found = Counter(tuple(str(e.get(key, EMPTY)) for key in _ENVIRONMENT) for e in environments)
     rows = [(*values, str(n)) for values, n in sorted(found.items())]
     return Table("Environments", (*_ENVIRONMENT, "runs"), tuple(rows))
 
@@ -127,16 +126,11 @@ def _without_empty(table: Table) -> Table:
 
 def command(matrix: Matrix) -> str:
     """Return the command that runs the sweep of the stored file again, into a folder of its own."""
-    words = ["dabench", "sweep", f"{matrix.record.sweep.name}.toml"]
-    words += [w for override in matrix.record.overrides for w in ("--set", override)]
-    return shlex.join(words)
+    overrides = (word for override in matrix.record.overrides for word in ("--set", override))
+    return shlex.join(["dabench", "sweep", f"{matrix.record.sweep.name}.toml", *overrides])
 
 
 def failures(matrix: Matrix) -> Table:
     """Return the runs that failed (the first MOST_FAILURES), each with the first line of the reason."""
-    rows = [(name, _first(name, reason)) for name, reason in list(matrix.failed.items())[:MOST_FAILURES]]
+    rows = [(name, first_line(name, reason)) for name, reason in list(matrix.failed.items())[:MOST_FAILURES]]
     return Table("Failed runs", ("run", "reason"), tuple(rows))
-
-
-def _first(name: str, reason: str) -> str:
-    return next(iter(reason.strip().splitlines()), "").removeprefix(f"{name}: ")

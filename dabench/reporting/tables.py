@@ -8,15 +8,18 @@ from typing import Any
 
 from dabench.analysis.checkpoints import RuleOutcome
 from dabench.analysis.environments import mixed_text
+from dabench.analysis.human import HUMAN
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.results import Cell, Gain, Published
 from dabench.analysis.subgroups import SubgroupCell
 from dabench.analysis.summary import Summary
 from dabench.analysis.trials import Trial, searched_by
-from dabench.reporting.beside import PUBLISHED, shown_in
 from dabench.training.selection import ORACLE
 
 EMPTY = "-"
+
+PUBLISHED = " (published)"
+"""What marks a row of published numbers."""
 
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -48,30 +51,17 @@ def _matrix_table(matrix: Matrix, adapter: str) -> Table:
             here = {c.test: c for c in numbers if (tuple(c.sources), c.target) == (sources, target)}
             if here:
                 name = trained(matrix, sources, target) + mark
-                rows.append((name, *(_with_interval(here.get(test)) for test in datasets)))
+                rows.append((name, *(with_interval(here.get(test)) for test in datasets)))
     title = matrix.record.adapters[adapter].title
     labels = next((c.label_budget for c in matrix.cells if c.adapter == adapter), EMPTY)
     heading = f"{adapter}: {title} (target labels: {labels})" if title else f"{adapter} (target labels: {labels})"
     return Table(heading, ("trained on", *(f"{f.short_name} test" for f in datasets.values())), tuple(rows))
 
 
-def gains_table(matrix: Matrix) -> Table:
-    """Return what each adapter wins on each target."""
-    rows = tuple(
-        (
-            g.adapter,
-            g.name,
-            f"{g.mean:+z.1f} [{g.low:+z.1f}, {g.high:+z.1f}]",
-            f"{g.improved} of {g.seeds}",
-            whole_percent(g.gap_closed),
-            number(g.on_source, "+z.1f"),
-            g.label_budget,
-        )
-        for g in matrix.gains
-    )
-    columns = ("adapter", "model-train-test", "gain [95 %]", "seeds improved", "gap closed", "on source", "target labels")
-    direction = "; below 0 is better" if matrix.measure.lower_is_better else ""
-    return Table(f"Adaptation gains: {matrix.measure.title} over none, in points{direction}", columns, rows)
+def shown_in(matrix: Matrix, adapter: str) -> set[str]:
+    """Return the adapters whose rows are in the table of `adapter`: people's are in that of networks that were not adapted."""
+    first = matrix.record.plain or matrix.record.sweep.adapters[0]
+    return {adapter, HUMAN} if adapter == first else {adapter}
 
 
 def number(value: float | None, form: str = ".1f") -> str:
@@ -84,17 +74,25 @@ def whole_percent(value: float | None) -> str:
     return EMPTY if value is None else f"{round(value)} %"
 
 
+def with_interval(of: Any, form: str = ".1f") -> str:
+    """Return a number, an object or as in results.json, with its interval; one without, as published, with two decimals."""
+    if of is None:
+        return EMPTY
+    known: Mapping[str, Any] = of if isinstance(of, Mapping) else vars(of)
+    if known.get("low") is None:
+        return f"{known['mean']:.2f}"
+    return f"{known['mean']:{form}} [{known['low']:{form}}, {known['high']:{form}}]"
+
+
+def counted(number: int, what: str) -> str:
+    """Return "1 seed", "3 seeds"."""
+    return f"{number} {what}{'s' if number != 1 else ''}"
+
+
 def trained(matrix: Matrix, sources: Sequence[str], target: str | None) -> str:
     """Return what a network was trained on and for, as the rows of tables say it: "FER -> NAE"; people on nothing."""
     names = "+".join(matrix.datasets[s].short_name for s in sources) or "Human"
     return f"{names} -> {matrix.datasets[target].short_name}" if target else names
-
-
-def _with_interval(cell: Cell | Published | None) -> str:
-    if cell is None:
-        return EMPTY
-    # A published number keeps its two decimals; most were published without an interval.
-    return f"{cell.mean:.2f}" if cell.low is None else f"{cell.mean:.1f} [{cell.low:.1f}, {cell.high:.1f}]"
 
 
 def caption(matrix: Matrix) -> str:
@@ -137,14 +135,10 @@ def conditions(matrix: Matrix) -> str:
 
 def extent(matrix: Matrix) -> str:
     """Return seeds, label budget and digest, and in what the runs differ."""
-    seeds = len(matrix.record.seeds)
-    shots = _shots(matrix.record.sweep.shots)
-    searched = _searched(matrix, ", ")
+    shots, searched = _shots(matrix.record.sweep.shots), _searched(matrix, ", ")
     differences = f"; mixed runs: {text}" if (text := mixed_text(matrix.mixed)) else ""
-    return (
-        f"{seeds} seed{'s' if seeds != 1 else ''}, {shots} for few-shot adapters, {searched}digest {matrix.digest[:12]}"
-        f"{differences}"
-    )
+    seeds = counted(len(matrix.record.seeds), "seed")
+    return f"{seeds}, {shots} for few-shot adapters, {searched}digest {matrix.digest[:12]}{differences}"
 
 
 def _searched(matrix: Matrix, end: str = "; ") -> str:
@@ -182,22 +176,23 @@ def _shots(shots: int | str) -> str:
 
 def unfinished(matrix: Matrix) -> list[str]:
     """Return lines that say what is missing, what failed and where the metric has no value; none if the matrix is complete."""
-    lines = [
-        f"{matrix.datasets[test].short_name} test: no {matrix.measure.title}, its cells are empty."
-        for test in matrix.undefined_on
-    ]
+    undefined = (matrix.datasets[test].short_name for test in matrix.undefined_on)
+    lines = [f"{name} test: no {matrix.measure.title}, its cells are empty." for name in undefined]
     if not matrix.missing:
         return lines
-    total = matrix.total
-    lines += [f"Unfinished: {len(matrix.missing)} of {total} runs are missing; the numbers are of those that stand."]
-    for name, reason in matrix.failed.items():
-        lines.append(f"  failed {name}: {reason.splitlines()[0].removeprefix(f'{name}: ')}")
+    lines.append(f"Unfinished: {len(matrix.missing)} of {matrix.total} runs are missing; the numbers are of those that stand.")
+    lines += [f"  failed {name}: {first_line(name, reason)}" for name, reason in matrix.failed.items()]
     if matrix.failed:
         lines.append("  what they said meanwhile: logs/RUN.txt in the folder of the sweep")
     others = [m for m in matrix.missing if m.replace("/", "-") not in matrix.failed]
     if others:
         lines.append(f"  not done: {', '.join(others[:6])}{f' and {len(others) - 6} more' if len(others) > 6 else ''}")
     return lines
+
+
+def first_line(name: str, reason: str) -> str:
+    """Return the first line of why a run failed, which its name need not begin."""
+    return next(iter(reason.strip().splitlines()), "").removeprefix(f"{name}: ")
 
 
 def not_adapted(matrix: Matrix) -> list[Cell]:

@@ -11,11 +11,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from dabench.analysis.matrix import Matrix
-from dabench.reporting.beside import beside_notes
-from dabench.reporting.groups import group_notes, group_tables
-from dabench.reporting.rules import NOTES, rules_tables
-from dabench.reporting.summary import summary_notes, summary_table
-from dabench.reporting.tables import Table, caption, gains_table, matrix_tables, unfinished
+from dabench.reporting import sections
+from dabench.reporting.tables import Table, caption, matrix_tables, unfinished
 
 
 def print_matrix(matrix: Matrix, console: Console, *, rules: bool = False) -> None:
@@ -26,21 +23,19 @@ def print_matrix(matrix: Matrix, console: Console, *, rules: bool = False) -> No
     """
     console.print(f"\n[bold]{escape(matrix.record.title)}[/bold]")
     console.print(escape(caption(matrix)))
-    parts: tuple[tuple[list[Table], list[str]], ...] = (
-        (matrix_tables(matrix), beside_notes(matrix)),
-        ([gains_table(matrix), summary_table(matrix)], summary_notes(matrix)),
-        (group_tables(matrix), group_notes(matrix)),
-    )
+    parts: list[tuple[list[Table], list[str]]] = [
+        (matrix_tables(matrix), sections.beside_notes(matrix)),
+        ([sections.gains_table(matrix), sections.summary_table(matrix)], sections.summary_notes(matrix)),
+        (sections.group_tables(matrix), sections.group_notes(matrix)),
+    ]
+    if rules:
+        parts += [([table], [note]) for table, note in zip(sections.rules_tables(matrix), sections.RULE_NOTES, strict=False)]
     for tables, notes in parts:
         for table in (t for t in tables if t.rows):
             console.print()
             print_table(table, console)
         for line in notes:
             console.print(escape(line), style="dim")
-    for rule_table, note in zip(rules_tables(matrix) if rules else [], NOTES, strict=False):
-        console.print()
-        print_table(rule_table, console)
-        console.print(escape(note), style="dim")
     for line in unfinished(matrix):
         console.print(f"[yellow]{escape(line)}[/yellow]")
 

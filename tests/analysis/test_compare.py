@@ -14,8 +14,7 @@ from dabench.analysis.compare import CellPair, Comparison
 from dabench.analysis.export import write_pack
 from dabench.cli import main
 from dabench.errors import SpecError, StoreError
-from dabench.reporting.baseline import write_baseline
-from dabench.reporting.comparison import compared_notes, compared_tables
+from dabench.reporting.baseline import compared_notes, compared_tables, write_baseline
 from dabench.storage.run_store import RunStore
 
 

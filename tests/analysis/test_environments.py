@@ -25,11 +25,10 @@ from dabench.api import _mixed
 from dabench.cli import main
 from dabench.experiment import planner as planning
 from dabench.experiment.schedule import complete_runs
-from dabench.reporting.baseline import baseline_from, baseline_md
-from dabench.reporting.comparison import compared_notes
-from dabench.reporting.formats import FILES, files_of, one_text
+from dabench.reporting.baseline import baseline_from, baseline_md, compared_notes
+from dabench.reporting.formats import FILES, files_of, one_text, trials_text
+from dabench.reporting.sections import trials_notes
 from dabench.reporting.terminal import print_matrix
-from dabench.reporting.trials import trials_notes, trials_text
 from dabench.storage.run_store import RunStore
 from dabench.storage.schema import Run, SearchTable
 

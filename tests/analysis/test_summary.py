@@ -13,7 +13,7 @@ from scipy.stats import permutation_test
 from dabench.analysis.matrix import Matrix, read_matrix
 from dabench.analysis.summary import Summary, holm, sign_flip
 from dabench.plugins.contract import SUPERVISED
-from dabench.reporting.summary import summary_notes, summary_table
+from dabench.reporting.sections import summary_notes, summary_table
 from dabench.storage.schema import Run
 
 

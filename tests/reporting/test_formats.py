@@ -19,8 +19,7 @@ from markdown_it import MarkdownIt
 from dabench.analysis.matrix import Matrix, read_matrix
 from dabench.reporting import formats
 from dabench.reporting.formats import FILES
-from dabench.reporting.groups import group_tables
-from dabench.reporting.rules import rules_tables
+from dabench.reporting.sections import group_tables, rules_tables
 from dabench.reporting.tables import Table, matrix_tables
 
 GOLDEN = Path(__file__).parent.parent / "golden"

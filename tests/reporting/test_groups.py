@@ -9,7 +9,7 @@ from typing import Any
 from fabricated import ADABN, NONE, DatasetContent, Fabrication, two_sets
 
 from dabench.analysis.matrix import Matrix, read_matrix
-from dabench.reporting.groups import RULE, group_notes, group_tables
+from dabench.reporting.sections import RULE, group_notes, group_tables
 from dabench.reporting.tables import EMPTY
 
 OLD, YOUNG, FEW = 40, 40, 10

@@ -7,7 +7,8 @@ from pathlib import Path
 from fabricated import ADABN, FINE_TUNE, NONE, DatasetContent, Fabrication, two_sets
 
 from dabench.analysis.matrix import read_matrix
-from dabench.reporting.tables import EMPTY, caption, dropped_text, gains_table, matrix_tables, unfinished
+from dabench.reporting.sections import gains_table
+from dabench.reporting.tables import EMPTY, caption, dropped_text, matrix_tables, unfinished
 from dabench.storage.run_store import RunStore
 
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from dabench.analysis.human import HUMAN
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.results import Cell
-from dabench.reporting.beside import PUBLISHED, shown_in
 from dabench.reporting.html.colors import shade
-from dabench.reporting.tables import not_adapted, trained
+from dabench.reporting.tables import PUBLISHED, not_adapted, shown_in, trained
 from dabench.storage.schema import CellKey
 
 

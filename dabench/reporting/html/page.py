@@ -17,10 +17,9 @@ from markupsafe import Markup
 from dabench.analysis.curves import curves
 from dabench.analysis.matrix import Matrix
 from dabench.errors import StoreError
-from dabench.reporting.beside import beside_notes
+from dabench.reporting import sections
 from dabench.reporting.citation import cite_results
 from dabench.reporting.confusion_images import max_pictures as most_pictures
-from dabench.reporting.groups import group_notes, group_tables
 from dabench.reporting.headline import headline
 from dabench.reporting.html import plots
 from dabench.reporting.html.colors import DASHES, LINES, scale_rules
@@ -28,9 +27,7 @@ from dabench.reporting.html.confusion import confusions_of
 from dabench.reporting.html.heatmap import Heatmap, maps_of
 from dabench.reporting.html.text import breaks, clean, numeric, typeset
 from dabench.reporting.provenance import command, facts_tables, failures
-from dabench.reporting.rules import NOTES, rule_name, rules_tables
-from dabench.reporting.summary import summary_notes, summary_table
-from dabench.reporting.tables import Table, caption, conditions, extent, foremost, gains_table, matrix_tables, unfinished
+from dabench.reporting.tables import Table, caption, conditions, extent, foremost, matrix_tables, unfinished
 
 MOST_FIELDS = 12_000
 """Fields of tables in one section; further tables are in the files beside the page."""
@@ -56,8 +53,8 @@ def _words(matrix: Matrix) -> dict[str, Any]:
         "caption": caption(matrix),
         "conditions": conditions(matrix),
         "extent": extent(matrix),
-        "selection": rule_name(matrix.selection),
-        "search": f"{search.trials} trials per task by {rule_name(search.select)}" if search else "",
+        "selection": sections.rule_name(matrix.selection),
+        "search": f"{search.trials} trials per task by {sections.rule_name(search.select)}" if search else "",
         "unfinished": unfinished(matrix),
     }
 
@@ -66,15 +63,15 @@ def _results(matrix: Matrix) -> dict[str, Any]:
     adapters = _adapters(matrix)
     return {
         "adapters": adapters,
-        "beside": beside_notes(matrix),
+        "beside": sections.beside_notes(matrix),
         "borrowed": any(m.borrows for a in adapters for m in a.maps),
-        "gains": gains_table(matrix),
-        "summary": summary_table(matrix),
-        "summary_notes": summary_notes(matrix),
+        "gains": sections.gains_table(matrix),
+        "summary": sections.summary_table(matrix),
+        "summary_notes": sections.summary_notes(matrix),
         "forest": {"figure": plots.forest(matrix), "named": plots.MOST_NAMED, "most": plots.MOST_ROWS},
-        "rules": list(zip(rules_tables(matrix), NOTES, strict=False)),
-        "groups": _fitting(group_tables(matrix), "subgroups.csv"),
-        "group_notes": group_notes(matrix),
+        "rules": list(zip(sections.rules_tables(matrix), sections.RULE_NOTES, strict=False)),
+        "groups": _fitting(sections.group_tables(matrix), "subgroups.csv"),
+        "group_notes": sections.group_notes(matrix),
         "confusions": confusions_of(matrix),
         "pictures": len(foremost(matrix.cells, most_pictures(len(matrix.classes)))),
     }

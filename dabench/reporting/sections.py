@@ -1,0 +1,202 @@
+"""Gains, means over pairs, results by group, selection rules and trials of a search as tables, with what to say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dabench.analysis.attribute_bins import FEWEST
+from dabench.analysis.checkpoints import RuleOutcome
+from dabench.analysis.environments import Mixed, mixed_text
+from dabench.analysis.human import HUMAN
+from dabench.analysis.matrix import Matrix
+from dabench.analysis.metrics import Metric
+from dabench.analysis.subgroups import SubgroupCell
+from dabench.analysis.summary import LEVEL, Summary
+from dabench.analysis.trials import Trial, searched_by
+from dabench.reporting.tables import EMPTY, Table, counted, number, sentence, shown_in, trained, whole_percent, with_interval
+from dabench.storage.schema import SearchTable
+from dabench.training.selection import ORACLE, RULES, VALIDATORS
+
+
+def beside_notes(matrix: Matrix, adapter: str | None = None) -> list[str]:
+    """Return what people's and published numbers are of: those in the table of `adapter`, or all."""
+    shown = {HUMAN, *matrix.record.methods} if adapter is None else shown_in(matrix, adapter)
+    protocols = {p.source: p.protocol for p in matrix.published if p.adapter in shown}
+    lines = [f"Published, not measured here: {source}. {text}".rstrip() for source, text in protocols.items()]
+    for test, people in matrix.human.items() if HUMAN in shown else ():
+        left = f", {people.unanswered} lines without an answer" if people.unanswered else ""
+        same = "; ".join(f"{name} {number:.1f}" for name, number in people.networks.items())
+        lines.append(
+            f"Human, {matrix.datasets[test].short_name} test: {counted(people.raters, 'rater')}, "
+            f"{people.answer_count:,} answers on {people.images:,} of {people.of:,} images{left}; intervals over raters and "
+            f"{'groups' if matrix.datasets[test].grouped else 'images'}, answers {people.digest[:12]}."
+            + (f" Networks on these images alone: {same}." if same else "")
+        )
+    return lines
+
+
+def gains_table(matrix: Matrix) -> Table:
+    """Return what each adapter wins on each target."""
+    rows = []
+    for g in matrix.gains:
+        gain, improved = with_interval(g, "+z.1f"), f"{g.improved} of {g.seeds}"
+        rows.append(
+            (g.adapter, g.name, gain, improved, whole_percent(g.gap_closed), number(g.on_source, "+z.1f"), g.label_budget)
+        )
+    columns = ("adapter", "model-train-test", "gain [95 %]", "seeds improved", "gap closed", "on source", "target labels")
+    direction = "; below 0 is better" if matrix.measure.lower_is_better else ""
+    return Table(f"Adaptation gains: {matrix.measure.title} over none, in points{direction}", columns, tuple(rows))
+
+
+_MEANS = (
+    "Drop: in-domain result of the target minus this one. On source: what adapting changed at home. p: of a mean gain "
+    "as far from 0 if each pair's gain were as likely a loss, after Holm's correction for {adapters}; pairs that share a dataset "
+    "are not independent, so take it as a guide."
+)
+
+
+def summary_table(matrix: Matrix) -> Table:
+    """Return what each adapter does over all pairs of datasets."""
+    columns = ("adapter", "on target", "drop", "gain", "gap closed", "on source", "pairs improved", "p", "target labels")
+    rows = tuple(
+        (
+            s.adapter, number(s.out_of_domain), number(s.drop), number(s.gain, "+z.1f"), whole_percent(s.gap_closed),
+            number(s.on_source, "+z.1f"), EMPTY if s.improved is None else f"{s.improved} of {s.pairs}",
+            _chance(s), s.label_budget,
+        )
+        for s in matrix.summary
+    )  # fmt: skip
+    title = f"Means over {counted(len(matrix.record.tasks), 'pair')} of datasets: {matrix.measure.title}"
+    return Table(title, columns, rows)
+
+
+def _chance(of: Summary) -> str:
+    if of.gain is None:
+        return EMPTY
+    if of.p_holm is None:
+        return "too few"
+    return "< 0.001" if of.p_holm < 0.001 else f"{of.p_holm:.3f}"
+
+
+def summary_notes(matrix: Matrix) -> list[str]:
+    """Return what goes with the table: what its columns are, how many pairs a test needs, and which adapters have no means."""
+    tested = [s for s in matrix.summary if s.needed]
+    many = counted(len(tested), "adapter")
+    lines = [_MEANS.format(adapters=many)] if matrix.summary else []
+    if any(s.p is None for s in tested):
+        needed, pairs = tested[0].needed, tested[0].pairs
+        lines.append(f"Too few pairs for a test of {many}: with {pairs}, no p can be {LEVEL} or less; with {needed}, it can.")
+    return lines + [f"{name}: no means over pairs: {reason}." for name, reason in matrix.incomplete.items()]
+
+
+MARK = "*"
+
+RULE = (
+    f"{MARK} fewer than {FEWEST} images, or all of one group (subject), whose interval is over seeds alone: no finding; "
+    "named worst only where every part is so. All 95 % intervals are in subgroups.csv."
+)
+"""What a reader of a table by group must know."""
+
+
+def group_tables(matrix: Matrix) -> list[Table]:
+    """Return one table for each attribute of each test set: rows trained on, columns the parts, the worst of them last."""
+    found: dict[tuple[str, str], list[SubgroupCell]] = {}
+    for cell in matrix.subgroups:
+        found.setdefault((cell.test, cell.attribute), []).append(cell)
+    return [_group_table(matrix, test, attribute, cells) for (test, attribute), cells in found.items()]
+
+
+def _group_table(matrix: Matrix, test: str, attribute: str, cells: Sequence[SubgroupCell]) -> Table:
+    rows: dict[tuple[str, tuple[str, ...], str | None], list[SubgroupCell]] = {}
+    for cell in cells:
+        rows.setdefault((cell.adapter, tuple(cell.sources), cell.target), []).append(cell)
+    parts = next(iter(rows.values()))
+    sizes = [("images", "", *(str(p.n) for p in parts), "")]
+    if parts[0].subjects is not None:
+        sizes.append(("groups", "", *(str(p.subjects) for p in parts), ""))
+    numbers = [
+        (adapter, trained(matrix, sources, target), *(number(p.mean) for p in row), _worst(row, matrix.measure))
+        for (adapter, sources, target), row in rows.items()
+    ]
+    title = f"{sentence(matrix.measure.title)} by {attribute}, {matrix.datasets[test].short_name} test"
+    return Table(title, ("adapter", "trained on", *(_name(p) for p in parts), "worst [95 %]"), (*sizes, *numbers))
+
+
+def _name(part: SubgroupCell) -> str:
+    return part.value + MARK if part.too_few else part.value
+
+
+def _worst(row: Sequence[SubgroupCell], metric: Metric) -> str:
+    """Return the part with the worst mean; one of too few images only where there is no other."""
+    known = [(p.too_few, -p.mean if metric.lower_is_better else p.mean, p) for p in row if p.mean is not None]
+    if not known:
+        return EMPTY
+    part = min(known, key=lambda k: k[:2])[2]
+    return f"{_name(part)}: {with_interval(part)}"
+
+
+def group_notes(matrix: Matrix) -> list[str]:
+    """Return what goes with the tables by group: the rule of the mark, and the attributes without a table."""
+    lines = [RULE] if matrix.subgroups else []
+    for test, reasons in matrix.omitted_attributes.items():
+        listed = "; ".join(f"{attribute} ({reason})" for attribute, reason in reasons.items())
+        lines.append(f"{matrix.datasets[test].short_name} test, no results by {listed}.")
+    return lines
+
+
+RULE_NOTES = (
+    "Mean accuracy on the targets' test splits over all pairs and seeds; in brackets the points to the oracle, which chooses by "
+    "these test labels: its number is a bound and no result.",
+    "Spearman's correlation of a rule's score with that accuracy: over the checkpoints of a run / over all checkpoints and seeds "
+    "of a pair of datasets; mean over runs / pairs.",
+)
+"""What a reader of the tables must know, one text a table."""
+
+
+def rule_name(rule: str) -> str:
+    """Return a rule's name for a reader; the oracle says what it looked at."""
+    return f"{ORACLE} (target labels)" if rule == ORACLE else rule
+
+
+def rules_tables(matrix: Matrix) -> list[Table]:
+    """Return accuracy and rank correlation by rule and adapter; none where the runs stored no scores."""
+    found = {(c.rule, c.adapter): c for c in matrix.rules}
+    adapters = tuple(dict.fromkeys(c.adapter for c in matrix.rules))
+    if not adapters:
+        return []
+    chosen = [(rule_name(r), *(_accuracy(found[r, a]) for a in adapters)) for r in RULES]
+    ranked = [(rule_name(r), *(_correlation(found[r, a]) for a in adapters)) for r in VALIDATORS]
+    return [
+        Table("What each rule would have chosen: accuracy (to the oracle)", ("rule", *adapters), tuple(chosen)),
+        Table("Rank correlation of each rule's score with accuracy: in a run / over a pair", ("rule", *adapters), tuple(ranked)),
+    ]
+
+
+def _accuracy(of: RuleOutcome) -> str:
+    return f"{of.accuracy:.1f}" if of.rule == ORACLE else f"{of.accuracy:.1f} ({-of.below_oracle:z.1f})"  # z: no -0.0
+
+
+def _correlation(of: RuleOutcome) -> str:
+    return " / ".join(number(value, "+.2f") for value in (of.within, of.across))
+
+
+_BY_TEST = "Test accuracy is by test labels: for looking only. Nothing was chosen by it, and nothing may be."
+
+
+def trials_table(trials: Sequence[Trial]) -> Table:
+    """Return all trials, task by task; test accuracy where it was asked for."""
+    tested = any(t.accuracy_by_test_labels is not None for t in trials)
+    columns = ("task", "trial", "settings", "score", "steps", "state", "chosen")
+    rows = []
+    for t in trials:
+        numbers = (number(t.score, ".4f"), number(t.steps, ""))
+        row = (t.task, str(t.number), t.setting or EMPTY, *numbers, t.state, "chosen" if t.chosen else "")
+        rows.append((*row, number(t.accuracy_by_test_labels, ".1f")) if tested else row)
+    return Table("Trials of the search", (*columns, "test accuracy, by test labels") if tested else columns, tuple(rows))
+
+
+def trials_notes(search: SearchTable, trials: Sequence[Trial], mixed: Mixed) -> list[str]:
+    """Return what a reader of the trials must know; `mixed`: in what their runs differ."""
+    about = f"{searched_by(search)}, method {search.method}, on seed {search.seed}; compare trials of one task only."
+    by_test = [_BY_TEST] if any(t.accuracy_by_test_labels is not None for t in trials) else []
+    return [sentence(about), *by_test, *([f"Mixed runs: {mixed_text(mixed)}."] if mixed else [])]
