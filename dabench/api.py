@@ -204,9 +204,9 @@ def _prepared(dataset: Dataset, raw: Path, rebuild: bool) -> Prepared:
 
     if dataset.files:
         from dabench.data.download import fetch
-        from dabench.reporting.terminal import Download
+        from dabench.reporting.terminal import download_bars
 
-        with Download(stderr_console(False)) as bar:
+        with download_bars(stderr_console(False)) as bar:
             fetch(dataset.files, raw, notify=note, progress=bar)
     return prepare_dataset(dataset, raw, cache_folder(), rebuild=rebuild, notify=note)
 

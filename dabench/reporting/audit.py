@@ -5,14 +5,12 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from PIL import Image
 
 from dabench.data.audit import Audit, FindingKind, ImageFinding, write_leaks
 from dabench.reporting.contact_sheet import Tile, contact_sheet
 from dabench.reporting.tables import EMPTY, Table
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 COLUMNS = ("finding", "group", "dataset", "split", "position", "class", "subject", "across_splits", "across_datasets",
            "conflicting_labels", "pixels", "attributes", "error")  # fmt: skip

@@ -15,6 +15,8 @@ from dabench.analysis.trials import searched_by
 from dabench.experiment.resolve import make_adapter, make_backbone, make_dataset
 from dabench.experiment.sweep_file import SweepFile
 from dabench.hashing import digest
+from dabench.reporting.escape import escape_latex
+from dabench.reporting.tables import counted
 from dabench.training.selection import LAST
 
 STUDY = "paper"
@@ -44,52 +46,41 @@ class Citations:
         return "\n\n".join([f"% {self.sentence}\n% Digest: {self.digest}", *self.entries]) + "\n"
 
 
-@dataclass(frozen=True)
-class _CitedPlugins:
-    """What a sweep rests on, by name, with the BibTeX of each."""
-
-    datasets: Mapping[str, str]
-    backbone: tuple[str, str]
-    adapters: Mapping[str, str]
-
-    @property
-    def texts(self) -> list[str]:
-        return [*self.datasets.values(), self.backbone[1], *self.adapters.values()]
-
-    def sentence(self, version: str, end: str) -> str:
-        name, text = self.backbone
-        return (
-            f"We used {_toolkit(version)} on {_listed(self.datasets)} with the network {_named(name, text)} and the "
-            f"method{'s' if len(self.adapters) > 1 else ''} {_listed(self.adapters)}; {end}."
-        )
+_Plugins = tuple[Mapping[str, str], Mapping[str, str], Mapping[str, str]]
+"""What a sweep rests on: its datasets, its backbone and its adapters, each name -> BibTeX."""
 
 
 def cite_sweep(file: SweepFile, registry: Any) -> Citations:
     """Return what to cite of a sweep that need not have been run; the digest is of the sweep file."""
     sweep = file.sweep
     datasets = {n: make_dataset(sweep, n, registry).citation for n in sweep.datasets}
-    backbone = (sweep.backbone, make_backbone(sweep, registry).citation)
-    rests = _CitedPlugins(datasets, backbone, {n: make_adapter(sweep, n, registry).citation for n in sweep.adapters})
+    backbone = {sweep.backbone: make_backbone(sweep, registry).citation}
+    adapters = {n: make_adapter(sweep, n, registry).citation for n in sweep.adapters}
     searched = searched_by(sweep.search if sweep.search.trials else None)
-    end = f"sweep {_escaped(sweep.name)}, {_seeds(sweep.seed_list)}, {searched and f'{searched}, '}"
-    end += f"sweep digest {sweep.digest[:12]}"
-    return Citations(
-        rests.sentence(metadata.version("dabench"), end), sweep.digest, _entries(metadata.version("dabench"), rests.texts)
-    )
+    conditions = [f"sweep {_escaped(sweep.name)}", counted(len(sweep.seed_list), "seed"), searched]
+    return _cited((datasets, backbone, adapters), metadata.version("dabench"), conditions, "sweep digest", sweep.digest)
 
 
 def cite_results(runs: Predictions) -> Citations:
     """Return what to cite of results, with the version of dabench that they were measured with."""
-    record, rests = runs.record, _rests(runs)
+    record = runs.record
     version = versions_of(environments_of(runs.records.values())).get("dabench", metadata.version("dabench"))
-    searched = searched_by(record.sweep.search)
     set_to = [text for text in record.overrides if text.partition("=")[0].strip() not in _TOLD]
     name = " with ".join([record.sweep.name, *([", ".join(set_to)] if set_to else [])])
-    end = f"sweep {_escaped(name)}, {_seeds(record.seeds)}, {searched and f'{searched}, '}"
-    if runs.selection != LAST:  # the digest is of the runs, whichever of their checkpoints count
-        end += f"checkpoint by {_escaped(runs.selection)}, "
-    end += f"table digest {runs.digest[:12]}"
-    return Citations(rests.sentence(version, end), runs.digest, _entries(version, rests.texts))
+    # The digest is of the runs, whichever of their checkpoints count.
+    chosen = f"checkpoint by {_escaped(runs.selection)}" if runs.selection != LAST else ""
+    conditions = [f"sweep {_escaped(name)}", counted(len(record.seeds), "seed"), searched_by(record.sweep.search), chosen]
+    return _cited(_rests(runs), version, conditions, "table digest", runs.digest)
+
+
+def _cited(rests: _Plugins, version: str, conditions: Iterable[str], kind: str, whole: str) -> Citations:
+    datasets, backbone, adapters = rests
+    end = ", ".join([*filter(None, conditions), f"{kind} {whole[:12]}"])
+    sentence = (
+        f"We used {_toolkit(version)} on {_listed(datasets)} with the network {_listed(backbone)} and the "
+        f"method{'s' if len(adapters) > 1 else ''} {_listed(adapters)}; {end}."
+    )
+    return Citations(sentence, whole, _entries(version, _texts(rests)))
 
 
 def cite_baseline(table: Baseline) -> Citations:
@@ -106,13 +97,17 @@ def cite_baseline(table: Baseline) -> Citations:
 
 def citations_of_results(runs: Predictions) -> list[str]:
     """Return the entries for the datasets, backbone and adapters of results."""
-    return unique(_rests(runs).texts)
+    return unique(_texts(_rests(runs)))
 
 
-def _rests(runs: Predictions) -> _CitedPlugins:
-    backbone, adapters = runs.record.backbone, runs.record.methods
-    datasets = {n: facts.citation for n, facts in runs.facts.items()}
-    return _CitedPlugins(datasets, (backbone.name, backbone.citation), {n: facts.citation for n, facts in adapters.items()})
+def _texts(rests: _Plugins) -> list[str]:
+    return [text for plugins in rests for text in plugins.values()]
+
+
+def _rests(runs: Predictions) -> _Plugins:
+    backbone = runs.record.backbone
+    datasets, adapters = ({n: facts.citation for n, facts in of.items()} for of in (runs.facts, runs.record.methods))
+    return datasets, {backbone.name: backbone.citation}, adapters
 
 
 def toolkit(version: str) -> str:
@@ -137,22 +132,12 @@ def _toolkit(version: str) -> str:
     return f"dabench {version}{_cite([toolkit(version), *read_baseline(STUDY)['citations']])}"
 
 
-def _named(name: str, text: str) -> str:
-    return f"{_escaped(name)}{_cite([text])}"
-
-
 def _listed(of: Mapping[str, str]) -> str:
-    words = [_named(name, text) for name, text in of.items()]
+    words = [f"{_escaped(name)}{_cite([text])}" for name, text in of.items()]
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def _seeds(seeds: Sequence[int]) -> str:
-    return f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
-
-
 def _escaped(name: str) -> str:
-    from dabench.reporting.escape import escape_latex
-
     # BibTeX reads an entry from any "@" on, in a comment as well.
     return escape_latex(name).replace("@", "(at)")
 

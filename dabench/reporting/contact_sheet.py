@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +12,9 @@ from PIL import Image, ImageDraw, ImageFont
 from dabench.data.cache import Prepared
 from dabench.errors import SpecError, StoreError
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 _TILE, _GAP, _TEXT = 96, 8, 14
 
-Tile = tuple["NDArray[np.uint8]", str]
+Tile = tuple[NDArray[np.uint8], str]
 """A picture, (C, H, W) with C 1 or 3, and its caption."""
 
 

@@ -8,6 +8,8 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
+from typing import Any
 
 from dabench.analysis.environments import Mixed, mixed_text
 from dabench.analysis.matrix import Matrix
@@ -15,17 +17,7 @@ from dabench.analysis.trials import Trial, searched_by
 from dabench.errors import SpecError
 from dabench.reporting import sections
 from dabench.reporting.escape import escape_latex, escape_md, one_line
-from dabench.reporting.tables import (
-    Table,
-    caption,
-    cell_rows,
-    classes_text,
-    conditions,
-    extent,
-    matrix_tables,
-    sentence,
-    unfinished,
-)
+from dabench.reporting.tables import Table, caption, classes_text, conditions, extent, matrix_tables, sentence, unfinished
 from dabench.storage import schema
 
 FORMATS = ("json", "md", "csv", "tex", "html")
@@ -40,13 +32,10 @@ def to_json(matrix: Matrix) -> str:
     return json.dumps(matrix.as_dict(), indent=1, allow_nan=False) + "\n"
 
 
-def section_md(matrix: Matrix, table: Table) -> str:
-    """Return a table with its heading and its conditions, so that what is copied alone still says them."""
-    return f"## {escape_md(table.title)}\n\n{escape_md(conditions(matrix))}.\n\n{markdown(table)}"
-
-
 def _sections(matrix: Matrix, tables: Iterable[Table], notes: Iterable[str]) -> list[str]:
-    return [*(section_md(matrix, table) for table in tables), *map(escape_md, notes)]
+    """Return tables with headings and conditions, so that what is copied alone still says them, and the notes on all."""
+    about = escape_md(conditions(matrix))
+    return [*(f"## {escape_md(t.title)}\n\n{about}.\n\n{markdown(t)}" for t in tables), *map(escape_md, notes)]
 
 
 def _gains(matrix: Matrix) -> list[Table]:
@@ -54,8 +43,9 @@ def _gains(matrix: Matrix) -> list[Table]:
 
 
 def _rules(matrix: Matrix) -> list[str]:
-    about, tables = f"{escape_md(extent(matrix))}.", zip(sections.rules_tables(matrix), sections.RULE_NOTES, strict=False)
-    return [part for table, note in tables for part in (f"## {escape_md(table.title)}", about, markdown(table), escape_md(note))]
+    about = f"{escape_md(extent(matrix))}."
+    parts = ((f"## {escape_md(t.title)}", about, markdown(t), escape_md(note)) for t, note in sections.rules_tables(matrix))
+    return list(chain.from_iterable(parts))
 
 
 _SECTIONS: Mapping[str, Callable[[Matrix], list[str]]] = {
@@ -82,17 +72,8 @@ def _csv_file(matrix: Matrix, table: tuple[list[str], list[list[str]]], conditio
 
 def _confusion_rows(matrix: Matrix) -> tuple[list[str], list[list[str]]]:
     """Return one row for each true class of each cell: what its images, summed over seeds, were taken for."""
-    columns = [
-        "name",
-        "adapter",
-        "sources",
-        "target",
-        "test",
-        "label_budget",
-        "seeds",
-        "true",
-        *(f"as {c}" for c in matrix.classes),
-    ]
+    columns = ["name", "adapter", "sources", "target", "test", "label_budget", "seeds", "true"]
+    columns += [f"as {c}" for c in matrix.classes]
     rows = []
     for c in matrix.cells:
         facts = [c.name, c.adapter, "+".join(c.sources), c.target or "", c.test, c.label_budget, str(c.seeds)]
@@ -116,11 +97,6 @@ def _gains_tex(matrix: Matrix) -> str:
     return _latex_file((t, text) for t, text in ((gains, caption(matrix)), (means, notes)) if t.rows)
 
 
-def _rules_tex(matrix: Matrix) -> str:
-    tables = zip(sections.rules_tables(matrix), sections.RULE_NOTES, strict=False)
-    return _latex_file((t, f"{note} {sentence(extent(matrix))}.") for t, note in tables)
-
-
 FILES: Mapping[str, Callable[[Matrix], str]] = {
     "results.json": to_json,
     "matrix.md": lambda m: _markdown_file(m, "matrix", m.record.title),
@@ -136,7 +112,7 @@ FILES: Mapping[str, Callable[[Matrix], str]] = {
     "subgroups.tex": lambda m: _latex_file((t, f"{caption(m)} {sections.RULE}") for t in sections.group_tables(m)),
     "rules.md": lambda m: _markdown_file(m, "rules", "Selection of checkpoints"),
     "rules.csv": lambda m: _csv_file(m, cell_rows(m.rules), ("digest", "search", "mixed")),
-    "rules.tex": _rules_tex,
+    "rules.tex": lambda m: _latex_file((t, f"{note} {sentence(extent(m))}.") for t, note in sections.rules_tables(m)),
 }
 """The files of a report and their texts. Those of groups and of rules are written where there are such results."""
 
@@ -215,6 +191,19 @@ def _latex_row(cells: Sequence[str]) -> str:
     row = " & ".join(escape_latex(c) for c in cells) + r" \\"
     # What ends the row before takes a star or a bracket that follows it for its own.
     return f"{{}}{row}" if row.lstrip().startswith(("*", "[")) else row
+
+
+def cell_rows(cells: Iterable[object]) -> tuple[list[str], list[list[str]]]:
+    """Return the long form of cells, gains, means over pairs, results by group or trials: column names, and one row each."""
+    rows = [vars(c) for c in cells]
+    columns = list(rows[0]) if rows else []
+    return columns, [[_text(row[c]) for c in columns] for row in rows]
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return "+".join(value) if isinstance(value, list) else str(value)
 
 
 def csv_text(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -39,9 +39,9 @@ def gains_table(matrix: Matrix) -> Table:
     """Return what each adapter wins on each target."""
     rows = []
     for g in matrix.gains:
-        gain, improved = with_interval(g, "+z.1f"), f"{g.improved} of {g.seeds}"
+        gain, on_source = with_interval(g, "+z.1f"), number(g.on_source, "+z.1f")
         rows.append(
-            (g.adapter, g.name, gain, improved, whole_percent(g.gap_closed), number(g.on_source, "+z.1f"), g.label_budget)
+            (g.adapter, g.name, gain, f"{g.improved} of {g.seeds}", whole_percent(g.gap_closed), on_source, g.label_budget)
         )
     columns = ("adapter", "model-train-test", "gain [95 %]", "seeds improved", "gap closed", "on source", "target labels")
     direction = "; below 0 is better" if matrix.measure.lower_is_better else ""
@@ -144,13 +144,14 @@ def group_notes(matrix: Matrix) -> list[str]:
     return lines
 
 
-RULE_NOTES = (
+_CHOSEN = (
     "Mean accuracy on the targets' test splits over all pairs and seeds; in brackets the points to the oracle, which chooses by "
-    "these test labels: its number is a bound and no result.",
-    "Spearman's correlation of a rule's score with that accuracy: over the checkpoints of a run / over all checkpoints and seeds "
-    "of a pair of datasets; mean over runs / pairs.",
+    "these test labels: its number is a bound and no result."
 )
-"""What a reader of the tables must know, one text a table."""
+_RANKED = (
+    "Spearman's correlation of a rule's score with that accuracy: over the checkpoints of a run / over all checkpoints and seeds "
+    "of a pair of datasets; mean over runs / pairs."
+)
 
 
 def rule_name(rule: str) -> str:
@@ -158,18 +159,17 @@ def rule_name(rule: str) -> str:
     return f"{ORACLE} (target labels)" if rule == ORACLE else rule
 
 
-def rules_tables(matrix: Matrix) -> list[Table]:
-    """Return accuracy and rank correlation by rule and adapter; none where the runs stored no scores."""
+def rules_tables(matrix: Matrix) -> list[tuple[Table, str]]:
+    """Return accuracy and rank correlation by rule and adapter, each with its note; none where the runs stored no scores."""
     found = {(c.rule, c.adapter): c for c in matrix.rules}
     adapters = tuple(dict.fromkeys(c.adapter for c in matrix.rules))
     if not adapters:
         return []
-    chosen = [(rule_name(r), *(_accuracy(found[r, a]) for a in adapters)) for r in RULES]
-    ranked = [(rule_name(r), *(_correlation(found[r, a]) for a in adapters)) for r in VALIDATORS]
-    return [
-        Table("What each rule would have chosen: accuracy (to the oracle)", ("rule", *adapters), tuple(chosen)),
-        Table("Rank correlation of each rule's score with accuracy: in a run / over a pair", ("rule", *adapters), tuple(ranked)),
-    ]
+    chosen = tuple((rule_name(r), *(_accuracy(found[r, a]) for a in adapters)) for r in RULES)
+    ranked = tuple((rule_name(r), *(_correlation(found[r, a]) for a in adapters)) for r in VALIDATORS)
+    first = Table("What each rule would have chosen: accuracy (to the oracle)", ("rule", *adapters), chosen)
+    second = Table("Rank correlation of each rule's score with accuracy: in a run / over a pair", ("rule", *adapters), ranked)
+    return [(first, _CHOSEN), (second, _RANKED)]
 
 
 def _accuracy(of: RuleOutcome) -> str:

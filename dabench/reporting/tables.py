@@ -6,14 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dabench.analysis.checkpoints import RuleOutcome
 from dabench.analysis.environments import mixed_text
 from dabench.analysis.human import HUMAN
 from dabench.analysis.matrix import Matrix
-from dabench.analysis.results import Cell, Gain, Published
-from dabench.analysis.subgroups import SubgroupCell
-from dabench.analysis.summary import Summary
-from dabench.analysis.trials import Trial, searched_by
+from dabench.analysis.results import Cell, Published
+from dabench.analysis.trials import searched_by
 from dabench.training.selection import ORACLE
 
 EMPTY = "-"
@@ -191,7 +188,7 @@ def unfinished(matrix: Matrix) -> list[str]:
 
 
 def first_line(name: str, reason: str) -> str:
-    """Return the first line of why a run failed, which its name need not begin."""
+    """Return the first line of why a run failed, without the name of the run that may begin it."""
     return next(iter(reason.strip().splitlines()), "").removeprefix(f"{name}: ")
 
 
@@ -203,18 +200,3 @@ def not_adapted(matrix: Matrix) -> list[Cell]:
 def foremost(cells: Sequence[Cell], most: int) -> list[Cell]:
     """Return at most `max_pictures` cells: those of networks that were not adapted first, then on targets, then at home again."""
     return sorted(cells, key=lambda c: 0 if c.target is None else 1 if c.test == c.target else 2)[: max(0, most)]
-
-
-def cell_rows(
-    cells: Sequence[Cell] | Sequence[Gain] | Sequence[Summary] | Sequence[SubgroupCell] | Sequence[RuleOutcome] | Sequence[Trial],
-) -> tuple[list[str], list[list[str]]]:
-    """Return the long form of cells, gains, means over pairs or results by group: column names, and one row each."""
-    rows: list[Mapping[str, Any]] = [vars(c) for c in cells]
-    columns = list(rows[0]) if rows else []
-    return columns, [[_text(row[c]) for c in columns] for row in rows]
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return "+".join(value) if isinstance(value, list) else str(value)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
@@ -29,7 +30,7 @@ def print_matrix(matrix: Matrix, console: Console, *, rules: bool = False) -> No
         (sections.group_tables(matrix), sections.group_notes(matrix)),
     ]
     if rules:
-        parts += [([table], [note]) for table, note in zip(sections.rules_tables(matrix), sections.RULE_NOTES, strict=False)]
+        parts += [([table], [note]) for table, note in sections.rules_tables(matrix)]
     for tables, notes in parts:
         for table in (t for t in tables if t.rows):
             console.print()
@@ -52,25 +53,19 @@ def print_table(table: Table, console: Console) -> None:
     console.print(rich)
 
 
-class Download:
-    """Called with name, bytes there and bytes in all; shows a bar for each file."""
+@contextmanager
+def download_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+    """Give what is called with name, bytes there and bytes in all of a file; it shows a bar for each."""
+    bars = Progress(
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
+        console=console, disable=not console.is_terminal,
+    )  # fmt: skip
+    tasks: dict[str, TaskID] = {}
 
-    def __init__(self, console: Console) -> None:
-        self._bars = Progress(
-            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
-            console=console, disable=not console.is_terminal,
-        )  # fmt: skip
-        self._tasks: dict[str, TaskID] = {}
+    def show(name: str, done: int, total: int) -> None:
+        if name not in tasks:
+            tasks[name] = bars.add_task(name, total=total)
+        bars.update(tasks[name], completed=done)
 
-    def __enter__(self) -> Download:
-        self._bars.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._bars.stop()
-
-    def __call__(self, name: str, done: int, total: int) -> None:
-        """Show that `done` of `total` bytes of a file are there."""
-        if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(name, total=total)
-        self._bars.update(self._tasks[name], completed=done)
+    with bars:
+        yield show

@@ -18,7 +18,7 @@ from markup import Page
 
 from dabench.analysis.matrix import Matrix, read_matrix
 from dabench.reporting import provenance as facts
-from dabench.reporting.html import confusion, page
+from dabench.reporting.html import cells, page
 from dabench.reporting.html.page import to_html
 from dabench.reporting.tables import matrix_tables
 from dabench.storage.run_store import RunStore
@@ -319,7 +319,7 @@ def test_every_metric_makes_a_page_that_names_it(tmp_path: Path, metric: str) ->
 def test_of_a_large_sweep_there_is_what_there_is_room_for_and_the_rest_is_named(
     matrix: Matrix, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(confusion, "MOST_COUNTS", 3 * 15)
+    monkeypatch.setattr(cells, "MOST_COUNTS", 3 * 15)
     monkeypatch.setattr(page, "MOST_FIELDS", 10)
     html = Page(to_html(matrix))
     assert len([e for e in html.all("details") if "data-adapter" in e.attrs]) == 3

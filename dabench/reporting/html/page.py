@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,8 @@ from dabench.reporting.citation import cite_results
 from dabench.reporting.confusion_images import max_pictures as most_pictures
 from dabench.reporting.headline import headline
 from dabench.reporting.html import plots
+from dabench.reporting.html.cells import confusions_of, maps_of
 from dabench.reporting.html.colors import DASHES, LINES, scale_rules
-from dabench.reporting.html.confusion import confusions_of
-from dabench.reporting.html.heatmap import Heatmap, maps_of
 from dabench.reporting.html.text import breaks, clean, numeric, typeset
 from dabench.reporting.provenance import command, facts_tables, failures
 from dabench.reporting.tables import Table, caption, conditions, extent, foremost, matrix_tables, unfinished
@@ -60,17 +59,19 @@ def _words(matrix: Matrix) -> dict[str, Any]:
 
 
 def _results(matrix: Matrix) -> dict[str, Any]:
-    adapters = _adapters(matrix)
+    adapters, groups = _adapters(matrix), sections.group_tables(matrix)
+    shown = _fitting(groups)
     return {
         "adapters": adapters,
         "beside": sections.beside_notes(matrix),
-        "borrowed": any(m.borrows for a in adapters for m in a.maps),
+        "borrowed": any(m.borrows for a in adapters for m in a["maps"]),
         "gains": sections.gains_table(matrix),
         "summary": sections.summary_table(matrix),
         "summary_notes": sections.summary_notes(matrix),
         "forest": {"figure": plots.forest(matrix), "named": plots.MOST_NAMED, "most": plots.MOST_ROWS},
-        "rules": list(zip(sections.rules_tables(matrix), sections.RULE_NOTES, strict=False)),
-        "groups": _fitting(sections.group_tables(matrix), "subgroups.csv"),
+        "rules": sections.rules_tables(matrix),
+        "groups": [table for table in shown if table.rows],
+        "omitted_groups": len(groups) - len(shown),
         "group_notes": sections.group_notes(matrix),
         "confusions": confusions_of(matrix),
         "pictures": len(foremost(matrix.cells, most_pictures(len(matrix.classes)))),
@@ -98,42 +99,20 @@ def _origin(matrix: Matrix) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class VisibleTables:
-    """The tables of a section that there is room for, and where the others are."""
-
-    tables: Sequence[Table]
-    omitted: int
-    file: str
+def _fitting(tables: Sequence[Table]) -> list[Table]:
+    """Return the tables that a section has room for: the first ones."""
+    fields = accumulate(len(table.columns) * len(table.rows) for table in tables)
+    return [table for table, there in zip(tables, fields, strict=True) if there <= MOST_FIELDS]
 
 
-def _fitting(tables: Sequence[Table], file: str) -> VisibleTables:
-    room, kept = MOST_FIELDS, []
-    for table in tables:
-        room -= len(table.columns) * len(table.rows)
-        if room < 0:
-            break
-        kept.append(table)
-    return VisibleTables([t for t in kept if t.rows], len(tables) - len(kept), file)
-
-
-@dataclass(frozen=True)
-class AdapterSection:
-    """One adapter's part of the matrix: its maps, and its table with the intervals (None where there is no room)."""
-
-    name: str
-    table: Table | None
-    heading: str
-    maps: Sequence[Heatmap] = field(default_factory=list)
-
-
-def _adapters(matrix: Matrix) -> list[AdapterSection]:
+def _adapters(matrix: Matrix) -> list[dict[str, Any]]:
+    """Return each adapter's part of the matrix: its maps, and its table with the intervals (None where there is no room)."""
     tables = matrix_tables(matrix)
-    kept = _fitting(tables, "matrix.csv").tables
-    found = []
-    for name, table in zip(matrix.record.methods, tables, strict=True):
-        found.append(AdapterSection(name, table if table in kept else None, table.title, maps_of(matrix, name)))
-    return found
+    shown: list[Table | None] = [*_fitting(tables), *[None] * len(tables)]
+    return [
+        {"name": name, "heading": table.title, "table": fitting if table.rows else None, "maps": maps_of(matrix, name)}
+        for name, table, fitting in zip(matrix.record.methods, tables, shown, strict=False)
+    ]
 
 
 def _lines(matrix: Matrix) -> list[tuple[str, int, str]]:

@@ -19,7 +19,7 @@ from dabench.plugins.contract import SUPERVISED
 from dabench.reporting.html.colors import DASHES, LINES
 from dabench.reporting.html.svg import ACCENT, GROUND, INK, LINE_COLOURS, MUTED, draw
 from dabench.reporting.html.text import one_line_text
-from dabench.reporting.tables import trained
+from dabench.reporting.tables import trained, with_interval
 
 MOST_ROWS, MOST_NAMED, MOST_PANELS = 600, 150, 24
 
@@ -58,9 +58,7 @@ def forest(matrix: Matrix) -> Markup | None:
         axes.set_xlabel(f"points of {one_line_text(matrix.measure.title)} over none, 95 % interval", parse_math=False)
 
     title = f"Gain of each adapter on each target, in points of {matrix.measure.title}"
-    spoken = [
-        f"{g.adapter}, {trained(matrix, g.sources, g.target)}: {g.mean:+z.1f} [{g.low:+z.1f}, {g.high:+z.1f}]" for g in gains
-    ]
+    spoken = [f"{g.adapter}, {trained(matrix, g.sources, g.target)}: {with_interval(g, '+z.1f')}" for g in gains]
     return draw("forest", title, _spoken(spoken), 560, 84 + pitch * rows[-1][0], fill)
 
 
@@ -70,20 +68,15 @@ def _rows(matrix: Matrix, gains: Sequence[Gain], named: bool) -> list[tuple[floa
     An adapter's name has a row of its own; where gains have none, they are in order of size, and it stands at the first.
     """
     rows: list[tuple[float, Gain | None, str]] = []
-    place = 0
     for adapter in dict.fromkeys(g.adapter for g in gains):
-        own = [g for g in gains if g.adapter == adapter]
+        own, heading = [g for g in gains if g.adapter == adapter], one_line_text(adapter)
         if named:
-            own_rows: list[Gain | None] = [None, *own]
-            names = [
-                one_line_text(adapter),
-                *(one_line_text(trained(matrix, g.sources, g.target).replace("->", "→")) for g in own),
-            ]
+            names = [one_line_text(trained(matrix, g.sources, g.target).replace("->", "→")) for g in own]
+            added: list[tuple[Gain | None, str]] = [(None, heading), *zip(own, names, strict=True)]
         else:
-            own_rows = [*sorted(own, key=lambda g: -matrix.measure.won(g.mean)), None]
-            names = [one_line_text(adapter), *("" for _ in own)]
-        rows += [(place + i, gain, name) for i, (gain, name) in enumerate(zip(own_rows, names, strict=True))]
-        place += len(own_rows)
+            sized = sorted(own, key=lambda g: -matrix.measure.won(g.mean))
+            added = [(sized[0], heading), *((g, "") for g in sized[1:]), (None, "")]
+        rows += [(place, gain, name) for place, (gain, name) in enumerate(added, len(rows))]
     return rows
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -48,7 +47,9 @@ def draw(name: str, title: str, text: str, width: float, height: float, fill: Ca
         fill: draws into the figure.
     """
     out = io.StringIO()
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), _quiet():
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
+        # The page's fonts draw the letters; matplotlib's own, which it measures with, may lack some.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(width / 96, height / 96), layout="constrained")
         fill(figure)
         figure.savefig(out, format="svg", metadata={"Date": None})
@@ -66,20 +67,11 @@ def draw(name: str, title: str, text: str, width: float, height: float, fill: Ca
     return Markup(ElementTree.tostring(root, encoding="unicode"))
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings():
-        # The page's fonts draw the letters; matplotlib's own, which it measures with, may lack some.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        yield
-
-
 def _of_a_page(root: ElementTree.Element, name: str) -> None:
     """Change what matplotlib wrote so that it stands in HTML beside others: no namespaces, own ids, colours of the page."""
-    for tag in ("{http://www.w3.org/2000/svg}metadata", "{http://www.w3.org/2000/svg}defs"):
-        for child in root.findall(tag):
-            if tag.endswith("metadata") or child.find("{http://www.w3.org/2000/svg}style") is not None:
-                root.remove(child)
+    for child in [*root.findall("{*}metadata"), *root.findall("{*}defs")]:
+        if child.tag.endswith("metadata") or child.find("{*}style") is not None:
+            root.remove(child)
     used = {v[1:] for e in root.iter() for k, v in e.attrib.items() if k.endswith("href")}
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]

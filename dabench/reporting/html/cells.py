@@ -1,16 +1,21 @@
-"""The cross matrix as maps of coloured cells: for each adapter where its numbers lie, at a glance."""
+"""The cross matrix as maps of coloured cells, at a glance, and the confusion matrices, of large sweeps the foremost."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from dabench.analysis.human import HUMAN
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.results import Cell
 from dabench.reporting.html.colors import shade
-from dabench.reporting.tables import PUBLISHED, not_adapted, shown_in, trained
+from dabench.reporting.tables import PUBLISHED, foremost, not_adapted, shown_in, trained, with_interval
 from dabench.storage.schema import CellKey
+
+MOST_COUNTS = 12_000
+"""Counts of confusion matrices that a page holds at most: some 400 kB."""
 
 
 @dataclass(frozen=True)
@@ -93,3 +98,43 @@ def _map(
 
 def _field(cell: Cell, borrowed: bool = False) -> HeatmapCell:
     return HeatmapCell(f"{cell.mean:.1f}", f"[{cell.low:.1f}, {cell.high:.1f}]", shade(cell.mean), cell.key, borrowed)
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """What the images of each class were taken for, summed over seeds.
+
+    Attributes:
+        rows: for each true class its name, (count, step of the scale) for each class it was taken for, its images, and its
+            recall in %.
+    """
+
+    number: int
+    adapter: str
+    name: str
+    result: str
+    rows: tuple[tuple[str, tuple[tuple[int, int], ...], int, str], ...]
+
+
+def confusions_of(matrix: Matrix) -> dict[CellKey, Confusion]:
+    """Return key -> confusion matrix, of the foremost cells that there is room for, in the order of the matrix."""
+    places = len(matrix.classes) * (len(matrix.classes) + 2)
+    chosen = {id(c) for c in foremost(matrix.cells, MOST_COUNTS // places)}
+    return {c.key: _confusion(matrix, c, number) for number, c in enumerate(matrix.cells) if id(c) in chosen}
+
+
+def _confusion(matrix: Matrix, cell: Cell, number: int) -> Confusion:
+    counts = matrix.confusion[cell.key]
+    images = counts.sum(1)
+    shares = 100 * np.divide(counts, images[:, None], out=np.zeros_like(counts), where=images[:, None] > 0)
+    rows = tuple(
+        (
+            name,
+            tuple((int(n), shade(s)) for n, s in zip(row, share, strict=True)),
+            int(total),
+            f"{share[true]:.1f}" if total else "",
+        )
+        for true, (name, row, share, total) in enumerate(zip(matrix.classes, counts, shares, images, strict=True))
+    )
+    name = f"{trained(matrix, cell.sources, cell.target)}, tested on {matrix.datasets[cell.test].short_name}"
+    return Confusion(number, cell.adapter, name, with_interval(cell), rows)
