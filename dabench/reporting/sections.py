@@ -39,10 +39,8 @@ def gains_table(matrix: Matrix) -> Table:
     """Return what each adapter wins on each target."""
     rows = []
     for g in matrix.gains:
-        gain, on_source = with_interval(g, "+z.1f"), number(g.on_source, "+z.1f")
-        rows.append(
-            (g.adapter, g.name, gain, f"{g.improved} of {g.seeds}", whole_percent(g.gap_closed), on_source, g.label_budget)
-        )
+        gain, improved, closed = with_interval(g, "+z.1f"), f"{g.improved} of {g.seeds}", whole_percent(g.gap_closed)
+        rows.append((g.adapter, g.name, gain, improved, closed, number(g.on_source, "+z.1f"), g.label_budget))
     columns = ("adapter", "model-train-test", "gain [95 %]", "seeds improved", "gap closed", "on source", "target labels")
     direction = "; below 0 is better" if matrix.measure.lower_is_better else ""
     return Table(f"Adaptation gains: {matrix.measure.title} over none, in points{direction}", columns, tuple(rows))

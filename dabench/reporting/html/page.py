@@ -40,22 +40,29 @@ def to_html(matrix: Matrix) -> str:
     """Return the report as one HTML page that needs no other file and no network: the same for the same store."""
     script = Markup(_text("script.js"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    parts = _words(matrix) | _results(matrix) | _curves(matrix) | _origin(matrix)
-    return _template().render(matrix=matrix, style=_style(), script=script, script_hash=digest, **parts)
-
-
-def _words(matrix: Matrix) -> dict[str, Any]:
     search = matrix.record.sweep.search
-    return {
-        "title": matrix.record.title,
-        "headline": headline(matrix),
-        "caption": caption(matrix),
-        "conditions": conditions(matrix),
-        "extent": extent(matrix),
-        "selection": sections.rule_name(matrix.selection),
-        "search": f"{search.trials} trials per task by {sections.rule_name(search.select)}" if search else "",
-        "unfinished": unfinished(matrix),
-    }
+    return _template().render(
+        matrix=matrix,
+        style=_style(),
+        script=script,
+        script_hash=digest,
+        title=matrix.record.title,
+        headline=headline(matrix),
+        caption=caption(matrix),
+        conditions=conditions(matrix),
+        extent=extent(matrix),
+        selection=sections.rule_name(matrix.selection),
+        search=f"{search.trials} trials per task by {sections.rule_name(search.select)}" if search else "",
+        unfinished=unfinished(matrix),
+        **_results(matrix),
+        **_curves(matrix),
+        version=version("dabench"),
+        facts=facts_tables(matrix),
+        failures=failures(matrix),
+        command=command(matrix),
+        sweep_file=_sweep_file(matrix),
+        citations=cite_results(matrix.predictions).text,
+    )
 
 
 def _results(matrix: Matrix) -> dict[str, Any]:
@@ -85,17 +92,6 @@ def _curves(matrix: Matrix) -> dict[str, Any]:
         "accuracies": plots.accuracies(matrix, found),
         "left_out": len(found) < len(trained),
         "lines": _lines(matrix),
-    }
-
-
-def _origin(matrix: Matrix) -> dict[str, Any]:
-    return {
-        "version": version("dabench"),
-        "facts": facts_tables(matrix),
-        "failures": failures(matrix),
-        "command": command(matrix),
-        "sweep_file": _sweep_file(matrix),
-        "citations": cite_results(matrix.predictions).text,
     }
 
 
