@@ -644,8 +644,7 @@ def compare(a: str | Path, b: str | Path, *, metric: str | None = None, select: 
     Raises:
         StoreError, SpecError: one of the two is not there or cannot be read, or they are in different metrics.
     """
-    from dabench.analysis.compare import compared
-    from dabench.analysis.sides import sides
+    from dabench.analysis.compare import compared, sides
 
     return compared(*sides(a, b, metric, select))
 
@@ -716,7 +715,7 @@ def human(
         SpecError: the dataset is not in the sweep, or has not so many test images.
         StoreError: the folder holds something or cannot be written.
     """
-    from dabench.analysis.quiz import write_quiz
+    from dabench.analysis.human import write_quiz
 
     folder = Path(to).expanduser() if to else Path("human") / dataset.replace("/", "-")
     if sweep is None:

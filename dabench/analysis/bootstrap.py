@@ -88,8 +88,9 @@ class Resampler:
             return Resampled(each, np.full((len(models), self.resamples), np.nan))
         # A product: numpy's mean over a short last axis takes ten times as long.
         over_seeds = np.full(shape[1], 1 / shape[1])
-        drawn = [_values(metric, counts, units).reshape(-1, *shape) @ over_seeds for counts in self.units(sizes)]
-        values = np.concatenate(drawn).T
+        rows = units.reshape(len(units), -1)
+        sums = ((counts @ rows).reshape(len(counts), *units.shape[1:]).astype(np.float64) for counts in self.units(sizes))
+        values = np.concatenate([metric.value(s).reshape(-1, *shape) @ over_seeds for s in sums]).T
         # From their own mean: a metric that is larger in resamples than in the test set, as the calibration error, stays.
         of_units = values - np.nanmean(values, axis=1, keepdims=True)
         mean = each.mean(1, keepdims=True)
@@ -131,12 +132,6 @@ class Resampler:
         if self._each is None:
             self._each = np.diff(table, axis=0).T.astype(np.float32)
         return self._each
-
-
-def _values(metric: Metric, counts: NDArray[np.float32], units: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the metric in each resample, (resamples, M), of how often each sort of unit is drawn in it, (resamples, U)."""
-    sums = (counts @ units.reshape(len(units), -1)).reshape(len(counts), *units.shape[1:])
-    return metric.value(sums.astype(np.float64))
 
 
 @lru_cache(maxsize=1024)

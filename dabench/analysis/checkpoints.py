@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.analysis.bootstrap import percent
 from dabench.errors import StoreError
 from dabench.training.selection import LAST, ORACLE, RULES, VALIDATORS
 
@@ -76,26 +76,23 @@ def what_rules_choose(adapter: str, pairs: Sequence[Sequence[RunCheckpoints]]) -
     runs = [run for pair in pairs for run in pair]
     if not runs or any(not run.scores for run in runs):
         return []
-    best = np.mean([run.accuracy.max() for run in runs])
-    within = _over([_correlations([run]) for run in runs])
-    across = _over([_correlations(pair) for pair in pairs if pair])
-    found = []
-    for rule in RULES:
-        mean = np.mean([run.accuracy[run.choose(rule)] for run in runs])
-        going = within.get(rule), across.get(rule)
-        found.append(RuleOutcome(adapter, rule, _rounded(100 * mean), _rounded(100 * (best - mean)), *going, len(runs)))
-    return found
+    best = float(np.mean([run.accuracy.max() for run in runs]))
+    within, across = _mean_correlations([[run] for run in runs]), _mean_correlations([pair for pair in pairs if pair])
+    chosen = {rule: float(np.mean([run.accuracy[run.choose(rule)] for run in runs])) for rule in RULES}
+    return [
+        RuleOutcome(adapter, rule, percent(mean), percent(best - mean), within.get(rule), across.get(rule), len(runs))
+        for rule, mean in chosen.items()
+    ]
 
 
-def _correlations(runs: Sequence[RunCheckpoints]) -> list[float | None]:
-    """Return the correlation of each validator with accuracy over all checkpoints of these runs."""
-    scores = np.stack([np.concatenate([run.score(rule) for run in runs]) for rule in VALIDATORS])
-    return correlations(scores, np.concatenate([run.accuracy for run in runs]))
-
-
-def _over(rows: Sequence[Sequence[float | None]]) -> dict[str, float | None]:
-    """Return the mean of each validator's correlations."""
-    return {rule: _mean(values) for rule, values in zip(VALIDATORS, zip(*rows, strict=True), strict=True)}
+def _mean_correlations(groups: Sequence[Sequence[RunCheckpoints]]) -> dict[str, float | None]:
+    """Return the mean over groups of runs of each validator's correlation with accuracy over all checkpoints of a group."""
+    rows = []
+    for runs in groups:
+        scores = np.stack([np.concatenate([run.score(rule) for run in runs]) for rule in VALIDATORS])
+        rows.append(correlations(scores, np.concatenate([run.accuracy for run in runs])))
+    known = ([v for v in values if v is not None] for values in zip(*rows, strict=True))
+    return {rule: round(float(np.mean(v)), 4) + 0.0 if v else None for rule, v in zip(VALIDATORS, known, strict=True)}
 
 
 def correlations(scores: NDArray[np.float64], accuracy: NDArray[np.float64]) -> list[float | None]:
@@ -109,12 +106,3 @@ def correlations(scores: NDArray[np.float64], accuracy: NDArray[np.float64]) -> 
     spread = np.sqrt((ranks**2).sum(1))
     products = ranks[:-1] @ ranks[-1]
     return [float(p / (s * spread[-1])) if s and spread[-1] else None for p, s in zip(products, spread, strict=False)]
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [v for v in values if v is not None]
-    return _rounded(float(np.mean(known))) if known else None
-
-
-def _rounded(value: Any) -> float:
-    return round(float(value), 4) + 0.0

@@ -1,4 +1,4 @@
-"""What runs were computed with, and in what of it the runs of one store differ."""
+"""What runs were computed with: the settings of their sweep, versions and devices, and in what of these runs differ."""
 
 from __future__ import annotations
 
@@ -6,10 +6,26 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dabench.storage.reader import StoredRun
+from dabench.experiment.overrides import PATHS
+from dabench.storage.reader import StoredRun, flat
+from dabench.storage.schema import SweepRecord, to_json
 
 Mixed = Mapping[str, Mapping[str, int]]
 """What runs differ in -> its values -> how many runs have it. Empty where all runs are alike."""
+
+_NAMES = ("name", "title", "plugins", "dataset", "options", "classes", "seeds")
+"""Keys of a sweep that say what it is called or where its files lie, or that its record says in full."""
+
+
+def settings_of(record: SweepRecord) -> dict[str, Any]:
+    """Return the settings of a sweep from its record (sweep.json), as "train.lr" -> 0.05; defaults are among them."""
+    sweep = record.sweep
+    found = {key: value for key, value in sorted(to_json(sweep).items()) if key not in _NAMES}
+    found |= {"seeds": record.seeds, "classes": record.classes, "input": dict(sorted((to_json(record.input) or {}).items()))}
+    found["dataset"] = {n: {k: v for k, v in table.items() if k not in PATHS} for n, table in sweep.dataset.items()}
+    found |= {sweep.backbone: sweep.options.get(sweep.backbone, {})}
+    found |= {name: facts.options for name, facts in record.adapters.items()}
+    return flat(found)
 
 
 def versions_of(environments: Iterable[Mapping[str, Any]]) -> dict[str, str]:

@@ -20,7 +20,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -45,6 +45,9 @@ _LARGEST = 2**32
 """Bytes of the largest file that is read."""
 
 _BEGINNING = (1980, 1, 1, 0, 0, 0)
+
+Orders = Mapping[str, NDArray[np.int64]]
+"""Dataset -> (N,) the order of its test images in a pack, where they are sorted."""
 
 
 class Pack(ResultsReader):
@@ -161,8 +164,9 @@ def write_pack(
     try:
         with new_file(path) as hidden, zipfile.ZipFile(hidden, "w", zipfile.ZIP_DEFLATED) as archive:
             runs = Predictions(stored, stored.read_sweep(), None)
-            how = _PackOptions(attributes and not counts, classes_only or counts, _orders(runs) if counts else {})
-            files = {name: _put(archive, name, content) for name, content in _contents(stored, runs, how)}
+            orders = _orders(runs) if counts else {}
+            contents = _contents(stored, runs, attributes and not counts, classes_only or counts, orders)
+            files = {name: _put(archive, name, content) for name, content in contents}
             what = "results of dabench sweep, packed by dabench export"
             head = {"format": FORMAT, "what": what, "sweep": runs.record.sweep.name, "digest": runs.digest, "files": files}
             _put(archive, _LIST, io.BytesIO(_json(head)))
@@ -184,17 +188,19 @@ def _put(archive: zipfile.ZipFile, name: str, content: BinaryIO) -> str:
     return found.hexdigest()
 
 
-def _contents(stored: ResultsReader, runs: Predictions, how: _PackOptions) -> Iterator[tuple[str, BinaryIO]]:
+def _contents(
+    stored: ResultsReader, runs: Predictions, attributes: bool, classes_only: bool, orders: Orders
+) -> Iterator[tuple[str, BinaryIO]]:
     """Yield name and content of every file of the pack but its list."""
     yield "sweep.json", io.BytesIO(_json(sealed(_without_folders(to_json(runs.record)))))
     with contextlib.suppress(FileNotFoundError):  # somebody removed it: no number depends on it
         yield "sweep.toml", stored.open("sweep.toml")
     for dataset, test in runs.tests.items():
         folder = f"datasets/{file_name_of(dataset)}"
-        files = {f: d for f, d in test.facts.files.items() if how.attributes or not f.startswith("attribute-")}
+        files = {f: d for f, d in test.facts.files.items() if attributes or not f.startswith("attribute-")}
         facts = replace(test.facts, files=files)
-        if dataset in how.orders:
-            order = how.orders[dataset]
+        if dataset in orders:
+            order = orders[dataset]
             arrays = {"labels.npy": _npy(test.labels[order])}
             if test.groups is not None:
                 arrays["groups.npy"] = _npy(_numbered(test.groups[order]))
@@ -205,22 +211,13 @@ def _contents(stored: ResultsReader, runs: Predictions, how: _PackOptions) -> It
             yield from ((f"{folder}/{f}", stored.open(f"{folder}/{f}")) for f in files)
         yield f"{folder}/facts.json", io.BytesIO(_json(sealed(facts)))
     for record in runs.records.values():
-        if how.answers:
-            yield from _answers(record, how.orders)
+        if classes_only:
+            yield from _answers(record, orders)
             continue
         kept = ["run.json", *(f for f in record.facts.files if f != NETWORK)]
         yield from ((f"{record.where}/{f}", stored.open(f"{record.where}/{f}")) for f in kept)
     for name, reason in stored.failures().items():
         yield f"failed/{name}.txt", io.BytesIO("".join(reason.splitlines()[:1]).encode() + b"\n")
-
-
-@dataclass(frozen=True)
-class _PackOptions:
-    """What goes into a pack; orders: dataset -> (N,) the order of its test images, where they are sorted."""
-
-    attributes: bool
-    answers: bool
-    orders: Mapping[str, NDArray[np.int64]]
 
 
 def _orders(runs: Predictions) -> dict[str, NDArray[np.int64]]:
@@ -251,7 +248,7 @@ def _numbered(groups: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(np.diff(groups) != 0)])
 
 
-def _answers(record: StoredRun, orders: Mapping[str, NDArray[np.int64]]) -> Iterator[tuple[str, BinaryIO]]:
+def _answers(record: StoredRun, orders: Orders) -> Iterator[tuple[str, BinaryIO]]:
     """Yield name and content of the files of a run that keeps of its predictions the classes alone."""
     files, outputs = {}, 0
     for dataset in record.facts.tests:

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.analysis.matrix import Matrix
-from dabench.analysis.results import Cell, Gain
-from dabench.analysis.subgroups import SubgroupCell
+from dabench.analysis.results import Cell, Gain, SubgroupCell
 from dabench.analysis.summary import Summary
 from dabench.errors import SpecError, nearest
 from dabench.storage.reader import StoredLabels, StoredRun
@@ -122,12 +121,10 @@ class Results:
 
     def _of(self, cell: Cell) -> list[dict[str, Any]]:
         """Return what networks of each seed predicted for a cell; nothing for people's."""
-        runs = self.matrix.predictions
-        tested = runs.tested(cell.key)
+        tested = self.matrix.predictions.tested(cell.key)
         what = {"adapter": cell.adapter, "sources": "+".join(cell.sources), "target": cell.target or ""}
-        return (
-            [{**what, "seed": s, "predicted": p} for s, p in zip(tested.seeds, tested.predicted, strict=True)] if tested else []
-        )
+        found = zip(tested.seeds, tested.predicted, strict=True) if tested else ()
+        return [{**what, "seed": seed, "predicted": predicted} for seed, predicted in found]
 
     def logits(self, run: str, test: str) -> NDArray[np.float32]:
         """Return the logits of each checkpoint of a run, (checkpoints, N, K) float32, read-only; their softmax are probabilities.

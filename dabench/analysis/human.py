@@ -1,4 +1,4 @@
-"""What people answered when they were shown test images: read from a CSV, each line checked.
+"""Test images shown to people: a folder of pictures without labels, and what they answered, from a CSV, each line checked.
 
     rater,image,answer
     A,12,happy
@@ -8,6 +8,8 @@ How images are named is said in `dabench.analysis.attributes`.
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,19 +17,79 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.analysis.attribute_bins import AttributeBins
-from dabench.analysis.attributes import ImageIndex, dataset_of, index_test_images
+from dabench.analysis.attributes import AttributeBins, ImageIndex, dataset_of, index_test_images
 from dabench.analysis.bootstrap import Resampler, interval, percent, point, widening
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.metrics import Metric, SeedPredictions, confusions
 from dabench.analysis.results import Cell, HumanResult
-from dabench.data.csv_files import read_rows
-from dabench.errors import DataError, SpecError, nearest
+from dabench.data.cache import Prepared
+from dabench.data.csv_files import image_name, read_rows
+from dabench.errors import DataError, SpecError, StoreError, nearest
 from dabench.hashing import file_digest
 from dabench.storage.reader import StoredLabels
 from dabench.storage.schema import CellKey
 
+HUMAN = "human"
+
 COLUMNS = ("rater", "image", "answer")
+
+_USUAL = 70
+
+_SIDE = 224
+"""Pixels to which the smaller side of a small image is enlarged, at most, each pixel to a square: nothing is made up."""
+
+
+def write_quiz(prepared: Prepared, folder: Path, images: int | None, seed: int) -> list[Path]:
+    """Write test images as PNG, answers.csv with a line for each to be filled in, and classes.txt; return the files.
+
+    Pictures are named by the split's digest and their position in the test split, and nothing of them says the class.
+
+    Args:
+        folder: must not be there, or be empty.
+        images: how many in all, as many of each class as far as there are, drawn by `seed`; None: 70, or all if there are fewer.
+
+    Raises:
+        SpecError: there are not so many.
+        StoreError: the folder holds something or cannot be written.
+    """
+    labels = prepared.labels("test")
+    images = min(_USUAL, len(labels)) if images is None else images
+    if not 1 <= images <= len(labels):
+        raise SpecError(f"--images {images}: must be 1 to {len(labels)}, the test images of {prepared.name}")
+    if folder.exists() and (folder.is_file() or any(folder.iterdir())):
+        raise StoreError(f"{folder}: is there already; give another folder with --to")
+    pictures = prepared.samples("test").images
+    names = {int(i): image_name(prepared.digest, int(i)) for i in quiz_images(labels, images, seed)}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        files = [_write_picture(np.asarray(pictures[i]), folder / f"{name}.png") for i, name in names.items()]
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([COLUMNS, *(("", name, "") for name in names.values())])
+        for name, content in (("answers.csv", text.getvalue()), ("classes.txt", "\n".join(prepared.classes) + "\n")):
+            (folder / name).write_text(content, encoding="utf-8")
+            files.append(folder / name)
+    except OSError as e:
+        raise StoreError(f"{folder}: cannot be written ({e.strerror or e}); give another folder with --to") from e
+    return files
+
+
+def quiz_images(labels: NDArray[np.int64], images: int, seed: int) -> NDArray[np.int64]:
+    """Return positions (images,) int64, ascending: as many of each class, as far as there are."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    by_class = np.argsort(labels[order], kind="stable")
+    sizes = np.bincount(labels[order])
+    rank = np.empty(len(order), np.int64)
+    rank[by_class] = np.concatenate([np.arange(n) for n in sizes])
+    return np.sort(order[np.argsort(rank, kind="stable")[:images]])
+
+
+def _write_picture(image: NDArray[np.uint8], path: Path) -> Path:
+    from PIL import Image
+
+    pixels = image[0] if len(image) == 1 else np.moveaxis(image, 0, -1)
+    times = max(1, _SIDE // min(pixels.shape[:2]))
+    Image.fromarray(pixels.repeat(times, 0).repeat(times, 1)).save(path)
+    return path
 
 
 @dataclass(frozen=True)
@@ -88,9 +150,6 @@ def read_answers(path: Path, images: ImageIndex, classes: Sequence[str]) -> Huma
     return HumanAnswers(table[:, 0], table[:, 1], table[:, 2], unanswered)
 
 
-HUMAN = "human"
-
-
 def with_human(matrix: Matrix, files: Mapping[str, Path]) -> Matrix:
     """Return the matrix with a cell "human" for each dataset of which there is a file of answers.
 
@@ -108,22 +167,19 @@ def with_human(matrix: Matrix, files: Mapping[str, Path]) -> Matrix:
         truth, facts = matrix.predictions.tests[name], matrix.datasets[name]
         images = index_test_images(name, truth, f"show people these: dabench human {name} --sweep SWEEP")
         answers = read_answers(path, images, matrix.classes)
+        shown = answers.images
         mean, low, high = measured(answers, truth, matrix.measure, matrix.predictions.parts[name][0])
         cells.append(
             Cell(
                 f"Human-None-{facts.short_name}", HUMAN, HUMAN, [], None, name, HUMAN, HUMAN, matrix.metric,
-                percent(mean), percent(low), percent(high), answers.raters, len(answers.images),
+                percent(mean), percent(low), percent(high), answers.raters, len(shown),
             )
         )  # fmt: skip
-        confusion[CellKey(HUMAN, (), None, name)] = _confusion(answers, truth, len(matrix.classes))
+        counts = confusions(truth.labels[answers.image], answers.answer[None], len(matrix.classes))
+        confusion[CellKey(HUMAN, (), None, name)] = counts[0]
+        networks = _networks(matrix, name, shown)
         people[name] = HumanResult(
-            answers.raters,
-            len(answers.images),
-            len(truth.labels),
-            len(answers.answer),
-            answers.unanswered,
-            file_digest(path),
-            _networks(matrix, name, answers.images),
+            answers.raters, len(shown), len(truth.labels), len(answers.answer), answers.unanswered, file_digest(path), networks
         )
     return replace(matrix, cells=cells, confusion=confusion, human=people)
 
@@ -165,12 +221,6 @@ def _summed(tally: NDArray[np.float64], of: NDArray[np.int64]) -> NDArray[np.flo
 
 def _no_confidence() -> NDArray[np.floating]:
     raise SpecError("--human: people's answers have no confidences; take another --metric than ece")
-
-
-def _confusion(answers: HumanAnswers, truth: StoredLabels, classes: int) -> NDArray[np.float64]:
-    """Return how often each answer was given to images of each class, (K, K)."""
-    counts: NDArray[np.float64] = confusions(truth.labels[answers.image], answers.answer[None], classes)[0]
-    return counts
 
 
 def _networks(matrix: Matrix, test: str, images: NDArray[np.int64]) -> dict[str, float]:

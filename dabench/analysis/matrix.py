@@ -6,25 +6,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dabench.analysis.bootstrap import RESAMPLES, Resampler
-from dabench.analysis.checkpoints import RuleOutcome, RunCheckpoints, what_rules_choose
+from dabench.analysis.checkpoints import RuleOutcome, what_rules_choose
 from dabench.analysis.environments import Mixed, mixed
 from dabench.analysis.metrics import Metric, confusions, find_metric
 from dabench.analysis.predictions import Predictions
-from dabench.analysis.results import Cell, EncodedCell, Gain, cell_of, change_of, gain_of
-from dabench.analysis.subgroups import SubgroupCell, subgroup_results
+from dabench.analysis.results import (
+    Cell,
+    EncodedCell,
+    Gain,
+    HumanResult,
+    Published,
+    SubgroupCell,
+    cell_of,
+    change_of,
+    gain_of,
+    subgroup_results,
+)
 from dabench.analysis.summary import Summary, mean_of, summaries
 from dabench.analysis.trials import searched_by
 from dabench.storage.reader import ResultsReader
 from dabench.storage.schema import CellKey, DatasetRecord, SweepRecord
-
-if TYPE_CHECKING:
-    from dabench.analysis.results import HumanResult, Published
 
 
 @dataclass(frozen=True)
@@ -182,12 +189,9 @@ def _adapted(record: SweepRecord) -> list[CellKey]:
 
 def _gains(record: SweepRecord, found: Mapping[str, _TestSetResults]) -> list[Gain]:
     """Return the gains in the order of the sweep, each with the mean of what adapting cost on the sources."""
-    gains = []
-    for key in _adapted(record):
-        if gain := found[key.test].gains.get(key):
-            costs = [of.costs.get(key) for test, of in found.items() if test in key.sources]
-            gains.append(replace(gain, on_source=mean_of(costs)))
-    return gains
+    gains = {key: found[key.test].gains.get(key) for key in _adapted(record)}
+    costs = {key: mean_of([of.costs.get(key) for test, of in found.items() if test in key.sources]) for key in gains}
+    return [replace(gain, on_source=costs[key]) for key, gain in gains.items() if gain]
 
 
 def _of_tests(runs: Predictions, metric: Metric) -> dict[str, _TestSetResults]:
@@ -234,10 +238,8 @@ def _of_test(runs: Predictions, test: str, draws: Resampler) -> _TestSetResults:
 
 def _rules(runs: Predictions) -> list[RuleOutcome]:
     """Return what each rule would have chosen for each adapter, on the targets of its tasks."""
-    of: dict[str, list[list[RunCheckpoints]]] = {}
-    for adapter in runs.record.sweep.adapters:
-        cells = [runs.record.cell(adapter, task) for task in runs.record.tasks]
-        of[adapter] = [[runs.checkpoints(record, key.test) for record in runs.of(key).values()] for key in cells]
+    cells = {name: [runs.record.cell(name, task) for task in runs.record.tasks] for name in runs.record.sweep.adapters}
+    of = {n: [[runs.checkpoints(r, key.test) for r in runs.of(key).values()] for key in keys] for n, keys in cells.items()}
     if all(len(run.accuracy) < 2 for pairs in of.values() for pair in pairs for run in pair):
         return []
     return [chosen for adapter, pairs in of.items() for chosen in what_rules_choose(adapter, pairs)]

@@ -7,7 +7,7 @@ needs (labels, confidences, parts of the test set) in its first step, and nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.analysis.attribute_bins import AttributeBins
+from dabench.analysis.attributes import AttributeBins
 from dabench.errors import SpecError, nearest
 
 LOWER_IS_BETTER = ("ece",)
@@ -101,7 +101,7 @@ def share_metric(
 
 def accuracy() -> Metric:
     """Return the share of images classified right."""
-    return share_metric("accuracy", "accuracy", lambda o: np.zeros_like(o.labels), _only)
+    return share_metric("accuracy", "accuracy", lambda o: np.zeros_like(o.labels), _mean)
 
 
 def balanced_accuracy() -> Metric:
@@ -111,11 +111,11 @@ def balanced_accuracy() -> Metric:
 
 def recall(name: str, number: int) -> Metric:
     """Return the recall of one class: the share of its images classified right."""
-    return share_metric(f"recall:{name}", f"recall of {name}", lambda o: np.where(o.labels == number, 0, -1), _only)
+    return share_metric(f"recall:{name}", f"recall of {name}", lambda o: np.where(o.labels == number, 0, -1), _mean)
 
 
 def worst_group(attribute: str) -> Metric:
-    """Return the lowest accuracy over the parts by an attribute that are not of too few (`Parts.too_few`)."""
+    """Return the lowest accuracy over the parts by an attribute that are not of too few (`AttributeBins.too_few`)."""
 
     def part(outcome: SeedPredictions) -> NDArray[np.int64]:
         if attribute not in outcome.parts:
@@ -123,7 +123,8 @@ def worst_group(attribute: str) -> Metric:
         parts = outcome.parts[attribute]
         return np.where(parts.too_few[parts.bin_of], -1, parts.bin_of)
 
-    return share_metric(f"worst-group:{attribute}", f"accuracy of the worst group by {attribute}", part, _lowest)
+    lowest = partial(np.fmin.reduce, axis=-1)  # that is not NaN
+    return share_metric(f"worst-group:{attribute}", f"accuracy of the worst group by {attribute}", part, lowest)
 
 
 def macro_f1(classes: int) -> Metric:
@@ -165,7 +166,7 @@ def calibration_error() -> Metric:
     )  # fmt: skip
 
 
-def find_metric(name: str, classes: Sequence[str], attributes: Iterable[str] = ()) -> Metric:
+def find_metric(name: str, classes: Sequence[str], attributes: Collection[str] = ()) -> Metric:
     """Return the metric of that name.
 
     Args:
@@ -184,11 +185,7 @@ def find_metric(name: str, classes: Sequence[str], attributes: Iterable[str] = (
         **{f"worst-group:{a}": partial(worst_group, a) for a in attributes},
     }
     if name not in makers:
-        none = (
-            ""
-            if any(a.startswith("worst-group:") for a in makers)
-            else " (worst-group: no attribute of a test set has a part of enough images and subjects)"
-        )
+        none = "" if attributes else " (worst-group: no attribute of a test set has a part of enough images and subjects)"
         raise SpecError(f"unknown metric '{name}'{nearest(name, makers)}; known: {', '.join(makers)}{none}")
     return makers[name]()
 
@@ -215,13 +212,3 @@ def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the mean over the last axis without NaN, by products: numpy's sums over so few numbers take far longer."""
     known, ones = ~np.isnan(values), np.ones(values.shape[-1])
     return _share(np.where(known, values, 0.0) @ ones, known @ ones)
-
-
-def _only(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return values[..., 0]
-
-
-def _lowest(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the lowest over the last axis that is not NaN."""
-    lowest: NDArray[np.float64] = np.fmin.reduce(values, axis=-1)
-    return lowest

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.analysis.attribute_bins import bin_attributes
-from dabench.analysis.attributes import with_attributes
+from dabench.analysis.attributes import bin_attributes, with_attributes
 from dabench.analysis.checkpoints import RunCheckpoints
 from dabench.analysis.metrics import SeedPredictions
 from dabench.errors import StoreError
@@ -88,8 +87,6 @@ class Predictions:
                 problem = store.damage(run.digest, network=False, among=listed)
                 if problem:
                     self.damaged[self.missing[-1].replace("/", "-")] = problem
-        search = record.sweep.search
-        self._by_labels = bool(record.search) and search is not None and search.select == ORACLE
         self.missing += [_named(t.adapter, t.sources, t.target, "not chosen") for t in record.search if t.chosen is None]
 
     @property
@@ -118,12 +115,8 @@ class Predictions:
             found = self._plain.get(NetworkKey(method, key.sources, key.target), {})
         return {seed: self.records[found[seed]] for seed in self.record.seeds if found.get(seed) in self.records}
 
-    def predicted(self, records: Sequence[StoredRun], target: str | None, test: str) -> NDArray[np.int64]:
-        """Return the predicted classes, (S, N) int64, of the checkpoint that the rule chooses of each run."""
-        return np.stack([logits.argmax(1) for logits in self._chosen(records, target, test)]).astype(np.int64)
-
-    def confidence(self, records: Sequence[StoredRun], target: str | None, test: str) -> NDArray[np.float32]:
-        """Return the probability that each of these was given, the highest of the softmax of its logits, (S, N) float32."""
+    def _confidence(self, records: Sequence[StoredRun], target: str | None, test: str) -> NDArray[np.float32]:
+        """Return the probability of each predicted class, the highest of the softmax of its logits, (S, N) float32."""
         if any(record.answers for record in records):
             raise StoreError(f"{self.store.place}: holds predicted classes without logits, so there are no confidences; take "
                              "another --metric than ece, or the output folder itself")  # fmt: skip
@@ -135,13 +128,11 @@ class Predictions:
 
         A network that was adapted is chosen for its target, whatever it is tested on; one that was not, for `test`.
         """
-        return [np.asarray(self._logits(record, test)[self._choice(record, target or test)]) for record in records]
-
-    def _choice(self, record: StoredRun, target: str) -> int:
         if self.selection == LAST:
-            return -1
-        needs_accuracy = self.selection == ORACLE
-        return self.checkpoints(record, target, accuracy=needs_accuracy).choose(self.selection)
+            return [np.asarray(self._logits(record, test)[-1]) for record in records]
+        by_labels = self.selection == ORACLE
+        choices = [self.checkpoints(r, target or test, accuracy=by_labels).choose(self.selection) for r in records]
+        return [np.asarray(self._logits(r, test)[choice]) for r, choice in zip(records, choices, strict=True)]
 
     def checkpoints(self, record: StoredRun, target: str, *, accuracy: bool = True) -> RunCheckpoints:
         """Return a run's checkpoints as one of its targets sees them; without `accuracy` no test label is looked at."""
@@ -169,10 +160,11 @@ class Predictions:
         if not found:
             return None
         records, truth = list(found.values()), self.tests[key.test]
-        confidence = partial(self.confidence, records, key.target, key.test)
-        predicted = self.predicted(records, key.target, key.test)
+        confidence = partial(self._confidence, records, key.target, key.test)
+        predicted = np.stack([logits.argmax(1) for logits in self._chosen(records, key.target, key.test)]).astype(np.int64)
         outcome = SeedPredictions(truth.labels, predicted, confidence, self.parts[key.test][0])
-        selection = f"{self.selection} (search: oracle)" if self._by_labels else self.selection
+        search = self.record.sweep.search if self.record.search else None
+        selection = f"{self.selection} (search: oracle)" if search and search.select == ORACLE else self.selection
         return EvaluatedNetworks(
             key, self.record.backbone.name, records[0].facts.label_budget, selection, list(found), outcome, truth.groups
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from dabench.analysis.environments import Mixed, mixed
 from dabench.errors import SpecError, StoreError
 from dabench.experiment.config import SearchConfig
 from dabench.storage.reader import ResultsReader
-from dabench.storage.schema import SearchTable, SweepRecord, TrialRecord
+from dabench.storage.schema import SearchTable, TrialRecord
 from dabench.training.selection import ORACLE
 
 
@@ -65,21 +65,22 @@ def read_trials(store: ResultsReader, *, test_accuracy: bool = False) -> list[Tr
         StoreError: the runs of the trials are not there, as in a pack.
     """
     record = store.read_sweep()
-    if record.sweep.search is None:
+    search = record.sweep.search
+    if search is None:
         raise SpecError(f"{store.place}: its sweep searches nothing; write [search] with trials = 8, or --set search.trials=8")
-    return list(_trials(store, record, record.sweep.search.select, test_accuracy))
-
-
-def _trials(store: ResultsReader, record: SweepRecord, rule: str, test_accuracy: bool) -> Iterator[Trial]:
+    found = []
     for task in record.search:
         labels = store.dataset(task.target).labels if test_accuracy else None
         for trial in task.trials:
             state = "stopped" if trial.stopped else trial.state
             right = None if labels is None or trial.score is None else _right(store, task.target, trial, labels)
-            yield Trial(
-                task.adapter, list(task.sources), task.target, trial.number, trial.settings, rule, state, trial.score,
-                trial.steps, trial.number == task.chosen, trial.name, right,
+            found.append(
+                Trial(
+                    task.adapter, list(task.sources), task.target, trial.number, trial.settings, search.select, state,
+                    trial.score, trial.steps, trial.number == task.chosen, trial.name, right,
+                )
             )  # fmt: skip
+    return found
 
 
 def mixed_trials(store: ResultsReader) -> Mixed:

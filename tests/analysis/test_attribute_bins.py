@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dabench.analysis.attribute_bins import MOST_BANDS, NOT_KNOWN, attribute_bins, bin_attributes
+from dabench.analysis.attributes import MOST_BANDS, NOT_KNOWN, attribute_bins, bin_attributes
 
 AGES = np.repeat(np.arange(18, 85), 30)  # as in the study: 18 to 84 years
 

@@ -13,8 +13,7 @@ from fabricated import FINE_TUNE, LABELS, NONE, WRONG, DatasetContent, two_sets
 import dabench
 from dabench.analysis.export import write_pack
 from dabench.analysis.frames import Results
-from dabench.analysis.results import Cell, Gain
-from dabench.analysis.subgroups import SubgroupCell
+from dabench.analysis.results import Cell, Gain, SubgroupCell
 from dabench.analysis.summary import Summary
 from dabench.errors import SpecError, StoreError
 from dabench.plugins.contract import SUPERVISED

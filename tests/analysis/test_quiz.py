@@ -13,8 +13,7 @@ from tiny_sweeps import SHAPES, TINY
 
 import dabench
 from dabench.analysis.attributes import ImageIndex
-from dabench.analysis.human import read_answers
-from dabench.analysis.quiz import quiz_images, write_quiz
+from dabench.analysis.human import quiz_images, read_answers, write_quiz
 from dabench.cli import main
 from dabench.data.cache import Prepared
 from dabench.errors import DataError, SpecError

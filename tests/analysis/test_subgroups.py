@@ -15,7 +15,7 @@ from fabricated import ADABN, CLASSES, NONE, DatasetContent, Fabrication, two_se
 from dabench.analysis.bootstrap import Resampler, interval, point, widening
 from dabench.analysis.matrix import Matrix, read_matrix
 from dabench.analysis.metrics import SeedPredictions, find_metric
-from dabench.analysis.subgroups import SubgroupCell
+from dabench.analysis.results import SubgroupCell
 from dabench.reporting.formats import to_json
 
 N = 80
