@@ -448,8 +448,7 @@ def _watched(place: OutputFolder, board: TensorBoardWriter | None, request: Swee
 
 
 def _reported(store: RunStore) -> Matrix:
-    from dabench.analysis.baselines import with_published
-    from dabench.analysis.matrix import read_matrix
+    from dabench.analysis.matrix import read_matrix, with_published
     from dabench.reporting.write import write_report
 
     matrix = with_published(read_matrix(store))
@@ -504,10 +503,9 @@ def report(
         SpecError: an unknown metric or rule.
         DataError: a file of answers or attributes cannot be read, or a line of it is wrong.
     """
-    from dabench.analysis.baselines import with_published
     from dabench.analysis.export import open_results
     from dabench.analysis.human import with_human
-    from dabench.analysis.matrix import read_matrix
+    from dabench.analysis.matrix import read_matrix, with_published
 
     folder = report_place(runs, out) if write else None
     matrix = read_matrix(open_results(runs), metric, select, _files(attributes))

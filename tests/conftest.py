@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,14 +34,28 @@ def registry() -> Registry:
     return Registry(entry_points=False)
 
 
-@pytest.fixture
-def registry_restored() -> Iterator[None]:
-    """What a test adds to the registry of the commands is forgotten after it."""
+@contextmanager
+def kept_registry() -> Iterator[None]:
+    """What is added to the registry of the commands meanwhile is forgotten afterwards."""
     for kind in KINDS:
         REGISTRY.entries(kind)
     before = dict(REGISTRY._entries), dict(REGISTRY._files), list(REGISTRY._registered)
     yield
     REGISTRY._entries, REGISTRY._files, REGISTRY._registered = before
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _registry_of_a_module() -> Iterator[None]:
+    """No module of tests sees the plugins that another one loaded."""
+    with kept_registry():
+        yield
+
+
+@pytest.fixture
+def registry_restored() -> Iterator[None]:
+    """What a test adds to the registry of the commands is forgotten after it."""
+    with kept_registry():
+        yield
 
 
 @pytest.fixture(scope="session")

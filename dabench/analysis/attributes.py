@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -55,32 +55,33 @@ class ImageIndex:
         return int(match[2])
 
 
-def index_test_images(dataset: str, test: StoredLabels, again: str) -> ImageIndex:
-    """Return the test images of a dataset; raise DataError if they are of a pack of counts, which does not tell them apart."""
-    if test.facts.sorted:
-        raise DataError(
-            f"the test images of {dataset} are sorted here, so that no file can name them; take the output folder, or a pack "
-            "that dabench export wrote without --counts"
-        )
-    return ImageIndex(dataset, test.facts.digest, len(test.labels), again)
+def files_on_test_images(
+    option: str, files: Mapping[str, Path], tests: Mapping[str, StoredLabels], again: str
+) -> Iterator[tuple[str, Path, ImageIndex]]:
+    """Yield of each file given to `option` the dataset that it is about: the one named, or the only one that there is.
 
-
-def dataset_of(option: str, given: str, path: Path, known: Sequence[str]) -> str:
-    """Return the dataset that a file given to `option` is about: the one named, or the only one that there is.
+    Args:
+        files: dataset -> a CSV; "" stands for the only dataset that there is.
+        again: as `ImageIndex` has it, with {} for the dataset.
 
     Raises:
-        SpecError: it is not in the sweep, or none is named where there are several.
+        SpecError: a dataset is not in the sweep, or none is named where there are several.
+        DataError: the test images are of a pack of counts, which does not tell them apart.
     """
-    if not given and len(known) == 1:
-        return known[0]
-    if given not in known:
-        example = f"write {option} {known[0]}={path}"
-        what = f"'{given}' is not in this sweep{nearest(given, known)}" if given else "this sweep has several datasets"
-        raise SpecError(f"{option} {path}: {what}; name one of {', '.join(known)}: {example}")
-    return given
-
-
-OPTION = "--attributes"
+    known = tuple(tests)
+    for given, path in files.items():
+        name = known[0] if not given and len(known) == 1 else given
+        if name not in known:
+            example = f"write {option} {known[0]}={path}"
+            what = f"'{given}' is not in this sweep{nearest(given, known)}" if given else "this sweep has several datasets"
+            raise SpecError(f"{option} {path}: {what}; name one of {', '.join(known)}: {example}")
+        test = tests[name]
+        if test.facts.sorted:
+            raise DataError(
+                f"the test images of {name} are sorted here, so that no file can name them; take the output folder, or a pack "
+                "that dabench export wrote without --counts"
+            )
+        yield name, path, ImageIndex(name, test.facts.digest, len(test.labels), again.format(name))
 
 
 def with_attributes(tests: Mapping[str, StoredLabels], files: Mapping[str, Path]) -> dict[str, dict[str, NDArray[Any]]]:
@@ -94,9 +95,7 @@ def with_attributes(tests: Mapping[str, StoredLabels], files: Mapping[str, Path]
         DataError: a file cannot be read, a line of it is wrong, or the dataset has an attribute of that name.
     """
     found = {name: dict(test.attributes) for name, test in tests.items()}
-    for given, path in files.items():
-        name = dataset_of(OPTION, given, path, tuple(tests))
-        images = index_test_images(name, tests[name], f"look again: dabench audit {name}")
+    for name, path, images in files_on_test_images("--attributes", files, tests, "look again: dabench audit {}"):
         for attribute, values in read_attributes(path, images).items():
             if attribute in found[name]:
                 raise DataError(f"{path}: '{name}' has an attribute '{attribute}' already; give the column another name")
@@ -155,14 +154,10 @@ class AttributeBins:
     subjects: tuple[int, ...] | None = None
 
     @property
-    def sizes(self) -> tuple[int, ...]:
-        """How many images are in each part."""
-        return tuple(np.bincount(self.bin_of, minlength=len(self.names)).tolist())
-
-    @property
     def too_few(self) -> NDArray[np.bool_]:
         """(parts,) whether each is of too few images or subjects to say something."""
-        return np.array([too_few(n, s) for n, s in zip(self.sizes, self.subjects or [None] * len(self.sizes), strict=True)])
+        sizes = np.bincount(self.bin_of, minlength=len(self.names)).tolist()
+        return np.array([too_few(n, s) for n, s in zip(sizes, self.subjects or [None] * len(sizes), strict=True)])
 
 
 def too_few(images: int, subjects: int | None) -> bool:

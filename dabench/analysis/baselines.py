@@ -1,26 +1,49 @@
-"""Committed tables: published numbers (TOML, written by hand) and measured ones (JSON, written from a finished sweep)."""
+"""Committed tables: published numbers (TOML, written by hand) and measured ones (JSON, written from a finished sweep).
+
+Listing them loads no numpy.
+"""
 
 from __future__ import annotations
 
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dabench.errors import SpecError, StoreError, nearest
-
-if TYPE_CHECKING:  # listing the tables loads no numpy
-    from dabench.analysis.matrix import Matrix
-    from dabench.analysis.results import Published
 
 SECOND_METRIC = "balanced-accuracy"
 """The metric that stands beside a measured table's own: where classes are uneven the two say different things."""
 
 Baseline = Mapping[str, Any]
 """name, kind ("published" or "measured"), title, source, metric, note, citations, datasets (name -> label), cells, gains."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A number in % that others published: the same datasets, classes, backbone, adapter and metric, by another protocol.
+
+    Attributes:
+        low, high: its interval, None where none was published.
+        baseline: the committed table that lists it; source: who published it, and where.
+    """
+
+    name: str
+    adapter: str
+    backbone: str
+    sources: list[str]
+    target: str | None
+    test: str
+    metric: str
+    mean: float
+    low: float | None
+    high: float | None
+    baseline: str
+    source: str
+    protocol: str
 
 
 def committed_tables() -> dict[str, Path]:
@@ -61,32 +84,3 @@ def read_baseline(name: str | Path) -> Baseline:
 def short_names_of(baseline: Baseline) -> dict[str, str]:
     """Return dataset -> short name."""
     return dict(baseline.get("short_names") or baseline["datasets"])
-
-
-def with_published(matrix: Matrix) -> Matrix:
-    """Return the matrix with what the committed tables have of published numbers for it."""
-    tables = [t for t in map(read_baseline, committed_tables()) if t["kind"] == "published"]
-    return replace(matrix, published=[number for table in tables for number in _of_table(matrix, table)])
-
-
-def _of_table(matrix: Matrix, table: Baseline) -> list[Published]:
-    if table["metric"] != matrix.metric or {*table.get("classes", ())} != {*matrix.classes}:
-        return []
-    from dabench.analysis.results import Published
-
-    return [
-        Published(
-            c["name"], c["adapter"], c["backbone"], list(c["sources"]), c.get("target"), c["test"], table["metric"],
-            c["mean"], c.get("low"), c.get("high"), table["name"], table["source"], " ".join(table.get("protocol", "").split()),
-        )
-        for c in table["cells"]
-        if _same(matrix, c)
-    ]  # fmt: skip
-
-
-def _same(matrix: Matrix, cell: Mapping[str, Any]) -> bool:
-    """Whether a published cell is of what the sweep measures: a human one where the dataset is there."""
-    used = {*cell["sources"], cell["test"], *([cell["target"]] if cell.get("target") else [])}
-    human = cell["adapter"] == "human"
-    known = cell["adapter"] in matrix.record.methods and cell["backbone"] == matrix.record.backbone.name
-    return used <= matrix.datasets.keys() and (human or known)

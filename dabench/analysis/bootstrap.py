@@ -101,7 +101,10 @@ class Resampler:
         """Yield how often each sort of unit is drawn in each resample, (some resamples, U), for all resamples in turn."""
         total, step = int(sizes.sum()), max(1, _AT_ONCE // len(sizes))
         if len(sizes) == total and total * self.resamples <= _AT_ONCE:
-            yield self._each_drawn(total)
+            table = self._drawn(total)
+            if self._each is None:  # each is a sort of its own, such as subjects: the same for all cells
+                self._each = np.diff(table, axis=0).T.astype(np.float32)
+            yield self._each
             return
         starts = range(0, self.resamples, step)
         if (total + 1) * self.resamples > _TABLE:
@@ -125,13 +128,6 @@ class Resampler:
             self._table = self._each = None  # the old one goes before the new one comes
             self._table = _table(units, self.resamples)
         return self._table
-
-    def _each_drawn(self, units: int) -> NDArray[np.float32]:
-        """Return `units` of units of which each is a sort of its own, such as subjects: the same for all cells."""
-        table = self._drawn(units)
-        if self._each is None:
-            self._each = np.diff(table, axis=0).T.astype(np.float32)
-        return self._each
 
 
 @lru_cache(maxsize=1024)

@@ -203,7 +203,8 @@ def _contents(
             order = orders[dataset]
             arrays = {"labels.npy": _npy(test.labels[order])}
             if test.groups is not None:
-                arrays["groups.npy"] = _npy(_numbered(test.groups[order]))
+                starts = np.diff(test.groups[order]) != 0  # groups lie in one piece each, and are numbered in their order
+                arrays["groups.npy"] = _npy(np.concatenate([[0], np.cumsum(starts)]))
             files = {f: hashlib.sha256(content).hexdigest() for f, content in arrays.items()}
             facts = replace(facts, files=files, sorted=True)
             yield from ((f"{folder}/{f}", io.BytesIO(content)) for f, content in arrays.items())
@@ -241,11 +242,6 @@ def _order(rows: NDArray[np.int64], groups: NDArray[np.int64] | None) -> NDArray
     order = order[np.argsort(groups[order], kind="stable")]
     pieces = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
     return np.concatenate(sorted(pieces, key=lambda piece: rows[:, piece].T.tolist()))
-
-
-def _numbered(groups: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return groups that lie in one piece each, numbered in their order."""
-    return np.concatenate([[0], np.cumsum(np.diff(groups) != 0)])
 
 
 def _answers(record: StoredRun, orders: Orders) -> Iterator[tuple[str, BinaryIO]]:

@@ -15,7 +15,7 @@ from dabench.analysis.results import Cell, Gain, SubgroupCell
 from dabench.analysis.summary import Summary
 from dabench.errors import SpecError, nearest
 from dabench.storage.reader import StoredLabels, StoredRun
-from dabench.storage.schema import RunRecord, to_json
+from dabench.storage.schema import to_json
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -89,7 +89,21 @@ class Results:
         run (its name, for `logits` and `facts`), method, sources, target, label_budget, device: text. seed, checkpoints: int64,
         the latter how many. train_seconds, test_seconds, total_seconds: float64.
         """
-        return _frame(_RunRow, [_run(record.facts) for record in self.matrix.predictions.records.values()])
+        from pandas import DataFrame
+
+        runs = [record.facts for record in self.matrix.predictions.records.values()]
+        columns: dict[str, tuple[str, list[Any]]] = {
+            "run": ("str", [r.name for r in runs]),
+            "method": ("str", [r.method for r in runs]),
+            "sources": ("str", ["+".join(r.sources) for r in runs]),
+            "target": ("str", [r.target or "" for r in runs]),
+            "seed": ("int64", [r.seed for r in runs]),
+            "label_budget": ("str", [r.label_budget for r in runs]),
+            "checkpoints": ("int64", [len(r.checkpoints) for r in runs]),
+            **{f"{part}_seconds": ("float64", [getattr(r.seconds, part) for r in runs]) for part in ("train", "test", "total")},
+            "device": ("str", [str(r.environment.get("device", "")) for r in runs]),
+        }
+        return DataFrame({n: c for n, (_, c) in columns.items()}).astype({n: kind for n, (kind, _) in columns.items()})
 
     def predictions(self, test: str, adapter: str | None = None) -> DataFrame:
         """Return a row for each test image, each seed and each row of the matrix: what the chosen checkpoint predicted.
@@ -147,29 +161,6 @@ class Results:
         if run not in records:
             raise SpecError(f"there is no finished run '{run}'{nearest(run, records)}; the column 'run' of runs has all")
         return records[run]
-
-
-@dataclass(frozen=True)
-class _RunRow:
-    run: str
-    method: str
-    sources: list[str]
-    target: str | None
-    seed: int
-    label_budget: str
-    checkpoints: int
-    train_seconds: float
-    test_seconds: float
-    total_seconds: float
-    device: str
-
-
-def _run(facts: RunRecord) -> _RunRow:
-    seconds, device = facts.seconds, str(facts.environment.get("device", ""))
-    return _RunRow(
-        facts.name, facts.method, list(facts.sources), facts.target, facts.seed, facts.label_budget, len(facts.checkpoints),
-        seconds.train, seconds.test, seconds.total, device,
-    )  # fmt: skip
 
 
 def _frame(of: type[Any], rows: Sequence[Any]) -> DataFrame:

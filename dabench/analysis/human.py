@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.analysis.attributes import AttributeBins, ImageIndex, dataset_of, index_test_images
+from dabench.analysis.attributes import AttributeBins, ImageIndex, files_on_test_images
 from dabench.analysis.bootstrap import Resampler, interval, percent, point, widening
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.metrics import Metric, SeedPredictions, confusions
@@ -162,10 +162,9 @@ def with_human(matrix: Matrix, files: Mapping[str, Path]) -> Matrix:
         DataError: a file cannot be read, or a line of it is wrong.
     """
     cells, confusion, people = list(matrix.cells), dict(matrix.confusion), dict(matrix.human)
-    for given, path in files.items():
-        name = dataset_of("--human", given, path, tuple(matrix.datasets))
-        truth, facts = matrix.predictions.tests[name], matrix.datasets[name]
-        images = index_test_images(name, truth, f"show people these: dabench human {name} --sweep SWEEP")
+    tests, again = matrix.predictions.tests, "show people these: dabench human {} --sweep SWEEP"
+    for name, path, images in files_on_test_images("--human", files, tests, again):
+        truth, facts = tests[name], matrix.datasets[name]
         answers = read_answers(path, images, matrix.classes)
         shown = answers.images
         mean, low, high = measured(answers, truth, matrix.measure, matrix.predictions.parts[name][0])

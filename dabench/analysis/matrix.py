@@ -11,23 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.analysis.baselines import Published, committed_tables, read_baseline
 from dabench.analysis.bootstrap import RESAMPLES, Resampler
 from dabench.analysis.checkpoints import RuleOutcome, what_rules_choose
 from dabench.analysis.environments import Mixed, mixed
 from dabench.analysis.metrics import Metric, confusions, find_metric
 from dabench.analysis.predictions import Predictions
-from dabench.analysis.results import (
-    Cell,
-    EncodedCell,
-    Gain,
-    HumanResult,
-    Published,
-    SubgroupCell,
-    cell_of,
-    change_of,
-    gain_of,
-    subgroup_results,
-)
+from dabench.analysis.results import Cell, EncodedCell, Gain, HumanResult, SubgroupCell, cell_of, change_of, gain_of, subgroups_of
 from dabench.analysis.summary import Summary, mean_of, summaries
 from dabench.analysis.trials import searched_by
 from dabench.storage.reader import ResultsReader
@@ -214,7 +204,9 @@ def _of_test(runs: Predictions, test: str, draws: Resampler) -> _TestSetResults:
         return EncodedCell(tested, draws.metric.encode(tested.outcome)) if tested else None
 
     def name(sources: Sequence[str]) -> str:
-        return cell_name(record.backbone.short_name, runs.facts, sources, test)
+        """Return the study's way to name a number, Model-TrainData-TestData, such as VGG-FER-NAE."""
+        trained = "+".join(runs.facts[s].short_name for s in sources)
+        return f"{record.backbone.short_name}-{trained}-{runs.facts[test].short_name}"
 
     there = {key: found for key in record.cells if key.test == test and (found := measured(*key[:3]))}
     cells = {key: cell_of(m, draws, name(key.sources)) for key, m in there.items()}
@@ -232,7 +224,7 @@ def _of_test(runs: Predictions, test: str, draws: Resampler) -> _TestSetResults:
             gains[key] = gain
     k = len(record.classes)
     confusion = {key: confusions(m.tested.outcome.labels, m.tested.outcome.predicted, k).sum(0) for key, m in there.items()}
-    groups = subgroup_results(list(there.values()), runs.parts[test][0], draws)
+    groups = subgroups_of(list(there.values()), runs.parts[test][0], draws)
     return _TestSetResults({key: c for key, c in cells.items() if c}, gains, costs, list(groups), confusion)
 
 
@@ -245,6 +237,24 @@ def _rules(runs: Predictions) -> list[RuleOutcome]:
     return [chosen for adapter, pairs in of.items() for chosen in what_rules_choose(adapter, pairs)]
 
 
-def cell_name(backbone: str, datasets: Mapping[str, DatasetRecord], sources: Sequence[str], test: str) -> str:
-    """Return the study's way to name a number, Model-TrainData-TestData, such as VGG-FER-NAE."""
-    return f"{backbone}-{'+'.join(datasets[s].short_name for s in sources)}-{datasets[test].short_name}"
+def with_published(matrix: Matrix) -> Matrix:
+    """Return the matrix with what the committed tables have of published numbers for it."""
+    tables = [t for t in map(read_baseline, committed_tables()) if t["kind"] == "published" and t["metric"] == matrix.metric]
+    published = [
+        Published(
+            c["name"], c["adapter"], c["backbone"], list(c["sources"]), c.get("target"), c["test"], table["metric"],
+            c["mean"], c.get("low"), c.get("high"), table["name"], table["source"], " ".join(table.get("protocol", "").split()),
+        )
+        for table in tables
+        if {*table.get("classes", ())} == {*matrix.classes}
+        for c in table["cells"]
+        if _same(matrix, c)
+    ]  # fmt: skip
+    return replace(matrix, published=published)
+
+
+def _same(matrix: Matrix, cell: Mapping[str, Any]) -> bool:
+    """Whether a published cell is of what the sweep measures: a human one where the dataset is there."""
+    used = {*cell["sources"], cell["test"], cell.get("target") or cell["test"]}
+    known = cell["adapter"] in matrix.record.methods and cell["backbone"] == matrix.record.backbone.name
+    return used <= matrix.datasets.keys() and (known or cell["adapter"] == "human")

@@ -50,7 +50,7 @@ class Predictions:
     """The runs of a store, found once: predicted classes of each, by what was run.
 
     Args:
-        by: dataset -> a CSV of more attributes of its test images, as dabench.analysis.attributes describes it.
+        attribute_files: dataset -> a CSV of more attributes of its test images, as dabench.analysis.attributes describes it.
 
     Attributes:
         records: digest -> the finished run, of those that make the table.
@@ -82,11 +82,10 @@ class Predictions:
             found = store.find(run.digest, tests, network=False, among=listed)
             if found:
                 self.records[run.digest] = found
-            else:
-                self.missing.append(_named(*run.network, f"s{run.seed}"))
-                problem = store.damage(run.digest, network=False, among=listed)
-                if problem:
-                    self.damaged[self.missing[-1].replace("/", "-")] = problem
+                continue
+            self.missing.append(_named(*run.network, f"s{run.seed}"))
+            if problem := store.damage(run.digest, network=False, among=listed):
+                self.damaged[self.missing[-1].replace("/", "-")] = problem
         self.missing += [_named(t.adapter, t.sources, t.target, "not chosen") for t in record.search if t.chosen is None]
 
     @property

@@ -34,30 +34,6 @@ class HumanResult:
     networks: Mapping[str, float]
 
 
-@dataclass(frozen=True)
-class Published:
-    """A number in % that others published: the same datasets, classes, backbone, adapter and metric, by another protocol.
-
-    Attributes:
-        low, high: its interval, None where none was published.
-        baseline: the committed table that lists it; source: who published it, and where.
-    """
-
-    name: str
-    adapter: str
-    backbone: str
-    sources: list[str]
-    target: str | None
-    test: str
-    metric: str
-    mean: float
-    low: float | None
-    high: float | None
-    baseline: str
-    source: str
-    protocol: str
-
-
 _LEAST_LOSS = 1.0
 """Points that must be lost for a gain to be told as a part of them; as a part of less it would be noise over noise."""
 
@@ -218,9 +194,7 @@ def _common(a: EncodedCell, b: EncodedCell) -> list[int]:
     return [s for s in a.tested.seeds if s in b.tested.seeds]
 
 
-def subgroup_results(
-    cells: Sequence[EncodedCell], parts: Mapping[str, AttributeBins], draws: Resampler
-) -> Iterator[SubgroupCell]:
+def subgroups_of(cells: Sequence[EncodedCell], parts: Mapping[str, AttributeBins], draws: Resampler) -> Iterator[SubgroupCell]:
     """Yield the results of cells for every part of every attribute: cell by cell, attributes and parts in order.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -70,7 +70,7 @@ def summaries(
         of = [] if name in plain else [won[task] for task in tasks]
         inside = mean_of([at_home.get(target) for _, target in tasks])
         found.append(_summary([on[task] for task in tasks], of, inside, metric))
-    return _tested(found, {s.adapter: [g.mean for g in gains if g.adapter == s.adapter] for s in found}), incomplete
+    return _tested(found, gains), incomplete
 
 
 def _summary(on_target: Sequence[Cell], gains: Sequence[Gain], in_domain: float | None, metric: Metric) -> Summary:
@@ -86,13 +86,13 @@ def _summary(on_target: Sequence[Cell], gains: Sequence[Gain], in_domain: float 
     )  # fmt: skip
 
 
-def _tested(rows: Sequence[Summary], gains: Mapping[str, Sequence[float]]) -> list[Summary]:
+def _tested(rows: Sequence[Summary], gains: Sequence[Gain]) -> list[Summary]:
     """Return the rows with the test of those adapters that gain, corrected over them."""
     many = sum(row.gain is not None for row in rows)
     needed = next(n for n in itertools.count(1) if 2 * many / 2**n <= LEVEL) if many else None
     tried = [row.adapter for row in rows if needed and row.gain is not None and row.pairs >= needed]
-    p = {name: sign_flip(gains[name]) for name in tried}
-    corrected = dict(zip(tried, holm([p[name] for name in tried]), strict=True))
+    p = {name: sign_flip([g.mean for g in gains if g.adapter == name]) for name in tried}
+    corrected = dict(zip(p, holm(list(p.values())), strict=True))
     return [
         replace(row, p=p.get(row.adapter), p_holm=corrected.get(row.adapter), needed=None if row.gain is None else needed)
         for row in rows

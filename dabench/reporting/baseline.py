@@ -8,13 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dabench.analysis.baselines import SECOND_METRIC, Baseline, short_names_of, with_published
-from dabench.analysis.compare import NOTE, CellPair, Comparison
-from dabench.analysis.environments import environments_of, mixed_text
+from dabench.analysis.baselines import SECOND_METRIC, Baseline, short_names_of
+from dabench.analysis.compare import NOTE, CellPair, Comparison, ComparisonSide
+from dabench.analysis.environments import environments_of, mixed_text, settings_of
 from dabench.analysis.export import open_results, write_pack
-from dabench.analysis.matrix import Matrix, read_matrix
-from dabench.analysis.provenance import settings_of
-from dabench.analysis.sides import ComparisonSide
+from dabench.analysis.matrix import Matrix, read_matrix, with_published
 from dabench.errors import DabenchError, StoreError
 from dabench.reporting.citation import citations_of_results
 from dabench.reporting.escape import escape_md

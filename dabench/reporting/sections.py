@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dabench.analysis.attribute_bins import FEWEST
+from dabench.analysis.attributes import FEWEST
 from dabench.analysis.checkpoints import RuleOutcome
 from dabench.analysis.environments import Mixed, mixed_text
 from dabench.analysis.human import HUMAN
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.metrics import Metric
-from dabench.analysis.subgroups import SubgroupCell
+from dabench.analysis.results import SubgroupCell
 from dabench.analysis.summary import LEVEL, Summary
 from dabench.analysis.trials import Trial, searched_by
 from dabench.reporting.tables import EMPTY, Table, counted, number, sentence, shown_in, trained, whole_percent, with_interval

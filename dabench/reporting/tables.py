@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dabench.analysis.baselines import Published
 from dabench.analysis.environments import mixed_text
 from dabench.analysis.human import HUMAN
 from dabench.analysis.matrix import Matrix
-from dabench.analysis.results import Cell, Published
+from dabench.analysis.results import Cell
 from dabench.analysis.trials import searched_by
 from dabench.training.selection import ORACLE
 
