@@ -527,7 +527,7 @@ def report(
 
 
 def _files(given: Files) -> dict[str, Path]:
-    """Return dataset -> file; "" stands for the only dataset that there is."""
+    """Return dataset -> file; "" means the only dataset of the sweep."""
     files = given if isinstance(given, Mapping) else {"": given} if given else {}
     return {name: Path(file).expanduser() for name, file in files.items()}
 

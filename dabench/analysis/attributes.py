@@ -61,7 +61,7 @@ def files_on_test_images(
     """Yield of each file given to `option` the dataset that it is about: the one named, or the only one that there is.
 
     Args:
-        files: dataset -> a CSV; "" stands for the only dataset that there is.
+        files: dataset -> a CSV; "" means the only dataset of the sweep.
         again: as `ImageIndex` has it, with {} for the dataset.
 
     Raises:
@@ -88,7 +88,7 @@ def with_attributes(tests: Mapping[str, StoredLabels], files: Mapping[str, Path]
     """Return dataset -> its attributes, those of its store and after them those of the files.
 
     Args:
-        files: dataset -> a CSV; "" stands for the only dataset that there is.
+        files: dataset -> a CSV; "" means the only dataset of the sweep.
 
     Raises:
         SpecError: a dataset is not in the sweep, or none is named where there are several.
@@ -114,7 +114,7 @@ def read_attributes(path: Path, images: ImageIndex) -> dict[str, NDArray[Any]]:
         where = f"{path}, line {line}"
         position = images.position(row["image"], where)
         if position in lines:
-            raise DataError(f"{where}: image {position} stands in line {lines[position][0]} already; keep one of the two")
+            raise DataError(f"{where}: image {position} is already in line {lines[position][0]}; keep one of the two")
         lines[position] = line, row
     names = [name for name in next(iter(lines.values()), (0, {}))[1] if name != "image"]
     if not names:

@@ -154,7 +154,7 @@ def with_human(matrix: Matrix, files: Mapping[str, Path]) -> Matrix:
     """Return the matrix with a cell "human" for each dataset of which there is a file of answers.
 
     Args:
-        files: dataset -> a CSV as dabench.analysis.human describes it; "" stands for the only dataset that there is.
+        files: dataset -> a CSV as dabench.analysis.human describes it; "" means the only dataset of the sweep.
 
     Raises:
         SpecError: a dataset is not in the sweep, or none is named where there are several; or the metric asks for confidences, or

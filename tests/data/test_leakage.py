@@ -120,7 +120,7 @@ def test_a_column_of_numbers_is_numbers(tmp_path: Path) -> None:
     [
         ("image,light", "10,dim", r"line 3: unknown image '10'; the test images of hand are 0 to 9"),
         ("image,light", "ffffffff-1,dim", r"line 3: .*other test images of hand than this sweep's .0123abcd.; look again"),
-        ("image,light", "0,dim", r"line 3: image 0 stands in line 2 already; keep one of the two"),
+        ("image,light", "0,dim", r"line 3: image 0 is already in line 2; keep one of the two"),
         ("image,light", "1,dim,more", r"line 3: 3 values, but 2 columns .image, light.; put texts that hold a comma in quotes"),
         ("image,", "1,dim", r"a\.csv, line 1: column 2 has no name"),
         ("image", "1", r"a\.csv: says nothing of any image"),
