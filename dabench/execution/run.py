@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import math
 import platform
-import time
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
@@ -59,9 +58,8 @@ def _execute(
     job: Job, device: torch.device, store: RunStore, registry: Registry, partial: RunState, notify: Callable[[str], object]
 ) -> None:
     gc.collect()  # what an earlier run of this process left in reference cycles, labels among it, is gone before this one
-    started = time.perf_counter()
     net, checkpoints, trace = compute(job, device, registry, store.network, partial, notify)
-    facts = _facts(job, device, checkpoints, trace, time.perf_counter() - started)
+    facts = _facts(job, device, checkpoints, trace, partial.seconds())
     store.add(facts, checkpoints.predictions(), lambda path: save_network(net, path))
 
 

@@ -87,6 +87,7 @@ def write_baseline(name: str, runs: Path, folder: Path, select: str | None = Non
     """
     wall = wall_seconds(runs / "events") if runs.is_dir() else None
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with new_file(folder / f"{name}.zip") as pack:
             write_pack(open_results(runs), pack, classes_only=True, counts=counts)
             # of what is kept, so that it follows from it
@@ -95,7 +96,7 @@ def write_baseline(name: str, runs: Path, folder: Path, select: str | None = Non
         for file, text in files.items():
             write_text(folder / file, text)
     except OSError as e:
-        raise StoreError(f"{folder}: cannot be written ({e.strerror or e}); give a folder that is there with --to") from e
+        raise StoreError(f"{folder}: cannot be written ({e.strerror or e}); give another folder with --to") from e
     return [folder / file for file in (*files, f"{name}.zip")]
 
 

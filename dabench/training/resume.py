@@ -46,12 +46,17 @@ class RunState:
 
     Attributes:
         unsaved: why the current training cannot be saved, or "".
+        earlier: seconds that interrupted tries of the run took until they were saved.
     """
 
     def __init__(self, folder: Path, key: Mapping[str, Any], every: float, stopping: Callable[[], bool]) -> None:
         self.folder, self.key, self.every, self.stopping = folder, dict(key), every, stopping
-        self.unsaved = ""
-        self._last = time.monotonic()
+        self.unsaved, self.earlier = "", 0.0
+        self._begun = self._last = time.monotonic()
+
+    def seconds(self) -> float:
+        """Return what the run has taken so far, with what interrupted tries contributed to it."""
+        return self.earlier + time.monotonic() - self._begun
 
     def resume(self, training: int, things: Mapping[str, Any]) -> int:
         """Restore the run's n-th training from its file and return the step to go on with: 0 if there is no file.
@@ -72,6 +77,7 @@ class RunState:
             with torch.no_grad():
                 for name, thing in _with_random(things).items():
                     _restore(thing, _unpacked(saved["things"][name]))
+            self.earlier = max(self.earlier, float(saved["seconds"]))
             return int(saved["step"])
         except Exception as e:  # whatever a load_state_dict() says of what does not fit
             raise ResumeError(f"an interrupted training cannot be resumed: {name}: {type(e).__name__}: {e}") from e
@@ -95,7 +101,7 @@ class RunState:
         # torch reports a full disk as a RuntimeError
         with contextlib.suppress(OSError, RuntimeError), temporary_file(self.folder / str(training)) as hidden:
             self.folder.mkdir(parents=True, exist_ok=True)
-            torch.save({"key": self.key, **state}, hidden)
+            torch.save({"key": self.key, "seconds": self.seconds(), **state}, hidden)
             kept = self.folder / f"{training}-{file_digest(hidden)}.pt"
             os.replace(hidden, kept)
             for old in self.folder.glob(f"{training}-*.pt"):
@@ -115,6 +121,7 @@ class RunState:
 
     def clear(self) -> None:
         """Remove all files: the run is complete, or begins anew."""
+        self.earlier = 0.0
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -23,6 +23,7 @@ from dabench.experiment.validation import sweep_from
 from dabench.plugins.options import KeyProblem
 from dabench.plugins.registry import Registry
 from dabench.training.settings import TrainConfig
+from dabench.training.trainer import rate_at
 
 BASE: dict[str, Any] = {
     "name": "try", "datasets": ["font-digits", "uci-digits"], "adapters": ["none", "dann"], "backbone": "conv4",
@@ -477,3 +478,14 @@ def test_every_error_of_a_sweep_is_one_that_dabench_explains(registry: Registry)
         for value in (None, True, -1, 1.5, "?", ["?"], {"?": 1}, [[]], {"?": {"?": {}}}, [{}]):
             with contextlib.suppress(DabenchError):  # any other error fails the test
                 sweep_from(BASE | {key: value}, registry)
+
+
+# The shelf
+
+
+def test_the_paper_sweep_has_the_rate_of_the_public_code_in_every_epoch(registry: Registry) -> None:
+    train = read_sweep(bundled_sweeps()["paper"], (), registry).sweep.train
+    ours = [train.lr * rate_at(train, (epoch + 0.5) / 250) for epoch in range(250)]
+    # mainpro_FER.py of 2018: learning_rate_decay_start = 80, _every = 5, _rate = 0.9
+    public = [0.01 * 0.9 ** ((epoch - 80) // 5) if epoch > 80 else 0.01 for epoch in range(250)]
+    assert (train.epochs, ours) == (250, pytest.approx(public))

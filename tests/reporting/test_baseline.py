@@ -216,10 +216,16 @@ def test_a_baseline_written_twice_is_the_same(tmp_path: Path) -> None:
     assert texts[0] == texts[1]
 
 
-def test_a_folder_that_is_not_there_is_an_error_that_names_the_option(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_made(tmp_path: Path) -> None:
+    files = write_baseline("mine", two_sets().write(tmp_path / "s").folder, tmp_path / "tables" / "new")
+    assert all(f.is_file() for f in files)
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_that_names_the_option(tmp_path: Path) -> None:
     store = two_sets().write(tmp_path / "s")
+    (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"cannot be written.*--to"):
-        write_baseline("mine", store.folder, tmp_path / "nowhere")
+        write_baseline("mine", store.folder, tmp_path / "file" / "new")
 
 
 def test_an_unknown_baseline_names_the_nearest() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tiny_sweeps import PLUGINS, SHAPES, Tiny, tiny
 
 from dabench.errors import PluginError
@@ -143,6 +144,16 @@ def test_nothing_is_kept_of_a_run_that_is_done(sweep: tuple[Tiny, Path], tmp_pat
     assert not kept.parent.exists()
 
 
+def test_the_seconds_of_a_run_include_those_before_it_was_interrupted(sweep: tuple[Tiny, Path], tmp_path: Path) -> None:
+    job, store, kept = stopped_once(sweep, tmp_path)
+    state = torch.load(kept, weights_only=True)
+    RunState(kept.parent, state["key"], 0.0, lambda: False).save(1, state | {"seconds": 1000.0})
+    execute(job, store, sweep[0].registry, 1e9)
+    record = store.find(job.digest)
+    assert record is not None
+    assert 1000 < record.facts.seconds.total < 2000
+
+
 def test_nothing_is_kept_before_it_is_time(sweep: tuple[Tiny, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job, store = in_hand(sweep, "supervised_bright_s0", tmp_path)
     saved: list[int] = []
@@ -175,8 +186,6 @@ def test_a_file_of_which_a_bit_is_flipped_is_nothing_to_go_on_from(
 def test_a_file_of_another_run_version_or_device_is_nothing_to_go_on_from(
     sweep: tuple[Tiny, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
-    import torch
-
     job, store, kept = stopped_once(sweep, tmp_path)
     state = torch.load(kept, weights_only=True)
     changed = state | {"key": state["key"] | {key: "another"}}
@@ -189,8 +198,6 @@ def test_a_file_of_another_run_version_or_device_is_nothing_to_go_on_from(
 def test_a_file_that_fits_another_training_lets_the_run_begin_anew(
     sweep: tuple[Tiny, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import torch
-
     job, store, kept = stopped_once(sweep, tmp_path)
     state = torch.load(kept, weights_only=True)
     del state["things"]["the optimizer"]
