@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from dabench.backbones.conv4 import Conv4
 from dabench.data.augment import Augmenter
 from dabench.plugins.contract import Augment, Target, View
-from dabench.training.network import Network, build_network
+from dabench.training.network import TorchNetwork, build_network
 from dabench.training.settings import TrainConfig
-from dabench.training.trainer import Trainer
+from dabench.training.trainer import RunTrainer
 
 SIZE = 16
 CLASSES = ("a", "b", "c", "d", "e")
@@ -63,19 +63,19 @@ def target_of(train: View, shots: int = 0) -> Target:
     return Target(train.name, train.classes, hidden, View(train.name, train.classes, train.images[at], train.labels[at]))
 
 
-def trainer(seed: int = 0, augment: Augment | None = None, **settings: object) -> Trainer:
+def trainer(seed: int = 0, augment: Augment | None = None, **settings: object) -> RunTrainer:
     """Return a trainer on the CPU in fp32, two checkpoints, with the [train] settings given."""
     values: dict[str, object] = {"steps": 60, "batch": 32, "precision": "fp32", "checkpoints": 2, "lr": 0.05} | settings
-    return Trainer(TrainConfig(**values), Augmenter(augment or Augment(), SIZE, SIZE, CPU), CPU, seed)  # type: ignore[arg-type]
+    return RunTrainer(TrainConfig(**values), Augmenter(augment or Augment(), SIZE, SIZE, CPU), CPU, seed)  # type: ignore[arg-type]
 
 
-def network(width: int = 16, seed: int = 0, channels: int = 1) -> Network:
+def network(width: int = 16, seed: int = 0, channels: int = 1) -> TorchNetwork:
     """Return a fresh conv4 for the planted classes."""
     torch.manual_seed(seed)
     return build_network(Conv4(Conv4.Options(width=width)), channels, SIZE, len(CLASSES))
 
 
-def accuracy(net: Network, test: View) -> float:
+def accuracy(net: TorchNetwork, test: View) -> float:
     """Return the accuracy of `net` on a labelled view, in percent."""
     net.eval()
     with torch.inference_mode():

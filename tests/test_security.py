@@ -27,7 +27,7 @@ from dabench.hashing import digest, file_digest
 from dabench.reporting.formats import one_text
 from dabench.storage.run_store import RunStore
 from dabench.storage.schema import from_json, record_from
-from dabench.training.network import Network, load_network
+from dabench.training.network import TorchNetwork, load_network
 
 Damage = Callable[[dict[str, Any]], Any]
 
@@ -221,7 +221,7 @@ def test_a_pickle_named_as_a_network_is_not_unpickled(tmp_path: Path, mark: Path
     path = tmp_path / "network.safetensors"
     path.write_bytes(pickle.dumps(Bomb(mark)))
     with pytest.raises(StoreError, match="cannot be read"):
-        load_network(Network(nn.Linear(2, 2), 2, 2), path)
+        load_network(TorchNetwork(nn.Linear(2, 2), 2, 2), path)
     assert not mark.exists()
 
 

@@ -12,13 +12,12 @@ from torch import nn
 from dabench.checks.resuming import resume_problem
 from dabench.checks.rules import Rule, Skipped
 from dabench.data.augment import Augmenter
-from dabench.plugins import contract
-from dabench.plugins.contract import Adapter, Augment, Backbone, Target, View
+from dabench.plugins.contract import Adapter, Augment, Backbone, Network, Target, View
 from dabench.training.device import reproducible
-from dabench.training.network import Network, adapter_network, build_network, misfit
+from dabench.training.network import TorchNetwork, adapter_network, build_network, misfit
 from dabench.training.resume import RunState
 from dabench.training.settings import TrainConfig
-from dabench.training.trainer import Trainer
+from dabench.training.trainer import RunTrainer
 
 _SIZES = (32, 44, 224)
 
@@ -55,7 +54,7 @@ class _BackboneUnderCheck:
                 reasons.append(f"{channels}x{size}x{size}: {e}")
         raise Skipped(f"build() takes none of the images tried ({reasons[0]})")
 
-    def net(self, channels: int, size: int) -> Network:
+    def net(self, channels: int, size: int) -> TorchNetwork:
         with reproducible(1, 0):
             return build_network(self.backbone, channels, size, len(_CLASSES))
 
@@ -158,24 +157,24 @@ class _AdapterUnderCheck:
             "full": Target("target", _CLASSES, hidden, View(full.name, full.classes, full.images, full.labels)),
         }[self.adapter.access]
 
-    def run(self, sources: Sequence[View], target: Target) -> contract.Network:
+    def run(self, sources: Sequence[View], target: Target) -> Network:
         with reproducible(1, 0):
             net = self.adapter.pretrain(self.fresh(self.adapter), sources, self.trainer())
             return self.adapter.adapt(net, sources, target, self.trainer())
 
-    def fresh(self, adapter: Adapter) -> Network:
-        return adapter_network(adapter, Network(_Encoder(1), _Encoder.num_features, len(_CLASSES)))
+    def fresh(self, adapter: Adapter) -> TorchNetwork:
+        return adapter_network(adapter, TorchNetwork(_Encoder(1), _Encoder.num_features, len(_CLASSES)))
 
-    def trainer(self, steps: int = 3, checkpoints: int = 1, partial: RunState | None = None) -> Trainer:
+    def trainer(self, steps: int = 3, checkpoints: int = 1, partial: RunState | None = None) -> RunTrainer:
         settings = TrainConfig(steps=steps, batch=24, precision="fp32", device="cpu", checkpoints=checkpoints, lr=0.01)
-        return Trainer(settings, Augmenter(Augment(), _SIDE, _SIDE, _CPU), _CPU, 0, partial=partial)
+        return RunTrainer(settings, Augmenter(Augment(), _SIDE, _SIDE, _CPU), _CPU, 0, partial=partial)
 
     @cached_property
     def logits(self) -> torch.Tensor:
         return self.said(self.run([_view("source", 1, groups=True)], self.target()))
 
-    def said(self, net: contract.Network) -> torch.Tensor:
-        if not isinstance(net, Network):
+    def said(self, net: Network) -> torch.Tensor:
+        if not isinstance(net, TorchNetwork):
             raise TypeError(f"pretrain() and adapt() must return a Network, not {type(net).__name__}")
         with torch.no_grad():
             logits: torch.Tensor = net.eval()(_view("test", 5).images.float() / 255)
@@ -221,12 +220,12 @@ class _AdapterUnderCheck:
         """Interrupt and resume pretrain() and adapt(), with a new adapter, network and trainer each time, as processes have."""
         sources = [_view("source", 1, groups=True)]
 
-        def pretrain(partial: RunState | None) -> contract.Network:
+        def pretrain(partial: RunState | None) -> Network:
             adapter = copy.deepcopy(self.adapter)
             with reproducible(1, 0):
                 return adapter.pretrain(self.fresh(adapter), sources, self.trainer(8, 4, partial))
 
-        def adapt(partial: RunState | None) -> contract.Network:
+        def adapt(partial: RunState | None) -> Network:
             adapter = copy.deepcopy(self.adapter)
             with reproducible(1, 0):
                 net = self.fresh(adapter)

@@ -19,8 +19,8 @@ from dabench.execution.scores import CheckpointScorer
 from dabench.plugins.contract import SUPERVISED, Adapter, Target, View
 from dabench.training.device import reproducible
 from dabench.training.evaluate import logits
-from dabench.training.network import Network, adapter_network, build_network, load_network
-from dabench.training.trainer import Trainer, TrainingTrace
+from dabench.training.network import TorchNetwork, adapter_network, build_network, load_network
+from dabench.training.trainer import RunTrainer, TrainingTrace
 
 if TYPE_CHECKING:
     from dabench.experiment.access import SourceGrant, TargetGrant
@@ -36,7 +36,7 @@ def compute(
     network: Callable[[str], Path],
     partial: RunState | None = None,
     notify: Callable[[str], object] = lambda line: None,
-) -> tuple[Network, RunCheckpoints, TrainingTrace]:
+) -> tuple[TorchNetwork, RunCheckpoints, TrainingTrace]:
     """Do the run that `job` describes and return its network, what its checkpoints gave, and how its training went.
 
     Args:
@@ -50,7 +50,7 @@ def compute(
     with reproducible(job.train.threads, job.seed):
         augmenter = Augmenter(job.augment, job.size, job.size, device)
         checkpoints = RunCheckpoints(job, augmenter)
-        trainer = Trainer(job.train, augmenter, device, job.seed, checkpoints, partial, notify)
+        trainer = RunTrainer(job.train, augmenter, device, job.seed, checkpoints, partial, notify)
         adapter = Adapter() if job.method == SUPERVISED else registry.make("adapter", job.method, job.options)
         backbone = registry.make("backbone", job.backbone, job.backbone_options)
         pretrained = job.pretrained and job.parent is None
@@ -67,7 +67,7 @@ def compute(
     return net, checkpoints, trainer.trace
 
 
-def _trained(job: Job, adapter: Adapter, net: Network, trainer: Trainer, network: Callable[[str], Path]) -> Network:
+def _trained(job: Job, adapter: Adapter, net: TorchNetwork, trainer: RunTrainer, network: Callable[[str], Path]) -> TorchNetwork:
     """Return the fresh network `net` as the adapter pretrains it; or adapts it, with the weights of the run's pretraining."""
     sources = [_source(grant, job.classes, trainer.device) for grant in job.sources]
     if job.parent is None or job.target is None:
@@ -75,7 +75,7 @@ def _trained(job: Job, adapter: Adapter, net: Network, trainer: Trainer, network
     else:
         load_network(net, network(job.parent))
         result = adapter.adapt(net, sources, _target(job.target, job.classes, trainer.device), trainer)
-    if not isinstance(result, Network):
+    if not isinstance(result, TorchNetwork):
         raise DabenchError(
             f"adapter '{job.method}' returned {type(result).__name__}; pretrain() and adapt() must return a Network"
         )
@@ -106,10 +106,10 @@ class RunCheckpoints:
         self._logits: dict[str, list[NDArray[np.float32]]] = {name: [] for name in self._images}
         self.scores = CheckpointScorer(job, augmenter)
         self.steps: list[int] = []
-        self.ended: Network | None = None
+        self.ended: TorchNetwork | None = None
         self.seconds = 0.0
 
-    def __call__(self, net: Network, step: int) -> None:
+    def __call__(self, net: TorchNetwork, step: int) -> None:
         """Take the network as it is after `step` steps; raise EndTrial if the run is to end here."""
         started = time.perf_counter()
         for name, images in self._images.items():

@@ -14,7 +14,7 @@ from dabench.errors import SpecError
 from dabench.execution.options import ExecutionOptions
 from dabench.experiment.plan import Plan
 from dabench.storage.paths import cores
-from dabench.training.network import Network, build_network
+from dabench.training.network import TorchNetwork, build_network
 
 _PROCESS = 600_000_000
 """Bytes that a worker takes before it trains: Python, torch and the libraries of scores, as measured on Linux."""
@@ -71,7 +71,7 @@ def resource_needs(plan: Plan) -> ResourceNeeds | None:
     return ResourceNeeds(memory, sum(images), network, 3.0 * _STREAMS * train.batch * operations)
 
 
-def _measured(net: Network, plan: Plan) -> tuple[int, int, float]:
+def _measured(net: TorchNetwork, plan: Plan) -> tuple[int, int, float]:
     """Return what one forward pass takes per image: bytes kept for gradients, bytes of the largest piece, operations."""
     from torch.utils.flop_counter import FlopCounterMode
 

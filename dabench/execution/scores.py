@@ -19,7 +19,7 @@ from dabench.experiment.job import Job
 from dabench.storage.schema import TrialConfig
 from dabench.training import validators
 from dabench.training.evaluate import outputs
-from dabench.training.network import Network
+from dabench.training.network import TorchNetwork
 from dabench.training.selection import VALIDATORS
 
 SCORED = 1000
@@ -42,7 +42,7 @@ class CheckpointScorer:
         self.found: dict[str, dict[str, list[float]]] = {t: {rule: [] for rule in VALIDATORS} for t in self._targets}
         self.seconds = 0.0
 
-    def take(self, net: Network) -> None:
+    def take(self, net: TorchNetwork) -> None:
         """Score the network as it is now.
 
         Raises:

@@ -12,12 +12,12 @@ from torch import Tensor
 from dabench.data.augment import Augmenter, as_floats
 from dabench.errors import DivergedError
 from dabench.training.device import low_precision
-from dabench.training.network import Network, device_of
+from dabench.training.network import TorchNetwork, device_of
 from dabench.training.settings import EvalConfig
 
 
 def logits(
-    net: Network, images: NDArray[np.uint8], augmenter: Augmenter, test: EvalConfig, precision: str
+    net: TorchNetwork, images: NDArray[np.uint8], augmenter: Augmenter, test: EvalConfig, precision: str
 ) -> NDArray[np.float32]:
     """Return the logits of `net` in evaluation mode for every image.
 
@@ -43,7 +43,7 @@ def logits(
 
 
 def outputs(
-    net: Network, images: NDArray[np.uint8], augmenter: Augmenter, test: EvalConfig, precision: str
+    net: TorchNetwork, images: NDArray[np.uint8], augmenter: Augmenter, test: EvalConfig, precision: str
 ) -> tuple[Tensor, Tensor]:
     """Return the features (N, F) and logits (N, K) of the centre crop of every image, float32 on the CPU; as `logits` else."""
 
@@ -55,7 +55,7 @@ def outputs(
     return found[:, :-classes], found[:, -classes:]
 
 
-def _over(net: Network, images: NDArray[np.uint8], look: Callable[[Tensor], Tensor], size: int, precision: str) -> Tensor:
+def _over(net: TorchNetwork, images: NDArray[np.uint8], look: Callable[[Tensor], Tensor], size: int, precision: str) -> Tensor:
     """Return `look` of every image, (N, anything) float32 on the CPU, `size` images at a time."""
     device = device_of(net)
     net.eval()

@@ -12,12 +12,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from dabench.errors import PluginError, StoreError
-from dabench.plugins import contract
-from dabench.plugins.contract import Adapter, Backbone
+from dabench.plugins.contract import Adapter, Backbone, Network
 
 
-class Network(nn.Module):
-    """(B, C, H, W) float in [0, 1] -> features (B, F) -> logits (B, K), both float32 whatever the precision inside."""
+class TorchNetwork(nn.Module):
+    """The contract's Network as a torch module: (B, C, H, W) float in [0, 1] -> features (B, F) -> logits (B, K).
+
+    Features and logits are float32 whatever the precision inside.
+    """
 
     def __init__(self, encoder: nn.Module, num_features: int, classes: int, dropout: float = 0.0) -> None:
         super().__init__()
@@ -38,7 +40,7 @@ class Network(nn.Module):
         return self.classify(self.features(images))
 
 
-def build_network(backbone: Backbone, channels: int, size: int, classes: int, pretrained: bool = False) -> Network:
+def build_network(backbone: Backbone, channels: int, size: int, classes: int, pretrained: bool = False) -> TorchNetwork:
     """Return a fresh network of `backbone` for `classes` classes.
 
     Raises:
@@ -48,17 +50,17 @@ def build_network(backbone: Backbone, channels: int, size: int, classes: int, pr
     features = getattr(encoder, "num_features", None)
     if not isinstance(encoder, nn.Module) or not isinstance(features, int):
         raise PluginError(f"backbone '{backbone.name}': build() must return a torch module with an int attribute `num_features`")
-    return Network(encoder, features, classes, backbone.dropout)
+    return TorchNetwork(encoder, features, classes, backbone.dropout)
 
 
-def adapter_network(adapter: Adapter, net: Network) -> Network:
+def adapter_network(adapter: Adapter, net: TorchNetwork) -> TorchNetwork:
     """Return the fresh network `net` as an adapter changes it (Adapter.network).
 
     Raises:
         PluginError: it gives no Network.
     """
     result = adapter.network(net)
-    if not isinstance(result, Network):
+    if not isinstance(result, TorchNetwork):
         raise PluginError(f"adapter '{adapter.name}': network() returned {type(result).__name__}; it must return a Network")
     return result
 
@@ -111,7 +113,7 @@ def device_of(net: nn.Module) -> torch.device:
     return next(net.parameters()).device
 
 
-def estimate_statistics(net: contract.Network, batches: Iterable[Tensor]) -> None:
+def estimate_statistics(net: Network, batches: Iterable[Tensor]) -> None:
     """Replace the running mean and variance of every batch norm in `net` by the average over `batches` of (B, C, H, W) images."""
     norms = [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     before = [m.momentum for m in norms]

@@ -37,8 +37,8 @@ class TrainingTrace:
     steps: int = 0
 
 
-class Trainer:
-    """Runs trainings for one run: on its device, with its settings, its seed and its checkpoints.
+class RunTrainer:
+    """The contract's Trainer: trains for one run on its device, with its settings, its seed and its checkpoints.
 
     Args:
         checkpoint: called as checkpoint(net, steps) at each checkpoint of a training, with `net` in evaluation mode. If it has

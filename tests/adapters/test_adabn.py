@@ -12,7 +12,7 @@ from planted import CLASSES, Images, accuracy, network, target_of, trainer, view
 from torch import nn
 
 from dabench.errors import PluginError
-from dabench.training.network import Network
+from dabench.training.network import TorchNetwork
 
 
 def pale(images: Images) -> Images:
@@ -53,6 +53,6 @@ def test_adabn_changes_no_parameter() -> None:
 
 
 def test_adabn_without_batch_norm_is_an_error() -> None:
-    net = Network(nn.Sequential(nn.Flatten(), nn.Linear(256, 4)), 4, len(CLASSES))
+    net = TorchNetwork(nn.Sequential(nn.Flatten(), nn.Linear(256, 4)), 4, len(CLASSES))
     with pytest.raises(PluginError, match="needs a backbone with batch norm"):
         AdaBN().adapt(net, [], target_of(view("target", 10, 3)), trainer())

@@ -11,7 +11,7 @@ from dabench.adapters.coral import DeepCORAL
 from planted import CLASSES, Images, accuracy, target_of, trainer, view
 from torch import nn
 
-from dabench.training.network import Network
+from dabench.training.network import TorchNetwork
 
 SEEDS = (0, 1, 2)
 
@@ -24,7 +24,7 @@ def barred(images: Images) -> Images:
     return result
 
 
-def without_norms(seed: int) -> Network:
+def without_norms(seed: int) -> TorchNetwork:
     """A network without batch norm, whose statistics of mixed batches would adapt it whatever the distance does."""
     torch.manual_seed(seed)
     encoder = nn.Sequential(
@@ -32,7 +32,7 @@ def without_norms(seed: int) -> Network:
         nn.Conv2d(16, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
         nn.Flatten(), nn.Linear(256, 32), nn.ReLU(),
     )  # fmt: skip
-    return Network(encoder, 32, len(CLASSES))
+    return TorchNetwork(encoder, 32, len(CLASSES))
 
 
 def test_coral_gains_on_barred_patterns_and_not_without_weight() -> None:

@@ -12,7 +12,7 @@ from dabench.adapters.dann import DANN, lambda_at
 from planted import CLASSES, Images, accuracy, target_of, trainer, view
 from torch import nn
 
-from dabench.training.network import Network
+from dabench.training.network import TorchNetwork
 
 SEEDS = (0, 1, 2)
 
@@ -22,7 +22,7 @@ def shaded(images: Images) -> Images:
     return 0.5 * images + 0.5 * np.linspace(0, 1, 16)[None, None, :, None]
 
 
-def without_norms(seed: int) -> Network:
+def without_norms(seed: int) -> TorchNetwork:
     """A network without batch norm, whose statistics of mixed batches would adapt it whatever the domain loss does."""
     torch.manual_seed(seed)
     encoder = nn.Sequential(
@@ -30,7 +30,7 @@ def without_norms(seed: int) -> Network:
         nn.Conv2d(16, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
         nn.Flatten(), nn.Linear(256, 32), nn.ReLU(),
     )  # fmt: skip
-    return Network(encoder, 32, len(CLASSES))
+    return TorchNetwork(encoder, 32, len(CLASSES))
 
 
 def test_dann_gains_on_shaded_patterns_and_not_without_weight_or_reversal() -> None:

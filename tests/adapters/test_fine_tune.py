@@ -12,7 +12,7 @@ from dabench.adapters.fine_tune import FineTune
 from planted import Images, accuracy, network, target_of, trainer, view
 
 from dabench.plugins.contract import Target
-from dabench.training.network import Network
+from dabench.training.network import TorchNetwork
 
 SEEDS = (0, 1)
 
@@ -22,11 +22,11 @@ def turned(images: Images) -> Images:
     return np.rot90(images, axes=(2, 3))
 
 
-def pretrained(seed: int) -> Network:
+def pretrained(seed: int) -> TorchNetwork:
     return trainer(seed, steps=150).supervised(network(seed=seed), [view("source", 400, 1)])
 
 
-def tuned(net: Network, target: Target, seed: int, options: FineTune.Options) -> Network:
+def tuned(net: TorchNetwork, target: Target, seed: int, options: FineTune.Options) -> TorchNetwork:
     fine_tune = FineTune(options)
     return fine_tune.adapt(copy.deepcopy(net), [view("source", 400, 1)], target, trainer(seed, steps=150))
 

@@ -8,33 +8,33 @@ from torch import nn
 
 from dabench.backbones.vgg19 import VGG19
 from dabench.errors import PluginError
-from dabench.training.network import Network, build_network, parameter_count
+from dabench.training.network import TorchNetwork, build_network, parameter_count
 
 
 @pytest.fixture(scope="module")
-def net() -> Network:
+def net() -> TorchNetwork:
     return build_network(VGG19(), channels=3, size=44, classes=7)
 
 
-def test_vgg19_has_the_studys_20038983_parameters(net: Network) -> None:
+def test_vgg19_has_the_studys_20038983_parameters(net: TorchNetwork) -> None:
     assert parameter_count(net) == 20_038_983
 
 
-def test_vgg19_drops_half_of_its_features(net: Network) -> None:
+def test_vgg19_drops_half_of_its_features(net: TorchNetwork) -> None:
     assert net.dropout.p == 0.5
 
 
 @pytest.mark.parametrize(("kind", "count"), [(nn.Conv2d, 16), (nn.BatchNorm2d, 16), (nn.ReLU, 16), (nn.MaxPool2d, 5)])
-def test_vgg19_has_the_studys_layers(net: Network, kind: type[nn.Module], count: int) -> None:
+def test_vgg19_has_the_studys_layers(net: TorchNetwork, kind: type[nn.Module], count: int) -> None:
     assert sum(isinstance(m, kind) for m in net.encoder.modules()) == count
 
 
-def test_vgg19_gives_seven_logits_at_44(net: Network) -> None:
+def test_vgg19_gives_seven_logits_at_44(net: TorchNetwork) -> None:
     with torch.inference_mode():
         assert net.eval()(torch.zeros(2, 3, 44, 44)).shape == (2, 7)
 
 
-def test_average_of_what_is_left_changes_nothing_at_44(net: Network) -> None:
+def test_average_of_what_is_left_changes_nothing_at_44(net: TorchNetwork) -> None:
     images = torch.rand(2, 3, 44, 44, generator=torch.Generator().manual_seed(0))
     before_average = nn.Sequential(*list(net.encoder.children())[:-2]).eval()
     with torch.inference_mode():

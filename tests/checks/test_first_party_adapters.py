@@ -14,7 +14,7 @@ from planted import CLASSES, network, target_of, trainer, view
 from dabench.checks.network_checks import adapter_rules
 from dabench.plugins.contract import Adapter, Target, View
 from dabench.plugins.registry import Registry
-from dabench.training.network import Network
+from dabench.training.network import TorchNetwork
 
 NAMES = [entry.name for entry in Registry(entry_points=False).entries("adapter")]
 STEPS = 4
@@ -43,7 +43,7 @@ def source(channels: int = 1, grouped: bool = True, name: str = "source") -> Vie
     return replace(plain, images=plain.images.expand(-1, channels, -1, -1).contiguous(), groups=groups)
 
 
-def outcome(name: str, sources: Sequence[View], channels: int = 1, seed: int = 0) -> Network:
+def outcome(name: str, sources: Sequence[View], channels: int = 1, seed: int = 0) -> TorchNetwork:
     """Return the network after pretraining and adapting."""
     adapter, net = make(name), network(8, seed=seed, channels=channels)
     torch.manual_seed(seed)
@@ -54,7 +54,7 @@ def outcome(name: str, sources: Sequence[View], channels: int = 1, seed: int = 0
     return adapter.adapt(net, sources, granted(adapter, train), trainer(seed, steps=STEPS))
 
 
-def said(net: Network, channels: int = 1) -> torch.Tensor:
+def said(net: TorchNetwork, channels: int = 1) -> torch.Tensor:
     with torch.inference_mode():
         return net.eval()(view("test", 30, 5).images.expand(-1, channels, -1, -1).float() / 255)
 

@@ -8,7 +8,7 @@ import torch
 from dabench.errors import PluginError
 from dabench.plugins.contract import Backbone
 from dabench.plugins.registry import Registry
-from dabench.training.network import Network, build_network
+from dabench.training.network import TorchNetwork, build_network
 
 CASES = [
     (entry.name.replace("*", "resnet18"), channels)
@@ -25,7 +25,7 @@ def backbone(name: str) -> Backbone:
     return made
 
 
-def net(name: str, channels: int) -> Network:
+def net(name: str, channels: int) -> TorchNetwork:
     torch.manual_seed(0)
     return build_network(backbone(name), channels, SIZE, classes=5)
 

@@ -27,8 +27,8 @@ from dabench.plugins.registry import Registry
 from dabench.storage.paths import cores
 from dabench.storage.run_store import RunStore
 from dabench.storage.schema import Run
-from dabench.training.network import Network
-from dabench.training.trainer import Trainer
+from dabench.training.network import TorchNetwork
+from dabench.training.trainer import RunTrainer
 
 ADAPTERS = ("none", "fine-tune", "dann", "maml", "halves", "multiplies")
 
@@ -43,7 +43,7 @@ def registered() -> Registry:
             super().__init__()
             self.factor = factor
 
-        def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
+        def adapt(self, net: TorchNetwork, sources: Sequence[View], target: Target, trainer: RunTrainer) -> TorchNetwork:
             net.head.weight.data *= self.factor
             return net
 

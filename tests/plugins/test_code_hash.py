@@ -230,7 +230,7 @@ def test_a_module_that_the_core_imports_one_day_is_part_of_it(edit: Edit) -> Non
 
 def test_another_function_by_the_same_name_changes_the_core(edit: Edit) -> None:
     before = core_digest()
-    edit("dabench.training.evaluate", "import Network, device_of", "import Network, parameter_count as device_of")
+    edit("dabench.training.evaluate", "import TorchNetwork, device_of", "import TorchNetwork, parameter_count as device_of")
     assert core_digest() != before
 
 

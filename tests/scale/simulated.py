@@ -16,7 +16,7 @@ from dabench.plugins.contract import Adapter, Dataset, Samples
 from dabench.plugins.registry import Registry
 from dabench.storage.run_store import RunStore
 from dabench.storage.schema import RunRecord, Seconds
-from dabench.training.network import Network
+from dabench.training.network import TorchNetwork
 from dabench.training.selection import VALIDATORS
 
 TESTED = 20
@@ -40,7 +40,7 @@ class Simulated(Dataset):
 class Unchanged(Adapter):
     """Adapts nothing."""
 
-    def adapt(self, net: Network, sources: Any, target: Any, trainer: Any) -> Network:
+    def adapt(self, net: TorchNetwork, sources: Any, target: Any, trainer: Any) -> TorchNetwork:
         """Return the network as it is."""
         return net
 

@@ -66,7 +66,7 @@ def images(n: int, folder: Path) -> Growth:
     from dabench.training.evaluate import logits
     from dabench.training.network import build_network
     from dabench.training.settings import EvalConfig, TrainConfig
-    from dabench.training.trainer import Trainer
+    from dabench.training.trainer import RunTrainer
 
     torch.set_num_threads(1)
     growth, dataset = Growth(), type("Sized", (Noise,), {"count": n, "__module__": __name__})()
@@ -77,7 +77,7 @@ def images(n: int, folder: Path) -> Growth:
         audit_datasets([prepared])
     shown = prepared.samples("train")
     augmenter = Augmenter(Augment(crop=28), 32, 32, torch.device("cpu"))
-    trainer = Trainer(TrainConfig(steps=AT, checkpoints=1, threads=1), augmenter, torch.device("cpu"), 0)
+    trainer = RunTrainer(TrainConfig(steps=AT, checkpoints=1, threads=1), augmenter, torch.device("cpu"), 0)
     net = build_network(Registry(entry_points=False).make("backbone", "conv4", {"width": 4}), 1, 28, 10)
     mapped = np.load(prepared.path("train", "images"), mmap_mode="c", allow_pickle=False)  # as a run opens it
     view = View("noise", Noise.classes, torch.from_numpy(mapped), torch.from_numpy(prepared.labels("train")))

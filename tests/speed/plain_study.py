@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from dabench.backbones.conv4 import Conv4
-from dabench.training.network import Network, build_network
+from dabench.training.network import TorchNetwork, build_network
 
 STEPS, BATCH, LR, SHOTS = 300, 128, 0.05, 5
 
@@ -42,7 +42,7 @@ def supervised(net: nn.Module, dataset: TensorDataset, steps: int, lr: float) ->
         schedule.step()
 
 
-def dann(net: Network, source: TensorDataset, target: TensorDataset) -> None:
+def dann(net: TorchNetwork, source: TensorDataset, target: TensorDataset) -> None:
     from pytorch_adapt_here import dann_hook
 
     hook = dann_hook(net, 128)
@@ -53,7 +53,7 @@ def dann(net: Network, source: TensorDataset, target: TensorDataset) -> None:
         hook(images, labels, next(others)[0])
 
 
-def maml(net: Network, images: Tensor, labels: Tensor) -> None:
+def maml(net: TorchNetwork, images: Tensor, labels: Tensor) -> None:
     optimizer = torch.optim.SGD(net.parameters(), lr=LR, momentum=0.9, weight_decay=5e-4)
     net.train()
     for _ in range(STEPS // 2):
@@ -65,7 +65,7 @@ def maml(net: Network, images: Tensor, labels: Tensor) -> None:
         optimizer.step()
 
 
-def accuracy(net: Network, images: Tensor, labels: Tensor) -> float:
+def accuracy(net: TorchNetwork, images: Tensor, labels: Tensor) -> float:
     net.eval()
     with torch.no_grad():
         return float((net(images).argmax(1) == labels).float().mean())

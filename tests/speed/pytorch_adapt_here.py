@@ -8,14 +8,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from dabench.training.network import Network
+from dabench.training.network import TorchNetwork
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from pytorch_adapt.hooks import DANNHook
 
 
-def dann_hook(net: Network, hidden: int) -> Callable[[Tensor, Tensor, Tensor], None]:
+def dann_hook(net: TorchNetwork, hidden: int) -> Callable[[Tensor, Tensor, Tensor], None]:
     """Return one optimisation step of (source images, source labels, target images) on `net` and a new domain classifier."""
     width = net.head.in_features
     critic = nn.Sequential(

@@ -18,9 +18,9 @@ from dabench.plugins.contract import Augment, Target, View
 from dabench.plugins.registry import Registry
 from dabench.storage.paths import cores
 from dabench.training.device import low_precision
-from dabench.training.network import Network, build_network
+from dabench.training.network import TorchNetwork, build_network
 from dabench.training.settings import TrainConfig
-from dabench.training.trainer import Trainer
+from dabench.training.trainer import RunTrainer
 
 CPU = torch.device("cpu")
 BF16 = low_precision("auto", CPU)
@@ -33,9 +33,9 @@ def faces(n: int, size: int, channels: int = 1, classes: int = 7, seed: int = 0)
     return View("made-up", tuple("abcdefghij"[:classes]), images, torch.randint(0, classes, (n,), generator=generator))
 
 
-def trainer_of(size: int, steps: int, batch: int, **augment: Any) -> Trainer:
+def trainer_of(size: int, steps: int, batch: int, **augment: Any) -> RunTrainer:
     settings = TrainConfig(steps=steps, batch=batch, checkpoints=1, lr=0.01, threads=cores())
-    return Trainer(settings, Augmenter(Augment(**augment), size, size, CPU), CPU, seed=0)
+    return RunTrainer(settings, Augmenter(Augment(**augment), size, size, CPU), CPU, seed=0)
 
 
 def batches(view: View, size: int, crop: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -70,7 +70,7 @@ def test_vgg19_training_step(benchmark: Any) -> None:
     benchmark.extra_info["facts"]["part of their rate"] = round(alone * steps / benchmark.extra_info["ours"], 2)
 
 
-def convolutions_alone(net: Network, batch: int = 128) -> float:
+def convolutions_alone(net: TorchNetwork, batch: int = 128) -> float:
     """Return the seconds that forward and backward of a network's convolutions take, each alone, at the loop's precision."""
     shapes: list[tuple[nn.Conv2d, torch.Size]] = []
     hooks = [

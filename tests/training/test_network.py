@@ -12,7 +12,7 @@ from torch import nn
 from dabench.errors import PluginError, StoreError
 from dabench.plugins.contract import Backbone
 from dabench.training.network import (
-    Network,
+    TorchNetwork,
     build_network,
     device_of,
     estimate_statistics,
@@ -76,7 +76,7 @@ def test_a_backbone_that_breaks_its_contract_is_named(given: object) -> None:
 
 
 def test_only_trainable_parameters_are_counted() -> None:
-    net = Network(nn.Linear(4, 2), 2, 3)
+    net = TorchNetwork(nn.Linear(4, 2), 2, 3)
     for p in net.encoder.parameters():
         p.requires_grad_(False)
     assert parameter_count(net) == 2 * 3 + 3

@@ -18,9 +18,9 @@ from dabench.data.augment import Stream
 from dabench.errors import DivergedError, PluginError, SpecError
 from dabench.plugins.contract import Augment, Batch
 from dabench.training.device import choose_device, low_precision, reproducible
-from dabench.training.network import Network
+from dabench.training.network import TorchNetwork
 from dabench.training.settings import TrainConfig
-from dabench.training.trainer import Trainer, rate_at
+from dabench.training.trainer import RunTrainer, rate_at
 
 
 def same(one: nn.Module, other: nn.Module) -> bool:
@@ -97,7 +97,7 @@ def test_fp32_loop_equals_a_plain_one(optimizer: str, clip: str) -> None:
     batches, net = fixed_batches(12), network(8)
     if optimizer == "adamw":
         # A bias before batch norm has a gradient of rounding errors, which AdamW would blow up: so a network without.
-        net = Network(nn.Sequential(nn.Flatten(), nn.Linear(SIZE * SIZE, 16), nn.Tanh()), 16, len(CLASSES))
+        net = TorchNetwork(nn.Sequential(nn.Flatten(), nn.Linear(SIZE * SIZE, 16), nn.Tanh()), 16, len(CLASSES))
     plain = copy.deepcopy(net)
     at = trainer(optimizer=optimizer, clip=clip, clip_at=0.05, lr=0.02, schedule="cosine", momentum=0.8, weight_decay=0.01)
 
@@ -202,7 +202,7 @@ def test_another_seed_gives_another_network() -> None:
 
 
 def test_the_nth_generator_is_always_the_same() -> None:
-    def draws(at: Trainer) -> list[int]:
+    def draws(at: RunTrainer) -> list[int]:
         return [int(torch.randint(10**9, (1,), generator=at.generator())) for _ in range(3)]
 
     assert draws(trainer(1)) == draws(trainer(1))
@@ -260,7 +260,7 @@ def test_a_rate_of_0_changes_nothing() -> None:
     assert same(net.head, before)
 
 
-def failing(net: Network) -> None:
+def failing(net: TorchNetwork) -> None:
     """Train the head alone with a loss that raises at its second step."""
     calls = iter([net.head.bias.sum()])
     with pytest.raises(StopIteration):
@@ -290,7 +290,7 @@ def test_state_that_cannot_be_saved_is_an_error_with_its_name() -> None:
 def checkpointed(steps: int, checkpoints: int) -> tuple[list[int], list[bool]]:
     at_steps, training = [], []
 
-    def take(net: Network, step: int) -> None:
+    def take(net: TorchNetwork, step: int) -> None:
         at_steps.append(step)
         training.append(net.training)
 
@@ -323,7 +323,7 @@ def test_checkpoints_do_not_change_the_training() -> None:
 # Losses that are no numbers
 
 
-def diverging(at: Trainer, bad_step: int, value: float, steps: int) -> tuple[str, int]:
+def diverging(at: RunTrainer, bad_step: int, value: float, steps: int) -> tuple[str, int]:
     """Train with a loss that is `value` from `bad_step` (counted from 1) on; return the message and the steps taken."""
     net, calls = network(8), 0
 
@@ -464,7 +464,7 @@ def test_classes_are_all_learned() -> None:
 def test_a_training_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dabench.training.progress_line.EVERY", 0.0)
     lines: list[str] = []
-    Trainer(
+    RunTrainer(
         TrainConfig(steps=3, batch=4, checkpoints=1), trainer().augmenter, torch.device("cpu"), 0, notify=lines.append
     ).supervised(network(), [view("source", 40, 1)])
     assert [line.partition(",")[0] for line in lines] == ["-- step 1 of 3", "-- step 2 of 3", "-- step 3 of 3"]
