@@ -2,7 +2,7 @@
 # make test    set up .venv and pass the tests
 # make scale   what 100, 1,000 and 10,000 runs cost, and a node killed in the middle of a sweep (half an hour)
 # make check   formatting, lint and types
-# make speed   what dabench takes beside the usual way, and where the seconds go; writes docs/speed.md (about an hour, alone on the machine)
+# make speed   what dabench takes beside the usual way, and where the seconds go; writes docs/benchmarks.md (about an hour, alone on the machine)
 # make survival  do to a sweep all that may happen to it, and print what it cost (half an hour)
 PYTHON ?= python3
 VENV := .venv
@@ -28,9 +28,9 @@ check: dev
 
 speed: dev
 	$(BIN)/pytest tests/speed/test_*.py -s --benchmark-json=.benchmarks/speed.json
-	$(BIN)/python tests/speed/table.py .benchmarks/speed.json docs/speed.md
-	$(BIN)/python tests/speed/where.py docs/speed.md
-	$(BIN)/python tests/speed/larger.py docs/speed.md
+	$(BIN)/python tests/speed/table.py .benchmarks/speed.json docs/benchmarks.md
+	$(BIN)/python tests/speed/where.py docs/benchmarks.md
+	$(BIN)/python tests/speed/larger.py docs/benchmarks.md
 
 survival: dev
 	$(BIN)/python tests/survival/table.py

@@ -1,4 +1,4 @@
-"""Events of a sweep as JSON, one line each, for machines. docs/watching.md names the fields."""
+"""Events of a sweep as JSON, one line each, for machines. docs/monitoring.md names the fields."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def test_a_full_disk_is_said_once_and_stops_nothing(capsys: pytest.CaptureFixtur
 
 
 def test_every_field_is_documented() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "watching.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "monitoring.md").read_text(encoding="utf-8")
     lines = said(Event("started", ADAPTED), Event("done", ADAPTED, 1.0), Event("failed", FIRST, reason="no"))
     fields = {field for line in lines for field in (*line, *line["counts"])}
     assert {field for field in fields | {line["event"] for line in lines} if f"`{field}`" not in text} == set()

@@ -1,6 +1,6 @@
 """What more images, classes and groups cost, in seconds and memory: each size in a process of its own.
 
-    python tests/speed/larger.py [docs/speed.md]
+    python tests/speed/larger.py [docs/benchmarks.md]
 
 Images are noise of 32x32 pixels, predictions drawn; no network is larger than it must be. The audit looks for duplicates.
 """

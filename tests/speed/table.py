@@ -1,6 +1,6 @@
-"""Makes the table of docs/speed.md from what `make speed` measured.
+"""Makes the table of docs/benchmarks.md from what `make speed` measured.
 
-python tests/speed/table.py speed.json docs/speed.md
+python tests/speed/table.py speed.json docs/benchmarks.md
 
 Rows of cases that were not measured this time stay, if they are of the same class of machine and the same torch.
 """

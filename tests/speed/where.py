@@ -1,6 +1,6 @@
 """Where the seconds of the quick sweep go, as a table: of all cores, from the command's start to its end.
 
-python tests/speed/where.py [docs/speed.md]
+python tests/speed/where.py [docs/benchmarks.md]
 """
 
 from __future__ import annotations
