@@ -79,10 +79,10 @@ def main(folder: Path) -> bool:
     granted = {sha for run in sweep.plan.runs for sha in granted_files(sweep.plan.job(run), known).values()}
     equal = identical(stored_logits(sweep, folder / "two"), stored_logits(sweep, folder / "one"))
     whole = (outcome.completed, outcome.failed, outcome.interrupted) == (len(sweep.plan.runs), 0, False)
-    print("| runs | second node | killed in | brought to it of what runs open | complete | equal to undisturbed | s |")
+    print("| runs | on the second node | killed during | files copied to it | complete | equal to undisturbed | s |")
     print("|---:|---:|---|---:|---|---|---:|")
     words = " | ".join("yes" if right else "NO" for right in (whole, equal))
-    files = f"{len(brought & granted)} of {len(granted)}, {len(brought - granted)} others"
+    files = f"{len(brought & granted)} of {len(granted)}, {len(brought - granted)} other files"
     print(f"| {len(sweep.plan.runs)} | {len(killer.seen)} runs | {killer.killed} | {files} | {words} | {seconds:.0f} |")
     if not whole:
         print(outcome, store.failures())

@@ -1,4 +1,4 @@
-"""What more images, classes and groups cost, in seconds and memory: each size in a process of its own.
+"""Measure seconds and memory for growing numbers of images, classes and groups, each size in its own process.
 
     python tests/speed/larger.py [docs/benchmarks.md]
 

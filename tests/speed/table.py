@@ -1,8 +1,8 @@
-"""Makes the table of docs/benchmarks.md from what `make speed` measured.
+"""Write the table of docs/benchmarks.md from the measurements of `make speed`.
 
 python tests/speed/table.py speed.json docs/benchmarks.md
 
-Rows of cases that were not measured this time stay, if they are of the same class of machine and the same torch.
+Rows of cases that were not measured this time are kept if they come from the same class of machine and the same torch.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Any
 
 
 def into(page: Path, part: str, made: str) -> None:
-    """Put a table between the marks of its part in a page: <!-- PART: begin -->, <!-- PART: end -->."""
+    """Write a table between the markers of its part of a page: <!-- PART: begin -->, <!-- PART: end -->."""
     text = page.read_text(encoding="utf-8")
     begin, end = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
     page.write_text(f"{text.split(begin)[0]}{begin}\n{made}\n{end}{text.split(end)[1]}", encoding="utf-8")
 
 
 def between(page: Path, part: str) -> list[str]:
-    """Return the lines between the marks of a part of a page."""
+    """Return the lines between the markers of a part of a page."""
     text = page.read_text(encoding="utf-8")
     return text.split(f"<!-- {part}: begin -->")[1].split(f"<!-- {part}: end -->")[0].strip().splitlines()
 
 
 def merged(old: list[str], new: list[str]) -> list[str]:
-    """Return a table with the rows of both, by their first column; of a row that both have the new one."""
+    """Return a table with the rows of both, by their first column. A new row replaces the old row of the same case."""
     if old[:1] != new[:1]:  # another machine
         return new
     rows = {line.split("|")[1]: line for line in old[4:]} | {line.split("|")[1]: line for line in new[4:]}
@@ -41,7 +41,7 @@ def table(measured: dict[str, Any]) -> list[str]:
     lines = [
         f"{m['cores']} CPU cores ({m['machine']}), {bf16}; torch {m['torch']}; {m['gpu'] or 'no GPU'}.",
         "",
-        "| case | usual way | ratio [quartiles] | rounds | at least | aim | usual | dabench | beside it |",
+        "| case | usual way | speed-up [quartiles] | rounds | required | goal | time, usual way | time, dabench | notes |",
         "|---|---|---:|---:|---:|---:|---:|---:|---|",
     ]
     cases = [b["extra_info"] for b in measured["benchmarks"]]
@@ -58,7 +58,7 @@ def table(measured: dict[str, Any]) -> list[str]:
 
 
 def main(source: str, page: str) -> None:
-    """Put the table of `source` between the marks of `page`."""
+    """Write the table of `source` between the markers of `page`."""
     new = table(json.loads(Path(source).read_text(encoding="utf-8")))
     into(Path(page), "cases", "\n".join(merged(between(Path(page), "cases"), new)))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-CASES = {"dabench list": (["list"], 0.5), "dabench sweep quick, when all is there": (["sweep", "quick"], 5.0)}
+CASES = {"dabench list": (["list"], 0.5), "dabench sweep quick, all runs complete": (["sweep", "quick"], 5.0)}
 
 
 @pytest.mark.parametrize("case", CASES)

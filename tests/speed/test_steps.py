@@ -65,9 +65,9 @@ def test_vgg19_training_step(benchmark: Any) -> None:
     alone = convolutions_alone(net)
     side_by_side(
         benchmark, "VGG19 training step, 44x44, batch 128", ours, usual, way="eager fp32 loop", least=1.9, aim=2.2,
-        bf16=BF16, seconds_of_the_convolutions_alone=round(alone * steps, 3),
+        bf16=BF16, seconds_of_its_convolutions_alone=round(alone * steps, 3),
     )  # fmt: skip
-    benchmark.extra_info["facts"]["part of their rate"] = round(alone * steps / benchmark.extra_info["ours"], 2)
+    benchmark.extra_info["facts"]["fraction of their rate"] = round(alone * steps / benchmark.extra_info["ours"], 2)
 
 
 def convolutions_alone(net: TorchNetwork, batch: int = 128) -> float:

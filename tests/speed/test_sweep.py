@@ -56,7 +56,8 @@ def test_the_whole_quick_sweep(benchmark: Any, tmp_path: Path) -> None:
             do(command, env=os.environ | {"PYTHONPATH": str(HERE)})
 
     side_by_side(
-        benchmark, "the whole quick sweep, wall time", ours, usual, way="one process each, with its own pretraining, in turn",
+        benchmark, "the whole quick sweep, wall time", ours, usual,
+        way="one process for each run, with its own pretraining, one after the other",
         least=3, aim=5, rounds=2, warm=False, processes_of_the_usual_way=len(work),
     )  # fmt: skip
     assert dabench.load(tmp_path / "0").cells.shape[0] == 16

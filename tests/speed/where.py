@@ -1,4 +1,4 @@
-"""Where the seconds of the quick sweep go, as a table: of all cores, from the command's start to its end.
+"""Measure how the quick sweep spends its time, as a table: seconds of all cores, from the start of the command to its end.
 
 python tests/speed/where.py [docs/benchmarks.md]
 """
@@ -21,12 +21,12 @@ from dabench.storage.paths import cores
 
 PARTS = {
     "train": "training",
-    "test": "predictions of the test splits, for each checkpoint",
-    "score": "scores of the validators, for each checkpoint",
-    "rest": "what else a run does: its network, its files",
-    "start": "before the first run: imports, data, plan, Ray",
-    "idle": "cores without a run, between the first and the last",
-    "end": "after the last run: matrix, intervals, page",
+    "test": "predictions of the test splits, at each checkpoint",
+    "score": "scores of the validators, at each checkpoint",
+    "rest": "other work of a run: building its network, writing its files",
+    "start": "before the first run: imports, data, plan, start of Ray",
+    "idle": "idle cores, between the first and the last run",
+    "end": "after the last run: matrix, intervals, report page",
 }
 
 
@@ -56,8 +56,8 @@ def table(wall: float, parts: Counter[str]) -> str:
     """Return the parts as Markdown."""
     whole = cores() * wall
     rows = [f"| {words} | {parts[part]:.1f} s | {100 * parts[part] / whole:.1f} % |" for part, words in PARTS.items()]
-    head = f"{wall:.0f} s of wall time on {cores()} cores, {whole:.0f} s of theirs:\n"
-    return "\n".join([head, "| part | seconds of cores | share |", "|---|---:|---:|", *rows])
+    head = f"{wall:.0f} s of wall time on {cores()} cores, {whole:.0f} core seconds:\n"
+    return "\n".join([head, "| part | core seconds | share |", "|---|---:|---:|", *rows])
 
 
 def main(page: str | None = None) -> None:

@@ -147,7 +147,7 @@ def worker_killed(bench: Bench, times: int = 2) -> Row:
     code, said = of.run(out := bench.out(), WRONG_ONCE=str(once))
     assert code == 0, said
     assert said.count(" again killed_") == len(list(once.iterdir())) == times, said
-    return bench.row("worker killed with -9 in its run", times, (of, of.results(undisturbed)), out)
+    return bench.row("worker killed with -9 during a run", times, (of, of.results(undisturbed)), out)
 
 
 RAY_KILLED = """
@@ -228,12 +228,12 @@ def runs_go_wrong(bench: Bench, engine: str) -> list[Row]:
 
 WAYS = {
     "raises": "raises",
-    "diverges": "gives NaN",
+    "diverges": "has a NaN loss",
     "hangs": "hangs",
     "starved": "runs out of memory (torch)",
     "greedy": "runs out of memory (numpy)",
     "killed": "is killed each time",
-    "deaf": "hangs and hears no signal",
+    "deaf": "hangs and ignores signals",
 }
 
 
@@ -290,7 +290,7 @@ def two_at_once(bench: Bench, times: int, engine: str = "inline") -> Row:
         else:  # so late that the first was done
             assert codes == [0, 0], said
         assert sorted(_done(out)) == sorted(expected), "a run was done twice, or not at all"
-    return bench.row("two sweeps into one folder at once", times, (sweep, expected), out)
+    return bench.row("two sweeps in one folder at once", times, (sweep, expected), out)
 
 
 def damaged(bench: Bench, times: int) -> Row:
