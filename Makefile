@@ -1,9 +1,9 @@
-# make quick   set up .venv and run the main job: the quick sweep on the embedded digits
-# make test    set up .venv and pass the tests
-# make scale   what 100, 1,000 and 10,000 runs cost, and a node killed in the middle of a sweep (half an hour)
-# make check   formatting, lint and types
-# make speed   what dabench takes beside the usual way, and where the seconds go; writes docs/benchmarks.md (about an hour, alone on the machine)
-# make survival  do to a sweep all that may happen to it, and print what it cost (half an hour)
+# make quick     set up .venv and run the quick sweep on the embedded digits
+# make test      set up .venv and run the tests
+# make scale     measure sweeps of 100, 1,000 and 10,000 runs, and kill a node during a sweep (half an hour)
+# make check     check formatting, lint and types
+# make speed     measure the speed of dabench and write docs/benchmarks.md (about an hour; run nothing else meanwhile)
+# make survival  cause every known fault in a sweep and print the results (half an hour)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
