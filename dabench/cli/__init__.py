@@ -14,7 +14,7 @@ from dabench.errors import DabenchError
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 the work failed in part, 2 the request was wrong."""
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
     except DabenchError as e:
@@ -37,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="dabench", description="Domain-adaptation benchmark: cross matrix and adaptation gains."
     )

@@ -1,0 +1,50 @@
+"""Put what a bare GPU machine needs to measure dabench into .gpu/: wheels that are missing there, and FER2013.
+
+    python tests/gpu/pack.py FER2013      # the folder with the class folders train/ and test/, or with a zip of them
+
+The machine needs python3 with torch, torchvision, timm, numpy, pandas, scipy, scikit-learn, matplotlib, jinja2, pillow, pyarrow,
+rich and safetensors. The checkout goes there, too, with .gpu/ in it (46 MB); then, in its root: bash tests/gpu/measure.sh.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+WHEELS = ("pytorch-adapt==0.0.83", "pytorch-metric-learning==1.6.3", "torchmetrics==0.9.3", "setuptools==81.0.0")
+"""What dabench imports beyond the list above, without what these need in turn."""
+
+
+def main(raw: Path, parcel: Path = Path(".gpu")) -> None:
+    """Fill `parcel`; the images are packed once and kept."""
+    parcel.mkdir(exist_ok=True)
+    for old in parcel.glob("*.whl"):
+        old.unlink()
+    pip = [sys.executable, "-m", "pip", "--quiet"]
+    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", str(parcel), "."], check=True)
+    subprocess.run([*pip, "download", "--no-deps", "--only-binary=:all:", "--dest", str(parcel), *WHEELS], check=True)
+    if not (parcel / "fer2013.tar.xz").is_file():
+        pack_images(raw, parcel / "fer2013.tar.xz")
+    print(f"{parcel}: {sum(f.stat().st_size for f in parcel.iterdir()) / 1e6:.0f} MB")
+
+
+def pack_images(raw: Path, to: Path) -> None:
+    """Write the images of a folder, or of the zip in it, into one solid archive: a small image is mostly header."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for archive in raw.glob("*.zip"):
+            with zipfile.ZipFile(archive) as zipped:
+                zipped.extractall(scratch)
+            raw = Path(scratch)
+        hidden = to.with_name(f".{to.name}")
+        with tarfile.open(hidden, "w:xz", preset=6) as solid:
+            for file in sorted(p for p in raw.rglob("*") if p.is_file()):
+                solid.add(file, arcname=str(file.relative_to(raw)))
+        hidden.rename(to)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
