@@ -116,7 +116,7 @@ def test_the_table_of_a_sweep_stays_as_it_is(halves: None) -> None:
 
 
 def test_a_value_that_no_sweep_can_hold_is_an_error_that_names_its_key() -> None:
-    with pytest.raises(SpecError, match=r"train\.lr = .*: a sweep holds text, numbers"):
+    with pytest.raises(SpecError, match=r"train\.lr = .*: a sweep holds strings, numbers"):
         sweep_file({**TABLE, "train": {"lr": {1, 2}}}, (), ())
 
 

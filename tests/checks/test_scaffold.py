@@ -167,7 +167,7 @@ def test_a_package_filled_in_and_installed_is_listed_checked_and_swept(empty_env
     pictures(tmp_path / "data" / "my-faces")
     assert ["my-faces", "made-up", "faces"] in [line.split() for line in run(*commands, "list", "datasets").splitlines()]
     assert "origin: package dabench-my-faces (dabench_my_faces:MyFaces)\n" in run(*commands, "show", "dataset", "my-faces")
-    assert "0 broken" in run(*commands, "check", "my-faces")
+    assert " 0 failed" in run(*commands, "check", "my-faces")
     assert "my-faces: 22 / 2 / 8 images (train / val / test)" in run(*commands, "prepare", "my-faces")
     (tmp_path / "elsewhere" / "faces.toml").write_text(SWEEP, encoding="utf-8")
     assert "CONV4-MYFACES-FONT" in run(*commands, "sweep", "faces.toml", "--engine", "inline")
