@@ -106,11 +106,11 @@ def show(
     plugins: Sequence[str | Path] = (),
     set: Overrides = (),
 ) -> dict[str, Any]:
-    """Return all facts of one plugin, its options with their defaults among them; prepares and builds nothing that is kept.
+    """Return the facts of a plugin with its options, or the keys of a sweep with their values. Prepares nothing.
 
     Args:
-        kind: "sweep": return the keys of the sweep `name`, a table for each heading, with values and where each comes from;
-            without a name, all keys that a sweep file may have.
+        kind: "dataset", "backbone", "adapter", or "sweep". "sweep" gives the keys of the sweep `name` with their values and
+            where each value comes from, one table per heading; without a name, all keys that a sweep file may have.
         data: the folder of all raw datasets, in which a dataset's files are looked for; default DABENCH_DATA.
         set: keys of the sweep with other values, as --set.
 
