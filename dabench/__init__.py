@@ -1,7 +1,8 @@
-"""Domain-adaptation benchmark: the train x test cross matrix of your datasets, and what each adapter wins back.
+"""Domain-adaptation benchmark: the train x test cross matrix of your datasets, and the gain of each adapter.
 
-Each command is a function of the same name: `dabench.sweep("quick")`, `dabench.report("runs/quick")`. What a plugin is written
-against is here too, and described in one module, `dabench.plugins.contract`. Importing dabench loads neither torch nor ray.
+Each command is a function of the same name: `dabench.sweep("quick")`, `dabench.report("runs/quick")`. The names that a plugin
+needs are here, too; docs/writing-plugins.md and `dabench.plugins.contract` describe them. Importing dabench loads neither torch
+nor ray.
 """
 
 from __future__ import annotations
@@ -110,4 +111,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_WORDS})
+    return sorted({*__all__, *_WORDS, *(name for name in globals() if name.startswith("__"))})

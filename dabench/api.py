@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from dabench.errors import DataError, SpecError, StoreError, nearest
 from dabench.execution.options import ExecutionOptions
@@ -98,18 +98,35 @@ def _title(path: Path) -> str:
     return str((tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)).get("title", ""))
 
 
-def show(kind: PluginKind, name: str, *, data: str | Path | None = None, plugins: Sequence[str | Path] = ()) -> dict[str, Any]:
-    """Return all facts of one plugin, its options with their defaults among them; prepares and builds nothing that is kept.
+def show(
+    kind: PluginKind | Literal["sweep"],
+    name: str | Path | Mapping[str, Any] = "",
+    *,
+    data: str | Path | None = None,
+    plugins: Sequence[str | Path] = (),
+    set: Overrides = (),
+) -> dict[str, Any]:
+    """Return the facts of a plugin with its options, or the keys of a sweep with their values. Prepares nothing.
 
     Args:
+        kind: "dataset", "backbone", "adapter", or "sweep". "sweep" gives the keys of the sweep `name` with their values and
+            where each value comes from, one table per heading; without a name, all keys that a sweep file may have.
         data: the folder of all raw datasets, in which a dataset's files are looked for; default DABENCH_DATA.
+        set: keys of the sweep with other values, as --set.
 
     Raises:
         PluginError: it is unknown or broken.
+        SpecError: the sweep is unknown, or a key or value of it is wrong.
     """
+    if kind == "sweep":
+        from dabench.experiment.reference import all_keys, keys_of
+
+        file = sweep_file(name, set, plugins) if name else None
+        return {"name": file.sweep.name, "tables": keys_of(file, REGISTRY)} if file else {"tables": all_keys()}
     from dabench.checks.facts import facts_of
 
     load_plugins(plugins)
+    name = str(name)
     plugin, origin = REGISTRY.make(kind, name), REGISTRY.find(kind, name).origin
     members = REGISTRY.members(kind, name) if plugin.variants and not plugin.variant else []
     return facts_of(plugin, origin, members, data_folder(data), cache_folder())

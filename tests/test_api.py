@@ -116,7 +116,7 @@ def test_the_table_of_a_sweep_stays_as_it_is(halves: None) -> None:
 
 
 def test_a_value_that_no_sweep_can_hold_is_an_error_that_names_its_key() -> None:
-    with pytest.raises(SpecError, match=r"train\.lr = .*: a sweep holds text, numbers"):
+    with pytest.raises(SpecError, match=r"train\.lr = .*: a sweep holds strings, numbers"):
         sweep_file({**TABLE, "train": {"lr": {1, 2}}}, (), ())
 
 
@@ -340,3 +340,9 @@ def test_a_foreign_value_in_overrides_is_an_error_of_dabench(halves: None, tmp_p
 def test_a_table_of_wrong_types_is_an_error_of_dabench(table: dict[str, object]) -> None:
     with pytest.raises(DabenchError):
         dabench.sweep({"name": "x", **table}, quiet=True)
+
+
+def test_tab_in_a_notebook_shows_the_public_names_and_no_others() -> None:
+    shown = {name for name in dir(dabench) if not name.startswith("__")}
+    assert shown == {name for name in dabench.__all__ if name != "__version__"} | {"list"}
+    assert {"sweep", "report", "load", "register", "check"} <= shown

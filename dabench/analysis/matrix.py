@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,21 @@ class Matrix:
     def total(self) -> int:
         """How many runs there are to be; a task of which nothing is chosen yet counts as one."""
         return len(self.record.runs) + sum(task.chosen is None for task in self.record.search)
+
+    def _repr_html_(self) -> str:
+        """Return the cross matrix as an HTML table, which a notebook shows."""
+        shown: dict[tuple[str, str], dict[str, str]] = {}
+        for c in self.cells:
+            names = "+".join(self.datasets[s].short_name for s in c.sources) or "people"
+            trained = f"{names} -> {self.datasets[c.target].short_name}" if c.target else names
+            shown.setdefault((c.adapter, trained), {})[c.test] = f"{c.mean:.1f} [{c.low:.1f}, {c.high:.1f}]"
+        lines = [["adapter", "trained on", *(f"{d.short_name} test" for d in self.datasets.values())]]
+        lines += [[*names, *(cells.get(test, "-") for test in self.datasets)] for names, cells in shown.items()]
+        tags = ["th", *["td"] * (len(lines) - 1)]
+        rows = ("".join(f"<{tag}>{escape(text)}</{tag}>" for text in line) for tag, line in zip(tags, lines, strict=True))
+        unfinished = f"; {len(self.missing)} of {self.total} runs are missing" if self.missing else ""
+        caption = escape(f"{self.record.title}: {self.measure.title} in %, 95 % intervals{unfinished}")
+        return f"<table><caption>{caption}</caption>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
     def as_dict(self) -> dict[str, Any]:
         """Return results.json: the same for the same runs, whenever and in whatever order they were done."""

@@ -1,4 +1,4 @@
-"""A new plugin as a small package of its own, which `pip install` makes known to dabench."""
+"""Write the package of a new plugin. dabench finds the plugin once the package is installed with pip."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from string import Template
 
+from dabench.checks.templates import TEST
 from dabench.errors import PluginError, StoreError
 from dabench.plugins.contract import PluginKind
 
@@ -14,14 +15,14 @@ _NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 
 
 def scaffold(kind: PluginKind, name: str, folder: Path) -> list[Path]:
-    """Write the package of a new plugin into `folder`, which must not be there, and return its files.
+    """Write the package of a new plugin into the new folder `folder` and return its files.
 
     Raises:
-        PluginError: `name` cannot be a plugin's.
-        StoreError: `folder` is there already, or cannot be written.
+        PluginError: `name` is not a valid plugin name.
+        StoreError: `folder` exists, or cannot be written.
     """
     if not _NAME.fullmatch(name):
-        raise PluginError(f"{name!r} cannot be a plugin's name: use lower case letters and digits, with '-' between words")
+        raise PluginError(f"{name!r} is not a valid plugin name: use lower case letters and digits, with '-' between words")
     module = f"dabench_{re.sub('[.-]', '_', name)}"
     words = {
         "kind": kind,
@@ -41,7 +42,7 @@ def scaffold(kind: PluginKind, name: str, folder: Path) -> list[Path]:
         "pyproject.toml": _PYPROJECT,
         "README.md": texts.README,
         f"{module}.py": texts.MODULE,
-        f"tests/test_{module}.py": texts.TEST,
+        f"tests/test_{module}.py": TEST,
     }
     try:
         folder.mkdir(parents=True)
@@ -49,7 +50,7 @@ def scaffold(kind: PluginKind, name: str, folder: Path) -> list[Path]:
             (folder / path).parent.mkdir(exist_ok=True)
             (folder / path).write_text(Template(text).substitute(words), encoding="utf-8")
     except FileExistsError as e:
-        raise StoreError(f"{folder} is there already, and nothing of it was changed; give another folder with --to") from e
+        raise StoreError(f"{folder} exists already; nothing was changed; give another folder with --to") from e
     except OSError as e:
         raise StoreError(f"{folder}: cannot be written ({e.strerror or e}); give another folder with --to") from e
     return [folder / path for path in files]
@@ -66,10 +67,13 @@ description = "$article for dabench"
 requires-python = ">=3.11"
 dependencies = ["dabench"]
 
-# This is how dabench finds it.
+# dabench finds the plugin by this entry point.
 [project.entry-points."dabench.${kind}s"]
 "$name" = "$module:$cls"
 
 [tool.setuptools]
 py-modules = ["$module"]
+
+[tool.pytest.ini_options]
+pythonpath = ["."]
 """

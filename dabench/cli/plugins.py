@@ -1,39 +1,42 @@
-"""list, show, new, check, doctor: what there is, and what it is worth."""
+"""The commands list, show, new, check and doctor: list, show, create and check plugins."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dabench.cli.common import DONE, FAILED, CommandAdder, takes_data
+from dabench.cli.common import DONE, FAILED, CommandAdder, stdout_console, takes_data, takes_set
+from dabench.errors import SpecError
 from dabench.plugins.contract import KINDS
 
 
 def add(verb: CommandAdder) -> None:
-    """Add the verbs of this module."""
-    sub = verb("list", _list, "what there is: datasets, backbones, adapters, sweeps, baselines", plugins=True)
-    sub.add_argument("what", nargs="?", choices=[*(f"{k}s" for k in KINDS), "sweeps", "baselines"], help="only these")
+    """Add the commands of this module."""
+    sub = verb("list", _list, "list datasets, backbones, adapters, sweeps and baselines", plugins=True)
+    sub.add_argument("what", nargs="?", choices=[*(f"{k}s" for k in KINDS), "sweeps", "baselines"], help="list only these")
     sub.add_argument("--json", action="store_true", help="as JSON")
 
-    sub = verb("show", _show, "all facts of one plugin, its options with their defaults", plugins=True)
-    sub.add_argument("kind", choices=KINDS)
-    sub.add_argument("name")
+    sub = verb("show", _show, "show a plugin with its options, or every key of a sweep with its value", plugins=True)
+    sub.add_argument("kind", choices=[*KINDS, "sweep"])
+    sub.add_argument("name", nargs="?", default="", help="the plugin or sweep; `dabench show sweep` alone lists all keys")
     takes_data(sub)
+    takes_set(sub)
     sub.add_argument("--json", action="store_true", help="as JSON")
 
     sub = verb("new", _new, "write the package of a new plugin: module, test, README, entry point")
     sub.add_argument("kind", choices=KINDS)
-    sub.add_argument("name", help="the plugin's name, lower case with hyphens, as my-faces")
-    sub.add_argument("--to", metavar="DIR", help="the folder to make; default: NAME")
+    sub.add_argument("name", help="the name of the plugin in lower case, for example my-faces")
+    sub.add_argument("--to", metavar="DIR", help="the folder to create; default: NAME")
 
-    sub = verb("check", _check, "hold plugins to the contract of their kind, and explain each failure", plugins=True)
-    sub.add_argument("names", nargs="*", metavar="NAME", help="plugins; all that there are if none is named")
-    sub.add_argument("--raw", metavar="DIR", help="the folder with the raw files of the dataset named; default: DATA/NAME")
+    sub = verb("check", _check, "test plugins against the contract and explain each failure", plugins=True)
+    sub.add_argument("names", nargs="*", metavar="NAME", help="plugins; default: all")
+    sub.add_argument("--raw", metavar="DIR", help="the raw files of the dataset; default: DATA/NAME")
     takes_data(sub)
     sub.add_argument("--json", action="store_true", help="as JSON")
 
-    verb("doctor", _doctor, "versions and devices found here, and what is missing")
+    verb("doctor", _doctor, "show versions and devices, and what is missing")
 
 
 def _list(a: argparse.Namespace) -> int:
@@ -58,23 +61,57 @@ def _list(a: argparse.Namespace) -> int:
 def _show(a: argparse.Namespace) -> int:
     from dabench import api
 
-    facts = api.show(a.kind, a.name, data=a.data, plugins=a.plugin)
+    if a.kind != "sweep" and not a.name:
+        raise SpecError(f"dabench show {a.kind}: a NAME is missing (see: dabench list {a.kind}s)")
+    if a.kind != "sweep" and a.set:
+        raise SpecError(f"dabench show {a.kind}: --set overrides keys of a sweep; use it with dabench show sweep NAME")
+    facts = api.show(a.kind, a.name, data=a.data, plugins=a.plugin, set=a.set)
     if a.json:
         print(json.dumps(facts, indent=1))
+        return DONE
+    if a.kind == "sweep":
+        for heading, rows in facts["tables"].items():
+            _print_keys(heading, rows)
+        if not a.name:
+            print("The options of adapters, backbones and datasets are in: dabench show adapter|backbone|dataset NAME")
         return DONE
     for key, value in facts.items():
         if key == "options":
             print("options:" if value else "options: none")
             for o in value:
-                print(f"  {o['key']} = {_plain(o['default'])}  ({o['type']}) {o['doc']}{_searched(o.get('search'))}")
+                limits = f", {o['range']}" if o["range"] else ""
+                print(f"  {o['key']} = {_plain(o['default'])}  ({o['type']}{limits}) {o['doc']}{_searched(o.get('search'))}")
         elif value not in ("", {}, []):
             text = ", ".join(f"{k} {_plain(v)}" for k, v in value.items()) if isinstance(value, dict) else value
             print(f"{key}: {', '.join(text) if isinstance(text, list) else text}")
     return DONE
 
 
+def _print_keys(heading: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print the keys of one table of a sweep file."""
+    from rich.table import Table
+    from rich.text import Text
+
+    columns = [c for c in ("key", "value", "from", "default", "type", "range", "doc") if c in rows[0]]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column("meaning" if column == "doc" else column, header_style="dim", overflow="fold")
+    for row in rows:
+        cells = {**row, "default": "required" if row.get("required") else _written(row["default"])}
+        cells |= {"value": _written(row["value"])} if "value" in row else {}
+        table.add_row(*(Text(cells[c]) for c in columns))
+    console = stdout_console()
+    console.print(Text(heading, style="bold"), table, sep="\n")
+    console.print()
+
+
+def _written(value: Any) -> str:
+    """Return the value of a key in words; nothing is set where it is empty."""
+    return _plain(None if value in ("", (), {}) else value)
+
+
 def _searched(search: Any) -> str:
-    """Say where a search looks for an option if the sweep does not."""
+    """Return the range of a search that names no range for an option, in words."""
     if search is None:
         return ""
     return (
@@ -86,7 +123,7 @@ def _searched(search: Any) -> str:
 
 def _plain(value: Any) -> str:
     """Return a value as a sweep file would write it."""
-    return "not set" if value is None else json.dumps(value)
+    return "not set" if value is None else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _new(a: argparse.Namespace) -> int:
@@ -112,7 +149,7 @@ def _check(a: argparse.Namespace) -> int:
             if (f.kind, f.name) == (kind, name):
                 print(f"  {f.state:<8}  {f.rule}{': ' if f.advice else ''}{f.advice}")
     counts = [sum(f.state == s for f in found) for s in ("passed", "failed", "skipped")]
-    print("{} rules kept, {} broken, {} skipped".format(*counts))
+    print("{} passed, {} failed, {} skipped".format(*counts))
     return FAILED if failed else DONE
 
 

@@ -1,4 +1,4 @@
-"""The keys of [search] in a sweep file, with their defaults and ranges."""
+"""The keys of a sweep file, with their defaults, ranges and meanings; [train] and [test] are in dabench.training.settings."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from dabench.training.settings import EvalConfig, TrainConfig
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """[search]: how the settings of each task, an adapter from its sources to a target, are searched."""
+    """[search]: the hyperparameter search. Each adapter is searched on each task by itself."""
 
-    trials: int = setting(0, "settings to try for each task, the same number for every adapter; 0: no search", low=0)
-    select: str = setting("source-accuracy", "the rule that chooses among trials; 'oracle' looks at labels of the target")
-    method: Literal["random", "optuna", "grid"] = setting("random", "how settings are proposed")
-    early_stopping: bool = setting(False, "end trials that are behind the others half of the time, by `select`")
-    seed: int = setting(1000, "of the proposals, and of the trials' trainings; none of the sweep's seeds", low=0)
+    trials: int = setting(0, "settings to try for each adapter and task; 0: no search", low=0)
+    select: str = setting("source-accuracy", "selection rule that chooses among trials; 'oracle' reads target labels")
+    method: Literal["random", "optuna", "grid"] = setting("random", "sampler of the settings")
+    early_stopping: bool = setting(False, "stop a trial that scores below the median of the earlier trials; not with 'oracle'")
+    seed: int = setting(1000, "seed of the sampler and of the trials' trainings; must not be among `seeds`", low=0)
     space: Mapping[str, Any] = setting(
-        {}, '"train.lr" = { loguniform = [1e-3, 1e-1] }, uniform, int, or a list of values; ADAPTER.OPTION of one adapter'
+        {}, "settings to search: `train.KEY` or `ADAPTER.OPTION`, each with a range or a list of values"
     )
 
 
@@ -31,30 +31,48 @@ _PAIR = re.compile(r"\s*->\s*")
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """Everything that a sweep file may say."""
+class ClassesTable:
+    """[classes]: the classes of a sweep, where its datasets have different ones."""
 
-    name: str = setting("", "name of the sweep and of its output folder")
-    title: str = setting("", "one line for the heading of the tables")
-    datasets: tuple[str, ...] = setting((), "every ordered pair of them becomes source -> target")
+    keep: tuple[str, ...] = setting((), "the classes to keep, by their new names; the same as the key `classes`")
+    map: Mapping[str, Any] = setting({}, "[classes.map] OLD = 'NEW' renames a class of every dataset, [classes.map.NAME] of one")
+
+
+@dataclass(frozen=True)
+class DatasetTable:
+    """The keys of [dataset.NAME] beside the options of its plugin."""
+
+    plugin: str | None = setting(None, "the dataset plugin to use; default: NAME if it is one, else image-folder")
+    drop: str = setting("", "a drop list: a CSV of images to leave out, relative to the sweep file")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep file: the datasets, adapters, backbone, seeds and settings of an experiment."""
+
+    name: str = setting("", "name of the sweep and of its results folder, runs/NAME")
+    title: str = setting("", "heading of the tables; default: the name")
+    datasets: tuple[str, ...] = setting(
+        (), "the datasets; every ordered pair becomes a task, source -> target; NAME/* is every member of a family"
+    )
     adapters: tuple[str, ...] = setting((), "the methods to compare")
-    backbone: str = setting("", "the network")
-    seeds: int | tuple[int, ...] = setting(3, "how many seeds (0, 1, ...), or which", low=1)
-    shots: int | Literal["all"] = setting(5, "labelled target images per class for few-shot adapters, or all", low=1)
-    pairs: tuple[str, ...] = setting((), 'only these, as "A -> B" or "A + B -> C"; every ordered pair if not set')
-    classes: tuple[str, ...] = setting((), "the classes to keep, where the datasets have different ones; or [classes] keep")
-    class_map: Mapping[str, Any] = setting({}, "[classes.map]: other names for classes; [classes.map.DATASET]: of one")
-    plugins: tuple[str, ...] = setting((), "Python files with plugins; relative to this file")
-    size: int | None = setting(None, "side of the square images are resized to; the largest of the datasets if not set", low=4)
-    channels: Literal[1, 3] | None = setting(None, "1 grey, 3 RGB; 3 if any dataset has colours, if not set")
-    pretrained: bool = setting(False, "start from the backbone's published weights")
+    backbone: str = setting("", "the architecture of the encoder")
+    seeds: int | tuple[int, ...] = setting(3, "number of seeds (3 means 0, 1 and 2), or a list of seeds", low=1)
+    shots: int | Literal["all"] = setting(5, "labelled target images per class for few-shot adapters", low=1)
+    pairs: tuple[str, ...] = setting((), 'the tasks, as "A -> B" or "A + B -> C"; default: every ordered pair of datasets')
+    classes: tuple[str, ...] = setting((), "the classes to keep; required if the datasets have different classes; default: all")
+    class_map: Mapping[str, Any] = setting({}, "other names for classes")
+    plugins: tuple[str, ...] = setting((), "Python files with plugins; relative to the sweep file")
+    size: int | None = setting(
+        None, "side in pixels of the square that images are resized to; default: that of the largest dataset", low=4
+    )
+    channels: Literal[1, 3] | None = setting(None, "1: grey, 3: RGB; default: 3 if any dataset has colours, else 1")
+    pretrained: bool = setting(False, "start from the published weights of the backbone")
     train: TrainConfig = field(default_factory=TrainConfig)
     test: EvalConfig = field(default_factory=EvalConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
-    augment: Mapping[str, Any] = setting({}, "training augmentation: crop, flip, rotate; as the datasets say if not set")
-    dataset: Mapping[str, Mapping[str, Any]] = setting(
-        {}, "[dataset.NAME]: options of a dataset, its drop list, or a folder declared as one"
-    )
+    augment: Mapping[str, Any] = setting({}, "training augmentation; default: that of the datasets")
+    dataset: Mapping[str, Mapping[str, Any]] = setting({}, "options of a dataset")
     options: Mapping[str, Mapping[str, Any]] = setting({}, "options of adapters and of the backbone, by name")
 
     @property
@@ -64,7 +82,7 @@ class Sweep:
 
     @property
     def tasks(self) -> tuple[tuple[tuple[str, ...], str], ...]:
-        """Every (sources, target) that the sweep is about."""
+        """The tasks of the sweep, each (sources, target)."""
         if not self.pairs:
             return tuple(((s,), t) for s in self.datasets for t in self.datasets if s != t)
         return tuple(pair_of(p, self.datasets) for p in self.pairs)
@@ -75,24 +93,27 @@ class Sweep:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """The part that numbers depend on; the rest only says how many of them there are, or what they are called."""
+        """The settings that each number depends on, without those that decide which numbers there are and how they are named."""
         extent = {"title", "datasets", "adapters", "seeds", "pairs", "plugins", "dataset"}
         found = {key: value for key, value in self.as_dict().items() if key not in extent}
         return found | {"search": {k: v for k, v in found["search"].items() if k != "trials"}} if "search" in found else found
 
     @property
     def digest(self) -> str:
-        """Identifies the sweep as written."""
+        """Digest of the sweep with all its settings."""
         return digest(self.as_dict())
 
 
 def pair_of(text: str, datasets: Sequence[str]) -> tuple[tuple[str, ...], str]:
-    """Return the (sources, target) of "A + B -> C"; raise SpecError if it is no pair of different `datasets`."""
+    """Return (sources, target) of "A + B -> C"; raise SpecError unless they are different names among `datasets`."""
     parts = _PAIR.split(text.strip())
     if len(parts) != 2:
         raise SpecError('must be "SOURCE -> TARGET" or "SOURCE + SOURCE -> TARGET"')
     sources, target = tuple(p.strip() for p in parts[0].split("+")), parts[1]
     for name in (*sources, target):
+        if name.endswith("/*"):
+            example = next((d for d in datasets if d.startswith(name[:-1])), f"{name[:-1]}NAME")
+            raise SpecError(f"'{name}' is a family; a pair names single datasets, for example '{example}'")
         if name not in datasets:
             raise SpecError(f"'{name}' is not in datasets{nearest(name, datasets)}")
     if target in sources or len(set(sources)) < len(sources):

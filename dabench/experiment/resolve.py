@@ -1,4 +1,4 @@
-"""The plugins that a sweep names, made with the options that it gives them."""
+"""Make the plugins that a sweep names, with the options that it gives them."""
 
 from __future__ import annotations
 
@@ -8,33 +8,36 @@ from pathlib import Path
 from typing import Any
 
 from dabench.errors import PluginError, SpecError
-from dabench.experiment.config import Sweep
+from dabench.experiment.config import DatasetTable, Sweep
 from dabench.experiment.overrides import absolute, put
 from dabench.plugins.contract import Adapter, Backbone, Dataset
-from dabench.plugins.options import KeyProblem
+from dabench.plugins.options import KeyProblem, build
 from dabench.plugins.registry import Registry
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def make_dataset(sweep: Sweep, name: str, registry: Registry) -> Dataset:
-    """Return the dataset of that name: a plugin with the options of [dataset.NAME], or what that table declares.
+    """Return the dataset `name`: a plugin with the options of [dataset.NAME], or a dataset that this table declares.
 
-    A table [dataset.NAME] for a name that no plugin has declares one: of the plugin that its key `plugin` names, which is
-    image-folder if not set. It reads the raw files of that plugin. The key `drop` of any such table is the list of
-    the pictures to leave out.
+    The table declares a dataset if no plugin has its name. Such a dataset uses the plugin of the key `plugin` (default:
+    image-folder) and reads the raw files of that plugin. The key `drop` names a list of images to leave out.
+
+    Raises:
+        KeyProblem: a key of the table is wrong.
+        PluginError: there is no such dataset.
     """
     options = dict(sweep.dataset.get(name, {}))
-    plugin, drop = options.pop("plugin", None), options.pop("drop", "")
-    if not isinstance(drop, str):
-        raise KeyProblem(f"dataset.{name}.drop", f"dataset.{name}.drop = {drop!r}: must be the path of a list")
+    own = build(DatasetTable, {key: options.pop(key) for key in ("plugin", "drop") if key in options}, f"dataset.{name}")
+    plugin, drop = own.plugin, own.drop
     if name in sweep.dataset:
         known = {member for e in registry.entries("dataset") for member in registry.members("dataset", e.name)}
         if name not in known and not NAME.fullmatch(name):
-            raise KeyProblem(f"dataset.{name}", f"[dataset.{name}]: a declared name is letters, digits, '.', '_' and '-'")
+            family = "; for a family, write one table per member" if name.endswith("/*") else ""
+            raise KeyProblem(
+                f"dataset.{name}", f"[dataset.{name}]: the name of a dataset is letters, digits, '.', '_' and '-'{family}"
+            )
         plugin = (name if name in known else "image-folder") if plugin is None else plugin
-        if not isinstance(plugin, str):
-            raise KeyProblem(f"dataset.{name}.plugin", f"dataset.{name}.plugin = {plugin!r}: must be a text")
         try:
             registry.find("dataset", plugin)
         except PluginError as e:
@@ -52,8 +55,36 @@ def make_dataset(sweep: Sweep, name: str, registry: Registry) -> Dataset:
     return dataset.with_facts(**facts)
 
 
+def with_members(table: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+    """Return the table of a sweep with each family in `datasets`, such as "office-31/*", replaced by its members.
+
+    Raises:
+        KeyProblem: the family is unknown, or it has no fixed list of members.
+    """
+    named = table.get("datasets")
+    if not isinstance(named, (list, tuple)):
+        return dict(table)
+    found: list[Any] = []
+    for i, name in enumerate(named):
+        if not isinstance(name, str) or not name.endswith("/*"):
+            found.append(name)
+            continue
+        try:
+            members = registry.members("dataset", name)
+        except PluginError as e:
+            raise KeyProblem("datasets", f"datasets[{i}] = {name!r}: {e}") from e
+        if members == [name]:
+            raise KeyProblem(
+                "datasets",
+                f"datasets[{i}] = {name!r}: this family has no fixed list of members; name each dataset, for example "
+                f"{name[:-1] + 'NAME'!r} (see: dabench show dataset {name})",
+            )
+        found += members
+    return {**table, "datasets": found}
+
+
 def declared(datasets: Mapping[str, Mapping[str, Any]], folder: Path | None) -> dict[str, dict[str, Any]]:
-    """Return the [dataset.NAME] tables with their paths made absolute."""
+    """Return the tables [dataset.NAME] with absolute paths."""
     for name, options in datasets.items():
         if not isinstance(options, Mapping):
             raise KeyProblem(f"dataset.{name}", f"[dataset.{name}] must be a table, not {options!r}")
@@ -62,7 +93,7 @@ def declared(datasets: Mapping[str, Mapping[str, Any]], folder: Path | None) -> 
 
 
 def make_adapter(sweep: Sweep, name: str, registry: Registry) -> Adapter:
-    """Return the adapter of that name with the options of its table."""
+    """Return the adapter `name` with the options of its table."""
     adapter: Adapter = registry.make("adapter", name, sweep.options.get(name))
     return adapter
 
@@ -74,10 +105,11 @@ def make_backbone(sweep: Sweep, registry: Registry) -> Backbone:
 
 
 def make_standalone_dataset(name: str, overrides: Sequence[str], registry: Registry) -> Dataset:
-    """Return the dataset of that name, with `overrides` ("face=true") as its table [dataset.NAME] would have them.
+    """Return the dataset `name` with `overrides` ("face=true") as the keys of its table [dataset.NAME].
 
     Raises:
-        SpecError, PluginError: there is no such dataset, option or value.
+        SpecError: an option or a value is wrong.
+        PluginError: there is no such dataset.
     """
     table: dict[str, Any] = {}
     for override in overrides:

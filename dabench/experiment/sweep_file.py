@@ -1,4 +1,4 @@
-"""A sweep file (TOML), read with what --set puts over it. What is wrong in it is an error with the line it stands in."""
+"""Read sweep files (TOML) and apply --set. An error names the file, the line and the key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dabench.plugins.registry import REGISTRY, Registry
 
 @dataclass(frozen=True)
 class SweepFile:
-    """A sweep with the text it was read from; `path` is None where it was a table in Python."""
+    """A sweep with the text that it was read from. `path` is None if it was a table in Python."""
 
     sweep: Sweep
     path: Path | None
@@ -28,7 +28,7 @@ class SweepFile:
     overrides: tuple[str, ...] = ()
 
     def located(self, e: KeyProblem) -> SpecError:
-        """Return a problem with the place of its key: the line of the file, or --set."""
+        """Return a problem as a SpecError that names the place of its key: the line of the file, or --set."""
         here, given = f"{_bare(e.path)}.", [f"{_bare(o.partition('=')[0])}." for o in self.overrides]
         if any(k.startswith(here) or here.startswith(k) for k in given):
             return SpecError(f"--set: {e}")
@@ -38,10 +38,10 @@ class SweepFile:
 
 
 def read_sweep(path: Path, overrides: Sequence[str], registry: Registry) -> SweepFile:
-    """Read a sweep file, with `overrides` ("train.epochs=2") put over it; its plugin files are added to `registry`.
+    """Read a sweep file and apply `overrides` ("train.epochs=2"). Adds its plugin files to `registry`.
 
     Raises:
-        SpecError: it cannot be read, or a key or value is wrong; the message names file, line and key.
+        SpecError: the file cannot be read, or a key or value is wrong; the message names file, line and key.
         PluginError: a plugin file is broken.
     """
     try:
@@ -51,12 +51,12 @@ def read_sweep(path: Path, overrides: Sequence[str], registry: Registry) -> Swee
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as e:
-        raise SpecError(f"{path}: is no TOML ({e})") from e
+        raise SpecError(f"{path}: is not valid TOML ({e})") from e
     return _checked(table, SweepFile(Sweep(), path, text, tuple(overrides)), registry)
 
 
 def table_sweep(table: Mapping[str, Any], overrides: Sequence[str], registry: Registry) -> SweepFile:
-    """Return the sweep of a table in Python, as `read_sweep` does of a file. Its paths are relative to the working folder.
+    """Return the sweep of a table in Python, as `read_sweep` does for a file. Paths are relative to the working folder.
 
     Raises:
         SpecError: a key or value is wrong; the message names the key.
@@ -77,12 +77,12 @@ def _checked(table: dict[str, Any], file: SweepFile, registry: Registry) -> Swee
 
 
 def _copied(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested tables as dicts of their own; a key that is None, which no TOML can hold, is left out."""
+    """Return a deep copy of nested tables without the keys whose value is None, which TOML cannot hold."""
     return {str(k): _copied(v) if isinstance(v, Mapping) else v for k, v in table.items() if v is not None}
 
 
 def _leaves(table: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the dotted TOML key of each value of nested tables, and the value."""
+    """Yield the dotted TOML key and the value of each leaf of nested tables."""
     for key, value in table.items():
         full = f"{path}{toml_value(key, path)}"
         if isinstance(value, Mapping):
@@ -92,19 +92,19 @@ def _leaves(table: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any
 
 
 def toml_value(value: Any, key: str) -> str:
-    """Return a text, number, bool or list of them as TOML; raise SpecError, naming `key`, if it is none of these."""
+    """Return a string, number, bool or list of these as TOML. A SpecError for any other value names `key`."""
     try:
         if value is None or isinstance(value, Mapping):
             raise TypeError
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # JSON's escapes are TOML's, DEL excepted
     except TypeError:
         raise SpecError(
-            f"{_bare(key)} = {value!r}: a sweep holds text, numbers, true and false, lists of them and tables"
+            f"{_bare(key)} = {value!r}: a sweep holds strings, numbers, true and false, lists of these, and tables"
         ) from None
 
 
 def line_of(text: str, path: str) -> int | None:
-    """Return the number of the line of a TOML text in which the key `path` ("train.lr") stands, or its table begins."""
+    """Return the line number of the key `path` ("train.lr") in a TOML text, or of the table that holds it."""
     path = _bare(re.sub(r"\[\d+\]$", "", path))
     table, best = "", None
     for number, line in enumerate(text.splitlines(), 1):
@@ -130,14 +130,15 @@ def _bare(key: str) -> str:
 
 
 Overrides = Mapping[str, Any] | Sequence[str]
-"""Keys with new values, {"train.epochs": 2} or ["train.epochs=2"]."""
+"""Keys with their new values, {"train.epochs": 2} or ["train.epochs=2"]."""
 
 
 def sweep_file(sweep: str | Path | Mapping[str, Any], overrides: Overrides, plugins: Sequence[str | Path]) -> SweepFile:
-    """Return a sweep given by shelf name, path, or table of keys, after the plugin files that it may need.
+    """Return a sweep given by name, path, or table of keys. Loads the `plugins` files first.
 
     Raises:
-        SpecError, PluginError: it asks for something that cannot be.
+        SpecError: the sweep is unknown, or a key or value is wrong.
+        PluginError: a plugin file is broken.
     """
     pairs = as_pairs(overrides)
     if not isinstance(sweep, Mapping):
@@ -148,12 +149,12 @@ def sweep_file(sweep: str | Path | Mapping[str, Any], overrides: Overrides, plug
 
 
 def as_pairs(overrides: Overrides) -> list[str]:
-    """Return overrides as text, ["train.epochs=2"]."""
+    """Return overrides as strings, ["train.epochs=2"]."""
     return [f"{k}={toml_value(v, k)}" for k, v in overrides.items()] if isinstance(overrides, Mapping) else list(overrides)
 
 
 def bundled_sweeps() -> dict[str, Path]:
-    """Return the sweeps that dabench brings: name -> file."""
+    """Return the bundled sweeps: name -> file."""
     from importlib import import_module
 
     folder = Path(next(iter(import_module("dabench.sweeps").__path__)))
@@ -161,7 +162,7 @@ def bundled_sweeps() -> dict[str, Path]:
 
 
 def sweep_path(sweep: str | Path) -> Path:
-    """Return the file of a sweep given by shelf name or path; raise SpecError if there is none."""
+    """Return the file of a sweep given by name or path; raise SpecError if there is none."""
     path = Path(sweep).expanduser()
     if path.suffix == ".toml" or (path.exists() and path.is_file()):
         if not path.is_file():
@@ -176,7 +177,7 @@ def sweep_path(sweep: str | Path) -> Path:
 
 
 def load_sweep(sweep: str | Path, overrides: Sequence[str], plugins: Sequence[str | Path], registry: Registry) -> SweepFile:
-    """Read a sweep by shelf name or path, after the plugin files that it may need."""
+    """Read a sweep by name or path. Loads the `plugins` files first."""
     for plugin in plugins:
         registry.load_file(Path(plugin))
     return read_sweep(sweep_path(sweep), overrides, registry)

@@ -9,7 +9,7 @@ from typing import Any
 
 from dabench.errors import PluginError, SpecError, nearest
 from dabench.experiment.config import Sweep, pair_of
-from dabench.experiment.resolve import NAME, declared, make_adapter, make_backbone, make_dataset
+from dabench.experiment.resolve import NAME, declared, make_adapter, make_backbone, make_dataset, with_members
 from dabench.experiment.search_validation import with_space
 from dabench.plugins.contract import Augment
 from dabench.plugins.options import KeyProblem, build
@@ -30,6 +30,7 @@ def sweep_from(table: Mapping[str, Any], registry: Registry, folder: Path | None
         raise KeyProblem("class_map", "unknown key 'class_map'; other names for classes are written under [classes.map]")
     for plugin in table.get("plugins", []) if isinstance(table.get("plugins", []), (list, tuple)) else []:
         registry.load_file((folder or Path()) / str(plugin))
+    table = with_members(table, registry)
     table["options"] = _options(table, registry)
     if isinstance(table.get("classes"), Mapping):
         table |= _classes(table["classes"])

@@ -1,15 +1,15 @@
-"""The contract of plugins: everything that a dataset, a backbone or an adapter is written against.
+"""The contract of plugins: every class and method that datasets, backbones and adapters use.
 
-A plugin is one class with a few facts as attributes and one or two methods. `from dabench import Adapter, Batch, ...` gives
-every name of this module that a plugin needs; no other module of dabench is part of the contract.
+docs/writing-plugins.md has examples. A plugin is one class with a few attributes and one or two methods. `from dabench import
+Adapter, Batch, ...` gives every name that a plugin needs. No other module of dabench is part of the contract.
 
-A plugin module is imported whenever plugins are listed. So it imports torch, numpy and other slow libraries inside the methods
-that need them, and for annotations under `if TYPE_CHECKING:`.
+dabench imports a plugin module whenever it lists plugins. The module therefore imports torch, numpy and other slow libraries
+inside the methods that need them, or under `if TYPE_CHECKING:` for annotations.
 
-A plugin raises DataError where files are missing or wrong, and PluginError where it cannot do what it is asked for. A message
-says what is wrong, where, what is allowed and what to do. Any other exception is reported as a fault of the plugin.
+A plugin raises DataError if files are missing or wrong, and PluginError if it cannot do what is asked of it. A message says what
+is wrong, where, what is allowed and what to do. Any other exception is reported as a fault of the plugin.
 
-Options are a frozen dataclass `Options` inside the class. TableOf field is a `setting`: its default, its meaning and its range.
+Options are a frozen dataclass `Options` inside the class. Each field is a `setting` with a default, a meaning and a range.
 `self.options` holds the values of the sweep.
 
 Letters in shapes: N images, B batch, C channels, H height, W width, F features, K classes. A crop of H x W is h x w.
@@ -61,9 +61,9 @@ __all__ = [
 ]
 
 Access = Literal["none", "unlabelled", "few-shot", "full"]
-"""What of the target's training split a method may see; each level includes the ones before it.
+"""The part of the target's training split that a method may see. Each level includes the ones before it.
 
-none: nothing. unlabelled: its images. few-shot: and `shots` labels per class. full: and every label.
+none: nothing. unlabelled: the images. few-shot: also `shots` labels per class. full: also every label.
 """
 
 PluginKind = Literal["dataset", "backbone", "adapter"]
@@ -71,14 +71,14 @@ PluginKind = Literal["dataset", "backbone", "adapter"]
 KINDS: tuple[PluginKind, ...] = ("dataset", "backbone", "adapter")
 
 SUPERVISED = "supervised"
-"""The method of the pretraining that all adapters with the default `network` and `pretrain` share."""
+"""The method name of the pretraining that all adapters with the default `network` and `pretrain` share."""
 
 NAMING = ("subject", "clip")
-"""Attributes that say where an image is from: shown beside it, and never results by group."""
+"""Attributes that identify the origin of an image. They are shown beside it; there are no results by them."""
 
 
 class Images(Protocol):
-    """The images of a split: a numpy array, in memory or memory-mapped, or a `dabench.LazyImages`, which is read in parts."""
+    """The images of a split: a numpy array (in memory or memory-mapped), or a `dabench.LazyImages`, which is read in parts."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -97,14 +97,14 @@ class Images(Protocol):
 
 @dataclass(frozen=True)
 class Samples:
-    """The images of one split, and what is known of each image.
+    """The images of one split with their labels, groups and attributes.
 
     Attributes:
-        images: (N, C, H, W) uint8, values 0 to 255, C is 1 (grey) or 3 (RGB), all of one size; `dabench.LazyImages` where they
+        images: (N, C, H, W) uint8, values 0 to 255, C is 1 (grey) or 3 (RGB), all of one size; `dabench.LazyImages` if they
             may not fit into memory.
-        labels: (N,) int64, indices into the dataset's `classes`; `Dataset.prepare_dataset` always gives them.
+        labels: (N,) int64, indices into the dataset's `classes`; `Dataset.prepare` always gives them.
         groups: (N,) int64, a number for each subject, font or video whose images are not independent; None if unknown. No
-            group is in two splits. Groups stay together in the validation split, and intervals are drawn over them.
+            group is in two splits. A validation split keeps groups together, and intervals resample groups.
         attributes: name -> (N,) array of numbers or text, such as age or sex.
     """
 
@@ -115,13 +115,12 @@ class Samples:
 
 
 class Splits(dict[str, Samples]):
-    """The samples of each split, with what reading them found out; `Dataset.prepare_dataset` may return it in place of a plain
-    dict.
+    """The samples of each split, with notes and classes. `Dataset.prepare` may return it in place of a plain dict.
 
     Attributes:
-        notes: what a user of the set must know of its making, such as what was left out; one line each. They are kept with the
-            prepared set and said at each use.
-        classes: the names of the classes, where the raw files say them; empty: those of the dataset.
+        notes: what users of the dataset must know, such as images that were left out; one line each. They are stored with the
+            prepared dataset and printed at each use.
+        classes: the names of the classes, if the raw files define them; empty: those of the dataset.
     """
 
     def __init__(self, splits: Mapping[str, Samples], *, notes: Sequence[str] = (), classes: Sequence[str] = ()) -> None:
@@ -131,7 +130,7 @@ class Splits(dict[str, Samples]):
 
 @dataclass(frozen=True)
 class Augment:
-    """Training augmentation, drawn anew for each image of each batch. When testing, the centre crop is taken."""
+    """Training augmentation, drawn for each image of each batch. Testing uses the centre crop."""
 
     crop: int | None = setting(None, "side of the random crop in pixels (the centre when testing); 0: the whole image", low=0)
     flip: bool = setting(False, "mirror left-right with probability 1/2")
@@ -139,19 +138,19 @@ class Augment:
 
 
 FACES = Augment(crop=44, flip=True, rotate=5.0)
-"""The study's augmentation of 48x48 faces: 44x44 crops, mirrored, turned within 5 degrees to either side."""
+"""The study's augmentation of 48x48 faces: random 44x44 crops, horizontal flips, rotations up to 5 degrees."""
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A raw file that anybody may download.
+    """A raw file that dabench may download.
 
     Attributes:
-        name: its plain name in the raw folder.
-        urls: where it lies: http(s) addresses, tried in this order.
-        sha256: of its bytes, 64 lower-case hex digits.
-        bytes: its size; None where nobody publishes it.
-        unpacked: the plain name of what it holds, if that serves as well; empty if it does not.
+        name: the file name in the raw folder, without folders.
+        urls: http(s) addresses, tried in this order.
+        sha256: the SHA-256 of the file, 64 lower-case hex digits.
+        bytes: the size of the file; None if unknown.
+        unpacked: the name of the unpacked file, if `prepare` accepts it instead; else empty.
     """
 
     name: str
@@ -161,26 +160,26 @@ class RemoteFile:
     unpacked: str = ""
 
     def described(self) -> str:
-        """Return its name, with its size where that is known."""
+        """Return the name, with the size if it is known."""
         return self.name if self.bytes is None else f"{self.name} ({self.bytes:,} bytes)"
 
 
 @dataclass(frozen=True)
 class NoOptions:
-    """The options of a plugin that has none."""
+    """The `Options` of a plugin without options."""
 
 
 class Plugin:
-    """What the three kinds share: facts as class attributes, and options.
+    """The base of datasets, backbones and adapters: facts as class attributes, and options.
 
     Attributes:
         name: the name in sweep files and commands: lower case letters, digits, '-', '_' and '.'. A name that ends in "/*" is a
             family: "office-31/*" serves every name that begins with "office-31/".
-        variants: of a family, the rests of its names if their number is fixed ("amazon", "dslr", "webcam"); empty if any will
-            do. `self.variant` is the rest that was asked for. What differs between variants is set in `__init__(self, options,
+        variants: for a family, the names after the slash ("amazon", "dslr", "webcam"); empty if every name is allowed.
+            `self.variant` is the one that was asked for. Set what differs between variants in `__init__(self, options,
             variant)`, after `super().__init__(options, variant)`.
-        short_name: the short name in tables, such as FER in FER-JAFFE; `name` in capitals if empty.
-        title: one line that says what it is.
+        short_name: the short name in tables, such as FER in FER-JAFFE; default: `name` in capitals.
+        title: a description in one line.
         citation: BibTeX entries, or an empty string.
         Options: a frozen dataclass of `dabench.setting` fields.
         options: the instance of `Options` with the values of the sweep.
@@ -207,7 +206,7 @@ class Plugin:
             self.short_name = self.name.upper()
 
     def with_facts(self, **facts: Any) -> Self:
-        """Return a copy with other values of these attributes; this plugin stays as it is."""
+        """Return a copy with other values of these attributes; this plugin does not change."""
         other = copy.copy(self)
         for fact, value in facts.items():
             setattr(other, fact, value)
@@ -221,18 +220,18 @@ class Dataset(Plugin, ABC):
         name, variants, short_name, title, citation, Options, options: as in `Plugin`.
         classes: the names of the K classes; labels are indices into it. Empty if `prepare` finds them (see `Splits`).
         license, homepage: the terms of use, and an address.
-        download_instructions: how a person gets the raw files, and the layout expected in the raw folder. Empty if no files are
+        download_instructions: how a person gets the raw files, and the expected layout of the raw folder. Empty if no files are
             needed.
-        counts: images per split as the authors of the set state them; "all" for those of all splits, "clips" for the number of
-            videos. Checked when preparing. Empty if not known.
-        plugin: dabench sets it: the name of the plugin, where a sweep declares the set under another name; else empty.
-        raw_folder: the folder of its raw files below the folder of all raw sets; default: the name of the plugin. A family
-            whose variants lie in one folder gives the name of that.
-        files: what `dabench prepare` downloads where it is missing. Empty if the terms of the set do not allow it.
-        augment: the training augmentation that suits it; a sweep's [augment] changes it.
-        drop: dabench sets it: the path of a list of pictures to leave out, from the key `drop` of [dataset.NAME].
-        work: dabench sets it: a folder in which `prepare` may keep what takes long to make, such as decoded clips, so
-            that an interrupted call goes on; else None.
+        counts: images per split as published; "all" counts the images of all splits, "clips" the videos. dabench verifies them
+            when it prepares the dataset. Empty if unknown.
+        plugin: set by dabench: the name of the plugin, if a sweep declares the dataset under another name; else empty.
+        raw_folder: the folder of the raw files, below the folder of all raw datasets; default: the name of the plugin. A family
+            whose variants share one folder names that folder.
+        files: the files that `dabench prepare` downloads if they are missing. Empty if the terms of use do not allow it.
+        augment: the default training augmentation; [augment] of a sweep changes it.
+        drop: set by dabench: the path of a list of images to leave out, from the key `drop` of [dataset.NAME].
+        work: set by dabench: a folder for intermediate results of `prepare`, such as decoded clips, from which an interrupted
+            call continues; else None.
     """
 
     kind: ClassVar[PluginKind] = "dataset"
@@ -252,32 +251,32 @@ class Dataset(Plugin, ABC):
     def prepare(self, raw: Path) -> Mapping[str, Samples]:
         """Read the raw files in the folder `raw` and return the samples of "train", "test" and, if the set has one, "val".
 
-        A set that leaves something out returns `Splits` with notes that say what, how much and why.
+        A dataset that leaves something out returns `Splits` with notes that say what, how much and why.
 
-        Called once; the result is kept in the prepared cache. It gives the same samples in the same order each time and writes
-        nothing into `raw`. Where "val" is missing, dabench splits a tenth off "train", by whole groups.
+        Called once; the result is stored in the cache. It returns the same samples in the same order each time and writes
+        nothing into `raw`. If there is no "val", dabench splits a tenth off "train", by whole groups.
 
         Raises:
             DataError: a file is missing or cannot be read; the message says which, where, and ends with `download_instructions`.
         """
 
     def raw_files(self, raw: Path) -> Sequence[Path]:
-        """Return the files that the samples depend on; when one changes, the set is prepared again."""
+        """Return the files that the samples depend on. If one changes, the dataset is prepared again."""
         return sorted(p for p in raw.rglob("*") if p.is_file()) if raw.is_dir() else []
 
     def raw_in(self, data: Path) -> Path:
-        """Return the folder with its raw files, where `data` holds those of all datasets."""
+        """Return the folder of the raw files, below `data`, the folder of all raw datasets."""
         return data / (self.raw_folder or self.plugin or self.name)
 
     def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
-        """Write a made-up set in the documented layout into the folder `raw`, with at least `n` images of each class.
+        """Write a synthetic dataset in the documented layout into the folder `raw`, with at least `n` images of each class.
 
-        Each class looks different, so that a network can learn it, and what the set knows of subjects is there. `prepare`
-        reads it like the real one, but for `counts`. It serves those who try the plugin without the real files, and
-        `dabench check`. Leave it out if you have none.
+        Classes look different, so that a network can learn them. Groups are included if the dataset has them. `prepare` reads
+        the files like the real ones, except for `counts`. `dabench check` uses it, and people who try the plugin without the
+        real files. Optional.
 
         Raises:
-            NotImplementedError: the plugin does not offer it.
+            NotImplementedError: the plugin has no synthetic dataset.
         """
         raise NotImplementedError
 
@@ -287,7 +286,7 @@ class Backbone(Plugin, ABC):
 
     Attributes:
         name, variants, short_name, title, citation, Options, options: as in `Plugin`.
-        dropout: probability of dropping a feature before the linear classifier.
+        dropout: the dropout probability of features before the linear classifier.
     """
 
     kind: ClassVar[PluginKind] = "backbone"
@@ -297,12 +296,12 @@ class Backbone(Plugin, ABC):
     def build(self, channels: int, size: int, pretrained: bool) -> nn.Module:
         """Return an encoder on the CPU with an int attribute `num_features` = F.
 
-        Its forward takes (B, `channels`, `size`, `size`) float32 in [0, 1] and returns (B, F); a normalisation is part of it.
+        Its forward maps (B, `channels`, `size`, `size`) float32 in [0, 1] to (B, F); a normalisation of the input is part of it.
         Under autocast the result may be bfloat16. Initial weights come from torch's global generator, which dabench seeds. In
         evaluation mode the features of an image do not depend on the rest of the batch.
 
         Raises:
-            PluginError: it does not take such images, or its pretrained weights cannot be had.
+            PluginError: the backbone cannot use such images, or its pretrained weights are not available.
         """
 
 
@@ -330,7 +329,7 @@ class View:
 
 @dataclass(frozen=True)
 class Target:
-    """What the `access` of an adapter grants of the target's training split.
+    """The part of the target's training split that the `access` of an adapter grants.
 
     Attributes:
         name: the dataset.
@@ -351,8 +350,8 @@ class Batch:
 
     Attributes:
         images: (B, C, h, w) float32 in [0, 1], augmented and cropped.
-        labels: (B,) int64, or None if a view of the stream has none.
-        view: (B,) int64, for each image the position of its view in the list that the stream was made of.
+        labels: (B,) int64, or None if a view of the stream has no labels.
+        view: (B,) int64, for each image the index of its view in the list given to `Trainer.stream`.
     """
 
     images: Tensor
@@ -371,10 +370,10 @@ class Batch:
 
 
 class Network(Protocol):
-    """A classifier: an encoder, dropout, and a linear layer. It is a torch.nn.Module; what is listed here is the contract.
+    """A classifier: an encoder, dropout, and a linear layer. It is a torch.nn.Module with the members listed here.
 
-    It takes (B, C, h, w) float32 in [0, 1]. Features and logits are float32 also under autocast. `Adapter.network` may replace
-    `encoder` and `head` and add other modules.
+    Its input is (B, C, h, w) float32 in [0, 1]. Features and logits are float32, also under autocast. `Adapter.network`
+    may replace `encoder` and `head` and add other modules.
     """
 
     encoder: nn.Module
@@ -402,7 +401,7 @@ class Network(Protocol):
 
 
 class TrainSettings(Protocol):
-    """What a method may read of the sweep's [train]; the rest is the trainer's."""
+    """The settings of [train] that a method may read. The trainer applies the others."""
 
     @property
     def batch(self) -> int:
@@ -414,9 +413,10 @@ class TrainSettings(Protocol):
 
 
 class Trainer(Protocol):
-    """Trains for one run: with the settings of the sweep, the seed and the checkpoints of the run.
+    """The training loop of one run, with the settings of the sweep and the seed of the run.
 
-    All training goes through `fit`: optimizer, schedule, checkpoints, resuming and the record of losses are its own.
+    All training goes through `fit`, which makes the optimizer, the schedule and the checkpoints, resumes interrupted runs and
+    records losses.
     """
 
     @property
@@ -424,26 +424,27 @@ class Trainer(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where views, batches and the network are."""
+        """The device of views, batches and the network."""
 
     @property
     def seed(self) -> int:
-        """The seed of the run, for generators on other devices than `device`."""
+        """The seed of the run. For generators on other devices than `device`."""
 
     def generator(self) -> torch.Generator:
         """Return a new random generator on `device`; the n-th one of a run is always the same.
 
-        An interrupted training resumes with its state, as with that of a `stream`. Make both before `fit`, not inside a loss.
+        Its state is restored when an interrupted training resumes, like that of a `stream`. Make both before `fit`, not inside
+        a loss.
         """
 
     def steps(self, views: Sequence[View]) -> int:
-        """Return the length of a full training on `views` in steps, as [train] has it."""
+        """Return the length in steps of a full training on `views`, from [train] `steps` or `epochs`."""
 
     def stream(self, views: Sequence[View], batch: int | None = None, augment: bool = True) -> Iterator[Batch]:
         """Return endless shuffled batches of `batch` images (default: [train] batch), the same number from each view.
 
-        Each view is seen whole before an image of it comes again. `augment` False: the centre crop in place of augmentation.
-        Where the views together hold fewer images than `batch`, batches are smaller.
+        Every image of a view is drawn once before any is drawn again. With `augment` False, images are centre crops without
+        augmentation. If the views together hold fewer images than `batch`, batches are smaller.
         """
 
     def batches(self, view: View, batch: int = 512) -> Iterator[Tensor]:
@@ -452,7 +453,7 @@ class Trainer(Protocol):
     def augmented(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Return (B, C, H, W) uint8 `images` of a view as (B, C, h, w) float32 in [0, 1], augmented as in training.
 
-        `generator` is on `device`. `stream` does this by itself; it is for methods that choose their images.
+        `generator` is on `device`. `stream` augments its batches itself; this is for methods that choose images themselves.
         """
 
     def cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -487,25 +488,25 @@ class Trainer(Protocol):
     ) -> Network:
         """Minimise `loss` for `steps` steps and return `net` in evaluation mode.
 
-        Each call makes a new optimizer, and the schedule of the learning rate begins anew. Whether it returns or raises, `net` is
-        then in evaluation mode, and what it froze can be trained again.
+        Each call makes a new optimizer and restarts the schedule of the learning rate. After the call, also if it raises, `net`
+        is in evaluation mode, and every parameter that it froze is trainable again.
 
         An interrupted training resumes from its last checkpoint: the method runs again up to this call, then the saved states
-        are restored. Saved are `net`, `trainable`, the optimizer, all that `stream` and `generator` made before this call,
+        are restored. Saved are `net`, `trainable`, the optimizer, the streams and generators made before this call,
         `streams`, the global random numbers of torch, NumPy and Python, and what `state` names.
 
         Args:
-            net: the network that checkpoints test, on `device`.
+            net: the network that is tested at checkpoints, on `device`.
             loss: called as loss(progress, *batches): progress from 0 to below 1, and the next item of each stream. It returns
                 a scalar that is to be minimised. It is called under autocast where the precision is bf16.
             streams: endless iterators, of `stream` or of the method's own. With one that has no state_dict() and
                 load_state_dict(), an interrupted training begins anew; `dabench check` reports it.
             trainable: the modules whose parameters change (default: `net`); name extra modules here. They are moved to
-                `device` and are in training mode during the call. The rest of `net` is in evaluation mode and stays as it is,
-                its batch statistics included.
+                `device` and are in training mode during the call. The rest of `net` is in evaluation mode and does not change,
+                including its batch statistics.
             lr: the highest learning rate (default: [train] lr).
             precision: in place of [train] precision.
-            state: name -> what else changes during the training and decides its result: an object with state_dict() and
+            state: name -> anything else that changes during the training and affects its result: an object with state_dict() and
                 load_state_dict() (a module that is not in `net` or `trainable`, another optimizer), a random generator of
                 torch, NumPy or Python, a tensor or numpy array that is changed in place, or a dict, list or deque of numbers,
                 texts, None, tensors, numpy arrays, and dicts, lists and tuples of them. Restoring keeps the object itself; a
@@ -526,25 +527,25 @@ class Trainer(Protocol):
 class Adapter(Plugin):
     """A method that adapts a classifier from its sources to a target, by its own `network`, `pretrain` or `adapt`.
 
-    `pretrain` and `adapt` are called on different instances, often in different processes: what one hands to the other is in
-    the network.
+    `pretrain` and `adapt` are called on different instances, often in different processes. Only the network passes from one to
+    the other.
     The same seed gives the same network: random numbers come from trainer.generator(), from a generator seeded with
     trainer.seed, or from torch's global generator, which dabench seeds.
 
     Attributes:
         name, variants, short_name, title, citation, Options, options: as in `Plugin`.
-        access: what of the target's training split it may see. The rest is not in its process.
+        access: the part of the target's training split that it may see. Nothing else of it is in the process.
     """
 
     kind: ClassVar[PluginKind] = "adapter"
     access: Access = "none"
 
     def network(self, net: Network) -> Network:
-        """Return the network of this method, made of the fresh `net`; the default returns `net` as it is.
+        """Return the network of this method, built from the fresh `net`. The default returns `net` unchanged.
 
-        A method adds its own modules here, such as a bottleneck or a second head. Called before `pretrain` and before `adapt`, on
-        the CPU, before any weights are loaded; both must get modules of the same names and shapes. A method with its own
-        `network` does not share the pretraining of others.
+        A method adds its own modules here, such as a bottleneck or a second head. dabench calls it before `pretrain` and before
+        `adapt`, on the CPU, before any weights are loaded. Both calls must give modules of the same names and shapes. A method
+        with its own `network` has its own pretraining.
         """
         return net
 
@@ -570,7 +571,7 @@ class Adapter(Plugin):
         Args:
             net: as in `pretrain`, with the pretrained weights and batch statistics; this run's own copy.
             sources: as in `pretrain`.
-            target: what `access` grants.
+            target: the part of the target that `access` grants.
             trainer: the training loop, as in `pretrain`.
 
         Returns:
@@ -580,10 +581,10 @@ class Adapter(Plugin):
 
     @classmethod
     def shares_pretraining(cls) -> bool:
-        """Whether the method keeps the default `network` and `pretrain`, so that one training serves all such methods."""
+        """Return whether the method keeps the default `network` and `pretrain`, and so shares the pretraining of such methods."""
         return cls.network is Adapter.network and cls.pretrain is Adapter.pretrain
 
     @classmethod
     def adapts(cls) -> bool:
-        """Whether the method does anything with a target."""
+        """Return whether the method adapts to a target."""
         return cls.adapt is not Adapter.adapt

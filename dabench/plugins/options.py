@@ -1,7 +1,7 @@
-"""Tables from the outside (TOML, --set, JSON records) into frozen dataclasses: unknown and missing keys, wrong types and bad
-ranges are errors.
+"""Convert tables (TOML, --set, JSON records) to frozen dataclasses. Unknown or missing keys, wrong types and values out of
+range are errors.
 
-A dataclass is the single place that names a key, its type, its default and its range; this module reads it from there.
+A dataclass is the only place that defines a key with its type, default, range and meaning. This module reads them from there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dabench.errors import SpecError, nearest
 T = TypeVar("T")
 
 _LARGEST = 2**53
-"""The largest whole number that every reader of JSON keeps as it is."""
+"""The largest whole number that every reader of JSON represents exactly."""
 
 
 def setting(
@@ -31,11 +31,15 @@ def setting(
     above: float | None = None,
     search: Any = None,
 ) -> Any:
-    """Declare a dataclass field: its default, what it means, and its range (`low` <= value <= `high`, value > `above`).
+    """Declare a field of a settings dataclass.
 
     Args:
-        search: where a search of hyper-parameters looks if the sweep does not say: a factor f, from value / f to value * f on a
-            logarithmic scale, or a range as a sweep file writes it; None: nowhere.
+        default: the value of the field where the user gives none.
+        doc: the meaning of the field in one line. `dabench show` and the documentation print it.
+        low, high: the smallest and largest allowed value.
+        above: the value must be greater than this.
+        search: the range of a hyperparameter search that names no range for this field. A factor f means value / f to
+            value * f on a logarithmic scale; a range is written as in a sweep file; None means that the field is not searched.
     """
     metadata = {"doc": doc, "low": low, "high": high, "above": above, "search": search}
     if isinstance(default, dict):
@@ -44,7 +48,7 @@ def setting(
 
 
 class KeyProblem(SpecError):
-    """A SpecError that knows which key it is about, so that the line of the file can be added."""
+    """A SpecError about one key. `path` is the dotted key, from which the line of the file is found."""
 
     def __init__(self, path: str, message: str) -> None:
         super().__init__(message)
@@ -52,15 +56,15 @@ class KeyProblem(SpecError):
 
 
 def build(cls: type[T], table: Mapping[str, Any], where: str = "") -> T:
-    """Make the dataclass `cls` from `table`.
+    """Return an instance of the dataclass `cls` with the values of `table`.
 
     Args:
         cls: a dataclass; its field types are int, float, bool, str, Literal, X | None, or tuple[X, ...].
-        table: the keys a user gave.
+        table: the keys that the user gave.
         where: the dotted path of the table, for messages ("train").
 
     Raises:
-        KeyProblem: an unknown key, a wrong type or a value out of range.
+        KeyProblem: a key is unknown or missing, or a value has a wrong type or is out of range.
     """
     if not isinstance(table, Mapping):
         raise KeyProblem(where, f"{f'[{where}]' if where else 'it'} must be a table, not {table!r}")
@@ -82,13 +86,13 @@ def build(cls: type[T], table: Mapping[str, Any], where: str = "") -> T:
 
 @functools.cache
 def _fields(cls: Any) -> dict[str, tuple[dataclasses.Field[Any], Any]]:
-    """Return the fields of a dataclass, each with its type."""
+    """Return the fields of a dataclass by name, each with its type."""
     hints = typing.get_type_hints(cls)
     return {f.name: (f, hints[f.name]) for f in dataclasses.fields(cls)}
 
 
 def convert(value: Any, kind: Any, path: str) -> Any:
-    """Return `value` as `kind` (an int serves as float, a list as tuple) or raise KeyProblem."""
+    """Return `value` as `kind` (an int becomes a float, a list a tuple) or raise KeyProblem."""
     origin, args = get_origin(kind), get_args(kind)
     if kind is Any:
         return value
@@ -112,7 +116,7 @@ def convert(value: Any, kind: Any, path: str) -> Any:
 
 
 def _is(value: Any, kind: Any) -> bool:
-    """Whether a value is of a plain type; numpy's floats are floats, and true and false are no numbers."""
+    """Return whether a value has a plain type. numpy floats count as floats; true and false do not count as numbers."""
     if kind is type(None) or not isinstance(kind, type):
         return value is None and kind is type(None)
     if isinstance(value, bool):
@@ -148,11 +152,11 @@ def _list(values: list[Any] | tuple[Any, ...], kind: Any, path: str) -> tuple[An
 
 
 def _table(value: Any, args: tuple[Any, ...], path: str) -> dict[Any, Any]:
-    """Return a table with keys that users chose; where they are to be whole numbers, JSON has them as text."""
+    """Return a table whose keys users choose. JSON holds whole numbers that are keys as strings."""
     if not isinstance(value, Mapping):
         raise KeyProblem(path, f"{path} = {value!r}: must be a table")
     if args[0] is int and not all(str(key).isdecimal() for key in value):
-        raise KeyProblem(path, f"{path} = {value!r}: must be a table by whole numbers")
+        raise KeyProblem(path, f"{path} = {value!r}: must be a table whose keys are whole numbers")
     return {args[0](key): convert(v, args[1], f"{path}.{key}" if path else str(key)) for key, v in value.items()}
 
 
@@ -177,20 +181,32 @@ def _words(kind: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(_words(a) for a in args if a is not type(None))
     if origin is tuple:
-        return f"a list, each {_words(args[0])}" if args[-1] is Ellipsis else f"a list of {len(args)}"
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+        return f"a list of {_words(args[0]).removeprefix('a ')}s" if args[-1] is Ellipsis else f"a list of {len(args)}"
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return "a table"
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
     return names.get(kind, getattr(kind, "__name__", str(kind)))
 
 
 def describe(cls: type) -> list[dict[str, Any]]:
-    """Return one row per field of a settings dataclass: key, type in words, default, what it means, where a search looks."""
+    """Return one row per field of a settings dataclass: key, type, default, range, meaning, and range of a search."""
     return [
         {
             "key": f.name,
             "type": _words(kind),
             "default": None if f.default is dataclasses.MISSING else f.default,
+            "range": _range(f.metadata),
             "doc": f.metadata.get("doc", ""),
             **({"search": f.metadata["search"]} if f.metadata.get("search") is not None else {}),
         }
         for f, kind in _fields(cls).values()
     ]
+
+
+def _range(limits: Mapping[str, Any]) -> str:
+    """Return the limits of a setting in words; an empty string if it has none."""
+    low, high, above = limits.get("low"), limits.get("high"), limits.get("above")
+    if low is not None and high is not None:
+        return f"{low} to {high}"
+    found = {"at least": low, "more than": above, "at most": high}
+    return ", ".join(f"{words} {limit}" for words, limit in found.items() if limit is not None)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -46,6 +47,27 @@ def test_each_cell_is_the_mean_accuracy_over_seeds_of_the_last_checkpoint(matrix
         for (method, source, target, test), wrong in WRONG.items()
     }
     assert found == pytest.approx(expected)
+
+
+def test_a_notebook_shows_the_matrix_as_a_table(matrix: Matrix) -> None:
+    table = ElementTree.fromstring(matrix._repr_html_())
+    caption, head, *rows = table
+    assert (caption.tag, head[0].text, head[2].text) == ("caption", "adapter", "P test")
+    found = {(row[0].text, row[1].text): [field.text for field in row[2:]] for row in rows}
+    assert found["none", "P"] == [
+        f"{c.mean:.1f} [{c.low:.1f}, {c.high:.1f}]"
+        for c in (cell(matrix, "none", "print", None, "print"), cell(matrix, "none", "print", None, "hand"))
+    ]
+    assert len(found) == len({(c.adapter, *c.sources, c.target) for c in matrix.cells})
+
+
+def test_the_table_of_a_notebook_escapes_names(matrix: Matrix) -> None:
+    sweep = replace(matrix.record.sweep, title="<script>alert(1)</script>")
+    shown = replace(matrix, record=replace(matrix.record, sweep=sweep), missing=["run"])._repr_html_()
+    assert "<script>" not in shown
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown
+    assert "1 of " in shown
+    assert " runs are missing" in shown
 
 
 def test_the_cells_of_none_have_no_target(matrix: Matrix) -> None:

@@ -484,7 +484,7 @@ def test_the_command_prints_each_rule_and_counts(capsys: pytest.CaptureFixture[s
     out = capsys.readouterr().out
     assert out.splitlines()[0] == "dataset uci-digits"
     assert "  passed    every split has every class" in out
-    assert out.splitlines()[-1] == "16 rules kept, 0 broken, 2 skipped"
+    assert out.splitlines()[-1] == "16 passed, 0 failed, 2 skipped"
 
 
 def test_a_broken_rule_is_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,13 +24,6 @@ from dabench.plugins.registry import REGISTRY
 pytestmark = pytest.mark.usefixtures("registry_restored")
 
 
-def fill_in(module: Path) -> None:
-    """Fill in the facts that a new dataset leaves empty."""
-    text = module.read_text(encoding="utf-8")
-    text = text.replace('title = ""', 'title = "made-up faces"').replace('license = ""', 'license = "private"')
-    module.write_text(text, encoding="utf-8")
-
-
 def pictures(raw: Path) -> Path:
     rng = np.random.default_rng(0)
     for split, n in (("train", 12), ("test", 4)):
@@ -76,7 +69,7 @@ def test_a_new_plugin_is_written_against_what_dabench_exports(kind: PluginKind, 
 
 @pytest.mark.parametrize("name", ["My-Faces", "my faces", "", "a/b", "../x", "-a", "a-"])
 def test_a_name_that_cannot_be_is_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(PluginError, match="cannot be a plugin's name: use lower case letters and digits"):
+    with pytest.raises(PluginError, match="is not a valid plugin name: use lower case letters and digits"):
         dabench.new("dataset", name, tmp_path / "p")
     assert not (tmp_path / "p").exists()
 
@@ -84,7 +77,7 @@ def test_a_name_that_cannot_be_is_refused(name: str, tmp_path: Path) -> None:
 def test_a_folder_that_is_there_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / "README.md").write_text("mine")
-    with pytest.raises(StoreError, match="is there already, and nothing of it was changed; give another folder with --to"):
+    with pytest.raises(StoreError, match="exists already; nothing was changed; give another folder with --to"):
         dabench.new("dataset", "mine", tmp_path / "p")
     assert [f.read_text() for f in (tmp_path / "p").iterdir()] == ["mine"]
 
@@ -98,15 +91,17 @@ def test_the_command_writes_into_a_folder_of_that_name(
     assert (tmp_path / "my-method" / "dabench_my_method.py").is_file()
 
 
-def test_a_new_dataset_is_told_what_to_fill_in(tmp_path: Path) -> None:
+def test_a_new_dataset_whose_facts_are_emptied_is_told_what_to_fill_in(tmp_path: Path) -> None:
     files = dabench.new("dataset", "my-faces", tmp_path / "p")
+    text = files[2].read_text(encoding="utf-8")
+    text = text.replace('title = "two made-up classes"', 'title = ""').replace('license = "private"', 'license = ""')
+    files[2].write_text(text, encoding="utf-8")
     failed = [f.advice for f in dabench.check("my-faces", plugins=[files[2]]) if f.state == "failed"]
     assert [a.split(";")[0] for a in failed] == ["title is empty", "license is empty"]
 
 
-def test_a_dataset_filled_in_keeps_the_contract(tmp_path: Path) -> None:
+def test_a_new_dataset_keeps_the_contract_on_real_files(tmp_path: Path) -> None:
     files = dabench.new("dataset", "my-faces", tmp_path / "p")
-    fill_in(files[2])
     found = dabench.check("my-faces", plugins=[files[2]], raw=pictures(tmp_path / "faces"))
     assert [f for f in found if f.state == "failed"] == []
     assert [f.rule for f in found if f.state == "skipped"] == ["no group stands in two splits"]
@@ -160,14 +155,15 @@ def test_a_package_filled_in_and_installed_is_listed_checked_and_swept(empty_env
     (tmp_path / "elsewhere").mkdir()
     commands = empty_environment, "-m", "dabench"
     assert "my-faces" not in run(*commands, "list", "datasets")
-    fill_in(dabench.new("dataset", "my-faces", tmp_path / "package")[2])
+    dabench.new("dataset", "my-faces", tmp_path / "package")
     offline = "--no-deps", "--no-index", "--no-build-isolation"
     run(sys.executable, "-m", "pip", "--python", empty_environment, "install", "-q", *offline, tmp_path / "package")
+    run(empty_environment, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path / "package")  # installed, and registered
     shutil.rmtree(tmp_path / "package")  # what is installed stands by itself
     pictures(tmp_path / "data" / "my-faces")
-    assert ["my-faces", "made-up", "faces"] in [line.split() for line in run(*commands, "list", "datasets").splitlines()]
+    assert ["my-faces", "two", "made-up", "classes"] in [line.split() for line in run(*commands, "list", "datasets").splitlines()]
     assert "origin: package dabench-my-faces (dabench_my_faces:MyFaces)\n" in run(*commands, "show", "dataset", "my-faces")
-    assert "0 broken" in run(*commands, "check", "my-faces")
+    assert " 0 failed" in run(*commands, "check", "my-faces")
     assert "my-faces: 22 / 2 / 8 images (train / val / test)" in run(*commands, "prepare", "my-faces")
     (tmp_path / "elsewhere" / "faces.toml").write_text(SWEEP, encoding="utf-8")
     assert "CONV4-MYFACES-FONT" in run(*commands, "sweep", "faces.toml", "--engine", "inline")
@@ -179,8 +175,21 @@ def test_a_package_filled_in_and_installed_is_listed_checked_and_swept(empty_env
     }
 
 
-def test_the_test_that_comes_with_a_dataset_passes(tmp_path: Path) -> None:
-    files = dabench.new("dataset", "my-faces", tmp_path / "p")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(files[3])]
-    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path / "p", env={"PYTHONPATH": str(tmp_path / "p")})
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_test_that_comes_with_a_plugin_passes_as_generated(kind: PluginKind, tmp_path: Path) -> None:
+    files = dabench.new(kind, "my-own", tmp_path / "p")
+    assert 'dabench.check("my-own")' in files[3].read_text(encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:benchmark"]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path / "p")
     assert ran.returncode == 0, ran.stdout
+    assert "1 passed" in ran.stdout
+
+
+def test_the_test_that_comes_with_a_plugin_fails_where_the_contract_is_broken(tmp_path: Path) -> None:
+    files = dabench.new("dataset", "my-own", tmp_path / "p")
+    text = files[2].read_text(encoding="utf-8")
+    files[2].write_text(text.replace("return Samples(images, labels)", "return Samples(images, labels + 1)"), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:benchmark"]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path / "p")
+    assert ran.returncode == 1, ran.stdout
+    assert "labels" in ran.stdout

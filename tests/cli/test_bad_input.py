@@ -101,7 +101,7 @@ FILES = {
         ["s.toml, line 6", "pairs[0]", "'font' is not in datasets", "did you mean 'font-digits'"],
     ),
     "a pair without an arrow": (digits(pairs='["uci-digits"]'), ["s.toml, line 6", "SOURCE -> TARGET"]),
-    "no TOML": ('name = "s"\nseeds = = 3', ["s.toml", "is no TOML", "line 2"]),
+    "no TOML": ('name = "s"\nseeds = = 3', ["s.toml", "is not valid TOML", "line 2"]),
     "a crop beyond the image": (digits(augment="[\ncrop = 44"), ["augment.crop = 44", "16x16"]),
     "ten crops of the whole": (digits(test="[\ncrops = 10"), ["test.crops = 10", "augment.crop"]),
     "a missing class": (digits(classes='["1", "eleven"]'), ["classes: dataset 'uci-digits' has no eleven", "0, 1, 2"]),

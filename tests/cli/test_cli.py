@@ -144,7 +144,7 @@ def test_show_of_a_dataset_without_raw_files_says_that_it_needs_none(capsys: pyt
 
 def test_an_option_without_a_default_is_shown_as_not_set(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "dataset", "image-folder"]) == 0
-    assert "  size = not set  (a whole number) " in capsys.readouterr().out
+    assert "  size = not set  (a whole number, at least 4) " in capsys.readouterr().out
 
 
 def test_prepare_prints_the_counts_of_every_split_and_class(capsys: pytest.CaptureFixture[str]) -> None:

@@ -365,7 +365,7 @@ def test_a_pack_of_a_searched_sweep_gives_the_same_table(done: Done, tmp_path: P
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda task: task.update(runs={"first": "abc"}), r"search\[0\].runs = .*: must be a table by whole numbers"),
+        (lambda task: task.update(runs={"first": "abc"}), r"search\[0\].runs = .*: must be a table whose keys are whole numbers"),
         (lambda task: task.update(target="nowhere"), "dataset 'nowhere' must be in sweep.datasets"),
         (lambda task: task.update(adapter="unknown"), "adapter 'unknown' must be in adapters"),
         (lambda task: task["trials"][0].update(score="high"), r"search\[0\].trials\[0\].score = 'high': must be a number"),

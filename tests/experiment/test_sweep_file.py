@@ -14,6 +14,7 @@ import pytest
 from pictures import as_folder, classes, tree
 from toys import adapter, toy
 
+from dabench import Dataset, Samples
 from dabench.datasets.image_folder import ImageFolder
 from dabench.errors import DabenchError, PluginError, SpecError
 from dabench.experiment.config import Sweep
@@ -121,6 +122,68 @@ def test_pairs_name_the_tasks_and_may_have_several_sources(registry: Registry) -
     pairs = ["font-digits -> uci-digits", " font-digits+x->uci-digits "]
     sweep = sweep_from(BASE | {"datasets": ["font-digits", "uci-digits", "x"], "pairs": pairs}, registry)
     assert sweep.tasks == ((("font-digits",), "uci-digits"), (("font-digits", "x"), "uci-digits"))
+
+
+class Rooms(Dataset):
+    """A family of any number of members."""
+
+    name, classes = "rooms/*", ("a", "b")
+
+    def prepare(self, raw: Path) -> dict[str, Samples]:
+        raise NotImplementedError
+
+
+OFFICE = ("office-31/amazon", "office-31/dslr", "office-31/webcam")
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_a_family_stands_for_its_members(registry: Registry, kind: type) -> None:
+    sweep = sweep_from(BASE | {"datasets": kind(["font-digits", "office-31/*"])}, registry)
+    assert sweep.datasets == ("font-digits", *OFFICE)
+    written_out = sweep_from(BASE | {"datasets": ["font-digits", *OFFICE]}, registry)
+    assert sweep.digest == written_out.digest
+
+
+def test_a_family_is_read_from_a_file_and_from_set(read: Read) -> None:
+    assert read(FILE.replace('["font-digits", "uci-digits"]', '["office-31/*"]')).sweep.datasets == OFFICE
+    assert read(FILE, 'datasets=["office-31/*"]').sweep.datasets == OFFICE
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "office-32/*",
+            ["datasets[0] = 'office-32/*': unknown dataset 'office-32/*'; did you mean 'office-31/*'", "dabench list"],
+        ),
+        (
+            "rooms/*",
+            ["datasets[0] = 'rooms/*': this family has no fixed list", "for example 'rooms/NAME'", "dabench show dataset"],
+        ),
+        ("uci-digits/*", ["datasets[0] = 'uci-digits/*': unknown dataset"]),
+    ],
+)
+def test_a_family_without_known_members_is_an_error(registry: Registry, name: str, words: list[str]) -> None:
+    registry.register(Rooms)
+    with pytest.raises(KeyProblem) as caught:
+        sweep_from(BASE | {"datasets": [name]}, registry)
+    assert caught.value.path == "datasets"
+    assert [w for w in words if w not in str(caught.value)] == []
+
+
+@pytest.mark.parametrize("pair", ["office-31/* -> uci-digits", "uci-digits -> office-31/*"])
+def test_a_pair_names_no_family(registry: Registry, pair: str) -> None:
+    table = BASE | {"datasets": ["office-31/*", "uci-digits"], "pairs": [pair]}
+    with pytest.raises(
+        KeyProblem, match="'office-31/\\*' is a family; a pair names single datasets, for example 'office-31/amazon'"
+    ):
+        sweep_from(table, registry)
+
+
+def test_options_are_given_to_a_member_and_not_to_a_family(registry: Registry) -> None:
+    table = BASE | {"datasets": ["office-31/*"], "dataset": {"office-31/*": {"size": 64}}}
+    with pytest.raises(KeyProblem, match="for a family, write one table per member"):
+        sweep_from(table, registry)
 
 
 def test_a_sweep_can_be_written_as_json(read: Read) -> None:
@@ -249,7 +312,7 @@ def test_a_bad_override_is_blamed_on_set_and_not_on_a_line(refusal: Refuse, over
         ("[train]", "[trian]", 8, "unknown key 'trian'; did you mean 'train'"),
         ("[dann]", "[dan]", 12, "unknown key 'dan'; did you mean 'dann'"),
         ("weight = 0.5", "wieght = 0.5", 13, "unknown key 'dann.wieght'; did you mean 'weight'"),
-        ("seeds = 2", 'seeds = "two"', 6, "seeds = 'two': must be a whole number or a list, each a whole number"),
+        ("seeds = 2", 'seeds = "two"', 6, "seeds = 'two': must be a whole number or a list of whole numbers"),
         ("seeds = 2", "seeds = 2.5", 6, "seeds = 2.5: must be a whole number"),
         ("seeds = 2", "seeds = 0", 6, "seeds = 0: must be at least 1"),
         ("seeds = 2", "seeds = []", 6, "must be a number of at least 1, or a list of different numbers from 0"),
@@ -260,11 +323,11 @@ def test_a_bad_override_is_blamed_on_set_and_not_on_a_line(refusal: Refuse, over
         ("seeds = 2", "size = 3", 6, "size = 3: must be at least 4"),
         ("seeds = 2", "channels = 2", 6, "channels = 2: must be 1 or 3"),
         ("seeds = 2", 'pretrained = "yes"', 6, "pretrained = 'yes': must be true or false"),
-        ("seeds = 2", 'title = ["x"]', 6, "title = ['x']: must be a text"),
+        ("seeds = 2", 'title = ["x"]', 6, "title = ['x']: must be a string"),
         ("seeds = 2", "maml = 3", 6, "maml = 3: must be a table of its options, [maml]"),
         ("seeds = 2", 'test = "long"', 6, "[test] must be a table, not 'long'"),
         ("seeds = 2", "options = 3", 6, "options = 3: must be a table"),
-        ("seeds = 2", 'plugins = "mine.py"', 6, "plugins = 'mine.py': must be a list, each a text"),
+        ("seeds = 2", 'plugins = "mine.py"', 6, "plugins = 'mine.py': must be a list of strings"),
         ("lr = 0.1", "lr = -1", 10, "train.lr = -1.0: must be more than 0"),
         ("lr = 0.1", "lr = inf", 10, "train.lr = inf: must be a finite number"),
         ("lr = 0.1", "batch = 1", 10, "train.batch = 1: must be at least 2"),
@@ -279,7 +342,7 @@ def test_a_bad_override_is_blamed_on_set_and_not_on_a_line(refusal: Refuse, over
         ('"dann"]', '"dan"]', 4, "unknown adapter 'dan'; did you mean 'dann'"),
         ('"dann"]', '"none"]', 4, "adapters = ['none', 'none']: a name stands twice"),
         ('"none", "dann"', "", 4, "adapters is missing; write for example adapters = ["),
-        ('"none", "dann"', '"none", 3', 4, "adapters[1] = 3: must be a text"),
+        ('"none", "dann"', '"none", 3', 4, "adapters[1] = 3: must be a string"),
         ('"conv4"', '"conv5"', 5, "unknown backbone 'conv5'; did you mean 'conv4'"),
         ('"conv4"', '""', 5, "backbone is missing; write for example backbone ="),
         ("seeds = 2", 'classes = ["0", "0"]', 6, "classes = ['0', '0']: a name stands twice"),
@@ -316,7 +379,7 @@ def test_a_missing_key_is_named(refusal: Refuse, key: str) -> None:
 @pytest.mark.parametrize("text", ["name = ", "a = 1\na = 2", "[x", "name = 'x\n", "\x00"])
 def test_a_file_that_is_no_toml_says_where(refusal: Refuse, text: str) -> None:
     message = refusal(text)
-    assert "try.toml: is no TOML (" in message
+    assert "try.toml: is not valid TOML (" in message
     assert "(at " in message
 
 
@@ -457,11 +520,11 @@ def test_a_table_for_a_plugin_sets_its_options(read: Read, registry: Registry) -
     [
         ("[dataset.mine]\npaht = 'x'", 16, "unknown key 'image-folder.paht'; did you mean 'path'"),
         ("[dataset.mine]\nsize = 2", 16, "size = 2: must be at least 4"),
-        ("[dataset.mine]\npath = 3", 16, "path = 3: must be a text"),
-        ("[dataset.mine]\nplugin = 3", 16, "dataset.mine.plugin = 3: must be a text"),
+        ("[dataset.mine]\npath = 3", 16, "path = 3: must be a string"),
+        ("[dataset.mine]\nplugin = 3", 16, "dataset.mine.plugin = 3: must be a string"),
         ("[dataset.mine]\nplugin = 'font-digit'", 16, "unknown dataset 'font-digit'; did you mean 'font-digits'"),
         ("[dataset.font-digits]\ncopys = 2", 16, "unknown key 'font-digits.copys'; did you mean 'copies'"),
-        ("[dataset.'my set']\npath = 'x'", 15, "a declared name is letters, digits"),
+        ("[dataset.'my set']\npath = 'x'", 15, "the name of a dataset is letters, digits"),
         ("[dataset]\nmine = 3", 16, "dataset.mine = 3: must be a table"),
     ],
 )

@@ -88,7 +88,7 @@ def test_keys_that_are_whole_numbers_are_read_from_text() -> None:
 
 
 def test_a_key_that_is_no_whole_number_is_refused() -> None:
-    assert "must be a table by whole numbers" in str(problem({"name": "x", "runs": {"one": "r"}}, Kept))
+    assert "must be a table whose keys are whole numbers" in str(problem({"name": "x", "runs": {"one": "r"}}, Kept))
 
 
 def test_a_whole_number_that_json_may_change_is_refused() -> None:
@@ -118,7 +118,7 @@ def test_a_problem_in_a_table_within_carries_the_whole_path() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("name", 3, "must be a text"),
+        ("name", 3, "must be a string"),
         ("on", 1, "must be true or false"),
         ("on", "true", "must be true or false"),
         ("mode", "fats", "must be one of 'fast', 'slow'; did you mean 'fast'?"),
@@ -126,8 +126,8 @@ def test_a_problem_in_a_table_within_carries_the_whole_path() -> None:
         ("crop", "4", "must be a whole number"),
         ("crop", 4.0, "must be a whole number"),
         ("crop", True, "must be a whole number"),
-        ("words", "p", "must be a list, each a text"),
-        ("words", {"p": 1}, "must be a list, each a text"),
+        ("words", "p", "must be a list of strings"),
+        ("words", {"p": 1}, "must be a list of strings"),
         ("shots", "some", "must be a whole number or 'all'"),
         ("shots", True, "must be a whole number or 'all'"),
         ("table", [1], "must be a table"),
@@ -190,13 +190,13 @@ def test_a_default_table_is_not_shared() -> None:
     assert Outer().table is not Outer().table
 
 
-def test_describe_gives_key_type_default_and_meaning_of_every_field() -> None:
+def test_describe_gives_key_type_default_range_and_meaning_of_every_field() -> None:
     assert describe(Inner) == [
-        {"key": "epochs", "type": "a whole number", "default": 3, "doc": "passes"},
-        {"key": "rate", "type": "a number", "default": 0.5, "doc": "speed"},
+        {"key": "epochs", "type": "a whole number", "default": 3, "range": "1 to 9", "doc": "passes"},
+        {"key": "rate", "type": "a number", "default": 0.5, "range": "more than 0, at most 1", "doc": "speed"},
     ]
     assert [row["type"] for row in describe(Outer)][:6] == [
-        "a text", "true or false", "'fast' or 'slow'", "a whole number", "a list, each a text", "a whole number or 'all'",
+        "a string", "true or false", "'fast' or 'slow'", "a whole number", "a list of strings", "a whole number or 'all'",
     ]  # fmt: skip
 
 

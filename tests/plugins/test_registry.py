@@ -238,6 +238,14 @@ def test_two_packages_with_one_name_are_told_only_to_who_asks_for_it(add_package
     assert "package two (two:Mine)" in message
 
 
+def test_an_installed_plugin_may_be_registered_too(add_package: AddPackage) -> None:
+    add_package("mine", GOOD, "[dabench.datasets]\nmine = mine:Mine\n")
+    cls = importlib.import_module("mine").Mine
+    registry = Registry()
+    assert registry.register(cls) is cls
+    assert registry.find("dataset", "mine").origin == "package mine (mine:Mine)"
+
+
 def test_a_package_that_takes_a_first_party_name_is_named_beside_it(add_package: AddPackage) -> None:
     add_package("thief", GOOD.replace('"mine"', '"uci-digits"'), "[dabench.datasets]\nx = thief:Mine\n")
     message = refusal(lambda: Registry().make("dataset", "uci-digits"))

@@ -1,4 +1,4 @@
-"""The texts of a new adapter."""
+"""Texts of a new adapter."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class $cls(Adapter):
-    """Notify what it does, with the paper and the equation. As written here: low entropy on the target's images."""
+    """Describe the method, its paper and its equation. This example minimises the entropy on target images."""
 
     name = "$name"
-    short_name = "$short_name"
-    title = "entropy minimisation on the target"  # one line: what it is
-    access = "unlabelled"  # what of the target it may see: none, unlabelled, few-shot, full
+    short_name = "$short_name"  # the name in tables
+    title = "entropy minimisation on the target"  # what it is, in one line
+    access = "unlabelled"  # what it may see of the target: none, unlabelled, few-shot or full
     citation = ""  # BibTeX
 
     @dataclass(frozen=True)
@@ -32,38 +32,29 @@ class $cls(Adapter):
         weight: float = setting(0.1, "weight of the entropy", low=0)
 
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
-        """TrainConfig on labelled source and unlabelled target batches, half and half."""
+        """Train on batches that are half labelled source images and half unlabelled target images."""
         assert target.unlabelled is not None
 
         def loss(progress: float, source: Batch, other: Batch) -> Tensor:
-            said = net(other.images).log_softmax(1)
-            entropy: Tensor = -(said.exp() * said).sum(1).mean()
+            log_probabilities = net(other.images).log_softmax(1)
+            entropy: Tensor = -(log_probabilities.exp() * log_probabilities).sum(1).mean()
             return trainer.cross_entropy(net(source.images), source.require_labels()) + self.options.weight * entropy
 
         half = max(2, trainer.settings.batch // 2)
         steps = trainer.steps(sources)
-        # If the loss remembers something, name it: trainer.fit(..., state={"memory": memory}). Interrupted runs then resume.
+        # State that the loss keeps between steps must be named, or an interrupted run cannot resume:
+        # trainer.fit(..., state={"memory": memory}).
         return trainer.fit(net, loss, trainer.stream(sources, half), trainer.stream([target.unlabelled], half), steps=steps)
-'''
-
-TEST = '''"""$name keeps the contract of adapters."""
-
-from __future__ import annotations
-
-import dabench
-
-
-def test_it_keeps_the_contract() -> None:
-    assert [f for f in dabench.check("$name") if f.state == "failed"] == []
 '''
 
 README = """# $name: an adaptation method for dabench
 
     pip install -e .
     dabench show adapter $name          # its options
-    dabench check $name                 # the contract, by a tiny run on made-up images
-    pytest
+    dabench check $name                 # tests the contract in short trainings on made-up images
+    pytest                              # runs dabench check
 
-Write the method in `$module.py`: `adapt`, perhaps `pretrain` or `network`. `access` says what of the target it may see;
-dabench grants no more. In a sweep file: `adapters = ["none", "$name"]`.
+Write the method in `$module.py`: `adapt`, and `pretrain` or `network` if it needs them. `access` declares what it may see of
+the target; dabench grants nothing else. In a sweep file: `adapters = ["none", "$name"]`.
+Add a test that it learns: see "A learning test" in docs/writing-plugins.md of dabench.
 """

@@ -1,4 +1,4 @@
-"""The texts of a new backbone."""
+"""Texts of a new backbone."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 class $cls(Backbone):
-    """Notify what it is made of, and where it comes from."""
+    """Describe the architecture and its source."""
 
     name = "$name"
-    short_name = "$short_name"  # as it stands in tables
-    title = "two convolutions"  # one line: what it is
+    short_name = "$short_name"  # the name in tables
+    title = "two convolutions"  # what it is, in one line
     citation = ""  # BibTeX
 
     def build(self, channels: int, size: int, pretrained: bool) -> nn.Module:
-        """Return a module from (B, channels, size, size) floats in [0, 1] to (B, F) features, with `num_features` = F."""
-        # torch is imported here, so that `dabench list` answers at once.
+        """Return a module that maps (B, channels, size, size) floats in [0, 1] to (B, F); its `num_features` is F."""
+        # torch is imported here, because `dabench list` imports this module and must not wait for torch.
         from torch import nn
 
         if pretrained:
@@ -38,23 +38,12 @@ class $cls(Backbone):
         return encoder
 '''
 
-TEST = '''"""$name keeps the contract of backbones."""
-
-from __future__ import annotations
-
-import dabench
-
-
-def test_it_keeps_the_contract() -> None:
-    assert [f for f in dabench.check("$name") if f.state == "failed"] == []
-'''
-
 README = """# $name: a backbone for dabench
 
     pip install -e .
-    dabench show backbone $name         # its parameters, counted
-    dabench check $name                 # the contract
-    pytest
+    dabench show backbone $name         # its number of parameters
+    dabench check $name
+    pytest                              # runs dabench check
 
 Write the network in `$module.py`. In a sweep file: `backbone = "$name"`.
 """

@@ -1,0 +1,93 @@
+"""List the keys of a sweep file: all that there are, with their defaults, or those of one sweep, with their values."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dabench.experiment.config import ClassesTable, DatasetTable, SearchConfig, Sweep
+from dabench.experiment.resolve import make_adapter, make_backbone, make_dataset
+from dabench.experiment.sweep_file import SweepFile, line_of
+from dabench.plugins.contract import Augment, PluginKind
+from dabench.plugins.options import describe
+from dabench.plugins.registry import Registry
+from dabench.training.settings import EvalConfig, TrainConfig
+
+Rows = list[dict[str, Any]]
+"""One dict per key: key, type, default, range and doc; "required" where there is no default; of a sweep, also value and from."""
+
+_TABLES: Mapping[str, type] = {"train": TrainConfig, "augment": Augment, "test": EvalConfig, "search": SearchConfig}
+
+_REQUIRED = {"name", "datasets", "adapters", "backbone"}
+
+TOP = "top level"
+"""The heading of the keys that stand in no table."""
+
+
+def all_keys() -> dict[str, Rows]:
+    """Return every key of a sweep file but the options of plugins: heading -> rows."""
+    nested = {*_TABLES, "class_map", "dataset", "options"}
+    rows = [row for row in describe(Sweep) if row["key"] not in nested]
+    tables = {TOP: [row | {"required": True} if row["key"] in _REQUIRED else row for row in rows]}
+    tables |= {f"[{name}]": describe(cls) for name, cls in _TABLES.items()}
+    tables["[augment]"] = [row | {"default": None} for row in tables["[augment]"]]  # what is not set comes from the datasets
+    return tables | {"[classes]": describe(ClassesTable), "[dataset.NAME]": describe(DatasetTable)}
+
+
+def plugin_keys(registry: Registry, kind: PluginKind) -> dict[str, Rows]:
+    """Return the options of every working plugin of a kind that has any: plugin name -> rows."""
+    found = {e.name: describe(e.plugin.Options) for e in registry.entries(kind) if e.plugin is not None}
+    return {name: rows for name, rows in found.items() if rows}
+
+
+def keys_of(file: SweepFile, registry: Registry) -> dict[str, Rows]:
+    """Return every key of a sweep with its value and where the value comes from: heading -> rows.
+
+    "from" is "line N" of the file, "--set", "datasets" (the augmentation of the datasets) or "default".
+    """
+    sweep, tables = file.sweep, all_keys()
+    datasets = {name: make_dataset(sweep, name, registry) for name in sweep.datasets}
+    found = {TOP: _filled(tables[TOP], (), vars(sweep), file)}
+    for name in _TABLES:
+        values = vars(getattr(sweep, name)) if name != "augment" else _augment(sweep, [d.augment for d in datasets.values()])
+        found[f"[{name}]"] = _filled(tables[f"[{name}]"], (name,), values, file)
+    for row in found["[augment]"]:
+        row["from"] = "datasets" if row["key"] not in sweep.augment else row["from"]
+    renaming = [row for row in tables["[classes]"] if row["key"] == "map"]  # `keep` is the key `classes` of the top level
+    found["[classes]"] = _filled(renaming, ("classes",), {"map": sweep.class_map}, file)
+    for name, dataset in datasets.items():
+        rows = describe(DatasetTable) + describe(type(dataset).Options)
+        own = {"plugin": dataset.plugin or dataset.name, "drop": dataset.drop}
+        found[f"[dataset.{name}]"] = _filled(rows, ("dataset", name), own | vars(dataset.options), file)
+    for plugin in (make_backbone(sweep, registry), *(make_adapter(sweep, name, registry) for name in sweep.adapters)):
+        found[f"[{plugin.name}]"] = _filled(describe(type(plugin).Options), (plugin.name,), vars(plugin.options), file)
+    return {heading: rows for heading, rows in found.items() if rows}
+
+
+def _augment(sweep: Sweep, wanted: Sequence[Augment]) -> dict[str, Any]:
+    """Return the augmentation of a sweep; a text for what its datasets do not agree on."""
+    values = {f.name: {getattr(augment, f.name) for augment in wanted} for f in dataclasses.fields(Augment)}
+    agreed = {key: found.pop() if len(found) == 1 else "the datasets differ: set it" for key, found in values.items()}
+    return agreed | dict(sweep.augment)
+
+
+def _filled(rows: Rows, path: tuple[str, ...], values: Mapping[str, Any], file: SweepFile) -> Rows:
+    """Return the rows of one table with the keys "value" and "from"."""
+    return [row | {"value": values[row["key"]], "from": _origin(file, (*path, row["key"]))} for row in rows]
+
+
+def _origin(file: SweepFile, path: tuple[str, ...]) -> str:
+    """Return where a sweep takes the value of a key from."""
+    dotted = ".".join(path)
+    given = [override.partition("=")[0].replace('"', "").strip() for override in file.overrides]
+    if any(f"{dotted}.".startswith(f"{key}.") or key.startswith(f"{dotted}.") for key in given):
+        return "--set"
+    at: Any = tomllib.loads(file.text)
+    for key in path:
+        if not isinstance(at, Mapping) or key not in at:
+            return "default"
+        at = at[key]
+    line = line_of(file.text, dotted)
+    return f"line {line}" if file.path and line else "file"
