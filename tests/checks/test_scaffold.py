@@ -109,7 +109,7 @@ def test_a_dataset_filled_in_keeps_the_contract(tmp_path: Path) -> None:
     fill_in(files[2])
     found = dabench.check("my-faces", plugins=[files[2]], raw=pictures(tmp_path / "faces"))
     assert [f for f in found if f.state == "failed"] == []
-    assert [f.rule for f in found if f.state == "skipped"] == ["no group stands in two splits"]
+    assert [f.rule for f in found if f.state == "skipped"] == ["no group is in two splits"]
 
 
 @pytest.mark.parametrize("kind", ["backbone", "adapter"])
