@@ -155,7 +155,7 @@ class DropSelector:
         return ours == theirs or (split == "test" and of != "test")
 
     def near_pairs(self) -> list[tuple[int, int]]:
-        """Return the near-identical pairs of images that are not dropped; a pair of the audit stands for all copies of both."""
+        """Return the near-identical pairs of images that are not dropped; a pair of the audit includes all copies of both."""
         copies = {int(g.members[0]): g.members.tolist() for g in self.audit.of("identical")}
         left = {a: [m for m in copies.get(a, [a]) if m not in self.gone] for a in np.unique(self.audit.near).tolist()}
         return [(x, y) for a, b in self.audit.near.tolist() for x in left[a] for y in left[b]]

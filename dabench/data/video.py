@@ -124,7 +124,7 @@ def read_clip(path: Path, cutting: ClipSampling) -> NDArray[np.uint8]:
         reader = decord.VideoReader(str(path), num_threads=1)
         length = len(reader)
     except Exception as e:  # decord raises RuntimeError and subclasses of it
-        raise ClipError("is no video that can be decoded") from e
+        raise ClipError("cannot be decoded as a video") from e
     wanted = positions(length, cutting)
     try:
         frames = [small for native in _native(reader, wanted) if (small := _small(native, cutting)) is not None]

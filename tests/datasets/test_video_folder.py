@@ -127,8 +127,8 @@ def damaged(path: Path) -> None:
     ("make", "reason"),
     [
         (lambda p: p.write_bytes(b""), "is empty (0 bytes)"),
-        (lambda p: p.write_text("not a video"), "is no video that can be decoded"),
-        (lambda p: p.write_bytes(clip(p).read_bytes()[:-100]), "is no video that can be decoded"),
+        (lambda p: p.write_text("not a video"), "cannot be decoded as a video"),
+        (lambda p: p.write_bytes(clip(p).read_bytes()[:-100]), "cannot be decoded as a video"),
         (damaged, "is damaged: not all of its frames can be decoded"),
         (lambda p: clip(p, frames=3), "too short: 3 frames, 4 wanted"),
         (lambda p: p.with_suffix(".txt").write_text("a note"), "its suffix '.txt' is not that of a video"),
