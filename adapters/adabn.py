@@ -1,4 +1,4 @@
-"""AdaBN (Li et al. 2017): the target's statistics in every batch norm; no training."""
+"""AdaBN (Li et al. 2017): use the target's statistics in every batch norm. There is no training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dabench import Adapter, Network, PluginError, Target, Trainer, View
 
 
 class AdaBN(Adapter):
-    """Replaces the mean and variance of each batch norm by those of the target's training images."""
+    """Replace the mean and variance of each batch norm by those of the target's training images."""
 
     name = "adabn"
     title = "target batch-norm statistics"
@@ -26,6 +26,6 @@ class AdaBN(Adapter):
 
         assert target.unlabelled is not None
         if not any(isinstance(m, _BatchNorm) for m in net.modules()):
-            raise PluginError("adabn needs a backbone with batch norm; this one has none")
+            raise PluginError("adabn needs a backbone with batch norm, but this backbone has none; choose another backbone")
         trainer.estimate_statistics(net, target.unlabelled)
         return net

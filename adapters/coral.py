@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class DeepCORAL(Adapter):
-    """Classification loss on the source plus the distance of feature covariances, ||C_S - C_T||_F^2 / (4 F^2) (its Eq. 1)."""
+    """Classification loss on the source plus the distance of feature covariances, ||C_S - C_T||_F^2 / (4 F^2) (Eq. 1)."""
 
     name = "coral"
     title = "correlation alignment"
@@ -30,8 +30,8 @@ class DeepCORAL(Adapter):
     class Options:
         """Options of coral."""
 
-        weight: float = setting(10.0, "weight of the covariance distance", low=0, search=10)
-        steps_fraction: float = setting(1.0, "length of the training, as a part of the pretraining's steps", above=0)
+        weight: float = setting(10.0, "weight of the covariance distance in the loss", low=0, search=10)
+        steps_fraction: float = setting(1.0, "training steps, as a fraction of the pretraining's steps", above=0)
 
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
         """Train on labelled source and unlabelled target batches, half and half; needs `target.unlabelled`."""

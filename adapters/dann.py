@@ -1,4 +1,4 @@
-"""Domain-adversarial training (Ganin et al. 2016): features from which the domain cannot be told."""
+"""Domain-adversarial training (Ganin et al. 2016): learn features that do not reveal the domain."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class DANN(Adapter):
     """Classification loss on the source plus the loss of a domain classifier behind a gradient reversal layer.
 
-    The reversal's factor rises as in the paper, lambda_p = 2 / (1 + exp(-10 p)) - 1 over the progress p (its Section 5.2.2).
-    Half of each batch is source, half target.
+    The factor of the reversal rises as in the paper, lambda_p = 2 / (1 + exp(-10 p)) - 1 over the progress p (Section 5.2.2).
+    Half of each batch is from the source and half from the target.
     """
 
     name = "dann"
@@ -38,9 +38,9 @@ class DANN(Adapter):
     class Options:
         """Options of dann."""
 
-        weight: float = setting(0.1, "weight of the domain loss, times the schedule; found on USPS and MNIST", low=0, search=10)
+        weight: float = setting(0.1, "weight of the domain loss, times the schedule; chosen on USPS and MNIST", low=0, search=10)
         hidden: int = setting(128, "width of the two hidden layers of the domain classifier", low=1)
-        steps_fraction: float = setting(1.0, "length of the training, as a part of the pretraining's steps", above=0)
+        steps_fraction: float = setting(1.0, "training steps, as a fraction of the pretraining's steps", above=0)
 
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
         """Train on labelled source and unlabelled target batches; needs `target.unlabelled`."""

@@ -1,4 +1,4 @@
-"""Fine-tuning: the pretrained network goes on training on the labelled target shots."""
+"""Fine-tuning: continue the training of the pretrained network on the labelled target shots."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dabench import Adapter, Network, Target, Trainer, View, setting
 
 
 class FineTune(Adapter):
-    """Supervised training on the target's shots, of the whole network or of its linear classifier alone."""
+    """Supervised training on the target's shots, of the whole network or only of its head."""
 
     name = "fine-tune"
     title = "fine-tuning on labelled target shots"
@@ -19,9 +19,9 @@ class FineTune(Adapter):
     class Options:
         """Options of fine-tune."""
 
-        steps_fraction: float = setting(0.3, "length of the training, as a part of the pretraining's steps", above=0)
-        lr_factor: float = setting(0.2, "highest rate, as a part of train.lr", above=0, search=5)
-        head_only: bool = setting(False, "train the linear classifier alone and keep the features")
+        steps_fraction: float = setting(0.3, "training steps, as a fraction of the pretraining's steps", above=0)
+        lr_factor: float = setting(0.2, "highest learning rate, as a fraction of train.lr", above=0, search=5)
+        head_only: bool = setting(False, "train only the head and keep the features")
 
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
         """Train on the shots; needs `target.shots`."""

@@ -1,4 +1,4 @@
-"""MAML (Finn et al. 2017): meta-train on the source an initialisation that a few gradient steps on the shots adapt."""
+"""MAML (Finn et al. 2017): meta-train an initialisation on the source that a few gradient steps on the shots can adapt."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Episode = tuple["Tensor", "Tensor", "Tensor", "Tensor"]
 
 
 class MAML(Adapter):
-    """Model-agnostic meta-learning, second order by default (its Algorithm 2, with the meta-update of its Eq. 1).
+    """Model-agnostic meta-learning, second order by default (the paper's Algorithm 2 with the meta-update of Eq. 1).
 
-    A task is one group of a source (a subject, a font); where a source has no groups, random images under one random
-    photometric and geometric shift. The classes keep their meaning in every task. To adapt, the same inner steps are taken
-    on the target's shots. Batch norm uses the batch at hand in inner steps, in meta-training and in adapting alike; for
-    testing it is then given the statistics of the shots, never those of test images.
+    A meta-task is one group of a source (a subject, a font). If a source has no groups, it is random images under one random
+    photometric and geometric shift. The classes have the same meaning in every meta-task. Adaptation takes the same inner steps
+    on the target's shots. In inner steps, batch norm uses the statistics of the batch, in meta-training and in adaptation. For
+    testing it uses the statistics of the shots, never those of test images.
     """
 
     name = "maml"
@@ -44,12 +44,12 @@ class MAML(Adapter):
         """Options of maml."""
 
         first_order: bool = setting(False, "ignore second derivatives (FOMAML)")
-        inner_steps: int = setting(3, "gradient steps on a task's support set", low=1)
+        inner_steps: int = setting(3, "gradient steps on the support set of a meta-task", low=1)
         inner_lr: float = setting(0.1, "learning rate of the inner steps", above=0, search=5)
-        tasks: int = setting(2, "tasks in a meta-step", low=1)
+        tasks: int = setting(2, "meta-tasks per meta-step", low=1)
         support: int = setting(5, "support images per class", low=1)
         query: int = setting(5, "query images per class", low=1)
-        steps_fraction: float = setting(1.0, "meta-steps, as a part of a plain pretraining's steps", above=0)
+        steps_fraction: float = setting(1.0, "meta-steps, as a fraction of the steps of supervised pretraining", above=0)
 
     def pretrain(self, net: Network, sources: Sequence[View], trainer: Trainer) -> Network:
         """Meta-train on episodes of the sources."""
@@ -117,7 +117,7 @@ def _logits(net: Network, parameters: dict[str, Tensor], images: Tensor) -> Tens
 
 
 class Episodes(Iterator[list["Episode"]]):
-    """Endless lists of tasks drawn from labelled views."""
+    """Endless lists of meta-tasks drawn from labelled views."""
 
     def __init__(self, views: Sequence[View], options: MAML.Options, trainer: Trainer) -> None:
         import torch
@@ -125,7 +125,7 @@ class Episodes(Iterator[list["Episode"]]):
         self.options, self.trainer = options, trainer
         self.generator = trainer.generator()
         self.shuffler = torch.Generator().manual_seed(trainer.seed)
-        # One pool per task that can be drawn: (view, the positions of each class in it, whether it needs a shift).
+        # One pool per meta-task: (view, the positions of each class in it, whether it needs a shift).
         self.pools: list[tuple[View, list[Tensor], bool]] = []
         for view in views:
             assert view.labels is not None
@@ -133,23 +133,23 @@ class Episodes(Iterator[list["Episode"]]):
             groups = torch.zeros_like(labels) if view.groups is None else view.groups.cpu()
             for group in torch.unique(groups):
                 members = [torch.nonzero((labels == k) & (groups == group)).flatten() for k in range(len(view.classes))]
-                # A class needs two images here: one to adapt on and one to ask about.
+                # A class needs two images: one for the support set and one for the query set.
                 members = [m for m in members if len(m) >= 2]
                 if len(members) >= 2:
                     self.pools.append((view, members, view.groups is None))
         if not self.pools:
             names = ", ".join(f"'{v.name}'" for v in views)
-            raise DataError(f"maml: no group of {names} has two images each of two classes, so there is no task to learn from")
+            raise DataError(f"maml: no group of {names} has two images each of two classes to learn from; choose other sources")
 
     def __next__(self) -> list[Episode]:
         return [self._task() for _ in range(self.options.tasks)]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of its own generator; the trainer keeps that of `self.generator`."""
+        """Return the state of `self.shuffler`; the trainer saves that of `self.generator`."""
         return {"shuffler": self.shuffler.get_state()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state_dict` was taken."""
+        """Continue from the state that `state_dict` returned."""
         self.shuffler.set_state(state["shuffler"])
 
     def _task(self) -> Episode:

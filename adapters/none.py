@@ -1,4 +1,4 @@
-"""No adaptation: the classifier as its sources trained it. Every gain is measured against it."""
+"""Source-only training without adaptation. Every gain is measured against it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dabench import Adapter
 
 
 class Unadapted(Adapter):
-    """Keeps both defaults: plain supervised training on the sources, and nothing done with the target."""
+    """Supervised training on the sources only; the target is not used. Both methods are the defaults of Adapter."""
 
     name = "none"
     title = "no adaptation (source only)"

@@ -1,4 +1,4 @@
-"""The one family of errors that dabench raises on purpose.
+"""The errors that dabench raises on purpose.
 
 Every message says what is wrong, where, what is allowed and what to do next. The command line prints it as one line and
 exits with `exit_code`.
@@ -11,45 +11,45 @@ from collections.abc import Iterable
 
 
 class DabenchError(Exception):
-    """Any error that dabench explains itself; `exit_code` is what the command line returns for it."""
+    """Base class of the errors that dabench explains; `exit_code` is the exit status of the command line."""
 
     exit_code = 2
 
     def __str__(self) -> str:
-        # One line, whatever a file is called: what does not print, a line break say, stands as Python writes it.
+        # One line for every file name: characters that cannot be printed, such as a line break, are escaped as in Python.
         return "".join(c if c.isprintable() else repr(c)[1:-1] for c in super().__str__())
 
 
 class SpecError(DabenchError):
-    """A sweep file, or a value given with --set, asks for something that cannot be."""
+    """A sweep file, or a value given with --set, is not valid."""
 
 
 class PluginError(DabenchError):
-    """A plugin is unknown, named twice, broken, or breaks its contract."""
+    """A plugin is unknown, broken, or violates its contract, or two plugins have the same name."""
 
 
 class DataError(DabenchError):
-    """A dataset's files are missing, unreadable, or do not hold what a sweep needs."""
+    """The files of a dataset are missing or unreadable, or do not contain what a sweep needs."""
 
 
 class StoreError(DabenchError):
-    """An output folder cannot be used: not writable, another sweep's, or damaged."""
+    """A store cannot be used: it is not writable, belongs to another sweep, or is damaged."""
 
 
 class UnwritableError(StoreError):
-    """An output folder took files and takes no more: the disk is full, say."""
+    """A store could be written before and cannot be written any more, for example because the disk is full."""
 
     exit_code = 1
 
 
 class StoppedError(DabenchError):
-    """A sweep ended before its runs did; what is finished is kept."""
+    """A sweep was stopped before all its runs were complete; complete runs are kept."""
 
     exit_code = 1
 
 
 class DivergedError(DabenchError):
-    """A training produced a loss that is not a number; only that run stops."""
+    """A training produced a loss that is not a finite number; only this run fails."""
 
     exit_code = 1
 

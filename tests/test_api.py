@@ -252,7 +252,7 @@ def test_a_report_writes_its_files(tmp_path: Path) -> None:
 
 
 def test_a_report_of_no_sweep_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="no sweep's output"):
+    with pytest.raises(StoreError, match="is not a results folder"):
         dabench.report(tmp_path)
 
 

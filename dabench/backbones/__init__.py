@@ -1,1 +1,1 @@
-"""First-party backbones, one file each. A new file with a Backbone class in it is found at once; nothing else is edited."""
+"""First-party backbones, one file each. A new file with a Backbone class is found automatically."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Conv4(Backbone):
-    """Four blocks of 3x3 convolution, batch norm, ReLU and max-pool of 2; what is left of the image is averaged."""
+    """Four blocks of 3x3 convolution, batch norm, ReLU and max-pool of 2, followed by global average pooling."""
 
     name = "conv4"
     short_name = "CONV4"
@@ -32,13 +32,13 @@ class Conv4(Backbone):
         width: int = setting(32, "filters of each block (the literature has 32 and 64)", low=1)
 
     def build(self, channels: int, size: int, pretrained: bool) -> nn.Module:
-        """Return the four blocks; `size` is at least 16."""
+        """Return the four blocks; `size` must be at least 16."""
         from torch import nn
 
         if pretrained:
             raise PluginError("backbone 'conv4' has no pretrained weights; set pretrained = false")
         if size < 16:
-            raise PluginError(f"backbone 'conv4' halves the image four times: {size} pixels are too few; set size = 16 or more")
+            raise PluginError(f"backbone 'conv4' halves images four times, so {size} pixels are too few; set size = 16 or more")
         modules: list[nn.Module] = []
         w = self.options.width
         for incoming in (channels, w, w, w):

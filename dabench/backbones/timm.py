@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Timm(Backbone):
-    """A timm model without its classifier; its number of features is found by one forward pass."""
+    """A timm model without its classifier. Its number of features is determined by one forward pass."""
 
     name = "timm/*"
     short_name = "TIMM"
@@ -32,14 +32,14 @@ class Timm(Backbone):
             self.short_name = variant.upper()
 
     def build(self, channels: int, size: int, pretrained: bool) -> nn.Module:
-        """Return the model named after the slash; pretrained weights come from its hub and normalise as it was trained."""
+        """Return the model named after the slash. Pretrained weights from its hub bring their own normalisation."""
         import timm
         import torch
         from torch import nn
 
         if self.variant not in timm.list_models():
             known = timm.list_models()
-            raise PluginError(f"timm has no model '{self.variant}'{nearest(self.variant, known)}; it knows {len(known)} models")
+            raise PluginError(f"timm has no model '{self.variant}'{nearest(self.variant, known)}; timm knows {len(known)} models")
         sized = {} if pretrained else {"img_size": size}
         try:
             model = _create(timm, self.variant, channels, pretrained, sized)
@@ -48,7 +48,7 @@ class Timm(Backbone):
             if pretrained:
                 what = "its pretrained weights"
                 advice = "; put them into the hub's cache where there is a network (HF_HOME), or set pretrained = false"
-            raise PluginError(f"timm/{self.variant}: {what} cannot be had ({type(e).__name__}: {_line(e)}){advice}") from e
+            raise PluginError(f"timm/{self.variant}: {what} cannot be loaded ({type(e).__name__}: {_line(e)}){advice}") from e
         config: Any = model.pretrained_cfg
         scale = [_normalise(channels, config["mean"], config["std"])] if pretrained else []
         encoder = nn.Sequential(*scale, model)
@@ -58,10 +58,10 @@ class Timm(Backbone):
                 features = encoder(torch.zeros(2, channels, size, size))
             except Exception as e:
                 raise PluginError(
-                    f"timm/{self.variant} does not take {channels}x{size}x{size} images ({_line(e)}); set another size"
+                    f"timm/{self.variant} does not accept {channels}x{size}x{size} images ({_line(e)}); set another size"
                 ) from e
         if features.ndim != 2:
-            raise PluginError(f"timm/{self.variant} gives features of shape {tuple(features.shape)}, not (B, F)")
+            raise PluginError(f"timm/{self.variant} returns features of shape {tuple(features.shape)}, not (B, F)")
         encoder.num_features = features.shape[1]
         return encoder.train()
 
@@ -71,7 +71,7 @@ def _line(error: Exception) -> str:
 
 
 def _normalise(channels: int, mean: Sequence[float], std: Sequence[float]) -> nn.Module:
-    """Return a module that computes (x - mean) / std; grey images get the mean of the colours' values."""
+    """Return a module that computes (x - mean) / std; for grey images, the mean over the colour channels is used."""
     from torchvision.transforms.v2 import Normalize
 
     if channels == 1:
@@ -83,5 +83,5 @@ def _normalise(channels: int, mean: Sequence[float], std: Sequence[float]) -> nn
 def _create(timm: Any, name: str, channels: int, pretrained: bool, sized: dict[str, int]) -> Any:
     try:
         return timm.create_model(name, pretrained=pretrained, num_classes=0, in_chans=channels, **sized)
-    except TypeError:  # convolutional models know no img_size
+    except TypeError:  # convolutional models have no argument img_size
         return timm.create_model(name, pretrained=pretrained, num_classes=0, in_chans=channels)

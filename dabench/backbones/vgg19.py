@@ -16,8 +16,8 @@ _LAYERS = (64, 64, "M", 128, 128, "M", 256, 256, 256, 256, "M", 512, 512, 512, 5
 class VGG19(Backbone):
     """16 convolutions with batch norm and ReLU, five max-pools, dropout, one linear layer.
 
-    20,038,983 parameters with 3 channels and 7 classes. What is left of the image after the pools is averaged, which changes
-    nothing up to 63 pixels, where one pixel is left.
+    It has 20,038,983 parameters with 3 channels and 7 classes. After the pools, global average pooling is applied, which has no
+    effect for images up to 63 pixels, because one pixel is left.
     """
 
     name = "vgg19"
@@ -32,13 +32,13 @@ class VGG19(Backbone):
 }"""
 
     def build(self, channels: int, size: int, pretrained: bool) -> nn.Module:
-        """Return the convolutions; `size` is at least 32."""
+        """Return the convolutions; `size` must be at least 32."""
         from torch import nn
 
         if pretrained:
             raise PluginError("backbone 'vgg19' has no pretrained weights; use timm/vgg19_bn for those, or pretrained = false")
         if size < 32:
-            raise PluginError(f"backbone 'vgg19' halves the image five times: {size} pixels are too few; set size = 32 or more")
+            raise PluginError(f"backbone 'vgg19' halves images five times, so {size} pixels are too few; set size = 32 or more")
         modules: list[nn.Module] = []
         width = channels
         for layer in _LAYERS:

@@ -1,4 +1,4 @@
-"""Which rules a plugin is held to, by its kind."""
+"""Check plugins against the rules of their kind."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from dabench.plugins.registry import Registry
 
 
 def check_plugins(names: Sequence[str], registry: Registry, data: Path, raw: Path | None = None) -> list[Finding]:
-    """Hold plugins to their contract; all that there are if none is named.
+    """Check plugins against their contract, or all plugins if no name is given.
 
     Args:
-        names: names of plugins; one that several kinds have stands for each of them, a family for each of its members.
+        names: names of plugins. A name of several kinds means all of them; a family means all its members.
         data: the folder of all raw datasets.
-        raw: the raw folder of the datasets named; default: its folder in `data`.
+        raw: the raw folder of the named datasets; default: their folder in `data`.
 
     Raises:
-        PluginError: there is no plugin of a name.
+        PluginError: a name is unknown.
     """
     wanted = [p for name in names for p in _of_name(name, registry)] or [
         (k, member) for k in KINDS for e in registry.entries(k) for member in registry.members(k, e.name)
@@ -31,7 +31,7 @@ def check_plugins(names: Sequence[str], registry: Registry, data: Path, raw: Pat
         try:
             plugin: Plugin = registry.make(kind, name)
         except PluginError as e:
-            found.append(Finding(kind, name, "it can be loaded", "failed", str(e)))
+            found.append(Finding(kind, name, "the plugin can be loaded", "failed", str(e)))
             continue
         found += examine(kind, name, [*common_rules(plugin), *_rules(plugin, data, raw)])
     return found
@@ -43,16 +43,14 @@ def _of_name(name: str, registry: Registry) -> list[tuple[PluginKind, str]]:
     kinds = [k for k in KINDS if name in known[k] or ("/" in name and family in known[k])]
     if not kinds:
         every = sorted({n for names in known.values() for n in names})
-        raise PluginError(
-            f"unknown plugin '{name}'{nearest(name, every)}; see: dabench list, or give its file with --plugin FILE"
-        )
+        raise PluginError(f"unknown plugin '{name}'{nearest(name, every)}; see dabench list, or give its file with --plugin FILE")
     return [(k, member) for k in kinds for member in registry.members(k, name)]
 
 
 def _rules(plugin: Plugin, data: Path, raw: Path | None) -> list[Rule]:
     if isinstance(plugin, Dataset):
         return dataset_rules(plugin, raw or plugin.raw_in(data))
-    # Imported here: datasets are checked without torch.
+    # Imported here, so that datasets are checked without torch.
     from dabench.checks.network_checks import adapter_rules, backbone_rules
 
     if isinstance(plugin, Backbone):

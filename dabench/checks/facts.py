@@ -1,4 +1,4 @@
-"""All that there is to say of a plugin."""
+"""Collect the facts of a plugin for `dabench show`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from dabench.plugins.options import describe
 
 
 def facts_of(plugin: Plugin, origin: str, members: Sequence[str], data: Path, cache: Path) -> dict[str, Any]:
-    """Return the facts of a plugin by name, in the order in which they are told; plain values that JSON can hold.
+    """Return the facts of a plugin by name, in the order of printing, as plain JSON values.
 
     Args:
-        origin: where it was found.
-        members: the names of a family that has a fixed number of them.
+        origin: where the plugin was found.
+        members: the names of a family with fixed variants.
         data: the folder of all raw datasets.
-        cache: the folder of all prepared ones.
+        cache: the folder of all prepared datasets.
     """
     facts: dict[str, Any] = {"name": plugin.name, "short_name": plugin.short_name, "title": plugin.title, "origin": origin}
     if members:
@@ -47,16 +47,16 @@ def _of_dataset(dataset: Dataset, data: Path, cache: Path) -> dict[str, Any]:
 
 
 def _on_this_machine(dataset: Dataset, data: Path, cache: Path) -> dict[str, Any]:
-    """Return where the raw files of a dataset lie, and whether it is prepared from them as they are now."""
+    """Return where the raw files of a dataset are, and whether it is prepared from the current files."""
     from dabench.data.prepare import prepared_if_current
 
     raw = dataset.raw_in(data)
     try:
         files = [path.stat().st_size for path in dataset.raw_files(raw)]
         prepared = prepared_if_current(dataset, raw, cache)
-    except (DabenchError, OSError):  # there are none, or they may not be read: prepare says which
+    except (DabenchError, OSError):  # missing or unreadable files; dabench prepare reports the reason
         files, prepared = [], None
-    there = f"{len(files):,} file{'s' * (len(files) > 1)} of {sum(files):,} bytes" if files else "nothing there"
+    there = f"{len(files):,} file{'s' * (len(files) > 1)} of {sum(files):,} bytes" if files else "no files there"
     facts: dict[str, Any] = {"raw": f"{raw} ({there})" if dataset.download_instructions or dataset.files else "needs no files"}
     if prepared is None:
         return facts | {"prepared": f"no; dabench prepare {dataset.name}"}
@@ -66,15 +66,15 @@ def _on_this_machine(dataset: Dataset, data: Path, cache: Path) -> dict[str, Any
 
 
 def _parameters(backbone: Backbone) -> str:
-    """Return the number of parameters under the study's conditions, or why it cannot be said."""
+    """Return the number of parameters under the study's conditions, or why it is not known."""
     if backbone.name.endswith("/*"):
-        return f"as the model: dabench show backbone {backbone.name.removesuffix('*')}MODEL"
+        return f"depends on the model: dabench show backbone {backbone.name.removesuffix('*')}MODEL"
     from dabench.training.network import build_network, parameter_count
 
     for channels, size in ((3, 44), (3, 224)):
         try:
             net = build_network(backbone, channels, size, 7)
-        except Exception:  # anybody's backbone refuses a size in its own way; the next size, or the last line, answers
+        except Exception:  # a backbone may raise any exception for a size; the next size is tried
             continue
         return f"{parameter_count(net):,} with {channels} channels, {size}x{size} images and 7 classes"
-    return "not known: it takes neither 44x44 nor 224x224 images"
+    return "not known: the backbone accepts neither 44x44 nor 224x224 images"

@@ -1,4 +1,4 @@
-"""The rules for backbones and adapters: a tiny run on made-up images, on the CPU."""
+"""The rules for backbones and adapters, checked in a tiny run on synthetic images on the CPU."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _SIDE, _CLASSES, _CPU = 16, ("a", "b", "c"), torch.device("cpu")
 def backbone_rules(backbone: Backbone) -> list[Rule]:
     """Return the rules of one backbone."""
     if backbone.name.endswith("*"):
-        return []  # a family: one of its names is checked, as in timm/resnet18
+        return []  # a family: its members are checked by name, as in timm/resnet18
     of = _BackboneUnderCheck(backbone)
     return [
-        Rule("build() takes grey or colour images of 32, 44 or 224 pixels", of.builds),
-        Rule("features are (B, F) with F = its attribute num_features", of.features),
-        Rule("logits are finite, and every parameter gets a gradient", of.gradients),
+        Rule("build() accepts grey or colour images of 32, 44 or 224 pixels", of.builds),
+        Rule("the features have the shape (B, num_features)", of.features),
+        Rule("the logits are finite, and every parameter gets a gradient", of.gradients),
         Rule("the same seed builds the same network", of.seeded),
-        Rule("in evaluation an image is classified alike whatever is beside it", of.alone),
+        Rule("in evaluation mode, the logits of an image do not depend on the other images of the batch", of.alone),
     ]
 
 
@@ -44,7 +44,7 @@ class _BackboneUnderCheck:
 
     @cached_property
     def form(self) -> tuple[int, int]:
-        """Channels and size that build() takes."""
+        """Channels and size that build() accepts."""
         reasons = []
         for channels, size in ((c, s) for s in _SIZES for c in (3, 1)):
             try:
@@ -52,7 +52,7 @@ class _BackboneUnderCheck:
                 return channels, size
             except Exception as e:
                 reasons.append(f"{channels}x{size}x{size}: {e}")
-        raise Skipped(f"build() takes none of the images tried ({reasons[0]})")
+        raise Skipped(f"build() accepts none of the sizes tried ({reasons[0]})")
 
     def net(self, channels: int, size: int) -> TorchNetwork:
         with reproducible(1, 0):
@@ -66,55 +66,53 @@ class _BackboneUnderCheck:
         try:
             return "" if self.form else "none"
         except Skipped as e:
-            return f"{e}; use `channels` and `size` as they are given"
+            return f"{e}; use the arguments `channels` and `size`"
 
     def features(self) -> str:
         encoder = self.net(*self.form).encoder
         shape, features = tuple(encoder(self.images()).shape), encoder.num_features
         if shape == (4, features):
             return ""
-        return f"4 images give {shape}, but num_features = {features}; flatten the features, and set num_features"
+        return f"4 images give {shape}, but num_features = {features}; flatten the features and set num_features"
 
     def gradients(self) -> str:
         net = self.net(*self.form)
         logits = net(self.images())
         if not bool(torch.isfinite(logits).all()):
-            return "logits are not all finite for images in [0, 1]"
+            return "some logits are not finite for images in [0, 1]"
         logits.square().sum().backward()
         idle = [n for n, p in net.named_parameters() if p.requires_grad and p.grad is None]
-        return f"parameters that the features do not depend on: {', '.join(idle[:5])}; take them out" if idle else ""
+        return f"the features do not depend on the parameters {', '.join(idle[:5])}; remove them" if idle else ""
 
     def seeded(self) -> str:
         one, other = self.net(*self.form).state_dict(), self.net(*self.form).state_dict()
         unlike = [k for k in one if not torch.equal(one[k], other[k])]
-        return f"{', '.join(unlike[:3])} differ; draw the first weights from torch's global generator" if unlike else ""
+        return f"{', '.join(unlike[:3])} differ; draw the initial weights from torch's global generator" if unlike else ""
 
     def alone(self) -> str:
         net, four = self.net(*self.form).eval(), self.images()
         with torch.inference_mode():
             apart = float((net(four)[:1] - net(four[:1])).abs().max())
-        return (
-            "" if apart < 1e-3 else f"logits of an image change by {apart:.2g} with the others; nothing may depend on the batch"
-        )
+        return "" if apart < 1e-3 else f"the logits of an image change by {apart:.2g} with the batch; they must not depend on it"
 
 
 def adapter_rules(adapter: Adapter) -> list[Rule]:
     """Return the rules of one adapter."""
     of = _AdapterUnderCheck(adapter)
     return [
-        Rule("a tiny run gives a network with finite logits", of.runs),
-        Rule("it takes several sources, one of them without groups", of.several),
-        Rule("the same seed gives the same logits to the bit", of.seeded),
-        Rule("sources and target stay as they are", of.untouched),
-        Rule("every parameter of its network can be trained afterwards", of.trainable),
-        Rule("adapt() can load what pretrain() gives", of.loads),
-        Rule("an interrupted run resumes and gives the same logits to the bit", of.resumes),
-        Rule("it does something: pretrain() or adapt() is its own", of.does),
+        Rule("a tiny run returns a network with finite logits", of.runs),
+        Rule("several sources are accepted, one of them without groups", of.several),
+        Rule("the same seed gives exactly the same logits", of.seeded),
+        Rule("the images of sources and target are not changed", of.untouched),
+        Rule("every parameter of the network is trainable afterwards", of.trainable),
+        Rule("adapt() can load the network that pretrain() returns", of.loads),
+        Rule("an interrupted and resumed run gives exactly the same logits", of.resumes),
+        Rule("pretrain() or adapt() is implemented", of.does),
     ]
 
 
 class _Encoder(nn.Module):
-    """What adapters are tried with: convolution, batch norm, pooling; (B, C, H, W) -> (B, 8)."""
+    """A small encoder for checking adapters: convolution, batch norm, pooling; (B, C, H, W) -> (B, 8)."""
 
     num_features = 8
 
@@ -131,7 +129,7 @@ class _Encoder(nn.Module):
 
 
 def _view(name: str, seed: int, groups: bool = False) -> View:
-    """Return 60 noisy images (60, 1, 16, 16) of three classes that differ in brightness by place."""
+    """Return 60 noisy images (60, 1, 16, 16) of three classes; each class has a bright stripe at its own height."""
     random = torch.Generator().manual_seed(seed)
     labels = torch.arange(60) % 3
     images = torch.randint(0, 120, (60, 1, _SIDE, _SIDE), generator=random)
@@ -145,7 +143,7 @@ class _AdapterUnderCheck:
         self.adapter = adapter
 
     def target(self) -> Target:
-        """Return what its access grants, and no more."""
+        """Return a target with exactly what its access grants."""
         full = _view("target", 9)
         assert full.labels is not None
         hidden = View(full.name, full.classes, full.images)
@@ -182,34 +180,32 @@ class _AdapterUnderCheck:
 
     def runs(self) -> str:
         if self.logits.shape != (60, len(_CLASSES)):
-            return f"60 images of 3 classes give logits {tuple(self.logits.shape)}; keep the network's head as it is"
-        return "" if bool(torch.isfinite(self.logits).all()) else "logits are not all finite after 3 steps; is the loss bounded?"
+            return f"60 images of 3 classes give logits {tuple(self.logits.shape)}; do not change the network's head"
+        return "" if bool(torch.isfinite(self.logits).all()) else "some logits are not finite after 3 steps; is the loss bounded?"
 
     def several(self) -> str:
         self.said(self.run([_view("one", 1, groups=True), _view("two", 2)], self.target()))
-        return ""  # an exception says what it cannot take
+        return ""  # an exception says what it does not accept
 
     def seeded(self) -> str:
         again = self.said(self.run([_view("source", 1, groups=True)], self.target()))
-        return (
-            "" if torch.equal(again, self.logits) else "two runs differ; draw from trainer.generator(), not from another source"
-        )
+        return "" if torch.equal(again, self.logits) else "two runs differ; draw all random numbers from trainer.generator()"
 
     def untouched(self) -> str:
         source, target = _view("source", 1, groups=True), self.target()
         self.run([source], target)
         for old, new in ((_view("source", 1, groups=True), source), (self.target().unlabelled, target.unlabelled)):
             if old is not None and new is not None and not torch.equal(old.images, new.images):
-                return f"the images of {new.name} have changed; make a copy of what is to be changed"
+                return f"the images of {new.name} have changed; change a copy of them"
         return ""
 
     def trainable(self) -> str:
         net = self.run([_view("source", 1, groups=True)], self.target())
         frozen = [n for n, p in net.named_parameters() if not p.requires_grad]
-        return f"still frozen: {', '.join(frozen[:3])}; name what is trained with trainer.fit(trainable=...)" if frozen else ""
+        return f"still frozen: {', '.join(frozen[:3])}; name the trained modules in trainer.fit(trainable=...)" if frozen else ""
 
     def loads(self) -> str:
-        """Compare what pretrain() gives with the fresh network that an adaptation, another process, loads it into."""
+        """Compare the network of pretrain() with the fresh network into which an adaptation, in another process, loads it."""
         if not self.adapter.adapts():
             return ""
         with reproducible(1, 0):
@@ -217,7 +213,7 @@ class _AdapterUnderCheck:
             return misfit(self.fresh(self.adapter), net.state_dict())
 
     def resumes(self) -> str:
-        """Interrupt and resume pretrain() and adapt(), with a new adapter, network and trainer each time, as processes have."""
+        """Interrupt and resume pretrain() and adapt(), each time with a new adapter, network and trainer, as in a new process."""
         sources = [_view("source", 1, groups=True)]
 
         def pretrain(partial: RunState | None) -> Network:
@@ -236,11 +232,11 @@ class _AdapterUnderCheck:
         if problem or not self.adapter.adapts():
             return problem
         if self.loads():
-            raise Skipped("first mend what pretrain() gives")
+            raise Skipped("fix the failure of pretrain() above first")
         first = pretrain(None).state_dict()
         return resume_problem("adapt", lambda partial: self.said(adapt(partial)))
 
     def does(self) -> str:
         if self.adapter.adapts() or not self.adapter.shares_pretraining() or self.adapter.access == "none":
             return ""
-        return f"access = '{self.adapter.access}', but neither pretrain() nor adapt() is written; write adapt()"
+        return f"access = '{self.adapter.access}', but neither pretrain() nor adapt() is implemented; implement adapt()"

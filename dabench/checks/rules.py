@@ -1,4 +1,4 @@
-"""A rule, what comes of it, and the rules that every kind of plugin has in common."""
+"""Rules, their findings, and the rules that apply to every kind of plugin."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _LABEL = re.compile(r"[A-Z0-9][A-Za-z0-9+._/-]*")
 
 
 class Skipped(Exception):
-    """A rule could not be looked at; the text says what is needed for it."""
+    """A rule could not be checked; the text says what is needed."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What must hold, in words, and a function that returns what is wrong and what to do, or an empty text."""
+    """A requirement in words, and a function that returns what is wrong and what to do, or an empty text."""
 
     what: str
     look: Callable[[], str]
@@ -30,7 +30,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of one rule for one plugin; `advice` says what is wrong and what to do, or why it was not done."""
+    """The result of one rule for one plugin; `advice` says what is wrong and what to do, or why it was skipped."""
 
     kind: str
     name: str
@@ -40,7 +40,7 @@ class Finding:
 
 
 def examine(kind: str, name: str, rules: Sequence[Rule]) -> list[Finding]:
-    """Look at each rule; an exception of the plugin is a failure of the rule, with the line it came from."""
+    """Check each rule. An exception of the plugin is a failure of the rule and is reported with its line."""
     return [Finding(kind, name, rule.what, *_outcome(rule)) for rule in rules]
 
 
@@ -61,13 +61,13 @@ def _outcome(rule: Rule) -> tuple[RuleState, str]:
 
 
 def common_rules(plugin: Plugin) -> list[Rule]:
-    """Return the rules about the facts that all kinds have."""
+    """Return the rules that apply to every kind of plugin."""
     return [
-        Rule("name and options are well formed", lambda: facts_problem(plugin)),
-        Rule("title is one line that says what it is", lambda: _title(plugin)),
-        Rule("label is short and fit for tables", lambda: _label(plugin)),
-        Rule("citation is BibTeX, or empty", lambda: _citation(plugin)),
-        Rule("every option says what it means", lambda: _options(plugin)),
+        Rule("the name and the options are valid", lambda: facts_problem(plugin)),
+        Rule("the title is one line", lambda: _title(plugin)),
+        Rule("the short name is suitable for tables", lambda: _label(plugin)),
+        Rule("the citation is BibTeX or empty", lambda: _citation(plugin)),
+        Rule("every option has a description", lambda: _options(plugin)),
     ]
 
 
@@ -80,7 +80,8 @@ def _title(plugin: Plugin) -> str:
 def _label(plugin: Plugin) -> str:
     if _LABEL.fullmatch(plugin.short_name):
         return ""
-    return f"short_name = {plugin.short_name!r}: begin with a capital or digit and use no spaces, as in short_name = 'FER'"
+    allowed = "begin with a capital or digit, then use only letters, digits and + . _ / -, as in short_name = 'FER'"
+    return f"short_name = {plugin.short_name!r}: {allowed}"
 
 
 def _citation(plugin: Plugin) -> str:
@@ -88,7 +89,7 @@ def _citation(plugin: Plugin) -> str:
     if not text:
         return ""
     if not re.match(r"@\w+\{[^\s,]+,", text):
-        return "citation does not begin as BibTeX does: @article{key, ...; leave it empty if there is nothing to cite"
+        return "citation must begin like BibTeX, with @article{key, ...; leave it empty if there is nothing to cite"
     opened, closed = text.count("{"), text.count("}")
     return "" if opened == closed else f"citation has {opened} '{{' and {closed} '}}'; a brace is missing"
 
@@ -98,7 +99,7 @@ def _options(plugin: Plugin) -> str:
 
     silent = [row["key"] for row in describe(type(plugin).Options) if not row["doc"]]
     return (
-        f"options without a meaning: {', '.join(silent)}; declare each with dabench.setting(default, 'what it means')"
+        f"options without a description: {', '.join(silent)}; declare each with dabench.setting(default, 'what it does')"
         if silent
         else ""
     )

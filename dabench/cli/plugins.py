@@ -145,9 +145,12 @@ def _check(a: argparse.Namespace) -> int:
         return FAILED if failed else DONE
     for kind, name in dict.fromkeys((f.kind, f.name) for f in found):
         print(f"{kind} {name}")
+        reasons: set[str] = set()
         for f in found:
             if (f.kind, f.name) == (kind, name):
-                print(f"  {f.state:<8}  {f.rule}{': ' if f.advice else ''}{f.advice}")
+                advice = "(same reason)" if f.state == "skipped" and f.advice in reasons else f.advice
+                print(f"  {f.state:<8}  {f.rule}{': ' if advice else ''}{advice}")
+                reasons.add(f.advice)
     counts = [sum(f.state == s for f in found) for s in ("passed", "failed", "skipped")]
     print("{} passed, {} failed, {} skipped".format(*counts))
     return FAILED if failed else DONE

@@ -1,1 +1,1 @@
-"""From a dataset plugin to batches on the device: prepared cache, splits, shots, views, augmentation, streams."""
+"""Turn a dataset plugin into batches on the device: prepared cache, splits, shots, views, augmentation, streams."""

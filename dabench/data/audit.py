@@ -1,5 +1,6 @@
-"""What an audit finds in the pictures of datasets: unreadable, constant, identical and near-identical ones, subjects in two
-splits, and test images that training holds, too, which are written as attributes for results by group.
+"""Audit the images of datasets: find unreadable, constant, identical and near-identical images, and subjects in two splits.
+
+Test images that also occur in training are written as attributes, so that reports can give results by group.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ from dabench.plugins.contract import Dataset
 
 @dataclass(frozen=True)
 class UnreadableImage:
-    """A picture that cannot be read, or not together with the others: its dataset, split and class, and why.
+    """An image that cannot be read, or that does not fit the other images of its dataset.
 
     Attributes:
+        label: the name of its class, "" if the split has no labels.
         why: the message of the error, which names the file.
     """
 
@@ -39,10 +41,10 @@ class UnreadableImage:
 
 
 def unreadable(dataset: Dataset, raw: Path) -> list[UnreadableImage]:
-    """Try every picture that the dataset reads when asked for; one is in memory at a time.
+    """Return the images of a lazily read dataset that cannot be read. One image is in memory at a time.
 
     Raises:
-        DataError: the dataset cannot be read at all: its files are missing, or it reads its pictures at once.
+        DataError: the dataset cannot be read at all, because its files are missing or because it reads all images at once.
     """
     found, splits = [], dataset.prepare(raw)
     for split, samples in splits.items():
@@ -58,8 +60,9 @@ def unreadable(dataset: Dataset, raw: Path) -> list[UnreadableImage]:
 RADIUS = 5
 
 CORRELATION = 0.95
-"""Of ten pairs of FER2013 looked at in each of five steps of correlation from 0.95 on, all show one photograph twice;
-between 0.90 and 0.95 three of ten show two. Other sets differ: digits of one class may be near-identical and honest."""
+"""Chosen on FER2013: in each of five steps of correlation from 0.95 up, all of ten inspected pairs show one photograph twice;
+between 0.90 and 0.95, three of ten pairs show two different photographs. Other datasets differ: different digits of one class
+may be near-identical."""
 
 IDENTICAL, NEAR = "identical in training", "near-identical in training"
 
@@ -73,14 +76,14 @@ FindingKind = Literal["identical", "near-identical", "constant"]
 
 @dataclass(frozen=True)
 class AuditedImages:
-    """Every picture of the datasets, one after another: dataset by dataset, split by split.
+    """All images of the datasets in one sequence: dataset by dataset, split by split.
 
     Attributes:
         sets: the prepared datasets, by name.
-        splits_of: (dataset, split, position of its first picture) of each split.
-        image_positions: (N,) int64, index into `splits_of` of each picture.
-        labels: (N,) text, the name of the class of each picture.
-        prints: their fingerprints.
+        splits_of: (dataset, split, position of its first image in the sequence) of each split.
+        image_positions: (N,) int64, the index into `splits_of` of each image.
+        labels: (N,) text, the class name of each image.
+        prints: the fingerprints of the images.
     """
 
     sets: Mapping[str, Prepared]
@@ -90,24 +93,25 @@ class AuditedImages:
     prints: Fingerprints
 
     def place(self, picture: int) -> tuple[str, str, int]:
-        """Return dataset, split and position in the prepared split of a picture."""
+        """Return the dataset, the split, and the position in the prepared split of an image."""
         dataset, split, start = self.splits_of[int(self.image_positions[picture])]
         return dataset, split, int(picture) - start
 
     def image(self, picture: int) -> NDArray[np.uint8]:
-        """Return (C, H, W) uint8."""
+        """Return the pixels of an image, (C, H, W) uint8."""
         dataset, split, at = self.place(picture)
         return np.asarray(self.sets[dataset].samples(split).images[at])
 
 
 @dataclass(frozen=True)
 class ImageFinding:
-    """Pictures that belong together, as positions in Pictures, and what is wrong with that.
+    """Images that were found together, and what is wrong with them.
 
     Attributes:
-        across_splits: two of them are of one dataset, in different splits.
-        across_datasets: two of them are of different datasets.
-        conflicting: two of them have classes of different names.
+        members: positions in `AuditedImages`.
+        across_splits: two of them belong to one dataset and to different splits.
+        across_datasets: two of them belong to different datasets.
+        conflicting: two of them have different class names.
     """
 
     kind: FindingKind
@@ -119,7 +123,7 @@ class ImageFinding:
 
 @dataclass(frozen=True)
 class SubjectOverlap:
-    """Subjects (groups) that stand on both sides of two splits of a dataset, and the pictures that are theirs there."""
+    """Subjects (groups) that occur in two splits of a dataset, and the number of their images in these splits."""
 
     dataset: str
     splits: tuple[str, str]
@@ -129,11 +133,11 @@ class SubjectOverlap:
 
 @dataclass(frozen=True)
 class Audit:
-    """All findings. `radius` is None where near-identical pictures were not looked for.
+    """All findings of an audit. `radius` is None if near-identical images were not searched.
 
     Attributes:
-        near: (P, 2) int64, pairs of near-identical pictures; the first of identical ones stands for all.
-        unreadable: pictures that cannot be read; a dataset with any is not among `pictures`.
+        near: (P, 2) int64, pairs of near-identical images; of identical images only the first one is paired.
+        unreadable: images that cannot be read; a dataset with such images is not in `pictures`.
     """
 
     pictures: AuditedImages
@@ -145,7 +149,7 @@ class Audit:
     unreadable: tuple[UnreadableImage, ...] = ()
 
     def of(self, kind: FindingKind) -> list[ImageFinding]:
-        """Return the groups of one kind."""
+        """Return the findings of one kind."""
         return [g for g in self.groups if g.kind == kind]
 
 
@@ -156,13 +160,13 @@ def audit_datasets(
     correlation: float = CORRELATION,
     unreadable: Sequence[UnreadableImage] = (),
 ) -> Audit:
-    """Look at every picture of the prepared datasets.
+    """Audit every image of the prepared datasets.
 
     Args:
-        sets: datasets of different names.
-        unreadable: what is already known of other datasets, which could not be prepared.
-        radius: bits in which the 64-bit difference hashes of near-identical pictures may differ; None: do not look for them.
-        correlation: what the 16x16 thumbnails of near-identical pictures must reach, too.
+        sets: datasets with different names.
+        unreadable: unreadable images of other datasets, which could not be prepared.
+        radius: bits in which the 64-bit difference hashes of near-identical images may differ; None: do not search them.
+        correlation: the least correlation of the 16x16 thumbnails of near-identical images.
     """
     pictures = _pictures(sets)
     groups = [_group(pictures, "identical", members) for members in same_pixels(pictures.prints)]
@@ -176,7 +180,7 @@ def audit_datasets(
 
 def _pictures(sets: Sequence[Prepared]) -> AuditedImages:
     parts: list[tuple[str, str, int]] = []
-    # Empty ones first, since there may be no dataset at all.
+    # The lists begin with an empty array, because there may be no dataset to concatenate.
     part, labels = [np.empty(0, np.int64)], [np.empty(0, np.str_)]
     prints, start = [fingerprints(np.empty((0, 1, 8, 8), np.uint8))], 0
     for prepared in sets:
@@ -199,7 +203,7 @@ def _group(pictures: AuditedImages, kind: FindingKind, members: NDArray[np.int64
 
 
 def _linked(pictures: AuditedImages, pairs: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Return the groups that near pairs link, by chains too, each with all identical copies of its pictures."""
+    """Return the connected groups of near pairs, each with all identical copies of its images."""
     parent: dict[int, int] = {}
 
     def root(a: int) -> int:
@@ -227,10 +231,11 @@ def _overlaps(prepared: Prepared) -> Iterable[SubjectOverlap]:
 
 
 def leaks(audit: Audit) -> dict[str, list[Row]]:
-    """Return of each dataset with a test split a row for each test image, in order.
+    """Return the leak table of each dataset with a test split: one row for each test image, in order.
 
-    Its last two fields say in the training or validation images of which datasets the picture stands, "no" for none; what is
-    identical is near-identical, too. Where near-identical pictures were not looked for, the last is left out.
+    The second and third field name the datasets whose training or validation images hold an identical or a near-identical
+    copy, or "no". An identical copy also counts as near-identical. The third field is missing if near-identical images were
+    not searched.
     """
     pictures = audit.pictures
     first = {m: int(g.members[0]) for g in audit.of("identical") for m in g.members.tolist()}
@@ -243,7 +248,7 @@ def leaks(audit: Audit) -> dict[str, list[Row]]:
             else:
                 trained[first.get(m, m)].add(dataset)
     near: dict[int, set[str]] = defaultdict(set)
-    for a, b in audit.near.tolist():  # pairs of pictures each of which stands for those identical with it
+    for a, b in audit.near.tolist():  # each image of a pair represents all images identical with it
         near[a] |= trained[b]
         near[b] |= trained[a]
     looked = 2 if audit.radius is not None else 1
@@ -254,12 +259,12 @@ def leaks(audit: Audit) -> dict[str, list[Row]]:
 
 
 def write_leaks(audit: Audit, folder: Path) -> list[Path]:
-    """Write test-DATASET.csv into `folder` for each dataset of which training holds test images; return the files."""
+    """Write test-DATASET.csv into `folder` for each dataset with test images that occur in training; return the files."""
     files = []
     for dataset, rows in leaks(audit).items():
         path = folder / f"test-{dataset.replace('/', '-')}.csv"
         if all(set(row[1:]) == {NOT_IN_TRAINING} for row in rows):
-            path.unlink(missing_ok=True)  # of an earlier audit, when there were some
+            path.unlink(missing_ok=True)  # written by an earlier audit that found leaks
             continue
         _write_rows(path, (IDENTICAL, NEAR), rows)
         files.append(path)
@@ -267,16 +272,16 @@ def write_leaks(audit: Audit, folder: Path) -> list[Path]:
 
 
 def write_former_leaks(rows: Sequence[Row], variant: Prepared, dropped: Collection[int], folder: Path) -> Path | None:
-    """Write cleaned-test-DATASET.csv: of the test images that a cleaned variant keeps, which the whole set's training held, too.
+    """Write cleaned-test-DATASET.csv: it marks the test images of a cleaned variant that had a copy in the original training.
 
-    So a training without these pictures is looked at on the very images that a training with them may have learned by heart.
+    With it, networks trained with and without these copies can be compared on exactly these images.
 
     Args:
-        rows: what `leaks` says of the whole set.
-        dropped: positions in the whole set's test split of what the variant leaves out.
+        rows: the rows of the whole dataset from `leaks`.
+        dropped: positions in the test split of the whole dataset that the variant leaves out.
 
     Returns:
-        the file, or None where training held none of them.
+        the file, or None if no kept test image had a copy in training.
     """
     kept = [row for at, row in enumerate(rows) if at not in dropped]
     if all(set(row[1:]) == {NOT_IN_TRAINING} for row in kept):

@@ -1,8 +1,8 @@
-"""Endless shuffled batches, augmented on the device: one gather of uint8 pixels does crop, mirror and rotation at once.
+"""Endless shuffled batches, augmented on the device: one gather of uint8 pixels does crop, flip and rotation at once.
 
-Each image's pixels are looked up through an index table, so nothing is computed per pixel but the gather. For small images
-the tables of all crops, mirrorings and angles are there beforehand, one row each. Rotation takes the nearest pixel, at angles
-a quarter of a degree apart; outside the image the edge repeats.
+The pixels of each image are looked up through an index table; the gather is the only computation per pixel. For small images
+the tables of all crops, flips and angles are made beforehand, one row each. Rotation takes the nearest pixel, at angles
+a quarter of a degree apart. Outside the image the pixels of its edge are repeated.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from dabench.plugins.contract import Augment, Batch, View
 _STEPS_PER_DEGREE = 4
 
 _READY_MADE = 2**23
-"""Entries of the largest table that is made beforehand (32 MB): 4 million for crops of 44 from 48 pixels, mirrored and turned."""
+"""Entries of the largest index table made in advance (32 MB); crops of 44 from 48 pixels, flipped and rotated, need 4 million."""
 
 
 class Augmenter:
-    """Augments for training and crops for testing; made once per run for images of one size."""
+    """Augment images for training and crop them for testing. Made once per run, for images of one size."""
 
     def __init__(self, augment: Augment, height: int, width: int, device: torch.device) -> None:
         self.flip = augment.flip
         self.rotate = augment.rotate > 0
         self.crop = augment.crop or min(height, width)
         if self.crop > min(height, width):
-            raise SpecError(f"augment.crop = {self.crop}: larger than the images ({height}x{width}); set size or crop")
+            raise SpecError(f"augment.crop = {self.crop}: larger than the images, which are {height}x{width}; set size or crop")
         self.whole = augment.crop is None or (self.crop == height == width)
         self.height, self.width, self.device = height, width, device
         self._turns = _rotations(augment.rotate, height, width).to(device)
@@ -39,7 +39,7 @@ class Augmenter:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of what comes out."""
+        """Height and width of the result."""
         return (self.height, self.width) if self.whole else (self.crop, self.crop)
 
     def train(self, images: Tensor, generator: torch.Generator) -> Tensor:
@@ -61,19 +61,19 @@ class Augmenter:
 
     @property
     def _choices(self) -> tuple[int, int, int, int]:
-        """How many tops, lefts, mirrorings and angles there are to draw from, in the order in which they are drawn."""
+        """The numbers of top edges, left edges, flips and angles to choose from, in the order in which they are drawn."""
         tops, lefts = (1, 1) if self.whole else (self.height - self.crop + 1, self.width - self.crop + 1)
         return tops, lefts, 2 if self.flip else 1, len(self._turns) if self.rotate else 1
 
     def _ready_made(self) -> Tensor | None:
-        """Return the pixels of every choice, (choices, pixels out) int32, or None where these would be too many."""
+        """Return the index table of all choices, (choices, pixels out) int32, or None if it would be too large."""
         if math.prod(self._choices) * math.prod(self.size) > _READY_MADE:
             return None
         every = torch.cartesian_prod(*(torch.arange(n, device=self.device) for n in self._choices))
         return self._index(*every.unbind(1)).int()
 
     def _index(self, top: Tensor, left: Tensor, mirrored: Tensor, turn: Tensor) -> Tensor:
-        """Return the flat input pixel of each output pixel, (B, pixels out) int64, of choices (B,) int64."""
+        """Return the flat index of the input pixel of each output pixel, (B, pixels out) int64; each choice is (B,) int64."""
         height, width = self.size
         rows = top[:, None] + torch.arange(height, device=self.device)
         cols = left[:, None] + torch.arange(width, device=self.device)
@@ -93,7 +93,7 @@ class Augmenter:
         return images[..., top : top + self.crop, left : left + self.crop]
 
     def ten_crop(self, images: Tensor) -> list[Tensor]:
-        """Return ten views of (B, C, H, W): four corners and the centre, and their mirror images."""
+        """Return ten crops of (B, C, H, W): the four corners and the centre, and each of them flipped."""
         below, right = self.height - self.crop, self.width - self.crop
         corners = [(0, 0), (0, right), (below, 0), (below, right), (below // 2, right // 2)]
         crops = [images[..., y : y + self.crop, x : x + self.crop] for y, x in corners]
@@ -118,7 +118,7 @@ def as_floats(images: Tensor) -> Tensor:
 
 
 class _EpochOrder:
-    """Positions of one view in a random order, each once per epoch, without end."""
+    """Endless positions of one view in random order, each position once per epoch."""
 
     def __init__(self, n: int, generator: torch.Generator, device: torch.device) -> None:
         self.n, self.generator, self.device = n, generator, device
@@ -133,9 +133,9 @@ class _EpochOrder:
 
 
 class Stream(Iterator[Batch]):
-    """Batches of `batch` images, the same number from each view; fewer where the views together hold fewer.
+    """Endless batches of `batch` images, the same number from each view, or fewer if the views hold fewer images.
 
-    The views lie on the device.
+    The views must be on the device.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class Stream(Iterator[Batch]):
 
     def __next__(self) -> Batch:
         at = [order.take(count) for order, count in zip(self.orders, self.counts, strict=True)]
-        # index_select: on a CPU twenty times as fast as brackets for rows of bytes.
+        # On a CPU, index_select is twenty times as fast as indexing with brackets for rows of bytes.
         images = torch.cat([v.images.index_select(0, a) for v, a in zip(self.views, at, strict=True)])
         labels = None
         if self.labelled:
@@ -159,11 +159,11 @@ class Stream(Iterator[Batch]):
         return Batch(as_floats(images), labels, self.numbers)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the stream is: the images left in each view's epoch, and the state of its generator."""
+        """Return the state of the stream: the positions left in each view's epoch, and the state of its generator."""
         return {"generator": self.generator.get_state(), "left": [order.rest.clone() for order in self.orders]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state_dict` was taken."""
+        """Continue from the state that `state_dict` returned."""
         self.generator.set_state(state["generator"])
         for order, left in zip(self.orders, state["left"], strict=True):
             order.rest = left.to(order.device)

@@ -1,8 +1,8 @@
-"""The prepared cache: each dataset decoded once into memory-mapped uint8 arrays, with counts and a content digest.
+"""The cache of prepared datasets: each dataset is decoded once into memory-mapped uint8 arrays, with counts and a digest.
 
-One folder per prepared dataset, written whole under another name and then renamed. `prepared.json` is written last and holds
-the SHA-256 of every array, so that a damaged or half-written folder is noticed and made again. Labels lie in files of
-their own: a worker that may not see them does not open them.
+Each prepared dataset has one folder, which is written under a temporary name and then renamed. `prepared.json` is written last
+and holds the SHA-256 of every array, so a damaged or incomplete folder is detected and made again. Labels are in separate
+files, so a worker that must not see them does not open them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Notify = Callable[[str], None]
 
 @dataclass(frozen=True)
 class DatasetContent:
-    """What the cache keeps of a dataset; `dropped` and `notes` as in Prepared."""
+    """The content of a dataset to store in the cache; `dropped` and `notes` are those of `Prepared`."""
 
     classes: tuple[str, ...]
     splits: Mapping[str, Samples]
@@ -47,12 +47,12 @@ class DatasetContent:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A dataset on disk. `digest` identifies its content: images, labels, groups, classes, splits and their order.
+    """A prepared dataset on disk. `digest` identifies its content: images, labels, groups, classes, splits and their order.
 
     Attributes:
-        dropped: of a cleaned variant, what was left out: "list" (SHA-256 of the list), "images" and "of" (split -> how many
-            were dropped, and of how many), "reasons" (reason -> images). Empty if nothing was.
-        notes: those of `Splits` when it was made.
+        dropped: what a cleaned variant leaves out: "list" (SHA-256 of the drop list), "images" and "of" (split -> number of
+            dropped images, and of all images), "reasons" (reason -> number of images). Empty if nothing was dropped.
+        notes: the notes of `Splits` from when it was prepared.
     """
 
     folder: Path
@@ -64,7 +64,7 @@ class Prepared:
     notes: tuple[str, ...] = ()
 
     def path(self, split: str, part: str) -> Path:
-        """Return the file of a split's "images", "labels", "groups" or "attribute-NAME"."""
+        """Return the file of one part of a split: "images", "labels", "groups" or "attribute-NAME"."""
         return self.folder / f"{split}-{part}.npy"
 
     @property
@@ -88,17 +88,17 @@ class Prepared:
         return np.asarray(np.load(self.path(split, "labels"), allow_pickle=False), dtype=np.int64)
 
     def has_groups(self, split: str) -> bool:
-        """Whether the images of a split know their group."""
+        """Whether the groups of a split are known."""
         return "groups" in self.splits[split]["files"]
 
     def groups(self, split: str) -> NDArray[np.int64] | None:
-        """Read the groups of a split, (N,) int64, or None."""
+        """Read the groups of a split, (N,) int64, or return None if they are not known."""
         if not self.has_groups(split):
             return None
         return np.asarray(np.load(self.path(split, "groups"), allow_pickle=False), dtype=np.int64)
 
     def samples(self, split: str) -> Samples:
-        """Open a split: images memory-mapped, the rest read."""
+        """Open a split: its images are memory-mapped, everything else is read."""
         images = np.load(self.path(split, "images"), mmap_mode="r", allow_pickle=False)
         parts = self.splits[split]["files"]
         attributes = {
@@ -110,7 +110,7 @@ class Prepared:
 
 
 def write(folder: Path, name: str, made: DatasetContent) -> None:
-    """Write a dataset into an empty folder that nobody reads yet."""
+    """Write a dataset into an empty folder that no other process reads yet."""
     record: dict[str, Any] = {"format": FORMAT, "name": name, "classes": list(made.classes), "splits": {}}
     for split, samples in made.splits.items():
         assert samples.labels is not None
@@ -142,7 +142,7 @@ def write(folder: Path, name: str, made: DatasetContent) -> None:
 
 
 def _write_images(file: BinaryIO, images: Images) -> None:
-    """Write (N, C, H, W) uint8 images as numpy's own format, some megabytes in memory at a time."""
+    """Write (N, C, H, W) uint8 images in numpy's .npy format, with some megabytes in memory at a time."""
     header = {"descr": "|u1", "fortran_order": False, "shape": tuple(map(int, images.shape))}
     np.lib.format.write_array_header_1_0(file, header)
     for chunk in chunks(images):
@@ -150,18 +150,18 @@ def _write_images(file: BinaryIO, images: Images) -> None:
 
 
 def problem_of(folder: Path) -> str:
-    """Say what is wrong with a prepared folder, or return an empty string. Reads every byte once."""
+    """Return what is wrong with a prepared folder, or an empty string. Every byte is read once."""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         if record["format"] != FORMAT:
-            return "made by another version"
+            return "it was made by another version of dabench"
         for split, facts in record["splits"].items():
             check_files(f"{split}-{part}.npy" for part in facts["files"])
             for part, expected in facts["files"].items():
                 path = folder / f"{split}-{part}.npy"
                 if path.is_symlink() or file_digest(path) != expected:
                     return f"{path.name} has changed"
-                np.load(path, mmap_mode="r", allow_pickle=False)  # refuses what is no array, or one of Python's objects
+                np.load(path, mmap_mode="r", allow_pickle=False)  # raises for other files and for Python objects
         check = record.pop("check")
         return "" if digest(record) == check else f"{RECORD} has changed"
     except FileNotFoundError as e:
@@ -171,17 +171,17 @@ def problem_of(folder: Path) -> str:
 
 
 def open_prepared(folder: Path) -> Prepared:
-    """Return the dataset in a finished folder; its bytes are not looked at."""
+    """Return the dataset in a complete folder; its arrays are not verified."""
     record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    dropped, notes = record.get("dropped", {}), tuple(record.get("notes", ()))  # older caches know nothing of them
+    dropped, notes = record.get("dropped", {}), tuple(record.get("notes", ()))  # older caches do not have them
     return Prepared(folder, record["name"], tuple(record["classes"]), record["digest"], record["splits"], dropped, notes)
 
 
 def cached(folder: Path, name: str, make: Callable[[], DatasetContent], *, rebuild: bool, notify: Notify) -> Prepared:
-    """Return the dataset in `folder`, calling `make` first where it is missing or damaged, or with `rebuild`.
+    """Return the dataset in `folder`. Call `make` first if the folder is missing or damaged, or if `rebuild` is true.
 
     Raises:
-        StoreError: the folder cannot be written, or it must be looked for elsewhere, and cannot be.
+        StoreError: the folder cannot be written, or the remote cache is needed and cannot be read.
     """
     address = cache_address() if folder.parent == cache_folder() else None
     elsewhere = _RemoteCache(address, folder, name, notify) if address else None
@@ -191,7 +191,7 @@ def cached(folder: Path, name: str, make: Callable[[], DatasetContent], *, rebui
             if elsewhere:
                 elsewhere.keep()
             return open_prepared(folder)
-        notify(f"prepared cache of {name} is damaged ({problem}): {'looked for elsewhere' if elsewhere else 'made again'}")
+        notify(f"prepared cache of {name} is damaged ({problem}): {'fetching it again' if elsewhere else 'making it again'}")
     if elsewhere and not rebuild and elsewhere.fetch():
         return open_prepared(folder)
     made = make()
@@ -205,7 +205,7 @@ def cached(folder: Path, name: str, make: Callable[[], DatasetContent], *, rebui
 
 
 class _RemoteCache:
-    """The place elsewhere of one prepared set. Its folder here bears a mark once it stands there: then nobody asks again."""
+    """The remote copy of one prepared dataset. A mark in the local folder says that the remote copy exists."""
 
     def __init__(self, address: str, folder: Path, name: str, notify: Notify) -> None:
         self.address, self.folder, self.name, self.notify = address, folder, name, notify
@@ -213,14 +213,12 @@ class _RemoteCache:
         self.damaged = False
 
     def fetch(self) -> bool:
-        """Bring the set here if it is whole there; return whether it was.
+        """Fetch the dataset if its remote copy is complete; return whether it was.
 
         Raises:
-            StoreError: it cannot be asked for.
+            StoreError: the remote folder cannot be read.
         """
-        remote = RemoteFolder(
-            self.address, f"{self.name} cannot be fetched from there; try again, or set DABENCH_CACHE to a local folder"
-        )
+        remote = RemoteFolder(self.address, f"{self.name} cannot be fetched; try again, or set DABENCH_CACHE to a local folder")
         with remote.reaching():
             names = [n for n in remote.sizes(self.folder.name) if n.count("/") == 1]
         if f"{self.folder.name}/{RECORD}" not in names:
@@ -231,16 +229,16 @@ class _RemoteCache:
                 _bring(remote, names, hidden)
                 (hidden / self.mark).touch()
         except _Damaged as e:
-            self.notify(f"prepared cache of {self.name} in {remote.address} is damaged ({e}): made again")
+            self.notify(f"prepared cache of {self.name} in {remote.address} is damaged ({e}): making it again")
             self.damaged = True
         return not self.damaged
 
     def keep(self, *, anew: bool = False) -> None:
-        """Send the set if it is not there, or in any case; what keeps it from being sent is said."""
+        """Send the dataset if there is no remote copy, or always if `anew`; report an error without raising it."""
         if (self.folder / self.mark).exists():
             return
         try:
-            remote = RemoteFolder(self.address, f"{self.name} is kept in {self.folder}, and sent by the next start")
+            remote = RemoteFolder(self.address, f"{self.name} is kept in {self.folder} and will be sent at the next start")
             with remote.reaching():
                 files = [f"{self.folder.name}/{file}" for file in open_prepared(self.folder).files]
                 if anew or self.damaged or not remote.stands(files[-1]):
@@ -252,23 +250,23 @@ class _RemoteCache:
 
 
 class _Damaged(Exception):
-    """A set elsewhere is not whole; the text says why."""
+    """A remote copy is not complete; the text says why."""
 
 
 def _bring(remote: RemoteFolder, names: Sequence[str], to: Path) -> None:
-    """Bring the files of a set into an empty folder; raise _Damaged if they are not whole."""
+    """Fetch the files of a dataset into an empty folder; raise _Damaged if they are not complete."""
     try:
         for name in names:
             remote.bring(name, to / PurePosixPath(name).name)
     except FileNotFoundError as e:
-        raise _Damaged("it is just being sent anew") from e
+        raise _Damaged("another process is sending it now") from e
     if problem := problem_of(to):
         raise _Damaged(problem)
 
 
 @contextmanager
 def _new(folder: Path) -> Iterator[Path]:
-    """Give an empty folder that becomes `folder`, unless that is whole; raise StoreError if it cannot be written."""
+    """Yield an empty folder that is renamed to `folder` unless that is complete; raise StoreError if it cannot be written."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with new_folder(folder, lambda: not problem_of(folder)) as hidden:

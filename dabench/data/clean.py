@@ -1,17 +1,18 @@
-"""The rule by which a cleaned variant of a dataset leaves out what an audit found, and the lists that follow from it.
+"""Select the images that a cleaned variant of a dataset leaves out, from the findings of an audit, and write the drop lists.
 
-In this order, each rule looking at what the ones before it left:
+The rules are applied in this order. Each rule sees only the images that the rules before it kept.
 
-1. Constant pictures go: they show nothing.
-2. Identical pictures of one dataset with different classes all go, wherever they are: their class is not known. Datasets are not
-   compared, since each may use words of its own.
-3. Pictures in train and val of subjects that stand in test go.
-4. Of identical pictures of one dataset one stays: the copy in test before one in val before one in train, then the one at the
-   lowest position. So the test set keeps what others report on, and it is training that loses what leaks. A copy in train or
-   val of a picture in another dataset's test goes, too; copies in the tests of two datasets, or in the training of both, stay.
-5. If asked for, near-identical pictures: rules 2 and 4 for each pair of them. Pictures that only a chain of pairs links stay.
+1. Constant images are dropped: they show nothing.
+2. Identical images of one dataset with different classes are all dropped, in every split, because their class is not known.
+   Datasets are not compared with each other, because each may name its classes differently.
+3. Images in train and val are dropped if their subject occurs in test.
+4. Of identical images of one dataset, one is kept: a copy in test before one in val before one in train, then the one at the
+   lowest position. The test split therefore stays comparable with published results, and leaks are removed from training. A
+   copy in train or val of an image in another dataset's test split is dropped, too. Copies in the test splits of two datasets,
+   or in the training splits of both, are kept.
+5. On request, near-identical images: rules 2 and 4 for each pair. Images that are linked only by a chain of pairs are kept.
 
-What stays of a dataset has no identical pictures, and no near-identical ones if they were asked for.
+A cleaned dataset has no identical images, and no near-identical images if rule 5 was applied.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ _RANK = {"test": 0, "val": 1, "train": 2}
 
 @dataclass(frozen=True)
 class CleanedDataset:
-    """A dataset of an audit, and what came of it.
+    """A dataset of an audit with its cleaned variant.
 
     Attributes:
-        path: its list; None where there is nothing to drop.
-        tests: which of the variant's test images the whole set's training held, too (cleaned-test-DATASET.csv, attributes for
-            results by group); None where it held none.
+        path: its drop list; None if there is nothing to drop.
+        tests: cleaned-test-DATASET.csv, which marks the test images that had a copy in the original training, as an attribute
+            for results by group; None if there are none.
     """
 
     whole: Prepared
@@ -47,30 +48,30 @@ class CleanedDataset:
 
 
 def write_drop_lists(audit: Audit, folder: Path, *, near: bool = False, notify: Notify = print) -> list[CleanedDataset]:
-    """Write the list of what to drop of each dataset into `folder`, drop-DATASET.csv, and make the cleaned variants.
+    """Write the drop list of each dataset (drop-DATASET.csv) into `folder` and make the cleaned variants.
 
-    Beside it goes cleaned-test-DATASET.csv, by which a training on the variant is compared with one on the whole set.
+    Also write cleaned-test-DATASET.csv, for comparing a training on the variant with one on the whole dataset.
 
     Args:
-        near: near-identical pictures, too.
+        near: also drop near-identical images.
 
     Raises:
-        SpecError: near-identical pictures were not looked for, or a dataset with something to drop is a cleaned variant already.
+        SpecError: near-identical images were not searched, or a dataset with images to drop is a cleaned variant already.
         DataError: a dataset could not be prepared, or a class of a split would be empty.
-        StoreError: another list of that name lies in `folder`.
+        StoreError: a different list of that name exists in `folder`.
         OSError: `folder` cannot be written.
     """
     if audit.unreadable:
         names = ", ".join(dict.fromkeys(u.dataset for u in audit.unreadable))
-        raise DataError(f"{names}: cannot be prepared, so nothing is dropped; remove or replace the unreadable files first")
+        raise DataError(f"{names}: cannot be prepared, so no image is dropped; remove or replace the unreadable files first")
     if near and audit.radius is None:
-        raise SpecError("near-identical pictures were not looked for, so they cannot be dropped; leave out --radius -1")
+        raise SpecError("near-identical images were not searched, so they cannot be dropped; leave out --radius -1")
     going = images_to_drop(audit, near)
     for name, prepared in audit.pictures.sets.items():
         if going[name] and prepared.dropped:
             raise SpecError(
-                f"dataset '{name}': is a cleaned variant already, and a list is of the whole set; take drop out of the sweep, "
-                "and audit the whole set again (--drop near takes more)"
+                f"dataset '{name}': is a cleaned variant already, but a drop list is made for the whole dataset; remove drop "
+                "from the sweep and audit the whole dataset again (--drop near drops more)"
             )
     paths = {name: folder / f"drop-{name.replace('/', '-')}.csv" for name, rows in going.items() if rows}
     for name, path in paths.items():
@@ -87,7 +88,7 @@ def write_drop_lists(audit: Audit, folder: Path, *, near: bool = False, notify: 
 
 
 def images_to_drop(audit: Audit, near: bool = False) -> dict[str, list[DroppedImage]]:
-    """Return what goes of each dataset by the rule above, in the order of splits and positions."""
+    """Return the images to drop of each dataset by the rules above, in the order of splits and positions."""
     leaving = DropSelector(audit)
     identical = [g.members.tolist() for g in audit.of("identical")]
     leaving.go((m for g in audit.of("constant") for m in g.members.tolist()), "constant")
@@ -109,7 +110,7 @@ def images_to_drop(audit: Audit, near: bool = False) -> dict[str, list[DroppedIm
 
 
 class DropSelector:
-    """Which pictures go, the first reason counts: picture -> why, and the one that stays for it (None: none)."""
+    """Collect the images to drop. `gone` maps an image to its first reason and to the copy that is kept for it, if any."""
 
     def __init__(self, audit: Audit) -> None:
         self.audit, self.pictures = audit, audit.pictures
@@ -120,7 +121,7 @@ class DropSelector:
             self.gone.setdefault(m, (reason, kept))
 
     def conflicting(self, groups: Iterable[Sequence[int]]) -> None:
-        """Drop of each group the pictures of a dataset that has more than one class there."""
+        """Drop the images of a dataset in a group where this dataset has more than one class."""
         clash = set()
         for group in groups:
             by_dataset: dict[str, list[int]] = {}
@@ -130,7 +131,7 @@ class DropSelector:
             for ours in by_dataset.values():
                 if len({self.pictures.labels[m] for m in ours}) > 1:
                     clash.update(ours)
-        self.go(clash, "conflicting labels")  # at once: a pair must not hide what the next one shows
+        self.go(clash, "conflicting labels")  # together: dropping one pair must not hide the conflict of the next
 
     def subjects(self) -> None:
         for overlap in self.audit.overlaps:
@@ -141,7 +142,7 @@ class DropSelector:
                 self.go((start + np.flatnonzero(np.isin(groups, overlap.subjects))).tolist(), "subject in test")
 
     def copies(self, linked: Mapping[int, Sequence[int]], reason: DropReason) -> None:
-        """Drop each picture that one before it, of those linked with it and in order, stands for."""
+        """Drop each image for which an earlier linked image is kept."""
         for m in self.ordered(linked):
             if m not in self.gone:
                 before = (k for k in linked[m] if self._order(k) < self._order(m) and k not in self.gone)
@@ -154,7 +155,7 @@ class DropSelector:
         return ours == theirs or (split == "test" and of != "test")
 
     def near_pairs(self) -> list[tuple[int, int]]:
-        """Return the near-identical pairs of what has not gone; a pair of the audit is one of all copies of both."""
+        """Return the near-identical pairs of images that are not dropped; a pair of the audit includes all copies of both."""
         copies = {int(g.members[0]): g.members.tolist() for g in self.audit.of("identical")}
         left = {a: [m for m in copies.get(a, [a]) if m not in self.gone] for a in np.unique(self.audit.near).tolist()}
         return [(x, y) for a, b in self.audit.near.tolist() for x in left[a] for y in left[b]]
@@ -170,9 +171,9 @@ class DropSelector:
         return dataset, split
 
     def row(self, picture: int) -> tuple[str, DroppedImage]:
-        """Return the dataset of a picture that goes, and its row."""
+        """Return the dataset of a dropped image, and its row in the drop list."""
         reason, kept = self.gone[picture]
-        # What stayed for it may have gone by a later rule: what stayed for that one stays for both.
+        # A later rule may have dropped the kept copy. Then the copy kept for that one is kept for both.
         while kept is not None and kept in self.gone:
             later, kept = self.gone[kept]
             reason = later if kept is None else reason

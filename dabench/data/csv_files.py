@@ -1,4 +1,4 @@
-"""The one reader of CSV files: rows with the line they stand on."""
+"""Read CSV files as rows with their line numbers."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from dabench.errors import DataError, nearest
 
 
 def image_name(digest: str, position: int) -> str:
-    """Return the name of a test image, without its suffix: the beginning of the split's digest, and its position."""
+    """Return the name of a test image without its suffix: the first digits of the dataset's digest, and its position."""
     return f"{digest[:8]}-{position}"
 
 
 Row = tuple[int, dict[str, str]]
-"""The line of a CSV file, and column -> value."""
+"""Line number in the CSV file, and column -> value."""
 
 
 def read_rows(
     table: Path, needed: Sequence[str], who: str = "", read: Callable[[], bytes] | None = None, *, gaps: bool = False
 ) -> Iterator[Row]:
-    """Yield the rows of a CSV in UTF-8; blanks around names and values are no part of them, and empty lines are no rows.
+    """Yield the rows of a CSV in UTF-8. Spaces around names and values are removed, and empty lines are ignored.
 
     Args:
         table: the file, also for messages.
-        needed: columns that must be there, with a value in every row.
-        who: whose file it is, for messages.
-        read: gives its bytes where it is no file of its own, as in a zip.
-        gaps: needed columns may be empty, and rows may end early, as spreadsheets write empty fields at the end.
+        needed: required columns, with a value in every row.
+        who: the owner of the file, for messages.
+        read: returns the bytes if the file is inside a zip.
+        gaps: required columns may be empty, and rows may be shorter, because spreadsheets omit empty fields at the end.
 
     Raises:
-        DataError: there is none, it is no CSV, or a column or a value is missing; the line is named.
+        DataError: the file is missing or not valid CSV, or a column or a value is missing; the message names the line.
     """
     file = f"{who}: {table}" if who else f"{table}"
     try:
@@ -42,9 +42,9 @@ def read_rows(
             for values in filter(any, reader):
                 yield reader.line_num, _row(values, header, () if gaps else needed, gaps, f"{file}, line {reader.line_num}")
         except csv.Error as e:
-            raise DataError(f"{file}, line {reader.line_num}: is no CSV ({e})") from e
+            raise DataError(f"{file}, line {reader.line_num}: is not valid CSV ({e})") from e
     except FileNotFoundError as e:
-        raise DataError(f"{who}: there is no {table}" if who else f"there is no {table}") from e
+        raise DataError(f"{who}: {table} does not exist" if who else f"{table} does not exist") from e
     except (OSError, UnicodeDecodeError) as e:
         raise DataError(f"{file}: cannot be read as a CSV in UTF-8 ({e})") from e
 
@@ -55,10 +55,10 @@ def _header(names: Sequence[str], needed: Sequence[str], file: str) -> list[str]
     if missing:
         raise DataError(
             f"{file}, line 1: no column {', '.join(map(repr, missing))}{nearest(missing[0], header)}; "
-            f"it has {', '.join(header) or 'none'}, and must have {', '.join(needed)}"
+            f"it has {', '.join(header) or 'none'} and must have {', '.join(needed)}"
         )
     if "" in header:
-        raise DataError(f"{file}, line 1: column {header.index('') + 1} has no name; write one")
+        raise DataError(f"{file}, line 1: column {header.index('') + 1} has no name; give it one")
     if len(set(header)) < len(header):
         raise DataError(f"{file}, line 1: columns must have different names: {', '.join(header)}")
     return header
@@ -72,5 +72,5 @@ def _row(values: Sequence[str], header: Sequence[str], filled: Sequence[str], ga
     row = dict(zip(header, values, strict=True))
     empty = [c for c in filled if not row[c]]
     if empty:
-        raise DataError(f"{where}: column '{empty[0]}' is empty; every line needs it")
+        raise DataError(f"{where}: column '{empty[0]}' is empty; every line needs a value")
     return row

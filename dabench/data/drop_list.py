@@ -1,7 +1,7 @@
-"""The list of the pictures that a cleaned variant of a dataset leaves out, as a CSV, and that variant.
+"""Read and write drop lists (CSV), and make the cleaned variant of a dataset from one.
 
-A row names a picture by its position in the prepared split and by the digest of its pixels, and the set by the digest of its
-content, so that a list never drops anything else than what it was made for. Rows may be taken out; the rest still serves.
+A row names an image by its position in the prepared split and by the digest of its pixels, and the dataset by the digest of
+its content, so a list cannot drop other images than those it was made for. Rows may be removed; the other rows stay valid.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ DropReason = Literal["constant", "conflicting labels", "subject in test", "ident
 COLUMNS = ("dataset", "digest", "split", "position", "pixels", "class", "reason", "kept")
 
 _DIGITS = 16
-"""Of the 64 hex digits of the set's digest: what tells versions of one set apart, and leaves lines that can be read."""
+"""Hex digits of the dataset's digest in a list: enough to distinguish versions of a dataset, and short enough to read."""
 
 
 @dataclass(frozen=True)
 class DroppedImage:
-    """A picture to leave out: where it is, the digest of its pixels, its class, why, and where its copy stays (or "")."""
+    """An image to leave out: split, position, digest of its pixels, class, reason, and where a copy is kept (or "")."""
 
     split: str
     position: int
@@ -46,32 +46,32 @@ class DroppedImage:
 
 
 def write_list(path: Path, prepared: Prepared, drops: Sequence[DroppedImage]) -> None:
-    """Write the list of what to leave out of `prepared`; the same drops give the same bytes.
+    """Write the drop list of `prepared`; the same drops give the same bytes.
 
     Raises:
-        StoreError: another list lies there; sweeps may use it.
-        OSError: it cannot be written.
+        StoreError: a different list exists at `path`; sweeps may use it.
+        OSError: the file cannot be written.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows([prepared.name, prepared.digest[:_DIGITS], *astuple(drop)] for drop in drops)
     if path.exists() and path.read_bytes() != text.getvalue().encode():
-        raise StoreError(f"{path}: is another list, which sweeps may use; remove it, or give another folder with --out")
+        raise StoreError(f"{path}: holds a different list, which sweeps may use; remove it, or give another folder with --out")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text.getvalue())
 
 
 def without(prepared: Prepared, path: Path, *, rebuild: bool = False, notify: Notify = print) -> Prepared:
-    """Return the set without the pictures that a list names; it lies in the cache beside the whole set, and is made once.
+    """Return the dataset without the images of a drop list. It is made once and kept in the cache beside the whole dataset.
 
     Raises:
-        DataError: the list cannot be read, is of another version of the set, or leaves a class of a split empty.
+        DataError: the list cannot be read, belongs to another version of the dataset, or leaves a class of a split empty.
     """
     try:
         listed = file_digest(path)
     except OSError as e:
-        raise DataError(f"{path}: the list of what to drop cannot be read ({e.strerror}); {_again(prepared.name)}") from e
+        raise DataError(f"{path}: the drop list cannot be read ({e.strerror}); {_again(prepared.name)}") from e
     key = digest([FORMAT, prepared.digest, listed])
     folder = prepared.folder.with_name(f"{prepared.folder.name}-dropped-{key[:16]}")
 
@@ -100,16 +100,16 @@ def _record(listed: str, prepared: Prepared, drops: Sequence[DroppedImage]) -> d
 
 
 def _checked(path: Path, prepared: Prepared) -> list[DroppedImage]:
-    """Return what a list drops of `prepared`; raise DataError, with the line, where it does not fit the set."""
+    """Return the drops of a list; raise DataError, which names the line, if the list does not fit `prepared`."""
     drops: dict[tuple[str, int], tuple[int, DroppedImage]] = {}
     for line, row in read_rows(path, COLUMNS, gaps=True):
         drop = _drop(path, line, row, prepared)
         place = drop.split, drop.position
         if place in drops:
-            raise DataError(f"{path}, line {line}: {drop.split} {drop.position} stands in line {drops[place][0]}, too; leave one")
+            raise DataError(f"{path}, line {line}: {drop.split} {drop.position} is already in line {drops[place][0]}; remove one")
         drops[place] = line, drop
     if not drops:
-        raise DataError(f"{path}: names no picture to drop; take drop out of the sweep, or {_again(prepared.name)}")
+        raise DataError(f"{path}: lists no image to drop; remove drop from the sweep, or {_again(prepared.name)}")
     for split in prepared.splits:
         here = [(line, drop) for line, drop in drops.values() if drop.split == split]
         _check_split(path, prepared, split, here)
@@ -117,13 +117,13 @@ def _checked(path: Path, prepared: Prepared) -> list[DroppedImage]:
 
 
 def _check_split(path: Path, prepared: Prepared, split: str, drops: Sequence[tuple[int, DroppedImage]]) -> None:
-    """Raise DataError where the pixels of a picture are others, or no picture of a class is left."""
+    """Raise DataError if the pixels of an image differ from the list, or if a class would have no image left."""
     at = np.array([drop.position for _, drop in drops], dtype=np.int64)
     pixels = fingerprints(select_images(prepared.samples(split).images, at)).pixels
     for (line, drop), there in zip(drops, pixels.tolist(), strict=True):
         if drop.pixels != there.decode():
             raise DataError(
-                f"{path}, line {line}: the picture {split} {drop.position} has the pixels {there.decode()}, not "
+                f"{path}, line {line}: the image {split} {drop.position} has the pixels {there.decode()}, but the list has "
                 f"{drop.pixels!r}; undo the change, or move the list away and {_again(prepared.name)}"
             )
     gone = np.bincount(prepared.labels(split)[at], minlength=len(prepared.classes))
@@ -131,7 +131,7 @@ def _check_split(path: Path, prepared: Prepared, split: str, drops: Sequence[tup
         if count and count == prepared.splits[split]["classes"][label]:
             raise DataError(
                 f"{path}: leaves no image of class '{label}' in {split} of '{prepared.name}'; "
-                "take lines of that class out of the list"
+                "remove lines of that class from the list"
             )
 
 
@@ -139,13 +139,13 @@ def _drop(path: Path, line: int, row: Mapping[str, str], prepared: Prepared) -> 
     where, split, position = f"{path}, line {line}", row["split"], row["position"]
     if row["digest"] != prepared.digest[:_DIGITS]:
         raise DataError(
-            f"{where}: is for another version of '{row['dataset']}' (digest {row['digest']!r}; here it is "
+            f"{where}: belongs to another version of '{row['dataset']}' (digest {row['digest']!r}; the digest here is "
             f"{prepared.digest[:_DIGITS]!r}); move the list away and {_again(row['dataset'])}"
         )
     if split not in prepared.splits:
         raise DataError(f"{where}: split = {split!r}: must be one of {', '.join(prepared.splits)}")
     if not position.isdecimal() or len(position) > 15 or int(position) >= prepared.count(split):
-        raise DataError(f"{where}: position = {position!r}: must be 0 to {prepared.count(split) - 1:,}, {split} has no more")
+        raise DataError(f"{where}: position = {position!r}: must be 0 to {prepared.count(split) - 1:,}, the last one")
     for reason in get_args(DropReason):
         if row["reason"] == reason:
             return DroppedImage(split, int(position), row["pixels"], row["class"], reason, row["kept"])

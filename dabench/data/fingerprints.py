@@ -1,9 +1,9 @@
-"""What tells pictures apart: a digest of the pixels, and a difference hash with a thumbnail for near-identical ones.
+"""Fingerprints of images: a digest of the pixels, and a difference hash with a thumbnail for near-identical images.
 
-Near-identical is decided in two steps. The 64-bit difference hash (is each of 8x8 places clearly darker than its right one?)
-proposes pairs that differ in at most `radius` bits; aligned pictures such as faces agree there by chance, so a pair only
-counts if the correlation of the two 16x16 thumbnails is high, too. Cost: near linear in the number of pictures, as long as
-few of them share bands of their hash.
+Near-identical images are found in two steps. The 64-bit difference hash (whether each of 8x8 places is clearly darker than its
+right neighbour) proposes pairs that differ in at most `radius` bits. Aligned images such as faces can agree there by chance, so
+a pair counts only if the correlation of the two 16x16 thumbnails is also high. The cost is nearly linear in the number of
+images, as long as few images share bands of their hash.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from dabench.plugins.contract import Images
 
 THUMBNAIL = 16
 
-_MARGIN = 3.0  # levels of 255: a flat background gives the same bits after noise or compression
+_MARGIN = 3.0  # grey levels of 255: a flat background keeps its bits after noise or compression
 
 _BLOCK = 100_000
 
-_SORTING = 5.0  # what it costs to sort a hash, in comparisons of two
+_SORTING = 5.0  # cost of sorting one hash, in comparisons of two hashes
 
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """What was taken of N pictures.
+    """Fingerprints of N images.
 
     Attributes:
-        pixels: (N,) bytes, a digest of size and pixels; a picture of three equal channels has that of the grey one.
+        pixels: (N,) bytes, a digest of size and pixels; an image with three equal channels has the digest of the grey image.
         hashes: (N,) uint64 difference hashes.
-        thumbnails: (N, 256) float32 of mean 0 and length 1, so that a scalar product is a correlation; 0 if constant.
-        constant: (N,) bool, whether all pixels are of one value.
+        thumbnails: (N, 256) float32 with mean 0 and length 1, so that a scalar product is a correlation; 0 if constant.
+        constant: (N,) bool, whether all pixels have one value.
     """
 
     pixels: NDArray[np.bytes_]
@@ -49,12 +49,12 @@ class Fingerprints:
 
     @staticmethod
     def joined(parts: list[Fingerprints]) -> Fingerprints:
-        """Return the fingerprints of several sets as one."""
+        """Return several fingerprints as one."""
         return Fingerprints(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Fingerprints)))
 
 
 def fingerprints(images: Images) -> Fingerprints:
-    """Return the fingerprints of (N, C, H, W) uint8 images; a chunk of them is in memory at a time."""
+    """Return the fingerprints of (N, C, H, W) uint8 images; one chunk is in memory at a time."""
     return Fingerprints.joined([_of_chunk(chunk) for chunk in chunks(images)] or [_of_chunk(np.asarray(images))])
 
 
@@ -80,7 +80,7 @@ def _pixel_digest(image: NDArray[np.uint8]) -> bytes:
 
 
 def _shrunk(images: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """Return (N, H, W) images averaged over areas to (N, height, width)."""
+    """Return (N, H, W) images averaged over areas as (N, height, width)."""
     rows, columns = _areas(images.shape[1], height), _areas(images.shape[2], width)
     return np.asarray(rows @ images @ columns.T, dtype=np.float32)
 
@@ -93,7 +93,7 @@ def _areas(size: int, parts: int) -> NDArray[np.float32]:
 
 
 def same_pixels(of: Fingerprints) -> list[NDArray[np.int64]]:
-    """Return the groups of two or more pictures with the same pixels, each as positions in order."""
+    """Return the groups of two or more images with the same pixels, each as positions in order."""
     _, number, counts = np.unique(of.pixels, return_inverse=True, return_counts=True)
     order = np.argsort(number, kind="stable")
     groups = np.split(order, np.cumsum(counts)[:-1])
@@ -101,11 +101,11 @@ def same_pixels(of: Fingerprints) -> list[NDArray[np.int64]]:
 
 
 def near_pairs(of: Fingerprints, radius: int, correlation: float) -> NDArray[np.int64]:
-    """Return (P, 2) positions of pictures whose pixels differ but which are near; of identical ones the first stands for all.
+    """Return the near-identical pairs, (P, 2) positions. Of identical images only the first one is paired.
 
     Args:
         radius: bits in which two hashes may differ, 0 to 15.
-        correlation: what the thumbnails must reach.
+        correlation: the least correlation of two thumbnails.
     """
     first = np.sort(np.unique(of.pixels, return_index=True)[1])
     first = first[~of.constant[first]]
@@ -116,7 +116,7 @@ def near_pairs(of: Fingerprints, radius: int, correlation: float) -> NDArray[np.
             close = np.bitwise_count(hashes[a] ^ hashes[b]) <= radius
             a, b = a[close], b[close]
             found.append(np.minimum(a, b) * len(first) + np.maximum(a, b))
-        near = np.unique(np.concatenate(found))  # many masks find a pair
+        near = np.unique(np.concatenate(found))  # several masks may find the same pair
     pairs = first[np.stack(np.divmod(near, max(1, len(first))), axis=1)]
     blocks = (pairs[start : start + _BLOCK] for start in range(0, len(pairs), _BLOCK))
     alike = [np.einsum("pf,pf->p", of.thumbnails[a], of.thumbnails[b]) >= correlation for a, b in (block.T for block in blocks)]
@@ -125,10 +125,10 @@ def near_pairs(of: Fingerprints, radius: int, correlation: float) -> NDArray[np.
 
 
 def _masks(radius: int, n: int) -> list[np.uint64]:
-    """Return masks of bits such that any two hashes within `radius` agree in one of them.
+    """Return bit masks such that any two hashes within `radius` agree in at least one of them.
 
-    Of radius + k bands of bits, two such hashes differ in at most `radius` and agree in k. Each choice of k bands is a mask;
-    more bands make for more masks, each of which fewer of the `n` hashes share by chance, so that the cost stays near linear.
+    The bits are divided into radius + k bands. Two such hashes differ in at most `radius` bands and agree in k. Each choice of
+    k bands is a mask. More bands give more masks, but fewer of the `n` hashes agree by chance, so the cost stays nearly linear.
     """
 
     def cost(k: int) -> float:
@@ -142,12 +142,12 @@ def _masks(radius: int, n: int) -> list[np.uint64]:
 
 
 def _agreeing(values: NDArray[np.uint64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Yield the pairs of positions at which `values` are equal, at most as many at a time as there are values."""
+    """Yield the pairs of positions with equal `values`, at most len(values) pairs at a time."""
     order = np.argsort(values, kind="stable")
     ranked, at = values[order], np.arange(len(values))
     for apart in range(1, len(values)):
         at = at[at + apart < len(values)]
-        at = at[ranked[at] == ranked[at + apart]]  # who has an equal this far on had one nearer, too
+        at = at[ranked[at] == ranked[at + apart]]  # a value with an equal this far on has a nearer equal, too
         if not len(at):
             return
         yield order[at], order[at + apart]

@@ -1,4 +1,4 @@
-"""The files of a set, below a folder or in a zip."""
+"""List the files of a dataset in a folder or in a zip."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from dabench.storage.zip_files import opened_zip
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
 
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""Of the others Python unpacks all at once, whatever size a zip states."""
+"""Python unpacks other compressions all at once, regardless of the size that the zip states."""
 
 _LARGEST = 200_000_000
-"""Bytes of the largest picture file that is read; what is larger, once unpacked, is no picture but an attack or a mistake."""
+"""Bytes of the largest image file that is read. A larger unpacked file is not an image but an attack or a mistake."""
 
 Picture = tuple[PurePosixPath, Callable[[], bytes]]
-"""Where a picture, or another file of its set, lies below the root, and how to read it."""
+"""The path of an image (or another file) below the root, and a function that returns its bytes."""
 
 
 def files_below(root: Path, who: str) -> list[Path]:
-    """Return every file below `root`, by name. Links to folders are followed, but for those back to a folder they lie in.
+    """Return every file below `root`, sorted. Links to folders are followed, except links to a folder that contains them.
 
     Raises:
-        DataError: a folder cannot be read, or is reached in two ways.
+        DataError: a folder cannot be read, or is reached by two paths.
     """
 
     def refuse(error: OSError) -> None:
@@ -41,32 +41,32 @@ def files_below(root: Path, who: str) -> list[Path]:
         if first != folder:
             below.clear()
             if not Path(folder).is_relative_to(first):
-                raise DataError(f"{who}: {folder} and {first} are one folder, and its files would count twice; remove the link")
+                raise DataError(f"{who}: {folder} and {first} are the same folder; its files would count twice; remove the link")
             continue
         try:
             found += [path for name in names if (path := Path(folder, name)).is_file()]
-        except PermissionError as e:  # it may be listed, but not entered
+        except PermissionError as e:  # the folder can be listed, but its files cannot be accessed
             refuse(PermissionError(e.errno, e.strerror, folder))
     return sorted(found)
 
 
 def pictures_in(root: Path, who: str) -> list[Picture]:
-    """Return the pictures of a folder or zip, by name; of a zip, without the one folder that may be around everything.
+    """Return the images of a folder or zip, sorted by path. A single folder around everything in a zip is left out of the paths.
 
     Raises:
-        DataError: there is no such folder or zip, or it cannot be read, or it holds what must not be in a zip.
+        DataError: the folder or zip does not exist or cannot be read, or the zip is not safe to read.
     """
     found = files_in(root, who, SUFFIXES)
-    # One folder around everything is no split and no class.
+    # A single folder around everything is neither a split nor a class.
     wrapped = root.is_file() and len({p.parts[0] for p, _ in found}) == 1 and min(len(p.parts) for p, _ in found) > 2
     return [(PurePosixPath(*p.parts[wrapped:]), read) for p, read in found]
 
 
 def files_in(root: Path, who: str, suffixes: Collection[str]) -> list[Picture]:
-    """Return the files of a folder or zip whose names end so (".csv"), by name; what is no file of the set is not there.
+    """Return the files of a folder or zip with one of these suffixes (".csv"), sorted by path; other files are ignored.
 
     Raises:
-        DataError: there is no such folder or zip, or it cannot be read, or it holds what must not be in a zip.
+        DataError: the folder or zip does not exist or cannot be read, or the zip is not safe to read.
     """
     if root.is_dir():
         files = [p for p in files_below(root, who) if p.suffix.lower() in suffixes]
@@ -80,9 +80,9 @@ def files_in(root: Path, who: str, suffixes: Collection[str]) -> list[Picture]:
             continue
         place = PurePosixPath(info.filename.replace("\\", "/"))
         if place in infos:
-            raise DataError(f"{who}: {root}/{place} stands twice in the zip; pack it anew with one of them")
+            raise DataError(f"{who}: {root}/{place} is in the zip twice; create the zip again with one of them")
         if info.compress_type not in _COMPRESSIONS:
-            raise DataError(f"{who}: {root}/{place} is compressed by another method than deflate; pack the zip anew")
+            raise DataError(f"{who}: {root}/{place} is not compressed with deflate; create the zip again with deflate")
         _check_size(info.file_size, f"{who}: {root}/{place}")
         infos[place] = info
     return [(place, partial(_unpacked, archive, infos[place])) for place in sorted(infos)]
@@ -90,9 +90,9 @@ def files_in(root: Path, who: str, suffixes: Collection[str]) -> list[Picture]:
 
 def _check_size(size: int, place: str) -> None:
     if size > _LARGEST:
-        raise DataError(f"{place} has {size:,} bytes, more than the {_LARGEST:,} that a picture may have; remove it")
+        raise DataError(f"{place} has {size:,} bytes; an image may have at most {_LARGEST:,}; remove it")
 
 
 def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     with archive.open(info) as f:
-        return f.read(info.file_size)  # and no more, whatever is packed there: read() without a number unpacks all of it
+        return f.read(info.file_size)  # read() without a number would unpack everything, even beyond the stated size

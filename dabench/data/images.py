@@ -1,4 +1,4 @@
-"""The bytes of a picture file as 8-bit pixels, grey or RGB, the right way up; of what cannot be, the reason."""
+"""Decode image files into 8-bit grey or RGB pixels, the right way up, or say why a file cannot be decoded."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from dabench.data.lazy import LazyImages
 from dabench.errors import DataError
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""Those that are read, whatever a file is called: some of pillow's others start programs, or read other files."""
+"""The formats that are read, regardless of the suffix. Some other formats of pillow start programs or read other files."""
 
 _ORIENTATION = 0x0112
-"""The EXIF tag that says how a camera was held; 2 to 8 mean turned or mirrored."""
+"""The EXIF tag of the camera's orientation; 2 to 8 mean rotated or mirrored."""
 
 
 def decoded(content: bytes) -> Image.Image:
-    """Return a picture in pillow's mode L if it is grey, else RGB, as viewers show it.
+    """Return an image in pillow's mode L if it is grey, else RGB, as image viewers show it.
 
-    Palettes are looked up, black and white are 0 and 255, 16 bits become 8 (65,535 is 255), CMYK becomes RGB by pillow's
-    formula, and a white ground shows through what is transparent. What EXIF says of how the camera was held is undone. Of an
-    animation, or of several pages, the first is taken.
+    Palettes are resolved, black and white become 0 and 255, 16 bits become 8 (65,535 becomes 255), CMYK becomes RGB by pillow's
+    formula, and transparent pixels are put on white. The image is rotated as its EXIF orientation says. Of an animation, or of
+    several pages, the first image is taken.
 
     Raises:
-        ValueError: the content is no picture, is damaged, would fill the memory, or has numbers of no known scale.
+        ValueError: the content is not an image, is damaged, would fill the memory, or has pixel values of unknown scale.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd notes in a file that can be read
-            # A few kilobytes may hold a picture of gigabytes: pillow warns of it, and here that is an error.
+            warnings.simplefilter("ignore")  # about odd metadata in a readable file
+            # A few kilobytes may decode to gigabytes. Pillow warns about this; here it is an error.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             picture = Image.open(io.BytesIO(content), formats=_FORMATS)
             picture.load()
             return _plain(_upright(picture))
     except UnidentifiedImageError:
-        raise ValueError(f"none of {', '.join(_FORMATS)}") from None
-    except Exception as e:  # each of pillow's decoders has errors of its own
+        raise ValueError(f"it is none of {', '.join(_FORMATS)}") from None
+    except Exception as e:  # each decoder of pillow raises its own errors
         raise ValueError(str(e) or type(e).__name__) from e
 
 
@@ -51,7 +51,7 @@ def _upright(picture: Image.Image) -> Image.Image:
     try:
         turned = picture.getexif().get(_ORIENTATION, 1) != 1
         return ImageOps.exif_transpose(picture) if turned else picture
-    except Exception:  # notes that cannot be read say nothing about the picture
+    except Exception:  # unreadable metadata does not make the image unreadable
         return picture
 
 
@@ -59,8 +59,8 @@ def _plain(picture: Image.Image) -> Image.Image:
     if picture.mode == "F" or picture.mode.startswith("I"):
         values = np.asarray(picture)
         if picture.mode == "F" or values.min() < 0 or values.max() > 65535:
-            raise ValueError("its numbers are no 8 or 16 bits and their scale is not known; save it with 8 bits")
-        # By hand: pillow makes white of whatever is above 255.
+            raise ValueError("its pixel values are not 8 or 16 bit integers, so their scale is not known; save it with 8 bits")
+        # Not with pillow, which clips all values above 255 to white.
         return Image.fromarray((values // 257).astype(np.uint8))
     mode = "L" if picture.mode in ("1", "L", "LA", "La") else "RGB"
     if picture.has_transparency_data:
@@ -84,7 +84,7 @@ def resized(images: NDArray[np.uint8], at: NDArray[np.int64], channels: int, siz
 
 
 def resized_picture(picture: Image.Image, channels: int, size: int | None = None) -> NDArray[np.uint8]:
-    """Return a picture of mode L or RGB as (channels, H, W) uint8, resized to a square of `size` pixels if given."""
+    """Return an image of mode L or RGB as (channels, H, W) uint8, resized to a square of `size` pixels if given."""
     picture = picture.convert("L" if channels == 1 else "RGB")
     if size is not None and picture.size != (size, size):
         picture = picture.resize((size, size), Image.Resampling.BILINEAR)
@@ -93,16 +93,16 @@ def resized_picture(picture: Image.Image, channels: int, size: int | None = None
 
 
 def lazy_pictures(found: Sequence[Picture], root: Path, who: str, channels: int | None, size: int | None) -> LazyImages:
-    """Return the pictures as images that are read when asked for.
+    """Return the image files as images that are read on access.
 
     Args:
-        root: where they are from, for messages.
-        channels: 1 or 3; None: as the first readable picture has, and no colours may be lost by it.
-        size: side of the square they are resized to; None: all must have the size of the first readable one.
+        root: the folder or zip of the files, for messages.
+        channels: 1 or 3; None: those of the first readable image, and a colour image after a grey one is an error.
+        size: side of the square they are resized to; None: all must have the size of the first readable image.
 
     Raises:
-        DataError: now, if no file is a readable picture; when read, if that one is none, has another size, or has colours where
-            the first has none.
+        DataError: at once, if no file is a readable image; on access, if the file cannot be read as an image, has another size,
+            or is in colour while the first one is grey.
     """
     first = _first(found, root, who)
     grey = not channels and first.mode == "L"
@@ -115,7 +115,7 @@ def lazy_pictures(found: Sequence[Picture], root: Path, who: str, channels: int 
         for row, picture in enumerate(_opened(wanted, root, who)):
             if not size and (picture.height, picture.width) != (height, width):
                 raise DataError(
-                    f"{who}: {root}/{wanted[row][0]} is {picture.width}x{picture.height}, others are {width}x{height}; "
+                    f"{who}: {root}/{wanted[row][0]} is {picture.width}x{picture.height}, the other images are {width}x{height}; "
                     f"set size = {min(height, width)} to resize them all"
                 )
             if grey and _has_colours(picture):
@@ -129,7 +129,7 @@ def lazy_pictures(found: Sequence[Picture], root: Path, who: str, channels: int 
 
 
 def _first(found: Sequence[Picture], root: Path, who: str) -> Image.Image:
-    """Return the first readable picture, so that a damaged file does not hide what the others are; raise its error if all are."""
+    """Return the first readable image, or raise the error of the first file if none is readable."""
     for picture in found:
         with contextlib.suppress(DataError):
             return next(_opened([picture], root, who))
@@ -145,6 +145,6 @@ def _opened(found: Sequence[Picture], root: Path, who: str) -> Iterator[Image.Im
     for path, read in found:
         try:
             picture = decoded(read())
-        except Exception as e:  # a zip and each of its compressions have errors of their own
-            raise DataError(f"{who}: {root}/{path} is no readable picture ({e}); remove or replace it") from e
+        except Exception as e:  # zip files and their compressions raise errors of their own
+            raise DataError(f"{who}: {root}/{path} cannot be read as an image ({e}); remove or replace it") from e
         yield picture

@@ -1,4 +1,4 @@
-"""Images that are read when they are asked for, so that a set may be larger than memory."""
+"""Images that are read on access, for datasets that are larger than memory."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dabench.errors import DataError
 from dabench.plugins.contract import Images
 
 _BYTES = 16_000_000
-"""What is in memory at a time while a set is written or looked through."""
+"""Bytes in memory at a time while a dataset is written or searched."""
 
 
 class LazyImages:
-    """Serves as `Samples.images` where a set may not fit into memory: `prepare` then gives a way to read, not the images.
+    """Images that are read on access, for `Samples.images` of a dataset that may not fit into memory.
 
-    `len`, `shape` and `dtype` are known without reading. Indexing with a position, a slice, a mask or positions reads those
-    images and no others; `np.asarray` reads all.
+    `len`, `shape` and `dtype` are known without reading. Indexing with a position, a slice, a mask or an array of positions
+    reads only those images; `np.asarray` reads all.
 
     Args:
         shape: (N, C, H, W).
@@ -35,10 +35,10 @@ class LazyImages:
         return self.shape[0]
 
     def __getitem__(self, at: Any, /) -> NDArray[np.uint8]:
-        """Read images; in a tuple, what follows the first index is taken of them as numpy does.
+        """Read images. Further indices in a tuple select parts of these images, as in numpy.
 
         Raises:
-            DataError: they cannot be read, or `read` gives something else than these images.
+            DataError: the images cannot be read, or `read` returns another shape or dtype.
         """
         first, *rest = at if isinstance(at, tuple) else (at,)
         n = len(self)
@@ -52,14 +52,14 @@ class LazyImages:
         try:
             images = np.asarray(self._read(at))
         except OSError as e:
-            raise DataError(f"{who}: cannot be read ({e}); are the raw files still there and whole?") from e
+            raise DataError(f"{who}: cannot be read ({e}); are the raw files still there and complete?") from e
         expected = (len(at), *self.shape[1:])
         if images.shape != expected or images.dtype != np.uint8:
-            raise DataError(f"{who}: must be uint8 {expected}, one for each position, but are {images.dtype} {images.shape}")
+            raise DataError(f"{who}: is {images.dtype} {images.shape}; must be uint8 {expected}, one image for each position")
         return images
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        """Read all of them; as `np.asarray` does."""
+        """Read all images, for `np.asarray`."""
         return np.asarray(self[:], dtype=dtype)
 
 
@@ -70,7 +70,7 @@ def select_images(images: Images, at: NDArray[np.int64]) -> LazyImages:
 
 
 def chunks(images: Images) -> Iterator[NDArray[np.uint8]]:
-    """Yield all images in order, some megabytes of them at a time."""
+    """Yield all images in order, some megabytes at a time."""
     rows = max(1, _BYTES // max(1, int(np.prod(images.shape[1:]))))
     for start in range(0, len(images), rows):
         yield np.ascontiguousarray(images[start : start + rows])

@@ -1,4 +1,4 @@
-"""Datasets prepared: decoded once into the cache, and made there into what a sweep needs of them."""
+"""Prepare datasets: decode each once into the cache, and derive the variant (size, channels, classes) that a sweep needs."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from dabench.plugins.contract import Dataset
 
 
 def prepare_dataset(dataset: Dataset, raw: Path, cache: Path, *, rebuild: bool = False, notify: Notify = print) -> Prepared:
-    """Return the dataset from the cache, making it first where it is missing, out of date or damaged.
+    """Return the dataset from the cache. Make it first if it is missing, out of date or damaged.
 
-    Where the dataset has a `drop` list, the set without those pictures is returned; it lies beside the whole one.
+    If the dataset has a `drop` list, return its cleaned variant, which is cached beside the whole dataset.
 
     Args:
         dataset: the plugin, with its options.
-        raw: the folder with its raw files; not looked at if it needs none.
-        cache: the folder of all prepared sets.
-        rebuild: make it again even if it is there.
-        notify: is told what happens, and the notes of the set, one line a call.
+        raw: the folder with its raw files; not used if the dataset needs none.
+        cache: the folder of all prepared datasets.
+        rebuild: make it again even if it exists.
+        notify: called with one line for each step and for each note of the dataset.
 
     Raises:
         DataError: the raw files or the list are missing or wrong, or the samples break the contract.
@@ -52,12 +52,12 @@ def prepare_dataset(dataset: Dataset, raw: Path, cache: Path, *, rebuild: bool =
 
 
 def at_work(dataset: Dataset, cache: Path) -> Dataset:
-    """Return the dataset with a folder to work in: its own, else one below the folder of all prepared sets."""
+    """Return the dataset with a working folder: its own, or else one inside the cache."""
     return dataset if dataset.work else dataset.with_facts(work=cache / ".clips")
 
 
 def prepared_if_current(dataset: Dataset, raw: Path, cache: Path) -> Prepared | None:
-    """Return the dataset if it is prepared from the raw files as they are now; what is there is not looked through.
+    """Return the dataset if it is prepared from the current raw files, without verifying its arrays.
 
     Raises:
         DataError: the raw files are missing or cannot be read.
@@ -67,11 +67,11 @@ def prepared_if_current(dataset: Dataset, raw: Path, cache: Path) -> Prepared | 
 
 
 def _folder(dataset: Dataset, raw: Path, cache: Path) -> Path:
-    """Return where in the cache the dataset belongs that is made of the raw files as they are now."""
+    """Return the cache folder of the dataset as prepared from the current raw files."""
     with _raw_files_of(dataset):
         facts = ((path, path.stat()) for path in dataset.raw_files(raw))
         files = digest([[os.path.relpath(path, raw), now.st_size, now.st_mtime_ns] for path, now in facts])
-    plugin = dataset.plugin or dataset.name  # one set under two names is decoded once
+    plugin = dataset.plugin or dataset.name  # a dataset with two names is decoded once
     code = [code_digest(dataset), modules_digest(checked.__module__)]
     key = digest([FORMAT, plugin, code, repr(dataset.options), files])
     return cache / f"{plugin.replace('/', '-')}-{key[:16]}"
@@ -86,12 +86,12 @@ def reshaped(
     *,
     notify: Notify = print,
 ) -> Prepared:
-    """Return the set with square images of `size` pixels, `channels` 1 or 3, and only `classes`, in that order.
+    """Return the dataset with square images of `size` pixels, `channels` (1 or 3), and only `classes`, in that order.
 
-    The result lies in the cache beside the original and is made once; where nothing changes it is the original.
+    The result is made once and cached beside the original. If nothing changes, it is the original.
 
     Args:
-        renames: class of the original -> its name among `classes`; several may become one.
+        renames: class of the original -> its name in `classes`; several classes may become one.
     """
     if prepared.shape == (channels, size, size) and prepared.classes == classes and not renames:
         return prepared
@@ -100,7 +100,7 @@ def reshaped(
     folder = prepared.folder.parent / f"{prepared.name.replace('/', '-')}-{channels}x{size}x{size}-{key[:16]}"
 
     def make() -> DatasetContent:
-        # Imported here: pillow serves only the sets whose images change.
+        # Imported here: only datasets whose images change need pillow.
         from dabench.data.images import resized
 
         notify(f"resizing {prepared.name} to {channels}x{size}x{size} ...")
@@ -131,9 +131,9 @@ def _selected(
 
 @contextmanager
 def _raw_files_of(dataset: Dataset) -> Iterator[None]:
-    """What the system says while raw files are read is an error of the data, not of the cache."""
+    """Turn an OSError while raw files are read into a DataError."""
     try:
         yield
     except OSError as e:
         what = f"{e.filename}: cannot be read ({e.strerror})" if e.filename else f"raw files cannot be read ({e})"
-        raise DataError(f"dataset '{dataset.name}': {what}; are they there, whole, and may you read them?") from e
+        raise DataError(f"dataset '{dataset.name}': {what}; check that the files exist, are complete and can be read") from e

@@ -1,4 +1,4 @@
-"""What is true of every dataset's splits: the contract checked, a validation part, an order that tells nothing, the shots."""
+"""Check the splits of a dataset against the contract, shuffle them, hold out a validation split, and choose shots."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ _VALIDATION_PART = 0.1
 
 
 def classes_of(dataset: Dataset, splits: Mapping[str, Samples]) -> tuple[str, ...]:
-    """Return the classes that `prepare` found in the raw files, or those of the dataset."""
+    """Return the classes that `prepare` found in the raw files, or else those that the dataset declares."""
     return (splits.classes if isinstance(splits, Splits) else ()) or dataset.classes
 
 
 def checked(dataset: Dataset, splits: Mapping[str, Samples]) -> Splits:
-    """Return the splits with exact dtypes, each in a fixed random order; raise DataError where the contract is broken.
+    """Return the splits with exact dtypes, each in a fixed random order; raise DataError if they violate the contract.
 
-    The result has the notes of `splits`, and names the classes in any case.
+    The result has the notes of `splits` and always names the classes.
 
-    The order is shuffled because raw files often lie sorted by class: a method that sees unlabelled images in that order
-    would see the labels.
+    The order is shuffled because raw files are often sorted by class: a method that sees unlabelled images in that order
+    could infer the labels.
     """
     who = f"dataset '{dataset.name}'"
     names = classes_of(dataset, splits)
     if not names or len(set(names)) != len(names) or not all(isinstance(c, str) and c and c.isprintable() for c in names):
-        raise DataError(f"{who}: classes = {names!r} must be a list of different names, of characters that can be printed")
+        raise DataError(f"{who}: classes = {names!r} must be a list of different, printable names")
     if not isinstance(splits, Mapping) or not {"train", "test"} <= set(splits) <= set(SPLITS):
         got = sorted(splits) if isinstance(splits, Mapping) else type(splits).__name__
-        raise DataError(f"{who}: prepare() must return a dict with 'train' and 'test' (and 'val' if there is one), not {got}")
+        raise DataError(f"{who}: prepare() must return a dict with 'train', 'test' and optionally 'val', not {got}")
     shapes = {split: tuple(np.shape(s.images)[1:]) for split, s in splits.items()}
     if len(set(shapes.values())) > 1:
-        raise DataError(f"{who}: images differ in shape between splits: {shapes}")
+        raise DataError(f"{who}: images have different shapes in different splits: {shapes}")
     for split, samples in splits.items():
         _check_split(dataset, split, samples, names)
     numbers = {split: len(s.images) for split, s in splits.items()}
     for split, found in {**numbers, "all": sum(numbers.values())}.items():
         expected = dataset.counts.get(split, found)
         if found != expected:
-            holds = f"{split} holds {found:,} images" if split != "all" else f"{found:,} images are there in all"
+            holds = f"{split} holds {found:,} images" if split != "all" else f"the splits hold {found:,} images in all"
             raise DataError(
-                f"{who}: {holds}, but the set has {expected:,}; the raw files are incomplete or another version. "
+                f"{who}: {holds}, but the dataset has {expected:,}; the raw files are incomplete or another version. "
                 f"{dataset.download_instructions}"
             )
     shuffled = {s: _shuffled(splits[s], seed) for seed, s in enumerate(SPLITS) if s in splits}
@@ -56,17 +56,17 @@ def checked(dataset: Dataset, splits: Mapping[str, Samples]) -> Splits:
 
 def _check_split(dataset: Dataset, split: str, samples: Samples, classes: tuple[str, ...]) -> None:
     who = f"dataset '{dataset.name}', split '{split}'"
-    images = samples.images  # not read here
+    images = samples.images  # indexing would read them
     if len(images.shape) != 4 or images.shape[1] not in (1, 3) or images.dtype != np.uint8:
         raise DataError(f"{who}: images are {images.dtype} {images.shape}; must be uint8 (N, C, H, W) with C 1 or 3")
     n = len(images)
     if n == 0:
         raise DataError(f"{who}: is empty")
     if samples.labels is None:
-        raise DataError(f"{who}: labels are missing; prepare() must give them (dabench withholds them where it must)")
+        raise DataError(f"{who}: labels are missing; prepare() must return them (dabench hides them from methods)")
     for what, values in {"labels": samples.labels, "groups": samples.groups, **samples.attributes}.items():
         if values is not None and np.shape(values) != (n,):
-            raise DataError(f"{who}: {what} has shape {np.shape(values)}; must be ({n},), one for each image")
+            raise DataError(f"{who}: {what} has shape {np.shape(values)}; must be ({n},), one value for each image")
     for what, values in {"labels": samples.labels, "groups": samples.groups}.items():
         if values is not None and not np.issubdtype(np.asarray(values).dtype, np.integer):
             raise DataError(f"{who}: {what} are {np.asarray(values).dtype}; must be whole numbers (int64)")
@@ -82,7 +82,7 @@ def _check_split(dataset: Dataset, split: str, samples: Samples, classes: tuple[
 
 
 def take(samples: Samples, at: NDArray[np.int64]) -> Samples:
-    """Return the samples at positions `at`, in that order; their images are not read. Labels must be there."""
+    """Return the samples at positions `at`, in that order, without reading their images. `samples` must have labels."""
     assert samples.labels is not None
     return Samples(
         select_images(samples.images, at),
@@ -97,7 +97,7 @@ def _shuffled(samples: Samples, seed: int) -> Samples:
 
 
 def with_validation(splits: Mapping[str, Samples]) -> dict[str, Samples]:
-    """Return the splits with "val": where the set has none, a tenth of "train", by whole groups where groups are known."""
+    """Return the splits with "val". If there is none, it is a tenth of "train", by whole groups if groups are known."""
     if "val" in splits:
         return dict(splits)
     train = splits["train"]
@@ -110,10 +110,10 @@ def with_validation(splits: Mapping[str, Samples]) -> dict[str, Samples]:
 
 
 def held_out(labels: NDArray[np.int64], groups: NDArray[np.int64] | None, part: float) -> NDArray[np.bool_]:
-    """Return a mask (N,) of about `part` of the images: whole groups, of those without which no class is lost.
+    """Return a mask (N,) of about `part` of the images, made of whole groups whose removal leaves images of every class.
 
-    Where there are no groups, or every one of them is needed, `part` of each class (at least one image of a class of two
-    or more).
+    If there are no groups, or no group can be removed, it is `part` of each class (at least one image of a class with two or
+    more).
     """
     rng = np.random.default_rng(0)
     if groups is not None:
@@ -125,14 +125,14 @@ def held_out(labels: NDArray[np.int64], groups: NDArray[np.int64] | None, part: 
         at = rng.permutation(np.flatnonzero(labels == label))
         held[at[: max(1, round(part * len(at))) if len(at) > 1 else 0]] = True
     if not held.any():
-        raise DataError("every class has a single image: too few to hold any out; add images, or give a 'val' split")
+        raise DataError("no image can be held out, because every class has a single image; add images, or give a 'val' split")
     return held
 
 
 def _whole_groups(
     labels: NDArray[np.int64], groups: NDArray[np.int64], part: float, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """Return a mask (N,) of about `part` of the groups, such that the other images still have every class."""
+    """Return a mask (N,) of about `part` of the groups, such that the other images still contain every class."""
     names, group = np.unique(groups, return_inverse=True)
     classes, label = np.unique(labels, return_inverse=True)
     images = np.bincount(group * len(classes) + label, minlength=len(names) * len(classes)).reshape(len(names), len(classes))
@@ -146,9 +146,10 @@ def _whole_groups(
 def choose_shots(
     labels: NDArray[np.int64], classes: Sequence[str], shots: int | str, seed: int, dataset: str
 ) -> NDArray[np.int64]:
-    """Return the positions of the labelled target images that a few-shot method gets: `shots` of each class, or "all".
+    """Return the positions of the labelled target images of a few-shot method: `shots` of each class, or "all".
 
-    They depend on the target and the seed alone, so all methods get the very same images; fewer shots are a part of more.
+    They depend only on the target and the seed, so all methods get the same images. A smaller number of shots is a subset of
+    a larger one.
 
     Raises:
         DataError: a class has fewer images than `shots`.

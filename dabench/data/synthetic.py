@@ -1,4 +1,4 @@
-"""Made-up pictures and clips for `Dataset.make_synthetic`: each class looks different, no two are alike, nobody is on them."""
+"""Make synthetic images and clips for `Dataset.make_synthetic`: each class looks different, and no two images are equal."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from PIL import Image
 from dabench.errors import DataError
 
 _FLV = 2
-"""What the FLV format calls the codec of its videos (Sorenson's)."""
+"""The number of the Sorenson codec in the FLV format."""
 
 
 def synthetic_image(
     label: int, rng: np.random.Generator, height: int = 48, width: int = 48, channels: int = 1
 ) -> NDArray[np.uint8]:
-    """Return (H, W) or (H, W, 3) uint8: stripes whose direction and number are those of the class `label`, with noise.
+    """Return (H, W) or (H, W, 3) uint8: noisy stripes whose direction and width depend on the class `label`.
 
     Args:
-        label: number of the class; each eight have directions of their own, and the next eight narrower stripes.
+        label: number of the class; eight classes have different directions, and the next eight have narrower stripes.
         channels: 1 or 3.
     """
     down, right = np.mgrid[:height, :width] / max(height, width)
@@ -33,18 +33,18 @@ def synthetic_image(
 
 
 def write_picture(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Write a picture in the format that its suffix names; folders are made."""
+    """Write an image in the format of its suffix; missing folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
 
 
 def moving_frames(pixels: NDArray[np.uint8], frames: int) -> list[NDArray[np.uint8]]:
-    """Return `frames` frames of a picture, (H, W) or (H, W, 3), that moves sideways, a pixel a frame."""
+    """Return `frames` frames of an image, (H, W) or (H, W, 3), that moves sideways by one pixel per frame."""
     return [np.roll(pixels, i, axis=1) for i in range(frames)]
 
 
 def write_clip(path: Path, frames: Sequence[NDArray[np.uint8]], rate: int = 30) -> None:
-    """Write a video of frames, (H, W) or (H, W, 3) uint8, in the format that its suffix names; folders are made.
+    """Write a video of frames, (H, W) or (H, W, 3) uint8, in the format of its suffix; missing folders are made.
 
     Raises:
         DataError: OpenCV is not installed, or cannot write this format.
@@ -61,7 +61,7 @@ def write_clip(path: Path, frames: Sequence[NDArray[np.uint8]], rate: int = 30) 
     codec = _FLV if path.suffix == ".flv" else cv2.VideoWriter.fourcc(*"mp4v")
     writer = cv2.VideoWriter(str(path), codec, rate, (width, height))
     if not writer.isOpened():
-        raise DataError(f"{path}: this OpenCV cannot write {path.suffix} files")
+        raise DataError(f"{path}: the installed OpenCV cannot write {path.suffix} files")
     for frame in frames:
         colours = np.repeat(frame[..., None], 3, axis=2) if frame.ndim == 2 else frame[..., ::-1]  # OpenCV's order is BGR
         writer.write(np.ascontiguousarray(colours))

@@ -1,4 +1,4 @@
-"""The largest face of a picture, by the frontal Haar cascade inside OpenCV 4's package: nothing is downloaded."""
+"""Decode frames of clips, and find the largest face with the frontal Haar cascade of OpenCV 4's package (no download)."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from dabench.hashing import digest
 from dabench.storage.atomic import new_file
 
 _WINDOW = 24
-"""Side in pixels of the cascade's window, which is the smallest face that it can find."""
+"""Side in pixels of the cascade's window, which is the smallest face it can find."""
 
 _SMALLEST = 0.1
-"""Least side of a face, as a part of the picture's shorter side: what is smaller is more often a mistake."""
+"""Least side of a face, as a part of the image's shorter side. Smaller detections are often wrong."""
 
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom in pixels; right and bottom are outside."""
 
 
 def largest_face(grey: Image.Image) -> Box | None:
-    """Return the square box of the largest frontal face in a grey picture (mode "L"), or None where none is found."""
-    # The search costs as the area does, so the picture is shrunk until the smallest face fills the window.
+    """Return the square box of the largest frontal face in a grey image (mode "L"), or None if none is found."""
+    # The cost grows with the area, so the image is shrunk until the smallest face fills the window.
     shrink = max(1.0, _SMALLEST * min(grey.size) / _WINDOW)
     small = (
         grey if shrink == 1 else grey.resize((round(grey.width / shrink), round(grey.height / shrink)), Image.Resampling.BILINEAR)
@@ -42,7 +42,7 @@ def largest_face(grey: Image.Image) -> Box | None:
     found = _detector().detectMultiScale(pixels, scaleFactor=1.1, minNeighbors=5, minSize=(_WINDOW, _WINDOW))
     if len(found) == 0:
         return None
-    # Of equally large ones the topmost, then the leftmost: the answer must not depend on the order of the search.
+    # Of equally large faces the topmost, then the leftmost: the result must not depend on the order of detections.
     left, top, width, height = min(found.tolist(), key=lambda f: (-f[2] * f[3], f[1], f[0]))
     return (
         max(0, round(left * shrink)),
@@ -54,7 +54,7 @@ def largest_face(grey: Image.Image) -> Box | None:
 
 @functools.cache
 def _detector() -> Any:
-    """Return the cascade, read once a process; it searches on one thread, since every core has a process of its own."""
+    """Return the cascade, read once per process. It uses one thread, because each core has its own process."""
     import cv2
     from cv2.data import haarcascades
 
@@ -63,25 +63,25 @@ def _detector() -> Any:
 
 
 FORMAT = 2
-"""Raised when a clip would give other frames than before, so that what is kept from before is not used."""
+"""Increased when a clip would give other frames than before, so that older decoded frames are not used."""
 
 _DECODED_AT_ONCE = 64_000_000
-"""Bytes of native frames held at a time: thirty frames of a 4K clip together would be 750 MB."""
+"""Bytes of full-size frames in memory at a time. Thirty frames of a 4K clip would take 750 MB."""
 
 
 class ClipError(Exception):
-    """Why a clip gives no frames, in a few words."""
+    """A clip gives no frames; the text says why in a few words."""
 
 
 @dataclass(frozen=True)
 class ClipSampling:
-    """What is taken from each clip.
+    """The frames to take from each clip.
 
     Attributes:
-        frames: frames a clip.
+        frames: number of frames per clip.
         size: side of the square frames in pixels.
-        skip_start, skip_end: parts of the clip (0 to 1) that are left out at its ends.
-        face: cut each frame to its largest face; frames without one are left out.
+        skip_start, skip_end: parts of the clip (0 to 1) that are left out at its start and end.
+        face: crop each frame to its largest face; frames without a face are left out.
     """
 
     frames: int = 30
@@ -92,10 +92,10 @@ class ClipSampling:
 
 
 def positions(length: int, cutting: ClipSampling) -> list[int]:
-    """Return the frame numbers to take from a clip of `length` frames: evenly spaced, each in the middle of its stretch.
+    """Return the frame numbers to take from a clip of `length` frames, evenly spaced, each in the middle of its interval.
 
     Raises:
-        ClipError: the part that is kept has fewer frames than are wanted.
+        ClipError: the kept part has fewer frames than needed.
     """
     first, last = round(length * cutting.skip_start), length - round(length * cutting.skip_end)
     kept = max(0, last - first)
@@ -106,10 +106,10 @@ def positions(length: int, cutting: ClipSampling) -> list[int]:
 
 
 def read_clip(path: Path, cutting: ClipSampling) -> NDArray[np.uint8]:
-    """Return the frames of a clip, (N, size, size) uint8 grey; N is `frames`, or with `face` as many as show a face.
+    """Return the frames of a clip, (N, size, size) uint8 grey. N is `frames`, or with `face` the number that show a face.
 
     Raises:
-        ClipError: it is empty, no video, too short, or shows no face.
+        ClipError: the file is empty, not a video, too short, or shows no face.
     """
     try:
         with open(path, "rb") as f:
@@ -120,11 +120,11 @@ def read_clip(path: Path, cutting: ClipSampling) -> NDArray[np.uint8]:
     import decord
 
     try:
-        # One thread: every core has a process of its own.
+        # One thread: each core has its own process.
         reader = decord.VideoReader(str(path), num_threads=1)
         length = len(reader)
-    except Exception as e:  # decord's own errors are RuntimeError, and others under it
-        raise ClipError("is no video that can be decoded") from e
+    except Exception as e:  # decord raises RuntimeError and subclasses of it
+        raise ClipError("cannot be decoded as a video") from e
     wanted = positions(length, cutting)
     try:
         frames = [small for native in _native(reader, wanted) if (small := _small(native, cutting)) is not None]
@@ -136,7 +136,7 @@ def read_clip(path: Path, cutting: ClipSampling) -> NDArray[np.uint8]:
 
 
 def _native(reader: Any, wanted: list[int]) -> Iterator[NDArray[np.uint8]]:
-    """Yield the frames at native size, (H, W, 3) uint8, a bounded number of them decoded at a time."""
+    """Yield the frames at full size, (H, W, 3) uint8; a bounded number is decoded at a time."""
     size = int(np.prod(reader[wanted[0]].shape))
     step = max(1, _DECODED_AT_ONCE // size)
     for start in range(0, len(wanted), step):
@@ -144,7 +144,7 @@ def _native(reader: Any, wanted: list[int]) -> Iterator[NDArray[np.uint8]]:
 
 
 def _small(native: NDArray[np.uint8], cutting: ClipSampling) -> NDArray[np.uint8] | None:
-    """Return a frame as (size, size) uint8, or None where a face is asked for and none is found."""
+    """Return a frame as (size, size) uint8, or None if a face is wanted and none is found."""
     from PIL import Image
 
     from dabench.data.images import resized_picture
@@ -160,10 +160,10 @@ def _small(native: NDArray[np.uint8], cutting: ClipSampling) -> NDArray[np.uint8
 
 
 def kept_at(work: Path, path: Path, cutting: ClipSampling) -> Path:
-    """Return where the decoded frames of a clip are kept; another place once the file or what is cut changes.
+    """Return the file for the decoded frames of a clip. Its name changes if the clip or the sampling changes.
 
     Raises:
-        ClipError: there is no such file.
+        ClipError: the clip does not exist or cannot be read.
     """
     try:
         facts = path.stat()
@@ -174,7 +174,7 @@ def kept_at(work: Path, path: Path, cutting: ClipSampling) -> Path:
 
 
 def is_whole(kept: Path) -> bool:
-    """Whether the decoded frames of a clip are there, and no byte of the file is missing."""
+    """Whether the decoded frames of a clip exist and their file is complete."""
     try:
         np.load(kept, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
@@ -183,7 +183,7 @@ def is_whole(kept: Path) -> bool:
 
 
 def stored_frames(files: Sequence[Path]) -> tuple[LazyImages, list[int]]:
-    """Return the frames of decoded clips, one clip after another, and how many each has; they are read when asked for."""
+    """Return the frames of decoded clips, one clip after another, read on access, and the number of frames of each clip."""
     each = [int(np.load(path, mmap_mode="r", allow_pickle=False).shape[0]) for path in files]
     size = int(np.load(files[0], mmap_mode="r", allow_pickle=False).shape[1])
     starts = np.cumsum([0, *each])
@@ -200,9 +200,9 @@ def stored_frames(files: Sequence[Path]) -> tuple[LazyImages, list[int]]:
 
 
 def _serve(requests: IO[str], answers: IO[str]) -> None:
-    """Say that the decoder is there; then decode each requested clip into its place and answer what became of it.
+    """Report that the decoder is ready, then decode each requested clip into its file and answer.
 
-    An answer is {"reason": why there are no frames, or empty}, or {"trouble": why they cannot be kept}.
+    An answer is {"reason": why there are no frames, or ""}, or {"trouble": why they cannot be written}.
     """
     import decord  # noqa: F401
 
@@ -225,14 +225,14 @@ def _serve(requests: IO[str], answers: IO[str]) -> None:
 
 
 def _receive(requests: IO[str], waiting: queue.SimpleQueue[str]) -> None:
-    """Pass requests on; end this process once its parent is gone, however that ended."""
+    """Pass requests on; end this process when its parent has ended for any reason."""
     for request in requests:
         waiting.put(request)
-    os._exit(0)  # the main thread may be in the decoder's own code, where no exception reaches it
+    os._exit(0)  # the main thread may be inside the decoder, where no exception reaches it
 
 
 if __name__ == "__main__":
-    # The answers have a channel of their own: what the decoder prints goes nowhere.
+    # The answers have their own channel. Output of the decoder is discarded.
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     _serve(sys.stdin, channel)

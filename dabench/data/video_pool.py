@@ -1,6 +1,6 @@
-"""Many clips on all cores: one worker process a core, decoded clips kept on disk, progress on standard error.
+"""Decode many clips on all cores: one worker process per core, decoded clips kept on disk, progress on standard error.
 
-The workers are plain subprocesses. A pool that stands on multiprocessing would import the user's own script in each of them.
+The workers are plain subprocesses. A multiprocessing pool would import the user's script in each of them.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from dabench.errors import DataError, StoreError
 
 
 def decode_clips(paths: Sequence[Path], cutting: ClipSampling, work: Path, cores: int, limit: float) -> Mapping[Path, Path | str]:
-    """Decode clips that are not decoded yet and return for each the .npy file of its frames, or why there are none.
+    """Decode the clips that are not decoded yet. Return for each clip the .npy file of its frames, or why there are none.
 
-    A frame file holds (N, size, size) uint8. What was decoded by an earlier, interrupted call is used as it stands.
+    A frame file holds (N, size, size) uint8. Clips decoded by an earlier, interrupted call are reused.
 
     Args:
         paths: the clips.
-        cutting: what is taken from each.
-        work: the folder that keeps decoded clips.
-        cores: worker processes at a time.
-        limit: seconds that one clip may take; its worker is then killed, and the others go on.
+        cutting: the frames to take from each.
+        work: the folder of decoded clips.
+        cores: number of worker processes.
+        limit: seconds that one clip may take; after that its worker is killed, and the others continue.
 
     Raises:
-        DataError: a package that decodes or finds faces is not installed.
+        DataError: a package for decoding or face detection is not installed.
         StoreError: `work` cannot be written.
     """
     for module, package, wanted in (("decord", "decord", True), ("cv2", "opencv-python-headless<5", cutting.face)):
@@ -51,7 +51,7 @@ def decode_clips(paths: Sequence[Path], cutting: ClipSampling, work: Path, cores
             results[path] = str(e)
             continue
         except OSError as e:
-            raise StoreError(f"{work}: cannot be written ({e.strerror}); set DABENCH_CACHE to a folder that can") from e
+            raise StoreError(f"{work}: cannot be written ({e.strerror}); set DABENCH_CACHE to a writable folder") from e
         if is_whole(target):
             results[path] = target
         else:
@@ -62,7 +62,7 @@ def decode_clips(paths: Sequence[Path], cutting: ClipSampling, work: Path, cores
 
 
 class _Pool:
-    """Threads that each hand clips to a worker process of their own until none are left."""
+    """A thread per worker process: each gives clips to its worker until none are left."""
 
     def __init__(
         self, left: queue.SimpleQueue[tuple[Path, Path]], cutting: ClipSampling, results: dict[Path, Path | str], limit: float
@@ -86,7 +86,7 @@ class _Pool:
             self._notify(time.monotonic() - began, end="\n")
         except KeyboardInterrupt:
             self._notify(time.monotonic() - began, end="\n")
-            print("stopped; what is decoded is kept, and the same command goes on with the rest", file=sys.stderr)
+            print("stopped; decoded clips are kept, and the same command continues with the others", file=sys.stderr)
             raise
         finally:
             self.stopped = True
@@ -125,7 +125,7 @@ class _Pool:
             self._end(worker)
 
     def _ask(self, worker: subprocess.Popen[str], path: Path, target: Path) -> str:
-        """Return why a clip has no frames, or an empty text; the worker is dead where the clip killed or outlasted it."""
+        """Return why a clip has no frames, or "". The worker has ended if the clip crashed it or exceeded the time limit."""
         assert worker.stdin
         assert worker.stdout
         request = {"path": str(path), "target": str(target), "cutting": asdict(self.cutting)}
@@ -139,7 +139,7 @@ class _Pool:
                 return "" if target.is_file() else f"took longer than {self.limit:g} s"
             answer = worker.stdout.readline()
         except OSError:
-            pass  # it is dead, as without an answer
+            pass  # the worker has ended, as when there is no answer
         if not answer:
             return f"the decoder crashed on it (exit status {worker.wait()})"
         told = json.loads(answer)
@@ -153,18 +153,18 @@ class _Pool:
         self.workers.discard(worker)
 
     def _start(self) -> subprocess.Popen[str] | None:
-        """Return a worker that is ready, or None where none can be had."""
+        """Return a worker that is ready, or None if none can be started."""
         here = str(Path(__file__).parents[2])
-        search = os.pathsep.join([here, *filter(None, sys.path)])  # as this process finds its packages
+        search = os.pathsep.join([here, *filter(None, sys.path)])  # the same search path as this process
         try:
             worker = subprocess.Popen(
                 [sys.executable, "-m", "dabench.data.video"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # FFmpeg prints there by itself; what counts comes as the answer
+                stderr=subprocess.DEVNULL,  # FFmpeg prints there; errors are part of the answer
                 text=True,
                 env={**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1"},
-                start_new_session=True,  # an interrupt reaches the parent, which ends its workers
+                start_new_session=True,  # an interrupt must reach only the parent, which ends its workers
             )
         except OSError:
             return None

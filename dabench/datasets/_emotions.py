@@ -1,4 +1,4 @@
-"""The one vocabulary of emotions that all expression datasets use, and the spellings it is known by."""
+"""Names of emotions that all expression datasets share, and their spellings."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ _CANONICAL = {word: name for name, words in _SPELLINGS.items() for word in (name
 
 
 def emotion(word: str) -> str | None:
-    """Return the canonical name of an emotion in any known spelling ("Happiness", "HA"), or None if it is none."""
+    """Return the canonical name of an emotion in any known spelling ("Happiness", "HA"), or None if the word is unknown."""
     return _CANONICAL.get(word.strip().lower())

@@ -1,4 +1,4 @@
-"""Base classes of the sets whose file names or lists state class and subject of each picture or clip; no dataset by itself."""
+"""Base classes of datasets whose file names or lists give the class and the subject of each image or clip."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dabench.datasets.video_folder import ClipOptions, VideoFolder
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What is known of a picture: its class, its subject and its split ("" where the set does not say)."""
+    """The class, subject and split of an image ("" if not known)."""
 
     label: str
     subject: str = ""
@@ -28,57 +28,57 @@ class ImageFacts:
 
 
 class FromNames(RawFiles):
-    """A set whose file names have one form.
+    """A dataset whose file names follow one pattern.
 
     Attributes:
-        left_out: why `granted_files` leaves files out; empty if these are no files of the set.
+        left_out: why files are left out; empty if the left-out files do not belong to the dataset.
     """
 
     name = ""
     left_out = ""
 
     def notes(self, what: str, kept: int, there: int) -> list[str]:
-        """Return the note on what `granted_files` left out, if it left out anything of the set."""
+        """Return the note about left-out files of the dataset, if there are any."""
         return [f"{there - kept:,} of {there:,} {what} left out: {self.left_out}"] if self.left_out and kept < there else []
 
     def strange(self, path: PurePosixPath, form: str) -> DataError:
-        """Return the error for a name that is not of the set's form."""
-        return self.refusal(f"{path}: its name is not like {form}; remove it")
+        """Return the error for a file name that does not follow the pattern."""
+        return self.refusal(f"{path}: its name must be like {form}; rename or remove it")
 
     def matched(self, pattern: re.Pattern[str], path: PurePosixPath, form: str) -> re.Match[str]:
-        """Return what a pattern finds in the name of a file without its suffix; raise DataError if it is not of this form."""
+        """Match a pattern with the name of a file without its suffix; raise DataError if it does not match."""
         if match := pattern.fullmatch(path.stem):
             return match
         raise self.strange(path, form)
 
 
 class NamedPictures(FromNames, ImageFolder):
-    """A folder, or the one zip in it.
+    """Images in a folder, or in the only zip in it.
 
-    Without official splits `test` of the subjects are held out, always the same ones.
+    If there are no official splits, the part `test` of the subjects is held out, always the same subjects.
     """
 
     name = ""
 
     @dataclass(frozen=True)
     class Options:
-        """Options of such a set."""
+        """Options of a dataset of named images."""
 
-        path: str = setting("", "the folder or zip; the dataset's raw folder if not set")
-        size: int = setting(48, "side of the square that pictures are resized to, in pixels", low=4)
-        channels: Literal[1, 3] = setting(1, "1 grey or 3 RGB")
-        test: float = setting(0.2, "part of the subjects held out for testing where the set has no splits", above=0, high=0.9)
+        path: str = setting("", "the folder or zip; default: the dataset's raw folder")
+        size: int = setting(48, "side in pixels of the square that images are resized to", low=4)
+        channels: Literal[1, 3] = setting(1, "1: grey, 3: RGB")
+        test: float = setting(0.2, "part of the subjects held out for testing if the dataset has no splits", above=0, high=0.9)
 
     @abstractmethod
     def named(self, path: PurePosixPath) -> ImageFacts | None:
-        """Return what the name of a picture says; None leaves it out. Raise DataError for a name of another set."""
+        """Return the facts in the name of an image; None leaves the image out. Raise DataError for a name of another dataset."""
 
     @abstractmethod
     def example(self, label: int, subject: int, take: int) -> str:
-        """Return the place of a made-up picture of a class and a subject; `take` tells several of both apart."""
+        """Return the path of a synthetic image of a class and a subject; `take` numbers several such images."""
 
     def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
-        """Write n pictures of each class, shared among five subjects or more."""
+        """Write at least n images of each class, divided among five subjects."""
         import numpy as np
 
         from dabench.data.synthetic import synthetic_image, write_picture
@@ -90,7 +90,7 @@ class NamedPictures(FromNames, ImageFolder):
                 write_picture(raw / self.example(label, i % 5, i // 5), pixels)
 
     def prepare(self, raw: Path) -> Splits:
-        """Read the pictures; a name that says nothing is an error."""
+        """Read the images; a file name without a class is an error."""
         from dabench.data.images import lazy_pictures
 
         root = self.root(raw)
@@ -101,12 +101,12 @@ class NamedPictures(FromNames, ImageFolder):
         return self.samples(images, [facts for _, facts in rows], root, notes)
 
     def rows(self, found: Sequence[Picture], root: Path) -> tuple[list[tuple[Picture, ImageFacts]], list[str]]:
-        """Return the pictures that belong to the set with what is known of each, and notes of what is left out."""
+        """Return the images of the dataset with their facts, and notes about left-out images."""
         rows = [(picture, facts) for picture in found if (facts := self.named(picture[0])) is not None]
-        return rows, self.notes("pictures", len(rows), len(found))
+        return rows, self.notes("images", len(rows), len(found))
 
     def samples(self, images: Images, rows: Sequence[ImageFacts], root: Path, notes: Sequence[str]) -> Splits:
-        """Return the splits of the images; `rows` is what is known of each."""
+        """Return the splits of the images; `rows` holds the facts of each image."""
         import numpy as np
 
         from dabench.data.splits import take
@@ -123,35 +123,35 @@ class NamedPictures(FromNames, ImageFolder):
         return Splits(parts, notes=notes)
 
     def emotion(self, word: str, path: object) -> str:
-        """Return a word as one of the classes; raise DataError, which names `path`, if it is none."""
+        """Return the class for a word; raise DataError, which names `path`, if there is none."""
         name = emotion(word)
         if name not in self.classes:
-            raise self.error(f"{path}: '{word}' is none of the classes {', '.join(self.classes)}")
+            raise self.error(f"{path}: class '{word}' must be one of {', '.join(self.classes)}")
         return name
 
 
 class NamedClips(FromNames, VideoFolder):
-    """Every video below the raw folder, wherever it lies there; what is no video by its name is not looked at.
+    """All video files in the raw folder and its subfolders; files with other suffixes are ignored.
 
-    `counts` may name the number of "clips".
+    `counts` may give the number of "clips".
     """
 
     name = ""
 
     @dataclass(frozen=True)
     class Options(ClipOptions):
-        """Options of such a set."""
+        """Options of a dataset of named clips."""
 
     @abstractmethod
     def named(self, path: PurePosixPath) -> Clip | None:
-        """Return what the name of a clip says; None leaves it out. Raise DataError for a name of another set."""
+        """Return the facts in the name of a clip; None leaves the clip out. Raise DataError for a name of another dataset."""
 
     @abstractmethod
     def example(self, label: int, subject: int, take: int) -> str:
-        """Return the place of a made-up clip of a class and a subject; `take` tells several of both apart."""
+        """Return the path of a synthetic clip of a class and a subject; `take` numbers several such clips."""
 
     def declared(self, root: Path) -> tuple[list[Clip], dict[str, str], list[str]]:
-        """Return the clips that the names say, with notes; raise DataError where some are missing or there twice."""
+        """Return the clips from their names, with notes; raise DataError if clips are missing or duplicated."""
         videos = [p for p in files_below(root, self.who) if p.suffix.lower() in VIDEOS] if root.is_dir() else []
         named = [self.named(PurePosixPath(path.relative_to(root).as_posix())) for path in videos]
         clips = [clip for clip in named if clip]
@@ -163,5 +163,5 @@ class NamedClips(FromNames, VideoFolder):
         return clips, {}, self.notes("clips", len(clips), len(videos))
 
     def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
-        """Write clips of five subjects that give n frames of each class, or more."""
+        """Write clips of five subjects with at least n frames of each class."""
         self.write_clips(raw, n, seed, 5)

@@ -1,4 +1,4 @@
-"""What the object sets share whose domains are datasets of their own; no dataset by itself."""
+"""Base class of object datasets whose domains are separate datasets."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from dabench.datasets._from_names import ImageFacts, NamedPictures
 
 
 class DomainFolders(NamedPictures):
-    """Class folders somewhere below the folder of their domain, all domains in one folder or zip.
+    """Class folders inside the folder of their domain; all domains are in one folder or zip.
 
-    There is no official split: `test` of each class is held out, always the same pictures. Published numbers on these sets
-    mostly use the whole of a domain for training and for testing alike; they are no measure for numbers on this split.
+    There is no official split: the part `test` of each class is held out, always the same images. Most published results use all
+    images of a domain for both training and testing, so they cannot be compared with results on this split.
 
     Attributes:
-        domains: name of each domain -> its number of pictures.
-        folder: where the classes of a domain lie, below the folder of that name.
+        domains: name of each domain -> its number of images.
+        folder: the folder of the classes inside the folder of a domain.
     """
 
     name = ""
@@ -34,8 +34,8 @@ class DomainFolders(NamedPictures):
     class Options(NamedPictures.Options):
         """Options of a domain."""
 
-        size: int = setting(224, "side of the square that pictures are resized to, in pixels", low=4)
-        channels: Literal[1, 3] = setting(3, "1 grey or 3 RGB")
+        size: int = setting(224, "side in pixels of the square that images are resized to", low=4)
+        channels: Literal[1, 3] = setting(3, "1: grey, 3: RGB")
         test: float = setting(0.2, "part of each class held out for testing", above=0, high=0.9)
 
     def __init__(self, options: object = None, variant: str = "") -> None:
@@ -45,34 +45,34 @@ class DomainFolders(NamedPictures):
             self.counts = {"all": self.domains[variant]}
 
     def root(self, raw: Path) -> Path:
-        """Return the option `path`, or the one zip in `raw`, or `raw` itself."""
+        """Return the option `path`, the only zip in `raw`, or `raw`."""
         if not self.variant:
             known = ", ".join(self.name.removesuffix("*") + v for v in self.variants)
-            raise DataError(f"{self.who} is a family; name one of {known}. {self.download_instructions}")
+            raise DataError(f"{self.who} is a family of datasets; use one of {known}. {self.download_instructions}")
         return super().root(raw)
 
     def raw_files(self, raw: Path) -> Sequence[Path]:
-        """Return the zip, or the files of this domain alone: those of the others may change."""
+        """Return the zip, or only the files of this domain, so that files of other domains may change."""
         root = self.root(raw)
         files = [root] if root.is_file() else files_below(root, self.who)
         return [f for f in files if f == root or self._is_here(f.relative_to(root))]
 
     def named(self, path: PurePosixPath) -> ImageFacts | None:
-        """Return the class that a picture's folder names, in any spelling of case, space and underscore."""
+        """Return the class from an image's folder; case, spaces and underscores do not matter."""
         if not self._is_here(path):
             return None
         known = {_letters(name): name for name in self.classes}
         label = known.get(_letters(path.parts[-2]))
         if label is None:
-            raise self.error(f"{path}: '{path.parts[-2]}' is none of the classes {', '.join(self.classes)}")
+            raise self.error(f"{path}: folder '{path.parts[-2]}' must be one of the classes {', '.join(self.classes)}")
         return ImageFacts(label)
 
     def example(self, label: int, subject: int, take: int) -> str:
-        """Return a place such as amazon/images/back_pack/frame_0001.jpg."""
+        """Return a path such as amazon/images/back_pack/frame_0001.jpg."""
         return str(PurePosixPath(self.variant, self.folder, self.classes[label], f"frame_{5 * take + subject + 1:04}.jpg"))
 
     def _is_here(self, path: PurePath) -> bool:
-        """Whether a picture lies in a class folder of this domain."""
+        """Whether an image is in a class folder of this domain."""
         return _letters(self.variant) in [_letters(part) for part in path.parts[:-2]]
 
 

@@ -1,4 +1,4 @@
-"""What all sets share that are read from files; no dataset by itself."""
+"""Base class of datasets that are read from files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dabench import DataError, Dataset
 
 
 class RawFiles(Dataset):
-    """Options may set short name, license and citation; refusals name the set."""
+    """A dataset read from files. Options may set short name, license and citation; errors name the dataset."""
 
     name = ""
 
@@ -17,13 +17,13 @@ class RawFiles(Dataset):
 
     @property
     def who(self) -> str:
-        """The set, for messages."""
+        """The name of the dataset in messages."""
         return f"dataset '{self.name}'"
 
     def error(self, what: str) -> DataError:
-        """Return the error that says what is wrong with the files."""
+        """Return a DataError about the files."""
         return DataError(f"{self.who}: {what}")
 
     def refusal(self, *what: object) -> DataError:
-        """Return the error that says what is wrong with the files, and how to get them."""
+        """Return a DataError about the files that ends with how to get them."""
         return self.error(f"{' '.join(map(str, what))}. {self.download_instructions}")

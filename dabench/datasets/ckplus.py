@@ -1,4 +1,4 @@
-"""CK+: the last frames of acted expressions, as published or in the 48x48 folder form."""
+"""CK+: the last frames of acted expressions, as published or as 48x48 images in class folders."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from dabench.datasets._from_names import ImageFacts, NamedPictures
 _FRAME = re.compile(r"(S\d+)_\d+_\d+", re.IGNORECASE)
 _WORDS = ("anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise")
 _CODES = {f"{number}.0000000e+00": word for number, word in enumerate(_WORDS, 1)}
-"""The emotions as the label files number them."""
+"""The codes of the emotions in the label files."""
 
 
 class CKPlus(NamedPictures):
-    """Of each labelled sequence the last `frames`, where the expression is strongest; there is contempt and no neutral.
+    """The last `frames` frames of each labelled sequence, where the expression is strongest. Classes: contempt, no neutral.
 
-    As published: cohn-kanade-images/S005/001/S005_001_00000011.png, and the label of its sequence, a number, in
-    Emotion/S005/001/S005_001_00000011_emotion.txt. There are 593 sequences of 123 subjects, of which 327 have a label. Frames
-    are 640x490 or 640x480 and resized whole: the face is not cut out. Or the 48x48 folder form, whose faces are cut out and which
-    holds the last three frames of the labelled sequences: anger/S005_001_00000011.png.
+    The published form has images cohn-kanade-images/S005/001/S005_001_00000011.png and the label of each sequence, a number, in
+    Emotion/S005/001/S005_001_00000011_emotion.txt. It has 593 sequences of 123 subjects; 327 sequences have a label. Its frames
+    are 640x490 or 640x480 and are resized as a whole, without cropping the face. The 48x48 folder form has cropped faces of the
+    last three frames of the labelled sequences: anger/S005_001_00000011.png.
     """
 
     name = "ckplus"
@@ -34,9 +34,9 @@ class CKPlus(NamedPictures):
     license = "non-commercial research, on the terms of its agreement"
     homepage = "https://doi.org/10.1109/CVPRW.2010.5543262"
     download_instructions = (
-        "Ask its authors for CK+ and put cohn-kanade-images (S005/001/S005_001_00000011.png ...) and Emotion "
-        "(S005/001/S005_001_00000011_emotion.txt ...) into the raw folder; or its 48x48 folder form "
-        "(anger/S010_004_00000017.png ...), or a zip of it."
+        "Request CK+ from its authors and put cohn-kanade-images (S005/001/S005_001_00000011.png ...) and Emotion "
+        "(S005/001/S005_001_00000011_emotion.txt ...) into the raw folder; or put its 48x48 folder form "
+        "(anger/S010_004_00000017.png ...), or a zip of it, there."
     )
     augment = FACES
     citation = """@inproceedings{lucey2010extended,
@@ -51,7 +51,7 @@ class CKPlus(NamedPictures):
     class Options(NamedPictures.Options):
         """Options of ckplus."""
 
-        frames: int = setting(3, "the last frames of each labelled sequence; the 48x48 form has three", low=1)
+        frames: int = setting(3, "number of last frames of each labelled sequence; the 48x48 form has three", low=1)
 
     def __init__(self, options: object = None, variant: str = "") -> None:
         super().__init__(options, variant)
@@ -59,7 +59,7 @@ class CKPlus(NamedPictures):
             self.counts = {"all": 327 * self.options.frames}
 
     def example(self, label: int, subject: int, take: int) -> str:
-        """Return a place such as anger/S010_004_00000017.png; each take is a sequence."""
+        """Return a path such as anger/S010_004_00000017.png; each take is a sequence."""
         word = ("anger", "disgust", "fear", "happy", "sadness", "surprise", "contempt")[label]
         return f"{word}/S{subject + 10:03}_{1 + label + 7 * take:03}_00000010.png"
 
@@ -71,7 +71,7 @@ class CKPlus(NamedPictures):
         return ImageFacts("" if path.parts[-2].isdigit() else self.emotion(path.parts[-2], path), match[1].upper())
 
     def rows(self, found: Sequence[Picture], root: Path) -> tuple[list[tuple[Picture, ImageFacts]], list[str]]:
-        """Return the last frames of the labelled sequences, and a note of those without a label."""
+        """Return the last frames of the labelled sequences, and a note about sequences without a label."""
         labels: dict[str, str] = {}
         sequences: dict[str, list[tuple[Picture, ImageFacts]]] = {}
         rows, notes = super().rows(found, root)
@@ -81,12 +81,12 @@ class CKPlus(NamedPictures):
             labels[sequence] = facts.label
         published = {not facts.label for _, facts in rows}
         if len(published) > 1:
-            raise self.error(f"{root} holds both forms of the set; leave one, or set path to it")
+            raise self.error(f"{root} holds both forms of the dataset; keep one, or set path to one")
         if True in published:
             labels = self._labels(root)
         if lacking := [sequence for sequence in labels if sequence not in sequences]:
             place = f"{root}/cohn-kanade-images/{lacking[0].replace('_', '/')}"
-            raise self.error(f"{len(lacking)} labelled sequences have no frames, the first in {place}")
+            raise self.error(f"{len(lacking)} labelled sequences have no frames; the first should be in {place}")
         if unlabelled := len(sequences) - len(labels):
             notes.append(f"{unlabelled:,} of {len(sequences):,} sequences left out: they have no label")
         kept = [
@@ -103,8 +103,8 @@ class CKPlus(NamedPictures):
             if path.stem.endswith("_emotion"):
                 text = read().decode("ascii", "replace").strip()
                 if text not in _CODES:
-                    raise self.error(f"{root}/{path}: {text[:30]!r} is no number of an emotion, 1 to 7")
+                    raise self.error(f"{root}/{path}: {text[:30]!r} must be the number of an emotion, 1 to 7")
                 labels[path.stem.upper().rsplit("_", 2)[0]] = self.emotion(_CODES[text], path)
         if not labels:
-            raise self.refusal(f"there is no {root}/Emotion/S005/001/S005_001_00000011_emotion.txt")
+            raise self.refusal(f"no label file such as {root}/Emotion/S005/001/S005_001_00000011_emotion.txt exists")
         return labels

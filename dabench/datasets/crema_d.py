@@ -1,4 +1,4 @@
-"""CREMA-D: 91 actors who say twelve sentences, six expressions, videos."""
+"""CREMA-D: videos of 91 actors who say twelve sentences with six expressions."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _PEOPLE = "VideoDemographics.csv"
 
 
 class CREMAD(NamedClips):
-    """VideoFlash/1001_DFA_ANG_XX.flv: actor 1001, sentence DFA, anger, no level of intensity (else LO, MD, HI).
+    """Clips such as VideoFlash/1001_DFA_ANG_XX.flv: actor 1001, sentence DFA, anger, no intensity (else LO, MD, HI).
 
-    The class is the emotion that was asked for, not what listeners heard. Attributes: sentence, intensity, and of the actors
-    age, sex, race, ethnicity from VideoDemographics.csv.
+    The class is the emotion that the actor was asked to show, not the one that raters perceived. Attributes: sentence and
+    intensity, and from VideoDemographics.csv the age, sex, race and ethnicity of the actor.
     """
 
     name = "crema-d"
@@ -32,7 +32,7 @@ class CREMAD(NamedClips):
     license = "ODbL 1.0; contents DbCL 1.0"
     homepage = "https://github.com/CheyneyComputerScience/CREMA-D"
     download_instructions = (
-        "Get the repository from its page (with git lfs) and put VideoFlash (1001_DFA_ANG_XX.flv ...) and "
+        "Clone the repository from its page (with git lfs) and put VideoFlash (1001_DFA_ANG_XX.flv ...) and "
         f"{_PEOPLE} into the raw folder."
     )
     augment = FACES
@@ -47,7 +47,7 @@ class CREMAD(NamedClips):
 }"""
 
     def example(self, label: int, subject: int, take: int) -> str:
-        """Return a place such as VideoFlash/1001_DFA_ANG_XX.flv."""
+        """Return a path such as VideoFlash/1001_DFA_ANG_XX.flv."""
         code = ("ANG", "DIS", "FEA", "HAP", "SAD", "NEU")[label]
         sentence = ("IEO", "DFA", "ITH", "ITS")[take // 4 % 4]
         return f"VideoFlash/{1001 + subject}_{sentence}_{code}_{('XX', 'LO', 'MD', 'HI')[take % 4]}.flv"
@@ -65,13 +65,13 @@ class CREMAD(NamedClips):
         return Clip(str(path), match[1], emotion(match[3]) or "", path.stem.upper(), attributes)
 
     def declared(self, root: Path) -> tuple[list[Clip], dict[str, str], list[str]]:
-        """Return the clips with what is known of their actors."""
+        """Return the clips with the attributes of their actors."""
         clips, skipped, notes = super().declared(root)
         table, needed = root / _PEOPLE, ("ActorID", "Age", "Sex", "Race", "Ethnicity")
         if not table.is_file():
-            raise self.refusal(f"there is no {table}")
+            raise self.refusal(f"{table} does not exist")
         rows = read_rows(table, needed, self.who)
         people = {row["ActorID"]: {c.lower(): row[c].lower() for c in needed[1:]} for _, row in rows}
         if unknown := {clip.subject for clip in clips} - set(people):
-            raise self.error(f"{table} has no actor {min(unknown)}; get it again")
+            raise self.error(f"{table} has no actor {min(unknown)}; download it again")
         return [replace(c, attributes={**c.attributes, **people[c.subject]}) for c in clips], skipped, notes

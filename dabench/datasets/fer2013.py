@@ -1,4 +1,4 @@
-"""FER2013: 35,887 grey faces from the web, 48x48, seven expressions; with the labels of FER+ if wanted."""
+"""FER2013: 35,887 grey faces from the web, 48x48, seven expressions; optionally with the labels of FER+."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from dabench.datasets._from_names import ImageFacts, NamedPictures
 
 
 class FER2013(NamedPictures):
-    """Training, PublicTest and PrivateTest are train, val and test.
+    """FER2013 with its official splits: Training, PublicTest and PrivateTest are train, val and test.
 
-    Two forms are read, whichever is there; both at once are an error. The CSV: fer2013.csv, icml_face_data.csv, fer2013.tar.gz
-    or a zip with one of them, of several the first in this order, as they hold the same rows. The folder form, or a zip of
-    it: `train/<class>/Training_*.jpg`, `test/<class>/PublicTest_*.jpg` and `PrivateTest_*.jpg`. The pictures are the same, but
-    saving them as JPEG has changed their pixels: the two forms have different digests, and their numbers may differ a little.
+    Two forms can be read; having both is an error. The CSV form is fer2013.csv, icml_face_data.csv, fer2013.tar.gz or a zip with
+    one of them; of several files the first in this order is read, because they hold the same rows. The folder form, or a zip of
+    it, is `train/<class>/Training_*.jpg`, `test/<class>/PublicTest_*.jpg` and `PrivateTest_*.jpg`. The images are the same, but
+    saving them as JPEG has changed their pixels: the two forms have different digests, and results may differ slightly.
 
-    FER+ labels are the majority of ten votes (see `read_votes`); images without one are left out. Their rows belong to the rows
-    of the CSV; the folder form does not say which row a picture was.
+    FER+ labels are the majority of ten votes (see `read_votes`); images without a majority are left out. The labels belong to
+    rows of the CSV, so they need the CSV form: the folder form does not give the row of an image.
     """
 
     name = "fer2013"
@@ -44,8 +44,8 @@ class FER2013(NamedPictures):
     license = "research use; not to be published"
     homepage = "https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge"
     download_instructions = (
-        "Get FER2013 from its page and put fer2013.csv, icml_face_data.csv, fer2013.tar.gz or a zip with one of them into the "
-        "folder named above; or its folder form, archive.zip or what it holds (train/<class>/Training_*.jpg, "
+        "Download FER2013 from its page and put fer2013.csv, icml_face_data.csv, fer2013.tar.gz or a zip with one of them into "
+        "the folder named above; or put its folder form there, archive.zip or its content (train/<class>/Training_*.jpg, "
         "test/<class>/{PublicTest,PrivateTest}_*.jpg)."
     )
     counts = {"train": 28709, "val": 3589, "test": 3589}  # noqa: RUF012
@@ -65,7 +65,7 @@ class FER2013(NamedPictures):
     class Options(NamedPictures.Options):
         """Options of fer2013."""
 
-        labels: Literal["fer2013", "fer+"] = setting("fer2013", f"fer+: those of {VOTES_FILE}, beside the CSV; adds contempt")
+        labels: Literal["fer2013", "fer+"] = setting("fer2013", f"fer+: those of {VOTES_FILE} beside the CSV, with contempt")
 
     def __init__(self, options: object = None, variant: str = "") -> None:
         super().__init__(options, variant)
@@ -76,13 +76,13 @@ class FER2013(NamedPictures):
             self.citation = f"{self.citation}\n\n{VOTES_CITATION}"
 
     def example(self, label: int, subject: int, take: int) -> str:
-        """Return a place such as train/angry/Training_10000.jpg."""
+        """Return a path such as train/angry/Training_10000.jpg."""
         usage = ("Training", "Training", "Training", "PublicTest", "PrivateTest")[subject]
         folder = "train" if usage == "Training" else "test"
         return f"{folder}/{self.classes[label]}/{usage}_{label + 1}{subject}{take:03}.jpg"
 
     def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
-        """Write the folder form; for FER+ the CSV and the votes, n pictures of each class and usage."""
+        """Write the folder form; for FER+ the CSV and the votes, n images of each class and usage."""
         import numpy as np
 
         from dabench.data.synthetic import synthetic_image
@@ -107,11 +107,11 @@ class FER2013(NamedPictures):
             raise self.refusal(f"its raw files are not in {place}")
         if len(folders) > 1 or (csvs and folders):
             both = ", ".join(str(path) for path in (*csvs[:1], *folders))
-            raise self.error(f"{place} holds two forms of the set ({both}), which differ; leave one, or set path to it")
+            raise self.error(f"{place} holds two forms of the dataset ({both}), which differ; keep one, or set path to one")
         return (csvs or folders)[0]
 
     def raw_files(self, raw: Path) -> Sequence[Path]:
-        """Return the file or the files of the form that is read, and the votes if they are asked for."""
+        """Return the files of the form that is read, and the votes if FER+ labels are used."""
         files = [*super().raw_files(raw)]
         return files if self.options.labels == "fer2013" else [*files, self._votes(self.root(raw))]
 
@@ -120,23 +120,23 @@ class FER2013(NamedPictures):
         who = f'{self.who}: labels = "fer+"'
         if not is_csv(root, who):
             raise DataError(
-                f"{who} needs the CSV, but {root} is the folder form, which does not say which row of the CSV a picture was; put "
-                f"{CSVS[0]} there in its place"
+                f"{who} needs the CSV, but {root} is the folder form, which does not give the row of an image; replace it by "
+                f"{CSVS[0]}"
             )
         found = [path for place in (root.parent, root.parent.parent) if (path := place / VOTES_FILE).is_file()]
         if not found:
-            raise DataError(f"{who}: there is no {root.parent / VOTES_FILE}; get it from {VOTES_HOME}")
+            raise DataError(f"{who}: {root.parent / VOTES_FILE} does not exist; download it from {VOTES_HOME}")
         return found[0]
 
     def named(self, path: PurePosixPath) -> ImageFacts:
         """Read train/angry/Training_1.jpg."""
         usage = path.name.partition("_")[0]
         if usage not in USAGES or len(path.parts) < 2:
-            raise self.refusal(f"{path}: its name does not begin with {', '.join(USAGES)}")
+            raise self.refusal(f"{path}: its name must begin with one of {', '.join(USAGES)}")
         return ImageFacts(self.emotion(path.parts[-2], path), split=USAGES[usage])
 
     def prepare(self, raw: Path) -> Splits:
-        """Read whichever form is there."""
+        """Read the form that exists."""
         import numpy as np
 
         from dabench.data.images import resized

@@ -1,4 +1,4 @@
-"""Digits printed in the fonts that matplotlib ships, acquired the way the UCI handwritten digits were."""
+"""Printed digits in the fonts of matplotlib, processed like the UCI handwritten digits."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _RENDERED = 64  # height of the font in pixels before acquisition
 
 
 class FontDigits(Dataset):
-    """Each digit is drawn with a little rotation, shear and stroke, cut out, sized to fill a 32x32 bitmap, and reduced to 8x8.
+    """Digits drawn with small random rotation, shear and stroke width, cropped, scaled to a 32x32 bitmap, and reduced to 8x8.
 
-    The reduction counts the black pixels of each 4x4 block, as the UCI set's did, so that what is left of the shift between
-    the two is print against handwriting. The font is the group; the fonts of the test split are not in the training split.
+    The reduction counts the black pixels of each 4x4 block, as for the UCI digits, so the domain shift between the two datasets
+    is print against handwriting. The font is the group; fonts of the test split are not in the training split.
     """
 
     name = "font-digits"
@@ -52,7 +52,7 @@ class FontDigits(Dataset):
         copies: int = setting(20, "images of each digit in each font", low=2)
 
     def prepare(self, raw: Path) -> Mapping[str, Samples]:
-        """Render both splits; `raw` is not used. The same on every machine with the same pillow and matplotlib."""
+        """Render both splits; `raw` is not used. The result depends only on the versions of pillow and matplotlib."""
         return {"train": self._render(_TRAIN, 0), "test": self._render(_TEST, 1)}
 
     def _render(self, fonts: tuple[str, ...], seed: int) -> Samples:
@@ -78,7 +78,7 @@ class FontDigits(Dataset):
 
 
 def _drawn(digit: str, font: object, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Return one digit as black (1) on white (0) with a random slant, turn and thickness, (H, W)."""
+    """Return one digit as black (1) on white (0) with random shear, rotation and thickness, (H, W)."""
     import numpy as np
     from PIL import Image, ImageDraw
 
@@ -95,10 +95,10 @@ def _drawn(digit: str, font: object, rng: np.random.Generator) -> NDArray[np.uin
 
 
 def acquired(bitmap: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a bitmap as the UCI set would hold it: cut out, sized to fill 32x32, 4x4 blocks counted; (8, 8) uint8.
+    """Return a bitmap processed like the UCI digits: cropped, scaled to 32x32, 4x4 blocks counted; (8, 8) uint8.
 
-    The longer side fills the frame and the shape is kept, as in that set: its digits are 8 pixels high and 5 to 6 wide. The
-    counts 0..16 are spread over 0..255, as dabench does with the UCI digits.
+    The longer side fills the frame and the aspect ratio is kept: UCI digits are 8 pixels high and 5 to 6 wide. The counts 0..16
+    are scaled to 0..255, as for the UCI digits.
     """
     import numpy as np
     from PIL import Image

@@ -13,7 +13,7 @@ _NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})\d+\.\d+", re.IGNORECASE)
 
 
 class JAFFE(NamedPictures):
-    """Subject and expression are in the file name: KA.AN1.39.tiff is KA, angry. Subjects are never on both sides of a split."""
+    """The file name gives subject and expression: KA.AN1.39.tiff is KA, angry. No subject is in two splits."""
 
     name = "jaffe"
     short_name = "JAFFE"
@@ -23,7 +23,7 @@ class JAFFE(NamedPictures):
     license = "non-commercial research; images are not to be published without permission"
     homepage = "https://zenodo.org/record/3451524"
     download_instructions = (
-        "Ask for JAFFE on its page and put its .tiff files (KA.AN1.39.tiff ...), or a zip of them, into the raw folder."
+        "Request JAFFE on its page and put its .tiff files (KA.AN1.39.tiff ...), or a zip of them, into the raw folder."
     )
     augment = FACES
     citation = """@inproceedings{lyons1998coding,
@@ -35,7 +35,7 @@ class JAFFE(NamedPictures):
 }"""
 
     def example(self, label: int, subject: int, take: int) -> str:
-        """Return a place such as KA.AN1.1.tiff."""
+        """Return a path such as KA.AN1.1.tiff."""
         code = ("AN", "DI", "FE", "HA", "SA", "SU", "NE")[label]
         return f"K{'ALMRY'[subject]}.{code}{take + 1}.{10 * label + subject}.tiff"
 

@@ -11,14 +11,14 @@ from dabench.datasets._emotions import BASIC
 from dabench.datasets._from_names import ImageFacts, NamedPictures
 
 _MISNAMED = {"AF31V": "AF31SAHL", "AM31H": "AM31SUHR"}
-"""Two names of the published set -> the two names that are missing there; both are half profiles."""
+"""Two wrong names in the published files -> the right names; both images are half profiles."""
 _NAME = re.compile(r"([AB])([FM]\d\d)(AF|AN|DI|HA|NE|SA|SU)(FL|HL|S|HR|FR)", re.IGNORECASE)
 
 
 class KDEF(NamedPictures):
-    """AF01ANS.JPG is session A, subject F01, angry, straight. Only straight faces are kept, unless `frontal` is false.
+    """AF01ANS.JPG is session A, subject F01, angry, frontal. Only frontal images are kept, unless `frontal` is false.
 
-    Both sessions of a subject stand on the same side of a split.
+    Both sessions of a subject are in the same split.
     """
 
     name = "kdef"
@@ -28,10 +28,10 @@ class KDEF(NamedPictures):
     license = "non-commercial research, on the terms of its page"
     homepage = "https://www.kdef.se"
     download_instructions = (
-        "Get KDEF from its page and put its folders of pictures (AF01/AF01ANS.JPG ...), or a zip of them, into the raw folder."
+        "Download KDEF from its page and put its image folders (AF01/AF01ANS.JPG ...), or a zip of them, into the raw folder."
     )
     augment = FACES
-    left_out = "not taken straight from the front (frontal = true)"
+    left_out = "not frontal (frontal = true)"
     citation = """@misc{lundqvist1998kdef,
   title = {The {Karolinska} Directed Emotional Faces -- {KDEF}},
   author = {Lundqvist, Daniel and Flykt, Anders and {\\"O}hman, Arne},
@@ -44,14 +44,14 @@ class KDEF(NamedPictures):
     class Options(NamedPictures.Options):
         """Options of kdef."""
 
-        frontal: bool = setting(True, "keep only the pictures taken straight from the front")
+        frontal: bool = setting(True, "keep only frontal images")
 
     def __init__(self, options: object = None, variant: str = "") -> None:
         super().__init__(options, variant)
         self.counts = {"all": 980 if self.options.frontal else 4900}
 
     def example(self, label: int, subject: int, take: int) -> str:
-        """Return a place such as AF01/AF01ANS.JPG."""
+        """Return a path such as AF01/AF01ANS.JPG."""
         code = ("AN", "DI", "AF", "HA", "SA", "SU", "NE")[label]
         folder = f"{'AB'[take % 2]}{'FM'[subject % 2]}{subject + 1:02}"
         return f"{folder}/{folder}{code}{('S', 'HL', 'HR', 'FL', 'FR')[take // 2 % 5]}.JPG"

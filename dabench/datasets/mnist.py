@@ -24,10 +24,10 @@ def _remote(name: str, size: int, sha256: str) -> RemoteFile:
 
 
 class MNIST(DigitFiles):
-    """The four idx files, packed by gzip or not: train-* is the training split, t10k-* the test split.
+    """The four idx files, with or without gzip: train-* is the training split, t10k-* the test split.
 
-    Read here, in a few lines: torchvision's reader takes 3 seconds to import, unpacked files in folders of its own alone, and
-    is silent about labels outside the digits.
+    The files are read here because torchvision's reader takes 3 seconds to import, needs unpacked files in its own folders, and
+    does not report labels that are not digits.
     """
 
     name = "mnist"
@@ -37,8 +37,8 @@ class MNIST(DigitFiles):
     homepage = "https://doi.org/10.1109/5.726791"
     download_instructions = (
         "Run dabench prepare mnist, which downloads four files (11.6 MB); or put train-images-idx3-ubyte.gz, "
-        "train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz, or what they hold, into the "
-        "folder named above."
+        "train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz, or the unpacked files, into "
+        "the folder named above."
     )
     parts = {"train": "train", "test": "t10k"}  # noqa: RUF012
     counts = {"train": 60000, "test": 10000}  # noqa: RUF012
@@ -62,7 +62,7 @@ class MNIST(DigitFiles):
         """Return the images and labels of the two files that begin with "train" or "t10k".
 
         Raises:
-            DataError: a file is missing or damaged, is no idx file of the right kind, or the two do not belong together.
+            DataError: a file is missing or damaged, is not an idx file of the right kind, or the two files do not match.
         """
         import numpy as np
 
@@ -79,14 +79,14 @@ class MNIST(DigitFiles):
         content = self.content(path)
         magic, wanted, header = int.from_bytes(content[:4], "big"), 0x800 + dimensions, 4 + 4 * dimensions
         if len(content) < header or magic != wanted:
-            raise self.refusal(path, f"begins with the magic number {magic}, not {wanted}; it is another file")
+            raise self.refusal(path, f"begins with the magic number {magic}, not {wanted}, so it is another file")
         shape = tuple(np.frombuffer(content, ">u4", dimensions, 4).tolist())
         if len(content) - header != np.prod(shape, dtype=object):
-            raise self.refusal(path, f"says that it holds {'x'.join(map(str, shape))} bytes, but has {len(content) - header:,}")
+            raise self.refusal(path, f"declares {'x'.join(map(str, shape))} bytes, but has {len(content) - header:,}")
         return np.frombuffer(content, np.uint8, offset=header).reshape(shape), path
 
     def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
-        """Write the four files packed, with n images of each digit in both parts."""
+        """Write the four files with gzip, with n images of each digit in both parts."""
         for prefix in self.parts.values():
             self.make_synthetic_split(raw, prefix, n, seed)
 

@@ -12,7 +12,7 @@ _LINE = re.compile(r"([^\s/\\]+\.png) ([0-9])")
 
 
 class MNISTM(DigitFiles):
-    """mnist_m_train/00000000.png and, in mnist_m_train_labels.txt, its line "00000000.png 5"; mnist_m_test likewise."""
+    """Images such as mnist_m_train/00000000.png with the line "00000000.png 5" in mnist_m_train_labels.txt; same for test."""
 
     name = "mnist-m"
     short_name = "MNISTM"
@@ -20,8 +20,9 @@ class MNISTM(DigitFiles):
     license = "not stated by its authors; made of MNIST (CC BY-SA 3.0) and BSDS500 (non-commercial research)"
     homepage = "http://yaroslav.ganin.net"
     download_instructions = (
-        "Get mnist_m.tar.gz from http://yaroslav.ganin.net and unpack it, so that the folders mnist_m_train and mnist_m_test "
-        "and the files mnist_m_train_labels.txt and mnist_m_test_labels.txt lie in the raw folder, or in mnist_m in it."
+        "Download mnist_m.tar.gz from http://yaroslav.ganin.net and unpack it, so that the folders mnist_m_train and "
+        "mnist_m_test and the files mnist_m_train_labels.txt and mnist_m_test_labels.txt are in the raw folder, or in its "
+        "folder mnist_m."
     )
     parts = {"train": "mnist_m_train", "test": "mnist_m_test"}  # noqa: RUF012
     counts = {"train": 59001, "test": 9001}  # noqa: RUF012
@@ -36,7 +37,7 @@ class MNISTM(DigitFiles):
 }"""
 
     def part(self, raw: Path, part: str) -> Samples:
-        """Read a folder."""
+        """Read one part: its folder of images and its labels."""
         import numpy as np
 
         from dabench.data.images import lazy_pictures
@@ -47,13 +48,13 @@ class MNISTM(DigitFiles):
         for number, line in enumerate(self.content(path).decode("utf-8", "replace").splitlines(), 1):
             match = _LINE.fullmatch(line.strip())
             if not match:
-                raise self.refusal(path, f"line {number} is {line[:40]!r}, not like '00000000.png 5'")
+                raise self.refusal(path, f"line {number} is {line[:40]!r}; must be like '00000000.png 5'")
             rows.append((match[1], int(match[2])))
         names, there = [name for name, _ in rows], sorted(p.name for p in folder.glob("*.png"))
         if sorted(names) != there:
             odd = sorted(set(names) ^ set(there)) or names
-            numbers = f"{len(names):,} labels, {len(there):,} pictures, as {odd[0]}"
-            raise self.refusal(path, f"and the folder {part} do not belong together: {numbers}")
+            numbers = f"{len(names):,} labels, {len(there):,} images; the first difference is {odd[0]}"
+            raise self.refusal(path, f"and the folder {part} do not match: {numbers}")
         found = [(PurePosixPath(name), (folder / name).read_bytes) for name in names]
         images = lazy_pictures(found, folder, self.who, 3, 32)
         return Samples(images, np.array([label for _, label in rows], np.int64))

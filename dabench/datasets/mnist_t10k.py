@@ -10,10 +10,10 @@ from dabench.datasets.mnist import MNIST
 
 
 class MNISTT10k(MNIST):
-    """Not MNIST's split, hence the name: for those who have its test file and no more. Numbers on it compare with no others.
+    """A different split than MNIST's, for users who have only its test file. Results cannot be compared with those on MNIST.
 
-    The file's first half was written by employees of the Census Bureau and is cleaner, its second half by students. Of each half
-    in the file's order, the first 70 % are the training split, the next 10 % val, the last 20 % the test split.
+    The first half of the file was written by employees of the Census Bureau and is cleaner; the second half by students. In each
+    half, in the order of the file, the first 70 % are the training split, the next 10 % val, and the last 20 % the test split.
     """
 
     name = "mnist-t10k"
@@ -21,13 +21,13 @@ class MNISTT10k(MNIST):
     title = "handwritten digits, 28x28 grey (MNIST's test file, split in three)"
     download_instructions = (
         "Run dabench prepare mnist-t10k, which downloads two files (1.7 MB); or put t10k-images-idx3-ubyte.gz and "
-        "t10k-labels-idx1-ubyte.gz, or what they hold, into the folder named above."
+        "t10k-labels-idx1-ubyte.gz, or the unpacked files, into the folder named above."
     )
     counts = {"train": 7000, "val": 1000, "test": 2000}  # noqa: RUF012
     files = tuple(f for f in MNIST.files if f.name.startswith("t10k"))
 
     def prepare(self, raw: Path) -> Mapping[str, Samples]:
-        """Read the two files and cut each half of them at the same places."""
+        """Read the two files and split each half at the same positions."""
         import numpy as np
 
         whole = self.part(raw, "t10k")
@@ -38,5 +38,5 @@ class MNISTT10k(MNIST):
         return {split: Samples(np.asarray(whole.images)[part], whole.labels[part]) for split, part in parts.items()}
 
     def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
-        """Write the two files packed, with at least 20 images of each digit, so that each split has every digit."""
+        """Write the two files with gzip, with at least 20 images of each digit, so that each split has every digit."""
         self.make_synthetic_split(raw, "t10k", max(n, 20), seed)

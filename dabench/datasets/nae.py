@@ -1,4 +1,4 @@
-"""NAE, "Non-Actor Emotions": clips of Koreans aged 18 to 84 who are no actors, seven emotions. Private."""
+"""NAE, "Non-Actor Emotions": clips of Korean non-actors aged 18 to 84, seven emotions. Private."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dabench.datasets.video_folder import VideoFolder
 class NAE(VideoFolder):
     """The study's non-actor videos: 174 subjects, about ten seconds of each emotion at 30 fps, thirty frames of each clip.
 
-    The set is not published: this reads a copy of yours, in the layout of video-folder with the seven emotions as classes.
+    The dataset is not published. This reads your own copy, in the layout of video-folder with the seven emotions as classes.
     """
 
     name = "nae"
@@ -19,7 +19,7 @@ class NAE(VideoFolder):
     classes = BASIC
     license = "private; not published"
     download_instructions = (
-        "The set is private. Put your copy into the raw folder as <subject>/<class>[_take].mp4, the classes being "
+        "The dataset is private. Put your copy into the raw folder as <subject>/<class>[_take].mp4, with the classes "
         f"{', '.join(BASIC)}; participants.csv (subject, age, sex, ...) adds attributes."
     )
     augment = FACES

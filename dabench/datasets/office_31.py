@@ -1,4 +1,4 @@
-"""Office-31: 4,110 pictures of office things from a shop and two cameras."""
+"""Office-31: 4,110 images of office objects from an online shop and two cameras."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dabench.datasets._office import DomainFolders
 
 
 class Office31(DomainFolders):
-    """amazon/images/back_pack/frame_0001.jpg; dslr and webcam likewise."""
+    """Images such as amazon/images/back_pack/frame_0001.jpg; the same for dslr and webcam."""
 
     name = "office-31/*"
     domains = {"amazon": 2817, "dslr": 498, "webcam": 795}  # noqa: RUF012
     variants = tuple(domains)
     folder = "images"
     raw_folder = "office-31"
-    title = f"office things, 31 classes, RGB; domains {', '.join(domains)}"
+    title = f"office objects, 31 classes, RGB; domains {', '.join(domains)}"
     classes = (
         "back_pack", "bike", "bike_helmet", "bookcase", "bottle", "calculator", "desk_chair", "desk_lamp", "desktop_computer",
         "file_cabinet", "headphones", "keyboard", "laptop_computer", "letter_tray", "mobile_phone", "monitor", "mouse", "mug",
@@ -23,8 +23,8 @@ class Office31(DomainFolders):
     license = "not stated by its authors"
     homepage = "https://faculty.cc.gatech.edu/~judy/domainadapt/"
     download_instructions = (
-        "Get domain_adaptation_images.tar.gz from https://faculty.cc.gatech.edu/~judy/domainadapt/ and unpack it, so that "
-        "amazon/images/back_pack/frame_0001.jpg and the folders dslr and webcam lie in the raw folder; or put a zip there."
+        "Download domain_adaptation_images.tar.gz from https://faculty.cc.gatech.edu/~judy/domainadapt/ and unpack it, so that "
+        "amazon/images/back_pack/frame_0001.jpg and the folders dslr and webcam are in the raw folder; or put a zip there."
     )
     citation = """@inproceedings{saenko2010adapting,
   title = {Adapting Visual Category Models to New Domains},

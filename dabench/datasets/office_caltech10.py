@@ -1,4 +1,4 @@
-"""Office-Caltech10: the ten classes that Office-31 and Caltech-256 share, 2,533 pictures."""
+"""Office-Caltech10: the ten classes that Office-31 and Caltech-256 share, 2,533 images."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from dabench.datasets._office import DomainFolders
 
 
 class OfficeCaltech10(DomainFolders):
-    """amazon/back_pack/frame_0001.jpg; caltech, dslr and webcam likewise."""
+    """Images such as amazon/back_pack/frame_0001.jpg; the same for caltech, dslr and webcam."""
 
     name = "office-caltech10/*"
-    short_name = "10"  # after the domain: Office-31 has domains of the same names
+    short_name = "10"  # follows the domain's name, because Office-31 has domains with the same names
     domains = {"amazon": 958, "caltech": 1123, "dslr": 157, "webcam": 295}  # noqa: RUF012
     variants = tuple(domains)
     raw_folder = "office-caltech10"
-    title = f"office things, 10 classes, RGB; domains {', '.join(domains)}"
+    title = f"office objects, 10 classes, RGB; domains {', '.join(domains)}"
     classes = (
         "back_pack", "bike", "calculator", "headphones", "keyboard", "laptop_computer", "monitor", "mouse", "mug", "projector",
     )  # fmt: skip
     license = "not stated by its authors"
     homepage = "https://doi.org/10.1109/CVPR.2012.6247911"
     download_instructions = (
-        "Get the image folders of Office-Caltech10 and put them, so that amazon/back_pack/frame_0001.jpg and the folders "
-        "caltech, dslr and webcam lie there, or a zip of them, into the raw folder."
+        "Download the image folders of Office-Caltech10 and put amazon (amazon/back_pack/frame_0001.jpg ...), "
+        "caltech, dslr and webcam, or a zip of them, into the raw folder."
     )
     citation = """@inproceedings{gong2012geodesic,
   title = {Geodesic Flow Kernel for Unsupervised Domain Adaptation},

@@ -1,4 +1,4 @@
-"""Office-Home: 15,588 pictures of things from offices and homes, from art to photographs."""
+"""Office-Home: 15,588 images of office and home objects in four styles, from art to photographs."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dabench.datasets._office import DomainFolders
 
 
 class OfficeHome(DomainFolders):
-    """Art/Alarm_Clock/00001.jpg; Clipart, Product and "Real World" likewise."""
+    """Images such as Art/Alarm_Clock/00001.jpg; the same for Clipart, Product and "Real World"."""
 
     name = "office-home/*"
     domains = {"art": 2427, "clipart": 4365, "product": 4439, "real-world": 4357}  # noqa: RUF012
     variants = tuple(domains)
     raw_folder = "office-home"
-    title = f"things of offices and homes, 65 classes, RGB; domains {', '.join(domains)}"
+    title = f"office and home objects, 65 classes, RGB; domains {', '.join(domains)}"
     classes = (
         "Alarm_Clock", "Backpack", "Batteries", "Bed", "Bike", "Bottle", "Bucket", "Calculator", "Calendar", "Candles", "Chair",
         "Clipboards", "Computer", "Couch", "Curtains", "Desk_Lamp", "Drill", "Eraser", "Exit_Sign", "Fan", "File_Cabinet",
@@ -21,11 +21,11 @@ class OfficeHome(DomainFolders):
         "Postit_Notes", "Printer", "Push_Pin", "Radio", "Refrigerator", "Ruler", "Scissors", "Screwdriver", "Shelf", "Sink",
         "Sneakers", "Soda", "Speaker", "Spoon", "TV", "Table", "Telephone", "ToothBrush", "Toys", "Trash_Can", "Webcam",
     )  # fmt: skip
-    license = "non-commercial research and education; the pictures belong to their owners"
+    license = "non-commercial research and education; the images belong to their owners"
     homepage = "https://www.hemanthdv.org/officeHomeDataset.html"
     download_instructions = (
-        "Get the set from https://www.hemanthdv.org/officeHomeDataset.html and put its folders Art, Clipart, Product and "
-        "'Real World' (Art/Alarm_Clock/00001.jpg ...), or a zip of them, into the raw folder."
+        "Download the dataset from https://www.hemanthdv.org/officeHomeDataset.html and put its folders Art, Clipart, Product "
+        "and 'Real World' (Art/Alarm_Clock/00001.jpg ...), or a zip of them, into the raw folder."
     )
     citation = """@inproceedings{venkateswara2017deep,
   title = {Deep Hashing Network for Unsupervised Domain Adaptation},

@@ -11,19 +11,19 @@ from dabench.data.folders import Picture, files_in
 from dabench.datasets._emotions import BASIC
 from dabench.datasets._from_names import ImageFacts, NamedPictures
 
-_LIST = "list_patition_label.txt"  # as it is spelt there
+_LIST = "list_patition_label.txt"  # spelt like this in the dataset
 _NAME = re.compile(r"((train|test)_\d+)_aligned", re.IGNORECASE)
 _NUMBERS = ("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral")
 _CODES = {str(number): name for number, name in enumerate(_NUMBERS, 1)}
-"""The emotions as the set numbers them."""
+"""The codes of the emotions in the dataset."""
 
 
 class RAFDB(NamedPictures):
-    """The single-label part: train_00001_aligned.jpg is in the training set; it is not said who is on a picture.
+    """The single-label part: train_00001_aligned.jpg is in the training split. Subjects are not known.
 
-    As published: basic/Image/aligned/train_00001_aligned.jpg with the classes in basic/EmoLabel/list_patition_label.txt (lines
-    as "train_00001.jpg 5"). Or the folder form, where the number of the class is the folder: train/5/train_00001_aligned.jpg.
-    Pictures are 100x100 in colour: set size = 100 and channels = 3 for them as they are.
+    The published form has basic/Image/aligned/train_00001_aligned.jpg and the classes in basic/EmoLabel/list_patition_label.txt
+    (lines such as "train_00001.jpg 5"). In the folder form, the folder is the class number: train/5/train_00001_aligned.jpg.
+    The images are 100x100 in colour; set size = 100 and channels = 3 to keep this.
     """
 
     name = "raf-db"
@@ -34,8 +34,8 @@ class RAFDB(NamedPictures):
     license = "non-commercial research, on the terms of its page"
     homepage = "http://www.whdeng.cn/RAF/model1.html"
     download_instructions = (
-        f"Ask for RAF-DB on its page, unpack basic/Image/aligned.zip, and put basic/Image/aligned and basic/EmoLabel/{_LIST} "
-        "into the raw folder; or its folder form (train/1/train_00001_aligned.jpg ...), or a zip of it."
+        f"Request RAF-DB on its page, unpack basic/Image/aligned.zip, and put basic/Image/aligned and basic/EmoLabel/{_LIST} "
+        "into the raw folder; or put its folder form (train/1/train_00001_aligned.jpg ...), or a zip of it, there."
     )
     augment = FACES
     citation = """@inproceedings{li2017reliable,
@@ -47,7 +47,7 @@ class RAFDB(NamedPictures):
 }"""
 
     def example(self, label: int, subject: int, take: int) -> str:
-        """Return a place such as train/1/train_00001_aligned.jpg."""
+        """Return a path such as train/1/train_00001_aligned.jpg."""
         split = "test" if subject == 4 else "train"
         number = _NUMBERS.index(self.classes[label]) + 1
         return f"{split}/{number}/{split}_{number}{subject}{take:03}_aligned.jpg"
@@ -58,21 +58,21 @@ class RAFDB(NamedPictures):
         return ImageFacts(_CODES.get(path.parent.name, ""), split=match[2].lower())
 
     def rows(self, found: Sequence[Picture], root: Path) -> tuple[list[tuple[Picture, ImageFacts]], list[str]]:
-        """Return the aligned pictures, with the classes of the list if there is one."""
+        """Return the aligned images, with the classes of the list if there is one."""
         aligned = [(path, read) for path, read in found if path.parent.name != "original"]
         (rows, notes), listed = super().rows(aligned, root), self._listed(root)
         if not listed:
             if unlabelled := [picture[0] for picture, facts in rows if not facts.label]:
-                raise self.refusal(f"{root}/{unlabelled[0]} lies in no folder 1 to 7, and there is no {_LIST}")
+                raise self.refusal(f"{root}/{unlabelled[0]} is not in a folder 1 to 7, and {_LIST} does not exist")
             return rows, notes
         pictures = {f"{path.stem.removesuffix('_aligned')}.jpg": (path, read) for (path, read), _ in rows}
-        for one, other, what in ((listed, pictures, f"are in {_LIST} only"), (pictures, listed, f"are not in {_LIST}")):
+        for one, other, what in ((listed, pictures, f"are only in {_LIST}"), (pictures, listed, f"are not in {_LIST}")):
             if lacking := [name for name in one if name not in other]:
-                raise self.refusal(f"{root}: {len(lacking)} pictures {what}, the first: {lacking[0]}")
+                raise self.refusal(f"{root}: {len(lacking)} images {what}; the first is {lacking[0]}")
         return [(pictures[name], ImageFacts(label, split=name.partition("_")[0])) for name, label in listed.items()], notes
 
     def _listed(self, root: Path) -> dict[str, str]:
-        """Return the name of each picture in the list ("train_00001.jpg") -> its class; nothing if there is no list."""
+        """Return image name ("train_00001.jpg") -> class from the list; empty if there is no list."""
         listed = {}
         for path, read in files_in(root, self.who, {".txt"}):
             if path.name == _LIST:
@@ -80,6 +80,6 @@ class RAFDB(NamedPictures):
                     name, _, code = line.strip().partition(" ")
                     if code not in _CODES or not re.fullmatch(r"(train|test)_\d+\.jpg", name):
                         where = f"{root}/{path}, line {number}"
-                        raise self.error(f"{where}: {line[:40]!r} is not like 'train_00001.jpg 5', with a class from 1 to 7")
+                        raise self.error(f"{where}: {line[:40]!r} must be like 'train_00001.jpg 5', with a class from 1 to 7")
                     listed[name] = _CODES[code]
         return listed

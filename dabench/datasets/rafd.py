@@ -16,7 +16,7 @@ _NAME = re.compile(r"Rafd(\d+)_(\d+)_([A-Za-z]+)_(male|female)_([a-z]+)_(frontal
 class RaFD(NamedPictures):
     """Rafd090_01_Caucasian_female_angry_frontal.jpg is camera angle 90, subject 01; the last word is the gaze.
 
-    Only the pictures of the front camera are kept, unless `frontal` is false.
+    Only images of the front camera are kept, unless `frontal` is false.
     """
 
     name = "rafd"
@@ -25,9 +25,9 @@ class RaFD(NamedPictures):
     classes = (*BASIC, "contempt")
     license = "non-commercial research, on the terms of its page"
     homepage = "https://rafd.socsci.ru.nl"
-    download_instructions = "Ask for RaFD on its page and put its pictures (Rafd090_01_Caucasian_female_angry_frontal.jpg ...), or a zip of them, into the raw folder."  # noqa: E501
+    download_instructions = "Request RaFD on its page and put its images (Rafd090_01_Caucasian_female_angry_frontal.jpg ...), or a zip of them, into the raw folder."  # noqa: E501
     augment = FACES
-    left_out = "not of the front camera (frontal = true)"
+    left_out = "not from the front camera (frontal = true)"
     citation = """@article{langner2010presentation,
   title = {Presentation and Validation of the {Radboud} Faces Database},
   author = {Langner, Oliver and Dotsch, Ron and Bijlstra, Gijsbert and Wigboldus, Daniel H. J. and Hawk,
@@ -43,14 +43,14 @@ class RaFD(NamedPictures):
     class Options(NamedPictures.Options):
         """Options of rafd."""
 
-        frontal: bool = setting(True, "keep only the pictures of the front camera (Rafd090)")
+        frontal: bool = setting(True, "keep only images of the front camera (Rafd090)")
 
     def __init__(self, options: object = None, variant: str = "") -> None:
         super().__init__(options, variant)
         self.counts = {"all": 1608 if self.options.frontal else 8040}
 
     def example(self, label: int, subject: int, take: int) -> str:
-        """Return a place such as Rafd090_01_Caucasian_female_angry_frontal.jpg."""
+        """Return a path such as Rafd090_01_Caucasian_female_angry_frontal.jpg."""
         word = ("angry", "disgusted", "fearful", "happy", "sad", "surprised", "neutral", "contemptuous")[label]
         gaze = ("frontal", "left", "right")[take % 3]
         return f"Rafd090_{subject + 1:02}_Caucasian_{('female', 'male')[subject % 2]}_{word}_{gaze}.jpg"

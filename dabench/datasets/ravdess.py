@@ -1,4 +1,4 @@
-"""RAVDESS: 24 professional actors who speak and sing two sentences, eight expressions, videos."""
+"""RAVDESS: videos of 24 professional actors who speak and sing two sentences with eight expressions."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _MODALITIES = ("full-av", "video-only", "audio-only")
 class RAVDESS(NamedClips):
     """Actor_12/01-01-06-01-02-01-12.mp4: full AV, speech, fearful, normal intensity, second sentence, first repetition, actor 12.
 
-    Full AV (01) and video-only (02) files show the same performances, so one of them is read; audio-only files (03) are no
-    videos. Songs have neither disgust nor surprise, and none are by actor 18. Actors of odd numbers are men. Attributes: sex,
+    Full AV (01) and video-only (02) files show the same performances, so only one kind is read. Audio-only files (03) have no
+    video. There are no songs with disgust or surprise, and none by actor 18. Actors with odd numbers are men. Attributes: sex,
     channel, intensity, statement, repetition.
     """
 
@@ -33,11 +33,11 @@ class RAVDESS(NamedClips):
     license = "CC BY-NC-SA 4.0"
     homepage = "https://zenodo.org/record/1188976"
     download_instructions = (
-        "Get Video_Speech_Actor_01.zip to _24.zip from its page (for songs Video_Song_Actor_*.zip) and unpack them into the raw "
-        "folder: Actor_01/01-01-01-01-01-01-01.mp4 ..."
+        "Download Video_Speech_Actor_01.zip to _24.zip from its page (for songs Video_Song_Actor_*.zip) and unpack them into the "
+        "raw folder: Actor_01/01-01-01-01-01-01-01.mp4 ..."
     )
     augment = FACES
-    left_out = "of another channel or modality than the options name"
+    left_out = "of another channel or modality (options channel and modality)"
     citation = """@article{livingstone2018ryerson,
   title = {The {Ryerson} Audio-Visual Database of Emotional Speech and Song ({RAVDESS}): A dynamic,
   multimodal set of facial and vocal expressions in {North American English}},
@@ -64,7 +64,7 @@ class RAVDESS(NamedClips):
             self.classes = tuple(c for c in self.classes if c not in ("disgust", "surprise"))
 
     def example(self, label: int, subject: int, take: int) -> str:
-        """Return a place such as Actor_01/01-01-03-01-01-01-01.mp4."""
+        """Return a path such as Actor_01/01-01-03-01-01-01-01.mp4."""
         emotion = _EMOTIONS.index(self.classes[label]) + 1
         modality, channel = _MODALITIES.index(self.options.modality) + 1, 2 if self.options.channel == "song" else 1
         performance = f"0{1 + take // 4 % 2}-0{1 + take // 2 % 2}-0{1 + take % 2}"

@@ -1,4 +1,4 @@
-"""SVHN: 99,289 digits cut out of house numbers in street pictures, 32x32 RGB."""
+"""SVHN: 99,289 digits of house numbers, cropped from street images, 32x32 RGB."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def _remote(name: str, sha256: str, size: int) -> RemoteFile:
 
 
 class SVHN(DigitFiles):
-    """The cropped digits ("format 2"): X of 32x32x3xN bytes and y of N labels, where 10 is the digit 0; read by scipy.
+    """The cropped digits ("format 2"): X of 32x32x3xN bytes and y of N labels, where 10 is the digit 0. scipy reads them.
 
-    The set's extra pictures are not used.
+    The extra images of the dataset are not used.
     """
 
     name = "svhn"
@@ -24,7 +24,7 @@ class SVHN(DigitFiles):
     license = "non-commercial use only"
     homepage = "http://ufldl.stanford.edu/housenumbers/"
     download_instructions = (
-        "Run dabench prepare svhn, which downloads two files (246 MB); or put train_32x32.mat and test_32x32.mat of "
+        "Run dabench prepare svhn, which downloads two files (246 MB); or put train_32x32.mat and test_32x32.mat from "
         "http://ufldl.stanford.edu/housenumbers into the folder named above."
     )
     parts = {"train": "train_32x32.mat", "test": "test_32x32.mat"}  # noqa: RUF012
@@ -41,18 +41,18 @@ class SVHN(DigitFiles):
 }"""
 
     def part(self, raw: Path, part: str) -> Samples:
-        """Read a file."""
+        """Read one file."""
         import numpy as np
         from scipy.io import loadmat
 
         path = self.file(raw, part)
         try:
             found = loadmat(path, variable_names=["X", "y"])
-        except Exception as e:  # scipy raises whatever the damaged bytes lead to
-            raise self.refusal(path, f"is no readable .mat file ({type(e).__name__}: {e}); get it again") from e
+        except Exception as e:  # scipy may raise any exception for damaged bytes
+            raise self.refusal(path, f"cannot be read as a .mat file ({type(e).__name__}: {e}); download it again") from e
         images, labels = found.get("X"), found.get("y")
         if images is None or images.dtype != np.uint8 or images.ndim != 4 or images.shape[:3] != (32, 32, 3) or labels is None:
-            raise self.refusal(path, "does not hold X, 32x32x3xN bytes, and y; it is another file")
+            raise self.refusal(path, "does not contain X (32x32x3xN bytes) and y, so it is another file")
         labels = np.asarray(labels, np.int64).ravel()
         self.compare(labels, images.shape[3], range(1, 11), path)
         return Samples(images.transpose(3, 2, 0, 1), labels % 10)

@@ -1,4 +1,4 @@
-"""UCI handwritten digits, as scikit-learn ships them."""
+"""UCI handwritten digits, as included in scikit-learn."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 
 
 class UCIDigits(Dataset):
-    """1,797 handwritten digits of 13 people, 8x8 grey of 17 levels; the last 360 in the file's order are the test split.
+    """1,797 handwritten digits of 13 people, 8x8 grey with 17 levels; the last 360 in the file are the test split.
 
-    The file does not name its writers, but holds them one after another: cutting it in two keeps most writers on one side.
+    The file does not name its writers but is sorted by them, so most writers are in one split only.
     """
 
     name = "uci-digits"
@@ -32,7 +32,7 @@ class UCIDigits(Dataset):
 }"""
 
     def prepare(self, raw: Path) -> Mapping[str, Samples]:
-        """Read the set from scikit-learn; `raw` is not used."""
+        """Read the dataset from scikit-learn; `raw` is not used."""
         import numpy as np
         from sklearn.datasets import load_digits
 

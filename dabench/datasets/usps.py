@@ -11,9 +11,9 @@ _ADDRESS = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/multiclass/"
 
 
 class USPS(DigitFiles):
-    """The LIBSVM form: in each line the label 1 to 10 (the digit and one), then index:value of 256 pixels from -1 to 1.
+    """The LIBSVM form: each line has the label 1 to 10 (the digit plus one), then index:value of 256 pixels from -1 to 1.
 
-    Pixels become 0 to 255 as torchvision makes them, the fraction cut off. The lines are read by scikit-learn.
+    Pixels become 0 to 255, rounded down as in torchvision. scikit-learn reads the lines.
     """
 
     name = "usps"
@@ -22,8 +22,8 @@ class USPS(DigitFiles):
     license = "not stated by its authors"
     homepage = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/multiclass.html#usps"
     download_instructions = (
-        "Run dabench prepare usps, which downloads two files; or put usps.bz2 and usps.t.bz2 of LIBSVM's page of multi-class "
-        "sets into the folder named above."
+        "Run dabench prepare usps, which downloads two files; or put usps.bz2 and usps.t.bz2 from LIBSVM's page of multi-class "
+        "datasets into the folder named above."
     )
     parts = {"train": "usps.bz2", "test": "usps.t.bz2"}  # noqa: RUF012
     counts = {"train": 7291, "test": 2007}  # noqa: RUF012
@@ -42,7 +42,7 @@ class USPS(DigitFiles):
 }"""
 
     def part(self, raw: Path, part: str) -> Samples:
-        """Read a file."""
+        """Read one file."""
         import io
 
         import numpy as np
@@ -53,10 +53,10 @@ class USPS(DigitFiles):
         try:
             values, labels = load_svmlight_file(content, n_features=256, zero_based=False, dtype=np.float32)
         except ValueError as e:
-            raise self.refusal(path, f"is not of the form 'label index:value ...' with indices 1 to 256 ({e})") from e
+            raise self.refusal(path, f"must have lines 'label index:value ...' with indices 1 to 256 ({e})") from e
         pixels = values.toarray()
-        if not np.all(np.abs(pixels) <= 1):  # also where a value is no number
-            raise self.refusal(path, "holds pixels outside -1 to 1")
+        if not np.all(np.abs(pixels) <= 1):  # also fails for NaN
+            raise self.refusal(path, "contains pixels outside -1 to 1")
         self.compare(labels, len(pixels), range(1, 11), path)
         images = ((pixels + 1) / 2 * 255).astype(np.uint8).reshape(-1, 1, 16, 16)
         return Samples(images, labels.astype(np.int64) - 1)

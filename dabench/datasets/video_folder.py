@@ -1,4 +1,4 @@
-"""Clips in subject folders, or named by a CSV: anybody's video dataset without writing code."""
+"""Your own clips in subject folders, or listed in a CSV, without writing code."""
 
 from __future__ import annotations
 
@@ -23,38 +23,38 @@ if TYPE_CHECKING:
 
 _SHOWN = 3
 _SUBJECTS = 12
-"""Of a made-up set: three of them are held out."""
+"""Subjects in a synthetic dataset; three of them are held out."""
 
 
 @dataclass(frozen=True)
 class ClipOptions:
-    """Options of every set of clips."""
+    """Options of every dataset of clips."""
 
-    path: str = setting("", "the folder; relative to the sweep file; the raw folder if not set")
-    frames: int = setting(30, "frames of each clip, evenly spaced", low=1)
-    size: int = setting(48, "side in pixels of the square that each frame is resized to, whatever its shape", low=4)
-    skip_start: float = setting(0.0, "part of each clip left out at its start (0.2: the first fifth)", low=0, high=0.9)
-    skip_end: float = setting(0.0, "part of each clip left out at its end", low=0, high=0.9)
-    face: bool = setting(False, "cut frames to the largest face; frames without one are left out and counted")
-    limit: float = setting(300.0, "seconds that decoding a clip may take; after that it is skipped", above=0, high=86400)
-    strict: bool = setting(False, "whatever would be skipped is an error")
+    path: str = setting("", "the folder, relative to the sweep file; default: the raw folder")
+    frames: int = setting(30, "number of frames per clip, evenly spaced", low=1)
+    size: int = setting(48, "side in pixels of the square that each frame is resized to, whatever its aspect ratio", low=4)
+    skip_start: float = setting(0.0, "part of each clip that is left out at its start (0.2: the first fifth)", low=0, high=0.9)
+    skip_end: float = setting(0.0, "part of each clip that is left out at its end", low=0, high=0.9)
+    face: bool = setting(False, "crop frames to the largest face; frames without a face are left out and counted")
+    limit: float = setting(300.0, "seconds that decoding a clip may take; after that the clip is skipped", above=0, high=86400)
+    strict: bool = setting(False, "raise an error instead of skipping clips")
     val: float = setting(0.1, "part of the subjects held out for validation", above=0, high=0.45)
     test: float = setting(0.2, "part of the subjects held out for testing", above=0, high=0.45)
 
 
 class VideoFolder(RawFiles):
-    """`<subject>/<class>[_take].mp4`, or a CSV with the columns path, class, subject; every other column is an attribute.
+    """Clips as `<subject>/<class>[_take].mp4`, or in a CSV with the columns path, class, subject and any attributes.
 
-    `participants.csv` (column subject, and any others) beside the subject folders adds attributes of each subject. Subjects
-    are never on two sides of a split. What gives no frames is listed with its reason and skipped; `strict` makes it an
-    error. Decoded clips are kept below the prepared cache, so that an interrupted call goes on where it stopped; a decoder
-    that hangs is stopped after `limit` seconds.
+    `participants.csv` (column subject, and any others) beside the subject folders adds attributes of each subject. No subject is
+    in two splits. Clips without frames are listed with the reason and skipped; with `strict` they are an error. Decoded clips
+    are kept in the prepared cache, so that an interrupted call continues where it stopped. A decoder that hangs is stopped after
+    `limit` seconds.
     """
 
     name = "video-folder"
     short_name = "VIDEOS"
-    title = "clips in subject folders or named by a CSV, some frames of each"
-    license = "as the clips"
+    title = "your own clips in subject folders or listed in a CSV"
+    license = "that of the clips"
     download_instructions = (
         "Put clips into the raw folder as <subject>/<class>[_take].mp4, or declare them in a sweep file: [dataset.NAME] with "
         'plugin = "video-folder" and path = "FOLDER".'
@@ -64,24 +64,24 @@ class VideoFolder(RawFiles):
     class Options(ClipOptions):
         """Options of video-folder."""
 
-        csv: str = setting("", "a CSV in the folder that names the clips; by folders if not set")
+        csv: str = setting("", "a CSV in the folder that lists the clips; default: clips are found by folders")
         path_column: str = setting("path", "the CSV's column with the clip's path, relative to the CSV")
         class_column: str = setting("class", "the CSV's column with the class")
         subject_column: str = setting("subject", "the CSV's column with the subject")
-        classes: tuple[str, ...] = setting((), "classes in the order of their labels; all found, by name, if not set")
+        classes: tuple[str, ...] = setting((), "classes in the order of their labels; default: all classes found, sorted by name")
         short_name: str = setting("", "short name in tables")
-        license: str = setting("", "terms of use, for the report")
+        license: str = setting("", "terms of use, for reports")
         citation: str = setting("", "BibTeX, for dabench cite")
 
     def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
-        """Write clips of twelve subjects aged 18 to 84, without faces, that give n frames of each class or more."""
+        """Write clips of twelve subjects aged 18 to 84, without faces, with at least n frames of each class."""
         self.write_clips(raw, n, seed, _SUBJECTS)
         ages = [round(18 + 66 * subject / (_SUBJECTS - 1)) for subject in range(_SUBJECTS)]
         people = "".join(f"s{subject:02},{age},{'fm'[subject % 2]}\n" for subject, age in enumerate(ages))
         (raw / PARTICIPANTS).write_text(f"subject,age,sex\n{people}", encoding="utf-8")
 
     def write_clips(self, raw: Path, n: int, seed: int, subjects: int) -> None:
-        """Write made-up clips of so many subjects, where `example` says, that give n frames of each class or more."""
+        """Write synthetic clips of `subjects` subjects at the paths of `example`, with at least n frames of each class."""
         import numpy as np
 
         from dabench.data.synthetic import moving_frames, synthetic_image, write_clip
@@ -99,7 +99,7 @@ class VideoFolder(RawFiles):
         return self.classes or tuple(getattr(self.options, "classes", ())) or ("happy", "sad", "neutral")
 
     def example(self, label: int, subject: int, take: int) -> str:
-        """Return the place of a made-up clip of a class and a subject; `take` tells several of both apart."""
+        """Return the path of a synthetic clip of a class and a subject; `take` numbers several such clips."""
         return f"s{subject:02}/{self._made_synthetic[label]}{f'_{take + 1}' if take else ''}.mp4"
 
     def root(self, raw: Path) -> Path:
@@ -107,17 +107,17 @@ class VideoFolder(RawFiles):
         return Path(self.options.path).expanduser() if self.options.path else raw
 
     def raw_files(self, raw: Path) -> Sequence[Path]:
-        """Return every file of the folder; raise DataError where one below it cannot be read."""
+        """Return every file of the folder; raise DataError if a subfolder cannot be read."""
         return files_below(self.root(raw), self.who) if self.root(raw).is_dir() else []
 
     def prepare(self, raw: Path) -> Splits:
-        """Decode every clip; raise DataError where the declared layout is broken, or no split by subjects can be made."""
+        """Decode every clip; raise DataError if the layout is wrong, or if no split by subjects is possible."""
         from dabench.data.video import ClipSampling
         from dabench.data.video_pool import decode_clips
 
         o, root = self.options, self.root(raw)
         if o.skip_start + o.skip_end >= 1:
-            raise self.error(f"skip_start + skip_end = {o.skip_start + o.skip_end:g} leaves nothing; below 1")
+            raise self.error(f"skip_start + skip_end = {o.skip_start + o.skip_end:g} leaves no frames; it must be less than 1")
         clips, skipped, notes = self.declared(root)
         files = len(clips) + len(skipped)
         cutting = ClipSampling(o.frames, o.size, o.skip_start, o.skip_end, o.face)
@@ -130,7 +130,7 @@ class VideoFolder(RawFiles):
             first = ": ".join(next(iter(skipped.items()), ("", "")))
             raise self.refusal(f"{root} holds no usable clip (the first: {first})")
         if gone := sorted({c.label for c in clips} - {c.label for c, _ in found}):
-            notes.append(f"no usable clip is left of class {', '.join(gone)}")
+            notes.append(f"no usable clip of class {', '.join(gone)}")
         classes = self.classes or tuple(o.classes) or tuple(sorted({c.label for c, _ in found}))
         splits = self._splits(found, classes)
         if lost := o.frames * len(found) - sum(len(s.images) for s in splits.values()):
@@ -142,15 +142,15 @@ class VideoFolder(RawFiles):
         return self.work or cache_folder() / ".clips"
 
     def declared(self, root: Path) -> tuple[list[Clip], dict[str, str], list[str]]:
-        """Return the clips to decode, the files that cannot be used with the reason, and notes of what is left out.
+        """Return the clips to decode, the unusable files with the reasons, and notes about left-out clips.
 
         Raises:
-            DataError: the declared layout is broken.
+            DataError: the layout is wrong.
         """
         who, o = self.who, self.options
         classes = tuple(o.classes) or self.classes
         if not root.is_dir():
-            raise self.refusal(f"there is no folder {root}")
+            raise self.refusal(f"the folder {root} does not exist")
         skipped: dict[str, str] = {}
         if o.csv:
             columns = {"path": o.path_column, "class": o.class_column, "subject": o.subject_column}
@@ -160,7 +160,7 @@ class VideoFolder(RawFiles):
         return with_participants(clips, root / PARTICIPANTS, who), skipped, []
 
     def _skipped(self, skipped: Mapping[str, str], files: int, root: Path) -> list[str]:
-        """Write the list of what is skipped, a CSV beside the decoded clips, and return what to say of it; or refuse it."""
+        """Write the CSV of skipped files beside the decoded clips and return a note about it; with `strict` raise DataError."""
         if not skipped:
             return []
         which = hashlib.sha256(f"{root.resolve()} {self.options}".encode()).hexdigest()[:8]
@@ -170,11 +170,11 @@ class VideoFolder(RawFiles):
             with open(path, "w", encoding="utf-8", newline="") as f:
                 csv.writer(f).writerows([("path", "reason"), *skipped.items()])
         except OSError as e:
-            raise StoreError(f"{path}: cannot be written ({e.strerror}); set DABENCH_CACHE to a folder that can") from e
+            raise StoreError(f"{path}: cannot be written ({e.strerror}); set DABENCH_CACHE to a writable folder") from e
         first = "; ".join(f"{name}: {reason}" for name, reason in list(skipped.items())[:_SHOWN])
         if self.options.strict:
             which = f"{len(skipped):,} of {files:,} files of {root} cannot be used: {first} (all: {path})"
-            raise self.error(f"{which}; mend or remove them, or set strict = false")
+            raise self.error(f"{which}; repair or remove them, or set strict = false")
         return [f"{len(skipped):,} of {files:,} files skipped: {first} (all: {path})"]
 
     def _splits(self, found: Sequence[tuple[Clip, Path]], classes: Sequence[str]) -> dict[str, Samples]:
@@ -196,7 +196,7 @@ class VideoFolder(RawFiles):
         return result
 
     def _sides(self, labels: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.str_]:
-        """Return the split of each clip, (number of clips,): whole subjects, and every class is left for training."""
+        """Return the split of each clip, (number of clips,), by whole subjects such that training has every class."""
         import numpy as np
 
         from dabench.data.splits import held_out

@@ -1,1 +1,1 @@
-"""From a sweep file to a plan: configuration, validation, search, runs, access."""
+"""Turn a sweep file into a plan: configuration, validation, search, runs, access."""

@@ -1,9 +1,8 @@
-"""What a run is granted. Everything a worker process opens is named here, and nothing else is handed to it.
+"""The label firewall: select the files that a run may open. A worker process is given no other path.
 
-The driver reads labels to choose shots and lets go of them; a worker is given paths. The target's labels lie in a file whose
-path is not among them, and test labels are joined with stored predictions when a report is made, in another process.
-This guards against every accident, and against a method that searches its process; it does not stop code that goes
-looking through the disk on purpose.
+The driver reads labels to choose shots and does not keep them; a worker is given paths. The path of the target's labels is not
+among them, and test labels are joined with stored predictions in another process, when a report is made.
+This prevents accidents, and methods that search their own process. It does not stop code that deliberately searches the disk.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from dabench.plugins.contract import Access
 
 @dataclass(frozen=True)
 class SourceGrant:
-    """What a run may open of a source: paths of its training and validation split. `groups` is None where it has none."""
+    """The files of a source that a run may open: its training and validation split. `groups` is None if it has none."""
 
     name: str
     images: str
@@ -37,7 +36,7 @@ class Shots:
 
 @dataclass(frozen=True)
 class TargetGrant:
-    """What a run may open of its target: the path of its training images, and its shots. None: it may not."""
+    """The data of the target that a run may use: the path of its training images, and its shots. None: not granted."""
 
     name: str
     images: str | None = None
@@ -45,7 +44,7 @@ class TargetGrant:
 
 
 def grant_source(prepared: Prepared) -> SourceGrant:
-    """Return what a run may open of a source: the training images, labels and groups, and the validation images and labels."""
+    """Return the paths of a source: training images, labels and groups, validation images and labels."""
     images, labels = (str(prepared.path("train", part)) for part in ("images", "labels"))
     groups = str(prepared.path("train", "groups")) if prepared.has_groups("train") else None
     val_images, val_labels = (str(prepared.path("val", part)) for part in ("images", "labels"))
@@ -53,7 +52,7 @@ def grant_source(prepared: Prepared) -> SourceGrant:
 
 
 def grant_target(prepared: Prepared, access: Access, shots: int | str, seed: int) -> TargetGrant:
-    """Return what a run may open of its target: what `access` names, and no more.
+    """Return the data of the target that `access` grants.
 
     Raises:
         DataError: a class has fewer images than `shots`.
@@ -69,10 +68,10 @@ def grant_target(prepared: Prepared, access: Access, shots: int | str, seed: int
 
 
 def grant_scored(prepared: Prepared) -> str:
-    """Return what a run may open to score its checkpoints for a target: the path of the validation images."""
+    """Return the path of the validation images, on which checkpoints are scored."""
     return str(prepared.path("val", "images"))
 
 
 def grant_test(prepared: Prepared) -> str:
-    """Return what a run may open of a test split: the path of its images."""
+    """Return the path of the test images."""
     return str(prepared.path("test", "images"))

@@ -1,4 +1,4 @@
-"""The classes of a sweep: which are kept of each dataset, and under which names."""
+"""Choose the classes of a sweep and rename the classes of its datasets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dabench.plugins.options import KeyProblem
 
 
 def renames(sweep: Sweep, dataset: str, classes: Sequence[str]) -> dict[str, str]:
-    """Return class -> its name in the sweep, for those of the dataset's own `classes` that [classes.map] renames."""
+    """Return class -> its name in the sweep, for the dataset's `classes` that [classes.map] renames."""
     own = sweep.class_map.get(dataset)
     table = {**sweep.class_map, **(own if isinstance(own, Mapping) else {})}
     return {old: new for old in classes if isinstance(new := table.get(old, old), str) and new != old}
@@ -22,7 +22,7 @@ def shared_classes(sweep: Sweep, prepared: Mapping[str, Prepared]) -> tuple[str,
     """Return the classes of the sweep, in the order of the logits.
 
     Raises:
-        KeyProblem: the datasets have different ones and the sweep does not say which to keep, or it names one that is not there.
+        KeyProblem: the datasets have different classes and the sweep does not choose, or it names an unknown class.
     """
     _check_renames(sweep, prepared)
     named = {name: _named(sweep, name, p) for name, p in prepared.items()}
@@ -40,17 +40,17 @@ def shared_classes(sweep: Sweep, prepared: Mapping[str, Prepared]) -> tuple[str,
     for name, theirs in others:
         if set(theirs) != set(ours):
             shared = [c for c in ours if all(c in classes for classes in named.values())]
-            advice = f"add the shared ones to the sweep file: {keeping(sweep, shared)}"
+            advice = f"keep the shared classes with this line in the sweep file: {keeping(sweep, shared)}"
             raise KeyProblem(
                 "datasets",
-                f"datasets with different classes: {first} has {', '.join(ours)}; {name} has {', '.join(theirs)}; "
-                + (advice if shared else "they share none; give the same names to the same things under [classes.map]"),
+                f"the datasets have different classes: {first} has {', '.join(ours)}; {name} has {', '.join(theirs)}; "
+                + (advice if shared else "they share no class; rename classes that mean the same under [classes.map]"),
             )
     return ours
 
 
 def keeping(sweep: Sweep, classes: Sequence[str]) -> str:
-    """Return the line of a sweep file that keeps these classes alone."""
+    """Return the line of a sweep file that keeps only these classes."""
     return f"keep = {json.dumps(classes)} under [classes]" if sweep.class_map else f"classes = {json.dumps(classes)}"
 
 
@@ -69,4 +69,4 @@ def _check_renames(sweep: Sweep, prepared: Mapping[str, Prepared]) -> None:
             known, who = tuple(every), "no dataset of the sweep has a"
             wrong = [] if key in every else [(key, f"classes.map.{key}")]
         for old, path in wrong:
-            raise KeyProblem(path, f"{path}: {who} class '{old}'{nearest(old, known)}; there are {', '.join(known)}")
+            raise KeyProblem(path, f"{path}: {who} class '{old}'{nearest(old, known)}; known: {', '.join(known)}")

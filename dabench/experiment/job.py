@@ -1,4 +1,4 @@
-"""The job of a worker: all that it needs to do one run. What is not in it, the worker does not have."""
+"""The job of a worker: everything it needs for one run. A worker is given nothing else."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from dabench.training.settings import EvalConfig, TrainConfig
 
 @dataclass(frozen=True)
 class Job:
-    """One run, as its worker is given it. Every value is plain, or a tuple, mapping or frozen dataclass of plain values.
+    """One run as sent to a worker. Every value is plain, or a tuple, mapping or frozen dataclass of plain values.
 
     Attributes:
-        name, digest, method, seed, label_budget, parent, probe: as those of the run (dabench.storage.schema.Run).
-        options, backbone_options: of the adapter and of the backbone, as far as the sweep sets them.
-        channels, size: of the prepared images.
+        name, digest, method, seed, label_budget, parent, probe: those of the run (dabench.storage.schema.Run).
+        options, backbone_options: the options of the adapter and of the backbone that the sweep sets.
+        channels, size: channels and side of the prepared images.
         target: None in a pretraining.
         tests: name -> path of the images whose predictions are stored.
         scored: target -> path of the validation images that checkpoints are scored on.
-        train: with the device and the precision that it was planned for; `asked_precision` is what the sweep says, "auto" maybe.
-        test_digests: dataset -> digest of the prepared data that the predictions are of.
+        train: [train] with the planned device and precision; `asked_precision` is that of the sweep and may be "auto".
+        test_digests: dataset -> digest of the prepared data that is predicted.
         files: path on the driver's machine -> SHA-256 of every file that the run opens; only for workers on other machines.
     """
 

@@ -1,4 +1,4 @@
-"""Paths in the table of a sweep: what stands in a file is relative to the file, what a caller gives to the working folder."""
+"""Apply --set and resolve paths: paths in a sweep file are relative to it, paths of a caller to the working folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dabench.errors import SpecError
 
 
 def put(table: dict[str, Any], text: str) -> None:
-    """Put "a.b=value" into `table`; the value is read as TOML, or as text where it is none. A path is of the working folder."""
+    """Put "a.b=value" into `table`. The value is read as TOML, or as text if it is not valid TOML. Paths become absolute."""
     key, equals, value = text.partition("=")
     path = [p.strip().strip('"') for p in key.split(".")]
     if not equals or not all(path):
@@ -37,9 +37,9 @@ PATHS = ("path", "drop")
 
 
 def absolute(table: Mapping[str, Any], folder: Path = Path()) -> dict[str, Any]:
-    """Return the table of a sweep, or a part of one, with the paths in it made absolute from `folder`.
+    """Return the table of a sweep, or a part of one, with its paths made absolute from `folder`.
 
-    What is not as it must be is left for the reader to refuse.
+    Values of a wrong type are kept; validation reports them.
     """
     result = dict(table)
     plugins, datasets = table.get("plugins"), table.get("dataset")

@@ -1,7 +1,7 @@
-"""A sweep with its data and all its choices, the runs that it comes to, and what identifies each of them.
+"""The plan of a sweep: prepared data, resolved settings, and runs with their digests.
 
-A run's digest covers what its numbers depend on: the prepared data, the code of its plugins and of dabench that computes it,
-options, settings, seed, device class and precision. The same digest is the same work, so it is done once and found again later.
+The digest of a run covers everything its result depends on: the prepared data, the code of its plugins and of dabench that
+computes it, options, settings, seed, class of device and precision. Equal digests mean the same work, which is done once.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from dabench.training.settings import TrainConfig
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep with its data prepared and all its choices made: sizes, channels, augmentation, classes, runs in order.
+    """A sweep with prepared data and resolved settings: size, channels, augmentation, classes, runs in order.
 
-    Which runs a sweep with a search comes to is known when their settings are chosen (dabench.experiment.search).
-    It has none here.
+    `runs` is empty for a sweep with a search, because its runs are known only when settings are chosen
+    (dabench.experiment.search).
 
     Attributes:
-        device: the class of device that the runs compute on: "cpu", "cuda" or "mps".
-        precision: "bf16" or "fp32": what train.precision = "auto" is on it.
+        device: the class of device of the runs: "cpu", "cuda" or "mps".
+        precision: the meaning of train.precision = "auto" on it: "bf16" or "fp32".
     """
 
     sweep: Sweep
@@ -52,35 +52,35 @@ class Plan:
 
     @property
     def facts(self) -> dict[str, AdapterFacts]:
-        """What is known of each adapter."""
+        """The facts of each adapter."""
         return {name: _facts(adapter) for name, adapter in self.adapters.items()}
 
     @property
     def networks(self) -> list[NetworkKey]:
-        """The networks of each adapter, whatever the seed."""
+        """The networks of each adapter, without seeds."""
         return list(networks(self.sweep.datasets, self.sweep.tasks, self.facts))
 
     @property
     def input_size(self) -> int:
-        """Side of the image that the network sees."""
+        """Side in pixels of the images that the network sees."""
         return self.augment.crop or self.size
 
     def test_digests(self, run: Run) -> dict[str, str]:
-        """Return what a run's predictions are of: dataset -> digest of its prepared data."""
+        """Return dataset -> digest of its prepared data, for the datasets that a run predicts."""
         return {t: self.prepared[t].digest for t in run.tests}
 
     def train(self, settings: Settings) -> TrainConfig:
-        """Return how a run with these settings is trained: as [train] says else, with its device and precision known."""
+        """Return [train] for a run with these settings, with device and precision resolved."""
         own = {"precision": self.sweep.train.precision, **_of("train", settings), "device": self.device}
         return replace(self.sweep.train, **own | ({"precision": self.precision} if own["precision"] == "auto" else {}))
 
     def job(self, run: Run) -> Job:
-        """Return all that a worker needs for a run: what is not in it, the worker does not have."""
+        """Return everything that a worker needs for a run. The worker is given nothing else."""
         adapter = None if run.method == SUPERVISED else self.adapters[run.method]
         target = None
         if run.target is not None and adapter is not None:
             target = grant_target(self.prepared[run.target], adapter.access, self.sweep.shots, run.seed)
-        targets = [run.target] if run.target else run.tests  # a pretraining may be tested on any, so it is scored for each
+        targets = [run.target] if run.target else run.tests  # a pretraining is scored for every dataset
         scored = {t: grant_scored(self.prepared[t]) for t in targets}
         validated = {validation_of(t): path for t, path in scored.items() if run.probe and run.probe.validates}
         return Job(
@@ -111,7 +111,7 @@ class Plan:
 
 
 def validation_of(dataset: str) -> str:
-    """Return the name under which a trial keeps its logits on a dataset's validation split, where it was asked to."""
+    """Return the name under which a trial stores its logits on a dataset's validation split, if it does."""
     return f"validation of {dataset}"
 
 
@@ -123,7 +123,7 @@ def pretraining(
     settings: Settings = (),
     probe: TrialConfig | None = None,
 ) -> Run:
-    """Return the training on the sources that an adapter starts from: its own, or else (or of None) the shared one."""
+    """Return the pretraining that an adapter starts from: its own if it has one, else (and for None) the shared one."""
     shared = adapter is None or plan.adapters[adapter].shares_pretraining()
     return _run(plan, adapter if adapter and not shared else SUPERVISED, sources, None, seed, None, settings, probe)
 
@@ -131,7 +131,7 @@ def pretraining(
 def adaptation(
     plan: Plan, adapter: str, parent: Run, target: str, settings: Settings = (), probe: TrialConfig | None = None
 ) -> Run:
-    """Return the run of an adapter that carries the pretraining `parent` to a target."""
+    """Return the run that adapts the pretraining `parent` to a target."""
     return _run(plan, adapter, parent.sources, target, parent.seed, parent.digest, settings, probe)
 
 
@@ -169,7 +169,7 @@ def _run(
         "code": core_digest(),
         "backbone": [sweep.backbone, code_digest(plan.backbone), asdict(plan.backbone.options)],
         "input": [plan.channels, plan.size, sweep.pretrained, list(plan.classes)],
-        "train": vars(plan.train(settings)),  # faster than asdict, for ten thousands of runs
+        "train": vars(plan.train(settings)),  # faster than asdict for tens of thousands of runs
         "test": vars(sweep.test),
         "augment": vars(plan.augment),
         "sources": [plan.prepared[s].digest for s in sources],

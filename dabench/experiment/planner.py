@@ -1,4 +1,4 @@
-"""How a sweep becomes a plan: its datasets prepared, its choices made, every pretraining once and every adaptation after it."""
+"""Make the plan of a sweep: prepare its datasets, resolve its settings, and list its pretrainings and adaptations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from dabench.storage.paths import cache_folder
 from dabench.storage.schema import Run
 
 _GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
-"""Files of the drivers of NVIDIA, AMD and of Windows' GPUs under Linux. Where none exists, torch finds no GPU."""
+"""Device files of NVIDIA, AMD and Windows (WSL) GPU drivers under Linux. If none exists, torch finds no GPU."""
 
 
 def make_plan(
@@ -32,10 +32,11 @@ def make_plan(
     """Prepare the sweep's datasets and expand it to runs.
 
     Args:
-        gpus: GPUs of a run, where asked for, and `cluster`: the runs are done on a Ray cluster. Both decide the device.
+        gpus: GPUs per run if given.
+        cluster: the runs are executed on a Ray cluster. Both arguments decide the device.
 
     Raises:
-        SpecError, DataError: the datasets do not fit each other or the sweep.
+        SpecError, DataError: the datasets do not fit together or do not fit the sweep.
     """
     remove_abandoned(cache_folder() / ".*")
     remove_abandoned(temporary_prefix())
@@ -55,21 +56,21 @@ def make_plan(
             f"augment.crop = {augment.crop}: larger than the images, which are {size}x{size}; set size or augment.crop"
         )
     if sweep.test.crops == 10 and augment.crop is None:
-        raise SpecError("test.crops = 10 needs augment.crop: ten crops of the whole image are one")
+        raise SpecError("test.crops = 10 needs augment.crop, because ten crops of the whole image are equal; set it")
     adapters = {name: make_adapter(sweep, name, registry) for name in sweep.adapters}
     backbone, where = make_backbone(sweep, registry), _device_and_precision(sweep, gpus, cluster)
     plan = Plan(sweep, augment, channels, size, datasets, prepared, adapters, backbone, (), *where)
     runs = tuple(_runs(plan))
-    for run in runs:  # shots larger than a class are found now, not in the middle of the night
+    for run in runs:  # reports classes with too few images for the shots before any run starts
         if run.target is not None:
             grant_target(prepared[run.target], adapters[run.method].access, sweep.shots, run.seed)
     return plan if sweep.search.trials else replace(plan, runs=runs)
 
 
 def _device_and_precision(sweep: Sweep, gpus: float | None, cluster: bool) -> tuple[str, str]:
-    """Return the class of device that the runs compute on, and the precision that "auto" is there.
+    """Return the class of device of the runs, and the precision that "auto" means on it.
 
-    Torch is not imported where the answer is known without it: a complete sweep is then found complete in a second.
+    Torch is imported only if needed, so that a complete sweep is recognised within a second.
     """
     device, precision = sweep.train.device, sweep.train.precision
     if device == "auto" and not cluster and sys.platform == "linux" and not any(map(os.path.exists, _GPU_FILES)):
@@ -87,11 +88,11 @@ def _check_counts(sweep: Sweep, name: str, prepared: Prepared) -> None:
             if count == 0:
                 others = [c for c in prepared.classes if c != label]
                 advice = f", or leave the class out with {keeping(sweep, others)}" if len(others) > 1 else ""
-                raise DataError(f"dataset '{name}': its {split} split has no image of class '{label}'; add some{advice}")
+                raise DataError(f"dataset '{name}': its {split} split has no image of class '{label}'; add images{advice}")
 
 
 def _augment(sweep: Sweep, datasets: Mapping[str, Dataset]) -> Augment:
-    """Return the augmentation that the datasets agree on, changed by the sweep's [augment]."""
+    """Return the common augmentation of the datasets, changed by the sweep's [augment]."""
     wanted = {d.augment for d in datasets.values()}
     if len(wanted) > 1 and {"crop", "flip", "rotate"} > set(sweep.augment):
         rows = "; ".join(f"{n}: {d.augment}" for n, d in datasets.items())
@@ -104,7 +105,7 @@ def _runs(plan: Plan) -> list[Run]:
     """Return the pretrainings and then the adaptations, each once."""
     found: list[Run] = []
     for seed in plan.sweep.seed_list:
-        # Each dataset is a row of the matrix: its own pretraining gives the diagonal even where no pair starts from it.
+        # Each dataset is a row of the matrix: its pretraining gives the diagonal even if no task has it as source.
         rows = dict.fromkeys([(d,) for d in plan.sweep.datasets] + [s for s, _ in plan.sweep.tasks])
         found += [pretraining(plan, None, sources, seed) for sources in rows]
         for name, sources, target in plan.networks:

@@ -1,7 +1,8 @@
-"""The settings that a search tries, one after another.
+"""Samplers: propose the settings of the trials of a search.
 
-Random and grid: a trial's settings depend on its number alone, not on what came of the others, and the common ones are the
-same for every adapter, which then share the pretrainings of a trial. Optuna's depend on the scores of the task's own trials.
+With the methods random and grid, the settings of a trial depend only on its number, not on the scores of other trials. The
+common settings are the same for every adapter, so adapters share the pretrainings of a trial. With Optuna, they depend on the
+scores of earlier trials of the same task.
 """
 
 from __future__ import annotations
@@ -16,21 +17,21 @@ from dabench.experiment.search_space import SearchRange, read_range
 from dabench.storage.schema import Settings
 
 _STARTUP = 4
-"""Trials of Optuna that are random."""
+"""The number of random trials before Optuna uses scores."""
 
 
 class Sampler(Protocol):
-    """What the trials of one task are to be."""
+    """Proposes the settings of the trials of one task."""
 
     def ask(self, number: int) -> Settings:
-        """Return the settings of a trial; numbers are asked for in their order, each once."""
+        """Return the settings of a trial. Called once per number, in increasing order."""
 
     def tell(self, number: int, score: float | None) -> None:
-        """Say what came of a trial: its score, higher is better; None where it failed."""
+        """Report the score of a trial, higher is better; None if it failed."""
 
 
 def sampler_of(search: SearchConfig, adapter: str) -> Sampler:
-    """Return the proposals for one task of an adapter."""
+    """Return the sampler for one task of an adapter."""
     kinds: dict[str, Callable[[SearchConfig, Mapping[str, SearchRange]], Sampler]] = {
         "random": _RandomSampler,
         "grid": _GridSampler,
@@ -40,23 +41,23 @@ def sampler_of(search: SearchConfig, adapter: str) -> Sampler:
 
 
 def random_sampler(search: SearchConfig, adapter: str) -> Sampler:
-    """Return random proposals, whatever the method of the search: what a plan counts with that is not yet known."""
+    """Return a random sampler for any search method, with which a plan estimates trials that are not yet known."""
     return _RandomSampler(search, ranges(search, adapter))
 
 
 def ranges(search: SearchConfig, adapter: str) -> dict[str, SearchRange]:
-    """Return what is searched for an adapter, the common settings first."""
+    """Return the ranges that are searched for an adapter, common settings first."""
     tables = ("train.", f"{adapter}.")
     return {key: read_range(value, key) for key, value in search.space.items() if key.startswith(tables)}
 
 
 def is_sequential(search: SearchConfig) -> bool:
-    """Whether a trial needs the scores of those before it, so that the trials of a task run one after another."""
+    """Whether a trial needs the scores of earlier trials, so that the trials of a task run one after another."""
     return search.method == "optuna" or search.early_stopping
 
 
 def grid_size(search: SearchConfig, adapter: str) -> int:
-    """Return how many points an adapter's grid has."""
+    """Return the number of points of an adapter's grid."""
     return math.prod(len(r.grid()) for r in ranges(search, adapter).values())
 
 
@@ -68,12 +69,12 @@ class _RandomSampler:
         return tuple((key, of.at(self._part(number, key))) for key, of in self.space.items())
 
     def _part(self, number: int, key: str) -> float:
-        """Return a number from 0 to below 1 that belongs to the key, whatever else is searched."""
+        """Return a number in [0, 1) that depends only on the seed, the trial and the key."""
         drawn = hashlib.sha256(f"{self.seed}/{number}/{key}".encode()).digest()
         return int.from_bytes(drawn[:6], "big") / 2**48
 
     def tell(self, number: int, score: float | None) -> None:
-        """Its draws do not depend on scores."""
+        """Ignore the score: random settings do not depend on scores."""
 
 
 class _GridSampler:
@@ -81,7 +82,7 @@ class _GridSampler:
         self.space = space
 
     def ask(self, number: int) -> Settings:
-        """Return a point; the first keys, the common ones, change fastest. A small grid begins anew until all trials are made."""
+        """Return a grid point. The first (common) keys change fastest. A grid smaller than the trials is repeated."""
         found = []
         for key, of in self.space.items():
             number, at = divmod(number, len(of.grid()))
@@ -89,11 +90,11 @@ class _GridSampler:
         return tuple(found)
 
     def tell(self, number: int, score: float | None) -> None:
-        """Its points do not depend on scores."""
+        """Ignore the score: grid points do not depend on scores."""
 
 
 class _OptunaSampler:
-    """Tree-structured Parzen estimators (Bergstra et al. 2011) of Optuna; the first trials are random."""
+    """Optuna's tree-structured Parzen estimators (Bergstra et al. 2011); the first trials are random."""
 
     def __init__(self, search: SearchConfig, space: Mapping[str, SearchRange]) -> None:
         import optuna
@@ -119,7 +120,7 @@ class _OptunaSampler:
 
 
 def _suggested(trial: Any, key: str, of: SearchRange) -> Any:
-    if of.kind == "choice":  # its place, since Optuna keeps no lists
+    if of.kind == "choice":  # its index, because Optuna does not accept lists as values
         return of.values[trial.suggest_categorical(key, range(len(of.values)))]
     if of.kind == "int":
         return trial.suggest_int(key, int(of.low), int(of.high))

@@ -1,4 +1,4 @@
-"""What a sweep has to do: all of it known when it begins, or, of a sweep with a search, more as results come."""
+"""Schedule the runs of a sweep. All runs are known at the start, unless a search adds runs as results arrive."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ class RunSchedule(Protocol):
     """The runs of a sweep.
 
     Attributes:
-        complete: digests of the runs that stood when they became known.
+        complete: digests of the runs that were already complete in the store when they were scheduled.
     """
 
     complete: set[str]
 
     def begin(self) -> list[Run]:
-        """Return the runs to do first."""
+        """Return the runs to execute first."""
 
     def grow(self, run: Run, done: bool) -> Iterable[Run]:
-        """Return the runs to do because a run came to its end, done or not."""
+        """Return the runs that become possible after a run has ended, successfully (`done`) or not."""
 
     def expected(self) -> Sequence[Run]:
-        """Return all runs, those that stand too, as far as they are known; the others have stand-ins."""
+        """Return all runs, including complete ones. Runs that are not yet known are replaced by placeholders."""
 
     @property
     def table_runs(self) -> Sequence[Run]:
-        """The runs that make the table, as far as they are known."""
+        """The known runs of the tables."""
 
     def searched(self) -> Sequence[SearchRecord]:
-        """Return what sweep.json holds of a search, task by task; nothing where there is none."""
+        """Return the search records of sweep.json, one per task; empty without a search."""
 
     @property
     def trials(self) -> Sequence[Run]:
-        """The runs of the trials of a search so far."""
+        """The runs of the trials so far."""
 
     def failed_tasks(self) -> list[str]:
-        """Return the names of the tasks of a search that came to nothing, since every trial failed."""
+        """Return the names of the tasks of a search of which every trial failed."""
 
 
 class FixedSchedule:
@@ -53,12 +53,12 @@ class FixedSchedule:
         self.complete: set[str] = set()
 
     def begin(self) -> list[Run]:
-        """Return what is missing."""
+        """Return the runs that are not complete."""
         self.complete = complete_runs(self.plan, self.store)
         return pending_runs(self.plan, self.complete)
 
     def grow(self, run: Run, done: bool) -> Iterable[Run]:
-        """Return nothing: all was known."""
+        """Return no runs: all were known at the start."""
         return ()
 
     def expected(self) -> Sequence[Run]:
@@ -76,7 +76,7 @@ class FixedSchedule:
 
     @property
     def trials(self) -> Sequence[Run]:
-        """None: there is no search."""
+        """Empty: there is no search."""
         return ()
 
     def failed_tasks(self) -> list[str]:
@@ -85,23 +85,23 @@ class FixedSchedule:
 
 
 def schedule_of(plan: Plan, store: RunStore) -> RunSchedule:
-    """Return what a plan has to do, where `store` holds what is done."""
+    """Return the schedule of a plan; `store` holds its complete runs."""
     return HyperparameterSearch(plan, store) if plan.sweep.search.trials else FixedSchedule(plan, store)
 
 
 def complete_runs(plan: Plan, store: RunStore) -> set[str]:
-    """Return the digests of the plan's runs that stand in the store, whole."""
+    """Return the digests of the plan's runs that are complete in the store."""
     listed = store.listed()
     return {r.digest for r in plan.runs if store.find(r.digest, plan.test_digests(r), among=listed)}
 
 
 def pending_runs(plan: Plan, complete: set[str]) -> list[Run]:
-    """Return the runs to do: what is missing, in order."""
+    """Return the runs that are not complete, in launch order."""
     return launch_order([r for r in plan.runs if r.digest not in complete])
 
 
 def launch_order(runs: Sequence[Run]) -> list[Run]:
-    """Return runs in the order in which they are best begun: the longest chains first."""
+    """Return runs in launch order: the longest chains first."""
     chains = {r.parent for r in runs if r.parent}
-    # A method's own pretraining is the longest single piece of work: begun last, it would end alone.
+    # A method's own pretraining takes longest. Started last, it would run alone at the end.
     return sorted(runs, key=lambda r: (r.digest not in chains, r.method == SUPERVISED))

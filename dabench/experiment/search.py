@@ -1,6 +1,6 @@
-"""A search as it goes on: which runs there are to do, what came of the trials, and what each task then runs.
+"""Hyper-parameter search: propose trials, collect their scores, and schedule the final runs of each task.
 
-It holds no result that is not in the store: begun again, it finds the trials that stand there and goes on after them.
+All results are in the store, so a restarted search finds its complete trials there and continues after them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dabench.training.selection import ORACLE
 
 @dataclass
 class TaskTrial:
-    """A setting that a task tries: its runs, the last of which is scored, and what came of it once it is settled."""
+    """A trial of a task: its settings, its runs (the last one is scored), and its result once it is settled."""
 
     settings: Settings
     runs: tuple[Run, ...]
@@ -29,7 +29,7 @@ class TaskTrial:
 
 @dataclass
 class TaskSearch:
-    """A task with its trials, and what was chosen: the trial's number, and the runs of each of the sweep's seeds."""
+    """A task with its trials, the number of the chosen trial, and the final runs of each seed of the sweep."""
 
     task: SearchTask
     proposals: Sampler
@@ -43,9 +43,9 @@ class HyperparameterSearch:
     """The search of a sweep.
 
     Attributes:
-        studies: one for each task.
-        runs: every run known so far, trials among them, by digest.
-        complete: digests of those that stood when they became known.
+        studies: the searches of the tasks.
+        runs: every run known so far, including trials, by digest.
+        complete: digests of the runs that were already complete in the store when they were scheduled.
     """
 
     def __init__(self, plan: Plan, store: RunStore) -> None:
@@ -60,13 +60,13 @@ class HyperparameterSearch:
         self._labels: dict[str, LabelArray] = {}
 
     def begin(self) -> list[Run]:
-        """Return the runs to do that are known from the start."""
+        """Return the runs that are known at the start."""
         for study in self.studies:
             self._go_on(study)
         return self._taken()
 
     def grow(self, run: Run, done: bool) -> list[Run]:
-        """Take the end of a run, done or not, and return the runs to do because of it."""
+        """Record the end of a run, successful (`done`) or not, and return the runs that follow from it."""
         (self._done if done else self._failed).add(run.digest)
         for study, number in self._waiting.pop(run.digest, ()):
             self._settle(study, number, done)
@@ -74,14 +74,14 @@ class HyperparameterSearch:
         return self._taken()
 
     def expected(self) -> list[Run]:
-        """Return all runs as far as they are known, and stand-ins of the same kind and number for the others."""
+        """Return all known runs, and placeholders of the same kind and number for the others."""
         found = dict(self.runs)
         for at, study in enumerate(self.studies):
             stand_ins = random_sampler(self.search, study.task.adapter)
             tried = [trial.settings for trial in study.trials]
             tried += [stand_ins.ask(n) for n in range(len(tried), self.search.trials)]
             of = [(self.search.seed, settings) for settings in tried[len(study.trials) :]]
-            if study.chosen is None:  # one for another, so that no adapter counts on the pretrainings of another
+            if study.chosen is None:  # another setting per task, so that no pretraining is shared
                 of += [(seed, tried[at % len(tried)]) for seed in self.plan.sweep.seed_list]
             found |= {run.digest: run for seed, settings in of for run in runs_of(self.plan, study.task, seed, settings)}
         return list(found.values())
@@ -92,11 +92,11 @@ class HyperparameterSearch:
 
     @property
     def table_runs(self) -> list[Run]:
-        """The runs that make the table, of the tasks that are decided, each once."""
+        """The runs of the tables, for the tasks with a chosen trial, each once."""
         return _each_once(run for study in self.studies for runs in study.finals.values() for run in runs)
 
     def _go_on(self, study: TaskSearch) -> None:
-        """Ask for trials as far as that is possible now; when all are settled, choose."""
+        """Start as many trials as possible now. When all are settled, choose one."""
         ahead = 1 if is_sequential(self.search) else self.search.trials
         while not study.over:
             open_ = sum(not t.settled for t in study.trials)
@@ -141,7 +141,7 @@ class HyperparameterSearch:
         study.proposals.tell(number, trial.found.score if trial.found else None)
 
     def _validation(self, target: str) -> LabelArray | None:
-        """Return the labels of a target's validation split where the search was asked to look at them; of test labels, none."""
+        """Return the labels of the target's validation split if the search uses the oracle. Test labels are never used."""
         if self.search.select != ORACLE:
             return None
         if target not in self._labels:
@@ -171,7 +171,7 @@ class HyperparameterSearch:
         return taken
 
     def searched(self) -> tuple[SearchRecord, ...]:
-        """Return what sweep.json holds of every task: its trials and what was chosen."""
+        """Return the search records of sweep.json: the trials of every task and the chosen one."""
         return tuple(
             SearchRecord(
                 study.task.adapter,

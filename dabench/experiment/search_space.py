@@ -1,4 +1,4 @@
-"""Where a search looks for a setting: a range or a list of values, as a sweep file writes it."""
+"""Search ranges: the range or list of values of a setting, as written in a sweep file."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ class SearchRange:
     """The values that a setting may take in a search.
 
     Attributes:
-        kind: "choice" of `values`, or what lies from `low` to `high`: "uniform", "loguniform", or "int", whole numbers, both ends
-            among them.
+        kind: "choice" of `values`, or a range from `low` to `high`: "uniform", "loguniform", or "int" (both ends included).
     """
 
     kind: Literal["choice", "loguniform", "uniform", "int"]
@@ -30,7 +29,7 @@ class SearchRange:
     high: float = 0.0
 
     def at(self, part: float) -> Any:
-        """Return the value that lies at `part`, from 0 to below 1, of the range; numbers have four digits."""
+        """Return the value at `part`, in [0, 1), of the range. Numbers are rounded to four digits."""
         if self.kind == "choice":
             return self.values[int(part * len(self.values))]
         if self.kind == "int":
@@ -40,7 +39,7 @@ class SearchRange:
         return _rounded(self.low + part * (self.high - self.low))
 
     def grid(self) -> tuple[Any, ...]:
-        """Return the values of a grid: those of a list, else both ends and the middle."""
+        """Return the grid values: those of a list, else both ends and the middle."""
         if self.kind == "choice":
             return self.values
         if self.kind == "int":
@@ -49,7 +48,7 @@ class SearchRange:
 
     @property
     def ends(self) -> tuple[Any, ...]:
-        """The values that must be allowed for all of them to be."""
+        """The values to validate: if they are allowed, every value of the range is."""
         if self.kind == "choice":
             return self.values
         return (int(self.low), int(self.high)) if self.kind == "int" else (self.low, self.high)
@@ -60,14 +59,14 @@ def _rounded(value: float) -> float:
 
 
 def read_range(value: Any, path: str) -> SearchRange:
-    """Return the range that a sweep file writes: a list of values, or { loguniform | uniform | int = [low, high] }.
+    """Return the range from its form in a sweep file: a list of values, or { loguniform | uniform | int = [low, high] }.
 
     Raises:
-        KeyProblem: it is none.
+        KeyProblem: the value is not a valid range.
     """
     if isinstance(value, Sequence) and not isinstance(value, str):
         if not value or len({repr(v) for v in value}) < len(value):
-            raise KeyProblem(path, f"{path} = {list(value)!r}: must be a list of different values, at least one")
+            raise KeyProblem(path, f"{path} = {list(value)!r}: must be a list of one or more different values")
         return SearchRange("choice", tuple(tuple(v) if isinstance(v, list) else v for v in value))
     if not isinstance(value, Mapping) or len(value) != 1:
         raise KeyProblem(path, f"{path} = {value!r}: must be {{ loguniform = [low, high] }}, uniform, int, or a list of values")
@@ -79,9 +78,9 @@ def read_range(value: Any, path: str) -> SearchRange:
         raise KeyProblem(path, f"{path}: {kind} = {ends!r}: must be two {numbers}, [low, high]")
     low, high = ends
     if not low < high:
-        raise KeyProblem(path, f"{path}: {kind} = {list(ends)}: the first must be less than the second")
+        raise KeyProblem(path, f"{path}: {kind} = {list(ends)}: low must be less than high")
     if kind == "loguniform" and low <= 0:
-        raise KeyProblem(path, f"{path}: loguniform = {list(ends)}: must be above 0; uniform may begin at 0")
+        raise KeyProblem(path, f"{path}: loguniform = {list(ends)}: low must be greater than 0; use uniform for ranges from 0")
     return SearchRange(kind, low=float(low), high=float(high))
 
 
@@ -92,12 +91,12 @@ def _number(value: Any, *, whole: bool) -> bool:
 
 
 def around(value: Any, search: Any, low: float | None, high: float | None) -> Any:
-    """Return the range of a setting that a sweep does not name, as a sweep file would write it; None: it is not searched.
+    """Return the default search range of a setting, in the form of a sweep file; None: it is not searched.
 
     Args:
-        value: what it is without a search.
-        search: what its declaration says of a search: a range, or a factor, for loguniform from value / factor to value * factor.
-        low, high: the range that the setting may have at all.
+        value: its value without a search.
+        search: `search` of its declaration: a range, or a factor for loguniform from value / factor to value * factor.
+        low, high: the allowed range of the setting.
     """
     if isinstance(search, (int, float)) and not isinstance(search, bool):
         if not value or value < 0:

@@ -1,4 +1,4 @@
-"""What a search is made for: an adapter, its sources, its target. Each such task is searched by itself."""
+"""The tasks of a search: an adapter, its sources and its target. Each task is searched separately."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dabench.storage.schema import Run, Settings, TrialConfig
 
 @dataclass(frozen=True)
 class SearchTask:
-    """An adapter from its sources to a target.
+    """An adapter with its sources and its target.
 
-    Of a method that does nothing with a target (`none`), the target is the dataset that it is tested on, its own source among
-    them: it is chosen by what can be seen of that dataset, as every adapter is.
+    For a method that does not adapt (`none`), the target is the dataset that it is tested on, which may be its own source.
+    Its trial is chosen by the scores for that dataset, as for every adapter.
     """
 
     adapter: str
@@ -22,7 +22,7 @@ class SearchTask:
 
     @property
     def name(self) -> str:
-        """A name for people that can be a file's."""
+        """A readable name that can name a file."""
         return f"{self.adapter}_{'+'.join(self.sources)}_{self.target}".replace("/", "-")
 
 
@@ -36,10 +36,10 @@ def tasks_of(plan: Plan) -> list[SearchTask]:
 
 
 def runs_of(plan: Plan, task: SearchTask, seed: int, settings: Settings, probe: TrialConfig | None = None) -> tuple[Run, ...]:
-    """Return the runs that a task needs of one seed, in their order; the last is what is tested.
+    """Return the runs of a task for one seed, in order. The last run is tested.
 
     Args:
-        probe: what they do beside as a trial. A pretraining, which other tasks start from, is never ended early.
+        probe: what they do in addition as a trial. A pretraining is never stopped early, because other tasks start from it.
     """
     kept = TrialConfig(validates=True) if probe and probe.validates else None
     first = pretraining(plan, task.adapter, task.sources, seed, settings, kept)

@@ -1,4 +1,4 @@
-"""[search] of a sweep: checked, and its space completed by what the settings themselves say of a search."""
+"""Validate [search] of a sweep, and complete its space with the default ranges of the settings."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from dabench.plugins.registry import Registry
 from dabench.training.selection import LAST, VALIDATORS, check_rule
 
 COMMON = "train"
-"""The table of the settings that every adapter has."""
+"""The table of the settings that all adapters share."""
 
 _FIXED = ("device", "threads", "checkpoints")
-"""Keys of [train] that say how a run is computed and kept, not what is learned."""
+"""Keys of [train] that control how a run is computed and stored, not what is learned."""
 
 
 def with_space(sweep: Sweep, registry: Registry) -> Sweep:
-    """Return the sweep with the whole space of its search, by full keys such as "train.lr".
+    """Return the sweep with the complete space of its search, by full keys such as "train.lr".
 
-    Where [search.space] names no key of [train], or of an adapter, the settings that declare where a search looks are taken,
-    around the value that the sweep gives them.
+    If [search.space] names no key of [train], or of an adapter, its settings with a declared default range are searched,
+    around the value in the sweep.
 
     Raises:
-        KeyProblem: a key or a range is wrong, or there is nothing to search.
+        KeyProblem: a key or a range is wrong, or there is no setting to search.
     """
     search = sweep.search
     if not search.trials:
@@ -44,8 +44,8 @@ def with_space(sweep: Sweep, registry: Registry) -> Sweep:
         if not any(key.startswith(f"{name}.") for key in space):
             space |= _declared(name, settings)
     if not space:
-        raise KeyProblem("search", "[search] has nothing to search: name settings under [search.space]")
-    # The common settings first: a trial's proposals of them are then drawn alike, whatever the adapter.
+        raise KeyProblem("search", "[search] has no setting to search; name settings under [search.space]")
+    # The common settings come first, so that a trial draws the same values of them for every adapter.
     first = {key: value for key, value in space.items() if key.startswith(f"{COMMON}.")}
     found = replace(sweep, search=replace(search, space=first | space))
     _check_grid(found)
@@ -56,16 +56,14 @@ def _check_keys(sweep: Sweep) -> None:
     search = sweep.search
     try:
         if search.select == LAST:
-            raise SpecError(f"it gives a trial no score; known: {', '.join(VALIDATORS)}, oracle")
+            raise SpecError(f"this rule does not score trials; known: {', '.join(VALIDATORS)}, oracle")
         check_rule(search.select)
     except SpecError as e:
         raise KeyProblem("search.select", f"search.select = {search.select!r}: {e}") from e
     if search.early_stopping and search.select not in VALIDATORS:
         raise KeyProblem("search.early_stopping", "search.early_stopping needs a rule without target labels, not 'oracle'")
     if search.seed in sweep.seed_list:
-        raise KeyProblem(
-            "search.seed", f"search.seed = {search.seed}: is one of the sweep's seeds; trials train with a seed of their own"
-        )
+        raise KeyProblem("search.seed", f"search.seed = {search.seed}: is one of the sweep's seeds; trials must use another seed")
 
 
 def _flat(space: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
@@ -84,7 +82,7 @@ def _check_range(key: str, value: Any, owners: Mapping[str, Any]) -> None:
         near = nearest(name, owners)
         raise KeyProblem(path, f"{path}: must be {COMMON}.KEY, or ADAPTER.OPTION of one of {', '.join(list(owners)[1:])}{near}")
     if name == COMMON and option in _FIXED:
-        raise KeyProblem(path, f"{path}: '{option}' cannot be searched; it says how a run is computed, not what is learned")
+        raise KeyProblem(path, f"{path}: '{option}' cannot be searched; it controls how a run is computed, not what is learned")
     for end in read_range(value, path).ends:
         try:
             build(type(owners[name]), {option: end}, f"search.space.{name}")

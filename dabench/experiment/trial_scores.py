@@ -1,4 +1,4 @@
-"""What came of a trial, by the rule of the search, and which trial of a task is chosen."""
+"""Score trials by the selection rule of a search, and choose the best trial of a task."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ LabelArray = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ScoredTrial:
-    """A finished trial.
+    """A complete trial.
 
     Attributes:
-        scores: of its checkpoints by the rule, the higher the better.
-        score: of the last of them, where the trial ended.
-        steps: optimiser steps done, of the run that is tested.
-        stopped: whether it was ended early.
+        scores: the scores of its checkpoints by the rule; higher is better.
+        score: the score of the last checkpoint.
+        steps: the optimiser steps of the tested run.
+        stopped: whether it was stopped early.
     """
 
     scores: tuple[float, ...]
@@ -34,18 +34,18 @@ class ScoredTrial:
 
 
 def scored(record: StoredRun, target: str, rule: str, labels: LabelArray | None = None) -> ScoredTrial:
-    """Return what a rule makes of a finished trial.
+    """Return the scores of a complete trial by a rule.
 
     Args:
-        labels: of the target's validation split, (N,), for the oracle alone.
+        labels: labels of the target's validation split, (N,), only for the oracle.
 
     Raises:
-        StoreError: the run stored no such score.
+        StoreError: the run did not store this score.
     """
     run = record.facts
     scores = _by_labels(record, target, labels) if rule == ORACLE else run.scores.get(target, {}).get(rule)
     if not scores:
-        raise StoreError(f"run {run.name} stored no score '{rule}' for '{target}'; run the sweep again with --redo")
+        raise StoreError(f"run {run.name} has no score '{rule}' for '{target}'; run the sweep again with --redo")
     return ScoredTrial(scores, scores[-1], run.steps, run.stopped)
 
 
@@ -57,24 +57,25 @@ def _by_labels(record: StoredRun, target: str, labels: LabelArray | None) -> tup
 
 
 def best_of(trials: Mapping[int, ScoredTrial | None]) -> int | None:
-    """Return the number of the trial with the highest score, the first of equally good ones; None where none was scored.
+    """Return the number of the trial with the highest score, the first of ties; None if no trial has a score.
 
-    One that was ended early is none of them: its score is not of where a run with its setting ends.
+    Trials that were stopped early are left out, because their score is not that of a full run.
     """
     found = {number: of.score for number, of in trials.items() if of is not None and not of.stopped}
     return min((n for n, score in found.items() if score == max(found.values())), default=None)
 
 
 def rungs(checkpoints: int) -> list[int]:
-    """Return the numbers of the checkpoints, from 0, at which a trial may be ended: the 1st, 2nd, 4th, 8th, but for the last."""
+    """Return the checkpoints, from 0, at which a trial may be stopped: the 1st, 2nd, 4th, 8th, ..., except the last."""
     return [2**k - 1 for k in range(checkpoints.bit_length()) if 2**k < checkpoints]
 
 
 def bar(earlier: Sequence[Sequence[float]], checkpoints: int) -> tuple[tuple[int, float], ...]:
-    """Return what a trial must reach not to be ended: (checkpoint, score) for each rung that an earlier trial came to.
+    """Return the scores that a trial must reach to continue: (checkpoint, score) for each rung that an earlier trial reached.
 
-    Successive halving in the form that stops (after ASHA, Li et al. 2020): at each rung the better half goes on, so the bar is
-    the median of the trials that came to it. Only trials of lower numbers count, so that it does not matter what ends first.
+    This is successive halving by early stopping (after ASHA, Li et al. 2020): at each rung the better half continues, so the
+    bar is the median score of the earlier trials there. Only trials with lower numbers count, so results do not depend on which
+    trial ends first.
     """
     there = {rung: [scores[rung] for scores in earlier if len(scores) > rung] for rung in rungs(checkpoints)}
     return tuple((rung, round(float(np.median(scores)), 6)) for rung, scores in there.items() if scores)

@@ -1,4 +1,4 @@
-"""The table of a sweep (from TOML or Python) as a Sweep. What is not a key, or out of range, is an error."""
+"""Validate the table of a sweep (from TOML or Python) and return it as a Sweep. Unknown keys and wrong values are errors."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from dabench.plugins.registry import Registry
 
 
 def sweep_from(table: Mapping[str, Any], registry: Registry, folder: Path | None = None) -> Sweep:
-    """Make a Sweep from a table (as TOML or Python gives it), checked against the plugins there are.
+    """Make a Sweep from a table (from TOML or Python) and check it against the known plugins.
 
     Args:
-        folder: what paths in it are relative to.
+        folder: the folder that its paths are relative to.
 
     Raises:
         KeyProblem: a key or value is wrong.
     """
     table = dict(table)
-    if "class_map" in table:  # how it is called inside
-        raise KeyProblem("class_map", "unknown key 'class_map'; other names for classes are written under [classes.map]")
+    if "class_map" in table:  # the internal name
+        raise KeyProblem("class_map", "unknown key 'class_map'; rename classes under [classes.map]")
     for plugin in table.get("plugins", []) if isinstance(table.get("plugins", []), (list, tuple)) else []:
         registry.load_file((folder or Path()) / str(plugin))
     table = with_members(table, registry)
@@ -39,13 +39,13 @@ def sweep_from(table: Mapping[str, Any], registry: Registry, folder: Path | None
     _check(sweep, registry)
     if "search" in table and "trials" not in table["search"]:
         raise KeyProblem(
-            "search", "search.trials is missing; write for example trials = 8, below [search]; trials = 0 is no search"
+            "search", "search.trials is missing; write for example trials = 8 under [search]; trials = 0 means no search"
         )
     return with_space(sweep, registry)
 
 
 def _options(table: dict[str, Any], registry: Registry) -> dict[str, Any]:
-    """Take the tables named after adapters and backbones out of `table`: they are those plugins' options."""
+    """Remove the tables named after adapters and backbones from `table` and return them as the options of these plugins."""
     own = {f.name for f in fields(Sweep)}
     if not isinstance(table.get("options", {}), Mapping):
         raise KeyProblem("options", f"options = {table['options']!r}: must be a table")
@@ -53,7 +53,7 @@ def _options(table: dict[str, Any], registry: Registry) -> dict[str, Any]:
     known = {e.name for kind in ("adapter", "backbone") for e in registry.entries(kind)}
     for key in [k for k in table if k not in own]:
         if (key in known or key == table.get("backbone")) and not isinstance(table[key], Mapping):
-            raise KeyProblem(key, f"{key} = {table[key]!r}: must be a table of its options, [{key}]")
+            raise KeyProblem(key, f"{key} = {table[key]!r}: must be the table of its options, [{key}]")
         if not (key in known or key == table.get("backbone")):
             near = nearest(key, own | known)
             raise KeyProblem(
@@ -93,12 +93,12 @@ def _check(sweep: Sweep, registry: Registry) -> None:
     for key in ("datasets", "adapters", "classes"):
         values = getattr(sweep, key)
         if len(set(values)) < len(values):
-            raise KeyProblem("classes.keep" if key == "classes" else key, f"{key} = {list(values)}: a name stands twice")
+            raise KeyProblem("classes.keep" if key == "classes" else key, f"{key} = {list(values)}: duplicate name")
     if not sweep.backbone:
         raise KeyProblem("backbone", 'backbone is missing; write for example backbone = "conv4"')
     if not sweep.seed_list or len(set(sweep.seed_list)) < len(sweep.seed_list) or min(sweep.seed_list) < 0:
         raise KeyProblem(
-            "seeds", f"seeds = {sweep.seeds!r}: must be a number of at least 1, or a list of different numbers from 0"
+            "seeds", f"seeds = {sweep.seeds!r}: must be a number of seeds (1 or more), or a list of different seeds (0 or more)"
         )
     for name, new in sweep.class_map.items():
         if isinstance(new, Mapping) and name not in sweep.datasets:
@@ -111,14 +111,17 @@ def _check(sweep: Sweep, registry: Registry) -> None:
         except SpecError as e:
             raise KeyProblem("pairs", f"pairs[{i}] = {text!r}: {e}") from e
     if len({(frozenset(sources), target) for sources, target in sweep.tasks}) < len(sweep.tasks):
-        raise KeyProblem("pairs", f"pairs = {list(sweep.pairs)}: a pair stands twice")
+        raise KeyProblem("pairs", f"pairs = {list(sweep.pairs)}: duplicate pair")
     build(Augment, sweep.augment, "augment")
     if sweep.test.crops == 10 and not sweep.augment.get("crop", True):
-        raise KeyProblem("test.crops", "test.crops = 10 needs augment.crop: ten crops of the whole image are one")
+        raise KeyProblem(
+            "test.crops",
+            "test.crops = 10 needs augment.crop (ten crops of the whole image are equal)",
+        )
 
 
 def _check_plugins(sweep: Sweep, registry: Registry) -> None:
-    """Make every plugin that the sweep names, so that unknown names and wrong options are found now."""
+    """Make every plugin of the sweep, to find unknown names and wrong options early."""
     unused = [name for name in sweep.options if name not in sweep.adapters and name != sweep.backbone]
     adapters = {entry.name for entry in registry.entries("adapter")}
     asked: list[tuple[str, Callable[[], object]]] = [

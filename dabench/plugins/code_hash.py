@@ -1,8 +1,8 @@
-"""Digests of the code that a result depends on: of a plugin, and of the modules that compute a run.
+"""Digests of the code that a result depends on: the code of a plugin, and the modules that compute a run.
 
-Modules are hashed by the meaning of their text, with the modules that they import, in no order and without their names: where a
-module lies does not count. Neither do comments, docstrings, layout, annotations of functions, messages (of errors, warnings
-and logs), the help and the search range of settings, and imports of dabench.
+A module is hashed by the meaning of its source, together with the modules that it imports. Names and order of modules do not
+count, so a module may be moved. Comments, docstrings, layout, annotations of functions, messages (of errors, warnings and
+logs), the help and the search range of settings, and imports of dabench do not count, either.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from dabench.hashing import digest
 from dabench.plugins.contract import Adapter, Backbone, Dataset, Plugin
 
 CORE = ("dabench.execution.compute", "dabench.experiment.access", "dabench.plugins.contract")
-"""The modules that compute a run: training and testing, what a run is granted (the shots), what plugins inherit."""
+"""The modules that compute a run: training and testing, access (the shots), and the base classes of plugins."""
 
 NUMBERLESS = (
-    # Messages, settings (a digest holds their values), and what finds and describes plugins.
+    # Messages, settings (the digest contains their values), and modules that find and describe plugins.
     "dabench.api", "dabench.errors", "dabench.plugins.options", "dabench.plugins.contract", "dabench.plugins.registry",
     "dabench.training.settings", "dabench.experiment.job",
-    # Storage, and a run that is resumed: it ends with the same numbers.
+    # Storage, and resuming: a resumed run gives the same results.
     "dabench.hashing", "dabench.storage", "dabench.data.cache", "dabench.training.resume",
     # Progress.
     "dabench.training.progress_line",
 )  # fmt: skip
-"""Modules and packages of dabench that change no number, so they are not followed. Any other module that is imported counts."""
+"""Modules and packages of dabench that do not affect results. They are not followed; every other imported module counts."""
 
 _BASES = (Plugin, Dataset, Backbone, Adapter)
 
@@ -47,25 +47,25 @@ _LOGS = ("debug", "info", "warning", "error", "exception", "critical")
 
 @functools.lru_cache(maxsize=64)
 def modules_digest(*names: str) -> str:
-    """Return a digest of the code of these modules of dabench and of those that they import, directly or through each other."""
+    """Return a digest of the code of these modules of dabench and of all modules that they import, directly or indirectly."""
     return digest(sorted(followed((name, _existing(name)) for name in names).values()))
 
 
 def core_digest() -> str:
-    """Return a digest of the code that computes a run, whatever the plugins."""
+    """Return a digest of the code that computes a run, without plugins."""
     return modules_digest(*CORE)
 
 
 def code_digest(plugin: Plugin) -> str:
-    """Return a digest of the code of a plugin: of the modules that define its class and the classes it builds on.
+    """Return a digest of the code of a plugin: of the modules that define its class and its base classes.
 
-    The modules that they import count, too: those of the plugin's own package or folder, and those of dabench.
+    Modules that they import also count, if they belong to the plugin's package or folder, or to dabench.
     """
     cls: type = type(plugin)
     return _class_digest(cls)
 
 
-@functools.lru_cache(maxsize=256)  # asked for each run of a sweep
+@functools.lru_cache(maxsize=256)  # called for each run of a sweep
 def _class_digest(cls: type) -> str:
     roots = [(c.__module__, _code(c)) for c in cls.__mro__ if issubclass(c, Plugin) and c not in _BASES]
     return digest(sorted(followed(roots).values()))
@@ -74,7 +74,7 @@ def _class_digest(cls: type) -> str:
 def _code(cls: type) -> str:
     module = sys.modules.get(cls.__module__)
     try:
-        # A class made in a notebook or a script: its own text, since the rest of that file is not part of it.
+        # A class in a notebook or script counts by its own source; the rest of that file is not part of it.
         source = inspect.getsource(cls) if cls.__module__ == "__main__" else inspect.getsource(module)  # type: ignore[arg-type]
         source = textwrap.dedent(source)
         ast.parse(source)
@@ -84,7 +84,7 @@ def _code(cls: type) -> str:
 
 
 def followed(roots: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Return the meaning of modules, (name, source), and of those that they import, directly or through each other."""
+    """Return the meaning of modules, (name, source), and of all modules that they import, directly or indirectly."""
     found: dict[tuple[str, str], str] = {}
     left = list(roots)
     while left:
@@ -97,14 +97,14 @@ def followed(roots: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
             if code is None or f"{target}.".startswith(tuple(f"{n}." for n in NUMBERLESS)):
                 continue
             left.append((target, code))
-            if not target.startswith("dabench."):  # says which module is meant, where two define the same name
+            if not target.startswith("dabench."):  # tells which module is meant if two define the same name
                 links.append(f"# {attribute} as {alias} of {digest(_meaning(code, _own(code, target)))}")
         found[name, source] = "\n".join([_meaning(source, own), *sorted(links)])
     return found
 
 
 def _own(source: str, name: str) -> frozenset[str]:
-    """Return the top-level packages whose code is followed from a module: dabench, its own, and what lies beside its file."""
+    """Return the top-level packages that are followed from a module: dabench, its own package, and modules beside its file."""
     tops = {module.partition(".")[0] for level, module, _, _ in _imports(source) if not level}
     return frozenset(top for top in tops if _belongs(top, name))
 
@@ -122,10 +122,10 @@ def _belongs(top: str, importer: str) -> bool:
 
 
 def _spec(module: str) -> ModuleSpec | None:
-    """Return the spec of a module, if there is such a module. Imports the packages that it lies in."""
+    """Return the spec of a module, or None if it does not exist. Its parent packages are imported."""
     try:
         return find_spec(module)
-    except Exception:  # a package raises what it likes
+    except Exception:  # importing a package can raise any exception
         return None
 
 
@@ -142,7 +142,7 @@ def _source(module: str) -> str | None:
 def _existing(module: str) -> str:
     source = _source(module)
     if source is None:
-        raise LookupError(f"code_hash: there is no module {module}; name the module that took its place")
+        raise LookupError(f"code_hash: module {module} does not exist; name the module that replaced it")
     return source
 
 
@@ -152,7 +152,7 @@ def _is_package(module: str) -> bool:
 
 
 def _resolved(module: str, attribute: str) -> tuple[str, str | None]:
-    """Return the name and the source of the module that an import reads: `module.attribute` if there is one, or `module`."""
+    """Return the name and the source of the imported module: `module.attribute` if it exists, else `module`."""
     if module == "dabench":
         module = _exports().get(attribute, f"dabench.{attribute}")
     elif attribute and _is_package(module) and (source := _source(f"{module}.{attribute}")) is not None:
@@ -162,13 +162,13 @@ def _resolved(module: str, attribute: str) -> tuple[str, str | None]:
 
 @functools.cache
 def _exports() -> dict[str, str]:
-    """Return what `dabench` itself exports: name -> module that defines it."""
+    """Return the exports of `dabench`: name -> module that defines it."""
     nodes = [n for n in ast.walk(ast.parse(_existing("dabench"))) if isinstance(n, ast.ImportFrom)]
     return {a.asname or a.name: n.module for n in nodes for a in n.names if n.module and n.module.startswith("dabench.")}
 
 
 def _imported(source: str, own: frozenset[str], name: str) -> Iterator[tuple[str, str, str]]:
-    """Yield (module, attribute, alias) for each import from the packages `own`, by a module of that name."""
+    """Yield (module, attribute, alias) for each import of the module `name` from the packages `own`."""
     for level, module, attribute, alias in _imports(source):
         if level:
             package = name.split(".") if _is_package(name) else name.split(".")[:-1]
@@ -179,7 +179,7 @@ def _imported(source: str, own: frozenset[str], name: str) -> Iterator[tuple[str
 
 @functools.lru_cache(maxsize=512)
 def _imports(source: str) -> frozenset[tuple[int, str, str, str]]:
-    """Return (level, module, attribute, alias) of all imports at run time, and of what is read of `dabench` by its name."""
+    """Return (level, module, attribute, alias) of all imports at run time, and of attributes read from `dabench`."""
     found: set[tuple[int, str, str, str]] = set()
     left: list[ast.AST] = [ast.parse(source)]
     while left:
@@ -195,18 +195,18 @@ def _imports(source: str) -> frozenset[tuple[int, str, str, str]]:
 
 
 def _for_types(node: ast.AST) -> TypeGuard[ast.If]:
-    """Whether a statement is there for type checkers; at run time there is what stands under its `else`."""
+    """Whether a statement is only for type checkers. At run time its `else` branch counts."""
     return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
 
 
 @functools.lru_cache(maxsize=512)
 def _meaning(source: str, own: frozenset[str]) -> str:
-    """Return Python source in one layout, without what changes no number and without imports from the packages `own`."""
-    return ast.unparse(_Meaning(own).visit(ast.parse(source)))  # ast.dump differs between versions of Python
+    """Return the source in a fixed layout, without parts that do not affect results and without imports from `own`."""
+    return ast.unparse(_Meaning(own).visit(ast.parse(source)))  # not ast.dump, which differs between versions of Python
 
 
 class _Taking(ast.NodeTransformer):
-    """Takes statements out of a tree; a body that is left empty is `pass`."""
+    """Remove statements from a tree. An empty body becomes `pass`."""
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         super().generic_visit(node)
@@ -216,7 +216,7 @@ class _Taking(ast.NodeTransformer):
 
 
 class _Meaning(_Taking):
-    """Takes out of a tree what changes no number."""
+    """Remove the parts of a tree that do not affect results."""
 
     def __init__(self, own: frozenset[str]) -> None:
         self.own = own
@@ -273,7 +273,7 @@ class _Meaning(_Taking):
 
 
 class _Unread(_Taking):
-    """Takes out of a function the values that nothing reads: parts of messages that are gone."""
+    """Remove unread variables from a function: they were parts of removed messages."""
 
     def __init__(self, function: ast.FunctionDef) -> None:
         self.read: set[str] = set()
@@ -289,7 +289,7 @@ class _Unread(_Taking):
 
 
 class _Untold(ast.NodeTransformer):
-    """Makes every text empty."""
+    """Replace every text by an empty one."""
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
         return ast.Constant("")

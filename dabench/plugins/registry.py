@@ -1,9 +1,8 @@
-"""Finds plugins: first-party folders, entry points, a file named by the user, and `register()`.
+"""Find plugins in first-party folders, entry points and files of the user, and those added with `register()`.
 
-A module of a first-party folder whose name begins with an underscore is a helper of plugins and is not looked at.
-One stair, always the same: a plugin class is read, its facts are checked at the door, and it stands under (kind, name).
-A name taken twice is an error that names both origins. A plugin that cannot be read is kept with its error, which is
-raised only when somebody asks for it.
+Modules of first-party folders whose name begins with an underscore are helpers and are ignored. Every plugin class is loaded,
+its facts are checked, and it is registered under (kind, name). A duplicate name is an error that names both origins. A plugin
+that cannot be loaded is kept with its error, which is raised only when the plugin is used.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(/([A-Za-z0-9][A-Za-z0-9._-]*|\*))?")
 
 @dataclass(frozen=True)
 class Entry:
-    """A plugin as found: where it came from, and its class or ready instance, or what is wrong with it."""
+    """A found plugin: its origin, and its class or instance, or its error."""
 
     kind: PluginKind
     name: str
@@ -49,7 +48,7 @@ class Entry:
     error: str = ""
 
     def make(self, options: Mapping[str, Any] | None = None, variant: str = "") -> Plugin:
-        """Return the plugin with `options` (a table of its Options) set; raise PluginError if it is broken."""
+        """Return an instance with `options` (a table of its Options); raise PluginError if the plugin is broken."""
         if self.plugin is None:
             raise PluginError(f"{self.kind} '{self.name}' ({self.origin}) cannot be used: {self.error}")
         if isinstance(self.plugin, Plugin):
@@ -61,7 +60,7 @@ class Entry:
 
 
 class Registry:
-    """The plugins of this process, found when first asked for."""
+    """The plugins of this process, searched on first use."""
 
     def __init__(self, first_party: Mapping[PluginKind, str] = _FIRST_PARTY, entry_points: bool = True) -> None:
         self._first_party = first_party
@@ -72,21 +71,21 @@ class Registry:
         self._registered: list[type[Plugin] | Plugin] = []
 
     def entries(self, kind: PluginKind) -> list[Entry]:
-        """Return every plugin of a kind, sorted by name, the broken ones among them."""
+        """Return every plugin of a kind, including broken ones, sorted by name."""
         self._discover(kind)
         return sorted((e for (k, _), e in self._entries.items() if k == kind), key=lambda e: e.name)
 
     def find(self, kind: PluginKind, name: str) -> Entry:
-        """Return the plugin of that name; raise PluginError with the nearest names and the full list."""
+        """Return the plugin with this name; raise PluginError, which gives the nearest names and all names."""
         return self._lookup(kind, name)[0]
 
     def members(self, kind: PluginKind, name: str) -> list[str]:
-        """Return the names that a family has a fixed number of, as office-31/amazon of office-31/*; else the name itself."""
+        """Return the names of a family with fixed variants, such as office-31/amazon for office-31/*, else the name itself."""
         variants = getattr(self.find(kind, name).plugin, "variants", ()) if name.endswith("*") else ()
         return [name.removesuffix("*") + variant for variant in variants] or [name]
 
     def make(self, kind: PluginKind, name: str, options: Mapping[str, Any] | None = None) -> Any:
-        """Return an instance of the plugin of that name with `options` set."""
+        """Return an instance of the plugin with this name and `options`."""
         entry, variant = self._lookup(kind, name)
         return entry.make(options, variant)
 
@@ -104,18 +103,18 @@ class Registry:
         )
 
     def register(self, plugin: type[Plugin] | Plugin) -> type[Plugin] | Plugin:
-        """Add a plugin class (or an instance) and return it, so that it serves as a class decorator.
+        """Add a plugin class (or an instance) and return it. Can be used as a class decorator.
 
         Raises:
-            PluginError: its facts are incomplete or wrong, or its name is taken.
+            PluginError: its facts are incomplete or wrong, or its name is already used.
         """
         cls = plugin if isinstance(plugin, type) else type(plugin)
         if not issubclass(cls, (Dataset, Backbone, Adapter)):
-            raise PluginError(f"register({plugin!r}): not a Dataset, Backbone or Adapter; write a class on one of these")
+            raise PluginError(f"register({plugin!r}): not a Dataset, Backbone or Adapter; derive the class from one of these")
         problem = facts_problem(plugin)
         if problem:
             raise PluginError(f"register({cls.__qualname__}): {problem}")
-        # A notebook cell run again replaces its own plugin.
+        # A notebook cell that is run again replaces its own plugin.
         old = self._entries.get((plugin.kind, plugin.name))
         if old and old.origin == _registered_origin(cls):
             del self._entries[plugin.kind, plugin.name]
@@ -124,7 +123,7 @@ class Registry:
         return plugin
 
     def load_file(self, path: Path, source: str | None = None) -> list[Entry]:
-        """Add the plugins that a Python file defines and return them. `source` stands for a file that is elsewhere.
+        """Add the plugins that a Python file defines and return them. `source` is the text of a file on another machine.
 
         Raises:
             PluginError: the file cannot be read or run, or defines no plugin.
@@ -136,7 +135,7 @@ class Registry:
             raise PluginError(f"plugin file {path}: cannot be read ({getattr(e, 'strerror', None) or e})") from e
         if self._files.get(key) == text:
             return [e for e in self._entries.values() if e.origin == f"file {key}"]
-        # A file edited since, as happens beside a notebook, is read anew.
+        # A file that was edited since, for example beside a notebook, is read again.
         self._entries = {place: e for place, e in self._entries.items() if e.origin != f"file {key}"}
         try:
             module = _module(key, text)
@@ -144,7 +143,7 @@ class Registry:
             raise PluginError(f"plugin file {key}: {_why(e)}") from e
         plugins = plugins_in(module)
         if not plugins:
-            raise PluginError(f"plugin file {key}: defines no class on dabench.Dataset, Backbone or Adapter with a name")
+            raise PluginError(f"plugin file {key}: defines no named class derived from Dataset, Backbone or Adapter")
         for plugin in plugins:
             problem = facts_problem(plugin)
             if problem:
@@ -154,18 +153,18 @@ class Registry:
         try:
             for plugin in plugins:
                 self._add(plugin, f"file {key}")
-        except PluginError:  # all of a file or nothing of it
+        except PluginError:  # add all plugins of a file or none
             self._entries = before
             raise
         self._files[key] = text
         return [e for e in self._entries.values() if e.origin == f"file {key}"]
 
     def shipment(self) -> tuple[list[tuple[str, str]], list[type[Plugin] | Plugin]]:
-        """Return what a worker process lacks: (path, text) of the plugin files, and what was registered in Python."""
+        """Return what a worker process needs: (path, text) of the plugin files, and the plugins registered in Python."""
         return list(self._files.items()), list(self._registered)
 
     def receive(self, shipment: tuple[list[tuple[str, str]], list[type[Plugin] | Plugin]]) -> None:
-        """Add what another process's `shipment` holds."""
+        """Add the plugins of another process's `shipment`."""
         files, registered = shipment
         for path, source in files:
             self.load_file(Path(path), source)
@@ -190,7 +189,7 @@ class Registry:
         self._found.add(kind)
         package = importlib.import_module(self._first_party[kind])
         for info in pkgutil.iter_modules(package.__path__):
-            if info.name.startswith("_"):  # a helper of plugins
+            if info.name.startswith("_"):  # a helper module
                 continue
             where = f"{package.__name__}.{info.name}"
             self._take(kind, info.name.replace("_", "-"), where, lambda w=where: importlib.import_module(w))
@@ -200,7 +199,7 @@ class Registry:
                 self._take(kind, point.name, f"package {package_name} ({point.value})", point.load)
 
     def _take(self, kind: PluginKind, name: str, origin: str, load: Any) -> None:
-        """Load one found thing (a module, a class or an instance) and add its plugins; a failure becomes a broken entry."""
+        """Load a module, class or instance and add its plugins. A failure becomes a broken entry."""
         try:
             found = load()
             plugins = plugins_in(found) if isinstance(found, types.ModuleType) else [found]
@@ -212,13 +211,13 @@ class Registry:
                 if problem:
                     raise PluginError(problem)
         except (Exception, SystemExit) as e:
-            # Under a name of its own where that of a plugin that works would be hidden.
+            # A separate name, if the entry would hide a working plugin.
             name = name if (kind, name) not in self._entries else f"{name} from {origin}"
             self._entries[kind, name] = Entry(kind, name, origin, None, _why(e))
             return
         for plugin in plugins:
             other = self._entries.get((plugin.kind, plugin.name))
-            if other:  # Found, not asked for: only whoever uses this name is told.
+            if other:  # The plugin was found, not requested: the error is raised only when this name is used.
                 why = f"two {plugin.kind}s are named '{plugin.name}': {other.origin} and {origin}; remove one of them"
                 self._entries[plugin.kind, plugin.name] = Entry(plugin.kind, plugin.name, origin, None, why)
             else:
@@ -226,7 +225,7 @@ class Registry:
 
 
 class _Text(importlib.abc.ExecutionLoader):
-    """Loads a module from a text that is in memory; a worker on another machine has no such file."""
+    """Load a module from text in memory, because a worker on another machine does not have the file."""
 
     def __init__(self, path: str, text: str) -> None:
         self.path, self.text = path, text
@@ -239,13 +238,18 @@ class _Text(importlib.abc.ExecutionLoader):
 
 
 def _module(path: str, text: str) -> types.ModuleType:
-    """Return the module that `text` is the source of. `inspect` and tracebacks then give this text, whatever `path` holds."""
+    """Return the module with the source `text`. `inspect` and tracebacks show this text, not the file at `path`."""
     loader = _Text(path, text)
     spec = importlib.util.spec_from_loader(f"dabench_plugin_{hashlib.sha256(path.encode()).hexdigest()[:12]}", loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[module.__name__] = module
-    linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)  # no time: never read anew from the disk
+    linecache.cache[path] = (
+        len(text),
+        None,
+        text.splitlines(keepends=True),
+        path,
+    )  # without a time it is never read again
     try:
         loader.exec_module(module)
     except BaseException:
@@ -255,9 +259,9 @@ def _module(path: str, text: str) -> types.ModuleType:
 
 
 def plugins_in(module: types.ModuleType) -> list[type[Plugin] | Plugin]:
-    """Return the plugins that a module itself defines: named classes, and instances."""
+    """Return the plugins that a module defines itself: named classes, and instances."""
     found: list[type[Plugin] | Plugin] = []
-    for value in {id(v): v for v in vars(module).values()}.values():  # each once, whatever its names
+    for value in {id(v): v for v in vars(module).values()}.values():  # each once, even with several names
         if isinstance(value, Plugin) or (
             isinstance(value, type) and issubclass(value, Plugin) and value.__module__ == module.__name__ and value.name
         ):
@@ -266,16 +270,16 @@ def plugins_in(module: types.ModuleType) -> list[type[Plugin] | Plugin]:
 
 
 def facts_problem(plugin: type[Plugin] | Plugin) -> str:
-    """Say what is wrong with a plugin's facts, or return an empty string."""
+    """Return what is wrong with a plugin's facts, or an empty string."""
     cls = plugin if isinstance(plugin, type) else type(plugin)
     name = plugin.name
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         return f"{cls.__qualname__}.name = {name!r}: use lower case letters, digits, '.', '_' and '-', and at most one '/'"
     if cls.variants and not cls.name.endswith("/*"):
-        return f"{plugin.kind} '{name}': variants are those of a family; name it '{name}/*', or leave variants empty"
+        return f"{plugin.kind} '{name}': only a family has variants; name it '{name}/*', or leave variants empty"
     if inspect.isabstract(cls):
         missing = ", ".join(f"{m}()" for m in sorted(getattr(cls, "__abstractmethods__", ())))
-        return f"{plugin.kind} '{name}' lacks {missing}"
+        return f"{plugin.kind} '{name}' does not implement {missing}"
     if not (dataclasses.is_dataclass(cls.Options) and cls.Options.__dataclass_params__.frozen):  # type: ignore[attr-defined]
         return f"{plugin.kind} '{name}': Options must be a frozen dataclass"
     if any(

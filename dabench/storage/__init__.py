@@ -1,1 +1,1 @@
-"""Bytes on disk: paths, atomic writes, remote folders, record types, the store of a sweep."""
+"""Files on disk: paths, atomic writes, remote folders, record types, the store of a sweep."""

@@ -1,10 +1,10 @@
-"""Locks, files and folders that appear whole under their name, and temporary folders.
+"""Locks, files and folders that appear complete under their name, and temporary folders.
 
-A lock belongs to an open file. It ends with the process that holds it, however that process ends. So what a kill left behind is
-told from what is in use, on every machine that sees the folder, whatever the clock says.
+A lock belongs to an open file and ends with the process that holds it, however that process ends. Every machine that sees the
+folder can therefore distinguish the remains of a killed process from a folder in use, without comparing clocks.
 
-The lock is flock, not the package filelock: filelock locks no folder, needs write access to ask whether a lock is held, lets two
-who ask take each other for the holder, and on some file systems without locks leaves a marker file that survives a kill.
+The lock is flock, not the package filelock. filelock cannot lock folders and needs write access to test a lock; two processes
+that test a lock can take each other for its holder; and on file systems without locks its marker file can survive a kill.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from secrets import token_hex
 
 try:
     import fcntl
-except ImportError:  # Windows: as a file system without locks
+except ImportError:  # Windows: treated like a file system without locks
     fcntl = None  # type: ignore[assignment]
 
 _NO_LOCKS = (errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK, errno.EINVAL)
@@ -32,11 +32,11 @@ def lock(file: int, *, shared: bool = False, wait: bool = False) -> bool:
 
     Args:
         file: its file descriptor.
-        shared: several may hold the lock at once; for this, reading the file is enough.
+        shared: several processes may hold the lock at once; read access is enough for this.
         wait: wait until the lock is free.
 
     Raises:
-        OSError: somebody else holds it (BlockingIOError on local file systems).
+        OSError: another process holds the lock (BlockingIOError on local file systems).
     """
     if fcntl is None:
         return False
@@ -50,7 +50,7 @@ def lock(file: int, *, shared: bool = False, wait: bool = False) -> bool:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all; when this returns, it is on the disk."""
+    """Write a text file completely or not at all, and flush it to the disk."""
     with new_file(path) as hidden, open(hidden, "w", encoding="utf-8", newline="\n") as f:
         f.write(text)
         f.flush()
@@ -59,7 +59,7 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Give the path to write a file to; it becomes `path`, in place of what is there, if the block ends without an error."""
+    """Yield a temporary path to write to. It replaces `path` if the block ends without an error."""
     with temporary_file(path) as hidden:
         yield hidden
         os.replace(hidden, path)
@@ -67,7 +67,7 @@ def new_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def temporary_file(path: Path) -> Iterator[Path]:
-    """Give the path of a hidden file beside `path`; it is removed at the end unless it was renamed."""
+    """Yield the path of a hidden file beside `path`. It is removed at the end unless it was renamed."""
     hidden = path.with_name(f".{path.name}.{token_hex(4)}")
     try:
         yield hidden
@@ -77,14 +77,14 @@ def temporary_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def new_folder(path: Path, whole: Callable[[], bool] = lambda: False) -> Iterator[Path]:
-    """Give an empty folder to fill; it becomes `path`, as in `put_folder`, if the block ends without an error."""
+    """Yield an empty folder to fill. It becomes `path`, as in `put_folder`, if the block ends without an error."""
     with temporary_folder(path.with_name(f".{path.name}"), 0o777) as hidden:
         yield hidden
         put_folder(hidden, path, whole)
 
 
 def put_folder(hidden: Path, path: Path, whole: Callable[[], bool] = lambda: False) -> None:
-    """Rename a folder to `path`, in place of what is there; if that is `whole`, another process did the same work: it stays."""
+    """Rename a folder to `path` and replace an existing one, unless `whole()` says that another process made it completely."""
     if path.exists() and not whole():
         shutil.rmtree(path)
     try:
@@ -95,7 +95,7 @@ def put_folder(hidden: Path, path: Path, whole: Callable[[], bool] = lambda: Fal
 
 
 def temporary_prefix() -> Path:
-    """Return the prefix of temporary folders among the system's temporary files."""
+    """Return the path prefix of temporary folders, in the system's folder for temporary files."""
     return Path(tempfile.gettempdir()) / "dabench-scratch"
 
 
@@ -104,7 +104,7 @@ def temporary_folder(prefix: Path, mode: int = 0o700) -> Iterator[Path]:
     """Make the folder PREFIX-XXXXXXXX and hold its lock; remove it at the end.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the folder cannot be made.
     """
     folder, held = _made(prefix, mode)
     try:
@@ -116,7 +116,7 @@ def temporary_folder(prefix: Path, mode: int = 0o700) -> Iterator[Path]:
 
 
 def remove_abandoned(prefix: Path) -> None:
-    """Remove this user's temporary folders of a prefix, in whose name "*" is any, that no living process holds."""
+    """Remove this user's temporary folders with a prefix that no running process holds. "*" in its name matches any text."""
     for folder in prefix.parent.glob(f"{prefix.name}-????????"):
         with contextlib.suppress(OSError):
             if fcntl is None or folder.is_symlink() or not folder.is_dir() or folder.stat().st_uid != os.getuid():
@@ -133,14 +133,14 @@ def _made(prefix: Path, mode: int) -> tuple[Path, int | None]:
         folder.mkdir(mode)
         with contextlib.suppress(FileNotFoundError):
             held = _held(folder, wait=True)
-            if folder.exists():  # else remove_abandoned came in between, and took it for an abandoned one
+            if folder.exists():  # otherwise remove_abandoned has just removed it as abandoned
                 return folder, held
             if held is not None:
                 os.close(held)
 
 
 def _held(folder: Path, wait: bool = False) -> int | None:
-    """Open and lock a folder; None if somebody holds it, or if it cannot be locked."""
+    """Open and lock a folder; return None if another process holds it or it cannot be locked."""
     if fcntl is None:
         return None
     opened = os.open(folder, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""Times in words, for people and for machines."""
+"""Format times for people (42 s, 3:05 min) and for machines (ISO 8601)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The sweeps that are or were at work in a folder: each writes its events to a file of its own, and holds it while it lives.
+"""Write and read the event logs of the sweep processes of a store. Each process writes its own file.
 
-A file `events/0001.jsonl` is locked by the process that writes it. The system frees the lock when that process ends, however
-it ends: so another process knows the living from the dead, whatever their numbers, and without a clock.
+The process that writes `events/0001.jsonl` holds a lock on it. The system frees the lock when the process ends, for any reason.
+Other processes can therefore tell whether it is running, without process numbers or clocks.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from typing import Any
 from dabench.storage.atomic import lock
 
 WriteLine = Callable[[str], object]
-"""Is given a line, with its line break."""
+"""Called with a line, including its line break."""
 
 
 @contextmanager
 def event_log(folder: Path) -> Iterator[WriteLine]:
-    """Give a function that appends a line to a new file of events in `folder`.
+    """Yield a function that appends a line to a new event file in `folder`.
 
-    Where it cannot be written, on a full disk say, lines are lost and the sweep goes on: the runs are the truth.
+    If the file cannot be written, for example on a full disk, lines are lost and the sweep continues: results are in the runs.
     """
     try:
         number = _new(folder)
@@ -48,10 +48,10 @@ def _new(folder: Path) -> int:
     count = max((int(p.stem) for p in _files(folder)), default=0)
     while True:
         count += 1
-        with suppress(FileExistsError):  # another sweep began at the same moment
+        with suppress(FileExistsError):  # another sweep started at the same moment
             number = os.open(folder / f"{count:04}.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
             with suppress(OSError):
-                lock(number, wait=True)  # who reads the status holds it for a moment; without locks, a sweep is taken for dead
+                lock(number, wait=True)  # a status reader holds it briefly; without locks a sweep counts as ended
             return number
 
 
@@ -61,20 +61,20 @@ def _files(folder: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class EventLog:
-    """What one sweep wrote: its events (of one that does not live the first and the last), and whether its process lives."""
+    """The events of one sweep process (only the first and last ones if it has ended), and whether the process is running."""
 
     events: list[dict[str, Any]]
     alive: bool
 
     @property
     def ended(self) -> dict[str, Any] | None:
-        """The event with which it ended; None if it lives, or ended without a word."""
+        """The event sweep-ended; None if the process is running or ended without writing it."""
         last = self.events[-1] if self.events else {}
         return last if last.get("event") == "sweep-ended" else None
 
 
 def event_logs(folder: Path) -> list[EventLog]:
-    """Return the sweeps that live, and the last one whether it lives or not, in the order in which they began."""
+    """Return the logs of all running sweep processes and of the last one, in the order in which they started."""
     files = _files(folder)
     found = []
     for path in files:
@@ -85,7 +85,7 @@ def event_logs(folder: Path) -> list[EventLog]:
 
 
 def wall_seconds(folder: Path) -> float | None:
-    """Return the seconds in which sweeps were at work in a folder, by its events; None where these do not say."""
+    """Return the total seconds of all sweep processes of a folder from its events; None if the events do not say."""
     found = 0.0
     for path in _files(folder):
         events = _events(path, every=False)
@@ -113,7 +113,7 @@ def _events(path: Path, every: bool) -> list[dict[str, Any]]:
     with suppress(OSError):
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         for line in lines if every or len(lines) < 3 else [lines[0], *lines[-2:]]:
-            with suppress(ValueError):  # the last line of a process that was killed may be torn
+            with suppress(ValueError):  # the last line of a killed process may be incomplete
                 value = json.loads(line)
                 if isinstance(value, dict) and isinstance(value.get("event"), str):
                     found.append(value)

@@ -1,11 +1,11 @@
-"""What lies in a sweep's folder while the sweep is at work: who holds it, the sign to stop, where runs hung or stood.
+"""Files of a sweep in progress: its lock, the request to stop, and the state of unfinished runs.
 
-    ongoing/lock          held by the sweep at work, and let go of when its process ends, however it ends
-    ongoing/stop          somebody said stop: runs go on to their next checkpoint
+    ongoing/lock          held by the process of the sweep; released when this process ends, for any reason
+    ongoing/stop          the request to stop: runs continue to their next checkpoint
     ongoing/NAME.hung     where a run was when its time limit ended its process
-    ongoing/NAME-DIGEST/  what an unfinished run goes on from (dabench.training.resume)
+    ongoing/NAME-DIGEST/  the state from which an unfinished run resumes (dabench.training.resume)
 
-The folder is gone once nothing is unfinished.
+The folder is removed when no run is unfinished.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from dabench.storage.atomic import lock
 
 
 class SweepLock:
-    """What one sweep has in hand; `folder` is the sweep's."""
+    """The lock and the files in progress of one sweep; `folder` is its store."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "ongoing"
 
     @property
     def stopping(self) -> bool:
-        """Whether somebody said stop."""
+        """Whether the sweep was asked to stop."""
         return (self.folder / "stop").exists()
 
     def stop(self) -> None:
-        """Say stop; raise OSError if that cannot be written."""
+        """Ask the sweep to stop; raise OSError if the request cannot be written."""
         (self.folder / "stop").touch()
 
     def hung(self, name: str) -> Path:
-        """Return the file that is to say where a run hung."""
+        """Return the file that records where a run hung."""
         return self.folder / f"{name}.hung"
 
     def take_hung(self, name: str) -> str:
-        """Return where a run hung that its time limit ended, or an empty string; forget it."""
+        """Return and delete the record of where a run hung at its time limit, or return an empty string."""
         try:
             return self.hung(name).read_text(encoding="utf-8", errors="replace")
         except OSError:
@@ -51,23 +51,23 @@ class SweepLock:
             self.hung(name).unlink(missing_ok=True)
 
     def partial(self, name: str, digest: str) -> Path:
-        """Return the folder of what a run goes on from."""
+        """Return the folder with the state from which a run resumes."""
         return self.folder / f"{name}-{digest}"
 
     def keep_only(self, digests: Collection[str]) -> None:
-        """Forget what is of no run with one of these digests."""
+        """Delete the saved state of all runs except those with these digests."""
         for folder in self.folder.glob("*-*/"):
             if folder.name.rpartition("-")[2] not in digests:
                 shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Hold the sweep's folder, which no other sweep then gets.
+        """Hold the lock of the store, so that no other sweep can use it.
 
-        On a file system that knows no locks nobody is kept out.
+        On a file system without locks, other sweeps are not kept out.
 
         Raises:
-            StoreError: another sweep holds it, or it cannot be written.
+            StoreError: another sweep holds the lock, or the folder cannot be written.
         """
         made = [p for p in (self.folder, *self.folder.parents) if not p.exists()]
         file = self._lock()
@@ -93,20 +93,20 @@ class SweepLock:
                 who = os.read(file, 200).decode(errors="replace").strip()
                 os.close(file)
                 raise StoreError(
-                    f"{self.folder.parent}: another sweep is at work in it ({who or 'just begun'}); "
-                    "wait until it is done, or give another folder with --out"
+                    f"{self.folder.parent}: another sweep is running in this folder ({who or 'just started'}); "
+                    "wait until it ends, or give another folder with --out"
                 ) from None
             with contextlib.suppress(OSError):
                 if os.path.samestat(os.fstat(file), os.stat(path)):
                     os.truncate(file, 0)
                     os.pwrite(file, f"process {os.getpid()} on {platform.node()}\n".encode(), 0)
                     return file
-            os.close(file)  # it was another's, who removed it when done: take a new one
+            os.close(file)  # another process removed this lock file when it ended: open a new one
 
     def _let_go(self, made: list[Path]) -> None:
-        """Remove what nobody needs any more; folders that were made for nothing, too."""
+        """Remove the lock, the request to stop, and folders that stayed empty."""
         for name in ("stop", "lock"):
             (self.folder / name).unlink(missing_ok=True)
         for folder in [self.folder, *made]:
             with contextlib.suppress(OSError):
-                folder.rmdir()  # only where it is empty
+                folder.rmdir()  # succeeds only if the folder is empty

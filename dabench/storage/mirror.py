@@ -1,8 +1,8 @@
-"""Output folders that lie elsewhere: on any file system that pyarrow reaches (s3://, gs://, hdfs://, file://).
+"""Remote stores, on any file system that pyarrow can open (s3://, gs://, hdfs://, file://).
 
-What is written and read is a folder of this machine, the mirror; what is finished is sent on, each run with run.json last, so
-that a run without it was never whole. A start fetches what stands elsewhere and sends what the mirror alone has. Torn and
-changed files are found by their checksums, as in any output folder (dabench.storage.reader), and done again.
+Reading and writing use a local folder, the mirror. Complete runs are sent to the remote store, each with run.json last, so a
+remote run without run.json is incomplete. A sweep starts by fetching what only the remote store has and sending what only the
+mirror has. Damaged files are detected by their checksums, as in any store (dabench.storage.reader), and their runs are repeated.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from dabench.storage.run_store import RunStore
 _HEADS = ("sweep.json", "sweep.toml", "datasets")
 
 _LAST = ("facts.json", "run.json", "sweep.json")
-"""What is sent after everything else in its folder: where it is, the rest is."""
+"""The files that are sent last in their folder. If one of them exists, the folder is complete."""
 
 _AT_ONCE = 8
 
 
 class OutputMirror:
-    """An output folder elsewhere, and its mirror here.
+    """A remote store and its local mirror.
 
     Raises:
-        StoreError: the address is none, or nothing can be read there.
+        StoreError: the address is not valid, or the remote store cannot be read.
     """
 
     def __init__(self, address: str) -> None:
         self.store = RunStore(mirror_of(address))
-        self._remote = RemoteFolder(address, f"what is finished is kept in {self.store.folder}")
+        self._remote = RemoteFolder(address, f"complete runs are kept in {self.store.folder}")
         self.address = self._remote.address
         self._pool = ThreadPoolExecutor(_AT_ONCE)
         self._sent: list[Future[None]] = []
 
     def fetch(self, *, networks: bool) -> None:
-        """Bring what stands there and not here, and send what stands here and not there.
+        """Fetch what only the remote store has, and send what only the mirror has.
 
         Args:
-            networks: bring the networks of runs, too; reports have no need of them.
+            networks: also fetch the networks of runs, which reports do not need.
         """
         wanted: dict[str, dict[str, int]] = {}
         with self._remote.reaching():
@@ -57,18 +57,18 @@ class OutputMirror:
         self.send(*(name for name in here if name not in whole and (self.store.folder / name / "run.json").is_file()))
 
     def send(self, *names: str) -> None:
-        """Send files or folders of the mirror, in the background; `close` waits for them."""
+        """Send files or folders of the mirror in the background; `close` waits for them."""
         self._sent += [self._pool.submit(self._send, name) for name in names]
 
     def close(self) -> None:
-        """Wait until all is sent; raise StoreError if something could not be: it is sent by the next start."""
+        """Wait until everything is sent; raise StoreError if something could not be sent. The next start sends it."""
         with self._remote.reaching():
             for sent in self._sent:
                 sent.result()
         self._sent = []
 
     def _listed(self) -> dict[str, int]:
-        """Return the size of every file there, by its name relative to the output folder; no reports."""
+        """Return the size of every remote file except reports, by its path relative to the store."""
         found = self._remote.sizes()
         return {name: size for name, size in found.items() if name.startswith(("runs/", "datasets/", "failed/", "sweep."))}
 
@@ -92,7 +92,7 @@ class OutputMirror:
         self._remote.send(self.store.folder, files, _LAST)
 
     def heads(self) -> None:
-        """Send what says whose folder it is, and the test labels."""
+        """Send the record of the sweep (sweep.json, sweep.toml) and the test labels."""
         self.send(*(name for name in _HEADS if (self.store.folder / name).exists()))
 
 

@@ -1,4 +1,4 @@
-"""What this machine gives: where raw data and the prepared cache lie, unless the user says otherwise, and its cores."""
+"""Default folders of raw data, the prepared cache and mirrors, and the number of cores of this machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dabench.storage.remote_fs import is_remote, shown
 
 
 def cache_folder() -> Path:
-    """Return the folder of all prepared sets here: DABENCH_CACHE, its mirror if that is an address, or
+    """Return the local folder of all prepared datasets: DABENCH_CACHE (its mirror if that is an address), or
     ~/.cache/dabench/prepared.
     """  # fmt: skip
     address = cache_address()
@@ -21,33 +21,33 @@ def cache_folder() -> Path:
 
 
 def cache_address() -> str | None:
-    """Return where all prepared sets lie elsewhere, keys and all: DABENCH_CACHE, if it is an address."""
+    """Return DABENCH_CACHE with its keys if it is the address of a remote cache, else None."""
     value = os.environ.get("DABENCH_CACHE", "")
     return value if is_remote(value) else None
 
 
 def mirror_folder() -> Path:
-    """Return the folder of what is kept here of output folders that lie elsewhere: DABENCH_MIRROR, or ~/.cache/dabench/mirror."""
+    """Return the folder of the local mirrors of remote stores: DABENCH_MIRROR, or ~/.cache/dabench/mirror."""
     return _from("DABENCH_MIRROR", "mirror")
 
 
 def mirror_of(address: str, kind: str = "") -> Path:
-    """Return the folder of what is kept here of an address; `kind` is a folder of the mirror for what is no output folder."""
+    """Return the local mirror of an address; `kind` is a subfolder for mirrors that are not of stores."""
     plain = shown(address).rstrip("/")
     name = re.sub(r"[^A-Za-z0-9.-]+", "-", plain)[-60:].strip("-")
     return mirror_folder() / kind / f"{name}-{digest(plain)[:10]}"
 
 
 def node_folder() -> Path:
-    """Return the folder in which workers keep what they have in hand on a node that sees no output folder: DABENCH_NODE, or
-    the system's for temporary files.
+    """Return the working folder of workers on a node that does not see the store: DABENCH_NODE, or the system's folder for
+    temporary files.
     """  # fmt: skip
     value = os.environ.get("DABENCH_NODE")
     return Path(value).expanduser().resolve() if value else Path(tempfile.gettempdir())
 
 
 def data_folder(given: str | Path | None = None) -> Path:
-    """Return the folder of all raw sets (`--data`, DABENCH_DATA, or ~/.cache/dabench/raw); set NAME lies in its NAME/."""
+    """Return the folder of all raw datasets: `--data`, DABENCH_DATA, or ~/.cache/dabench/raw. It has a subfolder per dataset."""
     return Path(given).expanduser().resolve() if given else _from("DABENCH_DATA", "raw")
 
 
@@ -55,8 +55,8 @@ def _from(variable: str, default: str) -> Path:
     value = os.environ.get(variable)
     if value and "://" in value:
         raise SpecError(
-            f"{variable} = {shown(value)}: must be a folder; a mounted network file system will do "
-            "(what may lie elsewhere is the prepared cache, DABENCH_CACHE=s3://..., and output folders, --out s3://...)"
+            f"{variable} = {shown(value)}: must be a folder, which may be on a mounted network file system "
+            "(only the prepared cache, DABENCH_CACHE=s3://..., and results folders, --out s3://..., may be addresses)"
         )
     return Path(value).expanduser().resolve() if value else Path("~/.cache/dabench").expanduser() / default
 

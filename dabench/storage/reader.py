@@ -1,4 +1,4 @@
-"""Reads the results of a sweep: the same from its store (dabench.storage.run_store) and from a pack (dabench.analysis.export)."""
+"""Read the results of a sweep from its store (dabench.storage.run_store) or from a pack (dabench.analysis.export)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dabench.storage.schema import Claim, DatasetRecord, RunRecord, SweepRecord,
 
 
 def flat(value: Any, path: str = "") -> dict[str, Any]:
-    """Return a table of tables as one: "train.lr" -> 0.05."""
+    """Return nested tables as one table: "train.lr" -> 0.05."""
     if isinstance(value, Mapping):
         return {k: v for key, item in value.items() for k, v in flat(item, f"{path}.{key}" if path else str(key)).items()}
     return {path: list(value) if isinstance(value, tuple) else value}
@@ -29,15 +29,15 @@ NETWORK = "network.safetensors"
 _ANSWERS = "predicted-"
 
 _MOST, _LARGEST = 2**13, 2**31
-"""Classes, and numbers, of the largest table that is made of predicted classes: whoever sends a pack writes them."""
+"""Limits on classes and on values of a table of predicted classes, because a pack may come from anybody."""
 
 SHORT = 10
-"""Letters of a run's digest in the name of its folder."""
+"""Digits of a run's digest in the name of its folder."""
 
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A finished run: its facts (run.json) and where its files lie."""
+    """A complete run: its record (run.json) and the folder of its files."""
 
     stored: ResultsReader
     where: str
@@ -46,26 +46,26 @@ class StoredRun:
     def logits(self, dataset: str) -> NDArray[np.float32]:
         """Return the logits of every checkpoint on a dataset's test split, (checkpoints, N, K) float32, read-only.
 
-        Where predicted classes alone were kept (`answers`), these are 1 for the class that was predicted and 0 for others.
+        If only predicted classes were kept (`answers`), they are 1 for the predicted class and 0 for the others.
         """
         if not self.answers:
             return self.stored.array(f"{self.where}/{logits_name(dataset)}")
         predicted = self.stored.array(f"{self.where}/{predicted_name(dataset)}")
         k = self.facts.outputs
         if predicted.dtype.kind != "u" or predicted.max(initial=0) >= k or k > _MOST or predicted.size * k > _LARGEST:
-            raise ValueError("its answers are none of its classes")
+            raise ValueError("its predicted classes are not valid")
         found: NDArray[np.float32] = np.eye(k, dtype=np.float32)[predicted]
         return found
 
     @property
     def answers(self) -> bool:
-        """Whether predicted classes alone were kept: with no logits there are no confidences."""
+        """Whether only predicted classes were kept. Without logits there are no confidences."""
         return any(name.startswith(_ANSWERS) for name in self.facts.files)
 
 
 @dataclass(frozen=True)
 class StoredLabels:
-    """What a report needs to know of a dataset: test labels (N,), groups (N,) or None, and its facts."""
+    """The data of a dataset for reports: test labels (N,), groups (N,) or None, attributes, and its record."""
 
     labels: NDArray[np.int64]
     groups: NDArray[np.int64] | None
@@ -74,10 +74,10 @@ class StoredLabels:
 
 
 class ResultsReader(ABC):
-    """One sweep's results. Names of files are relative, with "/" between their parts.
+    """The results of one sweep. File names are relative, with "/" between their parts.
 
     Attributes:
-        place: the folder or file that they lie in, for messages.
+        place: the folder or file of the results, for messages.
     """
 
     def __init__(self, place: Path) -> None:
@@ -86,35 +86,35 @@ class ResultsReader(ABC):
 
     @abstractmethod
     def names(self, folder: str) -> list[str]:
-        """Return the names of what lies in a folder, in any order; none where there is no such folder."""
+        """Return the names of the files and folders in a folder, in any order; none if the folder does not exist."""
 
     @abstractmethod
     def open(self, name: str) -> BinaryIO:
-        """Open a file; raise OSError where it is not there."""
+        """Open a file; raise OSError if it does not exist."""
 
     @abstractmethod
     def array(self, name: str) -> NDArray[Any]:
-        """Return the array in a file; raise OSError or ValueError where there is none."""
+        """Return the array in a file; raise OSError or ValueError if there is none."""
 
     @abstractmethod
     def digest(self, name: str) -> str:
-        """Return the SHA-256 of a file; raise OSError where it is not there."""
+        """Return the SHA-256 of a file; raise OSError if it does not exist."""
 
     def text(self, name: str) -> str:
-        """Return the text of a file; raise OSError or ValueError where there is none."""
+        """Return the text of a file; raise OSError or ValueError if there is none."""
         with self.open(name) as f:
             return f.read().decode("utf-8")
 
     def read_sweep(self) -> SweepRecord:
-        """Return sweep.json; raise StoreError if this is no sweep's folder, or it is not what dabench wrote."""
+        """Return the record in sweep.json; raise StoreError if it is missing or was changed after dabench wrote it."""
         value, record = self._sweep(lambda value: (value, record_from(SweepRecord, value)))
         if not intact(value):
             file = self.place / "sweep.json"
-            raise StoreError(f"{file}: has changed since dabench wrote it; run the sweep again to write it anew, or restore it")
+            raise StoreError(f"{file}: has changed since dabench wrote it; restore it, or run the sweep again to rewrite it")
         return record
 
     def claimed_for(self) -> Claim:
-        """Return whose the folder is by sweep.json, changed or not; raise as `read_sweep`."""
+        """Return the owner of the folder from sweep.json, even if it was changed; raise as `read_sweep`."""
         return self._sweep(claim_from)
 
     def _sweep(self, read: Callable[[Any], T]) -> T:
@@ -122,7 +122,7 @@ class ResultsReader(ABC):
             value = from_json(self.text("sweep.json"))
         except FileNotFoundError:
             raise StoreError(
-                f"{self.place}: is no sweep's output (it has no sweep.json); give a folder that dabench sweep wrote"
+                f"{self.place}: is not a results folder (it has no sweep.json); give a folder that dabench sweep wrote"
             ) from None
         except (OSError, ValueError, RecursionError) as e:
             raise StoreError(f"{self.place / 'sweep.json'}: cannot be read ({e})") from e
@@ -134,7 +134,7 @@ class ResultsReader(ABC):
             ) from e
 
     def dataset(self, name: str) -> StoredLabels:
-        """Return what is kept of a dataset; raise StoreError if it is not there."""
+        """Return the stored data of a dataset; raise StoreError if it is missing or damaged."""
         folder = f"datasets/{file_name_of(name)}"
         try:
             value = from_json(self.text(f"{folder}/facts.json"))
@@ -149,15 +149,15 @@ class ResultsReader(ABC):
             _check_arrays(arrays)
             return StoredLabels(arrays["labels"], arrays.get("groups"), attributes, facts)
         except (OSError, ValueError, KeyError, RecursionError) as e:
-            raise StoreError(f"{self.place / folder}: cannot be read ({e}); run the sweep again to write it anew") from e
+            raise StoreError(f"{self.place / folder}: cannot be read ({e}); run the sweep again to rewrite it") from e
 
     def failures(self) -> dict[str, str]:
-        """Return run name -> what went wrong, for the runs that failed and did not succeed since."""
+        """Return run name -> error, for the failed runs that have not succeeded since."""
         files = sorted(name for name in self.names("failed") if name.endswith(".txt"))
         try:
             return {name.removesuffix(".txt"): self.text(f"failed/{name}") for name in files}
         except (OSError, ValueError) as e:
-            raise StoreError(f"{self.place / 'failed'}: cannot be read ({e}); remove the file that is wrong") from e
+            raise StoreError(f"{self.place / 'failed'}: cannot be read ({e}); remove the unreadable file") from e
 
     def find(
         self,
@@ -167,12 +167,12 @@ class ResultsReader(ABC):
         network: bool = True,
         among: Mapping[str, list[str]] | None = None,
     ) -> StoredRun | None:
-        """Return the finished run with that digest if it is whole and has predictions for all of `tests`, else None.
+        """Return the run with this digest if it is complete and has predictions for all of `tests`, else None.
 
         Args:
-            tests: dataset -> digest of its prepared data: a prediction on other images than today's is none.
-            network: check the network's file too; a report has no need of it.
-            among: what `listed` gave.
+            tests: dataset -> digest of its prepared data; predictions on other data do not count.
+            network: also check the network's file, which reports do not need.
+            among: the result of `listed`.
         """
         for where in self.places(digest) if among is None else among.get(digest[:SHORT], []):
             facts, problem = self._looked_through(where, network)
@@ -181,12 +181,12 @@ class ResultsReader(ABC):
         return None
 
     def damage(self, digest: str, *, network: bool = True, among: Mapping[str, list[str]] | None = None) -> str:
-        """Return what is wrong with the folder of a run, or an empty string: it is whole, or there is none. As `find` else."""
+        """Return what is wrong with the folder of a run, or "" if it is intact or missing; arguments as in `find`."""
         found = self.places(digest) if among is None else among.get(digest[:SHORT], [])
         return next(filter(None, (self._looked_through(where, network)[1] for where in found)), "")
 
     def _looked_through(self, where: str, network: bool) -> tuple[RunRecord | None, str]:
-        """Return the facts of the run in a folder, and what is wrong with it: what it holds is what was written, to the bit."""
+        """Return the record of the run in a folder, and what is wrong with it ("" if every byte is as written)."""
         try:
             value = from_json(self.text(f"{where}/run.json"))
             if "check" not in value or not intact(value):
@@ -205,7 +205,7 @@ class ResultsReader(ABC):
         return facts, ""
 
     def environment(self, where: str) -> Mapping[str, Any]:
-        """Return what the run in a folder was computed with; nothing where its record cannot be read."""
+        """Return the environment that computed the run in a folder; empty if its record cannot be read."""
         try:
             found: Mapping[str, Any] = from_json(self.text(f"{where}/run.json"))["environment"]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -213,14 +213,14 @@ class ResultsReader(ABC):
         return found if isinstance(found, dict) else {}
 
     def places(self, digest: str) -> list[str]:
-        """Return the folders of the run with that digest, whole or not."""
+        """Return the folders of the run with this digest, intact or not."""
         known = self._known.get(digest[:SHORT], [])
         if not known or not all(self.names(where) for where in known):
-            self._known = self.listed()  # looked through anew only for a run that was not there, or is no more
+            self._known = self.listed()  # listed again only if a run is new or was removed
         return self._known.get(digest[:SHORT], [])
 
     def listed(self) -> dict[str, list[str]]:
-        """Return the folders of runs by the beginning of their digest: who looks for thousands lists them once."""
+        """Return the folders of runs by the first digits of their digests. List once to find many runs."""
         found: dict[str, list[str]] = {}
         for name in sorted(n for n in self.names("runs") if not n.startswith(".")):
             found.setdefault(name[-SHORT:], []).append(f"runs/{name}")
@@ -228,10 +228,10 @@ class ResultsReader(ABC):
 
 
 def _check_arrays(arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Raise ValueError if the arrays of a test split are not what they are named."""
+    """Raise ValueError if an array of a test split has a wrong shape or dtype."""
     for name, values in arrays.items():
         if len(values.shape) != 1 or len(values) != len(arrays["labels"]) or len(values) == 0:
-            raise ValueError(f"{name}.npy must have one value for each test image")
+            raise ValueError(f"{name}.npy must have one value per test image")
         if name in ("labels", "groups") and values.dtype.kind not in "iu":
             raise ValueError(f"{name}.npy must be whole numbers")
         if values.dtype.kind not in "iufbU":
@@ -239,15 +239,15 @@ def _check_arrays(arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def logits_name(dataset: str) -> str:
-    """Return the name of the file of the logits on a dataset's test split."""
+    """Return the file name of the logits on a dataset's test split."""
     return f"logits-{file_name_of(dataset)}.npy"
 
 
 def predicted_name(dataset: str) -> str:
-    """Return the name of the file of the predicted classes on a dataset's test split, where logits were left out."""
+    """Return the file name of the predicted classes on a dataset's test split, which replace logits in small packs."""
     return f"{_ANSWERS}{file_name_of(dataset)}.npy"
 
 
 def file_name_of(name: str) -> str:
-    """Return a dataset's name as a file may have it."""
+    """Return a dataset's name in a form that a file name can contain."""
     return name.replace("/", "-")

@@ -1,7 +1,7 @@
-"""Files elsewhere: in a folder on any file system that pyarrow reaches (s3://, gs://, hdfs://, file://).
+"""Remote files: a folder on any file system that pyarrow can open (s3://, gs://, hdfs://, file://).
 
-What is whole there is told by a mark, a file that is sent after all others of its folder. Keys may stand in an address; they go
-into no message, and so into no log and no record.
+A mark, a file that is sent after all others of its folder, says that the folder is complete. An address may contain keys; they
+are removed from all messages, and so from logs and records.
 """
 
 from __future__ import annotations
@@ -15,34 +15,34 @@ from pathlib import Path, PurePosixPath
 from dabench.errors import StoreError
 
 _KEYS = re.compile(r"://(?:[^/]*|[^/@:]*:(?!\d{1,5}/).*)@")
-"""Of an address; a key that should have been written %2F may hold a slash, so long as it does not look like a port."""
+"""The keys in an address. A key may contain a slash that should be written %2F, unless it looks like a port."""
 
 _NO_FOLDERS = ("s3", "gcs", "abfs")
 
 
 def is_remote(place: str | Path) -> bool:
-    """Whether a place is an address such as s3://bucket/runs/quick and no path."""
+    """Whether a place is an address such as s3://bucket/runs/quick, not a path."""
     return re.match(r"[a-z][a-z0-9+.-]+://", str(place)) is not None
 
 
 def keyless(address: str) -> str:
-    """Return an address without the keys that may be in it."""
+    """Return an address without keys."""
     return _KEYS.sub("://", address, count=1)
 
 
 def shown(address: str) -> str:
-    """Return an address without the keys and settings that may be in it, for messages and names."""
+    """Return an address without keys and settings, for messages and names."""
     return keyless(address).partition("?")[0]
 
 
 class RemoteFolder:
-    """A folder elsewhere; its files are named by their path in it, with slashes.
+    """A remote folder. Its files are named by their path in it, with slashes.
 
     Args:
-        advice: the end of the message where it cannot be reached.
+        advice: the end of the error message if the folder cannot be reached.
 
     Raises:
-        StoreError: the address is none, or cannot be reached. What the methods raise is turned into one by `reaching`.
+        StoreError: the address is not valid or cannot be reached. `reaching` turns the errors of the methods into StoreError.
     """
 
     def __init__(self, address: str, advice: str) -> None:
@@ -55,14 +55,14 @@ class RemoteFolder:
         except ArrowException as e:
             why = _line(e).replace(tidy, self.address)
             raise StoreError(
-                f"{self.address}: is no address that pyarrow can open ({why}); give a folder, or one such as s3://bucket/path"
+                f"{self.address}: is not an address that pyarrow can open ({why}); give a folder, or for example s3://bucket/path"
             ) from None  # e may show keys
         except OSError as e:
             raise self._lost(e) from e
 
     @contextmanager
     def reaching(self) -> Iterator[None]:
-        """Raise StoreError where something cannot be read or written."""
+        """Raise StoreError if something in the block cannot be read or written."""
         from pyarrow import ArrowException
 
         try:
@@ -74,10 +74,10 @@ class RemoteFolder:
         return StoreError(f"{self.address}: {_line(error)}; {self._advice}")
 
     def sizes(self, under: str = "") -> dict[str, int]:
-        """Return the size of every file, in bytes, by its name; of those in one folder, if it is given.
+        """Return the size in bytes of every file by its name, or of the files in the folder `under`.
 
         Raises:
-            OSError: it cannot be read, or a name there leaves its folder.
+            OSError: the folder cannot be read, or a name leads out of it.
         """
         from pyarrow import fs
 
@@ -86,23 +86,23 @@ class RemoteFolder:
         sizes = {i.path[len(self._root) :].strip("/"): i.size for i in found if i.type == fs.FileType.File}
         for name in sizes:
             if {"", ".", ".."} & set(name.split("/")):
-                raise OSError(f"a file there has a name that leaves its folder: {name}")
+                raise OSError(f"a remote file has a name that leads out of its folder: {name}")
         return sizes
 
     def stands(self, *names: str) -> list[str]:
-        """Return which of the files are there."""
+        """Return those of the files that exist."""
         from pyarrow import fs
 
         found = self._files.get_file_info([f"{self._root}/{n}" for n in names])
         return [name for name, info in zip(names, found, strict=True) if info.type == fs.FileType.File]
 
     def bring(self, name: str, to: Path) -> None:
-        """Copy a file from there to a path here."""
+        """Copy a remote file to a local path."""
         with self._files.open_input_stream(f"{self._root}/{name}") as source, open(to, "wb") as target:
             shutil.copyfileobj(source, target, 2**20)
 
     def send(self, here: Path, names: Iterable[str], marks: Container[str]) -> None:
-        """Copy files of a folder here to there, marks last; what is sent anew is not whole until it is."""
+        """Copy local files to the remote folder, marks last. Existing marks are deleted first."""
         ordered = sorted(names, key=lambda name: last(name, marks))
         for mark in self.stands(*(n for n in ordered if PurePosixPath(n).name in marks)):
             self._files.delete_file(f"{self._root}/{mark}")
@@ -115,7 +115,7 @@ class RemoteFolder:
 
 
 def last(name: str, marks: Container[str]) -> tuple[bool, str]:
-    """Return what sorts marks behind all other names."""
+    """Return a sort key that puts marks after all other names."""
     return PurePosixPath(name).name in marks, name
 
 

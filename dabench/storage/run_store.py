@@ -1,19 +1,19 @@
-"""The output folder of a sweep: the truth that resuming, reporting and citing read.
+"""The store (results folder) of a sweep, which resuming, reporting and citing read.
 
-    sweep.json           the sweep as resolved, and the versions it began with
+    sweep.json           the resolved sweep
     sweep.toml           the sweep file as given
-    datasets/NAME/       test labels, groups and attributes, and facts of each dataset, for reports
-    runs/NAME-DIGEST/    run.json, network.safetensors, logits-DATASET.npy: one folder per finished run
-    failed/NAME.txt      what went wrong with a run, until it succeeds
-    logs/NAME.txt        what a run said while it went on
-    tensorboard/         what `dabench sweep --tensorboard` writes
-    events/0001.jsonl    what happened, and which process is at work
-    report/              what `dabench report` writes
-    ongoing/             what a sweep at work has in hand (dabench.storage.in_progress)
+    datasets/NAME/       test labels, groups, attributes and the record of each dataset, for reports
+    runs/NAME-DIGEST/    run.json, network.safetensors, logits-DATASET.npy: one folder per complete run
+    failed/NAME.txt      the error of a failed run, until it succeeds
+    logs/NAME.txt        the log of a run
+    tensorboard/         written by `dabench sweep --tensorboard`
+    events/0001.jsonl    events; the running process holds a lock on it
+    report/              written by `dabench report`
+    ongoing/             files of a sweep in progress (dabench.storage.in_progress)
 
-A run's folder is written whole under another name and then renamed; run.json is written last and holds the SHA-256 of the
-other files, and its own. What does not match is not finished. sweep.json and a dataset's facts.json hold their own, too: what
-does not match is not read, and the sweep's next start writes it anew.
+The folder of a run is written under a temporary name and then renamed. run.json is written last and holds the SHA-256 of the
+other files and of itself. A run whose files do not match is not complete. sweep.json and the facts.json of a dataset also hold
+their own SHA-256: if it does not match, they are not read, and the next start of the sweep rewrites them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from dabench.storage.schema import Claim, DatasetRecord, RunRecord, SweepRecord,
 
 
 class RunStore(ResultsReader):
-    """One sweep's output folder."""
+    """The store of one sweep."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -49,7 +49,7 @@ class RunStore(ResultsReader):
 
     @property
     def runs(self) -> Path:
-        """The folder of finished runs."""
+        """The folder of complete runs."""
         return self.folder / "runs"
 
     @property
@@ -58,24 +58,24 @@ class RunStore(ResultsReader):
         return self.folder / "report"
 
     def names(self, folder: str) -> list[str]:
-        """Return the names of what lies in a folder, in any order; none where there is no such folder."""
+        """Return the names of the files and folders in a folder, in any order; none if the folder does not exist."""
         path = self.folder / folder
         return os.listdir(path) if path.is_dir() else []
 
     def open(self, name: str) -> BinaryIO:
-        """Open a file; raise OSError where it is not there."""
+        """Open a file; raise OSError if it does not exist."""
         return open(self._file(name), "rb")
 
     def array(self, name: str) -> NDArray[Any]:
-        """Return the array in a file, memory-mapped; raise OSError or ValueError where there is none."""
+        """Return the array in a file, memory-mapped; raise OSError or ValueError if there is none."""
         return np.load(self._file(name), mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
 
     def digest(self, name: str) -> str:
-        """Return the SHA-256 of a file; raise OSError where it is not there."""
+        """Return the SHA-256 of a file; raise OSError if it does not exist."""
         return file_digest(self._file(name))
 
     def _file(self, name: str) -> Path:
-        """Return the path of a file; raise OSError if links lead from it to elsewhere. runs/ and its like may be links."""
+        """Return the path of a file; raise OSError if a link leads out of its folder. runs/ itself may be a link."""
         first, *rest = name.split("/")
         path = self.folder / name
         there = os.path.join(os.path.realpath(self.folder / first if rest else self.folder), *(rest or [first]))
@@ -85,21 +85,21 @@ class RunStore(ResultsReader):
 
     @contextmanager
     def exclusive(self, recipe: Mapping[str, Any]) -> Iterator[None]:
-        """Hold the folder against every other sweep while this one, of that recipe, is at work; raise StoreError as `check`."""
+        """Hold the store for the sweep with this recipe, so that no other sweep can use it; raise StoreError as `check`."""
         self.check(recipe)
         with self.sweep_lock.exclusive():
             yield
 
     def claim(self, record: SweepRecord, source: str) -> None:
-        """Take the folder for a sweep, or go on with it if it is that sweep's already.
+        """Create the store of a sweep in the folder, or continue with it if it belongs to this sweep.
 
         Raises:
-            StoreError: it cannot be written, holds something else, or the same sweep with other settings.
+            StoreError: the folder cannot be written, or holds other files, another sweep, or this sweep with other settings.
         """
         self.check(record.recipe)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            # First: a folder with anything else and without it is taken for somebody else's.
+            # First, because a folder with other files and without sweep.json is not taken for a store.
             self.write_record(record)
             write_text(self.folder / "sweep.toml", source)
             for name in ("runs", "datasets", "report", "failed"):
@@ -109,11 +109,11 @@ class RunStore(ResultsReader):
             raise StoreError(f"{self.folder}: cannot be written ({e.strerror or e}); give another folder with --out") from e
 
     def write_record(self, record: SweepRecord) -> None:
-        """Write sweep.json anew."""
+        """Write sweep.json, replacing the old one."""
         write_text(self.folder / "sweep.json", json.dumps(sealed(record), indent=1, sort_keys=True) + "\n")
 
     def _clear(self) -> None:
-        """Remove what killed processes left half-written; whoever claims the folder holds it alone."""
+        """Remove partial files of killed processes. The caller holds the store, so no other process writes them."""
         for leftover in (*self.runs.glob(".*"), *self.folder.glob("tensorboard/.*")):
             shutil.rmtree(leftover, ignore_errors=True)
         for pattern in (".sweep.*", "failed/.*", "datasets/*/.*"):
@@ -121,29 +121,29 @@ class RunStore(ResultsReader):
                 leftover.unlink(missing_ok=True)
 
     def check(self, recipe: Mapping[str, Any]) -> None:
-        """Raise StoreError if the folder cannot become, or is not, the output of the sweep with this recipe; change nothing."""
+        """Raise StoreError if the folder cannot be the store of the sweep with this recipe; change nothing."""
         there = next(p for p in (self.folder, *self.folder.absolute().parents) if p.exists())
         inside = [self.folder / name for name in ("runs", "datasets", "report", "failed")] if there == self.folder else []
         for folder in (there, *(p for p in inside if p.exists())):
             if not folder.is_dir() or not os.access(folder, os.W_OK):
-                why = "" if folder == self.folder else f" ({folder} is no folder that can be written)"
+                why = "" if folder == self.folder else f" ({folder} is not a writable folder)"
                 raise StoreError(f"{self.folder}: cannot be written{why}; give another folder with --out")
         if (self.folder / "sweep.json").exists():
             self._same_sweep(self.claimed_for(), recipe)
         elif self.folder.exists() and any(not p.name.startswith((".sweep.", "ongoing")) for p in self.folder.iterdir()):
-            raise StoreError(f"{self.folder}: is not empty and no sweep's output; give another folder with --out")
+            raise StoreError(f"{self.folder}: is not empty and not a results folder; give another folder with --out")
 
     def _same_sweep(self, there: Claim, recipe: Mapping[str, Any]) -> None:
         name = there.name
         if not there.intact and recipe["name"] in (name, there.recipe.get("name")):
-            return  # it is written anew; no run of other settings is taken for one of these: each has a digest of its own
+            return  # it is rewritten; runs with other settings have other digests and are not used
         if name != recipe["name"]:
             raise StoreError(
                 f"{self.folder}: belongs to the sweep '{name}', not to '{recipe['name']}'; give another folder with --out"
             )
         old, new = flat(there.recipe), flat(dict(recipe))
         changed = [f"{k}: {old.get(k)} -> {new.get(k)}" for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]
-        # Settings under which nothing came to an end, a loss that diverged say, bind nobody.
+        # Settings with which no run completed (for example, all diverged) may be replaced.
         if changed and any(self.runs.glob("[!.]*")):
             raise StoreError(
                 f"{self.folder}: holds the sweep '{name}' with other settings ({'; '.join(changed)}); "
@@ -151,7 +151,7 @@ class RunStore(ResultsReader):
             )
 
     def add_dataset(self, facts: DatasetRecord, test: Mapping[str, NDArray[Any] | None]) -> None:
-        """Keep what reports need to know of a dataset: facts, and the arrays of its test split ("labels", "groups", ...)."""
+        """Write the data of a dataset for reports: its record, and the arrays of its test split ("labels", "groups", ...)."""
         folder = self.folder / "datasets" / file_name_of(facts.name)
         try:
             folder.mkdir(exist_ok=True)
@@ -170,20 +170,20 @@ class RunStore(ResultsReader):
         logits: Mapping[str, NDArray[np.float32]],
         save_network: Callable[[Path], None],
     ) -> None:
-        """Keep a finished run.
+        """Write a complete run.
 
         Args:
-            facts: all but its files.
+            facts: its record without `files`.
             logits: dataset -> (checkpoints, N, K) float32.
             save_network: writes the network to the path it is given.
 
         Raises:
-            UnwritableError: it cannot be written; nothing is left half-made.
+            UnwritableError: the run cannot be written; no partial files are left.
         """
         name, digest = facts.name, facts.digest
         folder = self.runs / f"{name}-{digest[:10]}"
 
-        def whole() -> bool:  # the worker of a killed sweep may have been as fast
+        def whole() -> bool:  # the worker of a killed sweep may have written it
             return self.find(digest, facts.tests, among={digest[:SHORT]: [f"runs/{folder.name}"]}) is not None
 
         try:
@@ -200,25 +200,25 @@ class RunStore(ResultsReader):
             raise _unwritable(folder, e) from e
 
     def log(self, name: str) -> Path:
-        """Return the file of what the run of that name says."""
+        """Return the log file of the run with this name."""
         return self.folder / "logs" / f"{name}.txt"
 
     def fail(self, name: str, reason: str) -> None:
-        """Keep what went wrong with a run, where there is room for it."""
+        """Write the error of a run, if the disk has space for it."""
         with contextlib.suppress(OSError):
             write_text(self.folder / "failed" / f"{name}.txt", reason.rstrip() + "\n")
 
     def remove(self, digest: str) -> None:
-        """Delete the run with that digest, whole or not."""
+        """Delete the run with this digest, intact or not."""
         for where in self.places(digest):
             shutil.rmtree(self.folder / where)
 
     def network(self, digest: str) -> Path:
-        """Return the file of a finished run's network; raise StoreError if there is none."""
+        """Return the network file of a complete run; raise StoreError if there is none."""
         for where in self.places(digest):
             return self.folder / where / NETWORK
-        raise StoreError(f"{self.runs}: the pretraining {digest[:10]} is not there; run the sweep again")
+        raise StoreError(f"{self.runs}: the pretraining {digest[:10]} is missing; run the sweep again")
 
 
 def _unwritable(path: Path, error: OSError) -> UnwritableError:
-    return UnwritableError(f"{path}: cannot be written ({error.strerror or error}); make room and run the sweep again")
+    return UnwritableError(f"{path}: cannot be written ({error.strerror or error}); free disk space and run the sweep again")

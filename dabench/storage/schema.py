@@ -1,7 +1,7 @@
-"""The JSON files of a sweep's output as types: sweep.json, run.json, and facts.json of a dataset.
+"""Types of the JSON files in a store: sweep.json, run.json, and facts.json of a dataset.
 
-Each type is the only definition of its file. Reading checks everything, since whoever sends a pack writes all of it. A field that
-has its default value is left out of the file.
+Each type is the only definition of its file. Reading checks every field, because a pack may come from anybody. A field with its
+default value is left out of the file.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ _FILE = re.compile(r"[^/\0]*[^/\0.][^/\0]*")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 Settings = tuple[tuple[str, Any], ...]
-"""What a run sets otherwise than its sweep: ("train.lr", 0.01) of [train], ("dann.weight", 0.3) of its adapter's options."""
+"""Settings of a run that differ from its sweep: ("train.lr", 0.01) of [train], ("dann.weight", 0.3) of the adapter."""
 
 Task = tuple[tuple[str, ...], str]
 """(sources, target)."""
 
 LabelBudget = int | Literal["all"]
-"""How many target labels a method is given: of each class, or all; 0: none."""
+"""The number of target labels that a method is given: per class, or all; 0: none."""
 
 
 def budget_text(budget: LabelBudget) -> str:
-    """Return a label budget in the words of the tables: "0", "5 per class" or "all"."""
+    """Return a label budget as the tables print it: "0", "5 per class" or "all"."""
     return f"{budget} per class" if budget not in (0, "all") else str(budget)
 
 
 class NetworkKey(NamedTuple):
-    """Which networks: of an adapter, or the method of a run, trained on `sources` and, unless it is None, adapted to `target`."""
+    """The networks of one adapter (or method of a run), trained on `sources` and adapted to `target` unless that is None."""
 
     adapter: str
     sources: tuple[str, ...]
@@ -46,7 +46,7 @@ class NetworkKey(NamedTuple):
 
 
 class CellKey(NamedTuple):
-    """Which cell of the matrix: the networks of a `NetworkKey`, tested on `test`."""
+    """One cell of the cross matrix: the networks of a `NetworkKey`, tested on `test`."""
 
     adapter: str
     sources: tuple[str, ...]
@@ -59,12 +59,12 @@ class CellKey(NamedTuple):
 
 @dataclass(frozen=True)
 class TrialConfig:
-    """What a trial of a search does beside what every run does.
+    """The tasks of a trial of a search in addition to those of a run.
 
     Attributes:
-        validates: it keeps its predictions on the target's validation images, for a search that was asked to look at labels.
-        rule: the score by which it may be ended early.
-        bar: (checkpoint, score): at that checkpoint, counted from 0, it ends if its score is lower.
+        validates: it stores its predictions on the target's validation images, for a search by the oracle.
+        rule: the score that may end it early.
+        bar: pairs (checkpoint, score): at this checkpoint, counted from 0, it ends if its score is lower.
     """
 
     validates: bool = False
@@ -74,16 +74,16 @@ class TrialConfig:
 
 @dataclass(frozen=True)
 class Run:
-    """One piece of work: a pretraining (`target` None), or the adaptation of one to a target.
+    """One training job: a pretraining (`target` None), or the adaptation of one to a target.
 
     Attributes:
         method: the adapter's name, or "supervised" for a shared pretraining.
         tests: the datasets whose test images it predicts.
-        label_budget: its label budget in words.
+        label_budget: its label budget as text.
         parent: digest of the pretraining that an adaptation starts from.
         digest: identifies the result.
-        settings: what it sets otherwise than the sweep.
-        probe: what it does beside as a trial of a search, if there is anything.
+        settings: the settings that differ from the sweep.
+        probe: what it does in addition as a trial of a search, if anything.
     """
 
     method: str
@@ -99,33 +99,33 @@ class Run:
 
     @property
     def name(self) -> str:
-        """A name for people, unique within a sweep, that can be a folder's."""
+        """A readable name, unique within a sweep, that can name a folder."""
         parts = [self.method, "+".join(self.sources), *([self.target] if self.target else []), f"s{self.seed}"]
         parts += [digest(self.settings)[:6]] if self.settings else []
         return "_".join(parts).replace("/", "-")
 
     @property
     def network(self) -> NetworkKey:
-        """What it trains, whatever the seed."""
+        """The network that it trains, without the seed."""
         return NetworkKey(self.method, self.sources, self.target)
 
     @property
     def kind(self) -> tuple[str, bool]:
-        """Runs of one sort take about as long: their method, and whether they adapt."""
+        """Method and whether the run adapts. Runs of one kind take about the same time."""
         return self.method, self.target is not None
 
     @property
     def folder(self) -> str:
-        """The name of the folder it is stored in."""
+        """The name of its folder in the store."""
         return f"{self.name}-{self.digest[:10]}"
 
 
 @dataclass(frozen=True)
 class AdapterFacts:
-    """What a report must know of an adapter.
+    """The facts of an adapter that reports need.
 
     Attributes:
-        adapts: it has a step of its own on the target; own_pretraining: it has a training of its own on the sources.
+        adapts: whether it implements adapt(); own_pretraining: whether it implements pretrain().
     """
 
     title: str
@@ -137,20 +137,20 @@ class AdapterFacts:
 
     @property
     def own_networks(self) -> bool:
-        """Whether its networks are its own; those of an adapter that does nothing (`none`) are of the shared pretraining."""
+        """Whether it trains networks itself. An adapter that changes nothing (`none`) uses those of the shared pretraining."""
         return self.adapts or self.own_pretraining
 
     def budget(self, shots: LabelBudget) -> LabelBudget:
-        """Return how many target labels its networks were given, in a sweep with that many shots."""
+        """Return the label budget of its networks in a sweep with this number of shots."""
         if not self.adapts or self.access in ("none", "unlabelled"):
             return 0
         return "all" if self.access == "full" else shots
 
 
 def networks(datasets: Sequence[str], tasks: Sequence[Task], adapters: Mapping[str, AdapterFacts]) -> Iterator[NetworkKey]:
-    """Yield the networks of each adapter of a sweep: of one that adapts for every task, of another for all that it is trained on.
+    """Yield the networks of each adapter: one per task if it adapts, else one per combination of sources.
 
-    Every dataset is trained on, even where no task begins with it: that gives the diagonal of the matrix.
+    Every dataset is trained on, even if it is the source of no task, because this gives the diagonal of the cross matrix.
     """
     begun = dict.fromkeys(sources for sources, _ in tasks)
     alone = dict.fromkeys((name,) for name in datasets) | begun
@@ -163,7 +163,7 @@ def networks(datasets: Sequence[str], tasks: Sequence[Task], adapters: Mapping[s
 
 @dataclass(frozen=True)
 class SearchTable:
-    """[search] of the sweep."""
+    """The table [search] of the sweep."""
 
     trials: int
     select: str
@@ -175,7 +175,7 @@ class SearchTable:
 
 @dataclass(frozen=True)
 class SweepTable:
-    """The keys of the sweep file, with all defaults."""
+    """The keys of the sweep file, with all defaults filled in."""
 
     name: str
     title: str
@@ -201,7 +201,7 @@ class SweepTable:
 
 @dataclass(frozen=True)
 class InputFacts:
-    """What the network sees: side and channels of the images, and the resolved augmentation."""
+    """The input of the network: channels and side of the images, and the resolved augmentation."""
 
     channels: int
     size: int
@@ -210,7 +210,7 @@ class InputFacts:
 
 @dataclass(frozen=True)
 class BackboneFacts:
-    """What a report must know of the backbone."""
+    """The facts of the backbone that reports need."""
 
     name: str
     short_name: str
@@ -219,7 +219,7 @@ class BackboneFacts:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """A trial of a task: its number, the run that is scored, and what came of it ("waiting", "done" or "failed")."""
+    """A trial of a task: its number, the run that is scored, and its state ("waiting", "done" or "failed")."""
 
     number: int
     run: str
@@ -233,7 +233,7 @@ class TrialRecord:
 
 @dataclass(frozen=True)
 class SearchRecord:
-    """The search of one task: its trials, the number of the chosen one, and seed -> digest of the run that is tested."""
+    """The search of one task: its trials, the number of the chosen trial, and seed -> digest of the tested run."""
 
     adapter: str
     sources: tuple[str, ...]
@@ -245,11 +245,11 @@ class SearchRecord:
 
 @dataclass(frozen=True)
 class SweepRecord:
-    """sweep.json: the sweep as resolved; enough to report without the plugins or the data.
+    """sweep.json: the resolved sweep. It is sufficient for reports without the plugins or the data.
 
     Attributes:
-        recipe: the part of the sweep that numbers depend on.
-        runs: those that make the table; trials: those of the search.
+        recipe: the part of the sweep that results depend on.
+        runs: the runs of the tables; trials: the runs of the search.
     """
 
     sweep: SweepTable
@@ -267,9 +267,9 @@ class SweepRecord:
     trials: tuple[Run, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raise ValueError if it names what it does not have."""
+        """Raise ValueError if it refers to a dataset or adapter that it does not contain."""
         _must(_NAME.fullmatch(self.sweep.name) is not None, "sweep.name", "letters, digits, '.', '_' and '-'")
-        _must(not self.search or self.sweep.search is not None, "sweep.search", "there, since something was searched")
+        _must(not self.search or self.sweep.search is not None, "sweep.search", "present, because the record contains trials")
         for key in ("datasets", "adapters"):
             _must_be_names(f"sweep.{key}", getattr(self.sweep, key))
         _must_be_names("classes", self.classes)
@@ -284,7 +284,7 @@ class SweepRecord:
 
     @property
     def title(self) -> str:
-        """The heading of its tables."""
+        """The title of its tables."""
         return self.sweep.title or self.sweep.name
 
     @property
@@ -294,28 +294,28 @@ class SweepRecord:
 
     @property
     def plain(self) -> str | None:
-        """The adapter whose networks were trained and not adapted, with which others are compared."""
+        """The adapter without adaptation (`none`), with which others are compared."""
         return next((name for name, facts in self.methods.items() if not facts.own_networks), None)
 
     @property
     def networks(self) -> list[NetworkKey]:
-        """The networks that the matrices have a row for."""
+        """The networks of the rows of the cross matrices."""
         return list(networks(self.sweep.datasets, self.tasks, self.methods))
 
     @property
     def cells(self) -> list[CellKey]:
-        """Every cell that the matrices may have: an adapted network is tested on its sources and its target."""
+        """All cells of the cross matrices. An adapted network is tested only on its sources and its target."""
         return [CellKey(*of, test) for of in self.networks for test in _tests(of, self.sweep.datasets)]
 
     def cell(self, adapter: str, task: Task) -> CellKey:
-        """Return the cell of an adapter's networks for a task, tested on its target."""
+        """Return the cell of an adapter for a task: its networks tested on the target."""
         sources, target = task
         return CellKey(adapter, sources, target if self.adapters[adapter].adapts else None, target)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Whose an output folder is: the name and recipe of its sweep, and whether sweep.json is what was written."""
+    """The owner of a store: name and recipe of its sweep, and whether sweep.json is unchanged."""
 
     name: str
     recipe: Mapping[str, Any]
@@ -328,7 +328,7 @@ def _tests(of: NetworkKey, datasets: Sequence[str]) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class Seconds:
-    """How long a run took."""
+    """The seconds that a run took."""
 
     train: float
     test: float
@@ -338,14 +338,14 @@ class Seconds:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """run.json: a finished run.
+    """run.json: a complete run.
 
     Attributes:
-        tests: dataset -> digest of its prepared data; files: name -> SHA-256, of its folder.
-        checkpoints: the steps of its checkpoints; scores: dataset -> rule -> score of each of them.
-        losses: of each step.
-        outputs: how many classes its predictions are of, where predicted classes alone are kept.
-        stopped: whether it was ended early.
+        tests: dataset -> digest of its prepared data; files: name -> SHA-256 of the files in its folder.
+        checkpoints: the steps of its checkpoints; scores: dataset -> rule -> score of each checkpoint.
+        losses: the loss of each step.
+        outputs: the number of classes, if only predicted classes are kept.
+        stopped: whether it was stopped early.
     """
 
     name: str
@@ -369,24 +369,24 @@ class RunRecord:
     stopped: bool = False
 
     def __post_init__(self) -> None:
-        """Raise ValueError if a file is none of its folder."""
+        """Raise ValueError if a file name leads out of its folder."""
         check_files(self.files)
 
     @property
     def network(self) -> NetworkKey:
-        """What was trained, whatever the seed."""
+        """The network that was trained, without the seed."""
         return NetworkKey(self.method, self.sources, self.target)
 
 
 @dataclass(frozen=True)
 class DatasetRecord:
-    """facts.json: what a report must know of a dataset.
+    """facts.json: the facts of a dataset that reports need.
 
     Attributes:
-        short_name: its short name; digest: of its prepared data; counts: split -> images.
-        grouped: whether groups of its test images are known; files: name -> SHA-256, of its folder.
+        short_name: its short name; digest: digest of its prepared data; counts: split -> number of images.
+        grouped: whether the groups of its test images are known; files: name -> SHA-256 of the files in its folder.
         dropped: what a cleaned variant leaves out (`Prepared.dropped`).
-        sorted: its test images are in the order of what was predicted of them, so that no file can name one.
+        sorted: its test images are sorted by their predictions, so that no file can name an image.
     """
 
     name: str
@@ -403,12 +403,12 @@ class DatasetRecord:
     sorted: bool = False
 
     def __post_init__(self) -> None:
-        """Raise ValueError if a file is none of its folder."""
+        """Raise ValueError if a file name leads out of its folder."""
         check_files(self.files)
 
 
 def record_from(cls: type[T], value: Any) -> T:
-    """Return a record of what a JSON file holds; raise ValueError with the place of the first thing that is wrong in it."""
+    """Return the record in the value of a JSON file; raise ValueError, which names the first wrong field."""
     table = {k: v for k, v in value.items() if k != "check"} if isinstance(value, Mapping) else value
     try:
         return build(cls, table)
@@ -417,7 +417,7 @@ def record_from(cls: type[T], value: Any) -> T:
 
 
 def claim_from(value: Any) -> Claim:
-    """Return whose a folder is by its sweep.json, which may have changed; raise ValueError if it does not say so."""
+    """Return the owner of a store from its sweep.json, which may have changed; raise ValueError if it is not there."""
     _must(isinstance(value, Mapping) and isinstance(value.get("recipe"), Mapping), "recipe", "a table")
     sweep = value.get("sweep")
     _must(isinstance(sweep, Mapping) and isinstance(sweep.get("name"), str), "sweep.name", "a text")
@@ -425,7 +425,7 @@ def claim_from(value: Any) -> Claim:
 
 
 def to_json(value: Any) -> Any:
-    """Return a record, or a part of one, as plain values that JSON can hold."""
+    """Return a record, or a part of one, as plain JSON values."""
     if dataclasses.is_dataclass(value):
         found = ((f, getattr(value, f.name)) for f in dataclasses.fields(value))
         return {f.name: to_json(v) for f, v in found if v != f.default and not (v == {} and f.default_factory is dict)}
@@ -435,22 +435,22 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(text: str) -> Any:
-    """Return the value of a JSON text; raise ValueError where it is none, or holds a number that is none (NaN, Infinity)."""
+    """Return the value of a JSON text; raise ValueError if it is not valid or contains NaN or Infinity."""
 
     def refuse(constant: str) -> Any:
-        raise ValueError(f"{constant} is no number")
+        raise ValueError(f"{constant} is not a number")
 
     return json.loads(text, parse_constant=refuse)
 
 
 def sealed(record: Any) -> dict[str, Any]:
-    """Return a record as plain values, with their own digest beside, as "check"."""
+    """Return a record as plain JSON values, with their digest as "check"."""
     table = to_json(record)
     return {**table, "check": digest(table)}
 
 
 def intact(table: Mapping[str, Any]) -> bool:
-    """Whether a table is what was written, by its own digest; one that was written without any is taken as it is."""
+    """Whether a table matches its digest "check". A table without a digest counts as unchanged."""
     return "check" not in table or table["check"] == digest({k: v for k, v in table.items() if k != "check"})
 
 
@@ -464,6 +464,6 @@ def _must_be_names(key: str, names: Sequence[str]) -> None:
 
 
 def check_files(names: Iterable[str]) -> None:
-    """Raise ValueError if one of these is no name of a file in the folder itself, but a path that leads elsewhere."""
+    """Raise ValueError if one of the names is not a file name but a path to another folder."""
     for name in names:
         _must(_FILE.fullmatch(name) is not None, f"file {name!r}", "a file in its folder")

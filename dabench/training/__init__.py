@@ -1,1 +1,1 @@
-"""The training loop, networks, checkpoints, evaluation and validators."""
+"""Training loop, networks, checkpoints, evaluation and validators."""

@@ -1,7 +1,8 @@
-"""Batch normalisation whose second derivatives cost less than torch's, for meta-learning: same values, same gradients.
+"""Batch normalisation with cheaper second derivatives than torch's, for meta-learning. Values and gradients are the same.
 
-torch composes the derivative of a batch norm's derivative of many passes over the activations. With x^ the normalised input, v
-what is asked of the first derivative and g what came into it, it is v, g and x^ alone, each times one number a channel.
+torch computes the second derivative of a batch norm in many passes over the activations. Here it is a sum of three tensors, each
+times one number per channel: the normalised input x^, the gradient g that enters the first derivative, and the gradient v of the
+first derivative's result.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from torch.overrides import TorchFunctionMode
 
 
 class SecondOrder(TorchFunctionMode):
-    """Within it, training-mode batch norms with weight and bias are those below; all else is as ever."""
+    """Context in which batch norms in training mode with weight and bias use the functions below; all else is unchanged."""
 
     def __torch_function__(
         self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """Call `func`, or what stands for it."""
+        """Call `func`, or its replacement."""
         if func is F.batch_norm:
             return _batch_norm(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
@@ -41,7 +42,7 @@ def _batch_norm(
 ) -> Tensor:
     if (
         not training or weight is None or bias is None or input.numel() == input.shape[1]
-    ):  # torch says what is wrong with one value
+    ):  # with one value per channel, torch raises the error
         return F.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
     result: Tensor = _BatchNorm.apply(input, weight, bias, running_mean, running_var, momentum, eps)
     return result
@@ -63,7 +64,7 @@ class _BatchNorm(Function):
 
 
 class _Gradient(Function):
-    """The first derivatives: of the input, r w (g - m(g) - x^ m(g x^)); of the weight, the sum of g x^; of the bias, of g."""
+    """First derivatives: input r w (g - m(g) - x^ m(g x^)), weight the sum of g x^, bias the sum of g."""
 
     @staticmethod
     def forward(ctx: Any, g: Tensor, x: Tensor, weight: Tensor, centre: Tensor, scale: Tensor, eps: float) -> Any:
@@ -73,7 +74,7 @@ class _Gradient(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, v: Tensor, a: Tensor, b: Tensor) -> Any:
-        """Take what is asked of the three first derivatives; m(.) is a channel's mean, r one over its standard deviation."""
+        """Differentiate the three first derivatives; m(.) is the mean of a channel, r is one over its standard deviation."""
         g, x, weight, centre, r = ctx.saved_tensors
         (shape, each), n = _channels(x), x.numel() // x.shape[1]
         xhat = (x - centre.view(shape)) * r.view(shape)
@@ -82,7 +83,7 @@ class _Gradient(Function):
         inner = m_vg - m_g * m_v - m_gx * m_vx
         wr = weight * r
         of_g = _sum(shape, (wr, v), (a - wr * m_vx, xhat), b - wr * m_v)
-        # Through x^: q = w r (- m(v x^) g - m(g x^) v) + a g, projected as the input's derivative is; through r: - r m(..) x^.
+        # Through x^: q = w r (- m(v x^) g - m(g x^) v) + a g, projected like the input's derivative. Through r: - r m(..) x^.
         on_v, on_g = -wr * m_gx, a - wr * m_vx
         m_q, m_qx = on_v * m_v + on_g * m_g, on_v * m_vx + on_g * m_gx
         of_x = _sum(shape, (r * on_v, v), (r * on_g, g), (-r * m_qx - r * wr * inner, xhat), -r * m_q)
@@ -90,12 +91,12 @@ class _Gradient(Function):
 
 
 def _channels(x: Tensor) -> tuple[list[int], list[int]]:
-    """Return the shape in which one number a channel meets x, and the axes of which a channel's mean is."""
+    """Return the shape that broadcasts one number per channel over x, and the axes of a channel's mean."""
     return [1, -1, *[1] * (x.dim() - 2)], [axis for axis in range(x.dim()) if axis != 1]
 
 
 def _sum(shape: list[int], *terms: Any) -> Tensor:
-    """Return the sum of tensors, each times one number a channel, and of the last term, one number a channel."""
+    """Return the sum of tensors, each times one number per channel, plus the last term, one number per channel."""
     *scaled, constant = terms
     result = constant.view(shape)
     for number, tensor in scaled:

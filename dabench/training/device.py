@@ -1,4 +1,4 @@
-"""Which device a run uses, and in which precision it computes there."""
+"""Choose the device of a run and its precision."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dabench.errors import SpecError
 
 @contextmanager
 def reproducible(threads: int, seed: int) -> Iterator[None]:
-    """Fix what a result depends on besides its data: the CPU threads, and torch's global random numbers."""
+    """Fix the number of CPU threads and the seed of torch's global random numbers, on which results depend."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
@@ -23,7 +23,7 @@ def reproducible(threads: int, seed: int) -> Iterator[None]:
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device that [train] device names; raise SpecError if this machine lacks it."""
+    """Return the device of [train] device; raise SpecError if this machine does not have it."""
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if name == "auto":
         return torch.device("cuda" if cuda else "mps" if mps else "cpu")
@@ -33,18 +33,18 @@ def choose_device(name: str) -> torch.device:
 
 
 def resolved(name: str, gpus: float | None = None, cluster: bool = False) -> tuple[str, str]:
-    """Return the class of device that runs compute on, and the precision that "auto" is there.
+    """Return the class of device of the runs, and the precision that "auto" means on it.
 
-    A cluster may have GPUs where this machine has none: they are taken to compute in bf16, and a worker whose GPU does not
-    refuses its run (`planned`).
+    A cluster may have GPUs when this machine has none. They are assumed to support bf16; a worker whose GPU does not
+    raises an error (`planned`).
 
     Args:
         name: [train] device.
-        gpus: GPUs of a run, where the user asked for some or for none.
-        cluster: the runs are done on a Ray cluster, not on this machine alone.
+        gpus: GPUs per run, if the user gave a number.
+        cluster: the runs are executed on a Ray cluster, not only on this machine.
 
     Raises:
-        SpecError: this machine lacks the device.
+        SpecError: this machine does not have the device.
     """
     if name == "auto" and gpus == 0 and torch.cuda.is_available():
         device = torch.device("cpu")
@@ -60,25 +60,25 @@ def planned(device: str, precision: str, asked: str) -> torch.device:
     """Return the device of a run that was planned for a class of device and a precision.
 
     Args:
-        asked: [train] precision, "auto" or what was asked for.
+        asked: [train] precision as in the sweep, which may be "auto".
 
     Raises:
-        SpecError: this machine lacks the device, or "auto" is another precision here than where the run was planned.
+        SpecError: this machine does not have the device, or "auto" means another precision here than in the plan.
     """
     here = choose_device(device)
     if asked == "auto" and precision == "bf16" and not low_precision("auto", here):
         raise SpecError(
-            f"train.precision = 'auto': the run was planned for bf16, and the {here.type} of this machine has no instructions "
-            "for it; set train.precision = 'fp32', or 'bf16' to compute in it all the same, and run the sweep again"
+            f"train.precision = 'auto': the run was planned for bf16, which the {here.type} of this machine does not support; "
+            "set train.precision = 'fp32', or 'bf16' to use the slower bf16 without them, and run the sweep again"
         )
     return here
 
 
 def low_precision(precision: str, device: torch.device) -> bool:
-    """Whether to autocast to bfloat16: if asked to, or by "auto" where the device has instructions that make it faster.
+    """Whether to autocast to bfloat16: if it is set, or with "auto" if the device has instructions that make it faster.
 
-    On the CPU these are AMX, or AVX-512's own where avx512_fp16 is not beside them: that is how AMD's processors are told from
-    Intel's later ones, on one of which, without AMX, a step of VGG19 took 1.25 times as long in bf16 as in fp32.
+    On a CPU these are AMX, or AVX-512 bf16 without avx512_fp16. The latter distinguishes AMD processors from newer Intel
+    processors: on one of those without AMX, a step of VGG19 took 1.25 times as long in bf16 as in fp32.
     """
     if precision != "auto":
         return precision == "bf16"

@@ -1,4 +1,4 @@
-"""What a network says of a split: its logits, and its features."""
+"""Compute the logits and the features of a split."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def logits(
     Args:
         images: (N, C, H, W) uint8, memory-mapped or not.
         augmenter: crops the images as [test] crops says.
-        precision: as [train] precision.
+        precision: [train] precision.
 
     Returns:
         (N, K) float32.
@@ -45,7 +45,7 @@ def logits(
 def outputs(
     net: TorchNetwork, images: NDArray[np.uint8], augmenter: Augmenter, test: EvalConfig, precision: str
 ) -> tuple[Tensor, Tensor]:
-    """Return the features (N, F) and logits (N, K) of the centre crop of every image, float32 on the CPU; as `logits` else."""
+    """Return the features (N, F) and logits (N, K) of the centre crop of every image, float32 on the CPU, like `logits`."""
 
     def look(batch: Tensor) -> Tensor:
         features = net.features(as_floats(augmenter.test(batch)))
@@ -56,7 +56,7 @@ def outputs(
 
 
 def _over(net: TorchNetwork, images: NDArray[np.uint8], look: Callable[[Tensor], Tensor], size: int, precision: str) -> Tensor:
-    """Return `look` of every image, (N, anything) float32 on the CPU, `size` images at a time."""
+    """Return the results of `look` for every image, (N, ...) float32 on the CPU, in batches of `size` images."""
     device = device_of(net)
     net.eval()
     result = torch.empty(0)
@@ -64,10 +64,10 @@ def _over(net: TorchNetwork, images: NDArray[np.uint8], look: Callable[[Tensor],
         for start in range(0, len(images), size):
             found = look(torch.from_numpy(np.array(images[start : start + size])).to(device))
             if start == 0:
-                # One piece of memory for all. Small pieces that are kept, one a batch, come to lie in what the batch leaves
-                # free; the next batch then finds no room there, and the heap grows by a batch each time.
+                # One tensor for all results. Small results, kept per batch, would be allocated in memory that the batch
+                # frees; the next batch would not fit there, and the heap would grow by one batch each time.
                 result = found.new_empty((len(images), found.shape[1]))
             result[start : start + len(found)] = found
     if not bool(torch.isfinite(result).all()):
-        raise DivergedError('the network gives values that are not numbers; try a smaller train.lr, or clip = "norm"')
+        raise DivergedError('the network returns values that are not finite numbers; try a smaller train.lr, or clip = "norm"')
     return result.float().cpu()

@@ -1,4 +1,4 @@
-"""A classifier: a backbone's encoder, dropout, and one linear layer."""
+"""The network of a run: a backbone's encoder, dropout, and one linear layer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dabench.plugins.contract import Adapter, Backbone, Network
 class TorchNetwork(nn.Module):
     """The contract's Network as a torch module: (B, C, H, W) float in [0, 1] -> features (B, F) -> logits (B, K).
 
-    Features and logits are float32 whatever the precision inside.
+    Features and logits are float32 for every precision inside.
     """
 
     def __init__(self, encoder: nn.Module, num_features: int, classes: int, dropout: float = 0.0) -> None:
@@ -41,10 +41,10 @@ class TorchNetwork(nn.Module):
 
 
 def build_network(backbone: Backbone, channels: int, size: int, classes: int, pretrained: bool = False) -> TorchNetwork:
-    """Return a fresh network of `backbone` for `classes` classes.
+    """Return a new network of `backbone` for `classes` classes.
 
     Raises:
-        PluginError: the backbone breaks its contract, or its pretrained weights cannot be had.
+        PluginError: the backbone violates its contract, or its pretrained weights are not available.
     """
     encoder = backbone.build(channels, size, pretrained)
     features = getattr(encoder, "num_features", None)
@@ -54,10 +54,10 @@ def build_network(backbone: Backbone, channels: int, size: int, classes: int, pr
 
 
 def adapter_network(adapter: Adapter, net: TorchNetwork) -> TorchNetwork:
-    """Return the fresh network `net` as an adapter changes it (Adapter.network).
+    """Return the new network `net` after the adapter's changes (Adapter.network).
 
     Raises:
-        PluginError: it gives no Network.
+        PluginError: the adapter does not return a Network.
     """
     result = adapter.network(net)
     if not isinstance(result, TorchNetwork):
@@ -71,10 +71,10 @@ def parameter_count(net: nn.Module) -> int:
 
 
 def save_network(net: nn.Module, path: Path) -> None:
-    """Write the parameters and buffers of `net` as safetensors; raise OSError if that cannot be written."""
+    """Write the parameters and buffers of `net` as safetensors; raise OSError if the file cannot be written."""
     try:
         save_file({name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}, path)
-    except SafetensorError as e:  # a full disk, which it tells in a way of its own
+    except SafetensorError as e:  # safetensors reports a full disk with its own error
         raise OSError(str(e)) from e
 
 
@@ -83,14 +83,14 @@ def load_network(net: nn.Module, path: Path) -> None:
     try:
         stored = load_file(path)
     except (SafetensorError, OSError) as e:
-        raise StoreError(f"{path}: cannot be read ({e}); run again with --redo") from e
+        raise StoreError(f"{path}: cannot be read ({e}); run the sweep again with --redo") from e
     if problem := misfit(net, stored):
         raise StoreError(f"{path}: {problem}")
     net.load_state_dict(stored)
 
 
 def misfit(net: nn.Module, stored: Mapping[str, Tensor]) -> str:
-    """Say what of the parameters and buffers `stored` does not fit `net` and what to do; "" if all of it fits."""
+    """Return which parameters and buffers in `stored` do not fit `net`, and what to do; "" if all fit."""
     own = net.state_dict()
     shapes = [f"{n} is {tuple(stored[n].shape)}, not {tuple(own[n].shape)}" for n in own if n in stored
               and stored[n].shape != own[n].shape]  # fmt: skip
@@ -109,7 +109,7 @@ def misfit(net: nn.Module, stored: Mapping[str, Tensor]) -> str:
 
 
 def device_of(net: nn.Module) -> torch.device:
-    """Return the device that the parameters of `net` lie on."""
+    """Return the device of the parameters of `net`."""
     return next(net.parameters()).device
 
 
@@ -120,7 +120,7 @@ def estimate_statistics(net: Network, batches: Iterable[Tensor]) -> None:
     net.eval()
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # torch's way to say: the plain average of all batches
+        norm.momentum = None  # for torch, None means the average over all batches
         norm.train()
     with torch.no_grad():
         for images in batches:

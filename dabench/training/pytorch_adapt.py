@@ -7,7 +7,7 @@ from types import ModuleType
 
 
 def pytorch_adapt_layers() -> ModuleType:
-    """Return pytorch_adapt.layers; its import takes seconds, and warns of pkg_resources through torchmetrics 0.9.3."""
+    """Return pytorch_adapt.layers. Its import takes seconds and prints a warning about pkg_resources from torchmetrics 0.9.3."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pytorch_adapt import layers

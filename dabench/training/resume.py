@@ -1,9 +1,9 @@
-"""Saves an unfinished run at its checkpoints, so that it resumes there with the same results to the bit.
+"""Save an unfinished run at its checkpoints, so that it resumes there with exactly the same results.
 
 Each training of a run (a call of trainer.fit) has one file, with the SHA-256 of its bytes in its name. The file holds the
-state of named things: modules, the optimizer, streams, random generators, and what an adapter names. It is read with torch's
-weights_only=True: nothing in it is executed. A file of another run, another version of torch or dabench, or another kind of
-device is ignored.
+state of named objects: modules, the optimizer, streams, random generators, and the objects that an adapter names. It is read
+with torch's weights_only=True, so nothing in it is executed. A file of another run, another version of torch or dabench, or
+another class of device is ignored.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from dabench.storage.atomic import temporary_file
 
 
 class RunStopped(BaseException):
-    """A run was told to stop and did so at a checkpoint. No Exception: no adapter is to catch it."""
+    """A run stopped at a checkpoint on request. It is not an Exception, so that no adapter catches it."""
 
 
 class ResumeError(DabenchError):
-    """A saved training does not fit the one that is to resume from it; the run can only begin anew."""
+    """A saved training does not fit the training that resumes from it; the run must start again from the beginning."""
 
 
 class RunState:
     """The saved trainings of one run.
 
     Args:
-        folder: where the files lie; need not exist.
-        key: plain values; a file with others is ignored.
+        folder: the folder of the files; need not exist.
+        key: plain values; a file with other values is ignored.
         every: seconds between two files.
-        stopping: asked at each checkpoint whether to stop.
+        stopping: called at each checkpoint; returns whether to stop.
 
     Attributes:
         unsaved: why the current training cannot be saved, or "".
-        earlier: seconds that interrupted tries of the run took until they were saved.
+        earlier: seconds of the interrupted tries of the run until they were saved.
     """
 
     def __init__(self, folder: Path, key: Mapping[str, Any], every: float, stopping: Callable[[], bool]) -> None:
@@ -55,17 +55,17 @@ class RunState:
         self._begun = self._last = time.monotonic()
 
     def seconds(self) -> float:
-        """Return what the run has taken so far, with what interrupted tries contributed to it."""
+        """Return the seconds of the run so far, including its interrupted tries."""
         return self.earlier + time.monotonic() - self._begun
 
     def resume(self, training: int, things: Mapping[str, Any]) -> int:
-        """Restore the run's n-th training from its file and return the step to go on with: 0 if there is no file.
+        """Restore the run's n-th training from its file and return the next step: 0 if there is no file.
 
         Args:
-            things: name -> an object with a state (see `has_state`), as it is before the first step.
+            things: name -> an object with a state (see `has_state`), as before the first step.
 
         Raises:
-            ResumeError: the file does not fit these things.
+            ResumeError: the file does not fit these objects.
         """
         stateless = [name for name, thing in things.items() if not has_state(thing)]
         self.unsaved = "; ".join(f"{n} ({type(things[n]).__name__}) has no state_dict() and load_state_dict()" for n in stateless)
@@ -79,14 +79,14 @@ class RunState:
                     _restore(thing, _unpacked(saved["things"][name]))
             self.earlier = max(self.earlier, float(saved["seconds"]))
             return int(saved["step"])
-        except Exception as e:  # whatever a load_state_dict() says of what does not fit
+        except Exception as e:  # a load_state_dict() may raise any exception
             raise ResumeError(f"an interrupted training cannot be resumed: {name}: {type(e).__name__}: {e}") from e
 
     def checkpoint(self, training: int, step: int, things: Mapping[str, Any]) -> None:
         """Save the n-th training after `step` steps if it is time.
 
         Raises:
-            RunStopped: the run was told to stop.
+            RunStopped: the run was asked to stop.
             PluginError: a state holds values that cannot be saved.
         """
         stop = self.stopping()
@@ -97,7 +97,7 @@ class RunState:
             raise RunStopped
 
     def save(self, training: int, state: Mapping[str, Any]) -> None:
-        """Write the file of the run's n-th training; if there is no room for it, the one before stays."""
+        """Write the file of the run's n-th training. If the disk is full, the previous file is kept."""
         # torch reports a full disk as a RuntimeError
         with contextlib.suppress(OSError, RuntimeError), temporary_file(self.folder / str(training)) as hidden:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -110,9 +110,9 @@ class RunState:
         self._last = time.monotonic()
 
     def load(self, training: int) -> dict[str, Any] | None:
-        """Return what the file of the run's n-th training holds; None if there is none that is whole and of this run."""
+        """Return the content of the file of the run's n-th training; None if there is no intact file of this run."""
         for path in self.folder.glob(f"{training}-*.pt"):
-            with contextlib.suppress(Exception):  # whatever torch says of a file that is not its own
+            with contextlib.suppress(Exception):  # torch may raise any exception for other files
                 if file_digest(path) == path.stem.partition("-")[2]:
                     state: dict[str, Any] = torch.load(path, weights_only=True)
                     if state.pop("key") == self.key:
@@ -120,7 +120,7 @@ class RunState:
         return None
 
     def clear(self) -> None:
-        """Remove all files: the run is complete, or begins anew."""
+        """Remove all files, because the run is complete or starts again."""
         self.earlier = 0.0
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -140,11 +140,11 @@ _KINDS: tuple[tuple[Any, Callable[[Any], Any], Callable[[Any, Any], object]], ..
     (dict, dict, lambda d, saved: (d.clear(), d.update(saved))),
     (list | deque, list, lambda items, saved: (items.clear(), items.extend(saved))),
 )
-"""Objects with a state but no state_dict(): how it is read, and how it is restored in place."""
+"""Objects with a state but without state_dict(): the type, a function that reads the state, and one that restores it."""
 
 
 def has_state(thing: Any) -> bool:
-    """Whether the state of `thing` can be saved: it has state_dict() and load_state_dict(), or is of a kind in `_KINDS`."""
+    """Whether the state of `thing` can be saved: it has state_dict() and load_state_dict(), or its type is in `_KINDS`."""
     return (hasattr(thing, "state_dict") and hasattr(thing, "load_state_dict")) or any(isinstance(thing, k) for k, _, _ in _KINDS)
 
 
@@ -162,7 +162,7 @@ def _restore(thing: Any, saved: Any) -> None:
 
 
 class _SharedRandom:
-    """The random numbers that all of a process shares: torch's, NumPy's and Python's."""
+    """The global random generators of the process: torch's, NumPy's and Python's."""
 
     def state_dict(self) -> dict[str, Any]:
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
@@ -177,7 +177,7 @@ class _SharedRandom:
 
 
 def _with_random(things: Mapping[str, Any]) -> dict[str, Any]:
-    return {**things, "random numbers": _SharedRandom()}  # restored last: what restores the others may draw
+    return {**things, "random numbers": _SharedRandom()}  # restored last, because restoring the others may draw numbers
 
 
 _ARRAY = "numpy array"
@@ -196,8 +196,8 @@ def _packed(value: Any, where: str) -> Any:
     if value is None or type(value) in (bool, int, float, str):
         return value
     raise PluginError(
-        f"the state of a training cannot be saved: {where} is a {type(value).__name__}; it may hold numbers, texts, None, "
-        "tensors, numpy arrays, and dicts, lists and tuples of them"
+        f"the state of a training cannot be saved: {where} is a {type(value).__name__}; allowed are numbers, texts, None, "
+        "tensors, numpy arrays, and dicts, lists and tuples of these"
     )
 
 

@@ -1,7 +1,7 @@
-"""The rules by which a checkpoint of a run is chosen, by name.
+"""The selection rules, which choose a checkpoint of a run.
 
-A rule chooses among the stored checkpoints of each run by itself, the latest of equal ones. All but the oracle do without a
-label of the target; the oracle looks at the test labels, so that its number is no result but a bound.
+A rule chooses among the stored checkpoints of each run separately; ties go to the latest checkpoint. Only the oracle uses labels
+of the target. It uses the test labels, so its number is not a result but an upper bound.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from dabench.errors import SpecError, nearest
 
 VALIDATORS = ("source-accuracy", "entropy", "information-maximisation", "snd", "bnm", "class-cluster", "dev")
-"""Rules by a score that needs no target label; dabench.training.validators says what each is."""
+"""Rules by a score that needs no target label; dabench.training.validators defines them."""
 
 ORACLE = "oracle"
 
 LAST = "last"
-"""The usual rule: where training ends."""
+"""The default rule: the end of training."""
 
 RULES = (LAST, *VALIDATORS, ORACLE)
 

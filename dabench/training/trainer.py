@@ -1,7 +1,7 @@
-"""The one training loop. An adapter gives it a loss and the streams of batches that the loss reads.
+"""The training loop. An adapter gives it a loss and the streams of batches that the loss reads.
 
-The loop holds no method, no dataset and no label that a method may not see. It never waits for the device between
-checkpoints: losses stay there until then, and a loss that is not a number is found with the step at which it came.
+The loop knows no method, no dataset and no label that a method may not see. It does not wait for the device between checkpoints:
+losses stay on the device until then, and a loss that is not finite is reported with its step.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from dabench.training.settings import TrainConfig
 
 @dataclass
 class TrainingTrace:
-    """What a run's trainings were: the loss of every step, the seconds spent, and the number of steps."""
+    """Record of the trainings of a run: the loss of every step, the seconds of training, and the number of steps."""
 
     losses: list[float] = field(default_factory=list)
     train_seconds: float = 0.0
@@ -42,13 +42,13 @@ class RunTrainer:
 
     Args:
         checkpoint: called as checkpoint(net, steps) at each checkpoint of a training, with `net` in evaluation mode. If it has
-            state_dict() and load_state_dict(), its state is saved, too.
-        partial: saves the trainings, so that an interrupted run resumes; None: nothing is saved.
-        notify: takes a line of the run's log.
+            state_dict() and load_state_dict(), its state is also saved.
+        partial: saves the trainings, so that an interrupted run can resume; None: nothing is saved.
+        notify: called with a line for the run's log.
 
     Attributes:
         settings: the sweep's [train].
-        device: where everything lies.
+        device: the device of networks and images.
         trace: losses and seconds so far.
     """
 
@@ -67,16 +67,16 @@ class RunTrainer:
         self._checkpoint, self._partial, self._notify = checkpoint, partial, notify
         self._trainings = 0
         self._generators: list[torch.Generator] = []
-        self._streams: WeakValueDictionary[int, Stream] = WeakValueDictionary()  # a stream holds its images; nobody else need
+        self._streams: WeakValueDictionary[int, Stream] = WeakValueDictionary()  # weak, because a stream holds its images
 
     def generator(self) -> torch.Generator:
-        """Return a new random generator on the device; the n-th one of a run is always the same."""
+        """Return a new random generator on the device. The n-th generator of a run always has the same seed."""
         number = len(self._generators) + 1
         self._generators.append(torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + number))
         return self._generators[-1]
 
     def steps(self, views: Sequence[View]) -> int:
-        """Return the length of a full training on `views` in steps."""
+        """Return the number of steps of a full training on `views`."""
         if self.settings.steps is not None:
             return self.settings.steps
         return max(1, math.ceil(self.settings.epochs * sum(map(len, views)) / self.settings.batch))
@@ -88,7 +88,7 @@ class RunTrainer:
         return stream
 
     def batches(self, view: View, batch: int = 512) -> Iterator[Tensor]:
-        """Yield every image of `view` once, as in testing: (B, C, H, W) float32 in [0, 1]."""
+        """Yield every image of `view` once, cropped as in testing: (B, C, H, W) float32 in [0, 1]."""
         for start in range(0, len(view), batch):
             yield as_floats(self.augmenter.test(view.images[start : start + batch]))
 
@@ -127,9 +127,9 @@ class RunTrainer:
         """Minimise `loss` for `steps` steps and return `net` in evaluation mode, as `dabench.Trainer.fit` says.
 
         Raises:
-            DivergedError: a loss was not a finite number.
-            PluginError: the state of something that `state` names cannot be saved.
-            RunStopped: the run was told to stop.
+            DivergedError: a loss is not a finite number.
+            PluginError: the state of an object in `state` cannot be saved.
+            RunStopped: the run was asked to stop.
         """
         modules: list[nn.Module | Network] = list(trainable) if trainable is not None else [net]
         parameters = [p for m in modules for p in m.to(self.device).parameters()]
@@ -160,11 +160,11 @@ class RunTrainer:
         steps: int,
         things: Mapping[str, Any],
     ) -> None:
-        """Call step(progress) `steps` times, or as often as is left of an interrupted training, with checkpoints in between.
+        """Call step(progress) `steps` times, or for the remaining steps of an interrupted training, with checkpoints in between.
 
         Args:
-            step: does one step and returns its loss, a detached scalar.
-            things: name -> what has a state beside the modules and the trainer.
+            step: performs one step and returns its loss, a detached scalar.
+            things: name -> object with a state, in addition to the modules and the trainer.
         """
         self._trainings += 1
         losses, marks = torch.zeros(steps, device=self.device), self._marks(steps)
@@ -193,7 +193,7 @@ class RunTrainer:
         self.trace.losses += losses.tolist()
 
     def _resumed(self, things: Mapping[str, Any]) -> int:
-        """Restore an interrupted training; return the step to begin with."""
+        """Restore an interrupted training; return the first step."""
         if not self._partial:
             return 0
         start = self._partial.resume(self._trainings, things)
@@ -202,16 +202,18 @@ class RunTrainer:
         return start
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the trace so far, and the states of the generators and streams that were made."""
+        """Return the trace so far, and the states of all generators and streams of the run."""
         generators = [g.get_state() for g in self._generators]
         streams = {number: stream.state_dict() for number, stream in self._streams.items()}
         return {"trace": vars(self.trace), "generators": generators, "streams": streams}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state_dict` returned; raise ValueError if other generators were made since."""
+        """Restore the result of `state_dict`; raise ValueError if the number of generators differs."""
         before, now = len(state["generators"]), len(self._generators)
         if before != now:
-            raise ValueError(f"{before} generators and streams were made, now {now}; make all before trainer.fit, none in a loss")
+            raise ValueError(
+                f"{before} generators and streams were made, now {now}; make all of them before trainer.fit, not in a loss"
+            )
         self.trace = TrainingTrace(**state["trace"])
         for generator, saved in zip(self._generators, state["generators"], strict=True):
             generator.set_state(saved)
@@ -220,7 +222,7 @@ class RunTrainer:
                 stream.load_state_dict(state["streams"][number])
 
     def autocast(self, precision: Literal["auto", "bf16", "fp32"] | None = None) -> AbstractContextManager[Any]:
-        """Return the context in which losses are computed: bf16 autocast, or nothing for fp32."""
+        """Return the context for computing losses: bf16 autocast, or none for fp32."""
         if low_precision(precision or self.settings.precision, self.device):
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return nullcontext()
@@ -236,7 +238,7 @@ class RunTrainer:
             self._checkpoint(net, self.trace.steps + step)
 
     def _marks(self, steps: int) -> set[int]:
-        """Return the steps after which to test; the end is not among them, since the run tests its final network."""
+        """Return the steps after which to test, without the last one, because the run tests its final network itself."""
         count = min(self.settings.checkpoints, steps)
         return {round(steps * (i + 1) / count) for i in range(count - 1)}
 
@@ -265,7 +267,7 @@ class RunTrainer:
 
 @contextmanager
 def _frozen_else(net: Network, parameters: Sequence[nn.Parameter]) -> Iterator[None]:
-    """Freeze the parameters of `net` that are not among `parameters` for a while; leave `net` in evaluation mode."""
+    """Freeze the parameters of `net` that are not in `parameters` during the block; leave `net` in evaluation mode."""
     learned = {id(p) for p in parameters}
     fixed = [p for p in net.parameters() if p.requires_grad and id(p) not in learned]
     try:
@@ -279,13 +281,13 @@ def _frozen_else(net: Network, parameters: Sequence[nn.Parameter]) -> Iterator[N
 
 
 def _named(state: Mapping[str, Any], streams: Sequence[Iterator[Any]]) -> dict[str, Any]:
-    """Return the state and the streams of a training by names that a message can use; raise PluginError as `Trainer.fit`."""
+    """Return the state and the streams of a training by their names in messages; raise PluginError as `Trainer.fit`."""
     for name, thing in state.items():
         if not has_state(thing):
             raise PluginError(
-                f"trainer.fit(state=...): the state of {name!r}, a {type(thing).__name__}, cannot be saved; name an object with "
+                f"trainer.fit(state=...): the state of {name!r}, a {type(thing).__name__}, cannot be saved; give an object with "
                 "state_dict() and load_state_dict(), a random generator, a tensor or array that is changed in place, or a dict, "
-                "list or deque that holds what changes"
+                "list or deque with the values that change"
             )
     return {f"stream {i}": s for i, s in enumerate(streams, 1)} | {f"state[{name!r}]": thing for name, thing in state.items()}
 

@@ -1,7 +1,7 @@
-"""Scores of a checkpoint that need no target label, each a rule by which a checkpoint may be chosen; the highest is best.
+"""Validators: scores of a checkpoint that need no target label. Each is a selection rule; the highest score is best.
 
-All are computed on a dataset's validation split, never on its test split: of a target the images alone, of a source its
-labels, too. N images, F features, K classes; p are the softmax probabilities (N, K).
+All are computed on validation splits, never on test splits: from the images of a target, and from the images and labels of a
+source. N images, F features, K classes; p are the softmax probabilities (N, K).
 
     source-accuracy           accuracy on the validation split of the sources
     entropy                   mean of sum_k p log p: confident predictions (Morerio et al. 2018)
@@ -35,7 +35,7 @@ _BLOCK = 1024
 
 
 def label_free(features: Tensor, logits: Tensor) -> dict[str, float]:
-    """Return the scores that a target's features (N, F) and logits (N, K) give by themselves, by rule."""
+    """Return rule -> score for the rules that need only a target's features (N, F) and logits (N, K)."""
     return {
         "entropy": entropy(logits),
         "information-maximisation": information_maximisation(logits),
@@ -62,10 +62,10 @@ def bnm(logits: Tensor) -> float:
 
 
 def snd(logits: Tensor) -> float:
-    """Return the soft neighbourhood density of the predictions, in nats; `logits` (N, K). Of a single image it is 0.
+    """Return the soft neighbourhood density of the predictions, in nats; `logits` (N, K). It is 0 for a single image.
 
-    Each image's cosine similarities to all others, over a temperature of 0.05, go through a softmax; the mean entropy of
-    these distributions is high where every image has many near neighbours.
+    The cosine similarities of an image to all others, divided by a temperature of 0.05, go through a softmax. The mean entropy
+    of these distributions is high if every image has many near neighbours.
     """
     unit = F.normalize(logits.softmax(1), dim=1)
     if len(unit) < 2:
@@ -74,7 +74,7 @@ def snd(logits: Tensor) -> float:
     for start in range(0, len(unit), _BLOCK):
         near = unit[start : start + _BLOCK] @ unit.T / _TEMPERATURE
         rows = torch.arange(len(near), device=near.device)
-        near[rows, rows + start] = -torch.inf  # nobody is a neighbour of itself
+        near[rows, rows + start] = -torch.inf  # an image is not its own neighbour
         p = near.softmax(1)
         total -= float(torch.xlogy(p, p).sum())
     return total / len(unit)
@@ -83,8 +83,8 @@ def snd(logits: Tensor) -> float:
 def class_cluster(features: Tensor, logits: Tensor) -> float:
     """Return the adjusted mutual information of the predicted classes and k-means clusters of the features.
 
-    As many clusters as classes, begun at the mean features of the predicted classes (of a class that is never predicted, at
-    0), so that nothing is drawn at random. `features` (N, F), `logits` (N, K).
+    There are as many clusters as classes. They start at the mean features of the predicted classes (at 0 for a class that is
+    never predicted), so that no random numbers are used. `features` (N, F), `logits` (N, K).
     """
     k = logits.shape[1]
     if len(features) < k:
@@ -92,15 +92,15 @@ def class_cluster(features: Tensor, logits: Tensor) -> float:
     predicted = logits.argmax(1)
     chosen = F.one_hot(predicted, k).float()
     centres = (chosen.T @ features.float()) / chosen.sum(0).clamp(min=1)[:, None]
-    # One thread: the order of its sums is part of the result.
+    # One thread, because the result depends on the order of its sums.
     with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different features than classes: few clusters, then
+        warnings.simplefilter("ignore", ConvergenceWarning)  # happens with fewer different features than classes
         clusters = KMeans(k, init=centres.cpu().numpy(), n_init=1).fit_predict(features.float().cpu().numpy())
     return float(adjusted_mutual_info_score(predicted.cpu().numpy(), clusters))
 
 
 def dev(source: Tensor, validation: Tensor, losses: Tensor, target: Tensor) -> float:
-    """Return minus the deep embedded validation risk: the source's validation loss, weighted to look like the target.
+    """Return minus the deep embedded validation risk: the source's validation loss, weighted by its similarity to the target.
 
     w = (N_s / N_t) * d(target | f) / d(source | f), by a logistic domain classifier d on features;
     risk = mean(w l) + eta mean(w) - eta, with eta = -cov(w l, w) / var(w).

@@ -224,7 +224,7 @@ def test_what_is_not_there_is_an_error_that_says_what_may_be_given(which: str) -
 
 
 def test_a_folder_of_something_else_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="is no sweep's output"):
+    with pytest.raises(StoreError, match="is not a results folder"):
         dabench.compare(tmp_path, "paper")
 
 

@@ -153,5 +153,5 @@ def test_what_is_not_there_names_what_there_is(results: Results) -> None:
 
 
 def test_a_folder_of_something_else_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="is no sweep's output"):
+    with pytest.raises(StoreError, match="is not a results folder"):
         dabench.load(tmp_path)

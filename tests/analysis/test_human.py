@@ -96,12 +96,12 @@ def test_a_wrong_line_is_an_error_that_names_it(tmp_path: Path, case: str) -> No
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", ", line 1: no column 'rater', 'image', 'answer'; it has none, and must have rater, image, answer"),
-        (b"rater;image;answer\nA;1;x\n", ", line 1: no column .* it has rater;image;answer, and must have rater, image, answer"),
+        (b"", ", line 1: no column 'rater', 'image', 'answer'; it has none and must have rater, image, answer"),
+        (b"rater;image;answer\nA;1;x\n", ", line 1: no column .* it has rater;image;answer and must have rater, image, answer"),
         (b"rater,image\nA,1\n", ", line 1: no column 'answer'"),
         (b"rater,image,answer\n", ": holds no answer"),
         (b"rater,image,answer\nA,1,\xff\n", ": cannot be read"),
-        (b'rater,image,answer\nA,1,"x\n', ", line 2: is no CSV"),
+        (b'rater,image,answer\nA,1,"x\n', ", line 2: is not valid CSV"),
     ],
 )
 def test_a_file_that_is_none_is_one_error(tmp_path: Path, content: bytes, message: str) -> None:
@@ -111,7 +111,7 @@ def test_a_file_that_is_none_is_one_error(tmp_path: Path, content: bytes, messag
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"there is no .*nowhere\.csv"):
+    with pytest.raises(DataError, match=r"nowhere\.csv does not exist"):
         read(tmp_path / "nowhere.csv")
 
 

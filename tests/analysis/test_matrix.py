@@ -383,7 +383,7 @@ def test_a_store_without_the_test_labels_is_an_error_that_says_what_to_do(tmp_pa
 
 
 def test_a_folder_that_is_no_sweeps_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"is no sweep's output \(it has no sweep.json\)"):
+    with pytest.raises(StoreError, match=r"is not a results folder \(it has no sweep.json\)"):
         read_matrix(RunStore(tmp_path))
 
 

@@ -62,13 +62,13 @@ def test_pretrained_weights_that_cannot_be_had_are_an_error_that_says_how_to_get
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(
-        PluginError, match=r"timm/resnet18: its pretrained weights cannot be had \(.*\(HF_HOME\), or set pretrained"
+        PluginError, match=r"timm/resnet18: its pretrained weights cannot be loaded \(.*\(HF_HOME\), or set pretrained"
     ):
         model("resnet18").build(channels=3, size=32, pretrained=True)
 
 
 def test_an_image_size_that_a_model_cannot_take_is_an_error() -> None:
-    with pytest.raises(PluginError, match="timm/inception_v3 does not take 3x16x16 images"):
+    with pytest.raises(PluginError, match="timm/inception_v3 does not accept 3x16x16 images"):
         model("inception_v3").build(channels=3, size=16, pretrained=False)
 
 

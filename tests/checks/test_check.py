@@ -54,14 +54,14 @@ def test_a_good_dataset_breaks_no_rule(tmp_path: Path) -> None:
     [
         ({"title": ""}, "title is empty; write one line"),
         ({"title": "a\nb"}, "title has more than one line"),
-        ({"short_name": "two words"}, "short_name = 'two words': begin with a capital"),
-        ({"citation": "Kim et al."}, "citation does not begin as BibTeX does"),
+        ({"short_name": "two words"}, "short_name = 'two words': begin with a capital or digit"),
+        ({"citation": "Kim et al."}, "citation must begin like BibTeX"),
         ({"citation": "@misc{key, title = {x}"}, "citation has 2 '{' and 1 '}'"),
-        ({"license": " "}, "license is empty; say the terms"),
-        ({"homepage": "www.example.org"}, "homepage = 'www.example.org': begin with https://"),
+        ({"license": " "}, "license is empty; state the terms"),
+        ({"homepage": "www.example.org"}, "homepage = 'www.example.org': must begin with https://"),
         ({"classes": ("a", "a", "b")}, "name each class once"),
         ({"augment": 44}, "augment = 44; use dabench.Augment"),
-        ({"counts": {"train": 61}}, "train holds 60 images, but the set has 61"),
+        ({"counts": {"train": 61}}, "train holds 60 images, but the dataset has 61"),
     ],
 )
 def test_a_wrong_fact_is_explained(tmp_path: Path, facts: dict[str, Any], advice: str) -> None:
@@ -75,12 +75,12 @@ def changed(**parts: Samples) -> Mapping[str, Samples]:
 @pytest.mark.parametrize(
     ("test", "advice"),
     [
-        (samples([0, 0, 1]), "test has no picture of c; take them out of classes"),
+        (samples([0, 0, 1]), "test has no image of c; remove them from classes"),
         (samples([0, 1, 3]), "label 3 is outside 0..2"),
-        (Samples(np.zeros((3, 8, 8), np.uint8), np.arange(3)), "images differ in shape between splits"),
+        (Samples(np.zeros((3, 8, 8), np.uint8), np.arange(3)), "images have different shapes in different splits"),
         (Samples(np.zeros((3, 1, 8, 8), np.float32), np.arange(3)), "images are float32"),  # type: ignore[arg-type]
-        (Samples(np.zeros((3, 1, 8, 8), np.uint8), np.arange(3)), "100 % of test are of one value"),
-        (samples([0, 1, 2], shape=(1, 9, 9)), "images differ in shape between splits"),
+        (Samples(np.zeros((3, 1, 8, 8), np.uint8), np.arange(3)), "100 % of the images in test are constant"),
+        (samples([0, 1, 2], shape=(1, 9, 9)), "images have different shapes in different splits"),
     ],
 )
 def test_wrong_samples_are_explained(tmp_path: Path, test: Samples, advice: str) -> None:
@@ -90,7 +90,7 @@ def test_wrong_samples_are_explained(tmp_path: Path, test: Samples, advice: str)
 def test_a_group_in_two_splits_is_named(tmp_path: Path) -> None:
     splits = {"train": samples(even(4), groups=np.arange(12)), "test": samples(even(2), 2, groups=np.arange(11, 17))}
     assert of_dataset(toy(splits=splits, **GOOD), tmp_path) == {
-        "no group stands in two splits": "1 groups are both in train and test (11); split by whole groups"
+        "no group is in two splits": "1 groups are in train and in test (11); split by whole groups"
     }
 
 
@@ -106,8 +106,8 @@ class Drawn(Dataset):
 
 def test_samples_that_differ_each_time_are_found(tmp_path: Path) -> None:
     assert of_dataset(Drawn(), tmp_path) == {
-        "prepare() gives the same samples each time": "images of train differ between two calls; sort what is listed, and fix "
-        "the seed of what is drawn"
+        "prepare() returns the same samples each time": "images of train differ between two calls; sort file lists, and fix "
+        "the seeds of random numbers"
     }
 
 
@@ -120,7 +120,7 @@ class Ages(Drawn):
 
 
 def test_an_attribute_that_differs_each_time_is_found(tmp_path: Path) -> None:
-    assert "age of train differ between two calls" in of_dataset(Ages(), tmp_path)["prepare() gives the same samples each time"]
+    assert "age of train differ between two calls" in of_dataset(Ages(), tmp_path)["prepare() returns the same samples each time"]
 
 
 class Counting(Drawn):
@@ -154,8 +154,8 @@ class Writes(Drawn):
 
 def test_a_raw_folder_written_into_is_found(tmp_path: Path) -> None:
     found = of_dataset(Writes(), tmp_path)
-    assert list(found) == ["prepare() leaves the raw folder as it was"]
-    assert "index.txt; write nothing into the raw folder" in next(iter(found.values()))
+    assert list(found) == ["prepare() does not change the raw folder"]
+    assert "index.txt; do not write into the raw folder" in next(iter(found.values()))
 
 
 class Stale(Drawn):
@@ -171,7 +171,7 @@ class Stale(Drawn):
 def test_a_set_that_is_prepared_each_time_anew_is_found(tmp_path: Path) -> None:
     Stale.folder = tmp_path  # type: ignore[attr-defined]
     found = of_dataset(Stale(), tmp_path / "raw")
-    assert list(found.values()) == ["preparing twice decoded 2 times; does raw_files() give the same each time?"]
+    assert list(found.values()) == ["preparing twice decoded 2 times; check that raw_files() returns the same files each time"]
 
 
 class Imitated(Drawn):
@@ -227,15 +227,15 @@ def test_a_made_up_set_is_prepared_with_a_work_folder_of_its_own(tmp_path: Path)
 @pytest.mark.parametrize(
     ("fault", "advice"),
     [
-        ("few", "10 images of each class were asked for, but 'a' has 4; write as many"),
-        ("shape", "shape of train: made-up (1, 9, 9), real (1, 8, 8); make_synthetic() must write what the set has"),
+        ("few", "10 images per class were requested, but 'a' has 4; write the requested number"),
+        ("shape", "shape of train: synthetic (1, 9, 9), real (1, 8, 8); make_synthetic() must write the same"),
     ],
 )
 def test_an_imitation_unlike_the_set_is_explained(tmp_path: Path, fault: str, advice: str) -> None:
     dataset = Imitated()
     dataset.fault = fault
     dataset.make_synthetic(tmp_path, 10, 0)
-    assert of_dataset(dataset, tmp_path) == {"make_synthetic() makes up a set that prepare() reads like the real one": advice}
+    assert of_dataset(dataset, tmp_path) == {"make_synthetic() writes files that prepare() reads like the real ones": advice}
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -248,9 +248,9 @@ def test_an_imitation_that_fails_is_explained_and_the_other_rules_are_looked_at(
         Imitated().make_synthetic(tmp_path, 10, 0)
     found = examine("dataset", "x", dataset_rules(Fails(), tmp_path))
     states = {f.rule: f.state for f in found}
-    assert states["prepare() gives the same samples each time"] == ("passed" if there else "skipped")
+    assert states["prepare() returns the same samples each time"] == ("passed" if there else "skipped")
     (failed,) = [f for f in found if f.state == "failed"]
-    assert failed.rule == "make_synthetic() makes up a set that prepare() reads like the real one"
+    assert failed.rule == "make_synthetic() writes files that prepare() reads like the real ones"
     assert failed.advice.startswith("ValueError: two lines (line ")
 
 
@@ -262,7 +262,7 @@ def test_raw_files_are_looked_for_in_the_folder_that_the_dataset_names(tmp_path:
     np.save(tmp_path / "family" / "set.npy", np.zeros((40, 1, 8, 8), np.uint8))
     REGISTRY.register(Elsewhere)
     failed = {f.rule: f.advice for f in dabench.check("elsewhere", data=tmp_path) if f.state == "failed"}
-    assert "100 % of train are of one value" in failed["pictures are no constants"]
+    assert "100 % of the images in train are constant" in failed["at most 1 % of the images are constant"]
 
 
 def refusing(error: Exception, download_instructions: str = "Ask the authors.") -> Dataset:
@@ -283,20 +283,20 @@ def refusing(error: Exception, download_instructions: str = "Ask the authors.") 
     ],
 )
 def test_a_poor_refusal_is_explained(tmp_path: Path, error: Exception, advice: str) -> None:
-    assert advice in of_dataset(refusing(error), tmp_path)["without raw files it says how to get them"]
+    assert advice in of_dataset(refusing(error), tmp_path)["without raw files, the error says how to get them"]
 
 
 def test_without_raw_files_the_rules_about_samples_are_not_done(tmp_path: Path) -> None:
     dataset = refusing(DataError("none. Ask the authors."))
     states = {f.rule: f.state for f in examine("dataset", "x", dataset_rules(dataset, tmp_path))}
-    assert states["without raw files it says how to get them"] == "passed"
-    assert states["every split has every class"] == "skipped"
+    assert states["without raw files, the error says how to get them"] == "passed"
+    assert states["every split contains every class"] == "skipped"
 
 
 def test_raw_files_that_cannot_be_read_are_a_failure(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_text("x")
     found = of_dataset(refusing(DataError("a.zip is no zip. Ask the authors.")), tmp_path)
-    assert found["every split has every class"] == "a.zip is no zip. Ask the authors."
+    assert found["every split contains every class"] == "a.zip is no zip. Ask the authors."
 
 
 def test_an_option_without_a_meaning_is_named(tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ def test_an_option_without_a_meaning_is_named(tmp_path: Path) -> None:
     class Options:
         size: int = 4
 
-    assert "options without a meaning: size" in "".join(of_dataset(toy(Options=Options, **GOOD), tmp_path).values())
+    assert "options without a description: size" in "".join(of_dataset(toy(Options=Options, **GOOD), tmp_path).values())
 
 
 def test_an_exception_is_told_with_its_line() -> None:
@@ -375,9 +375,9 @@ def batchwise(encoder: Any) -> Any:
     ("spoil", "advice"),
     [
         (wide, "4 images give (4, 4), but num_features = 5"),
-        (idle, "parameters that the features do not depend on: encoder.unused"),
-        (fixed, "differ; draw the first weights from torch's global generator"),
-        (batchwise, "nothing may depend on the batch"),
+        (idle, "the features do not depend on the parameters encoder.unused"),
+        (fixed, "differ; draw the initial weights from torch's global generator"),
+        (batchwise, "they must not depend on it"),
         (lambda encoder: None, "must return a torch module with an int attribute `num_features`"),
     ],
 )
@@ -414,8 +414,8 @@ def draws(self: Adapter, net: Any, sources: Any, target: Any, trainer: Any) -> A
     [
         (spoils_source, "the images of source have changed"),
         (freezes, "still frozen: "),
-        (gives_nan, "logits are not all finite after 3 steps"),
-        (draws, "two runs differ; draw from trainer.generator()"),
+        (gives_nan, "some logits are not finite after 3 steps"),
+        (draws, "two runs differ; draw all random numbers from trainer.generator()"),
         (lambda self, net, sources, target, trainer: None, "must return a Network, not NoneType"),
         (lambda self, net, sources, target, trainer: target.shots.labels, "AttributeError"),
         (lambda self, net, sources, target, trainer: net if sources[-1].groups.sum() else None, "AttributeError"),
@@ -441,15 +441,15 @@ def test_a_pretraining_that_returns_another_architecture_is_explained() -> None:
         return net
 
     (found,) = of_plugin(adapter(title="t", pretrain=grows, adapt=keeps, access="unlabelled"))
-    assert found.rule == "adapt() can load what pretrain() gives"
+    assert found.rule == "adapt() can load the network that pretrain() returns"
     assert "has more than this network (more.bias, more.weight)" in found.advice
 
 
 def test_an_adapter_that_does_nothing_with_what_it_may_see_is_told() -> None:
-    assert ["write adapt()" in f.advice for f in of_plugin(adapter(title="t", access="few-shot"))] == [True]
+    assert ["implement adapt()" in f.advice for f in of_plugin(adapter(title="t", access="few-shot"))] == [True]
 
 
-RESUMES = "an interrupted run resumes and gives the same logits to the bit"
+RESUMES = "an interrupted and resumed run gives exactly the same logits"
 
 
 def resumed(name: str) -> Finding:
@@ -461,10 +461,13 @@ def resumed(name: str) -> Finding:
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("forgetful", "adapt() gives other logits when it is interrupted and resumed; name what its loss remembers"),
+        ("forgetful", "adapt() gives other logits when it is interrupted and resumed; pass the state of its loss"),
         ("forgetful-before", "pretrain() gives other logits when it is interrupted and resumed"),
-        ("hidden", "an interrupted adapt() begins anew, since stream 2 (generator) has no state_dict() and load_state_dict()"),
-        ("late", "make all before trainer.fit, none in a loss"),
+        (
+            "hidden",
+            "an interrupted adapt() starts again from the beginning, because stream 2 (generator) has no state_dict() and",
+        ),
+        ("late", "make all of them before trainer.fit, not in a loss"),
     ],
 )
 def test_an_adapter_that_does_not_resume_is_explained(name: str, advice: str) -> None:
@@ -483,15 +486,25 @@ def test_the_command_prints_each_rule_and_counts(capsys: pytest.CaptureFixture[s
     assert main(["check", "uci-digits"]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[0] == "dataset uci-digits"
-    assert "  passed    every split has every class" in out
+    assert "  passed    every split contains every class" in out
     assert out.splitlines()[-1] == "16 passed, 0 failed, 2 skipped"
+
+
+def test_the_command_prints_a_repeated_reason_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dataset = refusing(DataError("none. Ask the authors."))
+    REGISTRY.register(type(dataset))
+    main(["check", dataset.name, "--raw", str(tmp_path)])
+    skipped = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  skipped")]
+    assert len(skipped) > 2
+    assert skipped[0].endswith(f": there are no raw files in {tmp_path}; give their folder with --raw DIR")
+    assert [line.endswith(": (same reason)") for line in skipped[1:-1]] == [True] * (len(skipped) - 2)
 
 
 def test_a_broken_rule_is_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
     REGISTRY.register(toy("untitled", license="CC0"))
     assert main(["check", "untitled", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
-    assert [f["rule"] for f in found if f["state"] == "failed"] == ["title is one line that says what it is"]
+    assert [f["rule"] for f in found if f["state"] == "failed"] == ["the title is one line"]
 
 
 def test_an_unknown_plugin_is_an_error_with_the_nearest() -> None:

@@ -104,7 +104,7 @@ def test_a_new_dataset_keeps_the_contract_on_real_files(tmp_path: Path) -> None:
     files = dabench.new("dataset", "my-faces", tmp_path / "p")
     found = dabench.check("my-faces", plugins=[files[2]], raw=pictures(tmp_path / "faces"))
     assert [f for f in found if f.state == "failed"] == []
-    assert [f.rule for f in found if f.state == "skipped"] == ["no group stands in two splits"]
+    assert [f.rule for f in found if f.state == "skipped"] == ["no group is in two splits"]
 
 
 @pytest.mark.parametrize("kind", ["backbone", "adapter"])

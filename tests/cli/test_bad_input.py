@@ -95,7 +95,7 @@ FILES = {
     "no datasets": (digits(datasets=""), ["s.toml", "datasets is missing", "datasets = ["]),
     "no backbone": (digits(backbone=""), ["s.toml", "backbone is missing", "backbone = "]),
     "a name that is no folder": (digits(name='"../up"'), ["s.toml, line 1", "name = '../up'", "letters, digits"]),
-    "a set twice": (digits(datasets='["uci-digits", "uci-digits"]'), ["s.toml, line 2", "stands twice"]),
+    "a set twice": (digits(datasets='["uci-digits", "uci-digits"]'), ["s.toml, line 2", "duplicate name"]),
     "a pair of unknown sets": (
         digits(pairs='["uci-digits -> font"]'),
         ["s.toml, line 6", "pairs[0]", "'font' is not in datasets", "did you mean 'font-digits'"],
@@ -147,7 +147,7 @@ NAMES: Mapping[str, tuple[list[str], list[str]]] = {
     "adapter": (["show", "adapter", "none2"], ["unknown adapter 'none2'", "did you mean 'none'"]),
     "baseline": (["baseline", "papper"], ["unknown baseline 'papper'", "did you mean 'paper'"]),
     "citation": (["cite", "quack"], ["nothing to cite under 'quack'", "quick", "output folder"]),
-    "folder": (["report", "nowhere"], ["nowhere", "no sweep's output", "sweep.json"]),
+    "folder": (["report", "nowhere"], ["nowhere", "is not a results folder", "sweep.json"]),
     "table without a name": (["baseline", "--from", "runs"], ["name the table", "dabench baseline NAME --from runs"]),
 }
 
@@ -232,7 +232,7 @@ def test_the_line_to_add_makes_the_sweep_run(tmp_path: Path, monkeypatch: pytest
 def test_datasets_that_share_no_class_are_refused(sweep: Fails, tmp_path: Path) -> None:
     pictures(tmp_path / "a", cat=10, dog=10)
     pictures(tmp_path / "b", car=10, bus=10)
-    assert "they share none" in sweep(folders("a", "b"))
+    assert "they share no class" in sweep(folders("a", "b"))
 
 
 def test_shots_larger_than_a_class_are_refused_with_the_class_and_how_many_it_has(sweep: Fails, tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_a_folder_without_pictures_is_refused(sweep: Fails, tmp_path: Path, made
         (tmp_path / "a" / "cat").mkdir(parents=True)
     line = sweep(folders("a", "b"))
     assert "dataset 'a'" in line
-    assert ("holds no pictures in class folders" if made else "there is no folder or zip") in line
+    assert ("holds no images in class folders" if made else "there is no folder or zip") in line
 
 
 EMPTY = """
@@ -303,8 +303,11 @@ PLUGINS = {
     "import": ("import not_there_at_all\n", ["ModuleNotFoundError", "not_there_at_all", "line 1"]),
     "exception": ("x = 1\ny = x / 0\n", ["ZeroDivisionError", "line 2"]),
     "exit": ("raise SystemExit(3)\n", ["SystemExit"]),
-    "nothing": ("x = 1\n", ["defines no class on dabench.Dataset, Backbone or Adapter"]),
-    "abstract": ('from dabench import Dataset\nclass D(Dataset):\n    name = "d"\n', ["dataset 'd' lacks prepare()"]),
+    "nothing": ("x = 1\n", ["defines no named class derived from Dataset, Backbone or Adapter"]),
+    "abstract": (
+        'from dabench import Dataset\nclass D(Dataset):\n    name = "d"\n',
+        ["dataset 'd' does not implement prepare()"],
+    ),
     "name": ('from dabench import Adapter\nclass A(Adapter):\n    name = "My Adapter"\n', ["'My Adapter'", "lower case"]),
     "access": (
         'from dabench import Adapter\nclass A(Adapter):\n    name = "a"\n    access = "everything"\n',
@@ -379,7 +382,7 @@ def test_a_folder_with_foreign_files_is_refused_and_left_as_it_is(
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     line = last_line([*tiny, "--out", "mine"], capsys)
-    assert "mine: is not empty and no sweep's output" in line
+    assert "mine: is not empty and not a results folder" in line
     assert [f.name for f in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 

@@ -121,7 +121,7 @@ def test_show_says_where_the_files_of_a_dataset_lie_and_whether_it_is_prepared(
 
     raw = tmp_path / "image-folder"
     before = shown()
-    assert (before["raw"], before["prepared"]) == (f"{raw} (nothing there)", "no; dabench prepare image-folder")
+    assert (before["raw"], before["prepared"]) == (f"{raw} (no files there)", "no; dabench prepare image-folder")
     files = as_folder(raw, tree(classes()))
     size = sum(path.stat().st_size for path in files.rglob("*.png"))
     assert (shown()["raw"], shown()["prepared"]) == (f"{raw} (20 files of {size:,} bytes)", "no; dabench prepare image-folder")
@@ -417,10 +417,10 @@ def command(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess
 def test_debug_prints_a_traceback_and_without_it_there_is_none(tmp_path: Path) -> None:
     plain, debug = command("report", "nowhere", cwd=tmp_path), command("report", "nowhere", "--debug", cwd=tmp_path)
     assert plain.returncode == 2
-    assert plain.stderr.startswith("dabench: error: nowhere: is no sweep's output")
+    assert plain.stderr.startswith("dabench: error: nowhere: is not a results folder")
     assert plain.stderr.count("\n") == 1
     assert "Traceback" in debug.stderr
-    assert debug.stderr.splitlines()[-1].startswith("dabench.errors.StoreError: nowhere: is no sweep's output")
+    assert debug.stderr.splitlines()[-1].startswith("dabench.errors.StoreError: nowhere: is not a results folder")
 
 
 def test_a_reader_that_goes_away_is_no_error(runs: Path) -> None:

@@ -161,7 +161,7 @@ def test_size_is_what_comes_out() -> None:
 
 
 def test_a_crop_larger_than_the_images_is_an_error() -> None:
-    with pytest.raises(SpecError, match=r"augment.crop = 44: larger than the images \(16x16\)"):
+    with pytest.raises(SpecError, match=r"augment.crop = 44: larger than the images, which are 16x16"):
         Augmenter(Augment(crop=44), 16, 16, CPU)
 
 

@@ -89,7 +89,7 @@ def test_broken_notes_about_a_picture_are_no_broken_picture() -> None:
 
 @pytest.mark.parametrize("form", ["PCX", "TGA", "EPS", "ICO"])
 def test_formats_beyond_the_usual_are_not_opened(form: str) -> None:
-    with pytest.raises(ValueError, match=r"^none of BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP$"):
+    with pytest.raises(ValueError, match=r"^it is none of BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP$"):
         decoded(saved(Image.new("RGB", (16, 16)), form))
 
 

@@ -126,7 +126,7 @@ def test_without_a_size_the_file_is_brought_whole(server: Server, tmp_path: Path
     said: list[str] = []
     fetch([server.file(bytes=None)], tmp_path, notify=said.append)
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
-    assert said == [f"getting data.bin from {server.address}/good"]
+    assert said == [f"downloading data.bin from {server.address}/good"]
 
 
 def test_without_a_size_a_truncated_answer_is_noticed_and_gone_on_with(server: Server, tmp_path: Path) -> None:
@@ -162,7 +162,9 @@ def test_without_a_size_a_server_that_tells_none_is_refused_and_the_part_kept(se
 
 def test_a_truncated_answer_is_kept_and_gone_on_with(server: Server, tmp_path: Path) -> None:
     server.stop_after = 300_000
-    with pytest.raises(DataError, match=r"ended after 300,000 of 1,000,000 bytes\); try again \(it goes on where it stopped\)"):
+    with pytest.raises(
+        DataError, match=r"ended after 300,000 of 1,000,000 bytes\); try again \(the download resumes where it stopped\)"
+    ):
         fetch([server.file()], tmp_path, notify=quiet)
     assert names(tmp_path) == ["data.bin.part"]
     server.stop_after = None
@@ -200,7 +202,7 @@ def test_without_ranges_it_begins_anew(server: Server, tmp_path: Path) -> None:
 def test_an_answer_with_another_part_is_refused(server: Server, tmp_path: Path) -> None:
     server.wrong_part = True
     (tmp_path / "data.bin.part").write_bytes(CONTENT[:500])
-    with pytest.raises(DataError, match="answered with another part of the file than the one asked for"):
+    with pytest.raises(DataError, match="sent another part of the file than the requested one"):
         fetch([server.file()], tmp_path, notify=quiet)
     assert (tmp_path / "data.bin.part").read_bytes() == CONTENT[:500]
 
@@ -208,8 +210,8 @@ def test_an_answer_with_another_part_is_refused(server: Server, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (OTHER, "has another sha256; thrown away"),
-        (CONTENT + b"x", "gives more than the 1,000,000 bytes expected"),
+        (OTHER, "delivered a file with another sha256, which was deleted"),
+        (CONTENT + b"x", "sent more than the expected 1,000,000 bytes"),
         (CONTENT[:99], "ended after 99 of 1,000,000 bytes"),
     ],
     ids=["changed", "longer", "shorter"],
@@ -227,7 +229,7 @@ def test_a_mirror_with_another_file_is_refused_and_the_next_tried(
 
 def test_a_wrong_checksum_leaves_nothing(server: Server, tmp_path: Path) -> None:
     server.holds["/good"] = OTHER
-    with pytest.raises(DataError, match="has another sha256; thrown away"):
+    with pytest.raises(DataError, match="delivered a file with another sha256, which was deleted"):
         fetch([server.file()], tmp_path, notify=quiet)
     assert names(tmp_path) == []
 
@@ -262,13 +264,13 @@ def test_a_server_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_only_http_is_opened(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(CONTENT)
-    with pytest.raises(DataError, match="is no http or https address"):
+    with pytest.raises(DataError, match="is not an http or https address"):
         fetch([RemoteFile("data.bin", (f"file://{tmp_path}/x",), "0" * 64, 1)], tmp_path / "raw", notify=quiet)
 
 
 @pytest.mark.parametrize("facts", [{"name": "../x"}, {"name": ""}, {"name": "/x"}, {"name": "a\\b"}, {"sha256": "ABC"}])
 def test_a_file_described_wrongly_is_refused_before_anything(server: Server, tmp_path: Path, facts: Mapping[str, object]) -> None:
-    with pytest.raises(DataError, match="must have a plain name and a sha256 of 64 lower-case hex digits"):
+    with pytest.raises(DataError, match="must have a name without folders and a sha256 of 64 lower-case hex digits"):
         fetch([server.file(**facts)], tmp_path, notify=quiet)  # type: ignore[arg-type]
     assert server.asked == []
 
@@ -307,7 +309,7 @@ def test_prepare_downloads_what_is_missing_once(server: Server, tmp_path: Path, 
         assert main(["prepare", "online", "--data", str(tmp_path)]) == 0
     assert server.asked == [("/good", 0)]
     assert (tmp_path / "online" / "data.bin").is_file()
-    assert "getting data.bin (1,000,000 bytes) from http://127.0.0.1" in capsys.readouterr().err
+    assert "downloading data.bin (1,000,000 bytes) from http://127.0.0.1" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("registry_restored")
@@ -318,7 +320,7 @@ def test_show_names_what_is_downloaded(server: Server) -> None:
 
 def test_a_set_that_may_not_be_downloaded_prints_the_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prepare", "fer2013", "--data", str(tmp_path)]) == 2
-    assert "Get FER2013 from its page" in capsys.readouterr().err
+    assert "Download FER2013 from its page" in capsys.readouterr().err
 
 
 DOWNLOADED = [e.name for e in Registry(entry_points=False).entries("dataset") if e.make().files]  # type: ignore[attr-defined]
@@ -358,7 +360,7 @@ def test_prepare_brings_a_set_from_its_mirror_goes_on_where_it_stopped_and_asks_
     server.stop_after = 100
     assert main(command) == 2
     assert names(raw) == [f"{first}.part"]
-    assert "try again (it goes on where it stopped)" in capsys.readouterr().err
+    assert "try again (the download resumes where it stopped)" in capsys.readouterr().err
     server.stop_after = None
     assert main(command) == 0
     assert (f"/good/{first}", 100) in server.asked
@@ -374,5 +376,5 @@ def test_prepare_leaves_nothing_where_every_mirror_of_a_set_has_another_file(
 ) -> None:
     server.holds = {path: bytes(len(content)) for path, content in server.holds.items()}
     assert main(["prepare", online.name, "--data", str(tmp_path / "data")]) == 2
-    assert "has another sha256; thrown away" in capsys.readouterr().err
+    assert "delivered a file with another sha256, which was deleted" in capsys.readouterr().err
     assert names(online.raw_in(tmp_path / "data")) == []

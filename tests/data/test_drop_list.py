@@ -85,21 +85,24 @@ def test_columns_of_the_users_own_are_let_be(whole: Prepared, path: Path) -> Non
     [
         (lambda text: "", ", line 1: no column 'dataset', 'digest', 'split', "),
         (lambda text: text.replace("position", "place"), ", line 1: no column 'position'; it has dataset, digest,"),
-        (lambda text: text.splitlines()[0] + "\n", ": names no picture to drop; take drop out of the sweep, or make it again"),
+        (lambda text: text.splitlines()[0] + "\n", ": lists no image to drop; remove drop from the sweep, or make it again"),
         (lambda text: text[: text.rindex(",", 0, text.rindex(","))], ", line 3: reason = '': must be one of constant,"),
         (field(3, 7, "a,b,c"), ", line 3: 10 values, but 8 columns"),
-        (lambda text: text + '"', ", line 4: is no CSV ("),
-        (field(3, 1, "0" * 16), ", line 3: is for another version of 'set-a' (digest '0000000000000000'; here it is '"),
+        (lambda text: text + '"', ", line 4: is not valid CSV ("),
+        (
+            field(3, 1, "0" * 16),
+            ", line 3: belongs to another version of 'set-a' (digest '0000000000000000'; the digest here is '",
+        ),
         (field(2, 2, "Train"), ", line 2: split = 'Train': must be one of train, val, test"),
         (field(2, 3, "30"), ", line 2: position = '30': must be 0 to 29"),
         (field(2, 3, "-1"), ", line 2: position = '-1': must be 0 to 29"),
         (field(2, 3, "9" * 5000), ", line 2: position = '999"),
-        (field(3, 4, "0" * 32), ", line 3: the picture train "),
+        (field(3, 4, "0" * 32), ", line 3: the image train "),
         (
             field(3, 6, "ugly"),
             ", line 3: reason = 'ugly': must be one of constant, conflicting labels, subject in test, identical",
         ),
-        (lambda text: text + text.splitlines()[1] + "\n", " stands in line 2, too; leave one"),
+        (lambda text: text + text.splitlines()[1] + "\n", " is already in line 2; remove one"),
     ],
 )
 def test_a_damaged_list_is_one_line_that_says_where(whole: Prepared, path: Path, edit: Edit, message: str) -> None:
@@ -115,7 +118,7 @@ def test_a_list_of_another_version_says_how_to_make_it_again(whole: Prepared, pa
 
 def test_a_position_moved_by_one_does_not_have_its_pixels(whole: Prepared, path: Path) -> None:
     position = int(path.read_text().splitlines()[1].split(",")[3])
-    assert "the picture train" in refusal(whole, edited(path, field(2, 3, str(position - 1))))
+    assert "the image train" in refusal(whole, edited(path, field(2, 3, str(position - 1))))
 
 
 def test_a_list_that_is_no_text_is_one_error(whole: Prepared, path: Path) -> None:
@@ -125,7 +128,7 @@ def test_a_list_that_is_no_text_is_one_error(whole: Prepared, path: Path) -> Non
 
 def test_a_list_that_is_not_there_is_one_error(whole: Prepared, path: Path) -> None:
     path.unlink()
-    assert refusal(whole, path).startswith(": the list of what to drop cannot be read (No such file or directory); make it")
+    assert refusal(whole, path).startswith(": the drop list cannot be read (No such file or directory); make it")
 
 
 # What is kept

@@ -169,7 +169,7 @@ def test_a_damaged_array_is_noticed_and_made_again(case: Case, file: str, damage
     assert second == first
     assert everything(second) == before
     reason = f"{file} is missing" if damage == "missing" else f"{file} has changed"
-    assert f"prepared cache of toy is damaged ({reason}): made again" in case.said
+    assert f"prepared cache of toy is damaged ({reason}): making it again" in case.said
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_a_missing_record_is_noticed_and_made_again(case: Case) -> None:
     first = case.prepare()
     (first.folder / "prepared.json").unlink()
     assert case.prepare() == first
-    assert "prepared cache of toy is damaged (prepared.json is missing): made again" in case.said
+    assert "prepared cache of toy is damaged (prepared.json is missing): making it again" in case.said
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_an_array_damaged_there_is_noticed_made_again_and_sent(address: str, mac
     other = machine("other")
     assert other.prepare(address).digest == made.digest
     assert other.times == 1
-    assert any("is damaged (train-images.npy has changed): made again" in line for line in other.said)
+    assert any("is damaged (train-images.npy has changed): making it again" in line for line in other.said)
     assert files_of(address) == whole
 
 
@@ -143,7 +143,7 @@ def test_what_could_not_be_sent_is_kept_said_and_sent_by_the_next_start(s3: str,
     one, other = machine("one"), machine("other")
     address = f"s3://key:secret@later/cache{s3}"
     made = one.prepare(address)
-    assert "sent by the next start" in one.said[-1]
+    assert "will be sent at the next start" in one.said[-1]
     fs.FileSystem.from_uri(address)[0].create_dir("later")  # the bucket
     assert one.prepare(address).digest == other.prepare(address).digest == made.digest
     assert (one.times, other.times) == (1, 0)
@@ -157,7 +157,7 @@ def test_a_server_that_nobody_reaches_is_one_line_with_what_to_do(
     assert main(["prepare", "uci-digits"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "s3://bucket/cache: " in line
-    assert line.endswith("uci-digits cannot be fetched from there; try again, or set DABENCH_CACHE to a local folder")
+    assert line.endswith("uci-digits cannot be fetched; try again, or set DABENCH_CACHE to a local folder")
 
 
 def test_a_cache_at_an_address_that_is_none_is_one_line(
@@ -167,7 +167,7 @@ def test_a_cache_at_an_address_that_is_none_is_one_line(
     monkeypatch.setenv("DABENCH_CACHE", "nowhere://key:secret@bucket/cache")
     assert main(["prepare", "uci-digits"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "nowhere://bucket/cache: is no address" in line
+    assert "nowhere://bucket/cache: is not an address" in line
     assert "secret" not in line
 
 
@@ -175,7 +175,7 @@ def test_a_name_there_that_leaves_its_folder_is_refused(s3: str, tmp_path: Path,
     address = f"s3://key:secret@runs/{tmp_path.name}/cache{s3}"
     folder = machine("one").prepare(address).folder.name
     put_by_key(s3, f"{tmp_path.name}/cache/{folder}/../escaped.npy", b"")
-    with pytest.raises(StoreError, match="has a name that leaves its folder"):
+    with pytest.raises(StoreError, match="has a name that leads out of its folder"):
         machine("other").prepare(address)
     assert not list(tmp_path.rglob("escaped.npy"))
 

@@ -52,8 +52,8 @@ def test_splits_come_in_a_fixed_order() -> None:
     ("changes", "words"),
     [
         ({"images": np.zeros((30, 1, 8, 8), np.float32)}, "images are float32 (30, 1, 8, 8); must be uint8 (N, C, H, W)"),
-        ({"images": np.zeros((30, 8, 8), np.uint8)}, "differ in shape between splits"),
-        ({"images": np.zeros((30, 1, 8, 9), np.uint8)}, "differ in shape between splits"),
+        ({"images": np.zeros((30, 8, 8), np.uint8)}, "have different shapes in different splits"),
+        ({"images": np.zeros((30, 1, 8, 9), np.uint8)}, "have different shapes in different splits"),
         ({"images": np.zeros((0, 1, 8, 8), np.uint8), "labels": np.zeros(0, np.int64)}, "is empty"),
         ({"labels": None}, "labels are missing"),
         ({"labels": np.zeros(29, np.int64)}, "labels has shape (29,); must be (30,)"),
@@ -85,7 +85,7 @@ def test_a_missing_split_is_named_by_what_there_is(missing: str) -> None:
 
 
 def test_an_unknown_split_is_refused() -> None:
-    assert "'train' and 'test'" in refusal({**splits(), "extra": samples(even(2))})
+    assert "'train', 'test' and optionally 'val'" in refusal({**splits(), "extra": samples(even(2))})
 
 
 def test_what_is_no_table_of_splits_is_refused() -> None:
@@ -94,12 +94,12 @@ def test_what_is_no_table_of_splits_is_refused() -> None:
 
 @pytest.mark.parametrize("classes", [(), ("a", "b", "a")])
 def test_classes_must_be_different_names(classes: tuple[str, ...]) -> None:
-    assert "must be a list of different names" in refusal(splits(), classes=classes)
+    assert "must be a list of different, printable names" in refusal(splits(), classes=classes)
 
 
 def test_counts_that_the_authors_state_are_checked() -> None:
     message = refusal(splits(), counts={"train": 28709}, download_instructions="Ask them.")
-    assert "train holds 30 images, but the set has 28,709" in message
+    assert "train holds 30 images, but the dataset has 28,709" in message
     assert message.endswith("Ask them.")
 
 

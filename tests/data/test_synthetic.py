@@ -55,5 +55,5 @@ def test_the_colours_of_a_clip_keep_their_order(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("cv2", "capfd")  # OpenCV says something of its own
 def test_a_format_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"this OpenCV cannot write \.txt files"):
+    with pytest.raises(DataError, match=r"the installed OpenCV cannot write \.txt files"):
         write_clip(tmp_path / "clip.txt", [np.zeros((48, 64), np.uint8)])

@@ -148,7 +148,7 @@ def test_preparing_goes_on_where_it_was_ended_and_no_process_stays_behind(
     if end == signal.SIGINT:
         assert command.returncode == 1
         assert re.search("decoding clips: (9|10) of 12", said)  # of ten that are kept, one may just have come
-        assert "what is decoded is kept, and the same command goes on with the rest" in said
+        assert "decoded clips are kept, and the same command continues with the others" in said
     wait_for(lambda: all(map(gone, opened.workers())))
     assert [p.name for p in cache.iterdir()] == [".clips"]
 

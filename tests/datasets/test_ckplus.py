@@ -86,17 +86,17 @@ def spoilt(change: Callable[[dict[str, bytes]], object]) -> dict[str, bytes]:
     [
         (
             lambda f: [f.pop(n) for n in list(f) if n.startswith("Emotion")],
-            "there is no {root}/Emotion/S005/001/S005_001_00000011_emotion.txt. Ask its authors for CK+",
+            "no label file such as {root}/Emotion/S005/001/S005_001_00000011_emotion.txt exists. Request CK+ from its authors",
         ),
         (
             lambda f: [f.pop(n) for n in list(f) if "images/S010/003/" in n],
-            "1 labelled sequences have no frames, the first in {root}/cohn-kanade-images/S010/003",
+            "1 labelled sequences have no frames; the first should be in {root}/cohn-kanade-images/S010/003",
         ),
         (
             lambda f: f.update({"Emotion/S005/001/S005_001_00000005_emotion.txt": b"9"}),
-            "S005_001_00000005_emotion.txt: '9' is no number of an emotion, 1 to 7",
+            "S005_001_00000005_emotion.txt: '9' must be the number of an emotion, 1 to 7",
         ),
-        (lambda f: f.update(tree(["anger/S005_001_00000005.png"])), "{root} holds both forms of the set"),
+        (lambda f: f.update(tree(["anger/S005_001_00000005.png"])), "{root} holds both forms of the dataset"),
     ],
     ids=["no labels", "no frames", "no emotion", "both forms"],
 )

@@ -62,24 +62,26 @@ def test_labels_follow_the_canonical_order_of_emotions(tmp_path: Path) -> None:
 
 def test_an_unknown_emotion_is_an_error_that_names_it(tmp_path: Path) -> None:
     files = small() | tree(["train/contempt/Training_1.jpg"], form="JPEG")
-    with pytest.raises(DataError, match=r"Training_1.jpg: 'contempt' is none of the classes angry, disgust"):
+    with pytest.raises(DataError, match=r"Training_1.jpg: class 'contempt' must be one of angry, disgust"):
         FER2013().prepare(in_zip(tmp_path, files))
 
 
 def test_a_name_without_a_usage_is_an_error_that_names_it(tmp_path: Path) -> None:
     files = small() | tree(["train/angry/im0.png"])
-    with pytest.raises(DataError, match=r"train/angry/im0.png: its name does not begin with Training, PublicTest, PrivateTest"):
+    with pytest.raises(
+        DataError, match=r"train/angry/im0.png: its name must begin with one of Training, PublicTest, PrivateTest"
+    ):
         FER2013().prepare(in_zip(tmp_path, files))
 
 
 def test_missing_raw_files_say_where_they_were_sought_and_how_to_get_them(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         prepare_dataset(FER2013(), tmp_path / "fer2013", tmp_path / "cache")
-    assert f"its raw files are not in {tmp_path / 'fer2013'}. Get FER2013 from its page" in str(caught.value)
+    assert f"its raw files are not in {tmp_path / 'fer2013'}. Download FER2013 from its page" in str(caught.value)
 
 
 def test_a_part_of_the_set_is_refused_with_both_counts(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"holds \d+ images, but the set has [\d,]+; the raw files are incomplete"):
+    with pytest.raises(DataError, match=r"holds \d+ images, but the dataset has [\d,]+; the raw files are incomplete"):
         prepare_dataset(FER2013(), in_zip(tmp_path / "fer2013", small()), tmp_path / "cache", notify=lambda _: None)
     assert not (tmp_path / "cache").exists()
 

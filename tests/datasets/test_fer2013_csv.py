@@ -95,13 +95,13 @@ def test_of_several_csvs_fer2013_csv_is_read(tmp_path: Path) -> None:
 
 def test_the_csv_beside_the_folder_form_is_refused(tmp_path: Path) -> None:
     as_folder(tmp_path, tree(["train/angry/Training_1.jpg"], form="JPEG"))
-    assert f"holds two forms of the set ({tmp_path}/fer2013.csv, {tmp_path})" in refusal(tmp_path, ROWS)
+    assert f"holds two forms of the dataset ({tmp_path}/fer2013.csv, {tmp_path})" in refusal(tmp_path, ROWS)
 
 
 def test_two_zips_of_pictures_are_refused(tmp_path: Path) -> None:
     for name in ("a.zip", "b.zip"):
         as_zip(tmp_path / name, tree(["train/angry/Training_1.jpg"], form="JPEG"))
-    with pytest.raises(DataError, match=r"holds two forms of the set .*a\.zip, .*b\.zip"):
+    with pytest.raises(DataError, match=r"holds two forms of the dataset .*a\.zip, .*b\.zip"):
         FER2013().prepare(tmp_path)
 
 
@@ -121,15 +121,15 @@ def test_missing_and_extra_columns_are_named(header: str, named: str, tmp_path: 
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ((0, "1 2 3", "Training"), "3 pixels, not 2,304 (48x48)"),
-        ((0, f"{GREY} 7", "Training"), "2,305 pixels, not 2,304 (48x48)"),
-        ((0, f"{GREY[:-1]}256", "Training"), "pixel 2304 is '256', no whole number from 0 to 255"),
-        ((0, f"-1{GREY[1:]}", "Training"), "pixel 1 is '-1', no whole number from 0 to 255"),
-        ((0, f"7.5{GREY[1:]}", "Training"), "pixel 1 is '7.5', no whole number from 0 to 255"),
-        ((0, f"{GREY[:-1]}black", "Training"), "pixel 2304 is 'black', no whole number from 0 to 255"),
-        ((7, GREY, "Training"), "emotion '7' is none of 0 to 6 (angry, disgust,"),
-        (("", GREY, "Training"), "emotion '' is none of 0 to 6"),
-        ((0, GREY, "Test"), "Usage 'Test' is none of Training, PublicTest, PrivateTest"),
+        ((0, "1 2 3", "Training"), "3 pixels; must be 2,304 (48x48)"),
+        ((0, f"{GREY} 7", "Training"), "2,305 pixels; must be 2,304 (48x48)"),
+        ((0, f"{GREY[:-1]}256", "Training"), "pixel 2304 is '256'; must be a whole number from 0 to 255"),
+        ((0, f"-1{GREY[1:]}", "Training"), "pixel 1 is '-1'; must be a whole number from 0 to 255"),
+        ((0, f"7.5{GREY[1:]}", "Training"), "pixel 1 is '7.5'; must be a whole number from 0 to 255"),
+        ((0, f"{GREY[:-1]}black", "Training"), "pixel 2304 is 'black'; must be a whole number from 0 to 255"),
+        ((7, GREY, "Training"), "emotion '7' must be 0 to 6 (angry, disgust,"),
+        (("", GREY, "Training"), "emotion '' must be 0 to 6"),
+        ((0, GREY, "Test"), "Usage 'Test' must be one of Training, PublicTest, PrivateTest"),
         ((0, GREY, "Training,1"), "4 values, but 3 columns (emotion, pixels, Usage)"),
         ((0, "7 " * 100_000, "Training"), "2 values, but 3 columns"),
     ],
@@ -146,17 +146,17 @@ def test_a_csv_without_rows_is_refused(tmp_path: Path) -> None:
 def test_a_cut_tar_is_an_error_that_names_it(tmp_path: Path) -> None:
     whole = tarred(tmp_path / "fer2013.tar.gz")
     whole.write_bytes(whole.read_bytes()[:5000])
-    with pytest.raises(DataError, match=r"fer2013\.tar\.gz cannot be read \(.*\); get it again"):
+    with pytest.raises(DataError, match=r"fer2013\.tar\.gz cannot be read \(.*\); download it again"):
         FER2013().prepare(tmp_path)
 
 
 def test_a_tar_without_the_csv_is_an_error_that_names_it(tmp_path: Path) -> None:
     tarred(tmp_path / "fer2013.tar.gz", "other.csv")
-    with pytest.raises(DataError, match=r"holds no fer2013\.csv or icml_face_data\.csv"):
+    with pytest.raises(DataError, match=r"does not contain fer2013\.csv or icml_face_data\.csv"):
         FER2013().prepare(tmp_path)
 
 
 def test_a_part_of_the_rows_is_refused_with_both_counts(tmp_path: Path) -> None:
     written(tmp_path / "fer2013.csv", table())
-    with pytest.raises(DataError, match="train holds 14 images, but the set has 28,709"):
+    with pytest.raises(DataError, match="train holds 14 images, but the dataset has 28,709"):
         prepare_dataset(FER2013(), tmp_path, tmp_path / "cache", notify=lambda _: None)

@@ -52,12 +52,12 @@ def test_a_file_of_more_rows_than_fer2013_is_refused_with_both_numbers(tmp_path:
 
 
 def test_rows_in_another_order_are_refused_with_the_line(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"fer2013new\.csv, line 3: Usage 'Training', but 'PublicTest' in the same row"):
+    with pytest.raises(DataError, match=r"fer2013new\.csv, line 3: Usage is 'Training', but 'PublicTest' in the same row"):
         read_votes(votes(tmp_path, *["0,10,0,0,0,0,0,0,0,0"] * 2), ["Training", "PublicTest"], "x")
 
 
 def test_a_vote_that_is_no_number_is_refused_with_the_line(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"line 2: fear is 'x', no number of votes"):
+    with pytest.raises(DataError, match=r"line 2: fear is 'x'; must be a number of votes"):
         read_votes(votes(tmp_path, "0,0,0,0,0,0,x,0,0,0"), ["Training"], "x")
 
 
@@ -94,13 +94,13 @@ def test_the_votes_are_a_raw_file(tmp_path: Path) -> None:
 def test_without_the_votes_it_says_where_they_were_sought(tmp_path: Path) -> None:
     plus().make_synthetic(tmp_path, 1, 0)
     (tmp_path / "fer2013new.csv").unlink()
-    with pytest.raises(DataError, match=rf"there is no {tmp_path}/fer2013new\.csv; get it from https://github\.com"):
+    with pytest.raises(DataError, match=rf"{tmp_path}/fer2013new\.csv does not exist; download it from https://github\.com"):
         prepare_dataset(plus(), tmp_path, tmp_path / "cache")
 
 
 def test_the_folder_form_cannot_have_them_and_it_says_why(tmp_path: Path) -> None:
     as_folder(tmp_path, tree(["train/angry/Training_1.jpg"], form="JPEG"))
-    with pytest.raises(DataError, match="is the folder form, which does not say which row of the CSV a picture was"):
+    with pytest.raises(DataError, match="is the folder form, which does not give the row of an image"):
         prepare_dataset(plus(), tmp_path, tmp_path / "cache")
 
 

@@ -96,12 +96,12 @@ def test_a_class_may_be_named_like_a_split(tmp_path: Path) -> None:
 
 def test_split_folders_without_test_are_an_error(tmp_path: Path) -> None:
     names = classes(4, prefix="train/") + classes(2, prefix="val/")
-    assert "has split folders, but no picture in test/<class>/" in refusal(as_folder(tmp_path, tree(names)))
+    assert "has split folders, but no image in test/<class>/" in refusal(as_folder(tmp_path, tree(names)))
 
 
 def test_a_picture_beside_the_split_folders_is_an_error_that_names_it(tmp_path: Path) -> None:
     names = [*classes(4, prefix="train/"), *classes(2, prefix="test/"), "more/a/1.png"]
-    assert "more/a/1.png lies beside the folders train, val and test" in refusal(as_folder(tmp_path, tree(names)))
+    assert "more/a/1.png is not in one of the folders train, val and test" in refusal(as_folder(tmp_path, tree(names)))
 
 
 def test_what_is_no_picture_is_left_alone(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_the_option_classes_gives_their_order(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_no_class_is_an_error_that_names_it(tmp_path: Path) -> None:
     message = refusal(as_folder(tmp_path, tree(classes(names="abx"))), classes=("a", "b"))
-    assert f"{tmp_path}/x/00.png: folder 'x' is none of the classes a, b" in message
+    assert f"{tmp_path}/x/00.png: folder 'x' must be one of the classes a, b" in message
 
 
 # Groups
@@ -173,11 +173,11 @@ def test_groups_that_cannot_be_held_out_whole_are_an_error(tmp_path: Path) -> No
 @pytest.mark.parametrize("pattern", [r"subject(\d)", r"p\d_", r"(q)?"])
 def test_a_group_that_is_not_in_a_name_is_an_error_that_names_it(tmp_path: Path, pattern: str) -> None:
     message = refusal(as_folder(tmp_path, tree(faces())), group=pattern)
-    assert f"group = {pattern!r} finds no (group) in 'a/p0_0.png'" in message
+    assert f"group = {pattern!r} finds no group in (...) in 'a/p0_0.png'" in message
 
 
 def test_a_group_that_is_no_regular_expression_is_an_error(tmp_path: Path) -> None:
-    assert "group = '(' is no regular expression" in refusal(as_folder(tmp_path, tree(faces())), group="(")
+    assert "group = '(' is not a valid regular expression" in refusal(as_folder(tmp_path, tree(faces())), group="(")
 
 
 # Sizes and colours
@@ -186,7 +186,7 @@ def test_a_group_that_is_no_regular_expression_is_an_error(tmp_path: Path) -> No
 def test_pictures_of_different_sizes_need_the_option_size(tmp_path: Path) -> None:
     files = tree(classes()) | {"b/03.png": png(13, (12, 10))}
     message = refusal(as_folder(tmp_path, files))
-    assert "b/03.png is 12x10, others are 8x8; set size = 8 to resize them all" in message
+    assert "b/03.png is 12x10, the other images are 8x8; set size = 8 to resize them all" in message
     assert read(tmp_path, size=6)["train"].images.shape == (16, 1, 6, 6)
 
 
@@ -211,24 +211,24 @@ def test_two_channels_are_refused(registry: Registry) -> None:
 
 def test_a_file_that_is_no_picture_is_an_error_that_names_it(tmp_path: Path) -> None:
     message = refusal(as_folder(tmp_path, tree(classes()) | {"a/05.png": b"not a picture"}))
-    assert f"{tmp_path}/a/05.png is no readable picture" in message
+    assert f"{tmp_path}/a/05.png cannot be read as an image" in message
     assert message.endswith("remove or replace it")
 
 
 def test_a_truncated_picture_is_an_error_that_names_it(tmp_path: Path) -> None:
     files = tree(classes(), form="JPEG", size=(64, 64))
-    assert "a/05.png is no readable picture" in refusal(as_folder(tmp_path, files | {"a/05.png": files["a/05.png"][:-400]}))
+    assert "a/05.png cannot be read as an image" in refusal(as_folder(tmp_path, files | {"a/05.png": files["a/05.png"][:-400]}))
 
 
 def test_an_empty_picture_file_is_an_error_that_names_it(tmp_path: Path) -> None:
-    assert "a/05.png is no readable picture" in refusal(as_folder(tmp_path, tree(classes()) | {"a/05.png": b""}))
+    assert "a/05.png cannot be read as an image" in refusal(as_folder(tmp_path, tree(classes()) | {"a/05.png": b""}))
 
 
 def test_a_truncated_zip_is_an_error_that_says_get_it_again(tmp_path: Path) -> None:
     path = as_zip(tmp_path / "z.zip", tree(classes()))
     path.write_bytes(path.read_bytes()[:-200])
-    assert f"{path} is no complete zip" in refusal(path)
-    assert "get it again" in refusal(path)
+    assert f"{path} is not a complete zip" in refusal(path)
+    assert "download it again" in refusal(path)
 
 
 def test_a_damaged_picture_in_a_zip_is_an_error_that_names_it(tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_a_damaged_picture_in_a_zip_is_an_error_that_names_it(tmp_path: Path) ->
     content = path.read_bytes()
     at = content.index(b"a/05.png") + len("a/05.png")
     path.write_bytes(content[:at] + b"\xff" * 40 + content[at + 40 :])
-    assert f"{path}/a/05.png is no readable picture" in refusal(path)
+    assert f"{path}/a/05.png cannot be read as an image" in refusal(path)
 
 
 def test_an_encrypted_zip_is_an_error_that_says_so(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_an_encrypted_zip_is_an_error_that_says_so(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_zip_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "z.zip").write_text("hello")
-    assert "z.zip is no complete zip" in refusal(tmp_path / "z.zip")
+    assert "z.zip is not a complete zip" in refusal(tmp_path / "z.zip")
 
 
 def test_a_path_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> None:
@@ -269,12 +269,12 @@ def test_without_a_path_the_raw_folder_is_read_or_the_one_zip_in_it(tmp_path: Pa
 def test_without_a_path_two_zips_are_an_error(tmp_path: Path) -> None:
     for name in "ab":
         as_zip(tmp_path / f"{name}.zip", tree(classes()))
-    with pytest.raises(DataError, match="holds 2 zips; leave one, or set path to the one to read"):
+    with pytest.raises(DataError, match="holds 2 zips; keep one, or set path to one of them"):
         ImageFolder().prepare(tmp_path)
 
 
 def test_a_raw_folder_that_is_not_there_is_an_error_that_says_what_to_put_there(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"raw files are not in .*nowhere. Put pictures .* \[dataset.NAME\] with path ="):
+    with pytest.raises(DataError, match=r"raw files are not in .*nowhere. Put images .* \[dataset.NAME\] with path ="):
         ImageFolder().prepare(tmp_path / "nowhere")
 
 
@@ -282,11 +282,11 @@ def test_a_raw_folder_that_is_not_there_is_an_error_that_says_what_to_put_there(
 def test_a_folder_without_pictures_in_class_folders_is_an_error(tmp_path: Path, files: dict[str, bytes]) -> None:
     (tmp_path / "f").mkdir()
     (tmp_path / "f" / "empty-class").mkdir()
-    assert "holds no pictures in class folders (<class>/<picture>)" in refusal(as_folder(tmp_path / "f", files))
+    assert "holds no images in class folders (<class>/<image>)" in refusal(as_folder(tmp_path / "f", files))
 
 
 def test_an_empty_zip_is_an_error(tmp_path: Path) -> None:
-    assert "holds no pictures in class folders" in refusal(as_zip(tmp_path / "z.zip", {}))
+    assert "holds no images in class folders" in refusal(as_zip(tmp_path / "z.zip", {}))
 
 
 # In the prepared cache

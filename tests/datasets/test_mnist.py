@@ -76,7 +76,7 @@ def test_packed_files_give_the_same(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named_with_its_folder(tmp_path: Path) -> None:
-    assert f"{tmp_path / LABELS}.gz is not there. Run dabench prepare mnist" in refusal(written(tmp_path, labels=None))
+    assert f"{tmp_path / LABELS}.gz does not exist. Run dabench prepare mnist" in refusal(written(tmp_path, labels=None))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_wrong_magic_number_is_an_error_that_names_the_file(tmp_path: Path, co
 @pytest.mark.parametrize("content", [images(3)[:-1], images(3) + b"x"])
 def test_a_file_that_is_longer_or_shorter_than_it_says_is_an_error(tmp_path: Path, content: bytes) -> None:
     message = refusal(written(tmp_path, images=content))
-    assert f"{tmp_path / TEST} says that it holds 3x28x28 bytes, but has {len(content) - 16:,}" in message
+    assert f"{tmp_path / TEST} declares 3x28x28 bytes, but has {len(content) - 16:,}" in message
 
 
 def test_images_and_labels_of_different_number_are_an_error(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_label_that_is_no_digit_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_part_of_the_set_is_refused_with_both_counts(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"train holds 4 images, but the set has 60,000"):
+    with pytest.raises(DataError, match=r"train holds 4 images, but the dataset has 60,000"):
         prepare_dataset(MNIST(), written(tmp_path / "raw"), tmp_path / "cache", notify=lambda _: None)
 
 
@@ -164,7 +164,7 @@ def test_the_training_files_are_not_needed_and_not_downloaded() -> None:
 
 
 def test_a_missing_test_file_says_how_to_get_it_alone(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte.gz is not there\. Run dabench prepare mnist-t10k"):
+    with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte.gz does not exist\. Run dabench prepare mnist-t10k"):
         MNISTT10k().prepare(tmp_path)
 
 

@@ -52,7 +52,7 @@ def test_images_are_32x32_rgb(tmp_path: Path) -> None:
 
 def test_a_missing_list_is_named_with_its_folder(tmp_path: Path) -> None:
     (written(tmp_path) / "mnist_m_test_labels.txt").unlink()
-    assert f"{tmp_path}/mnist_m_test_labels.txt is not there. Get mnist_m.tar.gz" in refusal(tmp_path)
+    assert f"{tmp_path}/mnist_m_test_labels.txt does not exist. Download mnist_m.tar.gz" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("line", ["00000002.png", "00000002.png 10", "00000002.png x", "../x.png 1", "\x00\x01", ""])
@@ -64,26 +64,27 @@ def test_a_line_of_another_form_is_named_by_its_number(tmp_path: Path, line: str
 def test_a_picture_without_a_label_is_named(tmp_path: Path) -> None:
     message = refusal(written(tmp_path, **{"more.png": png()}))
     assert (
-        "mnist_m_test_labels.txt and the folder mnist_m_test do not belong together: 3 labels, 4 pictures, as more.png" in message
+        "mnist_m_test_labels.txt and the folder mnist_m_test do not match: 3 labels, 4 images; the first difference is more.png"
+        in message
     )
 
 
 def test_a_label_without_a_picture_is_named(tmp_path: Path) -> None:
     (written(tmp_path) / "mnist_m_test" / "00000001.png").unlink()
-    assert "3 labels, 2 pictures, as 00000001.png" in refusal(tmp_path)
+    assert "3 labels, 2 images; the first difference is 00000001.png" in refusal(tmp_path)
 
 
 def test_a_picture_with_two_labels_is_an_error(tmp_path: Path) -> None:
     text = "".join(f"{name} {digit}\n" for name, digit in TEST.items())
-    assert "4 labels, 3 pictures, as 00000000.png" in refusal(written(tmp_path, f"{text}00000000.png 1\n"))
+    assert "4 labels, 3 images; the first difference is 00000000.png" in refusal(written(tmp_path, f"{text}00000000.png 1\n"))
 
 
 def test_a_file_that_is_no_picture_is_an_error_that_names_it(tmp_path: Path) -> None:
     written(tmp_path, **{"00000001.png": b"text"})
-    with pytest.raises(DataError, match=r"mnist_m_test/00000001.png is no readable picture"):
+    with pytest.raises(DataError, match=r"mnist_m_test/00000001.png cannot be read as an image"):
         np.asarray(MNISTM().prepare(tmp_path)["test"].images)
 
 
 def test_a_part_of_the_set_is_refused_with_both_counts(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"train holds 2 images, but the set has 59,001"):
+    with pytest.raises(DataError, match=r"train holds 2 images, but the dataset has 59,001"):
         prepare_dataset(MNISTM(), written(tmp_path / "raw"), tmp_path / "cache", notify=lambda _: None)

@@ -87,14 +87,14 @@ def test_other_pictures_of_the_repository_are_not_read(tmp_path: Path) -> None:
     [
         (
             own() | legend([*ROWS, ("A_0001.jpg", "fear")]),
-            "1 pictures of {root}/data/legend.csv are not in {root}/images: A_0001.jpg;",
+            "1 images of {root}/data/legend.csv are not in {root}/images: A_0001.jpg;",
         ),
         (
             own([*ROWS, ("A_0001.jpg", "bored")]),
-            "{root}/data/legend.csv, line 37: 'bored' is none of the emotions angry, disgust",
+            "{root}/data/legend.csv, line 37: emotion 'bored' must be one of angry, disgust",
         ),
-        (tree([f"images/{name}" for name, _ in ROWS], form="JPEG"), "there is no {root}/data/legend.csv"),
-        (tree(["bored/A_0001.png"]), "bored/A_0001.png: 'bored' is none of the classes angry, disgust"),
+        (tree([f"images/{name}" for name, _ in ROWS], form="JPEG"), "{root}/data/legend.csv does not exist"),
+        (tree(["bored/A_0001.png"]), "bored/A_0001.png: class 'bored' must be one of angry, disgust"),
     ],
     ids=["no picture", "no emotion", "no legend", "no class"],
 )

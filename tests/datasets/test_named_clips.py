@@ -112,7 +112,7 @@ def test_the_clips_to_expect_are_known(dataset: NamedClips, clips: int) -> None:
 
 def test_a_part_of_the_clips_is_refused_with_both_counts(tmp_path: Path) -> None:
     root = empty(tmp_path / "raw", ["Actor_01/01-01-03-01-01-01-01.mp4"])
-    with pytest.raises(DataError, match=r"1 of its 1,440 clips are in .*raw\. Get Video_Speech_Actor_01\.zip"):
+    with pytest.raises(DataError, match=r"1 of its 1,440 clips are in .*raw\. Download Video_Speech_Actor_01\.zip"):
         prepare_dataset(ravdess(), root, tmp_path / "cache", notify=lambda _: None)
 
 
@@ -141,8 +141,8 @@ def test_the_age_of_an_actor_is_a_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "reason"),
     [
-        (None, "there is no {root}/VideoDemographics.csv. Get the repository from its page"),
-        (PEOPLE.replace("1001", "1009"), "{root}/VideoDemographics.csv has no actor 1001; get it again"),
+        (None, "{root}/VideoDemographics.csv does not exist. Clone the repository from its page"),
+        (PEOPLE.replace("1001", "1009"), "{root}/VideoDemographics.csv has no actor 1001; download it again"),
         (PEOPLE.replace("Age", "Years"), "{root}/VideoDemographics.csv, line 1: no column 'Age'"),
     ],
     ids=["none", "no actor", "no column"],
@@ -158,7 +158,7 @@ def test_a_table_of_actors_that_lacks_something_is_an_error(table: str | None, r
 
 @pytest.mark.parametrize("dataset", [ravdess(), cremad()])
 def test_a_strange_name_is_an_error_that_names_it(dataset: NamedClips, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"holiday/me\.mp4: its name is not like"):
+    with pytest.raises(DataError, match=r"holiday/me\.mp4: its name must be like"):
         declared(dataset, empty(tmp_path, ["holiday/me.mp4"]))
 
 
@@ -166,7 +166,7 @@ def test_a_strange_name_is_an_error_that_names_it(dataset: NamedClips, tmp_path:
     ("dataset", "name"), [(ravdess(), "01-01-03-01-01-01-01.mp4"), (cremad(), "1001_DFA_ANG_XX.flv")], ids=["ravdess", "crema-d"]
 )
 def test_a_clip_that_is_there_twice_is_an_error_that_names_both(dataset: NamedClips, name: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=rf"a/{name} and b/{name} are both subject '\d+', class '\w+'"):
+    with pytest.raises(DataError, match=rf"a/{name} and b/{name} both have subject '\d+', class '\w+'"):
         declared(dataset, empty(tmp_path, [f"a/{name}", f"b/{name}"]))
 
 

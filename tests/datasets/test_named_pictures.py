@@ -61,7 +61,7 @@ def test_a_zip_gives_the_same_images(tmp_path: Path, kind: type[NamedPictures], 
 
 @pytest.mark.parametrize(("kind", "files", "kept"), SETS)
 def test_a_strange_name_is_an_error_that_names_it(tmp_path: Path, kind: type[NamedPictures], files: list[str], kept: int) -> None:
-    with pytest.raises(DataError, match=r"x/holiday.png: its name is not like"):
+    with pytest.raises(DataError, match=r"x/holiday.png: its name must be like"):
         kind().prepare(as_folder(tmp_path, tree([*files, "x/holiday.png"])))
 
 
@@ -85,12 +85,12 @@ def test_faces_from_other_angles_are_an_option(tmp_path: Path, kind: type[NamedP
 
 
 def test_a_part_of_the_set_is_refused_with_both_counts(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"34 images are there in all, but the set has 213"):
+    with pytest.raises(DataError, match=r"the splits hold 34 images in all, but the dataset has 213"):
         prepare_dataset(JAFFE(), as_folder(tmp_path, tree(JAFFE_FILES[1:])), tmp_path / "cache", notify=lambda _: None)
 
 
 def test_an_unknown_emotion_is_an_error_that_names_it(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"'bored' is none of the classes angry, disgust"):
+    with pytest.raises(DataError, match=r"class 'bored' must be one of angry, disgust"):
         CKPlus().prepare(as_folder(tmp_path, tree([*CK_FILES, "bored/S001_001_00000001.png"])))
 
 

@@ -97,7 +97,7 @@ def test_a_domain_and_a_class_are_found_in_any_spelling(folder: str, tmp_path: P
 
 def test_a_class_named_like_a_domain_is_no_domain(tmp_path: Path) -> None:
     files = tree([f"Art/{name}/{i}.jpg" for name in ("Webcam", "Art") for i in range(2)])
-    assert "'Art' is none of the classes" in refusal(domain(OfficeHome, "art"), as_folder(tmp_path, files))
+    assert "folder 'Art' must be one of the classes" in refusal(domain(OfficeHome, "art"), as_folder(tmp_path, files))
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
@@ -143,23 +143,23 @@ def test_an_unknown_domain_is_an_error_when_the_plugin_is_made() -> None:
 
 
 def test_the_family_itself_is_no_dataset(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"'office-31/\*' is a family; name one of office-31/amazon, office-31/dslr"):
+    with pytest.raises(DataError, match=r"'office-31/\*' is a family of datasets; use one of office-31/amazon, office-31/dslr"):
         Office31().prepare(tmp_path)
 
 
 def test_a_folder_without_the_domain_is_an_error_that_names_both(tmp_path: Path) -> None:
     files = tree([f"amazon/images/mug/{i}.jpg" for i in range(3)])
     message = refusal(domain(Office31, "webcam"), as_folder(tmp_path, files))
-    assert f"dataset 'office-31/webcam': its raw files are not in {tmp_path}. Get domain_adaptation_images.tar.gz" in message
+    assert f"dataset 'office-31/webcam': its raw files are not in {tmp_path}. Download domain_adaptation_images.tar.gz" in message
 
 
 def test_a_folder_that_is_no_class_is_an_error_that_names_it(tmp_path: Path) -> None:
     message = refusal(domain(Office31, "amazon"), as_folder(tmp_path, {"amazon/images/teapot/1.jpg": png()}))
-    assert "amazon/images/teapot/1.jpg: 'teapot' is none of the classes back_pack, bike" in message
+    assert "amazon/images/teapot/1.jpg: folder 'teapot' must be one of the classes back_pack, bike" in message
 
 
 def test_a_part_of_a_domain_is_refused_with_both_counts(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"'office-31/dslr': 155 images are there in all, but the set has 498"):
+    with pytest.raises(DataError, match=r"'office-31/dslr': the splits hold 155 images in all, but the dataset has 498"):
         prepare_dataset(
             domain(Office31, "dslr"), as_folder(tmp_path, layout(Office31)), tmp_path / "cache", notify=lambda _: None
         )

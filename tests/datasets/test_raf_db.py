@@ -59,7 +59,7 @@ def test_pictures_are_had_as_they_are_by_option(tmp_path: Path) -> None:
 
 
 def test_a_part_of_the_set_is_refused_with_both_counts(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="train holds 7 images, but the set has 12,271"):
+    with pytest.raises(DataError, match="train holds 7 images, but the dataset has 12,271"):
         prepare_dataset(RAFDB(), as_folder(tmp_path / "raw", published()), tmp_path / "cache", notify=lambda _: None)
 
 
@@ -68,23 +68,23 @@ def test_a_part_of_the_set_is_refused_with_both_counts(tmp_path: Path) -> None:
     [
         (
             lambda f: f.pop(LIST),
-            "aligned/test_00001_aligned.jpg lies in no folder 1 to 7, and there is no list_patition_label.txt",
+            "aligned/test_00001_aligned.jpg is not in a folder 1 to 7, and list_patition_label.txt does not exist",
         ),
         (
             lambda f: f.pop("basic/Image/aligned/train_00003_aligned.jpg"),
-            "1 pictures are in list_patition_label.txt only, the first: train_00003.jpg",
+            "1 images are only in list_patition_label.txt; the first is train_00003.jpg",
         ),
         (
             lambda f: f.update({LIST: f[LIST].replace(b"test_00007.jpg 7\n", b"")}),
-            "1 pictures are not in list_patition_label.txt, the first: test_00007.jpg",
+            "1 images are not in list_patition_label.txt; the first is test_00007.jpg",
         ),
         (
             lambda f: f.update({LIST: f[LIST] + b"train_00009.jpg 8\n"}),
-            "line 15: 'train_00009.jpg 8' is not like 'train_00001.jpg 5'",
+            "line 15: 'train_00009.jpg 8' must be like 'train_00001.jpg 5'",
         ),
         (
             lambda f: f.update(tree(["basic/Image/aligned/me.jpg"], form="JPEG")),
-            "aligned/me.jpg: its name is not like train_00001",
+            "aligned/me.jpg: its name must be like train_00001",
         ),
     ],
     ids=["no list", "no picture", "not listed", "no class", "strange name"],

@@ -51,7 +51,7 @@ def test_images_are_32x32_rgb_with_the_colours_first(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_named_with_its_folder(tmp_path: Path) -> None:
     (written(tmp_path) / "test_32x32.mat").unlink()
-    assert f"{tmp_path}/test_32x32.mat is not there. Run dabench prepare svhn" in refusal(tmp_path)
+    assert f"{tmp_path}/test_32x32.mat does not exist. Run dabench prepare svhn" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -70,12 +70,12 @@ def test_a_damaged_file_is_named(tmp_path: Path, damage: Callable[[bytes], bytes
 )
 def test_images_of_another_form_are_an_error(tmp_path: Path, instead: dict[str, Any]) -> None:
     message = refusal(written(tmp_path, **instead))
-    assert f"{tmp_path}/test_32x32.mat does not hold X, 32x32x3xN bytes, and y" in message
+    assert f"{tmp_path}/test_32x32.mat does not contain X (32x32x3xN bytes) and y" in message
 
 
 def test_a_file_with_other_arrays_is_an_error(tmp_path: Path) -> None:
     savemat(written(tmp_path) / "test_32x32.mat", {"digitStruct": np.zeros(3)})
-    assert "does not hold X, 32x32x3xN bytes, and y" in refusal(tmp_path)
+    assert "does not contain X (32x32x3xN bytes) and y" in refusal(tmp_path)
 
 
 def test_images_and_labels_of_different_number_are_an_error(tmp_path: Path) -> None:
@@ -89,5 +89,5 @@ def test_a_label_that_is_no_digit_is_an_error(tmp_path: Path, label: int) -> Non
 
 
 def test_a_part_of_the_set_is_refused_with_both_counts(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"train holds 4 images, but the set has 73,257"):
+    with pytest.raises(DataError, match=r"train holds 4 images, but the dataset has 73,257"):
         prepare_dataset(SVHN(), written(tmp_path / "raw"), tmp_path / "cache", notify=lambda _: None)

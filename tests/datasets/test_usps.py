@@ -58,7 +58,7 @@ def test_a_pixel_that_is_left_out_is_zero(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_named_with_its_folder(tmp_path: Path) -> None:
     (written(tmp_path, line(1)) / "usps.t.bz2").unlink()
-    assert f"{tmp_path}/usps.t.bz2 is not there. Run dabench prepare usps" in refusal(tmp_path)
+    assert f"{tmp_path}/usps.t.bz2 does not exist. Run dabench prepare usps" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -72,12 +72,12 @@ def test_a_damaged_file_is_named(tmp_path: Path, damage: Callable[[bytes], bytes
 
 @pytest.mark.parametrize("text", ["<html>", "1 300:1", "1 0:1", "one 1:1", "1 2:x"])
 def test_a_line_of_another_form_is_an_error_that_names_the_file(tmp_path: Path, text: str) -> None:
-    assert f"{tmp_path}/usps.t.bz2 is not of the form 'label index:value ...'" in refusal(written(tmp_path, text))
+    assert f"{tmp_path}/usps.t.bz2 must have lines 'label index:value ...'" in refusal(written(tmp_path, text))
 
 
 @pytest.mark.parametrize("value", [1.01, -2, float("nan")])
 def test_a_pixel_outside_the_scale_is_an_error(tmp_path: Path, value: float) -> None:
-    assert f"{tmp_path}/usps.t.bz2 holds pixels outside -1 to 1" in refusal(written(tmp_path, line(1, value)))
+    assert f"{tmp_path}/usps.t.bz2 contains pixels outside -1 to 1" in refusal(written(tmp_path, line(1, value)))
 
 
 @pytest.mark.parametrize("label", [0, 11, 1.5])
@@ -87,7 +87,7 @@ def test_a_label_that_is_no_digit_is_an_error(tmp_path: Path, label: int) -> Non
 
 
 def test_a_part_of_the_set_is_refused_with_both_counts(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"train holds 10 images, but the set has 7,291"):
+    with pytest.raises(DataError, match=r"train holds 10 images, but the dataset has 7,291"):
         prepare_dataset(USPS(), written(tmp_path / "raw", line(1)), tmp_path / "cache", notify=lambda _: None)
 
 

@@ -127,11 +127,11 @@ def damaged(path: Path) -> None:
     ("make", "reason"),
     [
         (lambda p: p.write_bytes(b""), "is empty (0 bytes)"),
-        (lambda p: p.write_text("not a video"), "is no video that can be decoded"),
-        (lambda p: p.write_bytes(clip(p).read_bytes()[:-100]), "is no video that can be decoded"),
+        (lambda p: p.write_text("not a video"), "cannot be decoded as a video"),
+        (lambda p: p.write_bytes(clip(p).read_bytes()[:-100]), "cannot be decoded as a video"),
         (damaged, "is damaged: not all of its frames can be decoded"),
         (lambda p: clip(p, frames=3), "too short: 3 frames, 4 wanted"),
-        (lambda p: p.with_suffix(".txt").write_text("a note"), "no video by its name ('.txt')"),
+        (lambda p: p.with_suffix(".txt").write_text("a note"), "its suffix '.txt' is not that of a video"),
     ],
     ids=["zero bytes", "text", "truncated", "damaged", "too short", "no video"],
 )
@@ -159,7 +159,7 @@ def test_a_class_that_loses_all_its_clips_is_named(tmp_path: Path) -> None:
     root = people(tmp_path / "raw")
     for subject in range(6):
         (root / f"s{subject}" / "fear.mp4").touch()
-    assert "no usable clip is left of class fear" in notes(root)
+    assert "no usable clip of class fear" in notes(root)
 
 
 def test_a_folder_of_bad_files_alone_is_an_error(tmp_path: Path) -> None:
@@ -195,12 +195,12 @@ def test_a_folder_that_cannot_be_read_is_an_error_that_names_it(mode: int, tmp_p
 def test_two_files_of_one_subject_class_and_take_are_an_error(tmp_path: Path) -> None:
     for name in ("happy_1.mp4", "happy_1.mov"):
         table(tmp_path / "raw" / "s0", "", name)
-    assert "s0/happy_1.mov and s0/happy_1.mp4 are both subject 's0', class 'happy', take '1'" in refusal(tmp_path / "raw")
+    assert "s0/happy_1.mov and s0/happy_1.mp4 both have subject 's0', class 'happy', take '1'" in refusal(tmp_path / "raw")
 
 
 def test_a_clip_of_no_known_class_is_an_error(tmp_path: Path) -> None:
     table(tmp_path / "raw" / "s0", "", "bored.mp4")
-    assert "s0/bored.mp4: its name begins with none of the classes happy, sad" in refusal(
+    assert "s0/bored.mp4: its name must begin with one of the classes happy, sad" in refusal(
         tmp_path / "raw", classes=("happy", "sad")
     )
 
@@ -211,9 +211,9 @@ def test_a_clip_of_no_known_class_is_an_error(tmp_path: Path) -> None:
         ("path,class\na.mp4,happy\n", "line 1: no column 'subject'"),
         ("path,class,subject\na.mp4,happy,s0\nb.mp4,happy\n", "line 3: 2 values, but 3 columns"),
         ("path,class,subject\na.mp4,,s0\n", "line 2: column 'class' is empty"),
-        ("path,class,subject\na.mp4,hapy,s0\n", "line 2: class 'hapy' is none of happy, sad; did you mean 'happy'?"),
+        ("path,class,subject\na.mp4,hapy,s0\n", "line 2: class 'hapy' must be one of happy, sad; did you mean 'happy'?"),
         ("path,class,subject\n../a.mp4,happy,s0\n", "line 2: path '../a.mp4' must be relative"),
-        ("path,class,subject\na.mp4,sad,s0\na.mp4,sad,s0\n", "line 3: 'a.mp4' is there twice"),
+        ("path,class,subject\na.mp4,sad,s0\na.mp4,sad,s0\n", "line 3: 'a.mp4' is listed twice"),
         ("path,class,subject,a/b\na.mp4,sad,s0,1\n", "line 2: 'a/b' cannot name an attribute"),
     ],
 )
@@ -287,7 +287,7 @@ def test_real_clips_without_a_face_are_skipped_and_counted(tmp_path: Path, real_
     root = real_folder(tmp_path / "raw", real_data)
     assert total(read(root, face=True)) == 6 * 4
     said = notes(root, face=True)
-    assert "no usable clip is left of class sad" in said
+    assert "no usable clip of class sad" in said
     assert said.startswith("6 of 12 files skipped: s0/sad.mp4: no face found in any of its 4 frames; s1/sad.mp4: ")
 
 

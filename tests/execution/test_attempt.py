@@ -205,7 +205,7 @@ def test_a_sweep_in_another_thread_leaves_interrupts_alone() -> None:
 def test_a_folder_that_is_held_says_by_whom(tmp_path: Path) -> None:
     with (
         SweepLock(tmp_path).exclusive(),
-        pytest.raises(StoreError, match=f"another sweep is at work in it .process {os.getpid()} on "),
+        pytest.raises(StoreError, match=f"another sweep is running in this folder .process {os.getpid()} on "),
     ):
         SweepLock(tmp_path).exclusive().__enter__()
 

@@ -183,7 +183,7 @@ def test_where_events_cannot_be_written_the_sweep_goes_on(tmp_path: Path) -> Non
 
 
 def test_another_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="is no sweep's output"):
+    with pytest.raises(StoreError, match="is not a results folder"):
         read_status(tmp_path)
 
 

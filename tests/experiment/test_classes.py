@@ -155,7 +155,7 @@ BAD = {
         ["classes: dataset 'acted' has no neutrall; did you mean 'neutral'?", "its classes are neutral, calm, happy, angry"],
     ),
     "a class that a set lacks, in the table": ('[classes]\n\nkeep = ["calm"]', 8, ["dataset 'wild' has no calm"]),
-    "a class twice": ('[classes]\nkeep = ["happy", "happy"]', 7, ["classes = ['happy', 'happy']: a name stands twice"]),
+    "a class twice": ('[classes]\nkeep = ["happy", "happy"]', 7, ["classes = ['happy', 'happy']: duplicate name"]),
     "different classes": (
         "",
         2,
@@ -169,17 +169,17 @@ BAD = {
     "no class shared": (
         '[classes.map.wild]\nhappy = "x"\nangry = "y"\nneutral = "z"',
         2,
-        ["wild has y, x, z", "give the same names to the same things under [classes.map]"],
+        ["wild has y, x, z", "rename classes that mean the same under [classes.map]"],
     ),
     "a renaming of no class": (
         '[classes.map]\nhappy = "glad"\nclam = "neutral"',
         8,
-        ["classes.map.clam: no dataset of the sweep has a class 'clam'; did you mean 'calm'?", "there are neutral, calm"],
+        ["classes.map.clam: no dataset of the sweep has a class 'clam'; did you mean 'calm'?", "known: neutral, calm"],
     ),
     "a renaming of no class of that set": (
         '[classes.map.wild]\ncalm = "neutral"',
         7,
-        ["classes.map.wild.calm: dataset 'wild' has no class 'calm'", "there are angry, happy, neutral"],
+        ["classes.map.wild.calm: dataset 'wild' has no class 'calm'", "known: angry, happy, neutral"],
     ),
     "a renaming in a set that is not there": (
         '[classes.map.wlid]\nhappy = "glad"',

@@ -316,7 +316,7 @@ def test_different_classes_are_an_error_with_both_lists_and_the_line_to_add(plan
         plan(toy("x", data(0)), toy("y", data(1), classes=("c", "b", "contempt")))
     message = str(caught.value)
     assert "x has a, b, c; y has c, b, contempt" in message
-    assert message.endswith('add the shared ones to the sweep file: classes = ["b", "c"]')
+    assert message.endswith('keep the shared classes with this line in the sweep file: classes = ["b", "c"]')
 
 
 def test_the_line_to_add_is_the_one_that_helps(plan: MakePlan) -> None:
@@ -327,7 +327,7 @@ def test_the_line_to_add_is_the_one_that_helps(plan: MakePlan) -> None:
 
 
 def test_no_shared_class_says_so(plan: MakePlan) -> None:
-    with pytest.raises(SpecError, match="they share none"):
+    with pytest.raises(SpecError, match="they share no class"):
         plan(toy("x", data(0)), toy("y", data(1), classes=("p", "q", "r")))
 
 

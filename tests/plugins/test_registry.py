@@ -203,7 +203,7 @@ def test_a_package_found_by_entry_point_reaches_a_fresh_process(tmp_path: Path, 
         ("raise SystemExit(3)", "broken:Mine", "SystemExit: 3"),
         (GOOD, "broken:Yours", "AttributeError: "),
         ("Mine = 3", "broken:Mine", "3 is not a Dataset, Backbone or Adapter"),
-        (GOOD.replace("prepare", "read"), "broken:Mine", "dataset 'mine' lacks prepare()"),
+        (GOOD.replace("prepare", "read"), "broken:Mine", "dataset 'mine' does not implement prepare()"),
         (GOOD.replace('"mine"', '"My Set"'), "broken:Mine", "Mine.name = 'My Set': use lower case"),
     ],
 )
@@ -298,9 +298,9 @@ def test_a_plugin_file_is_compiled_as_it_is_written(tmp_path: Path, registry: Re
         ("x = 1\nraise ValueError('not today')\n", "ValueError: not today (line 2 of "),
         ("raise SystemExit(1)\n", "SystemExit: 1"),
         ("import nothing_of_that_name\n", "No module named 'nothing_of_that_name'"),
-        ("x = 1\n", "defines no class on dabench.Dataset, Backbone or Adapter with a name"),
-        ("", "defines no class on dabench.Dataset, Backbone or Adapter with a name"),
-        (GOOD.replace("prepare", "read"), "dataset 'mine' lacks prepare()"),
+        ("x = 1\n", "defines no named class derived from Dataset, Backbone or Adapter"),
+        ("", "defines no named class derived from Dataset, Backbone or Adapter"),
+        (GOOD.replace("prepare", "read"), "dataset 'mine' does not implement prepare()"),
         (GOOD.replace('"mine"', "3"), "Mine.name = 3: use lower case letters"),
         (GOOD.replace('"mine"', '"a/b/c"'), "at most one '/'"),
         (GOOD + "    Options = dict\n", "Options must be a frozen dataclass"),
@@ -391,7 +391,7 @@ def test_what_is_no_plugin_cannot_be_registered(registry: Registry, thing: Any) 
         ({"access": "everything"}, "access = 'everything' must be one of none, unlabelled, few-shot, full"),
         ({"access": ["none"]}, "must be one of none, unlabelled, few-shot, full"),
         ({"Options": int}, "Options must be a frozen dataclass"),
-        ({"variants": ("a",)}, "variants are those of a family; name it 'toy-adapter/*'"),
+        ({"variants": ("a",)}, "only a family has variants; name it 'toy-adapter/*'"),
     ],
 )
 def test_wrong_facts_are_refused_at_the_door(registry: Registry, facts: dict[str, Any], reason: str) -> None:
@@ -411,7 +411,7 @@ def test_a_class_without_its_methods_is_refused(registry: Registry) -> None:
     class Half(Backbone):
         name = "half"
 
-    assert "backbone 'half' lacks build()" in refusal(lambda: registry.register(Half))
+    assert "backbone 'half' does not implement build()" in refusal(lambda: registry.register(Half))
 
 
 # To worker processes

@@ -74,7 +74,7 @@ def test_keys_in_an_address_are_not_shown(address: str, without: str) -> None:
 def test_keys_in_an_address_that_is_none_are_not_shown(bad: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", bad]) == 2
     said = capsys.readouterr().err
-    assert "is no address" in said
+    assert "is not an address" in said
     assert "secret" not in said
 
 
@@ -158,13 +158,13 @@ def test_a_name_there_that_leaves_its_folder_is_refused(s3: str, tmp_path: Path,
     sent(address)
     put_by_key(s3, f"{tmp_path.name}/out/runs/../../../escaped/run.json", b"{}")
     assert main(["report", address]) == 2
-    assert "has a name that leaves its folder" in capsys.readouterr().err
+    assert "has a name that leads out of its folder" in capsys.readouterr().err
     assert not list(tmp_path.rglob("escaped"))
 
 
 def test_an_address_without_a_sweep_is_one_line(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", address]) == 2
-    assert "is no sweep's output" in capsys.readouterr().err
+    assert "is not a results folder" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("registry_restored")

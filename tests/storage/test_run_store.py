@@ -157,7 +157,7 @@ def test_a_removed_run_is_gone(tmp_path: Path) -> None:
 
 
 def test_a_network_that_is_not_there_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"the pretraining abababab.* is not there; run the sweep again"):
+    with pytest.raises(StoreError, match=r"the pretraining abababab.* is missing; run the sweep again"):
         claimed(tmp_path / "out").network(DIGEST)
 
 
@@ -199,7 +199,7 @@ def test_a_damaged_dataset_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_dataset_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="run the sweep again to write it anew"):
+    with pytest.raises(StoreError, match="run the sweep again to rewrite it"):
         claimed(tmp_path / "out").dataset("pale")
 
 
@@ -208,7 +208,7 @@ def test_a_record_that_was_altered_is_told_by_name_with_what_to_do(tmp_path: Pat
     store = two_sets(seeds=1).write(tmp_path / "s")
     path = store.folder / file
     path.write_text(path.read_text().replace(' "title": "', ' "title": "Not '), encoding="utf-8")
-    with pytest.raises(StoreError, match=rf"{path.name}.*has changed.*run the sweep again to write it anew"):
+    with pytest.raises(StoreError, match=rf"{path.name}.*has changed.*run the sweep again to rewrite it"):
         read_matrix(store)
 
 
@@ -273,7 +273,7 @@ def test_settings_under_which_nothing_finished_may_change(tmp_path: Path) -> Non
 
 def test_a_folder_with_other_things_in_it_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work", encoding="utf-8")
-    with pytest.raises(StoreError, match="is not empty and no sweep's output; give another folder with --out"):
+    with pytest.raises(StoreError, match="is not empty and not a results folder; give another folder with --out"):
         claimed(tmp_path)
 
 
@@ -309,7 +309,7 @@ def test_a_folder_that_cannot_be_written_is_an_error(read_only: Path) -> None:
 
 def test_a_folder_below_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(StoreError, match=r"file is no folder that can be written\); give another folder with --out"):
+    with pytest.raises(StoreError, match=r"file is not a writable folder\); give another folder with --out"):
         claimed(tmp_path / "file" / "out")
 
 
@@ -320,7 +320,7 @@ def test_a_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_sweep_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="is no sweep's output"):
+    with pytest.raises(StoreError, match="is not a results folder"):
         RunStore(tmp_path).read_sweep()
 
 

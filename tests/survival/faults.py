@@ -286,7 +286,7 @@ def two_at_once(bench: Bench, times: int, engine: str = "inline") -> Row:
         codes = sorted(process.returncode for process in both)
         refused = next(s for process, s in zip(both, said, strict=True) if process.returncode == codes[1])
         if codes == [0, 2]:
-            assert "another sweep is at work in it (process " in refused, refused
+            assert "another sweep is running in this folder (process " in refused, refused
         else:  # so late that the first was done
             assert codes == [0, 0], said
         assert sorted(_done(out)) == sorted(expected), "a run was done twice, or not at all"
@@ -391,7 +391,7 @@ def disk_full(bench: Bench, engine: str, small: int = 400) -> Row:
     said = Path(f"{out}.said").read_text()
     assert Path(f"{out}.code").read_text().strip() == "1", said
     assert "cannot be written (" in said, said
-    assert "make room and run the sweep again" in said, said
+    assert "free disk space and run the sweep again" in said, said
     assert "Go on with: dabench sweep" in said.splitlines()[-1], said
     half = sweep.results(Path(f"{out}-full"))
     assert 0 < len(half) < len(expected), len(half)

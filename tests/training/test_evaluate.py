@@ -101,5 +101,5 @@ def test_dropout_is_off(net: TorchNetwork) -> None:
 def test_a_network_that_gives_no_numbers_is_an_error(net: TorchNetwork) -> None:
     broken = copy.deepcopy(net)
     torch.nn.init.constant_(broken.head.bias, float("nan"))
-    with pytest.raises(DivergedError, match=r"values that are not numbers; try a smaller train\.lr"):
+    with pytest.raises(DivergedError, match=r"values that are not finite numbers; try a smaller train\.lr"):
         said(broken)

@@ -123,7 +123,7 @@ def test_a_truncated_file_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "network.safetensors"
     save_network(network(8), path)
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(StoreError, match=r"network.safetensors: cannot be read \(.*\); run again with --redo"):
+    with pytest.raises(StoreError, match=r"network.safetensors: cannot be read \(.*\); run the sweep again with --redo"):
         load_network(network(8), path)
 
 

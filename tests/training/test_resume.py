@@ -306,7 +306,7 @@ def test_each_kind_of_state_is_restored_in_place(tmp_path: Path, kind: str) -> N
 
 def test_a_state_with_a_value_that_cannot_be_saved_is_an_error_that_says_where(tmp_path: Path) -> None:
     partial = RunState(tmp_path, {}, 0.0, lambda: False)
-    with pytest.raises(PluginError, match=r"memory\['seen'\]\[1\] is a set; it may hold numbers"):
+    with pytest.raises(PluginError, match=r"memory\['seen'\]\[1\] is a set; allowed are numbers"):
         partial.checkpoint(1, 5, {"memory": {"seen": [0, {1}]}})
 
 

@@ -280,7 +280,7 @@ def test_a_network_is_in_evaluation_mode_after_a_training_that_raised() -> None:
 
 
 def test_state_that_cannot_be_saved_is_an_error_with_its_name() -> None:
-    with pytest.raises(PluginError, match=r"the state of 'calls', a int, cannot be saved; name an object with state_dict\(\)"):
+    with pytest.raises(PluginError, match=r"the state of 'calls', a int, cannot be saved; give an object with state_dict\(\)"):
         trainer(steps=2).supervised(network(8), [view("source", 50, 1)], state={"calls": 0})
 
 
