@@ -1,4 +1,4 @@
-"""The public functions of dabench: what each command does, as a function of the same name."""
+"""The public functions of dabench: one for each command, with the same name."""
 
 from __future__ import annotations
 
@@ -54,27 +54,27 @@ def stderr_console(quiet: bool, stream: TextIO | None = None) -> Console:
 
 
 def note(line: str) -> None:
-    """Print one line at once."""
+    """Print one line to standard error."""
     print(line, file=sys.stderr, flush=True)
 
 
 def register(plugin: type[Plugin] | Plugin) -> type[Plugin] | Plugin:
-    """Add a dataset, backbone or adapter class (or instance) to this process and to its sweeps; serves as a decorator.
+    """Register a dataset, backbone or adapter class (or instance) for this process and its sweeps; works as a decorator.
 
     Raises:
-        PluginError: its facts are incomplete or wrong, or its name is taken.
+        PluginError: a declaration of the plugin is missing or wrong, or its name is taken.
     """
     return REGISTRY.register(plugin)
 
 
 def load_plugins(files: Sequence[str | Path]) -> None:
-    """Add the plugins of Python files to this process and to its sweeps."""
+    """Register the plugins in Python files for this process and its sweeps."""
     for file in files:
         REGISTRY.load_file(Path(file))
 
 
 def listing() -> dict[str, list[dict[str, Any]]]:
-    """Return every plugin, sweep and baseline that there is, by kind; loads neither torch nor ray."""
+    """Return all plugins, sweeps and baselines by kind. Imports neither torch nor ray."""
     from dabench.analysis.baselines import committed_tables
 
     found: dict[str, list[dict[str, Any]]] = {f"{kind}s": [_facts(e) for e in REGISTRY.entries(kind)] for kind in KINDS}
@@ -133,10 +133,10 @@ def show(
 
 
 def new(kind: PluginKind, name: str, to: str | Path | None = None) -> list[Path]:
-    """Write the package of a new plugin into the folder `to` (default: NAME), which must not be there; return its files.
+    """Write the package of a new plugin into the new folder `to` (default: NAME), and return its files.
 
     Raises:
-        PluginError, StoreError: the name or the folder cannot be.
+        PluginError, StoreError: the name is invalid, or the folder exists.
     """
     from dabench.checks.scaffold import scaffold
 
@@ -146,14 +146,14 @@ def new(kind: PluginKind, name: str, to: str | Path | None = None) -> list[Path]
 def check(
     *names: str, raw: str | Path | None = None, data: str | Path | None = None, plugins: Sequence[str | Path] = ()
 ) -> list[Finding]:
-    """Hold plugins to the contract of their kind, all that there are if none is named; return what came of every rule.
+    """Test plugins against the contract of their kind, all if none is named; return the finding of every rule.
 
     Args:
-        raw: the folder with the raw files of the dataset named; default DATA/NAME. Without raw files, the rules about
-            samples are not done.
+        raw: folder with the raw files of the named dataset; default DATA/NAME. Without raw files, the rules about samples are
+            skipped.
 
     Raises:
-        PluginError: there is no plugin of a name, or a plugin file is broken.
+        PluginError: a name is unknown, or a plugin file cannot be loaded.
     """
     from dabench.checks.check import check_plugins
 
@@ -171,16 +171,16 @@ def prepare(
     strict: bool = False,
     rebuild: bool = False,
 ) -> Prepared:
-    """Decode a dataset into the prepared cache once, check its counts, and return it; files it lists are downloaded first.
+    """Download the files of a dataset if it lists any, decode it into the cache, check its counts, and return it.
 
     Args:
-        raw: the folder with its files; default DATA/NAME.
-        set: its options, {"face": True} or ["face=true"], as [dataset.NAME] of a sweep file has them.
-        strict: set its option `strict`: what would be skipped is an error.
+        raw: folder with the raw files; default DATA/NAME.
+        set: options of the dataset, {"face": True} or ["face=true"], as in [dataset.NAME] of a sweep file.
+        strict: set the option `strict` of the dataset: fail on files that would be skipped.
 
     Raises:
-        DataError: files are missing or wrong; the message says which and how to get them.
-        SpecError: there is no such option.
+        DataError: files are missing or wrong; the message names them and how to get them.
+        SpecError: an option is unknown.
     """
     load_plugins(plugins)
     made = make_standalone_dataset(dataset, as_pairs(set), REGISTRY)
@@ -198,7 +198,7 @@ def prepare_sweep(
     strict: bool = False,
     rebuild: bool = False,
 ) -> list[Prepared]:
-    """Do what `prepare` does for each dataset of a sweep, with the options and drop lists that the sweep gives them."""
+    """Prepare each dataset of a sweep, with the options and drop lists of the sweep."""
     file = sweep_file(sweep, set, plugins)
     made = [make_dataset(file.sweep, name, REGISTRY) for name in file.sweep.datasets]
     if strict:
@@ -207,11 +207,11 @@ def prepare_sweep(
 
 
 def _strict(datasets: Sequence[Dataset]) -> list[Dataset]:
-    """Return the datasets, with the option `strict` set where they have it."""
+    """Return the datasets, with the option `strict` set if they have it."""
     able = [hasattr(d.options, "strict") for d in datasets]
     if not any(able):
         names = ", ".join(d.name for d in datasets)
-        raise SpecError(f"--strict: no dataset that has the option 'strict' is named ({names}); leave it out")
+        raise SpecError(f"--strict: none of the datasets has the option 'strict' ({names}); omit it")
     pairs = zip(datasets, able, strict=True)
     return [d.with_facts(options=replace(d.options, strict=True)) if has else d for d, has in pairs]
 
@@ -236,19 +236,19 @@ def audit(
     set: Overrides = (),
     radius: int | None = None,
 ) -> Audit:
-    """Look for copies, near copies, conflicting labels, shared subjects and constant pictures; prepares what is not prepared.
+    """Find copies, near copies, conflicting labels, shared subjects and constant pictures. Prepares the datasets if needed.
 
-    A dataset that cannot be prepared because of pictures that cannot be read is not looked at, but all of these are listed.
+    A dataset with unreadable pictures is not checked further, but all of these pictures are listed.
 
     Args:
-        names: datasets, or sweeps (shelf name or path of a .toml file), which stand for their datasets.
-        data: the folder of all raw datasets; default DABENCH_DATA.
-        raw: the raw folder of the one dataset named.
-        set: overrides of the keys of the sweep, or of the options of the dataset.
-        radius: bits of 64 in which the hashes of near-identical pictures may differ; default 5; -1: do not look for them.
+        names: datasets, or sweeps (bundled name or path of a .toml file): all their datasets.
+        data: folder of all raw datasets; default DABENCH_DATA.
+        raw: folder with the raw files, if one dataset is named.
+        set: overrides of keys of the sweep, or options of the dataset.
+        radius: most bits (of 64) in which the hashes of near-identical pictures may differ; default 5; -1: do not search them.
 
     Raises:
-        DataError, SpecError, PluginError: a name is neither, or a dataset cannot be prepared.
+        DataError, SpecError, PluginError: a name is unknown, or a dataset cannot be prepared.
     """
     from dabench.data.audit import RADIUS, audit_datasets, unreadable
     from dabench.data.prepare import prepare_dataset
@@ -256,10 +256,12 @@ def audit(
     load_plugins(plugins)
     datasets = {d.name: d for name in names for d in _datasets_of(name, set)}
     if raw and len(datasets) != 1:
-        raise SpecError(f"raw = {raw}: is the folder of one dataset, but {len(datasets)} are named; give data instead")
+        raise SpecError(
+            f"raw = {raw}: is the folder of a single dataset, but {len(datasets)} are named; use data (--data) instead"
+        )
     radius = RADIUS if radius is None else radius
     if not -1 <= radius <= 15:
-        raise SpecError(f"radius = {radius}: must be 0 to 15 bits of the 64 of a hash, or -1 to look for identical pictures only")
+        raise SpecError(f"radius = {radius}: must be 0 to 15 (bits of a 64-bit hash), or -1 to find identical pictures only")
     folders = {n: Path(raw).expanduser().resolve() if raw else d.raw_in(data_folder(data)) for n, d in datasets.items()}
     prepared, bad = [], []
     for name, dataset in datasets.items():
@@ -274,12 +276,12 @@ def audit(
 
 
 def drop(found: Audit, folder: str | Path, *, near: bool = False) -> list[CleanedDataset]:
-    """Write lists of what to drop of the datasets of an audit into `folder`, and make their cleaned variants in the cache.
+    """Write drop lists for the datasets of an audit into `folder`, and make the cleaned datasets in the cache.
 
-    The rule, and what is raised, is said in `dabench.data.clean`. A sweep uses a list by `drop = "FILE"` under [dataset.NAME].
+    `dabench.data.clean` describes the rules and errors. A sweep uses a list by `drop = "FILE"` under [dataset.NAME].
 
     Args:
-        near: near-identical pictures, too.
+        near: also drop near-identical pictures.
     """
     from dabench.data.clean import write_drop_lists
 
@@ -287,13 +289,13 @@ def drop(found: Audit, folder: str | Path, *, near: bool = False) -> list[Cleane
 
 
 def names_sweep(name: str | Path) -> bool:
-    """Whether a name is that of a sweep: on the shelf or a .toml file, and no dataset's."""
+    """Whether a name is that of a sweep: bundled or a .toml file, and not the name of a dataset."""
     known = {e.name for e in REGISTRY.entries("dataset")}
     return str(name) not in known and (str(name) in bundled_sweeps() or Path(name).suffix == ".toml")
 
 
 def _datasets_of(name: str | Path, overrides: Overrides) -> list[Dataset]:
-    """Return the dataset of that name, or those of the sweep of that name or path."""
+    """Return the dataset of this name, or the datasets of the sweep of this name or path."""
     if names_sweep(name):
         file = sweep_file(name, overrides, ())
         return [make_dataset(file.sweep, d, REGISTRY) for d in file.sweep.datasets]
@@ -302,11 +304,12 @@ def _datasets_of(name: str | Path, overrides: Overrides) -> list[Dataset]:
 
 @dataclass(frozen=True)
 class SweepPreview:
-    """What a sweep would do: the plan, what stands already, what is left, how it would be done here and what it may cost.
+    """Preview of a sweep: its plan, complete and pending runs, execution options on this machine, and estimated cost.
 
     Attributes:
-        plan: with all runs; where a search is not over, some are stand-ins for runs that are not known yet.
-        mixed: in what the runs in the store differ from each other, or from what would be computed now.
+        plan: the plan with all runs; during a search, some are placeholders for runs that are not known yet.
+        complete: digests of the complete runs.
+        mixed: in what the runs in the store differ from each other, or from runs computed now.
     """
 
     plan: Plan
@@ -319,11 +322,11 @@ class SweepPreview:
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """A sweep as it is asked for: the arguments of `sweep`.
+    """The arguments of `sweep`.
 
     Attributes:
         options: the execution options.
-        resume_command: the command that goes on with it, for who asks how far it is.
+        resume_command: command that continues the sweep, shown by `dabench status`.
     """
 
     sweep: str | Path | Mapping[str, Any]
@@ -339,12 +342,12 @@ class SweepRequest:
 
     @property
     def file(self) -> SweepFile:
-        """The sweep file, read anew."""
+        """The sweep file; it is read at each call."""
         return sweep_file(self.sweep, self.set, self.plugins)
 
 
 def plan_sweep(request: SweepRequest) -> SweepPreview:
-    """Return what `run_sweep` would do. Prepares the data and trains nothing that is kept."""
+    """Return a preview of `run_sweep`. Prepares the data, and keeps no trained network."""
     from dabench.execution.estimate import estimate_cost
     from dabench.execution.output import OutputFolder
     from dabench.execution.resources import fit_to_machine, resource_needs
@@ -356,16 +359,16 @@ def plan_sweep(request: SweepRequest) -> SweepPreview:
     plan = plan_of(file, request.data, note, request.options)
     schedule = schedule_of(plan, store)
     schedule.begin()
-    plan, there = replace(plan, runs=tuple(schedule.expected())), schedule.complete
-    left = launch_order([run for run in plan.runs if run.digest not in there])
-    wants = resource_needs(plan)
-    how = fit_to_machine(plan, wants, replace(request.options, address=None), note)  # what it would take on this machine
-    price = estimate_cost(plan, left, store, REGISTRY, how, wants)
-    return SweepPreview(plan, there, left, how, price, _mixed(plan, there, store))
+    plan, complete = replace(plan, runs=tuple(schedule.expected())), schedule.complete
+    pending = launch_order([run for run in plan.runs if run.digest not in complete])
+    needs = resource_needs(plan)
+    options = fit_to_machine(plan, needs, replace(request.options, address=None), note)  # on this machine, not on a cluster
+    cost = estimate_cost(plan, pending, store, REGISTRY, options, needs)
+    return SweepPreview(plan, complete, pending, options, cost, _mixed(plan, complete, store))
 
 
-def _mixed(plan: Plan, there: Collection[str], store: RunStore) -> Mixed:
-    """Return in what the runs of a plan differ that are in the store, complete or out of date, and would be computed now."""
+def _mixed(plan: Plan, complete: Collection[str], store: RunStore) -> Mixed:
+    """Return in what the stored runs of a plan (complete or stale) differ from each other or from runs computed now."""
     import torch
 
     from dabench.analysis.environments import mixed
@@ -375,7 +378,7 @@ def _mixed(plan: Plan, there: Collection[str], store: RunStore) -> Mixed:
     by_name: dict[str, list[str]] = {}
     for where in chain.from_iterable(listed.values()):
         by_name.setdefault(where.removeprefix("runs/").rpartition("-")[0], []).append(where)
-    places = [listed.get(run.digest[:SHORT], []) if run.digest in there else by_name.get(run.name, []) for run in plan.runs]
+    places = [listed.get(run.digest[:SHORT], []) if run.digest in complete else by_name.get(run.name, []) for run in plan.runs]
     now = {"precision": plan.train(()).precision, "device class": plan.device, "torch": str(torch.__version__)}
     return mixed((store.environment(where) for where in chain.from_iterable(places)), now)
 
@@ -392,32 +395,31 @@ def sweep(
     tensorboard: bool = False,
     **execution: Any,
 ) -> Matrix:
-    """Run what is missing of a sweep, write its report, and return its matrix.
+    """Run the missing runs of a sweep, write its report, and return its matrix.
 
     Args:
-        sweep: a shelf name such as "quick", the path of a sweep file, or a table of its keys.
-        out: output folder, or the address of one elsewhere (s3://bucket/runs/NAME, see dabench.storage.mirror);
-            default runs/NAME.
+        sweep: a bundled sweep such as "quick", the path of a sweep file, or a dict of its keys.
+        out: output folder, or a remote address (s3://bucket/runs/NAME, see dabench.storage.mirror); default runs/NAME.
         set: overrides of keys, {"train.epochs": 2} or ["train.epochs=2"].
         plugins: Python files with plugins.
         data: folder of raw datasets; default DABENCH_DATA.
         quiet: print nothing.
         log_json: append each event to this file as a line of JSON; "-" prints them to standard output.
         tensorboard: write TensorBoard logs of every run into OUT/tensorboard.
-        execution: execution options, which change no number: engine="inline", redo=True, at_most=2 and the other flags of
-            `dabench sweep`, as fields of dabench.execution.options.ExecutionOptions.
+        execution: execution options, which do not affect results: engine="inline", redo=True, max_parallel=2 and the other
+            fields of dabench.execution.options.ExecutionOptions.
 
     Raises:
-        DabenchError: the request is wrong, or the sweep ended before its runs did (StoppedError). Runs that fail raise
-            nothing: they are in Matrix.failed.
-        KeyboardInterrupt: it was stopped; finished runs are kept and the same call goes on with the rest.
+        DabenchError: the request is wrong, or the sweep ended early (StoppedError). Failed runs raise nothing; they are in
+            Matrix.failed.
+        KeyboardInterrupt: the sweep was stopped; complete runs are kept, and the same call continues.
     """
     request = SweepRequest(sweep, out, set, plugins, data, ExecutionOptions(**execution), quiet, log_json, tensorboard)
     return run_sweep(request)[1]
 
 
 def run_sweep(request: SweepRequest) -> tuple[SweepOutcome, Matrix]:
-    """Do what `sweep` does and return what came of the runs, too."""
+    """Run a sweep like `sweep`, and return its outcome and its matrix."""
     from dabench.execution.output import OutputFolder
     from dabench.execution.sweep import execute_sweep
     from dabench.execution.tensorboard import TensorBoardWriter
@@ -436,7 +438,7 @@ def run_sweep(request: SweepRequest) -> tuple[SweepOutcome, Matrix]:
         if outcome.interrupted:
             raise KeyboardInterrupt
         if board:
-            board.write(outcome.runs)  # those of before, too
+            board.write(outcome.runs)  # includes runs of earlier commands
         matrix = _reported(store)
         place.close()
     return outcome, matrix
@@ -444,7 +446,7 @@ def run_sweep(request: SweepRequest) -> tuple[SweepOutcome, Matrix]:
 
 @contextmanager
 def _watched(place: OutputFolder, board: TensorBoardWriter | None, request: SweepRequest) -> Iterator[SweepCallbacks]:
-    """Give who is told of a sweep as it goes on; when it ends, all of its output is where it belongs."""
+    """Yield the callbacks of a sweep; at the end, all of its output is in the output folder."""
     from dabench.execution.event_lines import lines_to
     from dabench.execution.logs import original_stderr
     from dabench.execution.progress import ProgressDisplay
@@ -476,7 +478,7 @@ def _reported(store: RunStore) -> Matrix:
 def plan_of(
     file: SweepFile, data: str | Path | None, notify: Callable[[str], None], options: ExecutionOptions = ExecutionOptions()
 ) -> Plan:
-    """Return the plan of a sweep; prepares its datasets. Raise SpecError with the line that is wrong."""
+    """Prepare the datasets of a sweep and return its plan. Raise SpecError with the line of a wrong key."""
     from dabench.experiment.planner import make_plan
 
     gpus, cluster = options.gpus_per_run, options.address is not None
@@ -487,7 +489,7 @@ def plan_of(
 
 
 Files = str | Path | Mapping[str, str | Path] | None
-"""A file about the images of the only dataset that there is, or dataset -> file."""
+"""A file about the images of the only dataset of a sweep, or a mapping dataset -> file."""
 
 
 def report(
@@ -501,24 +503,24 @@ def report(
     write: bool = True,
     out: str | Path | None = None,
 ) -> Matrix:
-    """Return the matrix of a sweep's output folder, or of a pack of it, and write its report; trains nothing.
+    """Return the matrix of the output folder of a sweep, or of a pack, and write its report. Trains nothing.
 
     Args:
-        runs: the folder that `sweep` wrote (or its address, s3://...), or the .zip that `export` wrote.
+        runs: output folder of `sweep` (or its address, s3://...), or the .zip of `export`.
         metric: "accuracy", "balanced-accuracy", "macro-f1", "ece", "recall:CLASS" or "worst-group:ATTRIBUTE".
-        select: the rule that chooses a checkpoint of each run; the last if not given.
-        human: the answers of people, as `dabench.analysis.human` describes them: a CSV, or of several datasets
+        select: selection rule for the checkpoint of each run; default: the last checkpoint.
+        human: answers of people: a CSV as described in `dabench.analysis.human`, or for several datasets
             {"nae": "answers.csv"}.
-        attributes: attributes of test images for results by group, as `dabench.analysis.attributes` describes them: a CSV, or of
-            several datasets {"fer2013": "audit/fer2013/test-fer2013.csv"}.
-        published: lay published numbers beside those measured, where the committed tables have some for the same datasets.
-        write: write the files of the report, too.
-        out: the folder for them; default runs/report/. Of a pack nothing is written unless it is given.
+        attributes: attributes of test images: a CSV as described in `dabench.analysis.attributes`, or for several datasets
+            {"fer2013": "audit/fer2013/test-fer2013.csv"}.
+        published: add published numbers for the same datasets from the committed tables.
+        write: write the files of the report.
+        out: folder of the report; default RUNS/report. For a pack, nothing is written without it.
 
     Raises:
-        StoreError: it is no sweep's folder and no pack, or is damaged, or `out` holds something else.
-        SpecError: an unknown metric or rule.
-        DataError: a file of answers or attributes cannot be read, or a line of it is wrong.
+        StoreError: `runs` is neither an output folder nor a pack, or is damaged, or `out` contains something else.
+        SpecError: the metric or rule is unknown.
+        DataError: a file of answers or attributes cannot be read, or has a wrong line.
     """
     from dabench.analysis.export import open_results
     from dabench.analysis.human import with_human
@@ -544,21 +546,21 @@ def report(
 
 
 def _files(given: Files) -> dict[str, Path]:
-    """Return dataset -> file; "" means the only dataset of the sweep."""
+    """Return dataset -> file; the dataset "" means the only dataset of the sweep."""
     files = given if isinstance(given, Mapping) else {"": given} if given else {}
     return {name: Path(file).expanduser() for name, file in files.items()}
 
 
 def trials(runs: str | Path, *, test_accuracy: bool = False) -> list[Trial]:
-    """Return the trials of a sweep's search, task by task; `dabench.analysis.trials.Trial` says what is known of each.
+    """Return the trials of the search of a sweep, task by task; `dabench.analysis.trials.Trial` describes the fields.
 
     Args:
-        runs: the folder that `sweep` wrote, or the .zip that `export` wrote.
-        test_accuracy: look at the test labels, too: to see what the choice cost, not to choose.
+        runs: output folder of `sweep`, or the .zip of `export`.
+        test_accuracy: also compute accuracy from test labels, to see the cost of the choice, not to choose.
 
     Raises:
-        SpecError: the sweep searches nothing.
-        StoreError: it is no sweep's folder, or the trials' runs are not in it.
+        SpecError: the sweep has no search.
+        StoreError: `runs` is not the output of a sweep, or has no runs of trials.
     """
     from dabench.analysis.export import open_results
     from dabench.analysis.trials import read_trials
@@ -567,10 +569,10 @@ def trials(runs: str | Path, *, test_accuracy: bool = False) -> list[Trial]:
 
 
 def report_place(runs: str | Path, out: str | Path | None) -> Path | None:
-    """Return the folder into which the report of an output folder or pack goes; None: it is not written.
+    """Return the report folder of an output folder or pack; None if no report is written.
 
     Raises:
-        StoreError: `out` holds something that is no report.
+        StoreError: `out` contains something other than a report.
     """
     from dabench.storage.mirror import OutputMirror
     from dabench.storage.run_store import RunStore
@@ -581,26 +583,26 @@ def report_place(runs: str | Path, out: str | Path | None) -> Path | None:
         return None if Path(runs).is_file() else RunStore(Path(runs)).report
     folder = Path(out).expanduser()
     if folder.exists() and not (folder / "results.json").is_file() and (folder.is_file() or any(folder.iterdir())):
-        raise StoreError(f"{folder}: is there already and no report; give another folder with --out")
+        raise StoreError(f"{folder}: exists and is not a report; use another folder with --out")
     return folder
 
 
 def export(
     runs: str | Path, to: str | Path | None = None, *, attributes: bool = True, classes_only: bool = False, counts: bool = False
 ) -> Path:
-    """Pack what another person needs to check the tables of a sweep into one zip, and return its path.
+    """Write a zip with everything needed to check the tables of a sweep, and return its path.
 
-    `dabench.analysis.export` says what is in it: no images and no networks. `report` reads it as it reads the output folder.
+    It has no images and no networks; `dabench.analysis.export` describes its content. `report` reads it like an output folder.
 
     Args:
-        runs: the folder that `sweep` wrote.
-        to: the zip to write; default NAME.zip after the sweep.
-        attributes: put attributes of the people in the test images (age, sex, ...) in, too.
-        classes_only: of predictions put the classes in alone, a small part of the size: all tables but those of confidences.
-        counts: so, and of each dataset how many test images there are of each sort alone, so that no image's label is given away.
+        runs: output folder of `sweep`.
+        to: the zip to write; default NAME.zip, named after the sweep.
+        attributes: include attributes of the people in the test images (age, sex, ...).
+        classes_only: store predicted classes instead of logits: a much smaller file, with all tables except those of confidences.
+        counts: store only how often each combination of class and predictions occurs, so that no image's label is revealed.
 
     Raises:
-        StoreError: it is no sweep's folder, or the zip is there already or cannot be written.
+        StoreError: `runs` is not the output of a sweep, or the zip exists or cannot be written.
     """
     from dabench.analysis.export import open_results, write_pack
 
@@ -610,14 +612,14 @@ def export(
 
 
 def load(runs: str | Path, *, metric: str = "accuracy", select: str | None = None) -> Results:
-    """Return the results of a sweep as pandas frames and numpy arrays; `dabench.analysis.frames.Results` describes every column.
+    """Return the results of a sweep as pandas frames and numpy arrays; `dabench.analysis.frames.Results` describes the columns.
 
     Args:
-        runs: the folder that `sweep` wrote, or the .zip that `export` wrote.
-        metric, select: as `report` takes them.
+        runs: output folder of `sweep`, or the .zip of `export`.
+        metric, select: as in `report`.
 
     Raises:
-        StoreError, SpecError: as `report` does.
+        StoreError, SpecError: as in `report`.
     """
     from dabench.analysis.export import open_results
     from dabench.analysis.frames import Results
@@ -627,13 +629,13 @@ def load(runs: str | Path, *, metric: str = "accuracy", select: str | None = Non
 
 
 def status(runs: str | Path) -> Status:
-    """Return how far a sweep is, while it goes on or afterwards.
+    """Return the progress of a sweep, during or after it.
 
     Args:
-        runs: the folder that `sweep` writes.
+        runs: output folder of `sweep`.
 
     Raises:
-        StoreError: it is no sweep's output, or lies elsewhere (s3://...), where nothing is kept of what runs.
+        StoreError: `runs` is not the output of a sweep, or is remote (s3://...), where no running runs are recorded.
     """
     from dabench.execution.status import read_status
     from dabench.storage.paths import mirror_of
@@ -642,22 +644,22 @@ def status(runs: str | Path) -> Status:
     if is_remote(runs):
         address = shown(str(runs))
         raise StoreError(
-            f"{address}: holds what is done, not what runs; see that with dabench report {address}, "
-            f"or ask on the machine of the sweep: dabench status {mirror_of(str(runs))}"
+            f"{address}: a remote folder has complete runs only, not the progress; see them with dabench report {address}, "
+            f"or run on the machine of the sweep: dabench status {mirror_of(str(runs))}"
         )
     return read_status(Path(runs).expanduser())
 
 
 def compare(a: str | Path, b: str | Path, *, metric: str | None = None, select: str | None = None) -> Comparison:
-    """Return two tables beside each other, cell by cell with the interval of the difference, and what differs in conditions.
+    """Compare two tables cell by cell, with intervals of the differences, and compare their conditions.
 
     Args:
-        a, b: each an output folder, a pack, or a committed table (shelf name, or path of a .json or .toml file).
+        a, b: each an output folder, a pack, or a committed table (name, or path of a .json or .toml file).
         metric: None: that of the committed table, else accuracy.
-        select: the rule that chooses a checkpoint of each run; None: that of the committed table, else last.
+        select: selection rule for the checkpoint of each run; None: that of the committed table, else last.
 
     Raises:
-        StoreError, SpecError: one of the two is not there or cannot be read, or they are in different metrics.
+        StoreError, SpecError: one of the two does not exist or cannot be read, or their metrics differ.
     """
     from dabench.analysis.compare import compared, sides
 
@@ -665,21 +667,21 @@ def compare(a: str | Path, b: str | Path, *, metric: str | None = None, select: 
 
 
 def cite(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> str:
-    """Return BibTeX for the toolkit, the study, and all that a sweep, its results, or a committed table rests on.
+    """Return BibTeX for the toolkit, the study, and everything that a sweep, its results, or a committed table uses.
 
-    A sentence that cites the entries, with version and digest, stands in a comment before them.
+    It begins with a comment: a sentence that cites the entries, with version and digest.
 
     Args:
-        what: an output folder, a pack, a sweep (shelf name or path of a .toml file), or a committed table.
+        what: an output folder, a pack, a sweep (bundled name or path of a .toml file), or a committed table.
 
     Raises:
-        SpecError: it is none of them.
+        SpecError: `what` is none of these.
     """
     return citations(what, plugins=plugins).text
 
 
 def citations(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> Citations:
-    """Return what `cite` makes its text of: the sentence, the digest and the entries."""
+    """Return the sentence, the digest and the entries of which `cite` makes its text."""
     from dabench.analysis.baselines import committed_tables, read_baseline, records_of
     from dabench.analysis.export import open_results
     from dabench.analysis.predictions import Predictions
@@ -689,17 +691,17 @@ def citations(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> Citati
     results = path if (path / "sweep.json").is_file() or path.suffix == ".zip" else None
     committed = read_baseline(what) if not results and (name in committed_tables() or path.suffix == ".json") else None
     if committed and committed["kind"] == "measured":
-        results = records_of(what)  # they say what was run; the sweep of that name may be set otherwise
+        results = records_of(what)  # the records are what was run; the sweep of this name may have other settings
     if results:
         stored = open_results(results)
         return cite_results(Predictions(stored, stored.read_sweep(), committed["selection"] if committed else None))
-    if committed:  # such as `paper`, which is a sweep, too: its results are cited by their folder
+    if committed:  # such as `paper`, which is also a sweep: its results are cited by their folder
         return cite_baseline(committed)
     if name in bundled_sweeps() or path.suffix == ".toml":
         return cite_sweep(sweep_file(what, (), plugins), REGISTRY)
     known = sorted({*bundled_sweeps(), *committed_tables()})
     raise SpecError(
-        f"nothing to cite under '{name}'; give a sweep or baseline ({', '.join(known)}), a .toml file, an output folder or a pack"
+        f"'{name}': nothing to cite; use a sweep or baseline ({', '.join(known)}), a .toml file, an output folder or a pack"
     )
 
 
@@ -715,20 +717,20 @@ def human(
     plugins: Sequence[str | Path] = (),
     set: Overrides = (),
 ) -> list[Path]:
-    """Write test images of a dataset as pictures without labels, and a CSV for the answers of people; return the files.
+    """Write test images of a dataset as pictures without labels, and a CSV for answers; return the files.
 
-    `report(runs, human=...)` takes that CSV, filled in.
+    `report(runs, human=...)` reads the filled-in CSV.
 
     Args:
-        to: the folder, which must not be there; default human/DATASET.
-        images: how many in all, as many of each class as far as there are, drawn by `seed`; default 70, or all.
-        sweep: the sweep in whose report the answers are to stand, which may resize the images and keep some classes only.
-        raw, data: where the raw files lie, as `prepare` takes them.
-        set: overrides of the keys of the sweep, or of the options of the dataset.
+        to: a new folder; default human/DATASET.
+        images: number of images, balanced over classes as far as possible, drawn by `seed`; default 70, or all if fewer.
+        sweep: sweep whose report is to show the answers; it may resize the images and keep some classes only.
+        raw, data: folders of raw files, as in `prepare`.
+        set: overrides of keys of the sweep, or options of the dataset.
 
     Raises:
-        SpecError: the dataset is not in the sweep, or has not so many test images.
-        StoreError: the folder holds something or cannot be written.
+        SpecError: the dataset is not in the sweep, or has fewer test images.
+        StoreError: the folder is not empty or cannot be written.
     """
     from dabench.analysis.human import write_quiz
 
@@ -736,7 +738,7 @@ def human(
     if sweep is None:
         return write_quiz(prepare(dataset, raw=raw, data=data, plugins=plugins, set=set), folder, images, seed)
     if raw:
-        raise SpecError(f"raw = {raw}: is the folder of one dataset, but a sweep is named; give data instead")
+        raise SpecError(f"raw = {raw}: is the folder of a single dataset, but a sweep is named; use data (--data) instead")
     file = sweep_file(sweep, set, plugins)
     if dataset not in file.sweep.datasets:
         known = ", ".join(file.sweep.datasets)

@@ -132,7 +132,7 @@ def test_a_sweep_that_goes_on_looks_through_its_finished_runs_once(
     dabench.sweep(TABLE, out=tmp_path / "out", engine="inline", tensorboard=True)
     networks = sorted(name for name in read if name.endswith(".safetensors") and gone.name not in name)
     assert networks == sorted(f"runs/{run.name}/network.safetensors" for run in stand)
-    assert f"halves: {len(stand) + 1} runs, {len(stand)} stand, 1 to do -> {tmp_path / 'out'}\n" in capsys.readouterr().err
+    assert f"halves: {len(stand) + 1} runs, {len(stand)} complete, 1 to do -> {tmp_path / 'out'}\n" in capsys.readouterr().err
 
 
 def test_the_output_folder_is_named_after_the_sweep(halves: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

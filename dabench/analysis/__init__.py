@@ -1,1 +1,1 @@
-"""From stored predictions to numbers: metrics, intervals, matrix, comparisons."""
+"""Compute results from stored predictions: metrics, intervals, matrix, comparisons."""

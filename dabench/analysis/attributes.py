@@ -1,8 +1,8 @@
-"""Attributes of the N test images of a dataset (age, sex, any column): read from CSV files, and cut into named parts of them.
+"""Read attributes of test images (age, sex, any column) from CSV files, and divide them into bins.
 
-Parts are what results by group are made of. In a CSV an image goes by its position in the prepared test split, from 0, or by the
-name of a picture that `dabench human` or `dabench audit` wrote, with or without its .png: such a name holds the beginning of the
-split's digest, and is refused where the split is another one.
+Results by subgroup are computed for each bin. A CSV names an image by its position in the prepared test split, from 0, or by the
+name of a picture that `dabench human` or `dabench audit` wrote, with or without .png. Such a name has the first characters of the
+digest of the dataset, so that names of other test images are rejected.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _IMAGE = re.compile(r"(?:([0-9a-f]{8})-)?([0-9]{1,12})(?:\.png)?")
 
 @dataclass(frozen=True)
 class ImageIndex:
-    """The test images that a file is to be about.
+    """The test images that a file may name.
 
     Attributes:
-        dataset: of which; digest: of its prepared data; count: how many there are.
-        again: the command that makes a file of these very images.
+        dataset: the dataset; digest: digest of its prepared data; count: number of its test images.
+        again: command that makes a file for these images, for errors.
     """
 
     dataset: str
@@ -42,14 +42,14 @@ class ImageIndex:
     again: str
 
     def position(self, image: str, where: str) -> int:
-        """Return the position that a file means by `image`; raise DataError, naming `where`, if it is none of these."""
+        """Return the position of `image`; raise DataError, naming `where`, if there is no such image."""
         match = _IMAGE.fullmatch(image.strip())
         if not match or int(match[2]) >= self.count:
             known = f"0 to {self.count - 1}, or {image_name(self.digest, 0)} to {image_name(self.digest, self.count - 1)}"
             raise DataError(f"{where}: unknown image '{image.strip()}'; the test images of {self.dataset} are {known}")
         if match[1] and match[1] != self.digest[:8]:
             raise DataError(
-                f"{where}: image '{image.strip()}' is of other test images of {self.dataset} than this sweep's "
+                f"{where}: image '{image.strip()}' belongs to other test images of {self.dataset} than those of this sweep "
                 f"({self.digest[:8]}); {self.again}"
             )
         return int(match[2])
@@ -58,56 +58,56 @@ class ImageIndex:
 def files_on_test_images(
     option: str, files: Mapping[str, Path], tests: Mapping[str, StoredLabels], again: str
 ) -> Iterator[tuple[str, Path, ImageIndex]]:
-    """Yield of each file given to `option` the dataset that it is about: the one named, or the only one that there is.
+    """Yield (dataset, path, index of its test images) for each file given to `option`.
 
     Args:
         files: dataset -> a CSV; "" means the only dataset of the sweep.
-        again: as `ImageIndex` has it, with {} for the dataset.
+        again: as in `ImageIndex`, with {} for the dataset.
 
     Raises:
-        SpecError: a dataset is not in the sweep, or none is named where there are several.
-        DataError: the test images are of a pack of counts, which does not tell them apart.
+        SpecError: a dataset is not in the sweep, or is not named although there are several.
+        DataError: the test images are from a pack made with --counts, in which single images cannot be identified.
     """
     known = tuple(tests)
     for given, path in files.items():
         name = known[0] if not given and len(known) == 1 else given
         if name not in known:
             example = f"write {option} {known[0]}={path}"
-            what = f"'{given}' is not in this sweep{nearest(given, known)}" if given else "this sweep has several datasets"
-            raise SpecError(f"{option} {path}: {what}; name one of {', '.join(known)}: {example}")
+            problem = f"'{given}' is not in this sweep{nearest(given, known)}" if given else "this sweep has several datasets"
+            raise SpecError(f"{option} {path}: {problem}; name one of {', '.join(known)}: {example}")
         test = tests[name]
         if test.facts.sorted:
             raise DataError(
-                f"the test images of {name} are sorted here, so that no file can name them; take the output folder, or a pack "
-                "that dabench export wrote without --counts"
+                f"{option} {path}: in this pack the single test images of {name} cannot be identified; use the output "
+                "folder, or a pack that dabench export wrote without --counts"
             )
         yield name, path, ImageIndex(name, test.facts.digest, len(test.labels), again.format(name))
 
 
 def with_attributes(tests: Mapping[str, StoredLabels], files: Mapping[str, Path]) -> dict[str, dict[str, NDArray[Any]]]:
-    """Return dataset -> its attributes, those of its store and after them those of the files.
+    """Return dataset -> attributes: those of the store, then those of the files.
 
     Args:
         files: dataset -> a CSV; "" means the only dataset of the sweep.
 
     Raises:
-        SpecError: a dataset is not in the sweep, or none is named where there are several.
-        DataError: a file cannot be read, a line of it is wrong, or the dataset has an attribute of that name.
+        SpecError: a dataset is not in the sweep, or is not named although there are several.
+        DataError: a file cannot be read, has a wrong line, or has an attribute that the dataset already has.
     """
     found = {name: dict(test.attributes) for name, test in tests.items()}
-    for name, path, images in files_on_test_images("--attributes", files, tests, "look again: dabench audit {}"):
+    for name, path, images in files_on_test_images("--attributes", files, tests, "make a new file with dabench audit {}"):
         for attribute, values in read_attributes(path, images).items():
             if attribute in found[name]:
-                raise DataError(f"{path}: '{name}' has an attribute '{attribute}' already; give the column another name")
+                raise DataError(f"{path}: '{name}' already has an attribute '{attribute}'; rename the column")
             found[name][attribute] = values
     return found
 
 
 def read_attributes(path: Path, images: ImageIndex) -> dict[str, NDArray[Any]]:
-    """Return attribute -> (images,) float64 or text, the values in a CSV.
+    """Return attribute -> (images,) float64 or text, from a CSV.
 
     Raises:
-        DataError: it cannot be read, says nothing, or a line of it is wrong.
+        DataError: the file cannot be read, has no attributes, or has a wrong line.
     """
     lines: dict[int, tuple[int, Mapping[str, str]]] = {}
     for line, row in read_rows(path, ("image",), gaps=True):
@@ -118,12 +118,12 @@ def read_attributes(path: Path, images: ImageIndex) -> dict[str, NDArray[Any]]:
         lines[position] = line, row
     names = [name for name in next(iter(lines.values()), (0, {}))[1] if name != "image"]
     if not names:
-        raise DataError(f"{path}: says nothing of any image; write a column for each attribute, and a line for each image")
+        raise DataError(f"{path}: has no attribute of any image; write a column for each attribute, and a line for each image")
     return {name: _values({at: row[name] for at, (_, row) in lines.items()}, images.count) for name in names}
 
 
 def _values(texts: Mapping[int, str], count: int) -> NDArray[Any]:
-    """Return numbers if all that is there is numbers, else text; nan or "" where nothing is."""
+    """Return numbers if all values are numbers, else texts; nan or "" for images without a value."""
     every: Sequence[str] = [texts.get(at, "") for at in range(count)]
     try:
         return np.array([float(text) if text else np.nan for text in every], np.float64)
@@ -136,17 +136,17 @@ NOT_KNOWN = "not known"
 MOST_NUMBERS, MOST_TEXTS, MOST_BANDS = 8, 20, 8
 
 FEWEST = 30
-"""Test images that a part needs to say something."""
+"""Fewest test images of a bin for a conclusion."""
 
 
 @dataclass(frozen=True)
 class AttributeBins:
-    """The parts that an attribute divides N images into; none is empty.
+    """The bins into which an attribute divides N images; none is empty.
 
     Attributes:
-        names: of the parts, in order: numbers rising, texts by letters, "not known" last.
-        bin_of: (N,) int64, each image's part as an index into `names`.
-        subjects: how many groups the images of each part are of; None where groups are not known.
+        names: names of the bins: numbers in ascending order, texts in alphabetical order, "not known" last.
+        bin_of: (N,) int64, the bin of each image, as an index into `names`.
+        subjects: number of groups in each bin; None if groups are not known.
     """
 
     names: tuple[str, ...]
@@ -155,24 +155,24 @@ class AttributeBins:
 
     @property
     def too_few(self) -> NDArray[np.bool_]:
-        """(parts,) whether each is of too few images or subjects to say something."""
+        """(bins,) whether each bin has too few images or subjects for a conclusion."""
         sizes = np.bincount(self.bin_of, minlength=len(self.names)).tolist()
         return np.array([too_few(n, s) for n, s in zip(sizes, self.subjects or [None] * len(sizes), strict=True)])
 
 
 def too_few(images: int, subjects: int | None) -> bool:
-    """Whether a part is of fewer than 30 images or of a single subject: such a number says nothing about a group."""
+    """Whether a bin has fewer than 30 images or a single subject, too few for a conclusion."""
     return images < FEWEST or subjects == 1
 
 
 def bin_attributes(
     attributes: Mapping[str, NDArray[Any]], groups: NDArray[np.int64] | None = None
 ) -> tuple[dict[str, AttributeBins], dict[str, str]]:
-    """Return the parts of each attribute that makes some, and of each other one why it is left out.
+    """Return the bins of each usable attribute, and for each other attribute the reason why it is omitted.
 
     Args:
         attributes: name -> (N,) values.
-        groups: (N,) the subject of each image, None if not known.
+        groups: (N,) group (subject) of each image, None if not known.
     """
     parts = {name: _with_subjects(attribute_bins(name, values), groups) for name, values in attributes.items()}
     reasons = {name: _reason(name, attributes[name], found) for name, found in parts.items()}
@@ -194,18 +194,18 @@ def _reason(name: str, values: NDArray[Any], parts: AttributeBins) -> str:
     if values.dtype.kind == "U" and known > MOST_TEXTS:
         return f"{known} different texts"
     if len(parts.names) < 2:
-        return "the same for every image" if known else "not known of any image"
+        return "the same for all images" if known else "not known for any image"
     if parts.subjects is not None and set(parts.subjects) == {1}:
         return f"{known} values, each of a single subject"
     return ""
 
 
 def attribute_bins(name: str, values: NDArray[Any]) -> AttributeBins:
-    """Return the parts of one attribute, (N,) text, numbers or bool.
+    """Return the bins of one attribute, (N,) text, numbers or bool.
 
-    Text, and numbers of which at most 8 are different, are parts by value, bool is "no" and "yes". More numbers are cut into 3 to
-    8 bands at round edges (1, 2 or 5 times a power of ten), which belong to the upper band; ages always are. A gap (empty
-    text, a number that is not finite) is a part of its own.
+    Texts, and up to 8 different numbers, make one bin per value; bool makes "no" and "yes". More numbers, and all ages, are cut
+    into 3 to 8 ranges at round edges (1, 2 or 5 times a power of ten); an edge belongs to the upper range. Missing values (empty
+    text, non-finite numbers) make a bin of their own.
     """
     if values.dtype.kind == "b":
         return _parts(["no", "yes"], values.astype(np.int64))
@@ -213,19 +213,19 @@ def attribute_bins(name: str, values: NDArray[Any]) -> AttributeBins:
         return _of_texts(values)
     known = np.isfinite(values)
     of = np.full(len(values), -1, np.int64)
-    names, of[known] = _of_numbers(values[known] + 0, always_cut=name.casefold() == "age")  # + 0: there is no -0
+    names, of[known] = _of_numbers(values[known] + 0, always_cut=name.casefold() == "age")  # + 0 turns -0 into 0
     return _parts(names, of)
 
 
 def _of_texts(values: NDArray[Any]) -> AttributeBins:
-    # What a terminal would obey, a line break among it, is no part of a name.
+    # Control characters and line breaks are removed from names.
     texts = [" ".join("".join(c if c.isprintable() else " " for c in text).split()) for text in values.tolist()]
     different, of = np.unique(texts, return_inverse=True)
     return _parts(different.tolist(), np.where(np.isin(different, ["", NOT_KNOWN]), -1, np.arange(len(different)))[of])
 
 
 def _parts(names: Sequence[str], of: NDArray[np.int64]) -> AttributeBins:
-    """Return the parts without the empty ones; -1 is a gap."""
+    """Return the bins without empty ones; -1 marks a missing value."""
     there, of = np.unique(np.where(of < 0, len(names), of), return_inverse=True)
     return AttributeBins(tuple([*names, NOT_KNOWN][i] for i in there), of.reshape(-1).astype(np.int64))
 
@@ -237,15 +237,14 @@ def _of_numbers(values: NDArray[Any], *, always_cut: bool) -> tuple[list[str], N
     whole = bool((different == np.floor(different)).all())
     edges = _edges(np.sort(values), whole)
     names = _whole_bands(int(different[0]), edges, int(different[-1])) if whole else _bands(edges)
-    # As the values are: what is written 0.7 is the edge 0.7, in single precision, too.
+    # Edges in the precision of the values, so that a value written as 0.7 equals the edge 0.7.
     return names, np.searchsorted(np.array([values.dtype.type(e) for e in edges]), values, side="right").astype(np.int64)
 
 
 def _edges(ordered: NDArray[Any], whole: bool) -> list[Decimal]:
-    """Return the edges between bands of sorted numbers: by the finest round step that makes no more than 8 bands.
+    """Return the edges between ranges of sorted numbers, by the finest round step that makes at most 8 ranges.
 
-    Edges lie where the middle nine tenths of the images are, so that a few far ones do not decide the step: the outer bands take
-    them in.
+    The step is chosen for the middle 90 % of the images, so that outliers do not decide it; they fall into the outer ranges.
     """
     tail = len(ordered) // 20
     ends = [(ordered[tail], ordered[-1 - tail]), (ordered[0], ordered[-1])]
@@ -257,7 +256,7 @@ def _edges(ordered: NDArray[Any], whole: bool) -> list[Decimal]:
 
 
 def _whole_bands(least: int, edges: Sequence[Decimal], most: int) -> list[str]:
-    """Return names such as "18-29", both ends inclusive."""
+    """Return names such as "18-29"; both ends are inclusive."""
     lows, highs = [least, *map(int, edges)], [*(int(e) - 1 for e in edges), most]
     between = " to " if least < 0 else "-"
     return [f"{a}" if a == b else f"{a}{between}{b}" for a, b in zip(lows, highs, strict=True)]

@@ -1,6 +1,6 @@
-"""Committed tables: published numbers (TOML, written by hand) and measured ones (JSON, written from a finished sweep).
+"""Read committed tables: published numbers (TOML, written by hand) and measured ones (JSON, written from a finished sweep).
 
-Listing them loads no numpy.
+Listing them does not import numpy.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from dabench.errors import SpecError, StoreError, nearest
 
 SECOND_METRIC = "balanced-accuracy"
-"""The metric that stands beside a measured table's own: where classes are uneven the two say different things."""
+"""The second metric of a measured table; it differs from accuracy if classes are imbalanced."""
 
 Baseline = Mapping[str, Any]
 """name, kind ("published" or "measured"), title, source, metric, note, citations, datasets (name -> label), cells, gains."""
@@ -24,11 +24,11 @@ Baseline = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Published:
-    """A number in % that others published: the same datasets, classes, backbone, adapter and metric, by another protocol.
+    """A published number in %, with the same datasets, classes, backbone, adapter and metric, but another protocol.
 
     Attributes:
-        low, high: its interval, None where none was published.
-        baseline: the committed table that lists it; source: who published it, and where.
+        low, high: the interval, None if none was published.
+        baseline: the committed table with this number; source: authors and publication.
     """
 
     name: str
@@ -53,13 +53,13 @@ def committed_tables() -> dict[str, Path]:
 
 
 def records_of(name: str | Path) -> Path | None:
-    """Return the pack of the runs that a committed table was made of, by name or path, or None where there is none."""
+    """Return the pack with the runs of a committed table, by name or path, or None if there is none."""
     path = committed_tables().get(str(name), Path(name)).with_suffix(".zip")
     return path if path.is_file() else None
 
 
 def read_baseline(name: str | Path) -> Baseline:
-    """Return a committed table by name or path; raise SpecError if there is none, StoreError if it cannot be read."""
+    """Return a committed table by name or path; raise SpecError if it does not exist, StoreError if it cannot be read."""
     known = committed_tables()
     path = Path(name) if Path(name).suffix in (".toml", ".json") else known.get(str(name))
     if path is None or not path.is_file():
@@ -70,10 +70,10 @@ def read_baseline(name: str | Path) -> Baseline:
         text = path.read_text(encoding="utf-8")
         value: Baseline = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
         if not isinstance(value, dict):
-            raise ValueError("it must be a table")
-        lacking = [key for key in ("name", "kind", "title", "source", "metric", "cells") if key not in value]
-        if lacking:
-            raise ValueError(f"it lacks {', '.join(lacking)}; make one with dabench baseline NAME --from RUNS")
+            raise ValueError("the file must contain a table")
+        missing = [key for key in ("name", "kind", "title", "source", "metric", "cells") if key not in value]
+        if missing:
+            raise ValueError(f"missing keys: {', '.join(missing)}; make a table with dabench baseline NAME --from RUNS")
         if not isinstance(value["cells"], list):
             raise ValueError("cells must be a list")
     except (OSError, ValueError) as e:

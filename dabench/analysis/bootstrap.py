@@ -1,15 +1,15 @@
-"""Intervals by the bootstrap, over seeds and over groups of test images (single images where groups are not known).
+"""Bootstrap intervals over seeds and groups of test images (single images if groups are not known).
 
-A resample draws as many groups as there are, and as many seeds as there are, with replacement. Its value is the number itself,
-plus what the drawn groups change in it, plus what the drawn seeds change. Few things drawn from themselves differ too little from
-each other: each of the two changes is widened as Student's t asks for n of them, by t(n - 1) / z * sqrt(n / (n - 1)): 9.2 for two
-seeds, 2.7 for three, 1.6 for five, 1.2 for ten, 1 for many. Both sides of a comparison share the resample, so that what they
-have in common does not widen the interval of their difference.
+A resample draws as many groups and as many seeds as there are, with replacement. Its value is the result, plus the change due to
+the drawn groups, plus that due to the drawn seeds. With few seeds or groups a bootstrap is too narrow. Therefore each of the
+two changes is widened by Student's t for n units, by t(n - 1) / z * sqrt(n / (n - 1)): 9.2 for two seeds, 2.7 for three, 1.6 for
+five, 1.2 for ten, and 1 for many. Both sides of a comparison share the resamples, so that common variation does not widen the
+interval of the difference.
 
-How often such an interval of 95 % holds the truth, measured on made-up results (tests/test_statistics.py): with 3, 5 and 10 seeds
-that differ clearly in 95, 96 and 94 % (without the widening 80, 90 and 92), with 5, 10 and 30 subjects in 95, 94 and 95 %
-(without: 84, 89 and 94). Where seeds hardly differ it is cautious, up to 99 %. One seed says nothing of others: its interval is
-over images or groups alone, and held the mean over all seeds in 41 %.
+Coverage of the 95 % intervals, measured on simulated results (tests/analysis/test_intervals.py): with 3, 5 and 10 clearly
+different seeds 95, 96 and 94 % (without widening 80, 90 and 92 %), with 5, 10 and 30 subjects 95, 94 and 95 % (without widening
+84, 89 and 94 %). With nearly equal seeds it is up to 99 %. With one seed the interval is over images or groups only, and covered
+the mean over all seeds in 41 %.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _TABLE = 2**28
 _AT_ONCE = 2**22
 
 _CACHED = 2**18
-"""Numbers in the largest table of resamples (half a gigabyte), in what is looked at in one go, and in a processor's cache."""
+"""Numbers in the largest table of resamples (half a gigabyte), in one block of work, and in the cache of a processor."""
 
 PredictionCodes = NDArray[Any]
-"""(S, N): what a metric looks at of each seed's prediction on each image (`Metric.kinds`)."""
+"""(S, N): code of the prediction of each seed on each image (`Metric.encode`)."""
 
 
 def of_seeds(metric: Metric, kinds: PredictionCodes) -> NDArray[np.float64]:
@@ -45,16 +45,16 @@ def of_seeds(metric: Metric, kinds: PredictionCodes) -> NDArray[np.float64]:
 
 
 def point(metric: Metric, kinds: PredictionCodes) -> float:
-    """Return the mean of the metric over seeds; NaN if it has no value."""
+    """Return the mean of the metric over seeds; NaN if undefined."""
     return float(of_seeds(metric, kinds).mean())
 
 
 class Resampled(NamedTuple):
-    """The metric of M models, NaN where it has no value.
+    """The metric of M models, NaN if undefined.
 
     Attributes:
-        each: (M, S), of each seed.
-        values: (M, resamples), the mean over seeds in each resample.
+        each: (M, S), for each seed.
+        values: (M, resamples), mean over seeds in each resample.
     """
 
     each: NDArray[np.float64]
@@ -62,9 +62,9 @@ class Resampled(NamedTuple):
 
 
 class Resampler:
-    """Draws resamples for one metric: the same for all models, test sets and calls.
+    """Draw resamples for one metric: the same for all models, test splits and calls.
 
-    It holds the last table of draws, which the cells of a test set share, so it lives as long as one report.
+    It keeps the last table of draws, which the cells of a test split share, so it should live for one report.
     """
 
     def __init__(self, metric: Metric, resamples: int = RESAMPLES) -> None:
@@ -74,11 +74,11 @@ class Resampler:
         self._seeds: dict[int, NDArray[np.float64]] = {}
 
     def resample(self, models: Sequence[PredictionCodes], groups: NDArray[np.int64] | None) -> Resampled:
-        """Return the metric of each model, as it is and in resamples that all models share.
+        """Return the metric of each model, and its values in resamples that all models share.
 
         Args:
-            models: kinds (S, N) of each model; seed s and image n are the same in all of them.
-            groups: (N,) what is drawn together; None: each image on its own.
+            models: codes (S, N) of each model; seed s and image n correspond in all of them.
+            groups: (N,) groups that are drawn together; None: each image is drawn alone.
         """
         metric = self.metric
         units, sizes = _units(metric, np.concatenate(models), groups)
@@ -86,23 +86,23 @@ class Resampler:
         each = metric.value(np.tensordot(sizes, units, 1)).reshape(shape)
         if np.isnan(each).any():
             return Resampled(each, np.full((len(models), self.resamples), np.nan))
-        # A product: numpy's mean over a short last axis takes ten times as long.
+        # A product, because a numpy mean over a short last axis takes ten times as long.
         over_seeds = np.full(shape[1], 1 / shape[1])
         rows = units.reshape(len(units), -1)
         sums = ((counts @ rows).reshape(len(counts), *units.shape[1:]).astype(np.float64) for counts in self.units(sizes))
         values = np.concatenate([metric.value(s).reshape(-1, *shape) @ over_seeds for s in sums]).T
-        # From their own mean: a metric that is larger in resamples than in the test set, as the calibration error, stays.
+        # Deviations from the mean of the resamples, so that a metric with a bias in resamples (calibration error) is not shifted.
         of_units = values - np.nanmean(values, axis=1, keepdims=True)
         mean = each.mean(1, keepdims=True)
         of_drawn = (each - mean) @ self.seeds(shape[1])
         return Resampled(each, mean + widening(int(sizes.sum())) * of_units + widening(shape[1]) * of_drawn)
 
     def units(self, sizes: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
-        """Yield how often each sort of unit is drawn in each resample, (some resamples, U), for all resamples in turn."""
+        """Yield how often each kind of unit is drawn in each resample, as blocks (some resamples, U)."""
         total, step = int(sizes.sum()), max(1, _AT_ONCE // len(sizes))
         if len(sizes) == total and total * self.resamples <= _AT_ONCE:
             table = self._drawn(total)
-            if self._each is None:  # each is a sort of its own, such as subjects: the same for all cells
+            if self._each is None:  # each unit is its own kind, such as subjects: the same for all cells
                 self._each = np.diff(table, axis=0).T.astype(np.float32)
             yield self._each
             return
@@ -117,7 +117,7 @@ class Resampler:
             yield np.diff(table[edges, start : start + step], axis=0).T.astype(np.float32)
 
     def seeds(self, seeds: int) -> NDArray[np.float64]:
-        """Return the share of each seed in the seeds that each resample draws, (S, resamples)."""
+        """Return the share of each seed among the drawn seeds of each resample, (S, resamples)."""
         if seeds not in self._seeds:
             drawn = np.random.default_rng([1, seeds]).multinomial(seeds, np.full(seeds, 1 / seeds), size=self.resamples)
             self._seeds[seeds] = np.ascontiguousarray(drawn.T / seeds)
@@ -125,14 +125,14 @@ class Resampler:
 
     def _drawn(self, units: int) -> NDArray[Any]:
         if self._table is None or len(self._table) != units + 1:
-            self._table = self._each = None  # the old one goes before the new one comes
+            self._table = self._each = None  # frees the old table before the new one is made
             self._table = _table(units, self.resamples)
         return self._table
 
 
 @lru_cache(maxsize=1024)
 def widening(n: int) -> float:
-    """Return by how much the spread of means of resamples of n things must be widened to be Student's interval; 1 for one."""
+    """Return the factor that widens the spread of bootstrap means of n units to that of Student's t; 1 for one unit."""
     if n < 2:
         return 1.0
     from scipy.special import ndtri, stdtrit
@@ -144,10 +144,10 @@ def widening(n: int) -> float:
 def _units(
     metric: Metric, rows: PredictionCodes, groups: NDArray[np.int64] | None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return what a unit of each sort adds to the metric's sums of each row (M, N), (U, M, T), and how often it occurs, (U,).
+    """Return the contribution of each kind of unit to the sums of each row (M, N), as (U, M, T), and its frequency, (U,).
 
-    Images that are the same to the metric in every row are one sort of unit; so are groups with the same sums, where there are
-    many. Sorts come in an order of their own, whatever that of the images.
+    Images with equal codes in all rows are one kind of unit. So are groups with equal sums, if there are many. The order of the
+    kinds does not depend on the order of the images.
     """
     order = np.lexsort(rows) if groups is None else np.argsort(groups, kind="stable")
     rows = rows[:, order]
@@ -156,17 +156,17 @@ def _units(
     if groups is None:
         return metric.tally(rows[:, starts].T), np.diff(np.append(starts, rows.shape[1]))
     sums = np.add.reduceat(metric.tally(rows.T), starts, axis=0, dtype=np.float64).astype(np.float32)
-    if len(starts) * RESAMPLES <= _AT_ONCE:  # few: each is a sort of its own, so that all cells share their resamples
+    if len(starts) * RESAMPLES <= _AT_ONCE:  # few groups: each is its own kind, so that all cells share their resamples
         return sums, np.ones(len(starts), np.int64)
     different, sizes = np.unique(sums.reshape(len(sums), -1), axis=0, return_counts=True)
     return different.reshape(-1, *sums.shape[1:]), sizes
 
 
 def _table(units: int, resamples: int) -> NDArray[Any]:
-    """Return how many draws of each resample fall on the first j of all units, (units + 1, resamples).
+    """Return how many draws of each resample fall on the first j units, (units + 1, resamples).
 
-    A sort of unit takes up a run of neighbours: how often it is drawn is the difference of two rows. So a test set's resamples
-    are drawn once for all cells of the matrix.
+    The units of a kind are adjacent, so the difference of two rows is how often the kind is drawn. The resamples of a test split
+    are thus drawn once for all cells of the matrix.
     """
     rng = np.random.default_rng([0, units])
     table = np.zeros((units + 1, resamples), np.min_scalar_type(units))
@@ -180,10 +180,10 @@ def _table(units: int, resamples: int) -> NDArray[Any]:
 
 
 def interval(values: NDArray[np.float64], least: float = 0.0) -> tuple[float, float]:
-    """Return the 95 % percentile interval of resampled values, leaving out resamples without a value.
+    """Return the 95 % percentile interval of resampled values, ignoring resamples without a value.
 
     Args:
-        least: the least value that there can be: 0 for a metric, -1 for a difference of two. The most is 1.
+        least: smallest possible value: 0 for a metric, -1 for a difference. The largest is 1.
     """
     tail = 100 * (1 - LEVEL) / 2
     known = values[~np.isnan(values)]
@@ -192,5 +192,5 @@ def interval(values: NDArray[np.float64], least: float = 0.0) -> tuple[float, fl
 
 
 def percent(value: float) -> float:
-    """Return a share as %, with four decimals."""
-    return round(100 * value, 4) + 0.0  # no -0.0
+    """Return a share in %, rounded to four decimals."""
+    return round(100 * value, 4) + 0.0  # turns -0.0 into 0.0

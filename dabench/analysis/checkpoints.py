@@ -1,4 +1,4 @@
-"""The checkpoints of runs, and what each selection rule chooses among them."""
+"""Apply the selection rules to the checkpoints of runs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from dabench.training.selection import LAST, ORACLE, RULES, VALIDATORS
 
 @dataclass(frozen=True)
 class RunCheckpoints:
-    """The checkpoints of one run, as one of its targets sees them.
+    """The checkpoints of one run, scored for one of its targets.
 
     Attributes:
-        name: of the run, for messages.
-        scores: rule -> (C,) the score of each checkpoint; empty if the run stored none.
-        accuracy: (C,) on the target's test split.
+        name: name of the run, for messages.
+        scores: rule -> (C,) score of each checkpoint; empty if the run stored none.
+        accuracy: (C,) accuracy on the test split of the target.
     """
 
     name: str
@@ -28,10 +28,10 @@ class RunCheckpoints:
     accuracy: NDArray[np.float64]
 
     def choose(self, rule: str) -> int:
-        """Return the checkpoint that a rule chooses, the latest of equally good ones.
+        """Return the index of the checkpoint that a rule chooses; ties go to the latest checkpoint.
 
         Raises:
-            StoreError: the run stored no such score.
+            StoreError: the run stored no score of this rule.
         """
         if rule == LAST:
             return len(self.accuracy) - 1
@@ -41,21 +41,21 @@ class RunCheckpoints:
     def score(self, rule: str) -> NDArray[np.float64]:
         """Return the score of each checkpoint, (C,); raise StoreError if the run stored none."""
         if rule not in self.scores:
-            raise StoreError(f"run {self.name} stored no score '{rule}'; run the sweep again with --redo, or select 'last'")
+            raise StoreError(f"run {self.name}: has no score '{rule}'; run the sweep again with --redo, or use the rule 'last'")
         return np.asarray(self.scores[rule], dtype=np.float64)
 
 
 @dataclass(frozen=True)
 class RuleOutcome:
-    """What a rule would have chosen for an adapter, over all pairs of datasets and seeds.
+    """Results of a selection rule for an adapter, over all pairs of datasets and seeds.
 
     Attributes:
-        accuracy: mean accuracy on the target's test split, in %.
-        below_oracle: what is lost by choosing so, in points.
-        within: mean over runs of Spearman's correlation of score and accuracy over the checkpoints of a run; None where it
-            is not defined (last, oracle, or constant scores).
+        accuracy: mean accuracy on the test split of the target, in %.
+        below_oracle: accuracy of the oracle minus `accuracy`, in points.
+        within: Spearman correlation of score and accuracy over the checkpoints of a run, mean over runs; None if undefined
+            (last, oracle, or constant scores).
         across: the same over all checkpoints of all seeds of a pair, mean over pairs.
-        runs: how many runs were looked at.
+        runs: number of runs.
     """
 
     adapter: str
@@ -68,7 +68,7 @@ class RuleOutcome:
 
 
 def what_rules_choose(adapter: str, pairs: Sequence[Sequence[RunCheckpoints]]) -> list[RuleOutcome]:
-    """Return what each rule chooses for an adapter.
+    """Return the results of each rule for an adapter.
 
     Args:
         pairs: for each (sources, target), the runs of its seeds.
@@ -86,7 +86,7 @@ def what_rules_choose(adapter: str, pairs: Sequence[Sequence[RunCheckpoints]]) -
 
 
 def _mean_correlations(groups: Sequence[Sequence[RunCheckpoints]]) -> dict[str, float | None]:
-    """Return the mean over groups of runs of each validator's correlation with accuracy over all checkpoints of a group."""
+    """Return for each validator its correlation with accuracy over the checkpoints of a group of runs, mean over groups."""
     rows = []
     for runs in groups:
         scores = np.stack([np.concatenate([run.score(rule) for run in runs]) for rule in VALIDATORS])
@@ -96,9 +96,10 @@ def _mean_correlations(groups: Sequence[Sequence[RunCheckpoints]]) -> dict[str, 
 
 
 def correlations(scores: NDArray[np.float64], accuracy: NDArray[np.float64]) -> list[float | None]:
-    """Return Spearman's rank correlation of each row of `scores` (R, C) with `accuracy` (C,), equal values sharing their mean
-    rank; None where either is constant.
-    """  # fmt: skip
+    """Return the Spearman rank correlation of each row of `scores` (R, C) with `accuracy` (C,); None if either is constant.
+
+    Equal values share their mean rank.
+    """
     from scipy.stats import rankdata
 
     ranks = rankdata(np.concatenate([scores, accuracy[None]]), axis=1)

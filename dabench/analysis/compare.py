@@ -1,6 +1,6 @@
-"""Two tables beside each other: cell by cell with the interval of the difference, and what differs in their conditions.
+"""Compare two tables cell by cell, with intervals of the differences, and compare their conditions.
 
-A table is a sweep's results, from its output folder or a pack, or a committed one.
+A table is the output folder of a sweep, a pack, or a committed table.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from dabench.storage.schema import CellKey
 from dabench.training.selection import LAST
 
 NOTE = (
-    "A - B in points, with its 95 % interval: a bootstrap of both at once where both hold predictions of the same seeds on the "
-    "same test images, else from both intervals as of independent numbers (Zou and Donner 2008), which is wider. A published "
+    "A - B in points with its 95 % interval: a paired bootstrap if both have predictions of the same seeds on the same test "
+    "images; otherwise computed from both intervals as of independent numbers (Zou and Donner 2008), which is wider. A published "
     "number without an interval counts as exact."
 )
-"""What a reader of the differences must know. G. Y. Zou and A. Donner, Construction of confidence limits about effect measures,
+"""The note on the differences. G. Y. Zou and A. Donner, Construction of confidence limits about effect measures,
 Statistics in Medicine 27, 2008, 1693-1702."""
 
 
 class TableKey(NamedTuple):
-    """Which cell, across tables."""
+    """The key of a cell, across tables."""
 
     key: CellKey
     backbone: str
@@ -46,17 +46,17 @@ class ComparisonSide:
     """One side of a comparison.
 
     Attributes:
-        title: what was given, for a heading.
+        title: the name or path given, for the heading.
         kind: "measured" or "published".
-        selection: the rule that chose checkpoints; empty where it is not known.
-        cells: as in results.json, by place.
+        selection: selection rule of the checkpoints; empty if not known.
+        cells: cells as in results.json, by key.
         short_names: dataset -> short name.
-        settings: as `settings_of` gives them; empty where they are not known.
-        datasets: dataset -> digest of its prepared data, where known.
-        missing: names of the runs that are not there.
-        mixed: what its runs differ in, as `mixed_text` says it.
-        table: the committed table that it is, if it is one.
-        runs: the predictions: of results, and of a committed table that has its records beside it.
+        settings: as returned by `settings_of`; empty if not known.
+        datasets: dataset -> digest of its prepared data, if known.
+        missing: names of missing runs.
+        mixed: in what its runs differ, as text.
+        table: the committed table, if it is one.
+        runs: the predictions of an output folder, a pack, or a committed table with a pack.
     """
 
     title: str
@@ -77,14 +77,14 @@ class ComparisonSide:
 def sides(
     first: str | Path, second: str | Path, metric: str | None, selection: str | None
 ) -> tuple[ComparisonSide, ComparisonSide]:
-    """Return both sides of a comparison, in one metric and, where predictions are there to choose, by one selection rule.
+    """Return both sides of a comparison, with the same metric and, if predictions are available, the same selection rule.
 
     Args:
-        metric: None: that of the committed table, where one is named, else accuracy; selection: so, too, else last.
+        metric: None: that of the committed table if there is one, else accuracy; selection: None: likewise, else last.
 
     Raises:
         StoreError: one of the two is damaged.
-        SpecError: one of the two is nothing that can be compared, or a committed table is in another metric.
+        SpecError: one of the two does not exist, or a committed table has another metric.
     """
     found = [_found(first), _found(second)]
     tables = [side for side in found if not isinstance(side, ResultsReader)]
@@ -92,7 +92,7 @@ def sides(
     selection = selection or next((t["selection"] for t in tables if t.get("selection")), None) or LAST
     for table in tables:
         if table["metric"] != metric:
-            raise SpecError(f"baseline '{table['name']}' is in {table['metric']}, not in {metric}; leave --metric out")
+            raise SpecError(f"baseline '{table['name']}' has the metric {table['metric']}, not {metric}; omit --metric")
     one, other = (
         _of_results(s, metric, selection) if isinstance(s, ResultsReader) else _of_baseline(s, records_of(what))
         for what, s in zip((first, second), found, strict=True)
@@ -101,7 +101,7 @@ def sides(
 
 
 def _found(what: str | Path) -> ResultsReader | Baseline:
-    """Return what a name or path stands for: an output folder or pack that is there, else a committed table."""
+    """Return the results of a name or path: an existing output folder or pack, else a committed table."""
     path = Path(what).expanduser()
     if is_remote(what):
         return open_results(what)
@@ -110,11 +110,11 @@ def _found(what: str | Path) -> ResultsReader | Baseline:
     if path.suffix in (".json", ".toml") or str(what) in committed_tables():
         return read_baseline(what)
     if path.is_dir():
-        open_results(path).read_sweep()  # says that it is none
+        open_results(path).read_sweep()  # raises the error that the folder is not an output folder
     known = committed_tables()
     raise SpecError(
         f"unknown baseline '{what}'{nearest(str(what), known)}; known: {', '.join(known)}, or a .json or .toml file; "
-        "or give an output folder or a pack that is there"
+        "or the path of an existing output folder or pack"
     )
 
 
@@ -156,7 +156,7 @@ def _of_baseline(table: Baseline, records: Path | None) -> ComparisonSide:
 
 
 def place(cell: Mapping[str, Any]) -> TableKey:
-    """Return what identifies a cell across tables."""
+    """Return the key of a cell across tables."""
     key = CellKey(cell["adapter"], tuple(cell["sources"]), cell.get("target"), cell["test"])
     return TableKey(key, cell["backbone"], cell.get("label_budget", "0"))
 
@@ -195,7 +195,7 @@ class CellPair:
 
 @dataclass(frozen=True)
 class ConditionChange:
-    """A condition that differs: a setting, a dataset's prepared data, a version. None: not there, or not known."""
+    """A condition that differs: a setting, the prepared data of a dataset, or a version. None: absent or not known."""
 
     what: str
     first: Any
@@ -212,21 +212,21 @@ class Comparison:
     changes: list[ConditionChange]
 
     def fallen(self, points: float = 0.0) -> list[CellPair]:
-        """Return the cells of which the first is worse by more than `points`, and the interval of the difference says so."""
+        """Return the cells in which the first side is worse by more than `points`, with an interval that excludes 0."""
         return [p for p in self.pairs if p.verdict == "worse" and p.difference is not None and abs(p.difference) > points]
 
     def outside(self) -> list[CellPair]:
-        """Return the cells of which the first's number lies outside the interval of the second's, on whichever side."""
+        """Return the cells in which the first side lies outside the interval of the second side."""
         both = [(p, p.first["mean"], p.second) for p in self.pairs if p.first and p.second and p.second.get("low") is not None]
         return [pair for pair, mean, second in both if not second["low"] <= mean <= second["high"]]
 
     @property
     def common(self) -> int:
-        """How many cells both sides have."""
+        """Number of cells that both sides have."""
         return sum(p.difference is not None for p in self.pairs)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold."""
+        """Return plain values for JSON."""
         both = (("first", self.first), ("second", self.second))
         sides = {name: {"title": s.title, "kind": s.kind, "selection": s.selection} for name, s in both}
         cells = [{**asdict(p), "verdict": p.verdict} for p in self.pairs]
@@ -234,7 +234,7 @@ class Comparison:
 
 
 def compared(first: ComparisonSide, second: ComparisonSide) -> Comparison:
-    """Lay two tables beside each other."""
+    """Return the comparison of two tables."""
     places = dict.fromkeys([*second.cells, *first.cells])
     return Comparison(first, second, [_pair(first, second, where) for where in places], _changes(first, second))
 
@@ -249,7 +249,7 @@ def _pair(first: ComparisonSide, second: ComparisonSide, where: TableKey) -> Cel
 
 
 def _unpaired(a: Mapping[str, Any], b: Mapping[str, Any], difference: float) -> tuple[float | None, float | None]:
-    """Return the interval of the difference from those of both; a published number without one is taken as it stands."""
+    """Return the interval of the difference from those of both; a published number without an interval counts as exact."""
     if a.get("low") is None and b.get("low") is None:
         return None, None
     arms = ((0.0, 0.0) if c.get("low") is None else (c["high"] - c["mean"], c["mean"] - c["low"]) for c in (a, b))
@@ -258,11 +258,11 @@ def _unpaired(a: Mapping[str, Any], b: Mapping[str, Any], difference: float) -> 
 
 
 def _paired(first: ComparisonSide, second: ComparisonSide, where: TableKey) -> tuple[float, float] | None:
-    """Return the interval of the difference by a bootstrap of both at once, or None where they do not pair."""
+    """Return the interval of the difference by a paired bootstrap, or None if the predictions cannot be paired."""
     if first.runs is None or second.runs is None:
         return None
     key, both = where.key, (first.runs, second.runs)
-    if any(r.facts[key.test].sorted for r in both):  # by what one side predicted: the other's images come otherwise
+    if any(r.facts[key.test].sorted for r in both):  # sorted by the predictions of one side, so that images do not correspond
         return None
     mine, others = ((list(r.of(key)), r.record.classes, r.facts[key.test].digest) for r in both)
     one, other = (r.tested(key) if mine == others else None for r in both)
@@ -275,13 +275,13 @@ def _paired(first: ComparisonSide, second: ComparisonSide, where: TableKey) -> t
 
 
 def _changes(first: ComparisonSide, second: ComparisonSide) -> list[ConditionChange]:
-    """Return what differs in settings, data and versions, of what both sides know."""
+    """Return the differences in settings, data and versions, as far as both sides have them."""
     found = []
     alone = {*first.settings.get("adapters", ())} ^ {*second.settings.get("adapters", ())}
     tables = [(first.settings, second.settings), (first.datasets, second.datasets), (first.versions, second.versions)]
     for heading, (one, other) in zip(("", "data of ", "ran with "), tables, strict=True):
         if one and other:
-            # Options of an adapter, and data, that one side does not have at all: the lists of them say so.
+            # Adapters and datasets that only one side has are seen in the lists of adapters and datasets.
             shared = [k for k in one if k in other]
             keys = shared if heading else [k for k in dict.fromkeys([*one, *other]) if k.partition(".")[0] not in alone]
             found += [ConditionChange(heading + k, one.get(k), other.get(k)) for k in keys if one.get(k) != other.get(k)]

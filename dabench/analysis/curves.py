@@ -1,4 +1,4 @@
-"""How trainings went: losses, and accuracy over the checkpoints, as means over seeds. Material to look at, not to choose by."""
+"""Learning curves: losses, and accuracy over checkpoints, as means over seeds. Do not choose anything by them."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from dabench.storage.reader import StoredRun
 from dabench.storage.schema import NetworkKey
 
 POINTS, MOST = 60, 24
-"""Points at most in which the losses of a run are given, and curves at most of one method."""
+"""Most points of a loss curve, and most curves of one method."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """The runs of one method on the same data, as means over seeds.
+    """Mean curves over the seeds of one method on the same data.
 
     Attributes:
-        method: the adapter's name, or "supervised" for the training that adapters share.
-        seeds: how many runs it is of.
-        steps: (L,) the steps that `losses` end at.
-        losses: (L,) means of blocks of equally many steps; empty where nothing was trained.
-        checkpoints: (C,) steps.
-        accuracy: test set -> (C,) in %, by its test labels.
+        method: name of the adapter, or "supervised" for the pretraining that adapters share.
+        seeds: number of runs.
+        steps: (L,) last step of each block of `losses`.
+        losses: (L,) means over blocks of equally many steps; empty if nothing was trained.
+        checkpoints: (C,) steps of the checkpoints.
+        accuracy: test set -> (C,) accuracy in %, from test labels.
     """
 
     method: str
@@ -41,10 +41,10 @@ class Curve:
 
 
 def curves(runs: Predictions) -> list[Curve]:
-    """Return the curves of each method: an adapted network on its target, another on its sources and all their targets.
+    """Return the curves of each method: adapted networks on their target, others on their sources and all targets of these.
 
-    Where there are more than MOST of one method, some are left out, evenly. Where a search chose several settings for what
-    adapters share, the curve is of those that most runs have.
+    If a method has more than MOST curves, evenly chosen ones are returned. If a search chose several settings for the shared
+    pretraining, the curve is that of the most frequent setting.
     """
     tasks = runs.record.tasks
     settings = {run.digest: str(run.settings) for run in runs.record.runs}
@@ -68,14 +68,14 @@ def _some(trained: Sequence[NetworkKey]) -> Iterator[NetworkKey]:
 def _curve(runs: Predictions, network: NetworkKey, records: Sequence[StoredRun], tests: Sequence[str]) -> Curve:
     steps, losses = _blocks([r.facts.losses for r in records])
     places = [r.facts.checkpoints for r in records]
-    # Runs that were tested after other steps than the first have no common curve with it.
+    # Runs with checkpoints at other steps than the first run are omitted.
     same = [r for r, place in zip(records, places, strict=True) if place == places[0] and place]
     of = {t: 100 * np.mean([runs.checkpoints(r, t).accuracy for r in same], axis=0) for t in tests if same}
     return Curve(*network, len(records), steps, losses, np.array(places[0], np.int64), of)
 
 
 def _blocks(losses: Sequence[Sequence[float]]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the mean loss over runs in at most POINTS blocks of equally many steps (the last may be shorter), and their ends."""
+    """Return last steps and mean losses of at most POINTS blocks of equally many steps (the last may be shorter)."""
     n = min(map(len, losses))
     starts = np.arange(0, n, max(1, math.ceil(n / POINTS)))
     ends = np.append(starts[1:], n)[: len(starts)]

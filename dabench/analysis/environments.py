@@ -1,4 +1,4 @@
-"""What runs were computed with: the settings of their sweep, versions and devices, and in what of these runs differ."""
+"""Settings, versions and devices of runs, and in what of these the runs differ."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dabench.storage.reader import StoredRun, flat
 from dabench.storage.schema import SweepRecord, to_json
 
 Mixed = Mapping[str, Mapping[str, int]]
-"""What runs differ in -> its values -> how many runs have it. Empty where all runs are alike."""
+"""Property in which runs differ -> value -> number of runs. Empty if all runs are alike."""
 
 _NAMES = ("name", "title", "plugins", "dataset", "options", "classes", "seeds")
-"""Keys of a sweep that say what it is called or where its files lie, or that its record says in full."""
+"""Keys of a sweep that are names or paths, or that its record has in another form."""
 
 
 def settings_of(record: SweepRecord) -> dict[str, Any]:
-    """Return the settings of a sweep from its record (sweep.json), as "train.lr" -> 0.05; defaults are among them."""
+    """Return the settings of a sweep from its record (sweep.json), as "train.lr" -> 0.05, including defaults."""
     sweep = record.sweep
     found = {key: value for key, value in sorted(to_json(sweep).items()) if key not in _NAMES}
     found |= {"seeds": record.seeds, "classes": record.classes, "input": dict(sorted((to_json(record.input) or {}).items()))}
@@ -29,24 +29,24 @@ def settings_of(record: SweepRecord) -> dict[str, Any]:
 
 
 def versions_of(environments: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Return what ran it: "torch" -> "2.15.0", or several where runs differ."""
+    """Return versions, such as "torch" -> "2.15.0"; several in one text if runs differ."""
     rows = [{key: str(value) for key, value in e.items()} for e in environments]
     keys = dict.fromkeys(key for row in rows for key in row)
     return {key: ", ".join(sorted({row[key] for row in rows if key in row})) for key in keys}
 
 
 def environments_of(records: Iterable[StoredRun]) -> list[Mapping[str, Any]]:
-    """Return the different environments of finished runs."""
+    """Return the distinct environments of complete runs."""
     found = {tuple(sorted(r.facts.environment.items())): r.facts.environment for r in records}
     return [found[key] for key in sorted(found)]
 
 
 def mixed(environments: Iterable[Mapping[str, Any]], now: Mapping[str, str] = {}) -> Mixed:
-    """Return in what of that which may change a number runs differ: precision, device class, version of torch.
+    """Return in which properties that can change results the runs differ: precision, device class, version of torch.
 
     Args:
-        environments: one for each run, as its record has it.
-        now: what runs would be computed with now, by the same names; a value that no run has counts 0 runs.
+        environments: environment of each run, as in its record.
+        now: environment of runs computed now, with the same names; a value that no run has counts 0 runs.
     """
     counts: dict[str, Counter[str]] = {fact: Counter() for fact in ("precision", "device class", "torch")}
     for environment in environments:
@@ -59,13 +59,13 @@ def mixed(environments: Iterable[Mapping[str, Any]], now: Mapping[str, str] = {}
 
 
 def _class_of(device: str) -> str:
-    """Return the class of a device by its name in a record: "cpu (x86_64)", "mps (arm64)", or the name of a GPU."""
+    """Return the class of a device from its name in a record: "cpu (x86_64)", "mps (arm64)", or the name of a GPU."""
     name = device.partition(" (")[0]
     return name if name in ("cpu", "mps", "") else "cuda"
 
 
 def mixed_text(differences: Mixed) -> str:
-    """Return what runs differ in, as a note says it: "torch 2.14.0 (2 runs), 2.15.0 (8 runs)". Empty where they are alike."""
+    """Return the differences as text: "torch 2.14.0 (2 runs), 2.15.0 (8 runs)"; "" if the runs are alike."""
 
     def count(runs: int) -> str:
         return f"{runs} run{'s' if runs != 1 else ''}" if runs else "now"

@@ -1,14 +1,14 @@
-"""A sweep's results in one zip: what another person needs to check its tables, and no more.
+"""Write and read packs: a zip with the results of a sweep that another person needs to check its tables.
 
-    pack.json              what this is, and the SHA-256 of every other file
-    sweep.json, sweep.toml the sweep, as in the output folder; of paths on the machine that ran it, the last name alone
-    datasets/NAME/         facts (licence, digest, counts, citation); test labels, groups and, unless left out, attributes
-    runs/NAME-DIGEST/      run.json (losses, times, environment), logits-DATASET.npy of every checkpoint, to the bit; or
-                           predicted-DATASET.npy, the classes predicted, where the pack is to be small, or to hold counts alone
-    failed/NAME.txt        why a run failed, in one line
+    pack.json              format, and the SHA-256 of every other file
+    sweep.json, sweep.toml the sweep, as in the output folder; absolute paths are reduced to their last name
+    datasets/NAME/         record (licence, digest, counts, citation); test labels, groups and, unless omitted, attributes
+    runs/NAME-DIGEST/      run.json (losses, times, environment), logits-DATASET.npy of every checkpoint, bit for bit; or
+                           predicted-DATASET.npy, the predicted classes, in a small pack or one with counts only
+    failed/NAME.txt        the reason of a failed run, in one line
 
-No image and no network is in it. The same results give the same bytes. A pack is read where it lies: nothing is unpacked onto
-the disk, and nothing in it is run.
+It has no images and no networks. Equal results give equal bytes. A pack is read without unpacking it to disk or executing
+anything in it.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ FORMAT = 1
 _LIST = "pack.json"
 
 _LARGEST = 2**32
-"""Bytes of the largest file that is read."""
+"""Bytes of the largest file that may be read."""
 
 _BEGINNING = (1980, 1, 1, 0, 0, 0)
 
 Orders = Mapping[str, NDArray[np.int64]]
-"""Dataset -> (N,) the order of its test images in a pack, where they are sorted."""
+"""Dataset -> (N,) order of its test images in a pack, if they are sorted."""
 
 
 class Pack(ResultsReader):
-    """A pack, opened; every file of it is checked against its list at once.
+    """An open pack; all its files are verified when it is opened.
 
     Raises:
-        StoreError: it is no pack, is damaged, or holds what its list does not name.
+        StoreError: the file is not a pack, is damaged, or has files that pack.json does not list.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,8 +68,8 @@ class Pack(ResultsReader):
         self._digests = self._listed()
         strange = self._infos.keys() ^ self._digests.keys() ^ {_LIST}
         if strange or len(infos) != len(self._infos):
-            name = min(strange, default="a file that stands twice")
-            raise self._damaged(f"its list and its files differ: {name}")
+            name = min(strange, default="a file that occurs twice")
+            raise self._damaged(f"its files do not match pack.json: {name}")
         for name, expected in self._digests.items():
             if self._sum(name) != expected:
                 raise self._damaged(f"{name} has changed")
@@ -79,60 +79,62 @@ class Pack(ResultsReader):
             value = json.loads(self.text(_LIST))
             found, files = value["format"], value["files"]
         except FileNotFoundError:
-            raise StoreError(f"{self.place}: is no pack of dabench export (it has no {_LIST})") from None
+            raise StoreError(f"{self.place}: is not a pack of dabench export (it has no {_LIST})") from None
         except (OSError, ValueError, KeyError, TypeError) as e:
             raise self._damaged(f"{_LIST} cannot be read: {e}") from e
         if found != FORMAT or not isinstance(files, dict):
-            raise StoreError(f"{self.place}: is a pack of format {found!r}, this dabench reads {FORMAT}; use another version")
+            raise StoreError(
+                f"{self.place}: is a pack of format {found!r}, but this dabench reads {FORMAT}; use another version of dabench"
+            )
         return files
 
     def _sum(self, name: str) -> str:
         try:
             with self.open(name) as f:
                 return hashlib.file_digest(f, "sha256").hexdigest()  # type: ignore[arg-type]
-        except Exception as e:  # a zip and its compressions each have errors of their own
+        except Exception as e:  # zipfile and the compression modules raise many kinds of errors
             raise self._damaged(f"{name} cannot be read: {e}") from e
 
     def _damaged(self, why: str) -> StoreError:
-        return StoreError(f"{self.place}: the pack is damaged ({why}); get it again")
+        return StoreError(f"{self.place}: the pack is damaged ({why}); obtain a new copy")
 
     def names(self, folder: str) -> list[str]:
-        """Return the names of what lies in a folder, in any order; none where there is no such folder."""
+        """Return the names in a folder, in any order; none if there is no such folder."""
         start = f"{folder}/"
         return list(dict.fromkeys(n[len(start) :].partition("/")[0] for n in self._digests if n.startswith(start)))
 
     def open(self, name: str) -> BinaryIO:
-        """Open a file; raise OSError where it is not there."""
+        """Open a file; raise OSError if it does not exist."""
         info = self._infos.get(name)
         if info is None:
-            raise FileNotFoundError(f"{name} is not in it")
+            raise FileNotFoundError(f"{name} is not in the pack")
         if info.file_size > _LARGEST or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise OSError(f"{name} is too large, or compressed by another method than deflate")
+            raise OSError(f"{name} is too large, or is not compressed by deflate")
         return self._archive.open(info)  # type: ignore[return-value]
 
     def array(self, name: str) -> NDArray[Any]:
-        """Return the array in a file; raise OSError where it is not there, StoreError where it is no array."""
+        """Return the array in a file; raise OSError if it does not exist, StoreError if it is not an array."""
         with self.open(name) as f:
             content = io.BytesIO(f.read(self._infos[name].file_size))
         try:
             found: NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
-        except (ValueError, MemoryError) as e:  # its list may be as wrong as the file: whoever makes a pack writes both
-            raise self._damaged(f"{name} is no array: {e}") from e
+        except (ValueError, MemoryError) as e:  # checksums do not help: whoever wrote the file also wrote pack.json
+            raise self._damaged(f"{name} is not an array: {e}") from e
         found.flags.writeable = False
         return found
 
     def digest(self, name: str) -> str:
-        """Return the SHA-256 of a file; raise OSError where it is not there."""
+        """Return the SHA-256 of a file; raise OSError if it does not exist."""
         if name not in self._digests:
-            raise FileNotFoundError(f"{name} is not in it")
+            raise FileNotFoundError(f"{name} is not in the pack")
         return self._digests[name]
 
 
 def open_results(runs: str | Path) -> ResultsReader:
-    """Return a sweep's output folder, here or elsewhere, or a pack, for reading.
+    """Open an output folder (local or remote) or a pack for reading.
 
     Raises:
-        StoreError: a pack is none or damaged, or an address cannot be reached.
+        StoreError: a file is not a pack or is damaged, or an address cannot be reached.
     """
     if is_remote(runs):
         mirror = OutputMirror(str(runs))
@@ -149,18 +151,18 @@ def write_pack(
     """Write the results of a sweep as a pack and return its path.
 
     Args:
-        attributes: put the attributes of test images (age, sex, ...) in, by which there are results by group.
-        classes_only: of predictions put the classes in alone, a small part of the size: all tables but those of confidences.
-        counts: so, without attributes, and with the test images of each dataset sorted by their class and what was predicted of
-            them: how many there are of each sort, and no label of any image, for datasets whose labels may not be given away.
-            Groups (subjects) stay together and are sorted and numbered anew, by what is in them; where they are few, intervals
-            are then of other resamples, and differ by what 10,000 of them leave open.
+        attributes: include the attributes of test images (age, sex, ...), which results by subgroup need.
+        classes_only: store predicted classes instead of logits: a much smaller file, with all tables except those of confidences.
+        counts: like classes_only, without attributes, and with the test images of each dataset sorted by class and predictions.
+            The pack then tells how often each combination occurs, but no label of a single image, for datasets whose labels may
+            not be redistributed. Groups (subjects) stay together, sorted and renumbered by their content; with few groups,
+            intervals come from other resamples and differ slightly.
 
     Raises:
-        StoreError: there is such a file already, or it cannot be written; nothing is left half-made.
+        StoreError: the file exists or cannot be written; no partial file is left.
     """
     if path.exists():
-        raise StoreError(f"{path}: is there already; give another file with --to")
+        raise StoreError(f"{path}: exists; use another file with --to")
     try:
         with new_file(path) as hidden, zipfile.ZipFile(hidden, "w", zipfile.ZIP_DEFLATED) as archive:
             runs = Predictions(stored, stored.read_sweep(), None)
@@ -176,8 +178,8 @@ def write_pack(
 
 
 def _put(archive: zipfile.ZipFile, name: str, content: BinaryIO) -> str:
-    info = zipfile.ZipInfo(name, _BEGINNING)  # no time and no owner: the same results, the same bytes
-    # Logits are 6 % smaller when deflated, and are read many times.
+    info = zipfile.ZipInfo(name, _BEGINNING)  # without time and owner, so that equal results give equal bytes
+    # Logits are stored: deflate saves only 6 %, and they are read often.
     logits = PurePosixPath(name).name.startswith("logits-")
     info.compress_type, info.external_attr = zipfile.ZIP_STORED if logits else zipfile.ZIP_DEFLATED, 0o644 << 16
     found = hashlib.sha256()
@@ -191,9 +193,9 @@ def _put(archive: zipfile.ZipFile, name: str, content: BinaryIO) -> str:
 def _contents(
     stored: ResultsReader, runs: Predictions, attributes: bool, classes_only: bool, orders: Orders
 ) -> Iterator[tuple[str, BinaryIO]]:
-    """Yield name and content of every file of the pack but its list."""
+    """Yield name and content of every file of the pack except pack.json."""
     yield "sweep.json", io.BytesIO(_json(sealed(_without_folders(to_json(runs.record)))))
-    with contextlib.suppress(FileNotFoundError):  # somebody removed it: no number depends on it
+    with contextlib.suppress(FileNotFoundError):  # it may have been removed; no result depends on it
         yield "sweep.toml", stored.open("sweep.toml")
     for dataset, test in runs.tests.items():
         folder = f"datasets/{file_name_of(dataset)}"
@@ -203,7 +205,7 @@ def _contents(
             order = orders[dataset]
             arrays = {"labels.npy": _npy(test.labels[order])}
             if test.groups is not None:
-                starts = np.diff(test.groups[order]) != 0  # groups lie in one piece each, and are numbered in their order
+                starts = np.diff(test.groups[order]) != 0  # the images of a group are adjacent; groups are numbered in order
                 arrays["groups.npy"] = _npy(np.concatenate([[0], np.cumsum(starts)]))
             files = {f: hashlib.sha256(content).hexdigest() for f, content in arrays.items()}
             facts = replace(facts, files=files, sorted=True)
@@ -222,7 +224,7 @@ def _contents(
 
 
 def _orders(runs: Predictions) -> dict[str, NDArray[np.int64]]:
-    """Return the order of each dataset's test images in a pack that tells which image none of them is."""
+    """Return the order of the test images of each dataset for a pack without labels of single images."""
     orders = {}
     for dataset, test in runs.tests.items():
         tested = [record for record in runs.records.values() if dataset in record.facts.tests]
@@ -234,7 +236,7 @@ def _orders(runs: Predictions) -> dict[str, NDArray[np.int64]]:
 def _order(rows: NDArray[np.int64], groups: NDArray[np.int64] | None) -> NDArray[np.int64]:
     """Return the order of N images by the first of `rows` (R, N), then by the second, and so on.
 
-    Groups stay in one piece each. They come in the order of the rows of their sorted images.
+    The images of a group stay together. Groups are ordered by the rows of their sorted images.
     """
     order = np.lexsort(rows[::-1])
     if groups is None:
@@ -245,7 +247,7 @@ def _order(rows: NDArray[np.int64], groups: NDArray[np.int64] | None) -> NDArray
 
 
 def _answers(record: StoredRun, orders: Orders) -> Iterator[tuple[str, BinaryIO]]:
-    """Yield name and content of the files of a run that keeps of its predictions the classes alone."""
+    """Yield name and content of the files of a run, with predicted classes instead of logits."""
     files, outputs = {}, 0
     for dataset in record.facts.tests:
         logits = record.logits(dataset)
@@ -268,7 +270,7 @@ def _json(value: Mapping[str, Any]) -> bytes:
 
 
 def _without_folders(value: Any) -> Any:
-    """Return a plain value with the last name alone of every absolute path: who ran it, and where, is nobody's business."""
+    """Return a plain value with absolute paths reduced to their last name, to not reveal user names and folders."""
     if isinstance(value, Mapping):
         return {k: _without_folders(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

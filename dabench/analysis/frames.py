@@ -1,4 +1,4 @@
-"""A sweep's results as pandas frames and numpy arrays, for those who plot and test their own."""
+"""Results of a sweep as pandas frames and numpy arrays, for own plots and tests."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Results:
-    """What `dabench.load` returns. Several sources are one text, "a+b"; where there is no target, the text is empty.
+    """Results returned by `dabench.load`. Several sources are one text, "a+b"; without a target, the text is empty.
 
     Attributes:
-        matrix: the numbers as `dabench.report` returns them.
+        matrix: the matrix, as returned by `dabench.report`.
     """
 
     matrix: Matrix
@@ -38,7 +38,7 @@ class Results:
 
     @property
     def tests(self) -> Mapping[str, StoredLabels]:
-        """Dataset -> the truth of its N test images.
+        """Dataset -> labels of its N test images.
 
         `labels`: (N,) int64, indices into `classes`; `groups`: (N,) int64 or None; `attributes`: name -> (N,).
         """
@@ -46,48 +46,48 @@ class Results:
 
     @cached_property
     def cells(self) -> DataFrame:
-        """A row for each number of the matrix, as results.json has it.
+        """One row for each cell of the matrix, as in results.json.
 
         name (VGG-FER-NAE), adapter, backbone, sources, target, test, label_budget (target labels: "0", "5 per class", "all"),
-        selection, metric: text. mean, low, high: float64, %, low and high bound the 95 % interval. seeds: int64. n: int64, test
+        selection, metric: text. mean, low, high: float64, in %; low and high are the 95 % interval. seeds: int64. n: int64, test
         images.
         """
         return _frame(Cell, self.matrix.cells)
 
     @cached_property
     def gains(self) -> DataFrame:
-        """A row for what each adapter wins on each target over `none`.
+        """One row for the gain of each adapter over `none` on each pair of datasets.
 
-        name, adapter, sources, target, label_budget: text. mean, low, high: float64, percentage points. gap_closed: float64, %
-        of what is lost out of domain, NaN where less than a point is lost. improved, seeds: int64. on_source: float64,
-        percentage points. `dabench.analysis.results.Gain` describes every column.
+        name, adapter, sources, target, label_budget: text. mean, low, high: float64, percentage points. gap_closed: float64, in
+        % of the drop, NaN if the drop is under one point. improved, seeds: int64. on_source: float64, percentage points.
+        `dabench.analysis.results.Gain` describes the columns.
         """
         return _frame(Gain, self.matrix.gains)
 
     @cached_property
     def summary(self) -> DataFrame:
-        """A row for each adapter of which every run is there: means over all pairs of datasets, and the test of its gains.
+        """One row for each adapter with all its runs: means over all pairs of datasets, and the test of its gains.
 
-        adapter, label_budget: text. pairs, seeds: int64. All else float64, NaN where there is no number;
-        `dabench.analysis.summary.Summary` describes every column.
+        adapter, label_budget: text. pairs, seeds: int64. All others float64, NaN if there is no value;
+        `dabench.analysis.summary.Summary` describes the columns.
         """
         return _frame(Summary, self.matrix.summary)
 
     @cached_property
     def subgroups(self) -> DataFrame:
-        """A row for each part of the test images by each attribute, of each cell.
+        """One row for each subgroup (bin of an attribute) of each cell.
 
         adapter, backbone, sources, target, test, attribute, value, metric, label_budget, selection: text. mean, low,
-        high: float64, %. seeds, n: int64. subjects: float64, groups in this part, NaN where groups are not known.
+        high: float64, %. seeds, n: int64. subjects: float64, number of groups in the bin, NaN if groups are not known.
         """
         return _frame(SubgroupCell, self.matrix.subgroups)
 
     @cached_property
     def runs(self) -> DataFrame:
-        """A row for each finished run.
+        """One row for each complete run.
 
-        run (its name, for `logits` and `facts`), method, sources, target, label_budget, device: text. seed, checkpoints: int64,
-        the latter how many. train_seconds, test_seconds, total_seconds: float64.
+        run (name, for `logits` and `facts`), method, sources, target, label_budget, device: text. seed, checkpoints (their
+        number): int64. train_seconds, test_seconds, total_seconds: float64.
         """
         from pandas import DataFrame
 
@@ -106,17 +106,17 @@ class Results:
         return DataFrame({n: c for n, (_, c) in columns.items()}).astype({n: kind for n, (kind, _) in columns.items()})
 
     def predictions(self, test: str, adapter: str | None = None) -> DataFrame:
-        """Return a row for each test image, each seed and each row of the matrix: what the chosen checkpoint predicted.
+        """Return the predictions of the chosen checkpoints: one row for each test image, seed and row of the matrix.
 
         adapter, sources, target: text. seed, image (position in the test split), label, predicted: int64, the last two indices
-        into `classes`. group: int64, of the image, a column only where groups are known.
+        into `classes`. group: int64, group of the image; only if groups are known.
 
         Args:
             test: a dataset.
-            adapter: of this alone.
+            adapter: only this adapter.
 
         Raises:
-            SpecError: there is no such dataset or adapter.
+            SpecError: the dataset or adapter is unknown.
         """
         from pandas import DataFrame
 
@@ -134,37 +134,37 @@ class Results:
         return DataFrame({**what, **numbers, **groups, "label": np.tile(truth.labels, len(found)), "predicted": predicted})
 
     def _of(self, cell: Cell) -> list[dict[str, Any]]:
-        """Return what networks of each seed predicted for a cell; nothing for people's."""
+        """Return the predictions of each seed for a cell; none for a human cell."""
         tested = self.matrix.predictions.tested(cell.key)
         what = {"adapter": cell.adapter, "sources": "+".join(cell.sources), "target": cell.target or ""}
         found = zip(tested.seeds, tested.predicted, strict=True) if tested else ()
         return [{**what, "seed": seed, "predicted": predicted} for seed, predicted in found]
 
     def logits(self, run: str, test: str) -> NDArray[np.float32]:
-        """Return the logits of each checkpoint of a run, (checkpoints, N, K) float32, read-only; their softmax are probabilities.
+        """Return the logits of each checkpoint of a run, (checkpoints, N, K) float32, read-only. Softmax gives probabilities.
 
         Raises:
-            SpecError: there is no such run, or it was not tested on that dataset.
+            SpecError: the run is unknown, or was not tested on this dataset.
         """
         record = self._record(run)
         if test not in record.facts.tests:
-            raise SpecError(f"run '{run}' was not tested on '{test}'; it was on {', '.join(record.facts.tests)}")
+            raise SpecError(f"run '{run}' was not tested on '{test}', but on {', '.join(record.facts.tests)}")
         return record.logits(test)
 
     def facts(self, run: str) -> Mapping[str, Any]:
-        """Return what a run says of itself: losses by step, steps of its checkpoints, seconds, environment, digests."""
+        """Return the record of a run: losses by step, steps of its checkpoints, seconds, environment, digests."""
         found: dict[str, Any] = to_json(self._record(run).facts)
         return found
 
     def _record(self, run: str) -> StoredRun:
         records = {r.facts.name: r for r in self.matrix.predictions.records.values()}
         if run not in records:
-            raise SpecError(f"there is no finished run '{run}'{nearest(run, records)}; the column 'run' of runs has all")
+            raise SpecError(f"no complete run '{run}'{nearest(run, records)}; the column 'run' of runs lists all")
         return records[run]
 
 
 def _frame(of: type[Any], rows: Sequence[Any]) -> DataFrame:
-    """Return dataclasses as a frame: "int" as int64, all other numbers as float64 with NaN for None, the rest as text."""
+    """Return dataclasses as a frame: int as int64, other numbers as float64 with NaN for None, everything else as text."""
     from pandas import DataFrame
 
     kinds = {f.name: str(f.type) for f in fields(of)}

@@ -1,9 +1,9 @@
-"""Test images shown to people: a folder of pictures without labels, and what they answered, from a CSV, each line checked.
+"""Write test images as pictures without labels for people to label, and read their answers from a CSV.
 
     rater,image,answer
     A,12,happy
 
-How images are named is said in `dabench.analysis.attributes`.
+`dabench.analysis.attributes` describes how images are named.
 """
 
 from __future__ import annotations
@@ -36,28 +36,28 @@ COLUMNS = ("rater", "image", "answer")
 _USUAL = 70
 
 _SIDE = 224
-"""Pixels to which the smaller side of a small image is enlarged, at most, each pixel to a square: nothing is made up."""
+"""Largest size in pixels to which the smaller side is enlarged, by repeating pixels without interpolation."""
 
 
 def write_quiz(prepared: Prepared, folder: Path, images: int | None, seed: int) -> list[Path]:
-    """Write test images as PNG, answers.csv with a line for each to be filled in, and classes.txt; return the files.
+    """Write test images as PNG, answers.csv with an empty line for each, and classes.txt; return the files.
 
-    Pictures are named by the split's digest and their position in the test split, and nothing of them says the class.
+    Pictures are named by the digest of the dataset and their position in the test split; the names do not reveal the class.
 
     Args:
-        folder: must not be there, or be empty.
-        images: how many in all, as many of each class as far as there are, drawn by `seed`; None: 70, or all if there are fewer.
+        folder: a new or empty folder.
+        images: number of images, balanced over classes as far as possible, drawn by `seed`; None: 70, or all if fewer.
 
     Raises:
-        SpecError: there are not so many.
-        StoreError: the folder holds something or cannot be written.
+        SpecError: there are fewer test images.
+        StoreError: the folder is not empty or cannot be written.
     """
     labels = prepared.labels("test")
     images = min(_USUAL, len(labels)) if images is None else images
     if not 1 <= images <= len(labels):
-        raise SpecError(f"--images {images}: must be 1 to {len(labels)}, the test images of {prepared.name}")
+        raise SpecError(f"--images {images}: must be 1 to {len(labels)}, the number of test images of {prepared.name}")
     if folder.exists() and (folder.is_file() or any(folder.iterdir())):
-        raise StoreError(f"{folder}: is there already; give another folder with --to")
+        raise StoreError(f"{folder}: exists; use another folder with --to")
     pictures = prepared.samples("test").images
     names = {int(i): image_name(prepared.digest, int(i)) for i in quiz_images(labels, images, seed)}
     try:
@@ -74,7 +74,7 @@ def write_quiz(prepared: Prepared, folder: Path, images: int | None, seed: int) 
 
 
 def quiz_images(labels: NDArray[np.int64], images: int, seed: int) -> NDArray[np.int64]:
-    """Return positions (images,) int64, ascending: as many of each class, as far as there are."""
+    """Return ascending positions (images,) int64, balanced over classes as far as possible."""
     order = np.random.default_rng(seed).permutation(len(labels))
     by_class = np.argsort(labels[order], kind="stable")
     sizes = np.bincount(labels[order])
@@ -97,9 +97,9 @@ class HumanAnswers:
     """A answers of people on the test images of one dataset.
 
     Attributes:
-        rater: (A,) int64, who gave each, numbered from 0; image: (A,) int64 positions in the test split.
+        rater: (A,) int64, raters numbered from 0; image: (A,) int64 positions in the test split.
         answer: (A,) int64 classes.
-        unanswered: lines without an answer.
+        unanswered: number of lines without an answer.
     """
 
     rater: NDArray[np.int64]
@@ -109,12 +109,12 @@ class HumanAnswers:
 
     @property
     def raters(self) -> int:
-        """How many people answered."""
+        """Number of raters."""
         return len(np.unique(self.rater))
 
     @property
     def images(self) -> NDArray[np.int64]:
-        """The images of which there is an answer, each once."""
+        """Positions of the answered images, each once."""
         return np.unique(self.image)
 
 
@@ -122,7 +122,7 @@ def read_answers(path: Path, images: ImageIndex, classes: Sequence[str]) -> Huma
     """Return the answers in a CSV about test images.
 
     Raises:
-        DataError: it cannot be read, or a line of it is wrong.
+        DataError: the file cannot be read, or has a wrong line.
     """
     numbers = {c.casefold(): i for i, c in enumerate(classes)} | {c: i for i, c in enumerate(classes)}
     raters: dict[str, int] = {}
@@ -135,34 +135,34 @@ def read_answers(path: Path, images: ImageIndex, classes: Sequence[str]) -> Huma
             unanswered += 1
             continue
         if not rater:
-            raise DataError(f"{where}: names no rater; write who answered, in any words")
+            raise DataError(f"{where}: the column rater is empty; write any name of the person")
         number = numbers.get(answer, numbers.get(answer.casefold()))
         if number is None:
             raise DataError(f"{where}: unknown class '{answer}'{nearest(answer, classes)}; known: {', '.join(classes)}")
         key = (raters.setdefault(rater, len(raters)), images.position(row["image"], where))
         if key in found:
             first = found[key][1]
-            raise DataError(f"{where}: rater '{rater}' answered image {key[1]} in line {first} already; keep one of the two")
+            raise DataError(f"{where}: rater '{rater}' already answered image {key[1]} in line {first}; keep one of the two")
         found[key] = (number, line)
     if not found:
-        raise DataError(f"{path}: holds no answer; write one in each line of {', '.join(COLUMNS)}")
+        raise DataError(f"{path}: has no answers; fill in the columns {', '.join(COLUMNS)} of each line")
     table = np.array([(*key, number) for key, (number, _) in found.items()], np.int64)
     return HumanAnswers(table[:, 0], table[:, 1], table[:, 2], unanswered)
 
 
 def with_human(matrix: Matrix, files: Mapping[str, Path]) -> Matrix:
-    """Return the matrix with a cell "human" for each dataset of which there is a file of answers.
+    """Return the matrix with a cell "human" for each dataset with a file of answers.
 
     Args:
-        files: dataset -> a CSV as dabench.analysis.human describes it; "" means the only dataset of the sweep.
+        files: dataset -> a CSV as described above; "" means the only dataset of the sweep.
 
     Raises:
-        SpecError: a dataset is not in the sweep, or none is named where there are several; or the metric asks for confidences, or
+        SpecError: a dataset is not in the sweep, or is not named although there are several; or the metric needs confidences, or
             has no value on the answered images.
-        DataError: a file cannot be read, or a line of it is wrong.
+        DataError: a file cannot be read, or has a wrong line.
     """
     cells, confusion, people = list(matrix.cells), dict(matrix.confusion), dict(matrix.human)
-    tests, again = matrix.predictions.tests, "show people these: dabench human {} --sweep SWEEP"
+    tests, again = matrix.predictions.tests, "make new pictures with dabench human {} --sweep SWEEP"
     for name, path, images in files_on_test_images("--human", files, tests, again):
         truth, facts = tests[name], matrix.datasets[name]
         answers = read_answers(path, images, matrix.classes)
@@ -188,11 +188,11 @@ def measured(
 ) -> tuple[float, float, float]:
     """Return the metric of all answers together, as a share, and its 95 % interval.
 
-    A resample draws as many raters as there are, and as many groups of the answered images (images where there are no groups),
-    with replacement; what each of the two changes is widened for few of them, as `dabench.analysis.bootstrap` says.
+    A resample draws raters, and groups of the answered images (single images if there are no groups), with replacement. The
+    changes due to each are widened by Student's t, as described in `dabench.analysis.bootstrap`.
 
     Args:
-        parts: attribute -> what it divides the test images into.
+        parts: attribute -> its bins on the test images.
     """
     of = {name: replace(p, bin_of=p.bin_of[answers.image]) for name, p in (parts or {}).items()}
     kinds = metric.encode(SeedPredictions(truth.labels[answers.image], answers.answer[None], _no_confidence, of))[0]
@@ -200,7 +200,7 @@ def measured(
     groups = answers.image if truth.groups is None else truth.groups[answers.image]
     mean = float(metric.value(tally.sum(0)))
     if np.isnan(mean):
-        raise SpecError(f"--human: there is no {metric.title} of the answered images; take another --metric")
+        raise SpecError(f"--human: {metric.title} is undefined on the answered images; use another --metric")
     draws = Resampler(metric)
     of_raters = metric.value(draws.seeds(answers.raters).T @ _summed(tally, answers.rater))
     units = _summed(tally, np.unique(groups, return_inverse=True)[1].reshape(-1))
@@ -212,18 +212,18 @@ def measured(
 
 
 def _summed(tally: NDArray[np.float64], of: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the sums of rows (A, T) that belong together, (groups, T)."""
+    """Return the sums of the rows (A, T) of each group, (groups, T)."""
     sums = np.zeros((int(of.max()) + 1, tally.shape[1]))
     np.add.at(sums, of, tally)
     return sums
 
 
 def _no_confidence() -> NDArray[np.floating]:
-    raise SpecError("--human: people's answers have no confidences; take another --metric than ece")
+    raise SpecError("--human: answers of people have no confidences; use another --metric than ece")
 
 
 def _networks(matrix: Matrix, test: str, images: NDArray[np.int64]) -> dict[str, float]:
-    """Return what networks that were not adapted do on the same images: of others, people's number says nothing."""
+    """Return the source-only results on the answered images, for a fair comparison."""
     runs = matrix.predictions
     plain = [c for c in matrix.cells if c.test == test and c.adapter == matrix.record.plain]
     tested = {c.name: runs.tested(c.key) for c in plain}

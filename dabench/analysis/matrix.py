@@ -1,4 +1,4 @@
-"""Stored runs to the cross matrix, the gains, results by group, means over pairs, and their intervals."""
+"""Compute the cross matrix, gains, results by subgroup and means over pairs from stored runs, with intervals."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from dabench.storage.schema import CellKey, DatasetRecord, SweepRecord
 
 @dataclass(frozen=True)
 class Matrix:
-    """All that a report says, from one store, one metric and one selection rule.
+    """All results of a store for one metric and one selection rule.
 
     Attributes:
         metric: the name of `measure`.
-        subgroups: the cells by attribute of their test images.
-        omitted_attributes: test set -> attribute -> why there are no results by it.
-        summary: means over all pairs of datasets, of each adapter of which every run is there.
-        incomplete: adapter -> why it has no such means.
-        undefined_on: test sets on which the metric has no value; their cells are empty.
-        rules: what each rule would have chosen, by accuracy; empty where runs stored no scores, or one checkpoint each.
-        predictions: the runs that it is of.
-        mixed: in what the runs differ that may change their numbers.
-        human: test set -> what the cell "human" is of; published: numbers that others published for the same datasets.
+        subgroups: results by attributes of test images.
+        omitted_attributes: dataset -> attribute -> why there are no results by it.
+        summary: means over all pairs of datasets for each adapter with all its runs.
+        incomplete: adapter -> why it has no means.
+        undefined_on: datasets on which the metric is undefined; their cells are empty.
+        rules: accuracy of each selection rule; empty if runs stored no scores or have one checkpoint each.
+        predictions: the runs and their predictions.
+        mixed: in what the runs differ that can change results.
+        human: dataset -> what its human cell is based on; published: published numbers for the same datasets.
     """
 
     record: SweepRecord
@@ -67,7 +67,7 @@ class Matrix:
 
     @property
     def total(self) -> int:
-        """How many runs there are to be; a task of which nothing is chosen yet counts as one."""
+        """Number of runs of the table; a task of a search without a chosen trial counts as one."""
         return len(self.record.runs) + sum(task.chosen is None for task in self.record.search)
 
     def _repr_html_(self) -> str:
@@ -86,9 +86,9 @@ class Matrix:
         return f"<table><caption>{caption}</caption>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return results.json: the same for the same runs, whenever and in whatever order they were done."""
+        """Return results.json. Equal runs give equal results, whenever and in whatever order they were done."""
         sweep = self.record.sweep
-        how = {"search": text} if (text := searched_by(sweep.search)) else {}
+        search = {"search": text} if (text := searched_by(sweep.search)) else {}
         return {
             "sweep": sweep.name,
             "title": sweep.title,
@@ -97,7 +97,7 @@ class Matrix:
             "metric": self.metric,
             "better": "lower" if self.measure.lower_is_better else "higher",
             "selection": self.selection,
-            **how,
+            **search,
             "interval": _interval(len(self.record.seeds)),
             "seeds": list(self.record.seeds),
             "shots": sweep.shots,
@@ -108,11 +108,11 @@ class Matrix:
             "complete": not self.missing,
             "missing": self.missing,
             **({"mixed": self.mixed} if self.mixed else {}),
-            "cells": [asdict(c) | how for c in self.cells],
-            "gains": [asdict(g) | how for g in self.gains],
-            "summary": [asdict(s) | how for s in self.summary],
-            "subgroups": [asdict(g) | how for g in self.subgroups],
-            "rules": [asdict(c) | how for c in self.rules],
+            "cells": [asdict(c) | search for c in self.cells],
+            "gains": [asdict(g) | search for g in self.gains],
+            "summary": [asdict(s) | search for s in self.summary],
+            "subgroups": [asdict(g) | search for g in self.subgroups],
+            "rules": [asdict(c) | search for c in self.rules],
             **({"human": {test: asdict(p) for test, p in self.human.items()}} if self.human else {}),
             **({"published": [asdict(p) for p in self.published]} if self.published else {}),
         }
@@ -121,12 +121,12 @@ class Matrix:
 def _interval(seeds: int) -> str:
     groups = "test groups (images where there are none)"
     if seeds == 1:
-        return f"95 % bootstrap over {groups} alone, which does not say how another training would end, {RESAMPLES} resamples"
+        return f"95 % bootstrap over {groups} only, without the variation between trainings, {RESAMPLES} resamples"
     return f"95 % bootstrap over seeds and {groups}, both widened by Student's t, {RESAMPLES} resamples"
 
 
 def _facts(facts: DatasetRecord) -> dict[str, Any]:
-    """Return what results.json says of a dataset; what was dropped only where something was."""
+    """Return the facts of a dataset for results.json; `dropped` only if images were dropped."""
     kept = {"short_name": facts.short_name, "digest": facts.digest, "counts": facts.counts, "license": facts.license}
     return kept | ({"dropped": facts.dropped} if facts.dropped else {})
 
@@ -134,15 +134,15 @@ def _facts(facts: DatasetRecord) -> dict[str, Any]:
 def read_matrix(
     store: ResultsReader, metric: str = "accuracy", selection: str | None = None, attributes: Mapping[str, Path] | None = None
 ) -> Matrix:
-    """Return the matrix of a sweep's output folder, of what is finished.
+    """Return the matrix of the complete runs of an output folder or pack.
 
     Args:
-        attributes: dataset -> a CSV of more attributes of its test images, as dabench.analysis.attributes describes it.
+        attributes: dataset -> a CSV with further attributes of its test images, see dabench.analysis.attributes.
 
     Raises:
-        StoreError: the folder is no sweep's, or damaged.
+        StoreError: the folder is not the output of a sweep, or is damaged.
         SpecError: the metric or the selection rule is unknown.
-        DataError: a file of attributes cannot be read, or a line of it is wrong.
+        DataError: a file of attributes cannot be read, or has a wrong line.
     """
     record = store.read_sweep()
     runs = Predictions(store, record, selection, attributes)
@@ -170,7 +170,9 @@ def read_matrix(
         confusion={key: counts for of in found.values() for key, counts in of.confusion.items()},
         missing=runs.missing,
         failed=store.failures()
-        | {name: f"its folder is damaged ({what}); run the sweep again to do it anew" for name, what in runs.damaged.items()},
+        | {
+            name: f"its folder is damaged ({what}); run the sweep again to repeat this run" for name, what in runs.damaged.items()
+        },
         digest=runs.digest,
         predictions=runs,
         mixed=mixed(run.facts.environment for run in runs.records.values()),
@@ -179,7 +181,7 @@ def read_matrix(
 
 @dataclass(frozen=True)
 class _TestSetResults:
-    """What is found on one test set. Gains and costs by the adapter's cell on its target: what adapting changed on this set."""
+    """Results on one test split. Gains and costs (changes on sources) are keyed by the cell of the adapter on its target."""
 
     cells: Mapping[CellKey, Cell]
     gains: Mapping[CellKey, Gain]
@@ -189,12 +191,12 @@ class _TestSetResults:
 
 
 def _adapted(record: SweepRecord) -> list[CellKey]:
-    """Return the cells that may gain over `none`, of each adapter and task: all but those of the plain training itself."""
+    """Return the cells that can have a gain over `none`: of each adapter and task, except source-only ones."""
     return [record.cell(name, task) for name, facts in record.methods.items() if facts.own_networks for task in record.tasks]
 
 
 def _gains(record: SweepRecord, found: Mapping[str, _TestSetResults]) -> list[Gain]:
-    """Return the gains in the order of the sweep, each with the mean of what adapting cost on the sources."""
+    """Return the gains in the order of the sweep, each with its mean change on the sources."""
     gains = {key: found[key.test].gains.get(key) for key in _adapted(record)}
     costs = {key: mean_of([of.costs.get(key) for test, of in found.items() if test in key.sources]) for key in gains}
     return [replace(gain, on_source=costs[key]) for key, gain in gains.items() if gain]
@@ -203,14 +205,14 @@ def _gains(record: SweepRecord, found: Mapping[str, _TestSetResults]) -> list[Ga
 def _of_tests(runs: Predictions, metric: Metric) -> dict[str, _TestSetResults]:
     from threadpoolctl import threadpool_limits
 
-    # The products are many and small: threads that wait for each other take three times as long where others compute, too.
+    # Many small products: with several BLAS threads they take three times as long if other processes use the cores.
     with threadpool_limits(1, "blas"):
         draws = Resampler(metric)
         return {test: _of_test(runs, test, draws) for test in runs.tests}
 
 
 def _of_test(runs: Predictions, test: str, draws: Resampler) -> _TestSetResults:
-    """Return all numbers of one test set: the networks tested on it share the drawing of its resamples."""
+    """Return all results on one test split; all networks share its resamples."""
 
     record = runs.record
 
@@ -220,7 +222,7 @@ def _of_test(runs: Predictions, test: str, draws: Resampler) -> _TestSetResults:
         return EncodedCell(tested, draws.metric.encode(tested.outcome)) if tested else None
 
     def name(sources: Sequence[str]) -> str:
-        """Return the study's way to name a number, Model-TrainData-TestData, such as VGG-FER-NAE."""
+        """Return the name of a cell as in the study, Model-TrainData-TestData, such as VGG-FER-NAE."""
         trained = "+".join(runs.facts[s].short_name for s in sources)
         return f"{record.backbone.short_name}-{trained}-{runs.facts[test].short_name}"
 
@@ -245,7 +247,7 @@ def _of_test(runs: Predictions, test: str, draws: Resampler) -> _TestSetResults:
 
 
 def _rules(runs: Predictions) -> list[RuleOutcome]:
-    """Return what each rule would have chosen for each adapter, on the targets of its tasks."""
+    """Return the results of each selection rule for each adapter, on the targets of its tasks."""
     cells = {name: [runs.record.cell(name, task) for task in runs.record.tasks] for name in runs.record.sweep.adapters}
     of = {n: [[runs.checkpoints(r, key.test) for r in runs.of(key).values()] for key in keys] for n, keys in cells.items()}
     if all(len(run.accuracy) < 2 for pairs in of.values() for pair in pairs for run in pair):
@@ -254,7 +256,7 @@ def _rules(runs: Predictions) -> list[RuleOutcome]:
 
 
 def with_published(matrix: Matrix) -> Matrix:
-    """Return the matrix with what the committed tables have of published numbers for it."""
+    """Return the matrix with matching published numbers from the committed tables."""
     tables = [t for t in map(read_baseline, committed_tables()) if t["kind"] == "published" and t["metric"] == matrix.metric]
     published = [
         Published(
@@ -270,7 +272,7 @@ def with_published(matrix: Matrix) -> Matrix:
 
 
 def _same(matrix: Matrix, cell: Mapping[str, Any]) -> bool:
-    """Whether a published cell is of what the sweep measures: a human one where the dataset is there."""
+    """Whether a published cell matches the sweep; a human cell matches if its dataset is in the sweep."""
     used = {*cell["sources"], cell["test"], cell.get("target") or cell["test"]}
     known = cell["adapter"] in matrix.record.methods and cell["backbone"] == matrix.record.backbone.name
     return used <= matrix.datasets.keys() and (known or cell["adapter"] == "human")

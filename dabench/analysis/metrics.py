@@ -1,8 +1,12 @@
-"""Metrics, made of sums over images: all of them come from the same stored predictions, and a resample of images is a new sum.
+"""Metrics as functions of sums over images, computed from stored predictions. A resample of images is a new sum.
 
-A metric is three steps. `kinds` says as one number what the metric looks at of each prediction: for accuracy, right or wrong.
-`tally` says what a prediction of each kind adds to some sums, and `value` makes the metric of the sums. So a metric takes what it
-needs (labels, confidences, parts of the test set) in its first step, and nothing after that asks which metric it is.
+A metric has three steps:
+
+- encode(outcome): (S, N) code per prediction; for accuracy: right or wrong.
+- tally(codes): contribution of a prediction with this code to T sums.
+- value(sums): the metric.
+
+Only the first step needs labels, confidences or attribute bins; the other steps are the same for all callers.
 """
 
 from __future__ import annotations
@@ -19,22 +23,21 @@ from dabench.analysis.attributes import AttributeBins
 from dabench.errors import SpecError, nearest
 
 LOWER_IS_BETTER = ("ece",)
-"""Names of the metrics of which a gain is a change below 0."""
+"""Metrics for which lower is better."""
 
 BINS = 15
-"""Bins of equal width of the expected calibration error."""
+"""Number of bins (of equal width) of the expected calibration error."""
 
 
 @dataclass(frozen=True)
 class SeedPredictions:
-    """What networks of S seeds made of N test images.
+    """Predictions of the networks of S seeds on N test images.
 
     Attributes:
         labels: (N,) int64, the true classes.
-        predicted: (S, N) int64, the classes predicted.
-        confidence: returns (S, N) floats in (0, 1], the probability that each prediction was given: a function, for the few
-            metrics that ask.
-        parts: attribute -> what it divides the images into.
+        predicted: (S, N) int64, the predicted classes.
+        confidence: returns (S, N) floats in (0, 1], the probability of each prediction; a function, because few metrics need it.
+        parts: attribute -> its bins.
     """
 
     labels: NDArray[np.int64]
@@ -44,19 +47,19 @@ class SeedPredictions:
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        """(S, N), whether each prediction is right."""
+        """(S, N), whether each prediction is correct."""
         return np.asarray(self.predicted == self.labels)
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A number in [0, 1] of the predictions of a seed.
+    """A metric in [0, 1] of the predictions of a seed.
 
     Attributes:
-        name: as `--metric` takes it; title: as a sentence says it.
-        encode: outcome -> (S, N) numbers, what the metric looks at of each prediction.
-        tally: (...) kinds -> (..., T) float32, what a prediction of each kind adds to T sums.
-        value: (..., T) sums -> (...) values; NaN where there is none, such as the recall of a class without images.
+        name: name for `--metric`; title: name in sentences.
+        encode: outcome -> (S, N) code of each prediction.
+        tally: (...) codes -> (..., T) float32, contribution of a prediction with each code to T sums.
+        value: (..., T) sums -> (...) values; NaN if undefined, such as the recall of a class without images.
     """
 
     name: str
@@ -67,15 +70,15 @@ class Metric:
 
     @property
     def lower_is_better(self) -> bool:
-        """Whether a gain is a change below 0."""
+        """Whether lower values are better."""
         return self.name in LOWER_IS_BETTER
 
     def won(self, change: float) -> float:
-        """Return by how much a change of the metric is one for the better; below 0 for one for the worse."""
+        """Return the improvement of a change of the metric: positive if better, negative if worse."""
         return -change if self.lower_is_better else change
 
     def better(self, change: float) -> bool:
-        """Whether a change of the metric is one for the better."""
+        """Whether a change of the metric is an improvement."""
         return self.won(change) > 0
 
 
@@ -85,10 +88,10 @@ def share_metric(
     part: Callable[[SeedPredictions], NDArray[np.int64]],
     one: Callable[[NDArray[np.float64]], NDArray[np.float64]],
 ) -> Metric:
-    """Return a metric made of the share of right predictions in parts of the test set.
+    """Return a metric based on the share of correct predictions in parts of the test split.
 
     Args:
-        part: outcome -> (N,) the part of each image, -1: in none.
+        part: outcome -> (N,) part of each image, -1: none.
         one: shares (..., parts), NaN for a part without images -> the metric (...).
     """
     return Metric(
@@ -100,22 +103,22 @@ def share_metric(
 
 
 def accuracy() -> Metric:
-    """Return the share of images classified right."""
+    """Return accuracy: the share of correctly classified images."""
     return share_metric("accuracy", "accuracy", lambda o: np.zeros_like(o.labels), _mean)
 
 
 def balanced_accuracy() -> Metric:
-    """Return the mean recall over the classes that have images."""
+    """Return balanced accuracy: the mean recall over the classes with images."""
     return share_metric("balanced-accuracy", "balanced accuracy", lambda o: o.labels, _mean)
 
 
 def recall(name: str, number: int) -> Metric:
-    """Return the recall of one class: the share of its images classified right."""
+    """Return the recall of one class: the share of its images that are classified correctly."""
     return share_metric(f"recall:{name}", f"recall of {name}", lambda o: np.where(o.labels == number, 0, -1), _mean)
 
 
 def worst_group(attribute: str) -> Metric:
-    """Return the lowest accuracy over the parts by an attribute that are not of too few (`AttributeBins.too_few`)."""
+    """Return the lowest accuracy over the bins of an attribute, without bins of too few images (`AttributeBins.too_few`)."""
 
     def part(outcome: SeedPredictions) -> NDArray[np.int64]:
         if attribute not in outcome.parts:
@@ -123,12 +126,12 @@ def worst_group(attribute: str) -> Metric:
         parts = outcome.parts[attribute]
         return np.where(parts.too_few[parts.bin_of], -1, parts.bin_of)
 
-    lowest = partial(np.fmin.reduce, axis=-1)  # that is not NaN
+    lowest = partial(np.fmin.reduce, axis=-1)  # ignores NaN
     return share_metric(f"worst-group:{attribute}", f"accuracy of the worst group by {attribute}", part, lowest)
 
 
 def macro_f1(classes: int) -> Metric:
-    """Return the mean F1 = 2 TP / (2 TP + FP + FN) over the classes that have images or predictions."""
+    """Return macro F1: the mean of 2 TP / (2 TP + FP + FN) over the classes with images or predictions."""
 
     def tally(kinds: NDArray[Any]) -> NDArray[np.float32]:
         true, predicted = _one_hot(kinds // classes, classes), _one_hot(kinds % classes, classes)
@@ -143,13 +146,15 @@ def macro_f1(classes: int) -> Metric:
 
 
 def calibration_error() -> Metric:
-    """Return the expected calibration error over 15 bins of equal width (Guo et al., On Calibration of Modern Neural Networks,
-    2017, eq. 3): the mean distance of a bin's confidence from its accuracy, bins weighed by their images.
-    """  # fmt: skip
+    """Return the expected calibration error over 15 bins of equal width.
+
+    It is the mean distance between confidence and accuracy of a bin, weighted by images (Guo et al., On Calibration of Modern
+    Neural Networks, 2017, eq. 3).
+    """
 
     def kinds(outcome: SeedPredictions) -> NDArray[np.floating]:
         confidence = outcome.confidence()
-        # Right or wrong goes into the sign: one number is all that it looks at.
+        # The sign encodes right or wrong, so that one number suffices.
         return np.where(outcome.right, confidence, -confidence)
 
     def tally(kinds: NDArray[Any]) -> NDArray[np.float32]:
@@ -167,14 +172,14 @@ def calibration_error() -> Metric:
 
 
 def find_metric(name: str, classes: Sequence[str], attributes: Collection[str] = ()) -> Metric:
-    """Return the metric of that name.
+    """Return the metric with this name.
 
     Args:
-        classes: those that "recall:CLASS" may name.
-        attributes: those that "worst-group:ATTRIBUTE" may name.
+        classes: classes for "recall:CLASS".
+        attributes: attributes for "worst-group:ATTRIBUTE".
 
     Raises:
-        SpecError: there is no such metric.
+        SpecError: the metric is unknown.
     """
     makers: dict[str, Callable[[], Metric]] = {
         "accuracy": accuracy,
@@ -185,7 +190,7 @@ def find_metric(name: str, classes: Sequence[str], attributes: Collection[str] =
         **{f"worst-group:{a}": partial(worst_group, a) for a in attributes},
     }
     if name not in makers:
-        none = "" if attributes else " (worst-group: no attribute of a test set has a part of enough images and subjects)"
+        none = "" if attributes else " (worst-group: no attribute has a bin with enough images and subjects)"
         raise SpecError(f"unknown metric '{name}'{nearest(name, makers)}; known: {', '.join(makers)}{none}")
     return makers[name]()
 
@@ -198,17 +203,17 @@ def confusions(labels: NDArray[np.int64], predictions: NDArray[np.int64], classe
 
 
 def _one_hot(at: NDArray[Any], width: int) -> NDArray[np.float32]:
-    """Return (..., width) zeros with a 1 in column `at` (...) of each row; a row whose `at` is below 0 has none."""
+    """Return (..., width) zeros with a 1 in column `at` (...) of each row; none if `at` is below 0."""
     return np.asarray(at[..., None] == np.arange(width), dtype=np.float32)
 
 
 def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return part / whole, NaN where the whole is nothing."""
+    """Return part / whole, NaN if the whole is 0."""
     with np.errstate(invalid="ignore"):
         return part / whole
 
 
 def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean over the last axis without NaN, by products: numpy's sums over so few numbers take far longer."""
+    """Return the mean over the last axis, ignoring NaN. Matrix products are much faster than sums over such short axes."""
     known, ones = ~np.isnan(values), np.ones(values.shape[-1])
     return _share(np.where(known, values, 0.0) @ ones, known @ ones)

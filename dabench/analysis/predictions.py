@@ -1,4 +1,4 @@
-"""What the finished runs of a store predicted on each test set. Here, and only here, predictions meet test labels."""
+"""Predictions of the complete runs of a store on each test split. Only this module joins predictions with test labels."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from dabench.training.selection import LAST, ORACLE, check_rule
 
 @dataclass(frozen=True)
 class EvaluatedNetworks:
-    """The networks of a cell of the matrix, tested.
+    """Predictions of the networks of a cell of the matrix.
 
     Attributes:
-        label_budget: how many target labels the method saw: "0", "5 per class", "all".
-        seeds: the S seeds of which a run stands.
-        outcome: what their networks made of the N test images.
-        groups: (N,) the groups of the test images, None where they are not known.
+        label_budget: target labels that the method saw: "0", "5 per class", "all".
+        seeds: the S seeds with a complete run.
+        outcome: predictions of their networks on the N test images.
+        groups: (N,) groups of the test images, None if not known.
     """
 
     key: CellKey
@@ -42,20 +42,20 @@ class EvaluatedNetworks:
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        """(S, N) int64, the classes predicted with each seed."""
+        """(S, N) int64, the predicted classes of each seed."""
         return self.outcome.predicted
 
 
 class Predictions:
-    """The runs of a store, found once: predicted classes of each, by what was run.
+    """The complete runs of a store and their predictions.
 
     Args:
-        attribute_files: dataset -> a CSV of more attributes of its test images, as dabench.analysis.attributes describes it.
+        attribute_files: dataset -> a CSV with further attributes of its test images, see dabench.analysis.attributes.
 
     Attributes:
-        records: digest -> the finished run, of those that make the table.
-        missing: names of the runs that do not stand, and of the tasks for which a search has chosen nothing.
-        damaged: name -> what is wrong with its folder, of those among them that once stood.
+        records: digest -> complete run of the table.
+        missing: names of the runs that are not complete, and of the tasks for which a search has chosen no trial yet.
+        damaged: name -> what is wrong with its folder, for missing runs with a damaged folder.
     """
 
     def __init__(
@@ -66,7 +66,9 @@ class Predictions:
         self.tests: dict[str, StoredLabels] = {n: store.dataset(n) for n in record.sweep.datasets}
         for name, test in self.tests.items():
             if test.labels.min() < 0 or test.labels.max() >= len(record.classes):
-                raise StoreError(f"{store.place}: test labels of '{name}' are none of the sweep's classes; run the sweep again")
+                raise StoreError(
+                    f"{store.place}: test labels of '{name}' are outside the classes of the sweep; run the sweep again"
+                )
         self.facts: dict[str, DatasetRecord] = {n: test.facts for n, test in self.tests.items()}
         attributes = with_attributes(self.tests, attribute_files or {})
         self.parts = {n: bin_attributes(attributes[n], test.groups) for n, test in self.tests.items()}
@@ -90,21 +92,21 @@ class Predictions:
 
     @property
     def digest(self) -> str:
-        """What identifies the table that they give: the sweep, its finished runs, and the data."""
+        """The digest of the table: over the sweep, its complete runs, and the data."""
         done = sorted(self.records)
         return digest([self.record.digest, done, {n: f.digest for n, f in self.facts.items()}])
 
     @property
     def attributes(self) -> list[str]:
-        """The attributes that divide some test set into parts of which one is not of too few."""
+        """The attributes that have a bin with enough images on some test split."""
         divided = [item for parts, _ in self.parts.values() for item in parts.items()]
         return list(dict.fromkeys(name for name, parts in divided if not parts.too_few.all()))
 
     def of(self, key: CellKey) -> dict[int, StoredRun]:
-        """Return the finished runs of a cell of the matrix by their seed.
+        """Return the complete runs of a cell of the matrix by seed.
 
-        Where there was a search, a network that was not adapted has the settings that were chosen for `test`, and one that was
-        those for its target, whatever it is tested on.
+        After a search, source-only networks have the settings chosen for `test`; adapted networks have those chosen for their
+        target, on every test split.
         """
         facts = self.record.adapters.get(key.adapter)
         method = key.adapter if facts and facts.own_networks else SUPERVISED
@@ -115,17 +117,17 @@ class Predictions:
         return {seed: self.records[found[seed]] for seed in self.record.seeds if found.get(seed) in self.records}
 
     def _confidence(self, records: Sequence[StoredRun], target: str | None, test: str) -> NDArray[np.float32]:
-        """Return the probability of each predicted class, the highest of the softmax of its logits, (S, N) float32."""
+        """Return the probability of each predicted class, the maximum of the softmax of its logits, (S, N) float32."""
         if any(record.answers for record in records):
-            raise StoreError(f"{self.store.place}: holds predicted classes without logits, so there are no confidences; take "
-                             "another --metric than ece, or the output folder itself")  # fmt: skip
+            raise StoreError(f"{self.store.place}: has predicted classes without logits, so there are no confidences; use "
+                             "another --metric than ece, or the output folder")  # fmt: skip
         rows = self._chosen(records, target, test)
         return np.stack([1 / np.exp(logits - logits.max(1, keepdims=True)).sum(1) for logits in rows])
 
     def _chosen(self, records: Sequence[StoredRun], target: str | None, test: str) -> list[NDArray[np.float32]]:
-        """Return the logits of the checkpoint that the rule chooses of each run, (N, K).
+        """Return the logits of the checkpoint that the selection rule chooses for each run, (N, K).
 
-        A network that was adapted is chosen for its target, whatever it is tested on; one that was not, for `test`.
+        The checkpoint of an adapted network is chosen for its target; that of a source-only network for `test`.
         """
         if self.selection == LAST:
             return [np.asarray(self._logits(record, test)[-1]) for record in records]
@@ -134,13 +136,13 @@ class Predictions:
         return [np.asarray(self._logits(r, test)[choice]) for r, choice in zip(records, choices, strict=True)]
 
     def checkpoints(self, record: StoredRun, target: str, *, accuracy: bool = True) -> RunCheckpoints:
-        """Return a run's checkpoints as one of its targets sees them; without `accuracy` no test label is looked at."""
+        """Return the checkpoints of a run, scored for one of its targets; without `accuracy` no test labels are used."""
         logits = self._logits(record, target)
         right = (logits.argmax(2) == self.tests[target].labels).mean(1) if accuracy else np.zeros(len(logits))
         run = record.facts
         scores = run.scores.get(target, {})
         if any(len(values) != len(logits) for values in (run.checkpoints or logits, *scores.values())):
-            raise StoreError(f"run {run.name}: its scores are not of its checkpoints; run it again with --redo")
+            raise StoreError(f"run {run.name}: its scores do not match its checkpoints; run it again with --redo")
         return RunCheckpoints(run.name, scores, right)
 
     def _logits(self, record: StoredRun, test: str) -> NDArray[np.float32]:
@@ -150,11 +152,11 @@ class Predictions:
         except (OSError, ValueError) as e:
             raise StoreError(f"{self.store.place / record.where}: its predictions on '{test}' cannot be read ({e})") from e
         if logits.shape[1:] != (len(self.tests[test].labels), len(self.record.classes)) or logits.dtype != np.float32:
-            raise StoreError(f"predictions on '{test}' do not fit its test labels; run the sweep again with --redo")
+            raise StoreError(f"predictions on '{test}' do not match its test labels; run the sweep again with --redo")
         return logits
 
     def tested(self, key: CellKey) -> EvaluatedNetworks | None:
-        """Return what is there of one cell of the matrix, or None where no run stands."""
+        """Return the predictions of one cell of the matrix, or None if no run is complete."""
         found = self.of(key)
         if not found:
             return None

@@ -1,4 +1,4 @@
-"""The numbers of the matrix, one by one: cells, gains, and cells by group (an age band, a sex), with their intervals."""
+"""Compute single results with their intervals: cells, gains, and cells by subgroup (an age range, a sex)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from dabench.storage.schema import CellKey
 
 @dataclass(frozen=True)
 class HumanResult:
-    """What the human number of one dataset is of.
+    """What the human result on one dataset is based on.
 
     Attributes:
-        images: how many were shown and answered, of `of` in the test split.
+        images: number of answered images, of `of` in the test split.
         digest: SHA-256 of the file of answers.
-        networks: name of a cell of networks that were not adapted -> its number in % on the answered images alone.
+        networks: name of a source-only cell -> its result in % on the answered images only.
     """
 
     raters: int
@@ -35,17 +35,17 @@ class HumanResult:
 
 
 _LEAST_LOSS = 1.0
-"""Points that must be lost for a gain to be told as a part of them; as a part of less it would be noise over noise."""
+"""Least drop in points for which gap closed is given; with a smaller drop the ratio would be noise."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One number of the matrix, in %: an adapter's network trained on `sources` (for `target`), tested on `test`.
+    """One cell of the matrix, in %: networks of an adapter trained on `sources` (for `target`), tested on `test`.
 
     Attributes:
-        label_budget: how many target labels the method saw: "0", "5 per class", "all"; "human" of people's answers.
-        mean: over seeds; low and high bound its 95 % interval, which is over test images alone where there is one seed.
-        seeds: how many; of people's answers the number of people. n: test images.
+        label_budget: target labels that the method saw: "0", "5 per class", "all"; "human" for answers of people.
+        mean: mean over seeds; low, high: its 95 % interval, over test images only if there is one seed.
+        seeds: number of seeds; for answers of people, of raters. n: number of test images.
     """
 
     name: str
@@ -65,20 +65,20 @@ class Cell:
 
     @property
     def key(self) -> CellKey:
-        """Which cell it is."""
+        """The key of the cell."""
         return CellKey(self.adapter, tuple(self.sources), self.target, self.test)
 
 
 @dataclass(frozen=True)
 class Gain:
-    """What an adapter changes on its target over `none`: same sources, seeds and test images; in percentage points.
+    """Gain of an adapter over `none` on its target, in percentage points: same sources, seeds and test images.
 
     Attributes:
-        mean: adapted minus `none`; where a lower metric is better, a gain is below 0.
-        gap_closed: the gain as % of what is lost out of domain (in-domain number of the target minus `none`); None where
-            less than a point is lost, or the in-domain cell is missing.
-        improved: with how many of the seeds the adapted network is better.
-        on_source: what adapting cost: the change on the sources over `none`, mean over them; None where it is not known.
+        mean: result of the adapted network minus that of `none`; below 0 is better if lower values of the metric are better.
+        gap_closed: the gain in % of the drop of `none` (in-domain result of the target minus result of `none`); None if the drop
+            is under one point, or the in-domain cell is missing.
+        improved: number of seeds with which the adapted network is better.
+        on_source: change of the result on the sources, compared with `none`, mean over sources; None if not known.
     """
 
     name: str
@@ -97,13 +97,13 @@ class Gain:
 
 @dataclass(frozen=True)
 class SubgroupCell:
-    """One number in %: a cell of the matrix on those images of `test` whose `attribute` is `value`.
+    """Result of a subgroup in %: a cell of the matrix on the images of `test` whose `attribute` is `value`.
 
     Attributes:
-        mean: over seeds; low and high bound its 95 % interval, which is over seeds alone where the part is of one subject. None
-            where the metric has no value, such as the recall of a class without images in this part.
-        n: test images of the part; subjects: groups of them, None where groups are not known.
-        label_budget: how many target labels the method saw.
+        mean: mean over seeds; low, high: its 95 % interval, over seeds only if the bin has one subject. None if the metric is
+            undefined, such as the recall of a class without images in the bin.
+        n: test images in the bin; subjects: groups in the bin, None if not known.
+        label_budget: target labels that the method saw.
     """
 
     adapter: str
@@ -125,24 +125,24 @@ class SubgroupCell:
 
     @property
     def too_few(self) -> bool:
-        """Whether it is of fewer than 30 images or of a single subject: such a number says nothing about a group."""
+        """Whether the bin has fewer than 30 images or a single subject, too few for a conclusion."""
         return too_few(self.n, self.subjects)
 
 
 @dataclass(frozen=True)
 class EncodedCell:
-    """A cell's predictions as a metric sees them, (S, N)."""
+    """The predictions of a cell, encoded for a metric, (S, N)."""
 
     tested: EvaluatedNetworks
     codes: PredictionCodes
 
     def of(self, seeds: Sequence[int]) -> PredictionCodes:
-        """Return the kinds of these seeds, all of which must be there."""
+        """Return the codes of these seeds; all must exist."""
         return self.codes[[self.tested.seeds.index(s) for s in seeds]]
 
 
 def cell_of(measured: EncodedCell, draws: Resampler, name: str) -> Cell | None:
-    """Return a number of the matrix, or None where the metric has no value."""
+    """Return a cell of the matrix, or None if the metric is undefined."""
     of, found = measured.tested, draws.resample([measured.codes], measured.tested.groups)
     mean = float(found.each.mean())
     if np.isnan(mean):
@@ -156,10 +156,10 @@ def cell_of(measured: EncodedCell, draws: Resampler, name: str) -> Cell | None:
 
 
 def gain_of(adapted: EncodedCell, none: EncodedCell, at_home: EncodedCell | None, draws: Resampler, name: str) -> Gain | None:
-    """Return what `adapted` gains over `none`, of the seeds that both have; None where there are none, or no value.
+    """Return the gain of `adapted` over `none` on their common seeds; None if there are none, or the metric is undefined.
 
     Args:
-        at_home: the in-domain networks of the same test set.
+        at_home: the in-domain networks on the same test split.
     """
     of, metric, seeds = adapted.tested, draws.metric, _common(adapted, none)
     if not seeds:
@@ -179,12 +179,12 @@ def gain_of(adapted: EncodedCell, none: EncodedCell, at_home: EncodedCell | None
 
 
 def gap_closed_percent(gain: float, lost: float, metric: Metric) -> float | None:
-    """Return a gain as % of what was lost, both in points; None where less than a point was lost."""
-    return round(100 * gain / lost, 4) + 0.0 if metric.won(lost) >= _LEAST_LOSS else None  # no -0.0
+    """Return a gain in % of the drop `lost`, both in points; None if the drop is under one point."""
+    return round(100 * gain / lost, 4) + 0.0 if metric.won(lost) >= _LEAST_LOSS else None  # + 0.0 turns -0.0 into 0.0
 
 
 def change_of(adapted: EncodedCell, none: EncodedCell, metric: Metric) -> float | None:
-    """Return the mean change over the seeds that both have, in points; None where there are none, or no value."""
+    """Return the mean change over common seeds, in points; None if there are none, or the metric is undefined."""
     seeds = _common(adapted, none)
     change = point(metric, adapted.of(seeds)) - point(metric, none.of(seeds)) if seeds else np.nan
     return None if np.isnan(change) else percent(change)
@@ -195,14 +195,14 @@ def _common(a: EncodedCell, b: EncodedCell) -> list[int]:
 
 
 def subgroups_of(cells: Sequence[EncodedCell], parts: Mapping[str, AttributeBins], draws: Resampler) -> Iterator[SubgroupCell]:
-    """Yield the results of cells for every part of every attribute: cell by cell, attributes and parts in order.
+    """Yield the results of cells for every bin of every attribute, cell by cell.
 
     Args:
-        cells: of one and the same test set.
-        parts: attribute -> what it divides the N test images into.
+        cells: cells of one test split.
+        parts: attribute -> its bins on the N test images.
     """
     found: list[list[SubgroupCell]] = [[] for _ in cells]
-    # Part by part: all cells share the drawing of a part's resamples.
+    # Bin by bin, so that all cells share the resamples of a bin.
     for attribute, divided in parts.items():
         for number in range(len(divided.names)):
             at = np.flatnonzero(divided.bin_of == number)

@@ -1,4 +1,4 @@
-"""What an adapter does over all pairs of datasets of a sweep: means, and a test whether its gains are more than chance."""
+"""Compute the means of each adapter over all pairs of datasets, and test whether its gain differs from zero."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dabench.analysis.results import Cell, Gain, gap_closed_percent
 from dabench.storage.schema import SweepRecord
 
 LEVEL = 0.05
-"""Pairs are enough for a test if it can give a corrected p at or below this."""
+"""A test is done only if its corrected p can reach this level."""
 
 _ENUMERATED = 16
 
@@ -23,13 +23,13 @@ class Summary:
     """Means over all pairs (sources, target) of a sweep, in % and in points; None where a number does not exist.
 
     Attributes:
-        in_domain: of networks that were trained on the target itself.
-        out_of_domain: on the target, of this adapter's networks; drop: how much worse that is than `in_domain`.
-        gain: over `none`; gap_closed: the mean gain as % of the mean drop of `none`, None where less than a point is.
-        on_source: the change on the sources over `none`: what adapting cost at home.
-        improved: on how many of the pairs the gain is one for the better.
-        p: of the mean gain, by flipping the signs of the gains of the pairs (`sign_flip`); p_holm: after Holm's correction over
-            the adapters; None where there are fewer pairs than `needed`, with which not even gains on all could pass the level.
+        in_domain: result on the target of networks trained on the target.
+        out_of_domain: result on the target of the networks of this adapter; drop: `in_domain` minus `out_of_domain`.
+        gain: mean gain over `none`; gap_closed: the mean gain in % of the mean drop of `none`, None if that is under one point.
+        on_source: change of the result on the sources, compared with `none`.
+        improved: number of pairs on which the adapter improves the result.
+        p: p-value of the mean gain by a sign-flip test over the pairs (`sign_flip`); p_holm: after Holm's correction over the
+            adapters. Both are None if there are fewer pairs than `needed`, the least with which p_holm can reach LEVEL.
     """
 
     adapter: str
@@ -51,7 +51,7 @@ class Summary:
 def summaries(
     record: SweepRecord, cells: Sequence[Cell], gains: Sequence[Gain], metric: Metric
 ) -> tuple[list[Summary], dict[str, str]]:
-    """Return the means of each adapter of which every pair and seed is there, and of each other one why it has none."""
+    """Return the means of each adapter with all pairs and seeds, and for each other adapter the reason why it has none."""
     tasks, seeds = record.tasks, len(record.seeds)
     plain = {name for name, facts in record.methods.items() if not facts.own_networks}
     whole = [c for c in cells if c.seeds == seeds]
@@ -64,7 +64,7 @@ def summaries(
         if lacking:
             sources, target = lacking[0]
             incomplete[name] = (
-                f"{len(lacking)} of {len(tasks)} without all runs or without a value ({'+'.join(sources)} -> {target})"
+                f"{len(lacking)} of {len(tasks)} pairs without all runs or a value (first: {'+'.join(sources)} -> {target})"
             )
             continue
         of = [] if name in plain else [won[task] for task in tasks]
@@ -87,7 +87,7 @@ def _summary(on_target: Sequence[Cell], gains: Sequence[Gain], in_domain: float 
 
 
 def _tested(rows: Sequence[Summary], gains: Sequence[Gain]) -> list[Summary]:
-    """Return the rows with the test of those adapters that gain, corrected over them."""
+    """Return the rows with p-values of the adapters that have gains, corrected over these adapters."""
     many = sum(row.gain is not None for row in rows)
     needed = next(n for n in itertools.count(1) if 2 * many / 2**n <= LEVEL) if many else None
     tried = [row.adapter for row in rows if needed and row.gain is not None and row.pairs >= needed]
@@ -100,17 +100,17 @@ def _tested(rows: Sequence[Summary], gains: Sequence[Gain]) -> list[Summary]:
 
 
 def sign_flip(changes: Sequence[float]) -> float:
-    """Return the two-sided p of a mean as far from 0 as that of `changes`, were each as likely to be the same below 0.
+    """Return the two-sided p-value of the mean of `changes` by the sign-flip test.
 
-    All 2^n ways to choose the signs are looked at up to n = 16, beyond it 2^16 drawn ones, always the same (Fisher's test of
-    paired differences, The Design of Experiments, 1935, section 21). It can be no less than 2 / 2^n.
+    Up to n = 16 all 2^n signs are enumerated; for larger n, 2^16 are drawn with a fixed seed (Fisher's test of paired
+    differences, The Design of Experiments, 1935, section 21). The smallest possible value is 2 / 2^n.
     """
     values, n = np.asarray(changes, np.float64), len(changes)
     if n <= _ENUMERATED:
         flips = np.arange(2**n)[:, None] >> np.arange(n) & 1
     else:
         flips = np.random.default_rng(n).integers(0, 2, size=(2**_ENUMERATED, n))
-        flips[0] = 0  # what was seen is one of the ways
+        flips[0] = 0  # the observed signs are one of the possible choices
     sums = np.abs((1 - 2 * flips) @ values)
     return float((sums >= sums[0] * (1 - 1e-9)).mean())
 
@@ -123,6 +123,6 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def mean_of(values: Sequence[float | None]) -> float | None:
-    """Return the mean, None if there is a gap among the values or there are none."""
+    """Return the mean, or None if a value is missing or there are no values."""
     known = [v for v in values if v is not None]
     return round(sum(known) / len(known), 4) + 0.0 if known and len(known) == len(values) else None

@@ -1,4 +1,4 @@
-"""The trials of a sweep's search as its store keeps them: what each task tried, what came of it, what was chosen."""
+"""Read the trials of a search from a store: settings, scores and choices of each task."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from dabench.training.selection import ORACLE
 
 @dataclass(frozen=True)
 class Trial:
-    """A setting that a task tried on the seed of the search.
+    """A setting that was tried for a task, on the seed of the search.
 
     Attributes:
-        settings: what was tried, such as {"train.lr": 0.01}.
-        rule: the rule that chose; by 'oracle', the score is accuracy on the target's validation labels.
+        settings: the settings tried, such as {"train.lr": 0.01}.
+        rule: the selection rule; for 'oracle', the score is accuracy on the validation labels of the target.
         state: "done", "stopped" (early), "failed", or "waiting".
-        score: where it ended; the higher the better. None where there is none.
-        steps: those done.
-        run: the name of the run that was scored.
-        accuracy_by_test_labels: there, on the target's test split, in %; None where nobody asked.
+        score: score at its end; higher is better. None if there is none.
+        steps: steps done.
+        run: name of the scored run.
+        accuracy_by_test_labels: accuracy on the test split of the target, in %; None if not requested.
     """
 
     adapter: str
@@ -45,12 +45,12 @@ class Trial:
 
     @property
     def task(self) -> str:
-        """The task in words; trials of different tasks are not compared."""
+        """The task as text; scores of different tasks cannot be compared."""
         return f"{self.adapter}: {'+'.join(self.sources)} -> {self.target}"
 
     @property
     def setting(self) -> str:
-        """The settings in words."""
+        """The settings as text."""
         return ", ".join(f"{key} = {value}" for key, value in self.settings.items())
 
 
@@ -58,16 +58,16 @@ def read_trials(store: ResultsReader, *, test_accuracy: bool = False) -> list[Tr
     """Return all trials, task by task.
 
     Args:
-        test_accuracy: look at the test labels, too, to see what choosing by them would have made of it.
+        test_accuracy: also compute accuracy from test labels, to see the cost of the choice.
 
     Raises:
-        SpecError: the sweep searches nothing.
-        StoreError: the runs of the trials are not there, as in a pack.
+        SpecError: the sweep has no search.
+        StoreError: the runs of the trials are missing, as in a pack.
     """
     record = store.read_sweep()
     search = record.sweep.search
     if search is None:
-        raise SpecError(f"{store.place}: its sweep searches nothing; write [search] with trials = 8, or --set search.trials=8")
+        raise SpecError(f"{store.place}: its sweep has no search; add [search] with trials = 8, or --set search.trials=8")
     found = []
     for task in record.search:
         labels = store.dataset(task.target).labels if test_accuracy else None
@@ -84,7 +84,7 @@ def read_trials(store: ResultsReader, *, test_accuracy: bool = False) -> list[Tr
 
 
 def mixed_trials(store: ResultsReader) -> Mixed:
-    """Return in what the runs of the trials differ that may change their scores."""
+    """Return in which properties that can change scores the runs of the trials differ."""
     trials = [trial for task in store.read_sweep().search for trial in task.trials]
     return mixed(store.environment(where) for trial in trials for where in store.places(trial.run))
 
@@ -92,13 +92,15 @@ def mixed_trials(store: ResultsReader) -> Mixed:
 def _right(store: ResultsReader, target: str, trial: TrialRecord, labels: Any) -> float:
     record = store.find(trial.run, network=False)
     if record is None:
-        raise StoreError(f"{store.place}: the trial {trial.name} is not there (a pack has none); ask the sweep's own folder")
+        raise StoreError(
+            f"{store.place}: the run {trial.name} of a trial is missing (a pack has none); use the output folder of the sweep"
+        )
     return round(100 * float(np.mean(record.logits(target)[-1].argmax(1) == labels)), 4)
 
 
 def searched_by(search: SearchTable | SearchConfig | None) -> str:
-    """Say how the hyper-parameters of a sweep were chosen, of the oracle that it looked at labels; nothing without a search."""
+    """Return in words how hyper-parameters were chosen, with a mark for the oracle; "" without a search."""
     if not search:
         return ""
-    by_labels = " ON TARGET LABELS of the validation split (a bound, no result)" if search.select == ORACLE else ""
-    return f"hyper-parameters chosen by '{search.select}'{by_labels} over {search.trials} trials per task"
+    by_labels = " FROM TARGET LABELS of the validation split (a bound, not a result)" if search.select == ORACLE else ""
+    return f"hyper-parameters chosen by '{search.select}'{by_labels} from {search.trials} trials per task"

@@ -1,4 +1,7 @@
-"""The command line: verbs over dabench.api. Errors are one line and exit code 2; 1 means that work failed in part."""
+"""The command line: commands that call dabench.api. Errors are one line.
+
+Exit codes: 0 success, 1 a part of the work failed, 2 wrong request.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from dabench.errors import DabenchError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 done, 1 the work failed in part, 2 the request was wrong."""
+    """Run a command and return its exit code."""
     arguments = make_parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
@@ -26,13 +29,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("dabench: stopped", file=sys.stderr)
         return FAILED
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe went away, as `| head` does
+        sys.stderr.close()  # the reader of the pipe has ended, for example `| head`
         return DONE
     except Exception as e:
         if arguments.debug:
             raise
-        what = " ".join(f"{type(e).__name__}: {e}".split())
-        print(f"dabench: unforeseen error: {what} (run again with --debug to see where)", file=sys.stderr)
+        text = " ".join(f"{type(e).__name__}: {e}".split())
+        print(f"dabench: unexpected error: {text} (run again with --debug for the traceback)", file=sys.stderr)
         return FAILED
     return code
 
@@ -40,10 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
-        prog="dabench", description="Domain-adaptation benchmark: cross matrix and adaptation gains."
+        prog="dabench",
+        description="Domain-adaptation benchmark: train on each dataset, test on all, adapt, and report the gains.",
+        epilog="dabench COMMAND --help explains a command. First steps: dabench list; dabench sweep quick.",
     )
     parser.add_argument("--version", action="version", version=f"dabench {version('dabench')}")
-    parser.add_argument("--debug", action="store_true", default=False, help="show where an error came from")
+    parser.add_argument("--debug", action="store_true", default=False, help="show the traceback of an error")
     verb = CommandAdder(parser)
     for family in (plugins, data, sweep, status, results, tables):
         family.add(verb)

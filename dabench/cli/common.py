@@ -1,4 +1,4 @@
-"""How every verb is made: its parser, its exit code, where its tables go."""
+"""Parts shared by all commands: parser, exit codes, common flags, console."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 DONE, FAILED = 0, 1
-"""Exit codes; 2, for a request that was wrong, comes from the errors themselves."""
+"""Exit codes. 2 (wrong request) comes from the exceptions."""
 
 Handler = Callable[[argparse.Namespace], int]
 
 
 class CommandAdder:
-    """Adds one verb a call to the command line."""
+    """Add commands to the command line, one per call."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         self._verbs: Any = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
 
     def __call__(self, name: str, run: Handler, about: str, plugins: bool = False) -> argparse.ArgumentParser:
-        """Return the parser of a new verb.
+        """Return the parser of a new command.
 
         Args:
-            run: does it and returns its exit code.
-            plugins: it takes --plugin.
+            run: executes the command and returns its exit code.
+            about: one-line help.
+            plugins: add the flag --plugin.
         """
         sub: argparse.ArgumentParser = self._verbs.add_parser(name, help=about, description=about)
-        # Suppressed, so that --debug before the verb is not put back to false.
-        sub.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show where an error came from")
+        # Suppressed: a default of False here would override --debug given before the command.
+        sub.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error")
         sub.set_defaults(run=run)
         if plugins:
             sub.add_argument(
@@ -41,18 +42,18 @@ class CommandAdder:
 
 def takes_data(sub: argparse.ArgumentParser) -> None:
     """Add --data."""
-    sub.add_argument("--data", metavar="DIR", help="the folder of all raw datasets; default: DABENCH_DATA")
+    sub.add_argument("--data", metavar="DIR", help="folder of all raw datasets; default: DABENCH_DATA")
 
 
-def takes_set(sub: argparse.ArgumentParser, about: str = "override a key of a sweep") -> None:
+def takes_set(sub: argparse.ArgumentParser, about: str = "override a key of the sweep") -> None:
     """Add --set."""
     sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=about)
 
 
 def stdout_console() -> Console:
-    """Return the console of standard output."""
+    """Return a console on standard output."""
     from rich.console import Console
 
-    # A table cut to 80 columns in a pipe would lose numbers.
-    found = Console(highlight=False, soft_wrap=False)
-    return found if found.is_terminal else Console(highlight=False, width=200)
+    console = Console(highlight=False, soft_wrap=False)
+    # In a pipe, 80 columns would cut numbers.
+    return console if console.is_terminal else Console(highlight=False, width=200)

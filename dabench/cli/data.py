@@ -1,4 +1,4 @@
-"""prepare, audit, human: datasets decoded once, looked at, and shown to people."""
+"""The commands prepare, audit and human: decode datasets, check their images, and write images for people to label."""
 
 from __future__ import annotations
 
@@ -18,45 +18,45 @@ if TYPE_CHECKING:
 
 
 def add(verb: CommandAdder) -> None:
-    """Add the verbs of this module."""
-    sub = verb("prepare", _prepare, "decode a dataset once into the cache and check it", plugins=True)
-    sub.add_argument("name", metavar="DATASET|SWEEP", help="a dataset, or a sweep, which stands for its datasets")
-    sub.add_argument("--raw", metavar="DIR", help="the folder with the raw files of the dataset named; default: DATA/DATASET")
+    """Add the commands of this module."""
+    sub = verb("prepare", _prepare, "decode a dataset into the cache and check it", plugins=True)
+    sub.add_argument("name", metavar="DATASET|SWEEP", help="a dataset, or a sweep: all its datasets")
+    sub.add_argument("--raw", metavar="DIR", help="folder with the raw files of this dataset; default: DATA/DATASET")
     takes_data(sub)
-    takes_set(sub, "an option of the dataset, or a key of the sweep")
-    sub.add_argument("--strict", action="store_true", help="what would be skipped is an error, where the dataset skips at all")
-    sub.add_argument("--contact-sheet", metavar="FILE", help="write pictures of each split and class to look at, as .png")
-    sub.add_argument("--rebuild", action="store_true", help="decode again what is there already")
+    takes_set(sub, "set an option of the dataset, or override a key of the sweep")
+    sub.add_argument("--strict", action="store_true", help="fail on files that the dataset would skip")
+    sub.add_argument("--contact-sheet", metavar="FILE", help="write a .png with example pictures of each split and class")
+    sub.add_argument("--rebuild", action="store_true", help="decode again even if the dataset is already prepared")
 
-    sub = verb("audit", _audit, "copies, conflicting labels, shared subjects and class balance of datasets", plugins=True)
-    sub.add_argument("names", nargs="+", metavar="DATASET|SWEEP", help="datasets, or sweeps, which stand for their datasets")
-    sub.add_argument("--raw", metavar="DIR", help="the raw folder of the one dataset named; default: DATA/DATASET")
+    sub = verb("audit", _audit, "find copies, conflicting labels, shared subjects and class imbalance in datasets", plugins=True)
+    sub.add_argument("names", nargs="+", metavar="DATASET|SWEEP", help="datasets, or sweeps: all their datasets")
+    sub.add_argument("--raw", metavar="DIR", help="folder with the raw files, if one dataset is named; default: DATA/DATASET")
     takes_data(sub)
-    takes_set(sub, "a key of the sweep, or an option of the dataset")
+    takes_set(sub, "override a key of the sweep, or set an option of the dataset")
     sub.add_argument(
         "--radius", type=int, metavar="BITS",
-        help="bits of 64 in which hashes of near-identical pictures may differ (default 5); -1: identical pictures only",
+        help="most bits (of 64) in which the hashes of near-identical pictures differ (default 5); -1: identical pictures only",
     )  # fmt: skip
     sub.add_argument(
         "--drop", nargs="?", const="identical", choices=("identical", "near"),
-        help="write lists of what to drop and make cleaned variants without it: copies, conflicting labels, constant pictures, "
-        "subjects of the test split in training; near: near-identical pictures, too",
+        help="write drop lists and make cleaned datasets: without copies, conflicting labels, constant pictures, and test "
+        "subjects in training; near: also without near-identical pictures",
     )  # fmt: skip
     sub.add_argument(
         "--out", metavar="DIR",
-        help="folder for findings.csv, examples.png, the lists, test-DATASET.csv and cleaned-test-DATASET.csv for "
-        "dabench report --attributes; default: audit/NAME",
+        help="folder for findings.csv, examples.png, drop lists, and test-DATASET.csv and cleaned-test-DATASET.csv "
+        "for dabench report --attributes; default: audit/NAME",
     )  # fmt: skip
 
-    sub = verb("human", _human, "test images as pictures without labels, for people to answer", plugins=True)
-    sub.add_argument("dataset")
-    sub.add_argument("--to", metavar="DIR", help="the folder to make; default: human/DATASET")
-    sub.add_argument("--images", type=int, metavar="N", help="how many, as many of each class (default 70)")
-    sub.add_argument("--seed", type=int, default=0, help="which are drawn (default 0)")
-    sub.add_argument("--sweep", help="the sweep in whose report the answers are to stand: images and classes as it has them")
-    sub.add_argument("--raw", metavar="DIR", help="the folder with the raw files; default: DATA/DATASET")
+    sub = verb("human", _human, "write test images as pictures without labels, for people to label", plugins=True)
+    sub.add_argument("dataset", help="a dataset")
+    sub.add_argument("--to", metavar="DIR", help="new folder for the pictures; default: human/DATASET")
+    sub.add_argument("--images", type=int, metavar="N", help="number of images, balanced over classes (default 70)")
+    sub.add_argument("--seed", type=int, default=0, help="seed of the random choice of images (default 0)")
+    sub.add_argument("--sweep", help="sweep whose report is to show the answers: use its image size and classes")
+    sub.add_argument("--raw", metavar="DIR", help="folder with the raw files; default: DATA/DATASET")
     takes_data(sub)
-    takes_set(sub, "a key of the sweep, or an option of the dataset")
+    takes_set(sub, "override a key of the sweep, or set an option of the dataset")
 
 
 def _prepare(a: argparse.Namespace) -> int:
@@ -65,13 +65,13 @@ def _prepare(a: argparse.Namespace) -> int:
 
     sheet = sheet_path(a.contact_sheet) if a.contact_sheet else None
     api.load_plugins(a.plugin)
-    how = {"data": a.data, "set": a.set, "strict": a.strict, "rebuild": a.rebuild}
+    options = {"data": a.data, "set": a.set, "strict": a.strict, "rebuild": a.rebuild}
     if not api.names_sweep(a.name):
-        sets = [api.prepare(a.name, raw=a.raw, **how)]
+        sets = [api.prepare(a.name, raw=a.raw, **options)]
     elif a.raw:
-        raise SpecError(f"raw = {a.raw}: is the folder of one dataset, but a sweep is named; give --data instead")
+        raise SpecError(f"--raw {a.raw}: is the folder of a single dataset, but {a.name} is a sweep; use --data")
     else:
-        sets = api.prepare_sweep(a.name, **how)
+        sets = api.prepare_sweep(a.name, **options)
     for prepared in sets:
         _print_prepared(prepared)
     if sheet:
@@ -98,13 +98,13 @@ def _human(a: argparse.Namespace) -> int:
     from dabench import api
 
     if a.seed < 0:
-        raise SpecError(f"--seed {a.seed}: must be a number from 0")
+        raise SpecError(f"--seed {a.seed}: must be 0 or more")
     files = api.human(
         a.dataset, a.to, images=a.images, seed=a.seed, sweep=a.sweep, raw=a.raw, data=a.data, plugins=a.plugin, set=a.set
     )
     folder = files[0].parent
-    print(f"{folder}: {len(files) - 2} pictures, classes.txt, and answers.csv with a line for each")
-    print("Each person fills in a copy: a name in the column rater, a class in the column answer.")
+    print(f"{folder}: {len(files) - 2} pictures, classes.txt, and answers.csv with one line per picture")
+    print("Each person fills in a copy of answers.csv: a name in column rater, a class in column answer.")
     print(f"Next: dabench report RUNS --human {a.dataset}={folder / 'answers.csv'}")
     return DONE
 
@@ -114,22 +114,22 @@ def _audit(a: argparse.Namespace) -> int:
     from dabench.reporting.audit import audit_tables, write_audit
     from dabench.reporting.terminal import print_table
 
-    found = api.audit(*a.names, data=a.data, raw=a.raw, plugins=a.plugin, set=a.set, radius=a.radius)
+    audit = api.audit(*a.names, data=a.data, raw=a.raw, plugins=a.plugin, set=a.set, radius=a.radius)
     name = "+".join(Path(n).stem if n.endswith(".toml") else n.replace("/", "-") for n in a.names)
     out = Path(a.out) if a.out else Path("audit") / name
     screen = stdout_console()
-    for table in audit_tables(found):
+    for table in audit_tables(audit):
         print_table(table, screen)
         print()
     with _writing_into(out):
-        files = write_audit(found, out)
+        files = write_audit(audit, out)
     print(f"Written: {', '.join(map(str, files))}")
     if a.drop:
         with _writing_into(out):
-            results = api.drop(found, out, near=a.drop == "near")
+            results = api.drop(audit, out, near=a.drop == "near")
         for cleaned in results:
             _print_cleaned(cleaned)
-    return FAILED if found.unreadable else DONE
+    return FAILED if audit.unreadable else DONE
 
 
 @contextmanager
@@ -147,9 +147,9 @@ def _print_cleaned(cleaned: CleanedDataset) -> None:
         return
     _print_prepared(cleaned.variant)
     name = cleaned.whole.name
-    key = json.dumps(name) if "/" in name else name  # as TOML wants it
+    key = json.dumps(name) if "/" in name else name  # TOML requires quotes
     print(f"  list   {cleaned.path}")
     if cleaned.tests:
-        print(f"  tests  {cleaned.tests}, what training held of them before, for dabench report --attributes")
-    print(f"In a sweep file, with the path relative to it:\n[dataset.{key}]")
+        print(f"  tests  {cleaned.tests}: which test images had a copy in training before, for dabench report --attributes")
+    print(f"To use it in a sweep file (the path is relative to that file):\n[dataset.{key}]")
     print(f"drop = {json.dumps(str(cleaned.path))}")

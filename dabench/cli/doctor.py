@@ -1,4 +1,4 @@
-"""What a machine has of what dabench needs."""
+"""Check whether this machine has what dabench needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PACKAGES = {
 
 
 def findings() -> Iterator[tuple[str, str, bool]]:
-    """Yield (what, what was found and how to get it if it is missing, whether it is fine)."""
+    """Yield (item, its state and how to install it if missing, whether it is usable)."""
     yield "python", platform.python_version(), True
     for package, module in _PACKAGES.items():
         try:
@@ -31,9 +31,9 @@ def findings() -> Iterator[tuple[str, str, bool]]:
     yield from _devices()
     yield "cores", str(cores()), True
     address = cache_address()
-    cache = f"{shown(address)}, its mirror here {cache_folder()}" if address else str(cache_folder())
+    cache = f"{shown(address)}, local mirror {cache_folder()}" if address else str(cache_folder())
     yield "prepared cache", f"{cache} (DABENCH_CACHE)", True
-    yield "raw data", f"{data_folder()} (DABENCH_DATA){'' if data_folder().is_dir() else ', not there yet'}", True
+    yield "raw data", f"{data_folder()} (DABENCH_DATA){'' if data_folder().is_dir() else ', does not exist yet'}", True
 
 
 def _version(package: str) -> str:
@@ -42,7 +42,7 @@ def _version(package: str) -> str:
             return version(name)
         except PackageNotFoundError:
             continue
-    return "version not known"
+    return "version unknown"
 
 
 def _devices() -> Iterator[tuple[str, str, bool]]:

@@ -1,4 +1,4 @@
-"""report, export: the numbers of a sweep, and what another person needs to check them."""
+"""The commands report and export: print the results of a sweep, and pack them for others to check."""
 
 from __future__ import annotations
 
@@ -13,49 +13,55 @@ from dabench.training.selection import RULES
 
 
 def add(verb: CommandAdder) -> None:
-    """Add the verbs of this module."""
-    sub = verb("report", _report, "matrix and gains of a sweep's output folder, or of a pack; trains nothing")
-    sub.add_argument("runs", help="the folder that dabench sweep wrote, such as runs/quick, or the .zip of dabench export")
+    """Add the commands of this module."""
+    sub = verb("report", _report, "print and write the cross matrix and gains of a finished or running sweep; trains nothing")
+    sub.add_argument("runs", help="output folder of dabench sweep, such as runs/quick, or the .zip of dabench export")
     sub.add_argument(
-        "--format", choices=("json", "md", "csv", "tex", "html"), help="print this to standard output, and nothing else"
+        "--format",
+        choices=("json", "md", "csv", "tex", "html"),
+        help="print the results to standard output in this format, and write no files",
     )
     sub.add_argument(
-        "--metric", default="accuracy", help="accuracy, balanced-accuracy, macro-f1, ece, recall:CLASS, worst-group:ATTRIBUTE"
+        "--metric",
+        default="accuracy",
+        help="accuracy (default), balanced-accuracy, macro-f1, ece, recall:CLASS or worst-group:ATTRIBUTE",
     )
     sub.add_argument(
         "--select", metavar="RULE",
-        help=f"which checkpoint of each run counts: {', '.join(RULES)}; default: last",
+        help=f"selection rule for the checkpoint of each run: {', '.join(RULES)}; default: last",
     )  # fmt: skip
     sub.add_argument(
         "--human", action="append", default=[], metavar="[DATASET=]FILE",
-        help="add a row of people's answers to test images, a CSV with the columns rater, image, answer; may be repeated",
+        help="add a human row from a CSV with the columns rater, image, answer; may be repeated for other datasets",
     )  # fmt: skip
     sub.add_argument(
         "--attributes", action="append", default=[], metavar="[DATASET=]FILE",
-        help="results by more attributes of test images, a CSV with the column image and one for each attribute, such as the "
-        "test-DATASET.csv of dabench audit; may be repeated",
+        help="add results by attributes of test images from a CSV with the column image and one column per attribute, such "
+        "as test-DATASET.csv of dabench audit; may be repeated for other datasets",
     )  # fmt: skip
-    sub.add_argument("--trials", action="store_true", help="instead: what a search tried for each task, and what it chose")
+    sub.add_argument("--trials", action="store_true", help="print the trials of a search instead, and which were chosen")
     sub.add_argument(
-        "--test-accuracy", action="store_true", help="with --trials: the accuracy of each by test labels, for looking only"
+        "--test-accuracy", action="store_true", help="with --trials: also print test accuracy; not for choosing trials"
     )
-    sub.add_argument("--no-published", action="store_true", help="leave out published numbers for the same datasets")
-    sub.add_argument("--out", metavar="DIR", help="folder of the report; default: RUNS/report (of a pack: none is written)")
+    sub.add_argument("--no-published", action="store_true", help="omit published numbers for the same datasets")
+    sub.add_argument("--out", metavar="DIR", help="folder of the report; default: RUNS/report (for a pack: nothing is written)")
 
-    sub = verb("export", _export, "pack what another person needs to check a table: predictions, labels, no images, no networks")
-    sub.add_argument("runs", help="the folder that dabench sweep wrote")
-    sub.add_argument("--to", metavar="FILE", help="the zip to write; default: NAME.zip after the sweep")
+    sub = verb(
+        "export", _export, "write a zip with predictions and labels, without images and networks, for others to check a table"
+    )
+    sub.add_argument("runs", help="output folder of dabench sweep")
+    sub.add_argument("--to", metavar="FILE", help="the zip to write; default: NAME.zip, named after the sweep")
     sub.add_argument(
         "--without-attributes", action="store_true",
-        help="leave out the attributes of test images (age, sex, ...), and so the results by group",
+        help="omit attributes of test images (age, sex, ...), and with them the results by attribute",
     )  # fmt: skip
     sub.add_argument(
         "--classes-only", action="store_true",
-        help="of predictions put the classes in alone, a small part of the size: all tables but those of confidences (ece)",
+        help="store predicted classes instead of logits: a much smaller file, with all tables except ece",
     )  # fmt: skip
     sub.add_argument(
         "--counts", action="store_true",
-        help="so, and test images sorted by class and predictions: how many there are of each sort, and no image's label",
+        help="store only how often each combination of class and predictions occurs, so that no image's label is revealed",
     )  # fmt: skip
 
 
@@ -79,9 +85,9 @@ def _report(a: argparse.Namespace) -> int:
     print_matrix(matrix, stdout_console(), rules=True)
     from dabench.reporting.write import report_folder
 
-    place = api.report_place(a.runs, a.out)
-    written = place and f"Report: {report_folder(matrix, place) / 'index.html'}"
-    print(f"\n{written or 'A pack is only read; --out DIR writes the report.'}")
+    folder = api.report_place(a.runs, a.out)
+    written = folder and f"Report: {report_folder(matrix, folder) / 'index.html'}"
+    print(f"\n{written or 'No report is written for a pack; --out DIR writes one.'}")
     return DONE
 
 
@@ -94,7 +100,7 @@ def _trials(a: argparse.Namespace) -> int:
     from dabench.reporting.terminal import print_table
 
     if not a.trials:
-        raise SpecError("--test-accuracy is of trials: give --trials, too")
+        raise SpecError("--test-accuracy: needs --trials; add it")
     trials, store = api.trials(a.runs, test_accuracy=a.test_accuracy), open_results(a.runs)
     search, mixed = store.read_sweep().sweep.search, mixed_trials(store)
     assert search is not None
@@ -108,13 +114,15 @@ def _trials(a: argparse.Namespace) -> int:
 
 
 def _files(option: str, given: Sequence[str]) -> dict[str, Path]:
-    """Return dataset -> file, of DATASET=FILE; "" where no dataset is named."""
+    """Return dataset -> file from texts DATASET=FILE; the dataset is "" if it is not named."""
     found: dict[str, Path] = {}
     for text in given:
         name, equals, file = text.partition("=")
         name, path = (name, Path(file)) if equals and not Path(text).is_file() else ("", Path(text))
         if name in found:
-            raise SpecError(f"{option} {text}: there is a file for {name or 'that dataset'} already; put all lines into one")
+            raise SpecError(
+                f"{option} {text}: a file for {name or 'this dataset'} was already given; put all lines into one file"
+            )
         found[name] = path
     return found
 
@@ -128,9 +136,9 @@ def _export(a: argparse.Namespace) -> int:
     datasets = {n: pack.dataset(n) for n in pack.read_sweep().sweep.datasets}
     print(f"{path}: {path.stat().st_size:,} bytes, {len(pack.names('runs'))} runs; no images, no networks")
     for name, test in datasets.items():
-        attributes = f"; attributes of its test images: {', '.join(test.attributes)}" if test.attributes else ""
+        attributes = f"; attributes of test images: {', '.join(test.attributes)}" if test.attributes else ""
         print(f"  {name}: {len(test.labels):,} test labels; licence: {test.facts.license}{attributes}")
     if any(test.attributes for test in datasets.values()):
-        print("If attributes may identify people, pack with --without-attributes.")
+        print("If attributes can identify people, export with --without-attributes.")
     print(f"Next: dabench report {path}")
     return DONE

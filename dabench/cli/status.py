@@ -1,4 +1,4 @@
-"""status: how far a sweep is, asked from another terminal."""
+"""The command status: print the progress of a sweep from another terminal."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from dabench.execution.status import Status
 
 _SHOWN = 10
-"""Failed runs whose logs are shown; --json has all."""
+"""Most failed runs whose logs are printed; --json has all."""
 
 
 def add(verb: CommandAdder) -> None:
-    """Add the verb of this module."""
-    sub = verb("status", _status, "how far a sweep is: what is done, runs, failed, and what to do next")
-    sub.add_argument("runs", help="the folder that dabench sweep writes, such as runs/quick")
-    sub.add_argument("--json", action="store_true", help="print it for machines")
+    """Add the command of this module."""
+    sub = verb(
+        "status", _status, "print the progress of a sweep: complete, running, failed and pending runs, and the next command"
+    )
+    sub.add_argument("runs", help="output folder of dabench sweep, such as runs/quick")
+    sub.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _status(a: argparse.Namespace) -> int:
@@ -36,20 +38,20 @@ def _status(a: argparse.Namespace) -> int:
         return DONE
     print(f"{found.sweep}: {_state(found)}")
     print(
-        f"{found.runs} runs: {found.complete} done, {found.running} running, {found.failed} failed, {found.pending} "
-        f"left{_rest(found)}"
+        f"{found.runs} runs: {found.complete} complete, {found.running} running, {found.failed} failed, {found.pending} "
+        f"pending{_rest(found)}"
     )
     for run in found.active:
-        said = f": {run.progress}" if run.progress else ""
-        print(f"  runs now: {run.run}, for {clock(run.seconds)}, since {run.since}{said}")
+        progress = f": {run.progress}" if run.progress else ""
+        print(f"  running: {run.run}, for {clock(run.seconds)}, since {run.since}{progress}")
     for failure in found.failures[:_SHOWN]:
         print(f"  failed: {failure.run}: {failure.reason}")
         for line in failure.tail:
             print(f"    | {line}")
         if failure.log:
-            print(f"    all of it: {failure.log}")
+            print(f"    full log: {failure.log}")
     if len(found.failures) > _SHOWN:
-        print(f"  and {len(found.failures) - _SHOWN} more, in {found.folder}/failed/")
+        print(f"  and {len(found.failures) - _SHOWN} more failed runs, see {found.folder}/failed/")
     print(f"Next: {_next(found)}")
     return DONE
 
@@ -58,13 +60,13 @@ def _state(found: Status) -> str:
     words = {
         "running": f"running in process {', '.join(map(str, found.processes))}",
         "complete": "complete",
-        "ended": "ended, not all of its runs done",
+        "ended": "ended; not all runs are complete",
         "stopped": "stopped by the user",
-        "error": "ended by an error of its own",
-        "dead": "its process is dead, killed or gone with the machine",
+        "error": "ended by an error",
+        "dead": "its process has died, was killed, or was lost with its machine",
         "not begun": "not begun",
     }
-    return words[found.state] + (f"; last heard of {found.last}" if found.last else "")
+    return words[found.state] + (f"; last event {found.last}" if found.last else "")
 
 
 def _rest(found: Status) -> str:
@@ -74,7 +76,7 @@ def _rest(found: Status) -> str:
 def _next(found: Status) -> str:
     folder = shlex.quote(found.folder)
     if found.state == "running":
-        return f"dabench status {folder} again, or dabench report {folder} for what stands so far"
+        return f"dabench status {folder} again, or dabench report {folder} for the results so far"
     if found.state == "complete":
         return f"dabench report {folder}"
-    return found.resume_command or f"run the same dabench sweep again, with --out {folder}; what is done is kept"
+    return found.resume_command or f"run the same dabench sweep command again, with --out {folder}; complete runs are kept"

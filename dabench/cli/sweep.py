@@ -1,16 +1,18 @@
-"""sweep: planned, or run and reported."""
+"""The command sweep: plan a sweep, or run and report it."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from dabench.cli.common import DONE, FAILED, CommandAdder, stdout_console, takes_data, takes_set
-from dabench.errors import StoppedError, UnwritableError
+from dabench.errors import SpecError, StoppedError, UnwritableError
 from dabench.execution.options import ExecutionOptions
+from dabench.plugins.contract import SUPERVISED
 from dabench.storage.clock import clock
 from dabench.storage.remote_fs import keyless
 
@@ -18,23 +20,27 @@ if TYPE_CHECKING:
     from dabench.api import SweepRequest
     from dabench.execution.estimate import Cost
     from dabench.execution.recorder import SweepOutcome
+    from dabench.storage.schema import Run
 
 
 def add(verb: CommandAdder) -> None:
-    """Add the verbs of this module."""
-    sub = verb("sweep", _sweep, "run what is missing of a sweep and report it", plugins=True)
-    sub.add_argument("sweep", help="a shelf name (see: dabench list sweeps) or the path of a .toml file")
-    sub.add_argument("--plan", action="store_true", help="say what would run and how long it may take; train nothing")
-    sub.add_argument("--out", metavar="DIR", help="output folder, or its address elsewhere (s3://...); default: runs/NAME")
-    takes_set(sub, "override a key, as --set train.epochs=2")
+    """Add the command of this module."""
+    sub = verb("sweep", _sweep, "run the missing runs of a sweep and write its report", plugins=True)
+    sub.add_argument("sweep", help="a bundled sweep (see: dabench list sweeps) or the path of a .toml file")
+    sub.add_argument("--plan", action="store_true", help="print what would run, with time, memory and disk; train nothing")
+    sub.add_argument("-v", "--verbose", action="store_true", help="with --plan: also list every run")
+    sub.add_argument("--out", metavar="DIR", help="output folder, or a remote address (s3://...); default: runs/NAME")
+    takes_set(sub, "override a key of the sweep, for example --set train.epochs=2")
     takes_data(sub)
     sub.add_argument(
         "--log-json",
         metavar="FILE",
-        help="append a line of JSON for each event; -: to standard output, and tables to standard error",
+        help="append each event as a line of JSON; -: print events to standard output and tables to standard error",
     )
-    sub.add_argument("--tensorboard", action="store_true", help="write TensorBoard logs of every run into DIR/tensorboard")
-    group = sub.add_argument_group("execution options", "change no number; what is not given is found from the machine")
+    sub.add_argument("--tensorboard", action="store_true", help="write TensorBoard logs of all runs into OUT/tensorboard")
+    group = sub.add_argument_group(
+        "execution options", "they do not affect results; options not given are chosen for this machine"
+    )
     for option in fields(ExecutionOptions):
         group.add_argument(_flag(option.name), default=option.default, **option.metadata)
 
@@ -46,8 +52,8 @@ def _flag(name: str) -> str:
 def _request(a: argparse.Namespace) -> SweepRequest:
     from dabench.api import SweepRequest
 
-    how = ExecutionOptions(**{option.name: getattr(a, option.name) for option in fields(ExecutionOptions)})
-    return SweepRequest(a.sweep, a.out, a.set, a.plugin, a.data, how, False, a.log_json, a.tensorboard, _again(a))
+    options = ExecutionOptions(**{option.name: getattr(a, option.name) for option in fields(ExecutionOptions)})
+    return SweepRequest(a.sweep, a.out, a.set, a.plugin, a.data, options, False, a.log_json, a.tensorboard, _again(a))
 
 
 def _sweep(a: argparse.Namespace) -> int:
@@ -55,15 +61,17 @@ def _sweep(a: argparse.Namespace) -> int:
 
     if a.plan:
         return _plan(a)
+    if a.verbose:
+        raise SpecError("--verbose: lists the runs of a plan; add --plan")
     from dabench.reporting.terminal import print_matrix
 
     try:
         outcome, matrix = api.run_sweep(_request(a))
     except KeyboardInterrupt:
-        print(f"dabench: stopped; finished runs are kept. Go on with: {_again(a)}", file=sys.stderr)
+        print(f"dabench: stopped; complete runs are kept. Continue with: {_again(a)}", file=sys.stderr)
         return FAILED
     except (StoppedError, UnwritableError) as e:
-        print(f"dabench: error: {e}\ndabench: stopped; finished runs are kept. Go on with: {_again(a)}", file=sys.stderr)
+        print(f"dabench: error: {e}\ndabench: stopped; complete runs are kept. Continue with: {_again(a)}", file=sys.stderr)
         return e.exit_code
     with redirect_stdout(sys.stderr if a.log_json == "-" else sys.stdout):
         print_matrix(matrix, stdout_console())
@@ -73,23 +81,25 @@ def _sweep(a: argparse.Namespace) -> int:
 
 def _print_end(outcome: SweepOutcome, a: argparse.Namespace) -> None:
     folder = outcome.store.folder
-    print(f"\n{outcome.completed} runs done now, {outcome.already_complete} stood already, {outcome.failed} failed.")
+    print(f"\n{outcome.completed} completed, {outcome.already_complete} already complete, {outcome.failed} failed.")
     if outcome.trials_failed:
-        print(f"{outcome.trials_failed} runs of trials failed, and were not chosen: dabench report {folder} --trials")
+        print(
+            f"{outcome.trials_failed} runs of trials failed; their trials are not chosen. See: dabench report {folder} --trials"
+        )
     if outcome.failed:
-        print(f"Reasons: {folder}/failed/, and what the runs said: {folder}/logs/ (dabench status {folder} shows both).")
-        print(f"Try the failed runs again with: {_again(a)}")
+        print(f"Reasons: {folder}/failed/. Output of the runs: {folder}/logs/. dabench status {folder} shows both.")
+        print(f"Run the failed runs again with: {_again(a)}")
     elif outcome.searched:
         print(f"Next: dabench report {folder} --trials, or dabench cite {folder}")
     else:
         print(f"Next: dabench report {folder} --metric balanced-accuracy, or dabench cite {folder}")
     print(f"Report: {folder}/report/index.html")
     if a.tensorboard:
-        print(f"TensorBoard: tensorboard --logdir {folder}/tensorboard (pip install tensorboard, where it is not there)")
+        print(f"TensorBoard: tensorboard --logdir {folder}/tensorboard (needs: pip install tensorboard)")
 
 
 def _again(a: argparse.Namespace) -> str:
-    """Return the command that goes on; it is told and logged, so keys in an address are left out."""
+    """Return the command that continues the sweep. It is printed and logged, so credentials in an address are left out."""
     import shlex
 
     words = ["dabench", "sweep", a.sweep]
@@ -116,26 +126,40 @@ def _plan(a: argparse.Namespace) -> int:
         print(f"{name}: " + ", ".join(f"{s} {prepared.count(s):,}" for s in prepared.splits) + f"; digest {prepared.digest[:12]}")
         if prepared.dropped:
             print(f"  {dropped_text(prepared.dropped)}")
-    print(f"network {plan.backbone.name} on {plan.channels}x{plan.input_size}x{plan.input_size}, {len(plan.classes)} classes")
-    for run in plan.runs:
-        state = "stands" if run.digest in planned.complete else f"to do, about {clock(planned.cost.seconds[run.digest])}"
+    print(f"network {plan.backbone.name}, input {plan.channels}x{plan.input_size}x{plan.input_size}, {len(plan.classes)} classes")
+    for run in plan.runs if a.verbose else ():
+        state = "complete" if run.digest in planned.complete else f"to do, about {clock(planned.cost.seconds[run.digest])}"
         print(f"  {run.name:<60} {state}")
-    print(f"{len(plan.runs)} runs: {len(planned.complete)} stand, {len(planned.pending)} to do", end="")
-    print(f"; about {clock(planned.cost.wall)} here, {planned.options.max_parallel} side by side" if planned.pending else "")
+    print(f"{len(plan.runs)} runs: {len(planned.complete)} complete, {len(planned.pending)} to do")
+    for kind, runs in _kinds(plan.runs).items():
+        print(f"  {len(runs)} {kind}: {sum(r.digest in planned.complete for r in runs)} complete")
     if planned.pending and plan.sweep.search.trials:
-        print("Which settings a search chooses, and so the runs after its trials, is known then; their number is a guess.")
+        print("The final runs depend on the settings that the search chooses; their number is an estimate.")
     if planned.pending:
-        print(_price(planned.options, planned.cost))
+        print("\n".join(_cost(planned.options, planned.cost)))
     if planned.mixed:
-        print(f"Mixed runs: {mixed_text(planned.mixed)}. To compute all of them anew, alike: --redo")
+        print(f"Mixed runs: {mixed_text(planned.mixed)}. To compute all runs again alike: --redo")
     return DONE
 
 
-def _price(options: ExecutionOptions, cost: Cost) -> str:
+def _kinds(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Return the runs by what they do: trainings, and adaptations by adapter."""
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        training = "trainings" if run.method == SUPERVISED else f"trainings of {run.method}"
+        found.setdefault(f"adaptations by {run.method}" if run.target else training, []).append(run)
+    return found
+
+
+def _cost(options: ExecutionOptions, cost: Cost) -> list[str]:
     from dabench.execution.resources import size
 
-    words = [f"about {clock(cost.cpu)} of a core ({options.cpus_per_run:g} set aside for each run)"]
-    words += [f"{clock(cost.gpu)} of a GPU ({options.gpus_per_run:g} set aside for each run)"] if cost.gpu else []
-    words += [] if cost.memory is None else [f"{size(cost.memory)} of memory for each run"]
-    words += [] if cost.disk is None else [f"{size(cost.disk)} on disk"]
-    return ", ".join(words)
+    gpu = f", {clock(cost.gpu)} of GPU time (GPUs per run: {options.gpus_per_run:g})" if cost.gpu else ""
+    memory = [] if cost.memory is None else [f"memory: {size(cost.memory)} per run"]
+    disk = [] if cost.disk is None else [f"disk: {size(cost.disk)}"]
+    return [
+        f"time: about {clock(cost.wall)} on this machine, runs in parallel: {options.max_parallel}; "
+        f"{clock(cost.cpu)} of core time (cores per run: {options.cpus_per_run:g}){gpu}",
+        *memory,
+        *disk,
+    ]

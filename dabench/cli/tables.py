@@ -1,4 +1,4 @@
-"""compare, baseline, cite: tables beside each other, committed, and cited."""
+"""The commands compare, baseline and cite: compare tables, print or make committed tables, and cite."""
 
 from __future__ import annotations
 
@@ -17,43 +17,48 @@ if TYPE_CHECKING:
 
 
 def add(verb: CommandAdder) -> None:
-    """Add the verbs of this module."""
-    sub = verb("compare", _compare, "two tables beside each other: output folders, packs, or committed tables")
+    """Add the commands of this module."""
+    sub = verb("compare", _compare, "compare two tables: output folders, packs, or committed tables")
     for side in ("a", "b"):
         sub.add_argument(
             side, metavar=side.upper(), help="an output folder, a pack, a committed table, or its .json or .toml file"
         )
-    sub.add_argument("--metric", help="accuracy, ...; default: that of the committed table")
-    sub.add_argument("--select", metavar="RULE", help="which checkpoint of each run counts; default: as in the committed table")
+    sub.add_argument("--metric", help="accuracy, ...; default: that of the committed table, else accuracy")
+    sub.add_argument(
+        "--select", metavar="RULE", help="selection rule for the checkpoint of each run; default: that of the committed table"
+    )
     sub.add_argument(
         "--fail-below", nargs="?", type=float, const=0.0, metavar="POINTS",
-        help="exit with 1 if a cell of A is worse than that of B by more than POINTS (default 0) and the 95 %% interval of the "
-        "difference lies on that side of 0",
+        help="exit with 1 if a cell of A is worse than in B by more than POINTS (default 0) and the 95 %% interval of the "
+        "difference excludes 0",
     )  # fmt: skip
     sub.add_argument(
         "--fail-outside", action="store_true",
-        help="exit with 1 if a number of A lies outside the 95 %% interval of B's, above or below it",
+        help="exit with 1 if a cell of A lies outside the 95 %% interval of the same cell of B",
     )  # fmt: skip
-    sub.add_argument("--json", action="store_true", help="as JSON")
+    sub.add_argument("--json", action="store_true", help="print JSON")
 
-    sub = verb("baseline", _baseline, "print a committed table; or make one from a finished sweep")
-    sub.add_argument("name", nargs="?", help="a committed table; all are listed if none is named")
-    sub.add_argument("--json", action="store_true", help="as JSON")
-    sub.add_argument("--from", dest="runs", metavar="RUNS", help="make the table NAME from this finished sweep")
+    sub = verb("baseline", _baseline, "print a committed table, or make one from a finished sweep")
+    sub.add_argument("name", nargs="?", help="a committed table; without a name, all are listed")
+    sub.add_argument("--json", action="store_true", help="print JSON")
+    sub.add_argument("--from", dest="runs", metavar="RUNS", help="make the table NAME from this output folder")
     sub.add_argument(
-        "--select", metavar="RULE", help="with --from: which checkpoint of each run counts, as dabench report takes it"
+        "--select", metavar="RULE", help="with --from: selection rule for the checkpoint of each run, as in dabench report"
     )
     sub.add_argument(
         "--counts", action="store_true",
-        help="with --from: the records beside it hold no image's label, as those of dabench export --counts",
+        help="with --from: write NAME.zip without the labels of single images, as dabench export --counts",
     )  # fmt: skip
     sub.add_argument(
-        "--to", metavar="DIR", help="with --from: the folder to write NAME.json and NAME.md into", default="baselines"
+        "--to",
+        metavar="DIR",
+        help="with --from: folder for NAME.json, NAME.md and NAME.zip (default baselines)",
+        default="baselines",
     )
 
-    sub = verb("cite", _cite, "BibTeX of all that a sweep, its results or a committed table rests on", plugins=True)
+    sub = verb("cite", _cite, "print BibTeX for everything that a sweep, its results or a committed table uses", plugins=True)
     sub.add_argument("what", help="an output folder, a pack, a sweep, or a committed table")
-    sub.add_argument("--sentence", action="store_true", help="the sentence that cites it, with version and digest, alone")
+    sub.add_argument("--sentence", action="store_true", help="print only the sentence that cites it, with version and digest")
 
 
 def _compare(a: argparse.Namespace) -> int:
@@ -63,11 +68,11 @@ def _compare(a: argparse.Namespace) -> int:
 
     points = a.fail_below
     if points is not None and not 0 <= points < math.inf:
-        raise SpecError(f"--fail-below {points}: must be points from 0")
+        raise SpecError(f"--fail-below {points}: must be 0 points or more")
     found = api.compare(a.a, a.b, metric=a.metric, select=a.select)
-    for option, asked in (("--fail-below", points is not None), ("--fail-outside", a.fail_outside)):
-        if asked and not found.common:
-            raise SpecError(f"{option}: {a.a} and {a.b} have no cell in common, so that none could fail")
+    for option, given in (("--fail-below", points is not None), ("--fail-outside", a.fail_outside)):
+        if given and not found.common:
+            raise SpecError(f"{option}: {a.a} and {a.b} have no cell in common, so the check cannot fail")
     if a.json:
         print(json.dumps(found.as_dict(), indent=1))
     else:
@@ -95,9 +100,9 @@ def _baseline(a: argparse.Namespace) -> int:
     from dabench.reporting.terminal import print_table
 
     if a.runs and not a.name:
-        raise SpecError(f"--from {a.runs}: name the table to make, as in: dabench baseline NAME --from {a.runs}")
+        raise SpecError(f"--from {a.runs}: the table needs a name: dabench baseline NAME --from {a.runs}")
     if not a.runs and (a.select or a.counts):
-        raise SpecError(f"{'--select' if a.select else '--counts'}: is for making a table, with --from RUNS")
+        raise SpecError(f"{'--select' if a.select else '--counts'}: makes a table only together with --from RUNS")
     if not a.name:
         for name in committed_tables():
             value = read_baseline(name)

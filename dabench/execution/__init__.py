@@ -1,1 +1,1 @@
-"""Runs a plan: one run, the queue, the engines, progress and status."""
+"""Execute a plan: single runs, the queue, the engines, progress and status."""

@@ -1,4 +1,4 @@
-"""One try of one run, whatever engine makes it, and what came of it."""
+"""Attempt one run, for any engine, and return its result."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from dabench.experiment.job import Job
 from dabench.plugins.registry import Registry
 from dabench.storage.run_store import RunStore
 
-LIMIT = "stopped after the time limit of {:g} s; give it longer with --time-limit, or look where it was"
+LIMIT = "stopped after the time limit of {:g} s; raise it with --time-limit, or look at the traceback"
 
 
 @dataclass(frozen=True)
 class AttemptResult:
-    """What came of a try.
+    """Result of an attempt.
 
     Attributes:
-        what: "retried": it failed, and another try may do better. "stopped": it was told to stop and can go on where it was.
-            "unwritable": the output folder takes no more files.
-        reason: why it is not done: a line that says it, and where it came from.
+        what: "retried": failed, but another attempt may succeed. "stopped": stopped on request, can continue from its last
+            checkpoint. "unwritable": the output folder cannot be written.
+        reason: one line why the run is not done, and for some errors the traceback.
     """
 
     what: Literal["done", "failed", "retried", "stopped", "unwritable"]
@@ -35,7 +35,7 @@ class AttemptResult:
 
 
 def attempt(job: Job, store: RunStore, registry: Registry, options: ExecutionOptions, hung: Path | None = None) -> AttemptResult:
-    """Do a run and store it. Raises nothing of the run's own.
+    """Do a run and store it. Errors of the run are returned, not raised.
 
     Args:
         hung: as in `limited`.
@@ -61,17 +61,17 @@ def attempt(job: Job, store: RunStore, registry: Registry, options: ExecutionOpt
 def _failure(error: BaseException, options: ExecutionOptions) -> AttemptResult:
     if isinstance(error, DabenchError):
         return AttemptResult("failed", reason=str(error))
-    where = "".join(traceback.format_exception(error))
+    trace = "".join(traceback.format_exception(error))
     if isinstance(error, TimeLimitExceeded):
-        return AttemptResult("failed", reason=f"{LIMIT.format(options.time_limit)}\n\n{where}")
+        return AttemptResult("failed", reason=f"{LIMIT.format(options.time_limit)}\n\n{trace}")
     if _out_of_memory(error):
-        line = str(error).splitlines()[0] if str(error) else "no more to be had"
-        return AttemptResult("retried", reason=f"ran out of memory ({line}); try a smaller train.batch or test.batch\n\n{where}")
-    return AttemptResult("failed", reason=f"{type(error).__name__}: {error}\n\n{where}")
+        line = str(error).splitlines()[0] if str(error) else "no details"
+        return AttemptResult("retried", reason=f"ran out of memory ({line}); try a smaller train.batch or test.batch\n\n{trace}")
+    return AttemptResult("failed", reason=f"{type(error).__name__}: {error}\n\n{trace}")
 
 
 def _out_of_memory(error: BaseException) -> bool:
-    """Whether memory was lacking, of the machine or of its GPU: torch says so of a CPU in the words of a RuntimeError only."""
+    """Whether memory ran out, on CPU or GPU. On a CPU, torch raises a RuntimeError that only its text identifies."""
     import torch
 
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -1,4 +1,4 @@
-"""Computes one run: trains or adapts its network, and tests and scores it at each checkpoint. Stores nothing."""
+"""Compute one run: train or adapt its network, and test and score it at each checkpoint. Stores nothing."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ def compute(
     partial: RunState | None = None,
     notify: Callable[[str], object] = lambda line: None,
 ) -> tuple[TorchNetwork, RunCheckpoints, TrainingTrace]:
-    """Do the run that `job` describes and return its network, what its checkpoints gave, and how its training went.
+    """Do the run of `job` and return its network, the results of its checkpoints, and the trace of its training.
 
     Args:
         network: returns the file of the network of a finished run, by its digest.
-        partial: where it goes on from, and keeps where it stands.
+        partial: saved state from which the run continues, and in which it saves its state.
 
     Raises:
-        DabenchError: it cannot be done, or diverged.
-        RunStopped: it was told to stop, and did so at a checkpoint.
+        DabenchError: the run failed or diverged.
+        RunStopped: the run was stopped on request, at a checkpoint.
     """
     with reproducible(job.train.threads, job.seed):
         augmenter = Augmenter(job.augment, job.size, job.size, device)
@@ -68,7 +68,7 @@ def compute(
 
 
 def _trained(job: Job, adapter: Adapter, net: TorchNetwork, trainer: RunTrainer, network: Callable[[str], Path]) -> TorchNetwork:
-    """Return the fresh network `net` as the adapter pretrains it; or adapts it, with the weights of the run's pretraining."""
+    """Return `net` after pretraining; or, for a run with a target, after adaptation from the weights of its pretraining."""
     sources = [_source(grant, job.classes, trainer.device) for grant in job.sources]
     if job.parent is None or job.target is None:
         result = adapter.pretrain(net, sources, trainer)
@@ -83,20 +83,20 @@ def _trained(job: Job, adapter: Adapter, net: TorchNetwork, trainer: RunTrainer,
 
 
 class EndTrial(BaseException):
-    """Ends a trial whose scores are behind. It is raised at a checkpoint, below the adapter's code, which has no other way out.
+    """Ends a trial whose scores are too low. Raised at a checkpoint, inside the code of the adapter.
 
-    No Exception: an adapter that catches everything must not go on.
+    Not an Exception, so that an adapter that catches all exceptions does not continue.
     """
 
 
 class RunCheckpoints:
-    """Tests and scores the network at each checkpoint of a run.
+    """Test and score the network at each checkpoint of a run.
 
     Attributes:
-        steps: of each checkpoint.
-        scores: without labels, of each checkpoint.
-        ended: the network of the checkpoint at which the run, a trial, was ended early.
-        seconds: spent on testing.
+        steps: number of steps at each checkpoint.
+        scores: scores of each checkpoint, computed without target labels.
+        ended: network of the checkpoint at which a trial was ended early.
+        seconds: time spent on testing.
     """
 
     def __init__(self, job: Job, augmenter: Augmenter) -> None:
@@ -110,7 +110,7 @@ class RunCheckpoints:
         self.seconds = 0.0
 
     def __call__(self, net: TorchNetwork, step: int) -> None:
-        """Take the network as it is after `step` steps; raise EndTrial if the run is to end here."""
+        """Test and score the network after `step` steps; raise EndTrial if the trial is to end here."""
         started = time.perf_counter()
         for name, images in self._images.items():
             self._logits[name].append(logits(net, images, *self._with))
@@ -122,11 +122,11 @@ class RunCheckpoints:
             raise EndTrial
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what was found so far."""
+        """Return the results so far."""
         return {"logits": self._logits, "steps": self.steps, "seconds": self.seconds, "scores": self.scores.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         self._logits, self.steps, self.seconds = state["logits"], state["steps"], state["seconds"]
         self.scores.load_state_dict(state["scores"])
 
@@ -137,14 +137,14 @@ class RunCheckpoints:
 
 def _tensor(path: str, device: torch.device) -> torch.Tensor:
     try:
-        # Copy-on-write: torch wants writable memory, and the pages stay shared until somebody writes.
+        # Copy-on-write: torch needs writable memory, and pages stay shared until they are written.
         array = np.load(path, mmap_mode="c", allow_pickle=False)
     except OSError as e:
         if e.errno != errno.ENOMEM:
             raise
-        # Such a mapping counts as memory of the process, all of it, before anybody writes: under a limit, or where the system
-        # promises no more than it has, that refuses a set larger than memory. A read-only mapping never counts. A method
-        # that writes into its images, against its contract, ends its process here instead of changing its own copy.
+        # A copy-on-write mapping counts fully as memory of the process. Under a memory limit, or without overcommit, a dataset
+        # larger than memory cannot be mapped this way. A read-only mapping does not count. A method that writes into its
+        # images, against the contract, then ends its process instead of changing its own copy.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
@@ -163,6 +163,6 @@ def _target(grant: TargetGrant, classes: tuple[str, ...], device: torch.device) 
     shots = None
     if grant.shots:
         at, labels = (torch.tensor(values, device=device) for values in (grant.shots.at, grant.shots.labels))
-        # All of them are not copied: they may not fit into memory.
+        # If all images are shots, they are not copied: the copy may not fit into memory.
         shots = View(grant.name, classes, images if len(at) == len(images) else images[at], labels)
     return Target(grant.name, classes, View(grant.name, classes, images), shots)

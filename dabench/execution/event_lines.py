@@ -1,4 +1,4 @@
-"""Events of a sweep as JSON, one line each, for machines. docs/monitoring.md names the fields."""
+"""Write the events of a sweep as lines of JSON. docs/monitoring.md describes the fields."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from dabench.storage.schema import Run
 
 
 class EventWriter:
-    """Writes a line when a sweep begins, for each event of its runs, and when it ends.
+    """Write a line when a sweep begins, for each event of its runs, and when it ends.
 
     Args:
-        sweep: the sweep's name.
-        there: runs that stand already.
-        to_do: runs that are to be done.
-        again: the command that goes on with it; "" where there is none.
+        sweep: name of the sweep.
+        complete: number of complete runs.
+        pending: number of pending runs.
+        resume_command: command that continues the sweep; "" if there is none.
     """
 
     def __init__(self, writers: Sequence[WriteLine], sweep: str, complete: int, pending: int, resume_command: str) -> None:
@@ -35,7 +35,7 @@ class EventWriter:
         self._counts = {"runs": complete + pending, "complete": complete, "running": 0, "failed": 0, "pending": pending}
         self._running: set[str] = set()
         self.outcome = "finished"
-        """What the sweep came to: "finished", "stopped" by the user, or "error"."""
+        """How the sweep ended: "finished", "stopped" by the user, or "error"."""
 
     def __enter__(self) -> EventWriter:
         self._notify("sweep-started", sweep=self._sweep, process=os.getpid(), resume_command=self._again)
@@ -45,7 +45,7 @@ class EventWriter:
         self._notify("sweep-ended", sweep=self._sweep, outcome="error" if kind else self.outcome)
 
     def __call__(self, event: Event) -> None:
-        """Take an event of the engine."""
+        """Write an event of a run."""
         run, counts = event.run, self._counts
         self._running.discard(run.name)
         if event.what == "started":
@@ -54,7 +54,7 @@ class EventWriter:
             counts["complete" if event.what == "done" else "failed"] += 1
         counts["running"] = len(self._running)
         known = counts["complete"] + counts["failed"] + counts["running"]
-        counts["runs"] = max(counts["runs"], known)  # how many a search chooses to do is a guess before
+        counts["runs"] = max(counts["runs"], known)  # before a search, the number of its runs is an estimate
         counts["pending"] = counts["runs"] - known
         facts: dict[str, Any] = {"run": run.name, "method": run.method, "sources": list(run.sources), "target": run.target}
         facts["seed"] = run.seed
@@ -64,11 +64,11 @@ class EventWriter:
             facts["reason"] = event.reason.splitlines()[0]
         self._notify(event.what, **facts)
 
-    def expect(self, left: Sequence[Run]) -> None:
-        """Take what is left to be begun, where that is known better than at the beginning."""
+    def expect(self, pending: Sequence[Run]) -> None:
+        """Update the pending runs, when a search changes them."""
         counts = self._counts
-        counts["pending"] = len(left)
-        counts["runs"] = len(left) + counts["complete"] + counts["failed"] + counts["running"]
+        counts["pending"] = len(pending)
+        counts["runs"] = len(pending) + counts["complete"] + counts["failed"] + counts["running"]
 
     def _notify(self, event: str, **facts: Any) -> None:
         line = json.dumps({"event": event, "time": utc(time.time()), **facts, "counts": self._counts}, ensure_ascii=False)
@@ -78,7 +78,7 @@ class EventWriter:
 
 @contextmanager
 def lines_to(place: str | Path) -> Iterator[WriteLine]:
-    """Give a function that appends to a file, or writes to standard output where `place` is "-", at once.
+    """Yield a function that appends to a file at once, or to standard output if `place` is "-".
 
     Raises:
         SpecError: the file cannot be opened.
@@ -90,18 +90,18 @@ def lines_to(place: str | Path) -> Iterator[WriteLine]:
         file = open(Path(place).expanduser(), "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - closed below
     except OSError as e:
         raise SpecError(
-            f"--log-json {place}: cannot be written ({e.strerror}); give another file, or - for standard output"
+            f"--log-json {place}: cannot be written ({e.strerror}); use another file, or - for standard output"
         ) from e
-    told = False
+    warned = False
 
     def append(line: str) -> None:
-        nonlocal told
+        nonlocal warned
         try:
             file.write(line)
         except OSError as e:
-            if not told:
-                print(f"--log-json {place}: {e.strerror or e}; lines are lost, the sweep goes on", file=sys.stderr)
-            told = True
+            if not warned:
+                print(f"--log-json {place}: {e.strerror or e}; lines are lost, the sweep continues", file=sys.stderr)
+            warned = True
 
-    with suppress(OSError), file:  # what a full disk did not take is not taken when the file is closed either
+    with suppress(OSError), file:  # on a full disk, closing the file fails too
         yield append

@@ -1,4 +1,4 @@
-"""Runs in this process, one after another."""
+"""Execute runs in this process, one after another."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dabench.storage.schema import Run
 
 
 def run_all(runs: Sequence[Run], execution: Execution) -> None:
-    """Do `runs` in their order, and those that come of them; one that fails is told to the listener and stops no other.
+    """Do `runs` and their follow-up runs in order. A failed run is reported to the listener and does not stop the others.
 
     Raises:
         KeyboardInterrupt: the user stopped it.
-        StoppedError: going on had no sense.
+        StoppedError: no further run could succeed.
     """
     of, queue = execution, execution.queue(runs)
     while (run := queue.next()) is not None:

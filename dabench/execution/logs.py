@@ -1,4 +1,4 @@
-"""What a run says while it goes on, kept in a file: what it prints, its warnings, and what C libraries write by themselves."""
+"""Write the output of a run to a file: what it prints, its warnings, and the output of C libraries."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ _OUT, _ERR = 1, 2
 
 @contextmanager
 def run_log(path: Path) -> Iterator[Callable[[str], None]]:
-    """Append to `path` all that this process writes to standard output and standard error meanwhile; give what takes a line more.
+    """Redirect standard output and standard error of this process into `path`, and yield a function that appends a line.
 
-    The file descriptors themselves are turned, since decoders and BLAS know nothing of `sys.stdout`. Who must be seen
-    meanwhile, the progress of a sweep in the same process, writes to what `original_stderr` gives. Where the file cannot be
-    opened, what is written is lost, and the run goes on: its numbers count, not its log.
+    The file descriptors are redirected, because decoders and BLAS do not use `sys.stdout`. The progress display in the same
+    process writes to `original_stderr`. If the file cannot be opened, the output is lost and the run continues.
     """
     began = time.time()
     try:
@@ -37,9 +36,14 @@ def run_log(path: Path) -> Iterator[Callable[[str], None]]:
     with file:
         _notify(file, f"-- begun {utc(began)}, process {os.getpid()}")
         try:
-            with _turned(file), redirect_stdout(file), redirect_stderr(file), warnings.catch_warnings():  # each is shown anew
-                # Whoever else collects warnings, they are shown here.
-                warnings.showwarning = lambda *said, **_: _notify(file, warnings.formatwarning(*said[:4]).rstrip())
+            with (
+                _turned(file),
+                redirect_stdout(file),
+                redirect_stderr(file),
+                warnings.catch_warnings(),
+            ):  # so that each warning is shown again
+                # Set explicitly, because other code may have replaced it.
+                warnings.showwarning = lambda *given, **_: _notify(file, warnings.formatwarning(*given[:4]).rstrip())
                 yield partial(_notify, file)
         except BaseException as e:
             _notify(file, str(e) if isinstance(e, DabenchError) else "".join(traceback.format_exception(e)).rstrip())
@@ -50,11 +54,11 @@ def run_log(path: Path) -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def original_stderr() -> Iterator[TextIO]:
-    """Give standard error as it is now, also while a log is kept in this process."""
+    """Yield the present standard error; it stays usable while `run_log` redirects the output."""
     try:
         number = sys.stderr.fileno()
     except (OSError, ValueError, AttributeError):
-        number = None  # a notebook's: there is no file descriptor that could be turned
+        number = None  # in a notebook: standard error has no file descriptor
     if number != _ERR:
         yield sys.stderr
         return
@@ -64,7 +68,7 @@ def original_stderr() -> Iterator[TextIO]:
 
 @contextmanager
 def _turned(file: TextIO) -> Iterator[None]:
-    """Turn the file descriptors of standard output and standard error to `file` for a while, where they are open."""
+    """Redirect the file descriptors of standard output and standard error to `file`, if they are open."""
     _flush()
     before: dict[int, int] = {}
     for number in (_OUT, _ERR):
@@ -81,7 +85,7 @@ def _turned(file: TextIO) -> Iterator[None]:
 
 
 def _flush() -> None:
-    """Write out what Python and C hold back, to where it belongs."""
+    """Flush the buffers of Python and C."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()

@@ -1,4 +1,4 @@
-"""Where a sweep's output lies: a folder here, or one elsewhere with its mirror here."""
+"""Open the output folder of a sweep: a local folder, or a remote one with a local mirror."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dabench.storage.run_store import RunStore
 
 
 class OutputFolder:
-    """The store of a sweep; what is done in it is sent on where it belongs.
+    """The store of a sweep; for a remote output folder, complete runs are uploaded.
 
     Raises:
-        StoreError: it lies elsewhere, and cannot be reached there.
+        StoreError: the remote folder cannot be reached.
     """
 
     def __init__(self, out: str | Path | None, name: str, notify: Callable[[str], None]) -> None:
@@ -24,11 +24,11 @@ class OutputFolder:
             self.store = RunStore(Path(out).expanduser() if out else Path("runs") / name)
         else:
             self.store = self._far.store
-            notify(f"fetching what stands in {self._far.address} -> {self.store.folder}")
+            notify(f"downloading the complete runs of {self._far.address} -> {self.store.folder}")
             self._far.fetch(networks=True)
 
     def listening(self, listen: Listener) -> Listener:
-        """Return the listener that takes events for `listen`, and sends each run that is done."""
+        """Return a listener that passes events to `listen` and uploads each complete run."""
         if self._far is None:
             return listen
         far, begun = self._far, False
@@ -45,7 +45,7 @@ class OutputFolder:
         return take
 
     def close(self) -> None:
-        """Send what else there is and wait for all; raise StoreError where it cannot be written."""
+        """Upload everything else and wait for it; raise StoreError if it cannot be written."""
         if self._far is not None:
             self._far.heads()
             self._far.send("failed", "report")

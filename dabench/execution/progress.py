@@ -1,4 +1,4 @@
-"""How long the rest of a sweep takes, from how long its runs took so far."""
+"""Show the progress of a sweep, and estimate the remaining time from the runs so far."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from dabench.storage.clock import clock
 from dabench.storage.schema import Run
 
 RunKind = tuple[str, bool]
-"""Runs of one sort take about as long: their method, and whether they adapt."""
+"""Method, and whether the run adapts; runs of one kind take about the same time."""
 
 OVER = ("done", "failed", "skipped")
-"""Events after which a run of this sweep is over; after others it runs, or waits to be tried again."""
+"""Events that end a run; after other events the run is running, or waits for another attempt."""
 
 
 class TimeEstimator:
-    """Counts what waits, runs and is over, and tells the rest from the mean time of each sort of run.
+    """Estimate the remaining time from the mean time of each kind of run.
 
     Attributes:
-        running: name of a run -> its sort and when it started, in seconds.
+        running: name of a run -> its kind and start time in seconds.
     """
 
     def __init__(self, run_kinds: Iterable[RunKind] = ()) -> None:
@@ -38,46 +38,46 @@ class TimeEstimator:
         self.running: dict[str, tuple[RunKind, float]] = {}
 
     def expect(self, run_kinds: Iterable[RunKind]) -> None:
-        """Say anew what waits."""
+        """Replace the pending runs."""
         self._waiting = Counter(run_kinds)
 
-    def started(self, name: str, sort: RunKind, now: float) -> None:
-        """Say that a run begins."""
-        self._waiting[sort] = max(0, self._waiting[sort] - 1)
-        self.running[name] = (sort, now)
+    def started(self, name: str, kind: RunKind, now: float) -> None:
+        """Count a run as started."""
+        self._waiting[kind] = max(0, self._waiting[kind] - 1)
+        self.running[name] = (kind, now)
         self._most = max(self._most, len(self.running))
 
-    def ended(self, name: str, sort: RunKind, seconds: float | None) -> None:
-        """Say that a run is over; `seconds` is None where it says nothing of how long such a run takes."""
+    def ended(self, name: str, kind: RunKind, seconds: float | None) -> None:
+        """Count a run as ended; `seconds` is None if its time is not typical, as for a failed run."""
         if self.running.pop(name, None) is None:
-            self._waiting[sort] = max(0, self._waiting[sort] - 1)
+            self._waiting[kind] = max(0, self._waiting[kind] - 1)
         if seconds is not None:
-            count, total = self._took.get(sort, (0, 0.0))
-            self._took[sort] = (count + 1, total + seconds)
+            count, total = self._took.get(kind, (0, 0.0))
+            self._took[kind] = (count + 1, total + seconds)
 
-    def back(self, name: str, sort: RunKind) -> None:
-        """Say that a run stopped before it was over, and waits again."""
+    def back(self, name: str, kind: RunKind) -> None:
+        """Count a run as pending again."""
         self.running.pop(name, None)
-        self._waiting[sort] += 1
+        self._waiting[kind] += 1
 
     def left(self, now: float) -> float | None:
-        """Return the seconds left, as many runs side by side as there were so far; None before each sort was seen once."""
-        waiting = {sort: n for sort, n in self._waiting.items() if n}
-        if any(sort not in self._took for sort in (*waiting, *(s for s, _ in self.running.values()))):
+        """Return the seconds left with as many parallel runs as before; None until a run of each kind has ended."""
+        waiting = {kind: n for kind, n in self._waiting.items() if n}
+        if any(kind not in self._took for kind in (*waiting, *(s for s, _ in self.running.values()))):
             return None
-        means = {sort: total / count for sort, (count, total) in self._took.items()}
-        rest = sum(n * means[sort] for sort, n in waiting.items())
-        rest += sum(max(0.0, means[sort] - (now - began)) for sort, began in self.running.values())
+        means = {kind: total / count for kind, (count, total) in self._took.items()}
+        rest = sum(n * means[kind] for kind, n in waiting.items())
+        rest += sum(max(0.0, means[kind] - (now - began)) for kind, began in self.running.values())
         return rest / self._most
 
 
 class ProgressDisplay:
-    """Shows how a sweep goes on: a bar with what runs and the time left in a terminal, plain lines elsewhere.
+    """Show the progress of a sweep: a bar with running runs and remaining time in a terminal, plain lines elsewhere.
 
     Args:
-        log: run name -> the file that keeps what it says, named where it failed.
+        log: run name -> path of its log, named when the run fails.
 
-    It begins with what it is first told to `expect`.
+    The display starts at the first call of `expect`.
     """
 
     def __init__(self, console: Console, log: Callable[[str], Path] | None = None) -> None:
@@ -100,7 +100,7 @@ class ProgressDisplay:
             self._live.stop()
 
     def __call__(self, event: Event) -> None:
-        """Take an event of the engine."""
+        """Show an event of a run."""
         run = event.run
         if event.what == "started":
             self.pace.started(run.name, run.kind, time.monotonic())
@@ -110,20 +110,22 @@ class ProgressDisplay:
             self.failed += event.what != "done"
         else:
             self.pace.back(run.name, run.kind)
-        self.total = max(self.total, self.finished + len(self.pace.running))  # how many a search does is a guess before
+        self.total = max(
+            self.total, self.finished + len(self.pace.running)
+        )  # before a search, the number of its runs is an estimate
         self._show(event)
 
-    def expect(self, left: Sequence[Run]) -> None:
-        """Take what is left to be begun: at the beginning, and where that is known better later."""
-        self.total = self.finished + len(self.pace.running) + len(left)
-        self.pace.expect(r.kind for r in left)
+    def expect(self, pending: Sequence[Run]) -> None:
+        """Set the pending runs, at the start and whenever a search changes them."""
+        self.total = self.finished + len(self.pace.running) + len(pending)
+        self.pace.expect(r.kind for r in pending)
         self._progress.update(self._task, total=self.total)
-        if left and self.console.is_terminal and not self._live:
+        if pending and self.console.is_terminal and not self._live:
             self._live = Live(self._progress, console=self.console, refresh_per_second=4)
             self._live.start()
 
     def notify(self, line: str) -> None:
-        """Print a line that is about no run alone."""
+        """Print a message."""
         self.console.print(escape(line), soft_wrap=True)
 
     def _show(self, event: Event) -> None:
@@ -133,7 +135,7 @@ class ProgressDisplay:
             reason = f"{event.reason.splitlines()[0]}{log}"
             self.console.print(
                 f"[red]{escape(number)} {event.what} {escape(event.run.name)}: {escape(reason)}[/red]",
-                soft_wrap=True,  # one line a run, however long
+                soft_wrap=True,  # one line per run, whatever its length
             )
         elif event.what == "done" and not self._live:
             self.console.print(escape(f"{number} {event.run.name}  {event.seconds:.1f} s{self._left()}"), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Which run may start next: the order of a plan, what waits for what, and what is tried again."""
+"""Queue of runs: the order of the plan, dependencies on pretrainings, and retries."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ from dabench.storage.schema import Run
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a run.
-
-    It started, is done, failed, is skipped because its pretraining failed, will be tried again, or stopped with the sweep.
-    """
+    """An event of a run: started, done, failed, skipped (its pretraining failed), retried, or stopped with the sweep."""
 
     what: Literal["started", "done", "failed", "skipped", "retried", "stopped"]
     run: Run
@@ -31,21 +28,21 @@ class Event:
 Listener = Callable[[Event], None]
 
 FollowUps = Callable[[Run, bool], Iterable[Run]]
-"""Asked when a run came to its end, done or not, which runs there are to do because of it."""
+"""Callback after a run ends (run, whether it is done); returns follow-up runs."""
 
 
 def nothing_more(run: Run, done: bool) -> Iterable[Run]:
-    """Return no runs: all that is to do was known when it began."""
+    """Return no follow-up runs."""
     return ()
 
 
 @dataclass(frozen=True)
 class Execution:
-    """What an engine is given to do runs: the same for each engine.
+    """The arguments of an engine.
 
     Attributes:
-        listen: is told each event of a run.
-        grow: is asked at the end of each run for more.
+        listen: callback for the events of runs.
+        grow: callback for follow-up runs.
     """
 
     plan: Plan
@@ -56,22 +53,22 @@ class Execution:
     grow: FollowUps = nothing_more
 
     def queue(self, runs: Iterable[Run]) -> RunQueue:
-        """Return the queue of `runs` and of those that come of them."""
+        """Return a queue of `runs` and their follow-up runs."""
         return RunQueue(runs, self.listen, self.how.retries, lambda: self.store.sweep_lock.stopping, self.grow)
 
 
 class RunQueue:
-    """Runs to do, each after its parent. The parents that are not among them are taken as done.
+    """Runs to do, each after its parent. Parents that are not in the queue count as done.
 
     Args:
-        retries: how often a run is tried again of whose failure another try may do better.
-        stopping: asked before each run whether to start no more.
-        grow: asked at the end of each run for more.
+        retries: how often a run with a temporary failure is tried again.
+        stopping: called before each run; if true, no more runs start.
+        grow: callback for follow-up runs.
 
     Attributes:
-        running: how many were handed out and are not back.
-        finished: how many are done.
-        trouble: why nothing more is handed out, where it is not that somebody said stop.
+        running: number of runs taken by `next` and not yet returned.
+        finished: number of runs done.
+        trouble: reason why no more runs start, other than a stop by the user.
     """
 
     def __init__(
@@ -85,15 +82,15 @@ class RunQueue:
         self._listen, self._retries, self._stopping, self._grow = listen, retries, stopping, grow
         self._tries: dict[str, int] = {}
         self._open: set[str] = set()
-        self._ready: list[tuple[int, Run]] = []  # a heap: who may start, by place
-        self._held: dict[str, list[tuple[int, Run]]] = {}  # by the parent that they wait for
+        self._ready: list[tuple[int, Run]] = []  # heap of the runs that may start, by position
+        self._held: dict[str, list[tuple[int, Run]]] = {}  # runs by the parent that they wait for
         self._first = self._last = 0
         self.running = self.finished = 0
         self.trouble = ""
         self._append(runs)
 
     def _append(self, runs: Iterable[Run]) -> None:
-        """Let runs wait at the end."""
+        """Append runs to the queue."""
         more = list(runs)
         self._open |= {r.digest for r in more}
         for run in more:
@@ -107,7 +104,7 @@ class RunQueue:
             heapq.heappush(self._ready, (place, run))
 
     def next(self) -> Run | None:
-        """Take the next run that may start; None if there is none now."""
+        """Return the next run that may start; None if there is none now."""
         if self.stopped or not self._ready:
             return None
         _, run = heapq.heappop(self._ready)
@@ -116,7 +113,7 @@ class RunQueue:
         return run
 
     def take(self, run: Run, result: AttemptResult) -> None:
-        """Take a run back, with what came of it; what waited for it may start, is skipped, or goes on waiting."""
+        """Take the result of a run; the runs that wait for it may start, are skipped, or wait on."""
         if result.what == "done":
             self.running -= 1
             self.finished += 1
@@ -136,7 +133,7 @@ class RunQueue:
             self._failed(run, result.reason)
 
     def put_back(self, run: Run, event: Event) -> None:
-        """Let a run wait again that was handed out; it is the next."""
+        """Put a run back at the front of the queue."""
         self.running -= 1
         self._first -= 1
         self._put(self._first, run)
@@ -153,10 +150,10 @@ class RunQueue:
 
     @property
     def stopped(self) -> bool:
-        """Whether no more runs are handed out, whatever waits."""
+        """Whether no more runs start, even if some are pending."""
         return bool(self.trouble) or self._stopping()
 
     @property
     def empty(self) -> bool:
-        """Whether no run is left to start, and none is running of which more may come."""
+        """Whether no run is pending or running."""
         return not self._ready and not self._held and not self.running

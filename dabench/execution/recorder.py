@@ -1,4 +1,4 @@
-"""What the store of a sweep holds beside its runs: what the sweep is, its datasets, what failed, and what a search chose."""
+"""Write sweep.json and dataset records; record failures and the choices of a search."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from dabench.storage.run_store import RunStore
 from dabench.storage.schema import BackboneFacts, DatasetRecord, InputFacts, Run, SweepRecord, SweepTable
 
 _SECONDS = 10.0
-"""What a search chose is kept in sweep.json at most that often, and at the end: the file may be large."""
+"""The choices of a search are written to sweep.json at most this often, and at the end, because the file may be large."""
 
 
 @dataclass(frozen=True)
 class SweepOutcome:
-    """What came of a sweep: how many runs stood already, were done now, and failed or were skipped.
+    """Result of a sweep: numbers of runs that were already complete, were completed, and failed or were skipped.
 
     Attributes:
-        runs: all of them, as far as they are known.
-        failed: runs that make the table, and tasks of a search of which every trial failed.
-        trials_failed: runs that serve a search alone.
+        runs: all known runs.
+        failed: failed runs of the table, and tasks of a search with no successful trial.
+        trials_failed: failed runs that only serve a search.
     """
 
     store: RunStore
@@ -42,25 +42,25 @@ class SweepOutcome:
 
 
 class SweepRecorder:
-    """Keeps in the store what is said of runs beside their own folders: what failed, and what a search chose."""
+    """Write failures and the choices of a search into the store."""
 
     def __init__(self, file: SweepFile, plan: Plan, store: RunStore, schedule: RunSchedule) -> None:
         self.file, self.plan, self.store, self.schedule = file, plan, store, schedule
         self.counts = Counter[str]()
         self.expect: list[Callable[[Sequence[Run]], None]] = []
-        """Are told what is left to be begun, each time that a search knows it better."""
+        """Callbacks for the pending runs, called whenever a search changes them."""
         self._begun: set[str] = set()
         self._at = time.monotonic()
 
     def claim_store(self) -> None:
-        """Make the store this sweep's: its record, its datasets, and nothing that it has no use for."""
+        """Claim the store for this sweep: write its record and datasets, and remove saved states that it does not need."""
         self.store.claim(self.record(), self.file.text)
         self.store.sweep_lock.keep_only({r.digest for r in self.schedule.expected()})
         for name, dataset in self.plan.datasets.items():
             _keep_dataset(self.store, self.plan, name, dataset)
 
     def __call__(self, event: Event) -> None:
-        """Take an event of the engine."""
+        """Count an event of a run, and record failures."""
         self.counts[f"trial {event.what}" if self._trial(event.run) else event.what] += 1
         self._begun.add(event.run.digest)
         if event.what in ("failed", "skipped"):
@@ -70,32 +70,32 @@ class SweepRecorder:
         return self.plan.sweep.search.trials > 0 and run.seed == self.plan.sweep.search.seed
 
     def grow(self, run: Run, done: bool) -> Iterable[Run]:
-        """Return the runs that there are to do now; what a search chose is kept, now and then."""
+        """Return the follow-up runs; from time to time, write the choices of the search."""
         more = list(self.schedule.grow(run, done))
         if more and time.monotonic() - self._at > _SECONDS:
             self.write_now()
         return more
 
     def write_now(self) -> None:
-        """Keep what a search chose so far, and tell what is left."""
+        """Write the choices of the search so far, and report the pending runs."""
         if self.plan.sweep.search.trials:
             self.store.write_record(self.record())
-            left = self.left()
-            for tell in self.expect:
-                tell(left)
+            pending = self.left()
+            for report in self.expect:
+                report(pending)
         self._at = time.monotonic()
 
     def left(self) -> list[Run]:
-        """Return what is left to be begun."""
+        """Return the pending runs."""
         over = self._begun | self.schedule.complete
         return [run for run in self.schedule.expected() if run.digest not in over]
 
     def record(self) -> SweepRecord:
-        """Return what sweep.json holds."""
+        """Return the content of sweep.json."""
         return _record(self.file, self.plan, self.schedule)
 
     def outcome(self, interrupted: bool) -> SweepOutcome:
-        """Return what came of the sweep."""
+        """Return the result of the sweep."""
         lost = 0 if interrupted else len(self.schedule.failed_tasks())
         failed = self.counts["failed"] + self.counts["skipped"] + lost
         return SweepOutcome(
@@ -111,7 +111,7 @@ class SweepRecorder:
 
 
 def remove_runs(store: RunStore, runs: Iterable[Run]) -> None:
-    """Delete these runs, and those that sweep.json names as trials of a search."""
+    """Delete these runs, and the trials of a search that sweep.json names."""
     try:
         runs = [*runs, *store.read_sweep().trials]
     except StoreError:

@@ -1,4 +1,4 @@
-"""How many runs go side by side on this machine: what one run needs, and the memory, cores and GPUs that there are for it."""
+"""Choose the number of parallel runs from what a run needs and the memory, cores and GPUs of this machine."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from dabench.storage.paths import cores
 from dabench.training.network import TorchNetwork, build_network
 
 _PROCESS = 600_000_000
-"""Bytes that a worker takes before it trains: Python, torch and the libraries of scores, as measured on Linux."""
+"""Bytes of a worker before training: Python, torch and the libraries of scores, measured on Linux."""
 
 _STREAMS = 2
-"""An adaptation step sees a batch of the source and a batch of the target."""
+"""Batches of an adaptation step: one of the source, one of the target."""
 
 _COPIES = 5
-"""Copies of the network: itself, its gradients, the optimiser's state, what an adapter starts from, what is stored."""
+"""Copies of the network: weights, gradients, optimizer state, the start of an adapter, and what is stored."""
 
 _LAYERS = 3
-"""A test needs this many times the largest layer's output: what the layer reads, what it writes, and working memory."""
+"""Memory of a test, in units of the largest layer output: input, output and working memory of the layer."""
 
 _BUSY = 20e9
-"""Operations of a step below which a GPU waits for the Python that drives it. Other runs then find room on it."""
+"""Operations of a step below which a GPU waits for Python, so that other runs can share it."""
 
 _MOST = 8
-"""Runs that share one GPU at the most."""
+"""Most runs on one GPU."""
 
 
 @dataclass(frozen=True)
 class ResourceNeeds:
-    """What any run of a plan needs.
+    """Needs of each run of a plan.
 
     Attributes:
-        memory: bytes at the most. Images do not count: all runs share them by memory mapping.
-        images: bytes of the images of the largest source and target. A run on a GPU has a copy of them there.
+        memory: most bytes, without images: all runs share them by memory mapping.
+        images: bytes of the images of the largest source and target; a run on a GPU copies them there.
         network: bytes of the network's parameters and buffers.
         operations: floating-point operations of a training step on a batch of the source and a batch of the target.
     """
@@ -53,13 +53,13 @@ class ResourceNeeds:
 
 
 def resource_needs(plan: Plan) -> ResourceNeeds | None:
-    """Return what any run of the plan needs, or None where its network cannot be measured; raise as `build_network`."""
+    """Return the needs of each run of the plan, or None if its network cannot be measured; raise as `build_network`."""
     train, test = plan.sweep.train, plan.sweep.test
     with torch.random.fork_rng(devices=[]):
         net = build_network(plan.backbone, plan.channels, plan.input_size, len(plan.classes), plan.sweep.pretrained)
         try:
             kept, largest, operations = _measured(net, plan)
-        except Exception:  # the run itself says what is wrong with such a network
+        except Exception:  # the run itself will raise the error
             return None
     network = sum(t.numel() * t.element_size() for t in net.state_dict().values())
     work = max(_STREAMS * train.batch * kept, _LAYERS * test.batch * largest)
@@ -72,7 +72,7 @@ def resource_needs(plan: Plan) -> ResourceNeeds | None:
 
 
 def _measured(net: TorchNetwork, plan: Plan) -> tuple[int, int, float]:
-    """Return what one forward pass takes per image: bytes kept for gradients, bytes of the largest piece, operations."""
+    """Return per image of a forward pass: bytes kept for gradients, bytes of the largest tensor, operations."""
     from torch.utils.flop_counter import FlopCounterMode
 
     seen: dict[int, int] = {}
@@ -84,38 +84,40 @@ def _measured(net: TorchNetwork, plan: Plan) -> tuple[int, int, float]:
 
     images = torch.rand(2, plan.channels, plan.input_size, plan.input_size)
     with FlopCounterMode(display=False) as counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
-        out = net.train()(images)  # while it lives, so do the tensors it keeps: no two have the same address
+        out = net.train()(images)  # kept alive, so that no two saved tensors have the same address
     return sum(seen.values()) // len(out), max(seen.values()) // len(out), counter.get_total_flops() / len(out)
 
 
 def fit_to_machine(
-    plan: Plan, wants: ResourceNeeds | None, options: ExecutionOptions, notify: Callable[[str], None]
+    plan: Plan, needs: ResourceNeeds | None, options: ExecutionOptions, notify: Callable[[str], None]
 ) -> ExecutionOptions:
-    """Return `options` with what each run takes and how many go side by side, both as given or found from the machine.
+    """Return `options` with cores and GPUs per run and the number of parallel runs, as given or chosen for this machine.
 
     Args:
-        wants: what a run needs; None: not known, and memory is not checked.
-        notify: is told, in one line, if memory allows fewer than cores and GPUs would.
+        needs: needs of a run; None: unknown, and memory is not checked.
+        notify: called with one line if memory allows fewer runs than cores and GPUs.
 
     Raises:
-        SpecError: what was asked for cannot be, or there is no memory for a single run.
+        SpecError: an option is out of range, or memory does not suffice for one run.
     """
     if options.address is not None:
-        return options  # Ray knows what each machine of a cluster has
+        return options  # Ray knows the resources of each machine of the cluster
     if options.cpus_per_run is not None and not 0 < options.cpus_per_run <= cores():
-        raise SpecError(f"--cpus-per-run {options.cpus_per_run:g}: must be above 0 and at most {cores()}, the cores there are")
+        raise SpecError(
+            f"--cpus-per-run {options.cpus_per_run:g}: must be above 0 and at most {cores()}, the number of cores of this machine"
+        )
     there = gpus(plan)
     if options.gpus_per_run is not None and not 0 <= options.gpus_per_run <= there:
-        why = f"at most {there}, the GPUs that torch finds here and train.device = {plan.sweep.train.device!r} allows"
-        raise SpecError(f"--gpus-per-run {options.gpus_per_run:g}: must be at least 0 and {why}")
+        limit = f"at most {there}, the number of GPUs that torch finds and train.device = {plan.sweep.train.device!r} allows"
+        raise SpecError(f"--gpus-per-run {options.gpus_per_run:g}: must be at least 0 and {limit}")
     if options.max_parallel is not None and options.max_parallel < 1:
         raise SpecError(f"--max-parallel {options.max_parallel}: must be at least 1")
     inline = options.engine == "inline"
     each = options.cpus_per_run or min(plan.sweep.train.threads, cores())
-    share = options.gpus_per_run if options.gpus_per_run is not None else _share(wants, there, each)
+    share = options.gpus_per_run if options.gpus_per_run is not None else _share(needs, there, each)
     side = 1 if inline else max(1, int(min(cores() / each, there / share if share else cores() / each)))
-    if options.max_parallel is None and wants is not None:
-        side = _in_memory(plan, wants.memory - (_PROCESS if inline else 0), side, notify)  # inline: this process is there already
+    if options.max_parallel is None and needs is not None:
+        side = _in_memory(plan, needs.memory - (_PROCESS if inline else 0), side, notify)  # inline: this process already exists
     return replace(options, cpus_per_run=each, gpus_per_run=share, max_parallel=min(side, options.max_parallel or side))
 
 
@@ -128,12 +130,12 @@ def _gpu_memory() -> int:
     return torch.cuda.get_device_properties(0).total_memory
 
 
-def _share(wants: ResourceNeeds | None, there: int, cpus: float) -> float:
-    """Return the part of a GPU for each run: as many on one as its arithmetic, its memory and the cores allow."""
-    if not there or wants is None:
+def _share(needs: ResourceNeeds | None, there: int, cpus: float) -> float:
+    """Return the share of a GPU for each run, as operations, GPU memory and cores allow."""
+    if not there or needs is None:
         return float(min(1, there))
-    by_memory = _gpu_memory() / (wants.memory + wants.images)
-    return 1 / max(1, int(min(_BUSY / max(1.0, wants.operations), by_memory, cores() / cpus / there, _MOST)))
+    by_memory = _gpu_memory() / (needs.memory + needs.images)
+    return 1 / max(1, int(min(_BUSY / max(1.0, needs.operations), by_memory, cores() / cpus / there, _MOST)))
 
 
 def _in_memory(plan: Plan, each: int, side: int, notify: Callable[[str], None]) -> int:
@@ -142,11 +144,11 @@ def _in_memory(plan: Plan, each: int, side: int, notify: Callable[[str], None]) 
         return side
     if free < each:
         raise SpecError(
-            f"a run needs about {size(each)} of memory and {size(free)} are free; set a smaller train.batch (now "
-            f"{plan.sweep.train.batch}) or test.batch, end other programs, or give --max-parallel 1 to try it all the same"
+            f"a run needs about {size(each)} of memory, but only {size(free)} are free; set a smaller train.batch (now "
+            f"{plan.sweep.train.batch}) or test.batch, end other programs, or use --max-parallel 1 to try it anyway"
         )
     if free // each < side:
-        notify(f"memory: a run needs about {size(each)} and {size(free)} are free, so {free // each} go side by side, not {side}")
+        notify(f"memory: a run needs about {size(each)} and {size(free)} are free: {free // each} runs in parallel, not {side}")
     return min(side, free // each)
 
 
@@ -156,7 +158,7 @@ def size(count: float) -> str:
 
 
 def free_memory(root: Path = Path("/")) -> int | None:
-    """Return the bytes that are free in the system and in the cgroups of this process; None where the system does not say."""
+    """Return the bytes free in the system and in the cgroups of this process; None if the system does not tell."""
     with suppress(OSError, ValueError, KeyError):
         lines = (line.split() for line in (root / "proc/meminfo").read_text(encoding="utf-8").splitlines())
         free = {words[0]: int(words[1]) * 1024 for words in lines}["MemAvailable:"]
@@ -165,7 +167,7 @@ def free_memory(root: Path = Path("/")) -> int | None:
 
 
 def _left_by_cgroups(root: Path) -> Iterator[int]:
-    """Yield what each cgroup of this process leaves, of both versions, its parents included. Reclaimable files are free."""
+    """Yield the free bytes of each cgroup (version 1 or 2) of this process and its parents. Reclaimable files count as free."""
     with suppress(OSError):
         for line in (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines():
             _, kinds, path = line.split(":", 2)
@@ -173,7 +175,7 @@ def _left_by_cgroups(root: Path) -> Iterator[int]:
             if "memory" in kinds.split(","):
                 folder, names = folder / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
             for part in (Path(path.lstrip("/")), *Path(path.lstrip("/")).parents):
-                with suppress(OSError, ValueError):  # the root has no limit, and "max" is none
+                with suppress(OSError, ValueError):  # the root has no limit, and "max" means none
                     limit, used = (int((folder / part / name).read_text(encoding="utf-8")) for name in names[:2])
                     stat = dict(s.split() for s in (folder / part / "memory.stat").read_text(encoding="utf-8").splitlines())
                     yield limit - used + int(stat.get(names[2], 0))

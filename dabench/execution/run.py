@@ -1,4 +1,4 @@
-"""Executes one run: from its job to its finished folder, the same whatever engine calls it, in whatever process."""
+"""Execute one run from its job to its folder in the store, for any engine and in any process."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def execute(
     save_every: float = math.inf,
     notify: Callable[[str], object] = lambda line: None,
 ) -> None:
-    """Do the run that `job` describes, from where an earlier try of it stood, and store it.
+    """Do the run of `job` and store it; continue from the saved state of an earlier attempt if there is one.
 
     Args:
-        save_every: seconds after which it keeps, at its next checkpoint, what it needs to go on from there.
-        notify: takes a line now and then, of how far it is.
+        save_every: seconds after which it saves its state at the next checkpoint.
+        notify: called with a line of progress from time to time.
 
     Raises:
-        DabenchError: it cannot be done, or diverged; nothing of it is stored.
-        RunStopped: it was told to stop, and did so at a checkpoint.
+        DabenchError: the run failed or diverged; nothing is stored.
+        RunStopped: the run was stopped on request, at a checkpoint.
     """
     key = {"digest": job.digest, "torch": str(torch.__version__), "dabench": version("dabench")}
     ongoing = store.sweep_lock
@@ -57,14 +57,14 @@ def execute(
 def _execute(
     job: Job, device: torch.device, store: RunStore, registry: Registry, partial: RunState, notify: Callable[[str], object]
 ) -> None:
-    gc.collect()  # what an earlier run of this process left in reference cycles, labels among it, is gone before this one
+    gc.collect()  # frees what an earlier run of this process left in reference cycles, including labels
     net, checkpoints, trace = compute(job, device, registry, store.network, partial, notify)
     facts = _facts(job, device, checkpoints, trace, partial.seconds())
     store.add(facts, checkpoints.predictions(), lambda path: save_network(net, path))
 
 
 def _facts(job: Job, device: torch.device, checkpoints: RunCheckpoints, trace: TrainingTrace, seconds: float) -> RunRecord:
-    """Return what run.json says of a run."""
+    """Return the content of run.json."""
     return RunRecord(
         name=job.name,
         method=job.method,
@@ -93,7 +93,7 @@ def _facts(job: Job, device: torch.device, checkpoints: RunCheckpoints, trace: T
 
 
 def environment(device: torch.device, low: bool) -> dict[str, Any]:
-    """Return what a result was computed with: versions, device by its class, precision."""
+    """Return the environment of a result: versions, device, cores, precision."""
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {
         "dabench": version("dabench"),

@@ -1,8 +1,8 @@
-"""What a run says of each of its checkpoints without a target label: the scores by which a report may choose one.
+"""Score each checkpoint of a run without target labels, for selection rules.
 
-Scores are computed on validation splits: of each source with its labels, of each target its images alone. A thousand
-images settle them; of a larger split the first are taken (prepared splits are in a random order), but `source-accuracy`
-is of all. DEV's domain classifier sees as many training images of each source as images of a target.
+Scores use the validation splits: images and labels of each source, but only images of each target. At most SCORED images are
+used (the first ones: prepared splits are in random order), except by `source-accuracy`, which uses all. The domain classifier of
+DEV gets as many training images of each source as images of a target.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from dabench.training.network import TorchNetwork
 from dabench.training.selection import VALIDATORS
 
 SCORED = 1000
-"""Images of each target's validation split that are scored at most."""
+"""Most images of the validation split of each target that are scored."""
 
 
 class CheckpointScorer:
     """The scores of every checkpoint of a job for each of its targets.
 
     Attributes:
-        found: target -> rule -> one number a checkpoint.
-        seconds: spent on them.
+        found: target -> rule -> one score per checkpoint.
+        seconds: time spent on scoring.
     """
 
     def __init__(self, job: Job, augmenter: Augmenter) -> None:
@@ -43,10 +43,10 @@ class CheckpointScorer:
         self.seconds = 0.0
 
     def take(self, net: TorchNetwork) -> None:
-        """Score the network as it is now.
+        """Score the network.
 
         Raises:
-            DivergedError: it gives values that are not numbers.
+            DivergedError: an output of the network is not a number.
         """
         if not self._targets:
             return
@@ -70,14 +70,14 @@ class CheckpointScorer:
         return {"found": self.found, "seconds": self.seconds}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from the scores that `state_dict` returned."""
+        """Restore the scores that `state_dict` returned."""
         self.found, self.seconds = state["found"], state["seconds"]
 
     def behind(self, probe: TrialConfig | None) -> bool:
-        """Whether the last checkpoint has a lower score than a trial of a search must have there to go on."""
+        """Whether the score of the last checkpoint is below the bar at which a trial of a search is ended."""
         if not probe or not probe.bar:
             return False
-        (of_target,) = self.found.values()  # an adaptation is scored for its target alone
+        (of_target,) = self.found.values()  # an adaptation is scored for its target only
         scores = of_target[probe.rule]
         return any(at == len(scores) - 1 and scores[at] < least for at, least in probe.bar)
 

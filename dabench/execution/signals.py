@@ -1,4 +1,4 @@
-"""Signals of a sweep: the time limit of a run, and Ctrl-C, which lets runs go on to their next checkpoint first."""
+"""Signals of a sweep: the time limit of a run, and Ctrl-C, which lets runs continue to their next checkpoint."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pathlib import Path
 from types import FrameType
 
 GRACE = 10.0
-"""Seconds that a run has to end after its time limit."""
+"""Seconds after the time limit until the process of a run is killed."""
 
 
 class TimeLimitExceeded(BaseException):
-    """A run took longer than its limit. No Exception: an adapter that catches everything must not go on."""
+    """A run exceeded its time limit. Not an Exception, so that an adapter that catches all exceptions does not continue."""
 
 
 @contextmanager
 def limited(seconds: float | None, hung: Path | None) -> Iterator[None]:
-    """Raise TooLong after `seconds`, in the main thread. Where that does not help, end the process GRACE seconds later.
+    """Raise TimeLimitExceeded after `seconds` in the main thread; if the run does not end, kill the process GRACE seconds later.
 
     Args:
         seconds: None: no limit.
-        hung: a file that is to say where the process was when it had to be ended; None: it is never ended.
+        hung: file for the traceback of a killed process; None: the process is never killed.
     """
     if seconds is None:
         yield
@@ -34,7 +34,7 @@ def limited(seconds: float | None, hung: Path | None) -> Iterator[None]:
     with open(hung, "w", encoding="utf-8") if hung else nullcontext() as trace:
         try:
             if trace:
-                # A thread of C that needs no lock of Python's: it ends a process whose every thread hangs, too.
+                # This uses a C thread without the GIL, so it also ends a process in which all threads hang.
                 faulthandler.dump_traceback_later(seconds + GRACE * soft, exit=True, file=trace)
             if soft:
                 signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -51,13 +51,13 @@ def limited(seconds: float | None, hung: Path | None) -> Iterator[None]:
 
 @contextmanager
 def interruptible(stop: Callable[[], None], notify: Callable[[str], None]) -> Iterator[None]:
-    """Call `stop` at the first Ctrl-C (or SIGTERM, as batch systems send it), and raise KeyboardInterrupt at the second.
+    """Call `stop` at the first Ctrl-C (or SIGTERM, which batch systems send), and raise KeyboardInterrupt at the second.
 
     Outside the main thread nothing is changed.
 
     Args:
-        stop: asks the runs to stop; where it cannot (OSError), the first Ctrl-C is the last.
-        notify: is told what happens.
+        stop: asks the runs to stop; if it raises OSError, the first Ctrl-C raises KeyboardInterrupt.
+        notify: called with a message.
     """
     if not _in_main_thread():
         yield
@@ -73,7 +73,7 @@ def interruptible(stop: Callable[[], None], notify: Callable[[str], None]) -> It
             stop()
         except OSError:
             raise KeyboardInterrupt from None
-        notify("stopping: runs go on to their next checkpoint; press Ctrl-C again to stop at once")
+        notify("stopping: runs continue to their next checkpoint; press Ctrl-C again to stop at once")
 
     before = {number: signal.signal(number, take) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

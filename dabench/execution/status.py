@@ -1,4 +1,4 @@
-"""How far a sweep is, read from its folder by any process: nothing is asked of the one that runs it."""
+"""Read the progress of a sweep from its folder, without contacting the process that runs it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from dabench.storage.schema import Run
 from dabench.training.progress_line import last_progress
 
 TAIL = 8
-"""Lines of a failed run's log that are shown."""
+"""Lines shown of the log of a failed run."""
 
 SweepState = Literal["running", "complete", "ended", "stopped", "error", "dead", "not begun"]
 
 
 @dataclass(frozen=True)
 class Running:
-    """A run at work: since when (ISO 8601, UTC), for how many seconds, and what its training said last of how far it is ("")."""
+    """A running run: start (ISO 8601, UTC), seconds so far, and the last line of progress ("" if there is none)."""
 
     run: str
     since: str
@@ -33,7 +33,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that failed: the first line of its reason, and its log with the last lines of it ("" and none if there is none)."""
+    """A failed run: first line of the reason, path of the log ("" if there is none), and the last lines of the log."""
 
     run: str
     reason: str
@@ -43,17 +43,17 @@ class Failure:
 
 @dataclass(frozen=True)
 class Status:
-    """How far a sweep is.
+    """Progress of a sweep.
 
     Attributes:
-        state: "running"; "complete": every run stands; "ended": some failed; "stopped": by the user; "error": the sweep's
-            own; "dead": its process ended without a word; "not begun": no run was begun.
-        processes: the numbers of the processes that run it.
-        last: when it was last heard of, ISO 8601 in UTC, or "".
-        runs, complete, running, failed, pending: counts; done are those whose folder stands, its checksums not looked at.
-        active: what runs.
-        seconds_left: seconds that the rest takes, about; None where that is not known.
-        resume_command: the command that goes on with it, or "".
+        state: "running"; "complete": all runs are complete; "ended": some runs failed; "stopped": by the user; "error": the
+            sweep itself failed; "dead": its process ended without an event; "not begun": no run has begun.
+        processes: ids of the processes that run the sweep.
+        last: time of the last event, ISO 8601 in UTC, or "".
+        runs, complete, running, failed, pending: numbers of runs; complete: the folder exists (checksums are not verified).
+        active: the running runs.
+        seconds_left: estimated seconds left; None if unknown.
+        resume_command: command that continues the sweep, or "".
     """
 
     folder: str
@@ -73,14 +73,14 @@ class Status:
 
 
 def read_status(folder: Path) -> Status:
-    """Return how far the sweep in `folder` is.
+    """Return the progress of the sweep in `folder`.
 
     Raises:
-        StoreError: it is no sweep's output.
+        StoreError: the folder is not the output of a sweep.
     """
     store = RunStore(folder)
     record = store.read_sweep()
-    # Of a search, what is to do after its trials is known only when they are done.
+    # The runs after the trials of a search are known only when the trials are done.
     runs = {run.name: run for run in (*record.runs, *record.trials)}
     standing = set(store.names("runs"))
     done = {name for name, r in runs.items() if r.folder in standing}
@@ -88,7 +88,7 @@ def read_status(folder: Path) -> Status:
     alive = [s for s in found if s.alive]
     now = {e["run"]: e for s in alive for e in _open(s)}
     failed = {n for n in (name.removesuffix(".txt") for name in store.names("failed")) if n in runs} - done - now.keys()
-    if alive:  # what failed before and is to be tried anew is left, not failed
+    if alive:  # a run that failed before and will be tried again is pending
         failed &= {e["run"] for s in alive for e in s.events if e["event"] in ("failed", "skipped")}
     left = [r for n, r in runs.items() if n not in done | failed | now.keys()]
     return Status(
@@ -122,7 +122,7 @@ def _state(found: Sequence[EventLog], complete: bool) -> SweepState:
 
 
 def _open(session: EventLog) -> list[Mapping[str, Any]]:
-    """Return the last event of each run that began and is not over."""
+    """Return the last event of each run that has started and not ended."""
     last: dict[str, Mapping[str, Any]] = {e["run"]: e for e in session.events if "run" in e}
     return [e for e in last.values() if e["event"] == "started"]
 
@@ -136,7 +136,7 @@ def _rest(session: EventLog, left: Sequence[Run]) -> float | None:
         elif e["event"] in OVER:
             pace.ended(e["run"], _sort(e), e.get("seconds"))
         else:
-            pace.running.pop(e["run"], None)  # it is tried again, or waits: in `left`
+            pace.running.pop(e["run"], None)  # retried or stopped: it is in `left`
     seconds = pace.left(time.time())
     return None if seconds is None else round(seconds, 1)
 
@@ -165,7 +165,7 @@ def _failure(store: RunStore, name: str) -> Failure:
 
 
 def _lines(log: Path) -> list[str] | None:
-    """Return the lines of a log; None where there is none."""
+    """Return the lines of a log; None if there is none."""
     try:
         return log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

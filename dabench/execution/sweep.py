@@ -1,4 +1,4 @@
-"""A sweep from its file to its store: plan, find what is finished, do the rest."""
+"""Execute a sweep: find its complete runs, do the others, and keep them in the store."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from dabench.storage.schema import Run
 
 @dataclass(frozen=True)
 class SweepCallbacks:
-    """Who is told of a sweep as it goes on.
+    """Callbacks of a sweep.
 
     Attributes:
-        listen: is told of each run.
-        expect: is told, at the start and as a search goes on, what is left to be begun.
-        notify: is told what else happens, one line a call.
-        write: each is given all events as lines of JSON.
+        listen: called with each event of a run.
+        expect: called with the pending runs, at the start and whenever a search changes them.
+        notify: called with each message, one line per call.
+        write: each is called with every event as a line of JSON.
     """
 
     listen: Callable[[Event], None] = lambda event: None
@@ -47,14 +47,14 @@ def execute_sweep(
     callbacks: SweepCallbacks = SweepCallbacks(),
     resume_command: str = "",
 ) -> SweepOutcome:
-    """Do what is missing of a plan and keep it in `store`, which the caller holds (Store.alone).
+    """Do the missing runs of a plan and keep them in `store`, which the caller has locked (`RunStore.exclusive`).
 
     Args:
-        resume_command: the command that goes on with the sweep, for who asks how far it is.
+        resume_command: the command that continues the sweep, shown by `dabench status`.
 
     Raises:
-        StoreError: the store is another sweep's or cannot be written.
-        StoppedError: it ended before its runs did, since going on had no sense.
+        StoreError: the store belongs to another sweep or cannot be written.
+        StoppedError: the sweep was ended because no further run could succeed.
     """
     schedule = schedule_of(plan, store)
     runs = schedule.begin()
@@ -79,19 +79,19 @@ def _do(
     callbacks: SweepCallbacks,
     resume_command: str,
 ) -> bool:
-    """Do `runs` and what comes of them; return whether the user stopped it."""
+    """Do `runs` and their follow-up runs; return whether the user stopped the sweep."""
     plan, store = keep.plan, keep.store
-    left = keep.left()
-    if left:
-        callbacks.notify(_beginning(plan, store, len(keep.schedule.complete), len(left)))
-        callbacks.expect(left)
+    pending = keep.left()
+    if pending:
+        callbacks.notify(_beginning(plan, store, len(keep.schedule.complete), len(pending)))
+        callbacks.expect(pending)
     listed = store.listed()
     for run in runs:
         if problem := store.damage(run.digest, among=listed):
-            callbacks.notify(f"{run.name}: its folder is damaged ({problem}); it is done again")
+            callbacks.notify(f"{run.name}: its folder is damaged ({problem}); it is run again")
     with ExitStack() as stack:
         kept = [stack.enter_context(event_log(store.folder / "events"))] if runs else []
-        lines = EventWriter([*kept, *callbacks.write], plan.sweep.name, len(keep.schedule.complete), len(left), resume_command)
+        lines = EventWriter([*kept, *callbacks.write], plan.sweep.name, len(keep.schedule.complete), len(pending), resume_command)
         stack.enter_context(lines)
         keep.expect += [lines.expect, callbacks.expect]
 
@@ -111,12 +111,12 @@ def _do(
 
 
 def _beginning(plan: Plan, store: RunStore, complete: int, pending: int) -> str:
-    about = "about " if plan.sweep.search.trials else ""  # how many a search does is a guess before
-    return f"{plan.sweep.name}: {about}{complete + pending} runs, {complete} stand, {about}{pending} to do -> {store.folder}"
+    about = "about " if plan.sweep.search.trials else ""  # before a search, the number of its runs is an estimate
+    return f"{plan.sweep.name}: {about}{complete + pending} runs, {complete} complete, {about}{pending} to do -> {store.folder}"
 
 
-def _engine(how: ExecutionOptions) -> Callable[[Sequence[Run], Execution], None]:
-    if how.engine == "inline":
+def _engine(options: ExecutionOptions) -> Callable[[Sequence[Run], Execution], None]:
+    if options.engine == "inline":
         from dabench.execution import inline
 
         return inline.run_all

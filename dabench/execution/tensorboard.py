@@ -1,6 +1,6 @@
-"""TensorBoard logs of finished runs: the loss of each step, and the label-free scores of each checkpoint.
+"""Write TensorBoard logs of complete runs: the loss of each step, and the label-free scores of each checkpoint.
 
-Nothing in them comes from a test label, or from a label of a target.
+The logs use no test labels and no target labels.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from dabench.storage.run_store import RunStore
 from dabench.storage.schema import Run, RunRecord, from_json, record_from
 
 POINTS = 1000
-"""Points at most in which the losses of a run are given; of a longer one, means over equally many steps."""
+"""Most points of a loss curve; a longer curve is given as means over equal numbers of steps."""
 
 
 class TensorBoardWriter:
-    """Writes a folder of TensorBoard's own format for each run that is done, under `tensorboard/` of a store.
+    """Write a TensorBoard log for each complete run, into `tensorboard/` of the store.
 
     Raises:
-        SpecError: tensorboardX is not there.
+        SpecError: tensorboardX is not installed.
     """
 
     def __init__(self, store: RunStore) -> None:
@@ -32,19 +32,19 @@ class TensorBoardWriter:
             import tensorboardX  # noqa: F401
         except ImportError:
             raise SpecError(
-                "--tensorboard needs the package tensorboardX, which is not there: pip install tensorboardX"
+                "--tensorboard needs the package tensorboardX, which is not installed: pip install tensorboardX"
             ) from None
         self.store = store
         self.folder = store.folder / "tensorboard"
 
     def __call__(self, event: Event) -> None:
-        """Take an event of the engine."""
+        """Write the log of a run that is done."""
         if event.what == "done":
-            shutil.rmtree(self.folder / event.run.folder, ignore_errors=True)  # of the same run before --redo
+            shutil.rmtree(self.folder / event.run.folder, ignore_errors=True)  # the log of this run before --redo
             self.write([event.run])
 
     def write(self, runs: Iterable[Run]) -> None:
-        """Write the logs of those runs that stand and have none. A run without a log, on a full disk say, is no failed run."""
+        """Write the logs of complete runs without one. If a log cannot be written, the run does not fail."""
         for run in runs:
             try:
                 record = record_from(RunRecord, from_json(self.store.text(f"runs/{run.folder}/run.json")))
@@ -67,7 +67,7 @@ class TensorBoardWriter:
 
 
 def _thinned(losses: Sequence[float]) -> list[tuple[int, float]]:
-    """Return (step, loss): all of them, or means of blocks, each at its last step."""
+    """Return (step, loss) pairs: all, or means of blocks at their last step."""
     if len(losses) <= POINTS:
         return list(enumerate(losses, 1))
     blocks = np.array_split(np.asarray(losses), POINTS)

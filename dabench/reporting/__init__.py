@@ -1,1 +1,1 @@
-"""Numbers as tables, pages, pictures and citations."""
+"""Print and write results: tables, the HTML page, pictures and citations."""

@@ -1,4 +1,4 @@
-"""An audit as tables, as a CSV of every finding, and as a contact sheet of examples."""
+"""Write an audit as tables, as a CSV of all findings, and as a contact sheet of examples."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KINDS: tuple[FindingKind, ...] = ("identical", "near-identical", "constant")
 
 
 def audit_tables(audit: Audit) -> list[Table]:
-    """Return what was found, the class balance of each dataset, and what cannot be read."""
+    """Return the tables of findings, class balance of each dataset, and unreadable pictures."""
     looked_at = [_findings(audit), *_balance(audit)] if audit.pictures.sets else []
     return [*looked_at, *([_unreadable(audit)] if audit.unreadable else [])]
 
@@ -31,7 +31,7 @@ def _unreadable(audit: Audit, shown: int = 20) -> Table:
     rows = [(u.why,) for u in audit.unreadable[:shown]]
     more = len(audit.unreadable) - len(rows)
     rows += [(f"and {more:,} more, all in findings.csv",)] if more else []
-    title = f"Pictures that cannot be read: {len(audit.unreadable):,}; nothing else was looked at in {names}"
+    title = f"Pictures that cannot be read: {len(audit.unreadable):,}; {names} was not checked further"
     return Table(title, ("error",), tuple(rows))
 
 
@@ -43,7 +43,7 @@ def _findings(audit: Audit) -> Table:
     for kind, title in titles.items():
         groups = audit.of(kind)
         if kind == "near-identical" and audit.radius is None:
-            rows.append(("near-identical pictures (not looked for)", EMPTY, EMPTY))
+            rows.append(("near-identical pictures (not searched)", EMPTY, EMPTY))
             continue
         rows.append(_row(title, groups))
         rows.append(_row("  across splits", [g for g in groups if g.across_splits]))
@@ -78,7 +78,7 @@ def _balance(audit: Audit) -> Iterator[Table]:
 
 
 def write_audit(audit: Audit, folder: Path) -> list[Path]:
-    """Write findings.csv, examples.png where there is anything to see, and test-DATASET.csv where training holds test images."""
+    """Write findings.csv, examples.png if there are findings, and test-DATASET.csv if test images occur in training."""
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "findings.csv"]
     with open(files[0], "w", newline="", encoding="utf-8") as f:
@@ -91,12 +91,12 @@ def write_audit(audit: Audit, folder: Path) -> list[Path]:
         sheet.save(path)
         files.append(path)
     else:
-        path.unlink(missing_ok=True)  # of an earlier audit, when there was something to see
+        path.unlink(missing_ok=True)  # an earlier audit had findings
     return files + write_leaks(audit, folder)
 
 
 def finding_rows(audit: Audit) -> Iterator[list[str]]:
-    """Yield one row for each picture of each finding; subjects on both sides and unreadable files have a row without one."""
+    """Yield one row for each picture of each finding; shared subjects and unreadable files have one row each."""
     rest = {(d, s): audit.pictures.sets[d].samples(s) for d, s, _ in audit.pictures.splits_of}
     for kind in _KINDS:
         for number, group in enumerate(audit.of(kind), 1):
@@ -118,7 +118,7 @@ def finding_rows(audit: Audit) -> Iterator[list[str]]:
 
 
 def examples_sheet(audit: Audit, groups: int = 12, pictures: int = 8) -> Image.Image | None:
-    """Return up to `groups` examples of each finding, up to `pictures` pictures each; None if nothing is found."""
+    """Return a sheet with up to `groups` examples of each finding, with up to `pictures` pictures each; None without findings."""
     lines: list[str | list[Tile | None]] = []
     for title, found in _examples(audit):
         if found:
@@ -142,7 +142,7 @@ def _packed(groups: Sequence[list[int]]) -> list[list[list[int]]]:
 
 
 def _examples(audit: Audit) -> Iterator[tuple[str, list[ImageFinding]]]:
-    """Yield titles with groups, each group under the worst that is wrong with it."""
+    """Yield titles with findings; each finding stands under its most serious problem."""
     for kind in _KINDS[:2]:
         found = audit.of(kind)
         yield f"{kind}, conflicting labels", [g for g in found if g.conflicting]
@@ -154,7 +154,7 @@ def _examples(audit: Audit) -> Iterator[tuple[str, list[ImageFinding]]]:
 
 
 def _varied(audit: Audit, group: ImageFinding) -> list[int]:
-    """Return the members with one of each place and class first, so that a few of them show what is wrong."""
+    """Return the members, one of each split and class first, so that the first few show the problem."""
     members = group.members.tolist()
     first = {(audit.pictures.place(m)[:2], str(audit.pictures.labels[m])): m for m in reversed(members)}
     return sorted(members, key=lambda m: (m not in first.values(), m))

@@ -1,4 +1,4 @@
-"""Committed tables printed, written from finished sweeps, and tables beside each other."""
+"""Print committed tables, write them from finished sweeps, and print comparisons of two tables."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from dabench.training.selection import LAST, ORACLE
 
 
 def baseline_from(store: ResultsReader, wall: float | None, select: str | None = None) -> dict[str, Any]:
-    """Return a measured baseline: the results of a finished sweep, and what they were measured with.
+    """Return a measured baseline: results, settings and environment of a finished sweep.
 
     Args:
-        wall: seconds that the sweep took, which its runs do not know.
-        select: the rule that chooses a checkpoint of each run, as `read_matrix` takes it. Beside one that may choose another than
-            the last stands the oracle, to show what is lost by not looking at test labels.
+        wall: duration of the sweep in seconds; None if not known.
+        select: selection rule, as in `read_matrix`. For a rule other than the last checkpoint and the oracle, the result of the
+            oracle is added, to show how much is lost by not looking at test labels.
 
     Raises:
-        DabenchError: runs are missing; a baseline has no holes.
+        DabenchError: runs are missing.
     """
     matrix = with_published(read_matrix(store, selection=select))
     if matrix.missing:
-        few = f"{len(matrix.missing)} runs are missing ({matrix.missing[0]}, ...)"
-        raise DabenchError(f"{store.place}: {few}; finish the sweep first")
+        many = f"{len(matrix.missing)} of {matrix.total} runs are missing ({matrix.missing[0]}, ...)"
+        raise DabenchError(f"{store.place}: {many}; finish the sweep first with dabench sweep")
     other = {SECOND_METRIC: _beside(read_matrix(store, SECOND_METRIC, select))}
-    if matrix.selection not in (LAST, ORACLE):  # what the oracle would have chosen, beside a rule that chooses
+    if matrix.selection not in (LAST, ORACLE):
         other[f"accuracy by {ORACLE}"] = _beside(read_matrix(store, selection=ORACLE))
     records = matrix.predictions.records.values()
     name = matrix.record.sweep.name
@@ -66,7 +66,7 @@ def baseline_from(store: ResultsReader, wall: float | None, select: str | None =
 
 
 def _beside(matrix: Matrix) -> dict[str, Any]:
-    """Return the same cells and gains in another metric, in the same order."""
+    """Return mean, low and high of all cells and gains, in the order of the matrix."""
     numbers = ("mean", "low", "high")
     return {
         kind: [{key: getattr(row, key) for key in numbers} for row in rows]
@@ -75,22 +75,22 @@ def _beside(matrix: Matrix) -> dict[str, Any]:
 
 
 def write_baseline(name: str, runs: Path, folder: Path, select: str | None = None, counts: bool = False) -> list[Path]:
-    """Write NAME.json and NAME.md from a finished sweep, and NAME.zip, the predictions that they follow from; return them.
+    """Write NAME.json and NAME.md from a finished sweep, and NAME.zip with its predictions; return the files.
 
     Args:
-        select: the rule that chooses a checkpoint of each run.
-        counts: NAME.zip holds no image's label, as `write_pack` says.
+        select: selection rule of the checkpoint.
+        counts: write NAME.zip without the labels of single images, as in `write_pack`.
 
     Raises:
         DabenchError: runs are missing, or the folder cannot be written.
-        SpecError: there is no such rule.
+        SpecError: the rule is unknown.
     """
     wall = wall_seconds(runs / "events") if runs.is_dir() else None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with new_file(folder / f"{name}.zip") as pack:
             write_pack(open_results(runs), pack, classes_only=True, counts=counts)
-            # of what is kept, so that it follows from it
+            # computed from the pack, so that the table can be recomputed from it
             value = baseline_from(open_results(pack), wall, select) | {"name": name}
             files = {f"{name}.json": json.dumps(value, indent=1) + "\n", f"{name}.md": baseline_md(value)}
         for file, text in files.items():
@@ -142,13 +142,13 @@ def _table(title: str, columns: Mapping[str, list[str]]) -> Table:
 
 
 def _published(cell: Mapping[str, Any], published: Sequence[Mapping[str, Any]]) -> str:
-    """Return what others published for a cell, or EMPTY."""
+    """Return the published numbers of a cell, or EMPTY."""
     same = ("adapter", "sources", "target", "test")
     return ", ".join(with_interval(p) for p in published if all(p[key] == cell[key] for key in same)) or EMPTY
 
 
 def baseline_notes(baseline: Baseline) -> list[str]:
-    """Return the lines that say where the numbers come from."""
+    """Return the notes on the origin of the numbers."""
     lines = [f"Source: {baseline['source']}"]
     if baseline.get("note"):
         lines.append(baseline["note"])
@@ -176,13 +176,13 @@ def baseline_notes(baseline: Baseline) -> list[str]:
 
 
 def trained_on(cell: Mapping[str, Any], labels: Mapping[str, str]) -> str:
-    """Return what a network was trained on and for, as the rows of tables say it: "FER -> NAE"."""
+    """Return sources and target as tables name them: "FER -> NAE"; "None" without sources."""
     names = "+".join(labels.get(s, s) for s in cell["sources"]) or "None"
     return f"{names} -> {labels.get(cell['target'], cell['target'])}" if cell.get("target") else names
 
 
 def compared_tables(of: Comparison) -> list[Table]:
-    """Return the cells side by side, and what differs in the conditions, if anything does."""
+    """Return the cells side by side, and the differences of the conditions if there are any."""
     title = f"A: {_heading(of.first)}; B: {_heading(of.second)}; {of.first.metric} in %"
     columns = ("adapter", "model-train-test", "trained on", "A", "B", "A - B, points [95 %]", "")
     tables = [Table(title, columns, tuple(_row(of, pair) for pair in of.pairs))]
@@ -193,15 +193,15 @@ def compared_tables(of: Comparison) -> list[Table]:
 
 
 def compared_notes(of: Comparison) -> list[str]:
-    """Return what a reader must know of the tables: conditions and sources of both sides, and what intervals are of."""
+    """Return the notes on a comparison: the intervals, and conditions and origin of both sides."""
     lines = [NOTE] if of.common else []
     for name, side in (("A", of.first), ("B", of.second)):
         lines += [f"{name}: {line}" for line in (baseline_notes(side.table) if side.table else [])]
         lines += [f"{name}: mixed runs: {side.mixed}."] if side.mixed else []
         lines += [f"{name}: {len(side.missing)} runs are missing."] if side.missing else []
-        lines += [] if side.settings else [f"{name}: its settings are not known, so what differs in them cannot be told."]
+        lines += [] if side.settings else [f"{name}: its settings are not known, so they cannot be compared."]
     known = of.first.settings and of.second.settings
-    return [*lines, "Nothing differs in settings, data and versions."] if known and not of.changes else lines
+    return [*lines, "Settings, data and versions are the same."] if known and not of.changes else lines
 
 
 def _heading(side: ComparisonSide) -> str:
@@ -211,13 +211,13 @@ def _heading(side: ComparisonSide) -> str:
 def _row(of: Comparison, pair: CellPair) -> tuple[str, ...]:
     cell: Any = pair.first or pair.second
     labels = {**of.second.short_names, **of.first.short_names}
-    # What a network was adapted to is not in its name: the sources of two targets would read the same.
+    # The name of a cell omits the target; without it, two rows with the same sources would look the same.
     what = (cell["adapter"], cell["name"], trained_on(cell, labels))
     return (*what, with_interval(pair.first), with_interval(pair.second), difference_text(pair), pair.verdict)
 
 
 def difference_text(pair: CellPair) -> str:
-    """Return "+2.1 [-0.5, +4.6]", without an interval where there is none."""
+    """Return "+2.1 [-0.5, +4.6]", or "+2.1" without an interval."""
     if pair.difference is None:
         return EMPTY
     return f"{pair.difference:+z.1f}" + ("" if pair.low is None else f" [{pair.low:+z.1f}, {pair.high:+z.1f}]")

@@ -1,4 +1,4 @@
-"""What to cite: BibTeX of everything that a sweep, its results or a committed table rests on, and a sentence that cites it."""
+"""Write citations: BibTeX for everything that a sweep, its results or a committed table uses, and a sentence citing it."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from dabench.reporting.tables import counted
 from dabench.training.selection import LAST
 
 STUDY = "paper"
-"""The committed table of the study that dabench generalises, which is cited with it."""
+"""The committed table of the study that dabench generalises; it is always cited."""
 
 _TOLD = ("datasets", "backbone", "adapters", "seeds")
-"""Settings that a sentence tells by itself, whether the sweep's file has them or --set."""
+"""Settings that the sentence names anyway, so that overrides of them need not be listed."""
 
 
 @dataclass(frozen=True)
 class Citations:
-    """What to cite.
+    """A sentence, BibTeX entries and a digest.
 
     Attributes:
-        sentence: for a paper, in LaTeX, with version, digest and the keys of the entries.
-        digest: the whole of what the sentence says the beginning of.
+        sentence: LaTeX for a paper, with version, the first characters of the digest, and citation keys.
+        digest: the full digest.
         entries: BibTeX, each key once.
     """
 
@@ -47,11 +47,11 @@ class Citations:
 
 
 _Plugins = tuple[Mapping[str, str], Mapping[str, str], Mapping[str, str]]
-"""What a sweep rests on: its datasets, its backbone and its adapters, each name -> BibTeX."""
+"""Datasets, backbone and adapters of a sweep, each name -> BibTeX."""
 
 
 def cite_sweep(file: SweepFile, registry: Any) -> Citations:
-    """Return what to cite of a sweep that need not have been run; the digest is of the sweep file."""
+    """Return the citations of a sweep, which need not have been run; the digest is that of the sweep file."""
     sweep = file.sweep
     datasets = {n: make_dataset(sweep, n, registry).citation for n in sweep.datasets}
     backbone = {sweep.backbone: make_backbone(sweep, registry).citation}
@@ -62,12 +62,12 @@ def cite_sweep(file: SweepFile, registry: Any) -> Citations:
 
 
 def cite_results(runs: Predictions) -> Citations:
-    """Return what to cite of results, with the version of dabench that they were measured with."""
+    """Return the citations of results, with the version of dabench that computed them."""
     record = runs.record
     version = versions_of(environments_of(runs.records.values())).get("dabench", metadata.version("dabench"))
     set_to = [text for text in record.overrides if text.partition("=")[0].strip() not in _TOLD]
     name = " with ".join([record.sweep.name, *([", ".join(set_to)] if set_to else [])])
-    # The digest is of the runs, whichever of their checkpoints count.
+    # The digest covers the runs, not the selection rule.
     chosen = f"checkpoint by {_escaped(runs.selection)}" if runs.selection != LAST else ""
     conditions = [f"sweep {_escaped(name)}", counted(len(record.seeds), "seed"), searched_by(record.sweep.search), chosen]
     return _cited(_rests(runs), version, conditions, "table digest", runs.digest)
@@ -84,14 +84,14 @@ def _cited(rests: _Plugins, version: str, conditions: Iterable[str], kind: str, 
 
 
 def cite_baseline(table: Baseline) -> Citations:
-    """Return what to cite of a committed table, with the version of dabench that measured it, if it was measured."""
+    """Return the citations of a committed table, with the version of dabench that measured it, if it was measured."""
     rest = _cite(table["citations"], leave_out=("dabench",))
     if table["kind"] == "published":
         version, whole = metadata.version("dabench"), digest(table)
         sentence = f"We compare with {_escaped(table['source'])}{rest}, as listed by dabench {version}{_cite([toolkit(version)])}"
     else:
         version, whole = versions_of(table["provenance"]["environments"])["dabench"], table["digest"]
-        sentence = f"We compare with table {_escaped(table['name'])} of {_toolkit(version)}, which rests on{rest}"
+        sentence = f"We compare with table {_escaped(table['name'])} of {_toolkit(version)}, which uses{rest}"
     return Citations(f"{sentence}; table digest {whole[:12]}.", whole, _entries(version, table["citations"]))
 
 
@@ -138,7 +138,7 @@ def _listed(of: Mapping[str, str]) -> str:
 
 
 def _escaped(name: str) -> str:
-    # BibTeX reads an entry from any "@" on, in a comment as well.
+    # BibTeX starts an entry at any "@", also in a comment.
     return escape_latex(name).replace("@", "(at)")
 
 
@@ -146,7 +146,7 @@ _BEGINNING = re.compile(r"@\w+\s*\{\s*([^,\s{}]+)\s*,")
 
 
 def unique(texts: Iterable[str]) -> list[str]:
-    """Return the BibTeX entries in texts, each key once. What is no whole entry is left out: it would spoil those after it."""
+    """Return the BibTeX entries in texts, each key once. Unfinished entries are omitted: they would break those after them."""
     found: dict[str, str] = {}
     for text in texts:
         at = 0
@@ -160,7 +160,7 @@ def unique(texts: Iterable[str]) -> list[str]:
 
 
 def _closing(text: str, start: int) -> int | None:
-    """Return where the first brace after `start` is closed, or None."""
+    """Return the position after the brace that closes the first one from `start`, or None."""
     depth = 0
     for i in range(text.index("{", start), len(text)):
         depth += {"{": 1, "}": -1}.get(text[i], 0)

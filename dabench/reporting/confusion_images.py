@@ -1,4 +1,4 @@
-"""Confusion matrices as pictures, as in the study's Figure 2."""
+"""Draw confusion matrices as pictures, as in Figure 2 of the study."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from dabench.reporting.tables import foremost
 
 
 def max_pictures(classes: int) -> int:
-    """Return how many pictures are drawn at most, in some seconds. The counts of all cells are in confusion.csv."""
+    """Return the most pictures to draw, which takes some seconds. confusion.csv has the counts of all cells."""
     return max(6, min(24, 240 // classes))
 
 
 def draw_confusions(matrix: Matrix, folder: Path) -> list[Path]:
-    """Draw the confusion matrices of the foremost cells into `folder` as PNG and return the files."""
+    """Draw the confusion matrices of the most important cells into `folder` as PNG and return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for cell in foremost(matrix.cells, max_pictures(len(matrix.classes))):
@@ -35,7 +35,7 @@ def draw_confusions(matrix: Matrix, folder: Path) -> list[Path]:
 
 
 def draw_confusion(counts: NDArray[np.float64], classes: Sequence[str], title: str, path: Path) -> None:
-    """Draw (K, K) counts by true and predicted class, in % of each true class; more than 20 classes without numbers."""
+    """Draw (K, K) counts by true and predicted class, in % of each true class; numbers only for up to 20 classes."""
     k = len(classes)
     side = max(3.2, 0.5 * k + 1.4) if k <= 20 else 0.12 * k + 9
     figure = Figure(figsize=(side, side), layout="constrained", dpi=110)
@@ -49,6 +49,6 @@ def draw_confusion(counts: NDArray[np.float64], classes: Sequence[str], title: s
     for (row, column), value in np.ndenumerate(share) if k <= 20 else ():
         axes.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=8, color="white" if value > 55 else "black")
     with warnings.catch_warnings():
-        # A class named in a script that matplotlib's own font lacks becomes boxes, without a warning for every letter.
+        # Class names in scripts that the font lacks become boxes; without this filter every letter gives a warning.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         FigureCanvasAgg(figure).print_png(path)  # figure.savefig draws twice

@@ -1,4 +1,4 @@
-"""Rows of small pictures with captions, under headings: what every contact sheet is drawn with."""
+"""Draw contact sheets: rows of small pictures with captions, under headings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Tile = tuple[NDArray[np.uint8], str]
 
 
 def contact_sheet(lines: Sequence[str | Sequence[Tile | None]]) -> Image.Image:
-    """Return the lines drawn one below the other: a text is a heading, a sequence is a row of tiles, None a gap in it."""
+    """Return a sheet with one line below the other: a text is a heading, a sequence a row of tiles, and None a gap in it."""
     steps = [[_TILE + 2 if tile else _GAP for tile in line] for line in lines if not isinstance(line, str)]
     heights = [3 * _GAP if isinstance(line, str) else _TILE + _TEXT + _GAP for line in lines]
     sheet = Image.new("RGB", (2 * _GAP + max(map(sum, steps), default=_TILE), sum(heights) + _GAP), "white")
@@ -46,22 +46,22 @@ def _scaled(image: NDArray[np.uint8]) -> Image.Image:
 
 
 def _plain(text: str) -> str:
-    # Pillow's own font knows few scripts, and without FreeType it fails on the others.
+    # The built-in font of Pillow has few scripts; without FreeType it raises an error on others.
     return text.encode("latin-1", "replace").decode("latin-1")
 
 
 def sheet_path(name: str) -> Path:
-    """Return the place that --contact-sheet names; raise SpecError if that cannot be a sheet, since it replaces what is there."""
+    """Return the path given by --contact-sheet; raise SpecError if it does not end in .png, because the file is overwritten."""
     if not name.lower().endswith(".png"):
         raise SpecError(f"--contact-sheet {name}: the name must end in .png")
     return Path(name)
 
 
 def write_sheet(sets: Iterable[Prepared], path: Path, pictures: int = 12) -> None:
-    """Write the sheet: for each split of each set a row for each class, with `pictures` of as many subjects as there are.
+    """Write a sheet with a row for each split and class of each dataset: up to `pictures` pictures, of different subjects first.
 
     Raises:
-        StoreError: it cannot be written.
+        StoreError: the file cannot be written.
     """
     sheet = contact_sheet([line for prepared in sets for line in _lines(prepared, pictures)])
     try:
@@ -85,6 +85,6 @@ def _lines(prepared: Prepared, pictures: int) -> Iterator[str | list[Tile | None
 
 
 def _varied(at: NDArray[np.int64], who: NDArray[np.generic]) -> NDArray[np.int64]:
-    """Return positions with the first of each subject before all others, so that a few of them show many subjects."""
+    """Return positions, one of each subject first, so that the first few show many subjects."""
     first = np.sort(np.unique(who[at], return_index=True)[1])
     return np.concatenate([at[first], np.delete(at, first)])

@@ -1,4 +1,4 @@
-"""Text that anybody wrote, so that Markdown and LaTeX show it as it is: it cannot break a format or add to it."""
+"""Escape texts for Markdown and LaTeX, so that texts given by users cannot break or inject markup."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ _LATEX = {
 
 
 def escape_md(text: str) -> str:
-    """Return `text` so that Markdown shows it as it is."""
+    """Return `text` in one line, escaped for Markdown."""
     line = one_line(text)
     return re.sub(r"([\\`*_<\[\]|#&~$])", r"\\\1", line) if _needs(line) else line
 
 
 def _needs(text: str) -> bool:
-    """Whether escaping is due: the brackets of our own intervals read well unescaped and make no link by themselves."""
+    """Whether the text needs escaping; the brackets of intervals alone do not: they make no link and are easier to read."""
     return bool(re.search(r"[\\`*_<|#~$]|\]\(|&\S*;", text))
 
 
 def one_line(text: str) -> str:
-    """Return `text` with a space for every line break: a table's row and a heading are one line."""
+    """Return `text` with spaces for line breaks, because a table row or a heading is one line."""
     return " ".join(text.splitlines())
 
 
 def escape_latex(text: str) -> str:
-    """Return `text` so that LaTeX sets it as it is; our own arrow becomes one."""
+    """Return `text` escaped for LaTeX, with "->" as an arrow."""
     escaped = "".join(_LATEX.get(c, c) for c in one_line(text))
     return escaped.replace(r"-\textgreater{}", r"$\rightarrow$")

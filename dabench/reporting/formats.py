@@ -1,4 +1,4 @@
-"""Tables as Markdown, CSV and LaTeX. Names that users gave are escaped: they cannot break a format or add to it."""
+"""Write tables as Markdown, CSV and LaTeX. Names given by users are escaped, so that they cannot break or inject markup."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def to_json(matrix: Matrix) -> str:
 
 
 def _sections(matrix: Matrix, tables: Iterable[Table], notes: Iterable[str]) -> list[str]:
-    """Return tables with headings and conditions, so that what is copied alone still says them, and the notes on all."""
+    """Return tables with headings and conditions, so that a table copied alone still states them, and their notes."""
     about = escape_md(conditions(matrix))
     return [*(f"## {escape_md(t.title)}\n\n{about}.\n\n{markdown(t)}" for t in tables), *map(escape_md, notes)]
 
@@ -62,7 +62,7 @@ def _markdown_file(matrix: Matrix, part: str, title: str) -> str:
 
 
 def _csv_file(matrix: Matrix, table: tuple[list[str], list[list[str]]], conditions: Sequence[str] = _CONDITIONS) -> str:
-    """Return a table with the conditions that it does not name itself; classes where the sweep keeps or renames some."""
+    """Return a table with columns for the conditions that it does not have; classes only if the sweep keeps or renames some."""
     columns, rows = table
     search, classes, differences = searched_by(matrix.record.sweep.search), classes_text(matrix), mixed_text(matrix.mixed)
     values = (matrix.metric, matrix.selection, matrix.digest[:12], classes, search, differences)
@@ -71,7 +71,7 @@ def _csv_file(matrix: Matrix, table: tuple[list[str], list[list[str]]], conditio
 
 
 def _confusion_rows(matrix: Matrix) -> tuple[list[str], list[list[str]]]:
-    """Return one row for each true class of each cell: what its images, summed over seeds, were taken for."""
+    """Return one row for each true class of each cell: counts of the predicted classes, summed over seeds."""
     columns = ["name", "adapter", "sources", "target", "test", "label_budget", "seeds", "true"]
     columns += [f"as {c}" for c in matrix.classes]
     rows = []
@@ -114,11 +114,11 @@ FILES: Mapping[str, Callable[[Matrix], str]] = {
     "rules.csv": lambda m: _csv_file(m, cell_rows(m.rules), ("digest", "search", "mixed")),
     "rules.tex": lambda m: _latex_file((t, f"{note} {sentence(extent(m))}.") for t, note in sections.rules_tables(m)),
 }
-"""The files of a report and their texts. Those of groups and of rules are written where there are such results."""
+"""The files of a report and their texts. Files of subgroups and of rules are written only if there are such results."""
 
 
 def files_of(matrix: Matrix) -> list[str]:
-    """Return the names of the files that a matrix has something for."""
+    """Return the names of the files that a report of the matrix has."""
     without = [part for part, found in (("subgroups.", matrix.subgroups), ("rules.", matrix.rules)) if not found]
     return [name for name in FILES if not name.startswith(tuple(without))]
 
@@ -126,7 +126,7 @@ def files_of(matrix: Matrix) -> list[str]:
 def one_text(matrix: Matrix, form: str) -> str:
     """Return a report as one text in a format of FORMATS."""
     if form == "html":
-        # Imported here: the page draws with matplotlib, which the other texts do without.
+        # Imported here: only the page needs matplotlib.
         from dabench.reporting.html.page import to_html
 
         return to_html(matrix)
@@ -142,7 +142,7 @@ def trials_text(search: schema.SearchTable, trials: Sequence[Trial], form: str, 
     """Return the trials in a format: json, md, csv or tex.
 
     Raises:
-        SpecError: it is another one.
+        SpecError: the format is unknown.
     """
     notes = sections.trials_notes(search, trials, mixed)
     if form == "json":
@@ -155,7 +155,7 @@ def trials_text(search: schema.SearchTable, trials: Sequence[Trial], form: str, 
         return _trials_csv(trials, mixed)
     if form == "tex":
         return latex(sections.trials_table(trials), " ".join(notes))
-    raise SpecError(f"--trials: there is no format '{form}' of trials; known: json, md, csv, tex")
+    raise SpecError(f"--format {form}: is not available with --trials; use json, md, csv or tex")
 
 
 def _trials_csv(trials: Sequence[Trial], mixed: Mixed) -> str:
@@ -167,7 +167,7 @@ def _trials_csv(trials: Sequence[Trial], mixed: Mixed) -> str:
 
 
 def markdown(table: Table) -> str:
-    """Return a Markdown table, padded so that it reads well as text."""
+    """Return a Markdown table, padded to be readable as text."""
     rows = [[escape_md(c) for c in row] for row in (table.columns, *table.rows)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(table.columns))]
     lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |" for row in rows]
@@ -176,7 +176,7 @@ def markdown(table: Table) -> str:
 
 
 def latex(table: Table, text: str) -> str:
-    """Return a LaTeX table environment with rules of booktabs."""
+    """Return a LaTeX table environment; needs the package booktabs."""
     columns = "l" + "r" * (len(table.columns) - 1)
     head, *rows = (_latex_row(row) for row in (table.columns, *table.rows))
     return "\n".join(
@@ -189,12 +189,12 @@ def latex(table: Table, text: str) -> str:
 
 def _latex_row(cells: Sequence[str]) -> str:
     row = " & ".join(escape_latex(c) for c in cells) + r" \\"
-    # What ends the row before takes a star or a bracket that follows it for its own.
+    # LaTeX reads a star or bracket after the \\ of the previous row as its argument.
     return f"{{}}{row}" if row.lstrip().startswith(("*", "[")) else row
 
 
 def cell_rows(cells: Iterable[object]) -> tuple[list[str], list[list[str]]]:
-    """Return the long form of cells, gains, means over pairs, results by group or trials: column names, and one row each."""
+    """Return cells, gains, means, subgroups or trials in long form: column names, and one row each."""
     rows = [vars(c) for c in cells]
     columns = list(rows[0]) if rows else []
     return columns, [[_text(row[c]) for c in columns] for row in rows]
@@ -207,10 +207,10 @@ def _text(value: Any) -> str:
 
 
 def csv_text(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as CSV that no spreadsheet takes for formulas."""
+    """Return rows as CSV without values that a spreadsheet would read as formulas."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    # A spreadsheet takes a leading = + - @ of a text for a formula; numbers may begin with a minus.
+    # A spreadsheet reads a text that begins with = + - @ as a formula; numbers may begin with a minus.
     writer.writerows([[_inert(one_line(value)) for value in row] for row in (columns, *rows)])
     return out.getvalue()
 

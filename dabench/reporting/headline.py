@@ -1,21 +1,23 @@
-"""What a report begins with: the numbers of one pair of datasets, by one template."""
+"""Write the first sentences of a report: the pair of datasets with the widest gap, and the means over pairs."""
 
 from __future__ import annotations
 
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.results import Gain
-from dabench.reporting.tables import not_adapted, sentence, trained
+from dabench.analysis.summary import Summary
+from dabench.reporting.sections import p_text
+from dabench.reporting.tables import labels_text, not_adapted, sentence, trained
 from dabench.training.selection import ORACLE
 
 
 def headline(matrix: Matrix) -> str:
-    """Return what is known of the pair of datasets with the widest gap, and why it may be a bound or unfinished."""
-    said = [_pair(matrix)]
-    search = matrix.record.sweep.search
-    said += ["Checkpoints were chosen by the test labels: a bound, no result."] if matrix.selection == ORACLE else []
-    said += ["Hyper-parameters were chosen by target labels: a bound, no result."] if search and search.select == ORACLE else []
-    said += [f"Unfinished: {len(matrix.missing)} of {matrix.total} runs are missing."] if matrix.missing else []
-    return " ".join(said)
+    """Return the results on the pair of datasets with the widest gap, the largest mean gains, and warnings."""
+    search, by_labels = matrix.record.sweep.search, "were chosen by {} labels: the numbers are bounds, not results."
+    parts = [_pair(matrix), _means(matrix)]
+    parts += [f"Checkpoints {by_labels.format('target test')}"] if matrix.selection == ORACLE else []
+    parts += [f"Hyper-parameters {by_labels.format('target')}"] if search and search.select == ORACLE else []
+    parts += [f"Unfinished: {len(matrix.missing)} of {matrix.total} runs are missing."] if matrix.missing else []
+    return " ".join(filter(None, parts))
 
 
 def _pair(matrix: Matrix) -> str:
@@ -24,12 +26,12 @@ def _pair(matrix: Matrix) -> str:
     plain = {(tuple(c.sources), c.test): c.mean for c in not_adapted(matrix)}
     tasks = matrix.record.tasks
     gaps = {(s, t): won(plain[(t,), t] - plain[s, t]) for s, t in tasks if {((t,), t), (s, t)} <= plain.keys()}
-    # Without any gap: the pair with the worst number, or with the largest gain.
+    # If no gap is known: the pair with the worst result, or with the largest gain.
     known = gaps or {task: -won(plain[task]) for task in tasks if task in plain}
     known = known or {(tuple(g.sources), g.target): won(g.mean) for g in matrix.gains}
     if not known:
         own = [f"{trained(matrix, s, None)} {mean:.1f} %" for (s, t), mean in plain.items() if s == (t,)]
-        return f"{what} on the dataset of the training: {', '.join(own)}." if own else "No result is complete yet."
+        return f"{what}, in-domain: {', '.join(own)}." if own else "No result is complete yet."
     sources, target = task = max(known, key=lambda t: known[t])
     widest = f", the widest gap of {len(gaps)} pairs" if len(gaps) > 1 and gaps[task] > 0 else ""
     parts = [f"{plain[task]:.1f} % without adaptation"] if task in plain else []
@@ -37,10 +39,23 @@ def _pair(matrix: Matrix) -> str:
     best: dict[str, Gain] = {}
     for g in sorted((g for g in matrix.gains if (tuple(g.sources), g.target) == task), key=lambda g: -won(g.mean)):
         best.setdefault(g.label_budget, g)
-    gains = f" Best adapter for each number of target labels: {'; '.join(map(_gain, best.values()))}." if best else ""
+    told_apart = any(g.low > 0 or g.high < 0 for g in best.values())
+    lead = "Largest gain" if told_apart else "On this pair no adapter's gain can be told from zero; the largest"
+    gains = f" {lead} for each label budget: {'; '.join(map(_gain, best.values()))}." if best else ""
     return f"{what}, {trained(matrix, sources, target)}{widest}: {', '.join(parts) or 'no result without adaptation'}.{gains}"
+
+
+def _means(matrix: Matrix) -> str:
+    """Return the largest mean gain over all pairs for each label budget; "" for a single pair."""
+    best: dict[str, Summary] = {}
+    rows = [s for s in matrix.summary if s.gain is not None and s.pairs > 1]
+    for s in sorted(rows, key=lambda s: -matrix.measure.won(s.gain or 0.0)):
+        best.setdefault(s.label_budget, s)
+    p = {name: f", p {p_text(s)}" if s.p_holm is not None else "" for name, s in best.items()}
+    texts = [f"{s.adapter} ({labels_text(name)}) {s.gain:+z.1f} points{p[name]}" for name, s in best.items()]
+    return f"Largest mean gain over {rows[0].pairs} pairs: {'; '.join(texts)}." if texts else ""
 
 
 def _gain(g: Gain) -> str:
     closed = "" if g.gap_closed is None else f", {round(g.gap_closed)} % of the gap"
-    return f"{g.adapter} ({g.label_budget}) {g.mean:+z.1f} points [{g.low:+z.1f}, {g.high:+z.1f}]{closed}"
+    return f"{g.adapter} ({labels_text(g.label_budget)}) {g.mean:+z.1f} points [{g.low:+z.1f}, {g.high:+z.1f}]{closed}"

@@ -1,4 +1,4 @@
-"""What was run, as tables: datasets, adapters, settings, environments and times; and the command that runs it again."""
+"""Tables of datasets, adapters, settings, environments, times and failures, and the command that repeats a sweep."""
 
 from __future__ import annotations
 
@@ -17,13 +17,18 @@ from dabench.storage.schema import Seconds, to_json
 
 MOST_FAILURES = 100
 
-_SEES = {"none": "nothing", "unlabelled": "images", "few-shot": "images, labels of the shots", "full": "images and all labels"}
+_SEES = {
+    "none": "nothing",
+    "unlabelled": "images",
+    "few-shot": "images, and labels of the shots",
+    "full": "images and all labels",
+}
 
 _ENVIRONMENT = ("device", "precision", "dabench", "torch", "numpy", "python")
 
 
 def facts_tables(matrix: Matrix) -> list[Table]:
-    """Return the tables of what was run."""
+    """Return the tables of datasets, adapters, search, settings, environments and times."""
     found = [_datasets(matrix), _adapters(matrix), _settings(matrix), _environments(matrix), _times(matrix)]
     return [*found[:2], _searched(matrix), *found[2:]] if matrix.record.search else found
 
@@ -37,7 +42,7 @@ def _datasets(matrix: Matrix) -> Table:
         )
         for name, facts in matrix.datasets.items()
     ]  # fmt: skip
-    columns = ("short name", "dataset", "what it is", "training", "validation", "test", "groups", "license", "digest", "dropped")
+    columns = ("short name", "dataset", "title", "training", "validation", "test", "groups", "license", "digest", "dropped")
     return _without_empty(Table("Datasets", columns, tuple(rows)))
 
 
@@ -48,16 +53,16 @@ def _adapters(matrix: Matrix) -> Table:
          _written(facts.options) or EMPTY)
         for name, facts in matrix.record.methods.items()
     ]  # fmt: skip
-    return Table("Adapters", ("adapter", "method", "sees of the target", "target labels", "options"), tuple(rows))
+    return Table("Adapters", ("adapter", "title", "sees of the target", "target labels", "options"), tuple(rows))
 
 
 def _searched(matrix: Matrix) -> Table:
-    """Return what the search chose for each task; the first of equally good trials."""
+    """Return the chosen trial of each task; ties go to the first trial."""
     rows = []
     for task in matrix.record.search:
-        there = [t for t in task.trials if t.score is not None]
-        best = next((t for t in there if t.number == task.chosen), None)
-        ended = f"{len(there)} of {len(task.trials)}"
+        scored = [t for t in task.trials if t.score is not None]
+        best = next((t for t in scored if t.number == task.chosen), None)
+        ended = f"{len(scored)} of {len(task.trials)}"
         chosen = (str(best.number), _written(best.settings) or EMPTY, f"{best.score:.4f}") if best else (EMPTY,) * 3
         rows.append((f"{task.adapter}: {trained(matrix, task.sources, task.target)}", *chosen, ended))
     title = sentence(searched_by(matrix.record.sweep.search))
@@ -104,7 +109,7 @@ def _times(matrix: Matrix) -> Table:
     rows = [(name, *_time(seconds)) for name, seconds in found.items()]
     if len(rows) > 1:
         rows.append(("all", *_time([s for seconds in found.values() for s in seconds])))
-    return Table("Times", ("runs of", "runs", "mean of a run", "training in all", "testing in all", "in all"), tuple(rows))
+    return Table("Times", ("method", "runs", "mean per run", "training, total", "testing, total", "total"), tuple(rows))
 
 
 def _time(seconds: Sequence[Seconds]) -> tuple[str, ...]:
@@ -114,23 +119,23 @@ def _time(seconds: Sequence[Seconds]) -> tuple[str, ...]:
 
 
 def _written(values: Mapping[str, Any]) -> str:
-    """Return settings as a sweep file writes them; what is not set is left out."""
+    """Return settings as in a sweep file; settings without a value are omitted."""
     return ", ".join(f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in values.items() if v is not None)
 
 
 def _without_empty(table: Table) -> Table:
-    """Return a table without the columns in which nothing stands."""
+    """Return a table without its empty columns."""
     kept = [i for i in range(len(table.columns)) if any(row[i] != EMPTY for row in table.rows)]
     return Table(table.title, tuple(table.columns[i] for i in kept), tuple(tuple(row[i] for i in kept) for row in table.rows))
 
 
 def command(matrix: Matrix) -> str:
-    """Return the command that runs the sweep of the stored file again, into a folder of its own."""
+    """Return the command that repeats the sweep from the stored sweep file, into a new folder."""
     overrides = (word for override in matrix.record.overrides for word in ("--set", override))
     return shlex.join(["dabench", "sweep", f"{matrix.record.sweep.name}.toml", *overrides])
 
 
 def failures(matrix: Matrix) -> Table:
-    """Return the runs that failed (the first MOST_FAILURES), each with the first line of the reason."""
+    """Return the failed runs (the first MOST_FAILURES) with the first line of their reasons."""
     rows = [(name, first_line(name, reason)) for name, reason in list(matrix.failed.items())[:MOST_FAILURES]]
     return Table("Failed runs", ("run", "reason"), tuple(rows))

@@ -1,4 +1,4 @@
-"""Gains, means over pairs, results by group, selection rules and trials of a search as tables, with what to say of them."""
+"""Tables of gains, means over pairs, results by attribute, selection rules and trials of a search, with their notes."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from dabench.training.selection import ORACLE, RULES, VALIDATORS
 
 
 def beside_notes(matrix: Matrix, adapter: str | None = None) -> list[str]:
-    """Return what people's and published numbers are of: those in the table of `adapter`, or all."""
+    """Return the notes on human rows and published numbers: those in the table of `adapter`, or all."""
     shown = {HUMAN, *matrix.record.methods} if adapter is None else shown_in(matrix, adapter)
     protocols = {p.source: p.protocol for p in matrix.published if p.adapter in shown}
     lines = [f"Published, not measured here: {source}. {text}".rstrip() for source, text in protocols.items()]
     for test, people in matrix.human.items() if HUMAN in shown else ():
-        left = f", {people.unanswered} lines without an answer" if people.unanswered else ""
+        empty = f", {people.unanswered} lines without an answer" if people.unanswered else ""
         same = "; ".join(f"{name} {number:.1f}" for name, number in people.networks.items())
         lines.append(
             f"Human, {matrix.datasets[test].short_name} test: {counted(people.raters, 'rater')}, "
-            f"{people.answer_count:,} answers on {people.images:,} of {people.of:,} images{left}; intervals over raters and "
+            f"{people.answer_count:,} answers on {people.images:,} of {people.of:,} images{empty}; intervals over raters and "
             f"{'groups' if matrix.datasets[test].grouped else 'images'}, answers {people.digest[:12]}."
-            + (f" Networks on these images alone: {same}." if same else "")
+            + (f" Networks on these images only: {same}." if same else "")
         )
     return lines
 
 
 def gains_table(matrix: Matrix) -> Table:
-    """Return what each adapter wins on each target."""
+    """Return the gain of each adapter on each pair of datasets."""
     rows = []
     for g in matrix.gains:
         gain, improved, closed = with_interval(g, "+z.1f"), f"{g.improved} of {g.seeds}", whole_percent(g.gap_closed)
@@ -46,21 +46,27 @@ def gains_table(matrix: Matrix) -> Table:
     return Table(f"Adaptation gains: {matrix.measure.title} over none, in points{direction}", columns, tuple(rows))
 
 
-_MEANS = (
-    "Drop: in-domain result of the target minus this one. On source: what adapting changed at home. p: of a mean gain "
-    "as far from 0 if each pair's gain were as likely a loss, after Holm's correction for {adapters}; pairs that share a dataset "
-    "are not independent, so take it as a guide."
+_MEANS = "Drop: in-domain result of the target minus the result of this row. On source: change of the result on the sources."
+
+_P = (
+    "p: two-sided sign-flip test over the pairs, Holm-corrected for {adapters}. "
+    "Pairs that share a dataset are not independent, so p is only a guide."
+)
+
+_TOO_FEW = (
+    "p: too few pairs for a sign-flip test, Holm-corrected for {adapters}: "
+    "with {pairs} pairs no p can be {level} or less; {needed} pairs are needed."
 )
 
 
 def summary_table(matrix: Matrix) -> Table:
-    """Return what each adapter does over all pairs of datasets."""
+    """Return the means of each adapter over all pairs of datasets."""
     columns = ("adapter", "on target", "drop", "gain", "gap closed", "on source", "pairs improved", "p", "target labels")
     rows = tuple(
         (
             s.adapter, number(s.out_of_domain), number(s.drop), number(s.gain, "+z.1f"), whole_percent(s.gap_closed),
             number(s.on_source, "+z.1f"), EMPTY if s.improved is None else f"{s.improved} of {s.pairs}",
-            _chance(s), s.label_budget,
+            p_text(s), s.label_budget,
         )
         for s in matrix.summary
     )  # fmt: skip
@@ -68,7 +74,8 @@ def summary_table(matrix: Matrix) -> Table:
     return Table(title, columns, rows)
 
 
-def _chance(of: Summary) -> str:
+def p_text(of: Summary) -> str:
+    """Return the corrected p as tables print it."""
     if of.gain is None:
         return EMPTY
     if of.p_holm is None:
@@ -77,27 +84,29 @@ def _chance(of: Summary) -> str:
 
 
 def summary_notes(matrix: Matrix) -> list[str]:
-    """Return what goes with the table: what its columns are, how many pairs a test needs, and which adapters have no means."""
+    """Return the notes on the means: the columns, the test, and the adapters without means."""
     tested = [s for s in matrix.summary if s.needed]
     many = counted(len(tested), "adapter")
-    lines = [_MEANS.format(adapters=many)] if matrix.summary else []
+    lines = [_MEANS] if matrix.summary else []
     if any(s.p is None for s in tested):
-        needed, pairs = tested[0].needed, tested[0].pairs
-        lines.append(f"Too few pairs for a test of {many}: with {pairs}, no p can be {LEVEL} or less; with {needed}, it can.")
-    return lines + [f"{name}: no means over pairs: {reason}." for name, reason in matrix.incomplete.items()]
+        lines.append(_TOO_FEW.format(adapters=many, pairs=tested[0].pairs, level=LEVEL, needed=tested[0].needed))
+    elif tested:
+        lines.append(_P.format(adapters=many))
+    omitted = "; ".join(f"{name}: {reason}" for name, reason in matrix.incomplete.items())
+    return [*lines, f"No means over pairs for {omitted}."] if omitted else lines
 
 
 MARK = "*"
 
 RULE = (
-    f"{MARK} fewer than {FEWEST} images, or all of one group (subject), whose interval is over seeds alone: no finding; "
-    "named worst only where every part is so. All 95 % intervals are in subgroups.csv."
+    f"{MARK} fewer than {FEWEST} images, or one group (subject) and an interval over seeds only: too few for a conclusion. "
+    "Such a bin is named worst only if all bins are so. All 95 % intervals are in subgroups.csv."
 )
-"""What a reader of a table by group must know."""
+"""The note on tables by attribute."""
 
 
 def group_tables(matrix: Matrix) -> list[Table]:
-    """Return one table for each attribute of each test set: rows trained on, columns the parts, the worst of them last."""
+    """Return one table for each attribute of each test set: rows are training sets, columns bins and the worst bin."""
     found: dict[tuple[str, str], list[SubgroupCell]] = {}
     for cell in matrix.subgroups:
         found.setdefault((cell.test, cell.attribute), []).append(cell)
@@ -125,7 +134,7 @@ def _name(part: SubgroupCell) -> str:
 
 
 def _worst(row: Sequence[SubgroupCell], metric: Metric) -> str:
-    """Return the part with the worst mean; one of too few images only where there is no other."""
+    """Return the bin with the worst mean; a bin with too few images only if there is no other."""
     known = [(p.too_few, -p.mean if metric.lower_is_better else p.mean, p) for p in row if p.mean is not None]
     if not known:
         return EMPTY
@@ -134,39 +143,44 @@ def _worst(row: Sequence[SubgroupCell], metric: Metric) -> str:
 
 
 def group_notes(matrix: Matrix) -> list[str]:
-    """Return what goes with the tables by group: the rule of the mark, and the attributes without a table."""
+    """Return the notes on the tables by attribute: the mark, and the attributes without a table."""
     lines = [RULE] if matrix.subgroups else []
     for test, reasons in matrix.omitted_attributes.items():
         listed = "; ".join(f"{attribute} ({reason})" for attribute, reason in reasons.items())
-        lines.append(f"{matrix.datasets[test].short_name} test, no results by {listed}.")
+        lines.append(f"{matrix.datasets[test].short_name} test: no results by {listed}.")
     return lines
 
 
 _CHOSEN = (
-    "Mean accuracy on the targets' test splits over all pairs and seeds; in brackets the points to the oracle, which chooses by "
-    "these test labels: its number is a bound and no result."
+    "Mean accuracy on the test splits of the targets, over all pairs and seeds; in brackets, points to the oracle. "
+    "The oracle chooses by these test labels: its number is a bound, not a result."
 )
 _RANKED = (
-    "Spearman's correlation of a rule's score with that accuracy: over the checkpoints of a run / over all checkpoints and seeds "
-    "of a pair of datasets; mean over runs / pairs."
+    "Spearman correlation of the rule's score with that accuracy: over the checkpoints of a run / over all checkpoints and seeds "
+    "of a pair of datasets. Means over runs / pairs."
 )
 
 
 def rule_name(rule: str) -> str:
-    """Return a rule's name for a reader; the oracle says what it looked at."""
+    """Return the name of a rule; the oracle is marked."""
     return f"{ORACLE} (target labels)" if rule == ORACLE else rule
 
 
 def rules_tables(matrix: Matrix) -> list[tuple[Table, str]]:
-    """Return accuracy and rank correlation by rule and adapter, each with its note; none where the runs stored no scores."""
+    """Return the tables of accuracy and of rank correlation by rule and adapter, each with its note.
+
+    Empty if the runs stored no scores.
+    """
     found = {(c.rule, c.adapter): c for c in matrix.rules}
     adapters = tuple(dict.fromkeys(c.adapter for c in matrix.rules))
     if not adapters:
         return []
     chosen = tuple((rule_name(r), *(_accuracy(found[r, a]) for a in adapters)) for r in RULES)
     ranked = tuple((rule_name(r), *(_correlation(found[r, a]) for a in adapters)) for r in VALIDATORS)
-    first = Table("What each rule would have chosen: accuracy (to the oracle)", ("rule", *adapters), chosen)
-    second = Table("Rank correlation of each rule's score with accuracy: in a run / over a pair", ("rule", *adapters), ranked)
+    first = Table("Selection rules: mean accuracy (difference to the oracle)", ("rule", *adapters), chosen)
+    second = Table(
+        "Rank correlation of each rule's score with accuracy: within a run / within a pair", ("rule", *adapters), ranked
+    )
     return [(first, _CHOSEN), (second, _RANKED)]
 
 
@@ -178,11 +192,11 @@ def _correlation(of: RuleOutcome) -> str:
     return " / ".join(number(value, "+.2f") for value in (of.within, of.across))
 
 
-_BY_TEST = "Test accuracy is by test labels: for looking only. Nothing was chosen by it, and nothing may be."
+_BY_TEST = "Test accuracy uses test labels. Do not choose anything by it; dabench did not."
 
 
 def trials_table(trials: Sequence[Trial]) -> Table:
-    """Return all trials, task by task; test accuracy where it was asked for."""
+    """Return all trials, task by task, with test accuracy where it was read."""
     tested = any(t.accuracy_by_test_labels is not None for t in trials)
     columns = ("task", "trial", "settings", "score", "steps", "state", "chosen")
     rows = []
@@ -190,11 +204,11 @@ def trials_table(trials: Sequence[Trial]) -> Table:
         numbers = (number(t.score, ".4f"), number(t.steps, ""))
         row = (t.task, str(t.number), t.setting or EMPTY, *numbers, t.state, "chosen" if t.chosen else "")
         rows.append((*row, number(t.accuracy_by_test_labels, ".1f")) if tested else row)
-    return Table("Trials of the search", (*columns, "test accuracy, by test labels") if tested else columns, tuple(rows))
+    return Table("Trials of the search", (*columns, "test accuracy (from test labels)") if tested else columns, tuple(rows))
 
 
 def trials_notes(search: SearchTable, trials: Sequence[Trial], mixed: Mixed) -> list[str]:
-    """Return what a reader of the trials must know; `mixed`: in what their runs differ."""
-    about = f"{searched_by(search)}, method {search.method}, on seed {search.seed}; compare trials of one task only."
+    """Return the notes on the trials; `mixed`: in what their runs differ."""
+    about = f"{searched_by(search)}, method {search.method}, on seed {search.seed}; scores of different tasks cannot be compared."
     by_test = [_BY_TEST] if any(t.accuracy_by_test_labels is not None for t in trials) else []
     return [sentence(about), *by_test, *([f"Mixed runs: {mixed_text(mixed)}."] if mixed else [])]

@@ -1,4 +1,4 @@
-"""A matrix as plain tables of text: what every format prints, decided once."""
+"""Tables of text made from a matrix; every output format prints the same tables."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ from dabench.training.selection import ORACLE
 EMPTY = "-"
 
 PUBLISHED = " (published)"
-"""What marks a row of published numbers."""
+"""Suffix of the name of a row with published numbers."""
 
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 _SHOWN = 20
-"""Names of classes in a caption; results.json has all."""
+"""Most class names in a caption; results.json lists all."""
+
+_FEW_SEEDS = 10
+"""From this many seeds on, Student's t widens an interval by less than a fifth."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A heading, what is below it, columns and rows. The first column names the row."""
+    """A title, column names and rows of text. The first column names the row."""
 
     title: str
     columns: tuple[str, ...]
@@ -35,7 +38,7 @@ class Table:
 
 
 def matrix_tables(matrix: Matrix) -> list[Table]:
-    """Return the cross matrix of each adapter: rows trained on, columns tested on; an empty cell stays empty."""
+    """Return one cross matrix for each adapter: rows are training sets, columns test sets; cells without a result are EMPTY."""
     return [_matrix_table(matrix, name) for name in matrix.record.methods]
 
 
@@ -50,30 +53,40 @@ def _matrix_table(matrix: Matrix, adapter: str) -> Table:
             if here:
                 name = trained(matrix, sources, target) + mark
                 rows.append((name, *(with_interval(here.get(test)) for test in datasets)))
-    title = matrix.record.adapters[adapter].title
-    labels = next((c.label_budget for c in matrix.cells if c.adapter == adapter), EMPTY)
-    heading = f"{adapter}: {title} (target labels: {labels})" if title else f"{adapter} (target labels: {labels})"
+    title = "source only" if adapter == matrix.record.plain else matrix.record.adapters[adapter].title
+    budget = next((labels_text(c.label_budget) for c in matrix.cells if c.adapter == adapter), "")
+    heading = ": ".join(filter(None, (adapter, ", ".join(filter(None, (title, budget))))))
     return Table(heading, ("trained on", *(f"{f.short_name} test" for f in datasets.values())), tuple(rows))
 
 
+def labels_text(budget: str) -> str:
+    """Return a label budget in words: "no target labels", "5 target labels per class", "all target labels"."""
+    words = {"0": "no target labels", "all": "all target labels"}
+    return words.get(budget, budget.replace(" per ", f" target label{'' if budget.startswith('1 ') else 's'} per "))
+
+
 def shown_in(matrix: Matrix, adapter: str) -> set[str]:
-    """Return the adapters whose rows are in the table of `adapter`: people's are in that of networks that were not adapted."""
+    """Return the adapters whose rows are in the table of `adapter`. Human rows are in the table of the source-only runs."""
     first = matrix.record.plain or matrix.record.sweep.adapters[0]
     return {adapter, HUMAN} if adapter == first else {adapter}
 
 
 def number(value: float | None, form: str = ".1f") -> str:
-    """Return a number in a format, or the empty mark for None."""
+    """Return a formatted number, or EMPTY for None."""
     return EMPTY if value is None else format(value, form)
 
 
 def whole_percent(value: float | None) -> str:
-    """Return "62 %", or the empty mark for None."""
+    """Return "62 %", or EMPTY for None."""
     return EMPTY if value is None else f"{round(value)} %"
 
 
 def with_interval(of: Any, form: str = ".1f") -> str:
-    """Return a number, an object or as in results.json, with its interval; one without, as published, with two decimals."""
+    """Return a result with its interval, such as "58.1 [52.8, 63.3]"; one without an interval (published) with two decimals.
+
+    Args:
+        of: a cell, a gain, a row of results.json, or None.
+    """
     if of is None:
         return EMPTY
     known: Mapping[str, Any] = of if isinstance(of, Mapping) else vars(of)
@@ -88,26 +101,36 @@ def counted(number: int, what: str) -> str:
 
 
 def trained(matrix: Matrix, sources: Sequence[str], target: str | None) -> str:
-    """Return what a network was trained on and for, as the rows of tables say it: "FER -> NAE"; people on nothing."""
+    """Return sources and target as tables name them: "FER -> NAE", or "FER" without a target. Without sources: "Human"."""
     names = "+".join(matrix.datasets[s].short_name for s in sources) or "Human"
     return f"{names} -> {matrix.datasets[target].short_name}" if target else names
 
 
 def caption(matrix: Matrix) -> str:
-    """Return the conditions that every number of the matrix has."""
+    """Return the conditions of all numbers of the matrix."""
+    return " ".join(caption_lines(matrix))
+
+
+def caption_lines(matrix: Matrix) -> list[str]:
+    """Return the caption in up to three lines: metric and intervals, training, and changes of the data."""
     lower = " (lower is better)" if matrix.measure.lower_is_better else ""
-    return (
-        f"{sentence(matrix.measure.title)}{lower} in % on the test split, {_intervals(matrix)} "
-        f"Backbone {matrix.record.backbone.name}; {chosen_by(matrix.selection)}; {_searched(matrix)}"
-        f"{_shots(matrix.record.sweep.shots)} for few-shot adapters; digest {matrix.digest[:12]}."
-        + (f" Classes: {kept}." if (kept := classes_text(matrix)) else "")
-        + (f" Mixed runs: {differences}." if (differences := mixed_text(matrix.mixed)) else "")
-        + "".join(f" {f.short_name}: {dropped_text(f.dropped)}." for f in matrix.datasets.values() if f.dropped)
-    )
+    data = [f"Classes: {kept}."] if (kept := classes_text(matrix)) else []
+    data += [f"Mixed runs: {differences}."] if (differences := mixed_text(matrix.mixed)) else []
+    data += [f"{f.short_name}: {dropped_text(f.dropped)}." for f in matrix.datasets.values() if f.dropped]
+    conditions = (
+        f"backbone {matrix.record.backbone.name}", chosen_by(matrix.selection), searched_by(matrix.record.sweep.search),
+        shots_text(matrix), f"digest {matrix.digest[:12]}",
+    )  # fmt: skip
+    lines = [
+        f"{sentence(matrix.measure.title)}{lower} in % on the test split, {_intervals(matrix)}",
+        f"{sentence(', '.join(filter(None, conditions)))}.",
+        " ".join(data),
+    ]
+    return [line for line in lines if line]
 
 
 def classes_text(matrix: Matrix) -> str:
-    """Return the classes that a sweep keeps and what it renames; nothing if it does neither."""
+    """Return the classes that a sweep keeps and those it renames; "" if it does neither."""
     sweep, names = matrix.record.sweep, list(matrix.classes)
     renamed = []
     for key, new in sorted(sweep.class_map.items(), key=lambda row: isinstance(row[1], Mapping)):
@@ -121,83 +144,83 @@ def classes_text(matrix: Matrix) -> str:
 
 
 def chosen_by(rule: str) -> str:
-    """Say which checkpoint of each run counts; of the oracle, that it looked at target labels."""
-    by_labels = " ON TARGET TEST LABELS (a bound, no result)" if rule == ORACLE else ""
+    """Return the selection rule in words; the oracle is marked, because it looks at target labels."""
+    by_labels = " FROM TARGET TEST LABELS (a bound, not a result)" if rule == ORACLE else ""
     return f"checkpoint chosen by '{rule}'{by_labels}"
 
 
 def conditions(matrix: Matrix) -> str:
-    """Return in short what every number of a table depends on, so that a table that is copied alone still says it."""
+    """Return the conditions of a table in short, so that a table copied alone still states them."""
     return f"{sentence(matrix.measure.title)} in %, {chosen_by(matrix.selection)}, {extent(matrix)}"
 
 
 def extent(matrix: Matrix) -> str:
-    """Return seeds, label budget and digest, and in what the runs differ."""
-    shots, searched = _shots(matrix.record.sweep.shots), _searched(matrix, ", ")
+    """Return seeds, shots, search and digest, and in what the runs differ."""
+    searched = searched_by(matrix.record.sweep.search)
+    parts = (counted(len(matrix.record.seeds), "seed"), shots_text(matrix), searched, f"digest {matrix.digest[:12]}")
     differences = f"; mixed runs: {text}" if (text := mixed_text(matrix.mixed)) else ""
-    seeds = counted(len(matrix.record.seeds), "seed")
-    return f"{seeds}, {shots} for few-shot adapters, {searched}digest {matrix.digest[:12]}{differences}"
-
-
-def _searched(matrix: Matrix, end: str = "; ") -> str:
-    text = searched_by(matrix.record.sweep.search)
-    return text and f"{text}{end}"
+    return ", ".join(filter(None, parts)) + differences
 
 
 def _intervals(matrix: Matrix) -> str:
-    """Say what the means and intervals are over, and what they cannot say."""
+    """Return over what the means and intervals are computed."""
     groups = [f.short_name for f in matrix.datasets.values() if f.grouped]
     everywhere = len(groups) == len(matrix.datasets)
     units = "groups" if everywhere else f"groups of {', '.join(groups)}, else images" if groups else "images"
     seeds = len(matrix.record.seeds)
     if seeds == 1:
-        return f"one seed, with 95 % bootstrap intervals over {units} alone: they do not say how another training would end."
-    few = ", widened for few of them as Student's t is"
-    return f"mean of {seeds} seeds, with 95 % bootstrap intervals over seeds and {units}{few}."
+        return f"one seed, with 95 % bootstrap intervals over {units} only; they do not cover the variation between trainings."
+    few = f", because there are only {seeds} seeds" if seeds < _FEW_SEEDS else ""
+    return f"mean over {seeds} seeds, with 95 % bootstrap intervals over seeds and {units}, widened by Student's t{few}."
 
 
 def sentence(title: str) -> str:
-    """Return a title as a sentence begins."""
+    """Return a title with a capital first letter."""
     return title[:1].upper() + title[1:]
 
 
 def dropped_text(dropped: Mapping[str, Any]) -> str:
-    """Say what a cleaned variant leaves out, from `Prepared.dropped`."""
+    """Return in words which images a cleaned dataset leaves out, from `Prepared.dropped`."""
     parts = [f"{n:,} of {dropped['of'][s]:,} {word}" for s, word in _SPLITS.items() if (n := dropped["images"].get(s))]
     most = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
     return f"{most} images dropped ({', '.join(sorted(dropped['reasons']))}; list {dropped['list'][:8]})"
 
 
-def _shots(shots: int | str) -> str:
-    return "all labelled target images" if shots == "all" else f"{shots} labelled target images per class"
+def shots_text(matrix: Matrix) -> str:
+    """Return the shots in words; "" if no adapter is few-shot."""
+    shots = matrix.record.sweep.shots
+    if all(facts.access != "few-shot" for facts in matrix.record.methods.values()):
+        return ""
+    images = "all labelled target images" if shots == "all" else f"{shots} labelled target images per class"
+    return f"{images} for few-shot adapters"
 
 
 def unfinished(matrix: Matrix) -> list[str]:
-    """Return lines that say what is missing, what failed and where the metric has no value; none if the matrix is complete."""
+    """Return lines on undefined metrics, missing runs and failures; none if the matrix is complete."""
     undefined = (matrix.datasets[test].short_name for test in matrix.undefined_on)
-    lines = [f"{name} test: no {matrix.measure.title}, its cells are empty." for name in undefined]
+    lines = [f"{name} test: {matrix.measure.title} is undefined; its cells are empty." for name in undefined]
     if not matrix.missing:
         return lines
-    lines.append(f"Unfinished: {len(matrix.missing)} of {matrix.total} runs are missing; the numbers are of those that stand.")
+    lines.append(f"Unfinished: {len(matrix.missing)} of {matrix.total} runs are missing; the numbers are of the complete runs.")
     lines += [f"  failed {name}: {first_line(name, reason)}" for name, reason in matrix.failed.items()]
     if matrix.failed:
-        lines.append("  what they said meanwhile: logs/RUN.txt in the folder of the sweep")
+        lines.append("  output of these runs: logs/RUN.txt in the folder of the sweep")
     others = [m for m in matrix.missing if m.replace("/", "-") not in matrix.failed]
     if others:
-        lines.append(f"  not done: {', '.join(others[:6])}{f' and {len(others) - 6} more' if len(others) > 6 else ''}")
+        lines.append(f"  not complete: {', '.join(others[:6])}{f' and {len(others) - 6} more' if len(others) > 6 else ''}")
     return lines
 
 
 def first_line(name: str, reason: str) -> str:
-    """Return the first line of why a run failed, without the name of the run that may begin it."""
+    """Return the first line of the reason of a failure, without the name of the run."""
     return next(iter(reason.strip().splitlines()), "").removeprefix(f"{name}: ")
 
 
 def not_adapted(matrix: Matrix) -> list[Cell]:
-    """Return the cells of networks that were trained and not adapted: what adapters are compared with."""
+    """Return the source-only cells, with which adapters are compared."""
     return [c for c in matrix.cells if c.adapter == matrix.record.plain]
 
 
 def foremost(cells: Sequence[Cell], most: int) -> list[Cell]:
-    """Return at most `max_pictures` cells: those of networks that were not adapted first, then on targets, then at home again."""
+    """Return at most `most` cells: source-only cells first, then cells on targets, then adapted networks on their sources."""
     return sorted(cells, key=lambda c: 0 if c.target is None else 1 if c.test == c.target else 2)[: max(0, most)]

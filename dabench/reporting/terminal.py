@@ -1,8 +1,8 @@
-"""A matrix in the terminal."""
+"""Print matrices and tables in the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -13,17 +13,21 @@ from rich.text import Text
 
 from dabench.analysis.matrix import Matrix
 from dabench.reporting import sections
-from dabench.reporting.tables import Table, caption, matrix_tables, unfinished
+from dabench.reporting.tables import Table, caption_lines, matrix_tables, unfinished
+
+_MOST_NOTES = 3
+"""Most notes below a table; the page and the Markdown files hold all."""
 
 
 def print_matrix(matrix: Matrix, console: Console, *, rules: bool = False) -> None:
-    """Print the cross matrix of each adapter, the gains, their means over pairs, results by group, and what is missing.
+    """Print the cross matrices, the gains, their means over pairs, results by attribute, and missing runs.
 
     Args:
-        rules: print what each selection rule would have chosen, too.
+        rules: also print the accuracy that each selection rule would have given.
     """
     console.print(f"\n[bold]{escape(matrix.record.title)}[/bold]")
-    console.print(escape(caption(matrix)))
+    for line in caption_lines(matrix):
+        console.print(escape(line))
     parts: list[tuple[list[Table], list[str]]] = [
         (matrix_tables(matrix), sections.beside_notes(matrix)),
         ([sections.gains_table(matrix), sections.summary_table(matrix)], sections.summary_notes(matrix)),
@@ -35,10 +39,17 @@ def print_matrix(matrix: Matrix, console: Console, *, rules: bool = False) -> No
         for table in (t for t in tables if t.rows):
             console.print()
             print_table(table, console)
-        for line in notes:
+        for line in _few(notes):
             console.print(escape(line), style="dim")
     for line in unfinished(matrix):
         console.print(f"[yellow]{escape(line)}[/yellow]")
+
+
+def _few(notes: Sequence[str]) -> list[str]:
+    if len(notes) <= _MOST_NOTES:
+        return list(notes)
+    first = notes[: _MOST_NOTES - 1]
+    return [*first, f"{len(notes) - len(first)} more notes are on the HTML page and in the Markdown tables."]
 
 
 def print_table(table: Table, console: Console) -> None:
@@ -55,7 +66,7 @@ def print_table(table: Table, console: Console) -> None:
 
 @contextmanager
 def download_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]:
-    """Give what is called with name, bytes there and bytes in all of a file; it shows a bar for each."""
+    """Yield a callback (name, bytes downloaded, bytes in total) that shows a progress bar for each file."""
     bars = Progress(
         TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
         console=console, disable=not console.is_terminal,

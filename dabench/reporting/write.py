@@ -1,4 +1,4 @@
-"""Writes a sweep's report folder."""
+"""Write the report folder of a sweep."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ from dabench.training.selection import LAST
 def write_report(matrix: Matrix, report: Path) -> Path:
     """Write the report folder and return it: index.html, results.json, tables as Markdown, CSV and LaTeX, confusion matrices.
 
-    Where there are no results by group or by rule, subgroups.md|csv|tex and rules.md|csv|tex of an earlier report are removed.
-
-    Another metric than accuracy, or another rule than the usual one, gets a folder of its own in the report folder, and
-    overwrites nothing.
+    Files of subgroups or rules from an earlier report are removed if there are no such results now. A metric other than accuracy
+    or a rule other than the default is written into its own subfolder, so that it overwrites nothing.
 
     Raises:
         StoreError: the report folder cannot be written.
     """
-    # Imported here: drawing needs matplotlib, which other commands do without.
+    # Imported here: other commands do not need matplotlib.
     from dabench.reporting.confusion_images import draw_confusions
 
     texts = {"index.html": one_text(matrix, "html")} | {name: FILES[name](matrix) for name in files_of(matrix)}
@@ -41,7 +39,7 @@ def write_report(matrix: Matrix, report: Path) -> Path:
 
 
 def report_folder(matrix: Matrix, report: Path) -> Path:
-    """Return the folder that a matrix is reported in: of each metric but accuracy, and rule but the usual, one in `report`."""
+    """Return the folder of a report: `report`, or a subfolder for a metric or a rule other than the default."""
     usual_words = ((matrix.metric, "accuracy"), (matrix.selection, LAST))
     own = [word for word, usual in usual_words if word != usual]
     return report / re.sub(r"[^A-Za-z0-9.-]", "-", "-".join(own)) if own else report

@@ -147,8 +147,8 @@ def test_evenly_spread_numbers_make_three_to_eight_bands(step: float, n: int) ->
         ("subject", ["ann", "bob"], "names images"),
         ("clip", ["a.mp4", "b.mp4"], "names images"),
         ("town", [f"t{i}" for i in range(21)], "21 different texts"),
-        ("site", ["lab", "lab"], "the same for every image"),
-        ("age", [np.nan, np.nan], "not known of any image"),
+        ("site", ["lab", "lab"], "the same for all images"),
+        ("age", [np.nan, np.nan], "not known for any image"),
     ],
 )
 def test_an_attribute_that_makes_no_parts_is_left_out_with_the_reason(name: str, values: list[Any], reason: str) -> None:

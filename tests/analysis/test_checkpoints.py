@@ -36,7 +36,7 @@ def test_of_equal_ones_the_latest_is_chosen(rule: str) -> None:
 
 
 def test_a_score_that_a_run_did_not_store_is_an_error_that_says_what_to_do() -> None:
-    with pytest.raises(StoreError, match=r"run old stored no score 'snd'; run the sweep again with --redo, or select 'last'"):
+    with pytest.raises(StoreError, match=r"run old: has no score 'snd'; run the sweep again with --redo, or use the rule 'last'"):
         RunCheckpoints("old", {}, np.array([0.5])).choose("snd")
 
 

@@ -189,12 +189,12 @@ def test_versions_that_differ_are_named(tmp_path: Path) -> None:
 def test_the_same_conditions_are_said_to_be_the_same(tmp_path: Path) -> None:
     found = between(tmp_path, constant(1), constant(2))
     assert found.changes == []
-    assert compared_notes(found)[-1] == "Nothing differs in settings, data and versions."
+    assert compared_notes(found)[-1] == "Settings, data and versions are the same."
 
 
 def test_a_table_without_settings_is_said_to_have_none(tmp_path: Path) -> None:
     found = dabench.compare(constant(1).write(tmp_path / "s").folder, "paper")
-    assert compared_notes(found)[-1] == "B: its settings are not known, so what differs in them cannot be told."
+    assert compared_notes(found)[-1] == "B: its settings are not known, so they cannot be compared."
 
 
 def test_missing_runs_are_told(tmp_path: Path) -> None:
@@ -209,17 +209,17 @@ def test_the_metric_may_be_chosen_where_both_sides_hold_predictions(tmp_path: Pa
 
 def test_the_rule_that_chose_checkpoints_is_told(tmp_path: Path) -> None:
     found = dabench.compare(constant(1).write(tmp_path / "s").folder, "paper", select="oracle")
-    assert "checkpoint chosen by 'oracle' ON TARGET TEST LABELS" in compared_tables(found)[0].title
+    assert "checkpoint chosen by 'oracle' FROM TARGET TEST LABELS" in compared_tables(found)[0].title
 
 
 def test_a_committed_table_in_another_metric_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="baseline 'paper' is in accuracy, not in macro-f1; leave --metric out"):
+    with pytest.raises(SpecError, match="baseline 'paper' has the metric accuracy, not macro-f1; omit --metric"):
         dabench.compare(constant(1).write(tmp_path / "s").folder, "paper", metric="macro-f1")
 
 
 @pytest.mark.parametrize("which", ["nowhere", "runs/nothing"])
 def test_what_is_not_there_is_an_error_that_says_what_may_be_given(which: str) -> None:
-    with pytest.raises(SpecError, match=f"unknown baseline '{which}'; known: adda, .*an output folder or a pack"):
+    with pytest.raises(SpecError, match=f"unknown baseline '{which}'; known: adda, .*an existing output folder or pack"):
         dabench.compare(which, "paper")
 
 
@@ -301,14 +301,14 @@ def test_fail_outside_is_exit_code_1_where_a_number_left_the_interval(tmp_path: 
 def test_fail_below_with_nothing_in_common_is_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(two_sets().write(tmp_path / "s").folder), "paper", "--fail-below"]) == 2
     err = capsys.readouterr().err
-    assert "have no cell in common, so that none could fail" in err
+    assert "have no cell in common, so the check cannot fail" in err
     assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize("points", ["-1", "nan", "inf"])
 def test_points_below_0_are_refused(capsys: pytest.CaptureFixture[str], points: str) -> None:
     assert main(["compare", "paper", "paper", f"--fail-below={points}"]) == 2
-    assert "must be points from 0" in capsys.readouterr().err
+    assert "must be 0 points or more" in capsys.readouterr().err
 
 
 def test_compare_as_json_prints_json_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -80,7 +80,7 @@ def test_images_of_counts_do_not_pair_and_no_file_is_about_them(tmp_path: Path) 
     counted = write_pack(store, tmp_path / "counts.zip", counts=True)
     assert not any(pair.paired for pair in dabench.compare(store.folder, counted).pairs)
     (tmp_path / "a.csv").write_text("image,light\n0,dim\n", encoding="utf-8")
-    with pytest.raises(DataError, match="the test images of hand are sorted here, so that no file can name them"):
+    with pytest.raises(DataError, match="in this pack the single test images of hand cannot be identified"):
         dabench.report(counted, attributes={"hand": tmp_path / "a.csv"})
 
 
@@ -204,7 +204,7 @@ def test_a_pack_of_a_pack_is_that_pack(pack: Path, tmp_path: Path) -> None:
 
 def test_a_file_that_is_there_is_not_overwritten(store: RunStore, tmp_path: Path) -> None:
     (tmp_path / "thesis.zip").write_text("years of work")
-    with pytest.raises(StoreError, match=r"thesis\.zip: is there already; give another file with --to"):
+    with pytest.raises(StoreError, match=r"thesis\.zip: exists; use another file with --to"):
         write_pack(store, tmp_path / "thesis.zip")
     assert (tmp_path / "thesis.zip").read_text() == "years of work"
 
@@ -260,7 +260,7 @@ def test_what_is_not_as_its_list_says_is_one_error(
 ) -> None:
     files = contents(pack)
     damage(files)
-    with pytest.raises(StoreError, match=r"bad\.zip: the pack is damaged \(.*\); get it again$"):
+    with pytest.raises(StoreError, match=r"bad\.zip: the pack is damaged \(.*\); obtain a new copy$"):
         Pack(zipped(tmp_path / "bad.zip", files))
 
 
@@ -304,12 +304,12 @@ def test_a_list_that_is_none_is_one_error(pack: Path, tmp_path: Path, content: b
 def test_another_format_is_refused(pack: Path, tmp_path: Path) -> None:
     files = contents(pack)
     files["pack.json"] = files["pack.json"].replace(b'"format": 1', b'"format": 2')
-    with pytest.raises(StoreError, match="is a pack of format 2, this dabench reads 1"):
+    with pytest.raises(StoreError, match="is a pack of format 2, but this dabench reads 1"):
         Pack(zipped(tmp_path / "new.zip", files))
 
 
 def test_a_zip_of_something_else_is_no_pack(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"is no pack of dabench export \(it has no pack\.json\)"):
+    with pytest.raises(StoreError, match=r"is not a pack of dabench export \(it has no pack\.json\)"):
         Pack(zipped(tmp_path / "other.zip", {"a.txt": b"a"}))
 
 
@@ -336,7 +336,7 @@ def test_reading_a_pack_writes_nothing_anywhere_beside_it(
     for command in (["report", "made.zip"], ["report", "made.zip", "--format", "md"], ["cite", "made.zip"]):
         assert main(command) == 0
     assert sorted(tmp_path.rglob("*")) == before
-    assert "A pack is only read; --out DIR writes the report." in capsys.readouterr().out
+    assert "No report is written for a pack; --out DIR writes one." in capsys.readouterr().out
 
 
 def array(header: str, content: bytes = b"") -> bytes:
@@ -365,7 +365,7 @@ def test_a_file_that_is_no_array_is_one_error(pack: Path, tmp_path: Path, conten
     facts["check"] = digest({key: value for key, value in facts.items() if key != "check"})
     files[record] = json.dumps(facts).encode()
     bad = zipped(tmp_path / "bad.zip", files | {name: content}, listed=True)
-    with pytest.raises(StoreError, match=r"bad\.zip: the pack is damaged \(.*logits-hand\.npy is no array"):
+    with pytest.raises(StoreError, match=r"bad\.zip: the pack is damaged \(.*logits-hand\.npy is not an array"):
         read_matrix(Pack(bad))
 
 
@@ -379,7 +379,7 @@ def test_a_file_of_another_compression_is_not_read(pack: Path, tmp_path: Path) -
     with zipfile.ZipFile(tmp_path / "bad.zip", "w", zipfile.ZIP_LZMA) as archive:
         for name, content in contents(pack).items():
             archive.writestr(name, content)
-    with pytest.raises(StoreError, match="compressed by another method than deflate"):
+    with pytest.raises(StoreError, match="is not compressed by deflate"):
         Pack(tmp_path / "bad.zip")
 
 
@@ -399,8 +399,8 @@ def test_export_names_the_file_after_the_sweep_and_says_what_is_in_it(
     assert main(["export", str(store.folder)]) == 0
     out = capsys.readouterr().out
     assert re.match(r"made\.zip: [\d,]+ bytes, 12 runs; no images, no networks\n", out)
-    assert "  print: 10 test labels; licence: none needed; attributes of its test images: age\n" in out
-    assert "If attributes may identify people, pack with --without-attributes.\n" in out
+    assert "  print: 10 test labels; licence: none needed; attributes of test images: age\n" in out
+    assert "If attributes can identify people, export with --without-attributes.\n" in out
     assert out.endswith("Next: dabench report made.zip\n")
 
 
@@ -433,7 +433,7 @@ def test_a_folder_with_other_things_in_it_gets_no_report(
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "matrix.md").write_text("years of work")
     assert main(["report", str(store.folder), "--out", str(tmp_path / "thesis")]) == 2
-    assert "is there already and no report; give another folder with --out" in capsys.readouterr().err
+    assert "exists and is not a report; use another folder with --out" in capsys.readouterr().err
     assert (tmp_path / "thesis" / "matrix.md").read_text() == "years of work"
 
 

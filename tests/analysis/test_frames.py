@@ -146,9 +146,9 @@ def test_what_is_not_there_names_what_there_is(results: Results) -> None:
         results.predictions("hnd")
     with pytest.raises(SpecError, match=r"'dann' is not in this sweep.*known: none, adabn, fine-tune"):
         results.predictions("hand", adapter="dann")
-    with pytest.raises(SpecError, match="there is no finished run 'x'"):
+    with pytest.raises(SpecError, match="no complete run 'x'"):
         results.logits("x", "hand")
-    with pytest.raises(SpecError, match="run 'supervised_print_s0' was not tested on 'hnd'; it was on hand, print"):
+    with pytest.raises(SpecError, match="run 'supervised_print_s0' was not tested on 'hnd', but on hand, print"):
         results.logits("supervised_print_s0", "hnd")
 
 

@@ -37,7 +37,7 @@ def written(path: Path, *lines: str, head: str = "rater,image,answer") -> Path:
 
 
 def read(path: Path) -> HumanAnswers:
-    return read_answers(path, ImageIndex("hand", DIGEST, 10, "show people these: dabench human hand --sweep SWEEP"), CLASSES)
+    return read_answers(path, ImageIndex("hand", DIGEST, 10, "make new pictures with dabench human hand --sweep SWEEP"), CLASSES)
 
 
 # The file
@@ -78,11 +78,14 @@ WRONG = {
     "image below 0": ("A,-1,x", "unknown image '-1'"),
     "no image": ("A,,x", "unknown image ''"),
     "image in words": ("A,three,x", "unknown image 'three'"),
-    "image of another set": ("A,ffffffff-3,x", "is of other test images of hand than this sweep's .0123abcd.; .*--sweep SWEEP"),
+    "image of another set": (
+        "A,ffffffff-3,x",
+        "belongs to other test images of hand than those of this sweep .0123abcd.; .*--sweep SWEEP",
+    ),
     "class": ("A,3,xx", "unknown class 'xx'; did you mean 'x'.; known: x, y, z"),
     "class as a number": ("A,3,0", "unknown class '0'"),
-    "rater": (",3,x", "names no rater"),
-    "twice": ("A,1,y", r"rater 'A' answered image 1 in line 2 already; keep one of the two"),
+    "rater": (",3,x", "the column rater is empty"),
+    "twice": ("A,1,y", r"rater 'A' already answered image 1 in line 2; keep one of the two"),
 }
 
 
@@ -99,7 +102,7 @@ def test_a_wrong_line_is_an_error_that_names_it(tmp_path: Path, case: str) -> No
         (b"", ", line 1: no column 'rater', 'image', 'answer'; it has none and must have rater, image, answer"),
         (b"rater;image;answer\nA;1;x\n", ", line 1: no column .* it has rater;image;answer and must have rater, image, answer"),
         (b"rater,image\nA,1\n", ", line 1: no column 'answer'"),
-        (b"rater,image,answer\n", ": holds no answer"),
+        (b"rater,image,answer\n", ": has no answers"),
         (b"rater,image,answer\nA,1,\xff\n", ": cannot be read"),
         (b'rater,image,answer\nA,1,"x\n', ", line 2: is not valid CSV"),
     ],
@@ -166,12 +169,12 @@ def test_few_raters_who_differ_say_little_of_others() -> None:
 
 
 def test_people_have_no_calibration_error(store: RunStore, file: Path) -> None:
-    with pytest.raises(SpecError, match=r"--human: people's answers have no confidences; take another --metric than ece"):
+    with pytest.raises(SpecError, match=r"--human: answers of people have no confidences; use another --metric than ece"):
         dabench.report(store.folder, metric="ece", human={"hand": file}, write=False)
 
 
 def test_a_metric_without_a_value_on_the_answered_images_is_an_error(store: RunStore, file: Path) -> None:
-    with pytest.raises(SpecError, match=r"--human: there is no recall of z of the answered images; take another --metric"):
+    with pytest.raises(SpecError, match=r"--human: recall of z is undefined on the answered images; use another --metric"):
         dabench.report(store.folder, metric="recall:z", human={"hand": file}, write=False)
 
 
@@ -327,7 +330,7 @@ def test_a_wrong_line_is_exit_code_2_and_writes_nothing(
 
 def test_two_files_for_one_dataset_are_refused(store: RunStore, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(store.folder), "--human", f"hand={file}", "--human", f"hand={file}"]) == 2
-    assert "there is a file for hand already; put all lines into one" in capsys.readouterr().err
+    assert "a file for hand was already given; put all lines into one file" in capsys.readouterr().err
 
 
 def test_the_name_of_a_picture_begins_with_the_digest() -> None:

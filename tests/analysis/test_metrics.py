@@ -206,5 +206,5 @@ def test_an_unknown_metric_names_the_nearest_and_all_that_there_are(name: str, m
 
 
 def test_where_no_attribute_makes_groups_it_is_said_why_there_is_no_worst_group() -> None:
-    with pytest.raises(SpecError, match=r"worst-group: no attribute of a test set has a part of enough images"):
+    with pytest.raises(SpecError, match=r"worst-group: no attribute has a bin with enough images"):
         find_metric("worst-group:age", ("a", "b"))

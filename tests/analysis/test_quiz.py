@@ -74,7 +74,7 @@ def test_the_file_of_answers_has_a_line_for_each_picture_to_be_filled_in(prepare
     assert {(r["rater"], r["answer"]) for r in rows} == {("", "")}
     assert {f"{r['image']}.png" for r in rows} == {p.name for p in (tmp_path / "q").glob("*.png")}
     known = ImageIndex(prepared.name, prepared.digest, prepared.count("test"), ""), prepared.classes
-    with pytest.raises(DataError, match="holds no answer"):
+    with pytest.raises(DataError, match="has no answers"):
         read_answers(path, *known)
     path.write_text(path.read_text().replace("\n,", "\nme,").replace(",\n", f",{prepared.classes[1]}\n"))
     found = read_answers(path, *known)
@@ -88,7 +88,9 @@ def test_the_classes_to_choose_from_are_listed(prepared: Prepared, tmp_path: Pat
 
 @pytest.mark.parametrize("images", [0, -3, 100_000])
 def test_a_number_that_cannot_be_is_an_error(prepared: Prepared, tmp_path: Path, images: int) -> None:
-    with pytest.raises(SpecError, match=rf"--images {images}: must be 1 to {prepared.count('test')}, the test images of bright"):
+    with pytest.raises(
+        SpecError, match=rf"--images {images}: must be 1 to {prepared.count('test')}, the number of test images of bright"
+    ):
         write_quiz(prepared, tmp_path / "q", images, 0)
     assert not (tmp_path / "q").exists()
 
@@ -96,7 +98,7 @@ def test_a_number_that_cannot_be_is_an_error(prepared: Prepared, tmp_path: Path,
 def test_a_folder_that_holds_something_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     assert main(["human", "bright", "--plugin", str(SHAPES), "--to", str(tmp_path)]) == 2
-    assert "is there already; give another folder with --to" in capsys.readouterr().err
+    assert "exists; use another folder with --to" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
@@ -104,7 +106,7 @@ def test_the_command_says_what_to_do_next(tmp_path: Path, capsys: pytest.Capture
     folder = tmp_path / "q"
     assert main(["human", "bright", "--plugin", str(SHAPES), "--to", str(folder), "--images", "4"]) == 0
     out = capsys.readouterr().out
-    assert f"{folder}: 4 pictures, classes.txt, and answers.csv with a line for each" in out
+    assert f"{folder}: 4 pictures, classes.txt, and answers.csv with one line per picture" in out
     assert out.endswith(f"Next: dabench report RUNS --human bright={folder}/answers.csv\n")
 
 

@@ -92,8 +92,8 @@ def test_without_none_in_the_sweep_gains_have_means_and_drops_have_not(tmp_path:
 @pytest.mark.parametrize(
     ("lacking", "without"),
     [
-        ("adabn_print_hand_s1", {"adabn": "1 of 2 without all runs or without a value (print -> hand)"}),
-        ("fine-tune_hand_print_s0", {"fine-tune": "1 of 2 without all runs or without a value (hand -> print)"}),
+        ("adabn_print_hand_s1", {"adabn": "1 of 2 pairs without all runs or a value (first: print -> hand)"}),
+        ("fine-tune_hand_print_s0", {"fine-tune": "1 of 2 pairs without all runs or a value (first: hand -> print)"}),
     ],
 )
 def test_an_adapter_of_which_a_run_is_missing_has_no_means_and_it_is_said(
@@ -102,7 +102,7 @@ def test_an_adapter_of_which_a_run_is_missing_has_no_means_and_it_is_said(
     matrix = read_matrix(two_sets(leave_out=lambda run: run.name == lacking).write(tmp_path / "s"))
     assert matrix.incomplete == without
     assert {s.adapter for s in matrix.summary} == {"none", "adabn", "fine-tune"} - set(without)
-    assert any(f"{name}: no means over pairs: {why}" in summary_notes(matrix)[-1] for name, why in without.items())
+    assert any(f"No means over pairs for {name}: {why}." in summary_notes(matrix)[-1] for name, why in without.items())
 
 
 def test_without_one_plain_run_there_are_no_means_at_all(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_where_the_metric_has_no_value_on_a_target_there_are_no_means(tmp_path: 
     fabrication = two_sets(datasets=sets, wrong=lambda run, test: 1, adapters={"none": NONE, "adabn": ADABN})
     matrix = read_matrix(fabrication.write(tmp_path / "s"), "recall:x")
     assert matrix.summary == []
-    assert matrix.incomplete["adabn"] == "1 of 2 without all runs or without a value (print -> hand)"
+    assert matrix.incomplete["adabn"] == "1 of 2 pairs without all runs or a value (first: print -> hand)"
 
 
 def test_a_sweep_of_one_dataset_has_no_pairs_and_says_nothing_of_them(tmp_path: Path) -> None:
@@ -202,8 +202,10 @@ def test_of_one_adapter_six_pairs_are_enough(tmp_path: Path) -> None:
 
 def test_too_few_pairs_are_said_with_the_number_that_would_do(matrix: Matrix) -> None:
     notes = summary_notes(matrix)
-    assert "Too few pairs for a test of 2 adapters: with 2, no p can be 0.05 or less; with 7, it can." in notes
-    assert "Holm's correction for 2 adapters" in notes[0]
+    assert notes[1] == (
+        "p: too few pairs for a sign-flip test, Holm-corrected for 2 adapters: with 2 pairs no p can be 0.05 or less; "
+        "7 pairs are needed."
+    )
 
 
 def test_the_table_has_a_row_for_each_adapter(matrix: Matrix) -> None:

@@ -146,9 +146,9 @@ NAMES: Mapping[str, tuple[list[str], list[str]]] = {
     "dataset": (["prepare", "fer"], ["unknown dataset 'fer'", "fer2013", "dabench list datasets"]),
     "adapter": (["show", "adapter", "none2"], ["unknown adapter 'none2'", "did you mean 'none'"]),
     "baseline": (["baseline", "papper"], ["unknown baseline 'papper'", "did you mean 'paper'"]),
-    "citation": (["cite", "quack"], ["nothing to cite under 'quack'", "quick", "output folder"]),
+    "citation": (["cite", "quack"], ["'quack': nothing to cite", "quick", "output folder"]),
     "folder": (["report", "nowhere"], ["nowhere", "is not a results folder", "sweep.json"]),
-    "table without a name": (["baseline", "--from", "runs"], ["name the table", "dabench baseline NAME --from runs"]),
+    "table without a name": (["baseline", "--from", "runs"], ["the table needs a name", "dabench baseline NAME --from runs"]),
 }
 
 
@@ -166,7 +166,7 @@ REPORTS = {
     "baseline": (["compare", "RUNS", "quik"], ["unknown baseline 'quik'", "paper"]),
     "no baseline": (
         ["compare", "RUNS", "RUNS/sweep.json"],
-        ["sweep.json", "cannot be read", "it lacks name", "dabench baseline NAME --from RUNS"],
+        ["sweep.json", "cannot be read", "missing keys: name", "dabench baseline NAME --from RUNS"],
     ),
     "folder": (["baseline", "mine", "--from", "RUNS", "--to", "RUNS/sweep.json"], ["cannot be written", "--to"]),
 }
@@ -183,7 +183,7 @@ def test_a_report_is_refused_with_what_there_is(fails: Fails, tmp_path: Path, ca
 def test_an_unfinished_sweep_is_refused_as_a_baseline(fails: Fails, tmp_path: Path) -> None:
     runs = two_sets(leave_out=lambda run: run.seed == 1).write(tmp_path / "made").folder
     line = fails("baseline", "mine", "--from", str(runs), "--to", str(tmp_path))
-    assert "6 runs are missing" in line
+    assert "6 of 12 runs are missing" in line
     assert "finish the sweep first" in line
 
 

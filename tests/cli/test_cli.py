@@ -163,7 +163,7 @@ def test_a_sweep_ends_with_the_matrix_the_gains_and_the_next_command(
     assert "trained on" in out
     assert "Adaptation gains" in out
     assert re.search(r"CONV4-\w+-\w+", out)
-    assert "4 runs done now, 0 stood already, 0 failed." in out
+    assert "4 completed, 0 already complete, 0 failed." in out
     assert out.splitlines()[-2].startswith("Next: dabench report runs/tiny")
     assert out.splitlines()[-1] == "Report: runs/tiny/report/index.html"
     assert "[4/4]" in err
@@ -177,7 +177,7 @@ def test_a_finished_sweep_run_again_trains_nothing(sweep: list[str], tmp_path: P
     capsys.readouterr()
     assert main(sweep) == 0
     out, err = capsys.readouterr()
-    assert "0 runs done now, 4 stood already, 0 failed" in out
+    assert "0 completed, 4 already complete, 0 failed" in out
     assert err == ""
     assert {f: f.stat().st_mtime_ns for f in sorted((tmp_path / "runs" / "tiny" / "runs").rglob("*"))} == before
     assert (tmp_path / "runs" / "tiny" / "report" / "results.json").read_bytes() == results
@@ -192,7 +192,7 @@ def test_a_run_that_is_missing_is_the_only_one_done_again(
     shutil.rmtree(gone)
     capsys.readouterr()
     assert main(sweep) == 0
-    assert "1 runs done now, 3 stood already" in capsys.readouterr().out
+    assert "1 completed, 3 already complete" in capsys.readouterr().out
     assert (tmp_path / "runs" / "tiny" / "report" / "results.json").read_bytes() == results
 
 
@@ -200,7 +200,7 @@ def test_redo_runs_everything_again(sweep: list[str], capsys: pytest.CaptureFixt
     main(sweep)
     capsys.readouterr()
     assert main([*sweep, "--redo"]) == 0
-    assert "4 runs done now, 0 stood already" in capsys.readouterr().out
+    assert "4 completed, 0 already complete" in capsys.readouterr().out
 
 
 def test_set_overrides_keys_of_the_file(sweep: list[str], tmp_path: Path) -> None:
@@ -214,26 +214,40 @@ def test_more_seeds_and_adapters_go_into_the_same_folder(sweep: list[str], capsy
     main([*sweep, "--set", 'adapters=["none"]'])
     capsys.readouterr()
     assert main([*sweep, "--set", "seeds=2"]) == 0
-    assert "6 runs done now, 2 stood already" in capsys.readouterr().out
+    assert "6 completed, 2 already complete" in capsys.readouterr().out
 
 
-def test_a_plan_prints_the_runs_with_an_estimate_and_leaves_nothing(
+def test_a_plan_prints_a_summary_with_an_estimate_and_leaves_nothing(
     sweep: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*sweep, "--plan"]) == 0
     out = capsys.readouterr().out
-    assert len(re.findall(r"^  \S+_s0 +to do, about ", out, flags=re.M)) == 4
-    assert re.search(r"^4 runs: 0 stand, 4 to do; about .* here, 1 side by side$", out, flags=re.M)
+    assert "_s0" not in out
+    lines = out.splitlines()
+    at = lines.index("4 runs: 0 complete, 4 to do")
+    assert lines[at + 1 : at + 3] == ["  2 trainings: 0 complete", "  2 adaptations by adabn: 0 complete"]
+    assert re.match(r"time: about .* on this machine, runs in parallel: 1; .* of core time \(cores per run: 1\)$", lines[at + 3])
     assert [p.name for p in tmp_path.iterdir()] == ["tiny.toml"]
 
 
-def test_a_plan_says_what_stands(sweep: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_runs_of_a_plan_are_listed_on_demand(sweep: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*sweep, "--plan", "--verbose"]) == 0
+    assert len(re.findall(r"^  \S+_s0 +to do, about ", capsys.readouterr().out, flags=re.M)) == 4
+
+
+def test_verbose_without_a_plan_is_an_error(sweep: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*sweep, "-v"]) == 2
+    assert "--verbose: lists the runs of a plan; add --plan" in capsys.readouterr().err
+
+
+def test_a_plan_says_what_is_complete(sweep: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     main([*sweep, "--set", 'adapters=["none"]'])
     capsys.readouterr()
-    assert main([*sweep, "--plan"]) == 0
+    assert main([*sweep, "--plan", "-v"]) == 0
     out = capsys.readouterr().out
-    assert len(re.findall(r" stands$", out, flags=re.M)) == 2
-    assert "4 runs: 2 stand, 2 to do" in out
+    assert len(re.findall(r"_s0 +complete$", out, flags=re.M)) == 2
+    assert "  2 trainings: 2 complete" in out
+    assert "4 runs: 2 complete, 2 to do" in out
 
 
 BREAKING = """
@@ -256,10 +270,10 @@ def test_a_failed_run_is_exit_code_1_with_its_reason_and_the_rest_is_kept(
 ) -> None:
     assert main([*sweep, *breaking(tmp_path, "raise RuntimeError('no luck')")]) == 1
     out, err = capsys.readouterr()
-    assert "2 runs done now, 0 stood already, 2 failed" in out
+    assert "2 completed, 0 already complete, 2 failed" in out
     assert "Unfinished: 2 of 4 runs are missing" in out
     assert "failed breaking_bright_pale_s0: RuntimeError: no luck" in out
-    assert "Try the failed runs again with: dabench sweep tiny.toml" in out
+    assert "Run the failed runs again with: dabench sweep tiny.toml" in out
     assert "Traceback" not in out + err
     assert "Traceback" in (tmp_path / "runs" / "tiny" / "failed" / "breaking_bright_pale_s0.txt").read_text()
     results = json.loads((tmp_path / "runs" / "tiny" / "report" / "results.json").read_text())
@@ -271,7 +285,7 @@ def test_a_stopped_sweep_is_exit_code_1_and_says_how_to_go_on(
 ) -> None:
     assert main([*sweep, *breaking(tmp_path, "raise KeyboardInterrupt"), "--out", "my runs"]) == 1
     line = capsys.readouterr().err.splitlines()[-1]
-    assert line.startswith("dabench: stopped; finished runs are kept. Go on with: dabench sweep tiny.toml --plugin ")
+    assert line.startswith("dabench: stopped; complete runs are kept. Continue with: dabench sweep tiny.toml --plugin ")
     assert "--plugin breaking.py" in line
     assert "--out 'my runs' --engine inline" in line
     assert len(list((tmp_path / "my runs" / "runs").iterdir())) == 2
@@ -386,7 +400,7 @@ def test_doctor_is_content_where_all_is_there(
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
     assert "MISSING" not in out
-    assert f"{tmp_path / 'raw'} (DABENCH_DATA), not there yet" in out
+    assert f"{tmp_path / 'raw'} (DABENCH_DATA), does not exist yet" in out
     assert re.search(r"^ok +device +.*precision 'auto' is (bf16|fp32)$", out, flags=re.M)
 
 
@@ -405,7 +419,7 @@ def test_an_unforeseen_error_is_one_line_and_exit_code_1(
     monkeypatch.setattr("dabench.api.cite", broken)
     assert main(["cite", "quick"]) == 1
     err = capsys.readouterr().err
-    assert err == "dabench: unforeseen error: ZeroDivisionError: by design (run again with --debug to see where)\n"
+    assert err == "dabench: unexpected error: ZeroDivisionError: by design (run again with --debug for the traceback)\n"
     with pytest.raises(ZeroDivisionError):
         main(["cite", "quick", "--debug"])
 

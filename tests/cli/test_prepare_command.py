@@ -66,7 +66,7 @@ def test_strict_makes_an_error_of_what_would_be_skipped(videos: Path, capsys: py
 @pytest.mark.parametrize("name", ["uci-digits", "quick"])
 def test_strict_where_nothing_is_ever_skipped_is_an_error(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prepare", name, "--strict"]) == 2
-    assert re.search(r"--strict: no dataset that has the option 'strict' is named \(.*uci-digits\)", capsys.readouterr().err)
+    assert re.search(r"--strict: none of the datasets has the option 'strict' \(.*uci-digits\)", capsys.readouterr().err)
 
 
 def test_a_sweep_stands_for_its_datasets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,7 +88,7 @@ def test_options_of_a_sweeps_datasets_reach_them(videos: Path) -> None:
 
 def test_one_raw_folder_cannot_be_that_of_two_datasets(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prepare", "quick", "--raw", "somewhere"]) == 2
-    assert "is the folder of one dataset, but a sweep is named" in capsys.readouterr().err
+    assert "is the folder of a single dataset, but quick is a sweep; use --data" in capsys.readouterr().err
 
 
 # The contact sheet

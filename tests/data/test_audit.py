@@ -333,7 +333,7 @@ def test_a_sweep_stands_for_its_datasets(
     assert main(["audit", "quick", "--radius", "-1", "--out", "found"]) == 0
     out = capsys.readouterr().out
     assert "Audit of font-digits, uci-digits: 5,797 pictures" in out
-    assert "near-identical pictures (not looked for)" in out
+    assert "near-identical pictures (not searched)" in out
     assert (tmp_path / "found" / "findings.csv").is_file()
 
 
@@ -356,7 +356,7 @@ def test_an_unknown_name_is_an_error_with_the_nearest() -> None:
 
 
 def test_raw_is_for_one_dataset(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="is the folder of one dataset, but 2 are named; give data instead"):
+    with pytest.raises(SpecError, match=r"is the folder of a single dataset, but 2 are named; use data \(--data\) instead"):
         dabench.audit("quick", raw=tmp_path)
 
 

@@ -374,7 +374,7 @@ def test_the_command_says_what_is_dropped_and_how_a_sweep_takes_the_list(capsys:
 def test_the_lines_for_a_member_of_a_family_are_toml_that_a_sweep_takes(capsys: pytest.CaptureFixture[str]) -> None:
     REGISTRY.register(toy("family/one", faulty(1)))
     assert main(["audit", "family/one", "--drop"]) == 0
-    lines = capsys.readouterr().out.partition("relative to it:\n")[2]
+    lines = capsys.readouterr().out.partition("relative to that file):\n")[2]
     head = 'name = "s"\ndatasets = ["family/one", "other"]\nadapters = ["none"]\nbackbone = "conv4"\n'
     Path("s.toml").write_text(head + lines, encoding="utf-8")
     assert main(["prepare", "s.toml"]) == 0
@@ -426,7 +426,7 @@ def test_a_set_under_two_names_is_decoded_once(capsys: pytest.CaptureFixture[str
 @pytest.mark.usefixtures("_faulty")
 def test_raw_is_for_a_dataset_and_not_for_a_sweep(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prepare", "quick", "--raw", "here"]) == 2
-    assert "raw = here: is the folder of one dataset, but a sweep is named" in capsys.readouterr().err
+    assert "raw = here: is the folder of a single dataset, but a sweep is named" in capsys.readouterr().err
 
 
 def test_a_declared_set_reads_the_raw_files_of_its_plugin(registry: Registry, tmp_path: Path) -> None:
@@ -473,7 +473,7 @@ def test_an_audit_lists_every_picture_that_cannot_be_read(
     pictures(tmp_path / "faces", {"a/00.png": b"", "a/07.png": b"text", "b/03.png": png(size=(9, 8))})
     assert main(["audit", "s.toml", "--radius", "-1", "--out", "out"]) == 1
     out = capsys.readouterr().out
-    assert "Pictures that cannot be read: 3; nothing else was looked at in mine" in out
+    assert "Pictures that cannot be read: 3; mine was not checked further" in out
     assert "Audit of uci-digits: 1,797 pictures" in out
     with open("out/findings.csv", newline="", encoding="utf-8") as f:
         rows = [row for row in csv.DictReader(f) if row["finding"] == "unreadable"]

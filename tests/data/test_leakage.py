@@ -119,11 +119,15 @@ def test_a_column_of_numbers_is_numbers(tmp_path: Path) -> None:
     ("head", "line", "message"),
     [
         ("image,light", "10,dim", r"line 3: unknown image '10'; the test images of hand are 0 to 9"),
-        ("image,light", "ffffffff-1,dim", r"line 3: .*other test images of hand than this sweep's .0123abcd.; look again"),
+        (
+            "image,light",
+            "ffffffff-1,dim",
+            r"line 3: .*other test images of hand than those of this sweep .0123abcd.; look again",
+        ),
         ("image,light", "0,dim", r"line 3: image 0 is already in line 2; keep one of the two"),
         ("image,light", "1,dim,more", r"line 3: 3 values, but 2 columns .image, light.; put texts that hold a comma in quotes"),
         ("image,", "1,dim", r"a\.csv, line 1: column 2 has no name"),
-        ("image", "1", r"a\.csv: says nothing of any image"),
+        ("image", "1", r"a\.csv: has no attribute of any image"),
         ("picture,light", "1,dim", r"a\.csv, line 1: no column 'image'"),
     ],
 )
@@ -165,7 +169,7 @@ def test_the_worst_part_by_a_file_is_a_metric(tmp_path: Path) -> None:
 
 def test_an_attribute_that_the_dataset_has_is_not_overwritten(tmp_path: Path) -> None:
     store = stored(tmp_path, attributes={"light": ["dim", "bright"] * 50})
-    with pytest.raises(DataError, match="'hand' has an attribute 'light' already; give the column another name"):
+    with pytest.raises(DataError, match="'hand' already has an attribute 'light'; rename the column"):
         dabench.report(store.place, attributes={"hand": written(tmp_path / "a.csv", "0,x")}, write=False)
 
 

@@ -108,7 +108,10 @@ def test_a_gpu_without_memory_may_be_tried_again(sweep: Tiny, tmp_path: Path, mo
     [
         (ValueError("no"), "ValueError: no"),
         (SystemExit(3), "SystemExit: 3"),
-        (TimeLimitExceeded(), "stopped after the time limit of 90 s; give it longer with --time-limit, or look where it was"),
+        (
+            TimeLimitExceeded(),
+            "stopped after the time limit of 90 s; raise it with --time-limit, or look at the traceback",
+        ),
     ],
 )
 def test_what_would_happen_again_is_not_tried_again(

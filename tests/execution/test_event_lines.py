@@ -119,7 +119,7 @@ def test_a_full_disk_is_said_once_and_stops_nothing(capsys: pytest.CaptureFixtur
     with lines_to("/dev/full") as write:
         write("one\n")
         write("two\n")
-    assert capsys.readouterr().err == "--log-json /dev/full: No space left on device; lines are lost, the sweep goes on\n"
+    assert capsys.readouterr().err == "--log-json /dev/full: No space left on device; lines are lost, the sweep continues\n"
 
 
 def test_every_field_is_documented() -> None:

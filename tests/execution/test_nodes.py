@@ -99,14 +99,14 @@ def test_files_come_whole_and_are_checked(sweep: Tiny, tmp_path: Path, monkeypat
     to.write_bytes(b"damaged")
     fetch_files(str(tmp_path), {path: (sha, str(to))})
     assert file_digest(to) == sha
-    with pytest.raises(StoreError, match="with another checksum"):
+    with pytest.raises(StoreError, match="with a wrong checksum"):
         fetch_files(str(tmp_path), {path: ("0" * 64, str(tmp_path / "node" / "y.npy"))})
     assert [p.name for p in (tmp_path / "node").iterdir()] == ["x.npy"]
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "runs/../../secret", "sweep.json"])
 def test_the_shelf_gives_nothing_else(store: RunStore, path: str) -> None:
-    with pytest.raises(StoreError, match="is not given to workers"):
+    with pytest.raises(StoreError, match="is not available to workers"):
         FileServer(str(store.folder), []).read(str(store.folder / path), 0)
 
 
@@ -140,7 +140,7 @@ def test_a_run_that_did_not_come_whole_does_not_stand(store: RunStore) -> None:
     for file in folder.iterdir():
         desk.take(folder.name, "node", file.name, 0, file.read_bytes()[: 50 if file.suffix == ".npy" else None])
     shutil.rmtree(folder)
-    with pytest.raises(StoreError, match="did not come whole"):
+    with pytest.raises(StoreError, match="was not received completely"):
         desk.finish(folder.name, "node")
     assert not folder.exists()
     assert not list(store.runs.glob(".*"))

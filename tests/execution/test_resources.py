@@ -85,13 +85,13 @@ def test_where_memory_is_short_fewer_go_side_by_side_and_one_line_says_so(sweep:
     _, _, side, said = found(sweep)
     assert side == 3
     each, free = room.size(wants.memory), room.size(3.5 * wants.memory)
-    assert said == [f"memory: a run needs about {each} and {free} are free, so 3 go side by side, not 8"]
+    assert said == [f"memory: a run needs about {each} and {free} are free: 3 runs in parallel, not 8"]
 
 
 def test_where_not_one_run_fits_the_error_says_what_to_change(sweep: Tiny, machine: pytest.MonkeyPatch) -> None:
     machine.setattr(room, "free_memory", lambda: GB // 10)
     with pytest.raises(
-        SpecError, match=r"needs about \d+ MB of memory and 100 MB are free; set a smaller train.batch \(now 16\)"
+        SpecError, match=r"needs about \d+ MB of memory, but only 100 MB are free; set a smaller train.batch \(now 16\)"
     ):
         found(sweep)
 
@@ -104,9 +104,9 @@ def test_at_most_is_obeyed_and_memory_then_not_asked(sweep: Tiny, machine: pytes
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        (ExecutionOptions(cpus_per_run=9), r"--cpus-per-run 9: must be above 0 and at most 8, the cores"),
+        (ExecutionOptions(cpus_per_run=9), r"--cpus-per-run 9: must be above 0 and at most 8, the number of cores"),
         (ExecutionOptions(cpus_per_run=0), r"--cpus-per-run 0: must be above 0"),
-        (ExecutionOptions(gpus_per_run=0.5), r"--gpus-per-run 0.5: must be at least 0 and at most 0, the GPUs"),
+        (ExecutionOptions(gpus_per_run=0.5), r"--gpus-per-run 0.5: must be at least 0 and at most 0, the number of GPUs"),
         (ExecutionOptions(gpus_per_run=-1), r"--gpus-per-run -1: must be at least 0"),
         (ExecutionOptions(max_parallel=0), r"--max-parallel 0: must be at least 1"),
     ],
@@ -170,5 +170,5 @@ def test_a_cluster_whose_gpus_are_not_those_that_auto_means_here_is_an_error(
     machine.setattr(cluster.ray, "cluster_resources", lambda: {"CPU": 8, "GPU": there})
     train = replace(sweep.plan.sweep.train, device="auto")
     plan = replace(sweep.plan, sweep=replace(sweep.plan.sweep, train=train), device=device)
-    with pytest.raises(SpecError, match=f"'auto' is '{device}' on this machine, and the cluster has {there} GPUs; set train"):
+    with pytest.raises(SpecError, match=f"'auto' is '{device}' on this machine, but the cluster has {there} GPUs; set train"):
         cluster.resources(plan, ExecutionOptions())

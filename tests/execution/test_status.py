@@ -75,7 +75,7 @@ def test_what_runs_now_says_how_far_its_training_is(tmp_path: Path, capsys: pyte
     with event_log(at.folder / "events") as write, EventWriter([write], "made", 0, 6, "") as lines:
         lines(Event("started", PLAIN))
         assert main(["status", str(at.folder)]) == 0
-    assert re.search(rf"runs now: {PLAIN.name}, .*: step 60 of 5,000, 0\.5 s a step, 41:10 min left\n", capsys.readouterr().out)
+    assert re.search(rf"running: {PLAIN.name}, .*: step 60 of 5,000, 0\.5 s a step, 41:10 min left\n", capsys.readouterr().out)
 
 
 def test_the_rest_is_told_once_each_sort_of_run_was_seen(tmp_path: Path) -> None:
@@ -198,9 +198,9 @@ def test_the_command_says_what_is_done_what_failed_and_what_to_do_next(
     happened(at, Event("failed", ADAPTED, reason="no luck"))
     assert main(["status", str(at.folder)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("made: ended, not all of its runs done; last heard of 20")
+    assert lines[0].startswith("made: ended; not all runs are complete; last event 20")
     assert lines[1:] == [
-        "6 runs: 2 done, 0 running, 1 failed, 3 left",
+        "6 runs: 2 complete, 0 running, 1 failed, 3 pending",
         f"  failed: {ADAPTED.name}: no luck",
         "Next: dabench sweep made.toml --out out",
     ]
@@ -226,4 +226,4 @@ def test_an_address_is_refused_with_what_can_be_asked_instead(tmp_path: Path, ca
     address = f"file://{tmp_path}/runs"
     assert main(["status", address]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"dabench report {address}, or ask on the machine of the sweep: dabench status " in line
+    assert f"dabench report {address}, or run on the machine of the sweep: dabench status " in line

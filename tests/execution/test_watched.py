@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def test_a_stopped_sweep_is_known_as_stopped(command: list[str], capsys: pytest.
     assert main([*command, "--plugin", "stops.py", "--set", 'adapters=["none", "stops"]']) == 1
     found = dabench.status("runs/tiny")
     assert (found.state, found.complete, found.pending, found.active) == ("stopped", 1, 2, ())
-    assert f"Go on with: {found.resume_command}" in capsys.readouterr().err
+    assert f"Continue with: {found.resume_command}" in capsys.readouterr().err
 
 
 def test_how_a_sweep_is_run_is_part_of_the_command_that_goes_on(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,7 +68,8 @@ def test_how_a_sweep_is_run_is_part_of_the_command_that_goes_on(command: list[st
 
 def test_a_plan_tells_time_of_the_cores_memory_and_disk(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command, "--plan", "--set", 'adapters=["none"]']) == 0
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert "of a core (1 set aside for each run)" in last
-    assert "of memory for each run" in last
-    assert last.endswith("on disk")
+    time, memory, disk = capsys.readouterr().out.splitlines()[-3:]
+    assert time.startswith("time: about ")
+    assert time.endswith("of core time (cores per run: 1)")
+    assert re.fullmatch(r"memory: [0-9.]+ [MG]B per run", memory)
+    assert re.fullmatch(r"disk: [0-9.]+ [MG]B", disk)

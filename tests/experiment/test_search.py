@@ -279,7 +279,7 @@ def test_a_search_by_the_oracle_is_said_in_every_format(tmp_path: Path, form: st
     of = searched(tmp_path, 'select = "oracle"', adapters=("none",), space="")
     of.run(tmp_path / "out")
     text = one_text(read_matrix(RunStore(tmp_path / "out")), form)
-    assert "ON TARGET LABELS of the validation split (a bound, no result) over 3 trials per task" in text.replace("\n", " ")
+    assert "FROM TARGET LABELS of the validation split (a bound, not a result) from 3 trials per task" in text.replace("\n", " ")
 
 
 # Early stopping
@@ -320,7 +320,7 @@ def test_trials_say_their_test_accuracy_only_when_asked(done: Done) -> None:
 
 
 def test_a_sweep_without_a_search_has_no_trials(quick_runs: Path) -> None:
-    with pytest.raises(SpecError, match="its sweep searches nothing; write \\[search\\] with trials = 8"):
+    with pytest.raises(SpecError, match="its sweep has no search; add \\[search\\] with trials = 8"):
         read_trials(RunStore(quick_runs))
 
 
@@ -339,8 +339,8 @@ def test_trials_with_test_accuracy_say_by_what(done: Done, capsys: pytest.Captur
 
     assert main(["report", str(done[1]), "--trials", "--test-accuracy", "--format", "md"]) == 0
     text = capsys.readouterr().out
-    assert "test accuracy, by test labels" in text
-    assert "Nothing was chosen by it, and nothing may be." in text
+    assert "test accuracy (from test labels)" in text
+    assert "Do not choose anything by it; dabench did not." in text
 
 
 def test_a_report_says_how_hyper_parameters_were_chosen(done: Done) -> None:

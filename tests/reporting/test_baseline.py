@@ -113,7 +113,7 @@ def test_the_committed_quick_table_is_complete_and_measured() -> None:
 
 def test_an_unfinished_sweep_is_no_baseline(tmp_path: Path) -> None:
     store = two_sets(leave_out=lambda run: run.name == "adabn_print_hand_s1").write(tmp_path / "s")
-    with pytest.raises(DabenchError, match=r"1 runs are missing \(adabn_print_hand_s1"):
+    with pytest.raises(DabenchError, match=r"1 of 12 runs are missing \(adabn_print_hand_s1"):
         write_baseline("made", store.folder, tmp_path)
     assert not list(tmp_path.glob("made*"))
 
@@ -140,7 +140,7 @@ def test_the_records_of_a_baseline_are_predicted_classes_and_no_logits(tmp_path:
         "run.json",
         "predicted",
     }
-    with pytest.raises(StoreError, match="holds predicted classes without logits"):
+    with pytest.raises(StoreError, match="has predicted classes without logits"):
         read_matrix(pack, "ece")
 
 
@@ -189,7 +189,7 @@ def test_a_baseline_of_one_seed_says_what_its_intervals_do_not(tmp_path: Path) -
     write_baseline("mine", two_sets(seeds=1).write(tmp_path / "s").folder, tmp_path)
     notes = "\n".join(baseline_notes(read_baseline(tmp_path / "mine.json")))
     assert "1 seed, " in notes
-    assert "alone, which does not say how another training would end" in notes
+    assert "only, without the variation between trainings" in notes
 
 
 def test_a_baseline_of_a_cleaned_set_says_what_was_left_out(tmp_path: Path) -> None:

@@ -159,5 +159,5 @@ def test_an_entry_is_kept_whatever_the_space_in_its_first_line() -> None:
 
 
 def test_nothing_to_cite_names_what_there_is() -> None:
-    with pytest.raises(SpecError, match=r"nothing to cite under 'quik'; .*paper.*quick"):
+    with pytest.raises(SpecError, match=r"'quik': nothing to cite; .*paper.*quick"):
         dabench.cite("quik")

@@ -272,5 +272,5 @@ def test_means_and_results_by_group_follow_the_gains_in_markdown_and_latex_and_a
     md, tex = formats.one_text(matrix, "md"), formats.one_text(matrix, "tex")
     for text in (md, tex):
         assert text.index("Adaptation gains") < text.index("Means over 2 pairs") < text.index("Accuracy by age, P test")
-    assert md.index("no results by subject (names images).") < md.index("What each rule would have chosen")
+    assert md.index("no results by subject (names images).") < md.index("Selection rules: mean accuracy")
     assert formats.one_text(matrix, "csv") == FILES["matrix.csv"](matrix)

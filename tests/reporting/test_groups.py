@@ -84,7 +84,7 @@ def test_without_any_value_no_part_is_the_worst(tmp_path: Path) -> None:
 def test_the_rule_of_the_mark_and_what_has_no_table_are_said(tmp_path: Path) -> None:
     towns = [f"t{i}" for i in range(len(AGE))]
     notes = group_notes(matrix_of(tmp_path, age=AGE, subject=AGE, town=towns))
-    assert notes == [RULE, "P test, no results by subject (names images); town (90 different texts)."]
+    assert notes == [RULE, "P test: no results by subject (names images); town (90 different texts)."]
     assert "fewer than 30 images" in RULE
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from fabricated import ADABN, FINE_TUNE, NONE, DatasetContent, Fabrication, two_sets
 
 from dabench.analysis.matrix import read_matrix
 from dabench.reporting.sections import gains_table
-from dabench.reporting.tables import EMPTY, caption, dropped_text, matrix_tables, unfinished
+from dabench.reporting.tables import EMPTY, caption, conditions, dropped_text, labels_text, matrix_tables, unfinished
 from dabench.storage.run_store import RunStore
 
 
@@ -22,9 +23,9 @@ def failing(tmp_path: Path) -> RunStore:
 def test_there_is_one_matrix_for_each_adapter(tmp_path: Path) -> None:
     tables = matrix_tables(read_matrix(two_sets().write(tmp_path / "s")))
     assert [t.title for t in tables] == [
-        "none: no adaptation (target labels: 0)",
-        "adabn: target batch-norm statistics (target labels: 0)",
-        "fine-tune: fine-tuning on shots (target labels: 5 per class)",
+        "none: source only, no target labels",
+        "adabn: target batch-norm statistics, no target labels",
+        "fine-tune: fine-tuning on shots, 5 target labels per class",
     ]
     assert tables[1].columns == ("trained on", "P test", "H test")
     assert [row[0] for row in tables[0].rows] == ["P", "H"]
@@ -56,15 +57,34 @@ def test_the_caption_holds_the_conditions_of_every_number(tmp_path: Path) -> Non
     text = caption(matrix)
     for part in (
         "Balanced accuracy in %",
-        "mean of 2 seeds",
+        "mean over 2 seeds",
         "95 %",
         "groups of P, else images",
         "conv4",
         "'last'",
         "5 labelled",
+        "widened by Student's t, because there are only 2 seeds",
     ):
         assert part in text
     assert matrix.digest[:12] in text
+
+
+def test_shots_are_named_only_where_an_adapter_is_few_shot(tmp_path: Path) -> None:
+    matrix = read_matrix(two_sets(adapters={"none": NONE, "adabn": ADABN}).write(tmp_path / "s"))
+    assert "few-shot" not in caption(matrix) + conditions(matrix)
+
+
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [
+        ("0", "no target labels"),
+        ("all", "all target labels"),
+        ("5 per class", "5 target labels per class"),
+        ("1 per class", "1 target label per class"),
+    ],
+)
+def test_a_label_budget_is_said_in_words(budget: str, words: str) -> None:
+    assert labels_text(budget) == words
 
 
 def test_what_was_dropped_is_said_by_split_with_its_reasons_and_its_list() -> None:
@@ -81,8 +101,8 @@ def test_what_was_dropped_is_said_by_split_with_its_reasons_and_its_list() -> No
 
 def test_of_one_seed_it_is_said_what_it_cannot_say(tmp_path: Path) -> None:
     text = caption(read_matrix(two_sets(seeds=1).write(tmp_path / "s")))
-    assert "one seed, with 95 % bootstrap intervals over images alone: they do not say how another training would end." in text
-    assert "mean of" not in text
+    assert "one seed, with 95 % bootstrap intervals over images only; they do not cover the variation between trainings." in text
+    assert "mean over" not in text
 
 
 def test_where_less_is_better_the_caption_and_the_gains_say_so(tmp_path: Path) -> None:
@@ -101,7 +121,7 @@ def test_a_gain_says_with_how_many_seeds_it_is_one_and_what_it_cost_at_home(tmp_
 def test_a_test_set_on_which_the_metric_has_no_value_is_named(tmp_path: Path) -> None:
     sets = {"print": DatasetContent("P", [0, 0, 1, 1]), "hand": DatasetContent("H", [1, 1, 2, 2])}
     matrix = read_matrix(two_sets(datasets=sets, wrong=lambda run, test: 1).write(tmp_path / "s"), "recall:x")
-    assert unfinished(matrix) == ["H test: no recall of x, its cells are empty."]
+    assert unfinished(matrix) == ["H test: recall of x is undefined; its cells are empty."]
     assert [row[2] for row in matrix_tables(matrix)[0].rows] == [EMPTY, EMPTY]
 
 
@@ -112,10 +132,10 @@ def test_a_complete_sweep_has_nothing_to_say_about_what_is_missing(tmp_path: Pat
 def test_an_unfinished_sweep_names_what_failed_with_its_reason_and_what_was_not_done(tmp_path: Path) -> None:
     lines = unfinished(read_matrix(failing(tmp_path)))
     assert lines == [
-        "Unfinished: 2 of 12 runs are missing; the numbers are of those that stand.",
+        "Unfinished: 2 of 12 runs are missing; the numbers are of the complete runs.",
         "  failed adabn_print_hand_s0: loss is not a number at step 3; try a lower train.lr",
-        "  what they said meanwhile: logs/RUN.txt in the folder of the sweep",
-        "  not done: adabn_print_hand_s1",
+        "  output of these runs: logs/RUN.txt in the folder of the sweep",
+        "  not complete: adabn_print_hand_s1",
     ]
 
 

@@ -49,6 +49,16 @@ def test_results_by_group_are_printed_after_the_gains_with_their_rule(tmp_path: 
     assert sorted(order, key=text.index) == order
 
 
+def test_of_many_notes_the_first_are_printed_and_the_others_counted(tmp_path: Path) -> None:
+    sets = {name: DatasetContent(name, attributes={"subject": ["a"] * 10}) for name in "abcd"}
+    console = pipe(200)
+    matrix = read_matrix(Fabrication(lambda run, test: 1, sets, seeds=1).write(tmp_path / "s"))
+    print_matrix(matrix, console)
+    text = text_of(console)
+    assert text.count("no results by subject") == 2
+    assert "2 more notes are on the HTML page and in the Markdown tables." in text
+
+
 def test_without_attributes_nothing_is_printed_by_group(tmp_path: Path) -> None:
     console = pipe(200)
     print_matrix(read_matrix(two_sets().write(tmp_path / "s")), console)

@@ -55,7 +55,7 @@ def test_another_rule_reports_into_a_folder_of_its_own(tmp_path: Path) -> None:
     store = two_sets(seeds=1).write(tmp_path / "s")
     write_report(read_matrix(store, "macro-f1", "oracle"), store.report)
     assert [p.name for p in store.report.iterdir()] == ["macro-f1-oracle"]
-    assert "ON TARGET TEST LABELS (a bound, no result)" in (store.report / "macro-f1-oracle" / "matrix.md").read_text()
+    assert "FROM TARGET TEST LABELS (a bound, not a result)" in (store.report / "macro-f1-oracle" / "matrix.md").read_text()
 
 
 def test_a_report_folder_that_was_deleted_is_made_again(tmp_path: Path) -> None:

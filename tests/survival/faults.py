@@ -180,11 +180,11 @@ def ray_killed(bench: Bench, kind: str, times: int = 1) -> Row:
         words = [sys.executable, "-c", RAY_KILLED, kind, str(bench.random.random()), *command[3:]]
         done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=280)
         if done.returncode == 1:
-            assert "Ray ended and answers no more; run the same command again" in done.stderr, done.stderr[-3000:]
+            assert "Ray has ended and does not respond; run the same command again" in done.stderr, done.stderr[-3000:]
             assert sweep.run(out)[0] == 0
         else:
             assert done.returncode == 0, done.stderr[-3000:]
-            assert "Ray ended, and its worker with it" in done.stderr, done.stderr[-3000:]
+            assert "Ray and its worker ended" in done.stderr, done.stderr[-3000:]
     return bench.row(f"Ray's {kind} killed with -9", times, (sweep, expected), out)
 
 
@@ -195,7 +195,7 @@ REASONS = {
     "starved": "ran out of memory",
     "greedy": "ran out of memory",
     "killed": "its worker process ended",
-    "deaf": "stopped after the time limit of 15 s; give it longer with --time-limit, or look where it was; its worker did not",
+    "deaf": "stopped after the time limit of 15 s; raise it with --time-limit, or look at the traceback; its worker did not",
 }
 
 
@@ -251,8 +251,8 @@ def interrupted(bench: Bench, engine: str, presses: int) -> Row:
         if presses == 1 or not list(out.glob("ongoing/*/*.pt")):
             break  # else the checkpoint came between the two: that was one too late
     assert process.returncode == 1, said
-    assert "stopping: runs go on to their next checkpoint" in said, said
-    assert "Go on with: dabench sweep" in said.splitlines()[-1], said
+    assert "stopping: runs continue to their next checkpoint" in said, said
+    assert "Continue with: dabench sweep" in said.splitlines()[-1], said
     kept = list(out.glob("ongoing/*/*.pt"))
     assert bool(kept) == (presses == 1), (kept, said)
     code, said = sweep.run(out, "--engine", engine)
@@ -312,7 +312,7 @@ def damaged(bench: Bench, times: int) -> Row:
 
         outcome = sweep.planned.run(out, told=SweepCallbacks(notify=said.append))
         assert outcome.completed == 1
-        assert said[1:] == [f"{run.name}: its folder is damaged ({problem}); it is done again"]
+        assert said[1:] == [f"{run.name}: its folder is damaged ({problem}); it is run again"]
     return bench.row("a run's folder damaged by hand", times, (sweep, expected), out)
 
 
@@ -392,13 +392,13 @@ def disk_full(bench: Bench, engine: str, small: int = 400) -> Row:
     assert Path(f"{out}.code").read_text().strip() == "1", said
     assert "cannot be written (" in said, said
     assert "free disk space and run the sweep again" in said, said
-    assert "Go on with: dabench sweep" in said.splitlines()[-1], said
+    assert "Continue with: dabench sweep" in said.splitlines()[-1], said
     half = sweep.results(Path(f"{out}-full"))
     assert 0 < len(half) < len(expected), len(half)
     assert all(half[name] == expected[name] for name in half)
     later = Path(f"{out}.later").read_text()
     assert Path(f"{out}.later-code").read_text().strip() == "0", later
-    assert f"{len(half)} stand" in later, later
+    assert f"{len(half)} complete" in later, later
     return bench.row(f"disk full while writing ({engine})", 1, (sweep, expected), Path(f"{out}-later"))
 
 

@@ -68,7 +68,7 @@ def test_a_ray_client_address_is_one_line_that_says_what_to_give(tmp_path: Path,
     from dabench.errors import SpecError
     from dabench.execution.ray import cluster
 
-    with pytest.raises(SpecError, match=r"--address ray://h:1: is a Ray client's; give HOST:PORT"):
+    with pytest.raises(SpecError, match=r"--address ray://h:1: is the address of a Ray client; use HOST:PORT"):
         cluster._join("ray://h:1")
     assert ExecutionOptions().address is None
     assert main(["sweep", "nowhere", "--address", "ray://h:1"]) == 2

@@ -1,6 +1,6 @@
-"""The Ray that runs are done on: how it is started here, and how much of it a run takes.
+"""Start or join Ray, and compute the resources of a run.
 
-Ray is imported by this module alone.
+Only this module imports Ray.
 """
 
 from __future__ import annotations
@@ -52,33 +52,33 @@ _OF_TUNE = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",
-    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # workers start side by side, not one after another; the searcher knows how many
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # workers start in parallel; the searcher limits their number
     "RAY_AIR_NEW_OUTPUT": "0",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # a Ctrl-C is the sweep's own matter
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the sweep handles Ctrl-C itself
 }
-"""Settings that Ray and Tune read from the environment. Whoever sets them otherwise is heard."""
+"""Environment variables of Ray and Tune. Variables that the user has set take precedence."""
 
 _PATIENCE = 15.0
-"""Seconds that a Ray that has ended may take to be told of."""
+"""Seconds after the end of Ray until a call that hangs in it is ended."""
 
 _OBJECT_STORE_BYTES = 100 * 1024 * 1024  # data reaches workers through memory-mapped files, not through Ray
 
 
 @contextmanager
 def started(address: str | None = None, *, warm: bool = False) -> Iterator[None]:
-    """Have a Ray of this machine's cores, which this machine alone can reach; or be part of the cluster at an address.
+    """Start Ray with the cores of this machine, reachable from this machine only; or join the cluster at an address.
 
     Args:
-        address: HOST:PORT of a cluster's head, or "auto" for the one that this machine is part of.
-        warm: let the workers, of which Ray starts one a core, import what runs need at once, not when their first run comes.
+        address: HOST:PORT of the head of a cluster, or "auto" for the cluster of this machine.
+        warm: let the workers (one per core) import the modules of runs at once instead of at their first run.
 
     Raises:
-        SpecError: there is no such cluster.
+        SpecError: the cluster cannot be joined.
     """
     logging.getLogger("ray").setLevel(logging.ERROR)
     with ExitStack() as stack:
         if address is None:
-            # Ray's own would stay behind. The paths of its sockets, in there, must be short.
+            # The default folder of Ray would not be deleted. Paths of its sockets must be short.
             place = Path(tempfile.gettempdir() if len(tempfile.gettempdir()) < 30 else "/tmp") / "dabench-ray"
             remove_abandoned(place)
             folder = stack.enter_context(temporary_folder(place))
@@ -94,10 +94,10 @@ def started(address: str | None = None, *, warm: bool = False) -> Iterator[None]
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Let Tune meanwhile say nothing and keep nothing of its own."""
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a run that fails is told to the listener, without tracebacks
+    """Suppress the output and files of Tune."""
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failed runs are reported to the listener, without tracebacks
     before = dict(class_cache.DEFAULT_ENV_VARS)
-    # Set for PyTorch Lightning. Trials would start processes of their own for it, and those that Ray has ready stay idle.
+    # These variables are for PyTorch Lightning. With them, trials would start new processes instead of using idle ones.
     class_cache.DEFAULT_ENV_VARS.clear()
     try:
         with _environment(_OF_TUNE):
@@ -108,7 +108,7 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Meanwhile, set those of the environment variables that are not set."""
+    """Set environment variables that are not set, and remove them afterwards."""
     added = {name: value for name, value in values.items() if name not in os.environ}
     os.environ.update(added)
     try:
@@ -119,19 +119,19 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 _OF_RUNS = "dabench.execution.ray.worker,dabench.execution.run"
-"""What a worker imports for runs: some 400 MiB of its own, and seconds."""
+"""Modules that a worker imports for runs; they take some seconds and about 400 MiB."""
 
 _QUIETLY: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
 
 
 def _start_here(warm: bool, folder: Path) -> None:
-    # What makes Ray take 127.0.0.1 for this machine's address: else four of its processes listen on every interface.
+    # With this, Ray uses 127.0.0.1; otherwise four of its processes listen on all interfaces.
     ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
-    # Without the limit, Ray may end idle workers while it makes room for the runs that they are for.
+    # Without this limit, Ray may end idle workers that are about to get a run.
     workers = {"RAY_preload_python_modules": _OF_RUNS if warm else "", "RAY_num_workers_soft_limit": str(cores())}
     with _environment(_OF_RAY | workers):
         ray.init(
-            address="local",  # whatever else runs on this machine is not asked
+            address="local",  # do not join another Ray on this machine
             num_cpus=cores(),
             include_dashboard=False,
             object_store_memory=_OBJECT_STORE_BYTES,
@@ -144,8 +144,8 @@ def _start_here(warm: bool, folder: Path) -> None:
 def _join(address: str) -> None:
     if "://" in address:
         raise SpecError(
-            f"--address {address}: is a Ray client's; give HOST:PORT of the cluster's head, or auto, on a machine that is part "
-            "of the cluster (ray start --address=HOST:PORT makes it so)"
+            f"--address {address}: is the address of a Ray client; use HOST:PORT of the head, or auto, on a machine of the "
+            "cluster (ray start --address=HOST:PORT adds a machine)"
         )
     ray._private.ray_constants.ENABLE_RAY_CLUSTER = True
     try:
@@ -153,24 +153,24 @@ def _join(address: str) -> None:
     except (ConnectionError, ValueError, RuntimeError, OSError) as e:
         why = str(e).splitlines()[0] if str(e) else type(e).__name__
         raise SpecError(
-            f"--address {address}: no Ray cluster could be joined ({why}); start one with ray start --head, and make other "
-            "machines, this one among them, part of it with ray start --address=HOST:PORT"
+            f"--address {address}: cannot join a Ray cluster ({why}); start one with ray start --head, and add other machines, "
+            "including this one, with ray start --address=HOST:PORT"
         ) from e
 
 
 def on_node(node: str | None = None) -> Any:
-    """Return how Ray is told to place something on a node, and nowhere else; None: on this process's own."""
+    """Return the Ray scheduling strategy for a node; None: the node of this process."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     return NodeAffinitySchedulingStrategy(node or ray.get_runtime_context().get_node_id(), soft=False)
 
 
 class RayEnded(BaseException):
-    """The Ray that was started here ended. No Exception: Tune would wait for what can no longer answer."""
+    """The local Ray has ended. Not an Exception, because Tune would catch it and wait forever."""
 
 
 def alive() -> bool:
-    """Whether the Ray that was started in this process still runs; true of one that runs elsewhere."""
+    """Whether the Ray started by this process still runs; always true for a Ray that runs elsewhere."""
     node = ray._private.worker._global_node
     dead = {kind for kind, _ in node.dead_processes()} if node else set()
     return not dead & {"raylet", "gcs_server"}
@@ -178,18 +178,20 @@ def alive() -> bool:
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Meanwhile, end the process if Ray ended and this thread does not come back from what it asked of Ray.
+    """End the process if Ray has ended and this thread hangs in a call of Ray.
 
-    Whoever asks a Ray that has ended waits inside of it, where nothing reaches them, until it ends the process a minute later.
+    Such a call cannot be interrupted; Ray itself would end the process only a minute later.
     """
     back = threading.Event()
 
     def watch() -> None:
         while not back.wait(0.5):
             if not alive() and not back.wait(_PATIENCE):
-                print("dabench: error: Ray ended and answers no more; run the same command again to go on", file=sys.stderr)
+                print(
+                    "dabench: error: Ray has ended and does not respond; run the same command again to continue", file=sys.stderr
+                )
                 sys.stderr.flush()
-                os._exit(1)  # the main thread waits in Ray's own code, where no exception and no signal handler reaches it
+                os._exit(1)  # the main thread hangs in code of Ray, where no exception or signal handler reaches it
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -201,30 +203,30 @@ def guarded() -> Iterator[None]:
 
 
 def resources(plan: Plan, options: ExecutionOptions) -> dict[str, float]:
-    """Return what one run of the plan takes of the Ray that is running: {"cpu": cores, "gpu": GPUs}.
+    """Return the Ray resources of one run of the plan: {"cpu": cores, "gpu": GPUs}.
 
     Raises:
-        SpecError: the runs are planned for GPUs that it lacks, or for none, without being asked, where it has some.
+        SpecError: with train.device = "auto", this machine and the cluster differ in whether they have GPUs.
     """
     cpu, gpu = options.cpus_per_run or min(plan.sweep.train.threads, cores()), options.gpus_per_run
     there = ray.cluster_resources().get("GPU", 0)
     if gpu is None and plan.sweep.train.device == "auto" and (plan.device == "cuda") != (there >= 1):
         raise SpecError(
-            f"train.device = 'auto' is {plan.device!r} on this machine, and the cluster has {there:g} GPUs; set train.device to "
-            "'cuda' or 'cpu', which every run then computes on"
+            f"train.device = 'auto' is {plan.device!r} on this machine, but the cluster has {there:g} GPUs; set train.device to "
+            "'cuda' or 'cpu' for all runs"
         )
     return {"cpu": cpu, "gpu": gpu if gpu is not None else float(plan.device == "cuda")}
 
 
 def one_run_per_core(plan: Plan, runs: int, options: ExecutionOptions) -> bool:
-    """Whether so many runs of a plan keep a worker on each core of this machine busy."""
+    """Whether `runs` runs of a plan keep one worker busy on each core of this machine."""
     each = options.cpus_per_run or min(plan.sweep.train.threads, cores())
     room = min(runs, options.max_parallel or runs)
     return each <= 1 and room >= cores() and plan.device == "cpu"
 
 
 def runs_side_by_side(resources: dict[str, float], options: ExecutionOptions) -> int:
-    """Return how many runs of these resources have room side by side."""
+    """Return how many runs with these resources can run in parallel."""
     there = ray.cluster_resources()
     room = max(1, min(int(there.get(k.upper(), 0) / n) for k, n in resources.items() if n))
     return min(room, options.max_parallel or room)

@@ -1,4 +1,4 @@
-"""Tune made to look at, and to keep, what is going on alone: a sweep of thousands of runs is as many trials."""
+"""Execute runs as trials of Ray Tune. Tune keeps and checks only running trials, so that thousands of runs stay fast."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from dabench.storage.atomic import temporary_folder, temporary_prefix
 from dabench.storage.schema import Run
 
 _HEAVY = ("config", "evaluated_params", "_Trial__unresolved_config", "run_metadata", "temporary_state", "_state_json")
-"""What Tune keeps of a trial: its job, statistics over every number that it reported, and all of that as text."""
+"""Large attributes of a Tune trial: its job, statistics of all reported values, and both as text."""
 
 
 class LeanScheduler(tune.schedulers.FIFOScheduler):  # type: ignore[misc]
-    """Starts trials in their order, as Tune's own does, which looks through all of them ten times a second.
+    """Start trials in order, like the scheduler of Tune, which however checks all trials ten times a second.
 
-    What a trial held that is over is forgotten; Tune would keep 50 kB of each to the end.
+    Trials that have ended are removed; Tune would keep 50 kB of each.
     """
 
     def __init__(self) -> None:
@@ -57,11 +57,11 @@ class LeanScheduler(tune.schedulers.FIFOScheduler):  # type: ignore[misc]
 
 
 _STARTS = 3
-"""How often Ray is started without a run that is done in between, before that is given up."""
+"""How often Ray is started again without a completed run in between."""
 
 
 class TrialWatcher(Callback):  # type: ignore[misc]
-    """Sees the trials that run, and that Ray itself does."""
+    """Track the running trials, and check that Ray is running."""
 
     def __init__(self) -> None:
         self.trials: dict[str, Any] = {}
@@ -75,67 +75,67 @@ class TrialWatcher(Callback):  # type: ignore[misc]
 
 
 class PlanSearcher(Searcher):  # type: ignore[misc]
-    """Hands the plan's runs to Tune in an order in which every pretraining comes before what starts from it."""
+    """Give the runs of the plan to Tune, each pretraining before the adaptations that start from it."""
 
     def __init__(self, job: Callable[[Run], Job], queue: RunQueue, execution: Execution, at_once: int) -> None:
         super().__init__(metric="seconds", mode="min")
         self.job, self.queue, self.execution, self.at_once = job, queue, execution, at_once
         self.out: dict[str, Run] = {}
-        self.eyes = TrialWatcher()
+        self.watcher = TrialWatcher()
 
     def suggest(self, trial_id: str) -> Any:
         if self.queue.running >= self.at_once:
-            return None  # a trial that must wait would start a worker of its own, which imports torch again
+            return None  # a waiting trial would start its own worker, which imports torch again
         run = self.queue.next()
         if run is None:
             over = (self.queue.empty or self.queue.stopped) and not self.queue.running
             return Searcher.FINISHED if over else None
         self.out[trial_id] = run
-        # The job of this run alone: a worker never holds the shots of another's target.
+        # Only the job of this run, so that a worker never holds shots of another target.
         return {"job": self.job(run)}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         run = self.out.pop(trial_id)
-        trial = self.eyes.trials.pop(trial_id, None)
+        trial = self.watcher.trials.pop(trial_id, None)
         if not error and result and "what" in result:
             self.queue.take(run, AttemptResult(result["what"], result["seconds"], result["reason"]))
         elif not alive():
-            self.queue.put_back(run, Event("retried", run, reason="Ray ended, and its worker with it"))
+            self.queue.put_back(run, Event("retried", run, reason="Ray and its worker ended"))
         else:
             self.queue.take(run, self._death(run, trial))
 
     def _death(self, run: Run, trial: Any) -> AttemptResult:
-        """Return why the worker of a run ended."""
-        where = self.execution.store.sweep_lock.take_hung(run.name)
-        if where:
+        """Return the result of a run whose worker ended."""
+        trace = self.execution.store.sweep_lock.take_hung(run.name)
+        if trace:
             limit = LIMIT.format(self.execution.how.time_limit)
-            return AttemptResult("failed", reason=f"{limit}; its worker did not listen and was ended\n\n{where}")
+            return AttemptResult("failed", reason=f"{limit}; its worker did not respond and was killed\n\n{trace}")
         error = trial.get_error() if trial else None
         if isinstance(error, ray.exceptions.OutOfMemoryError):
             return AttemptResult(
-                "retried", reason="ran out of memory: Ray ended its worker before the machine had none; do fewer at once"
+                "retried", reason="ran out of memory: Ray ended its worker; run fewer in parallel with --max-parallel"
             )
         return AttemptResult("retried", reason=f"its worker process ended (killed, or out of memory)\n\n{error or ''}")
 
     def give_back(self) -> None:
-        """Put back what is out: Ray ended, and the workers with it."""
+        """Put the running runs back into the queue, because Ray and its workers have ended."""
         for run in self.out.values():
-            self.queue.put_back(run, Event("retried", run, reason="Ray ended, and its worker with it"))
+            self.queue.put_back(run, Event("retried", run, reason="Ray and its worker ended"))
         self.out = {}
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing to keep: the store is the truth."""
+        """Do nothing: the store has all results."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing to bring back: the store is the truth."""
+        """Do nothing: the store has all results."""
 
 
 def run_all(runs: Sequence[Run], execution: Execution) -> None:
-    """Do `runs`, and those that come of them, on the Ray that runs in this process, or on one started here and ended afterwards.
+    """Do `runs` and their follow-up runs on the Ray of this process, or on a Ray started here and ended afterwards.
 
     Raises:
-        KeyboardInterrupt: the user stopped it; finished runs are in the store.
-        StoppedError: going on had no sense, or Ray ended again and again.
+        KeyboardInterrupt: the user stopped it; complete runs are in the store.
+        StoppedError: no further run could succeed, or Ray ended repeatedly.
     """
     ours, queue = not ray.is_initialized(), execution.queue(runs)
     warm = one_run_per_core(execution.plan, len(runs), execution.how)
@@ -149,7 +149,7 @@ def run_all(runs: Sequence[Run], execution: Execution) -> None:
         except RayEnded:
             starts = starts + 1 if queue.finished == finished else 1
             if not ours or starts == _STARTS:
-                raise StoppedError("Ray ended (its raylet or its GCS was killed); finished runs are kept") from None
+                raise StoppedError("Ray ended repeatedly (its raylet or GCS was killed); complete runs are kept") from None
     if queue.trouble:
         raise StoppedError(queue.trouble)
     if not queue.empty:
@@ -157,28 +157,28 @@ def run_all(runs: Sequence[Run], execution: Execution) -> None:
 
 
 def _tune(queue: RunQueue, execution: Execution) -> None:
-    """Do what is in the queue as one Tune experiment; raise Ended if Ray ended under it."""
+    """Do the runs of the queue as one Tune experiment; raise RayEnded if Ray has ended."""
     plan, store, how = execution.plan, execution.store, execution.how
     sent = start_transfer(plan, store) if how.address else None
     each = resources(plan, how)
-    hands = PlanSearcher(sent.job if sent else plan.job, queue, execution, runs_side_by_side(each, how))
+    searcher = PlanSearcher(sent.job if sent else plan.job, queue, execution, runs_side_by_side(each, how))
     given = {"shipment": execution.registry.shipment(), "folder": str(store.folder.resolve()), "how": how}
     try:
-        with temporary_folder(temporary_prefix()) as scratch, quiet(), guarded():  # in it Tune's own account, which nobody reads
-            tune.run(  # no Tuner: that pickles its searcher first, and what this one hands out lives in this process alone
-                tune.with_parameters(Worker, **given, desk=sent and sent.desk),
+        with temporary_folder(temporary_prefix()) as scratch, quiet(), guarded():  # for the files of Tune, which are not used
+            tune.run(  # not Tuner, which pickles the searcher: this one uses objects of this process
+                tune.with_parameters(Worker, **given, collector=sent and sent.collector),
                 name="sweep",
                 storage_path=str(scratch),
                 resources_per_trial=each,
-                search_alg=hands,
+                search_alg=searcher,
                 scheduler=LeanScheduler(),
-                num_samples=-1,  # a run that is tried again is a trial more
+                num_samples=-1,  # a retried run is another trial
                 reuse_actors=True,
                 raise_on_failed_trial=False,
-                callbacks=[hands.eyes],
+                callbacks=[searcher.watcher],
                 verbose=0,
             )
     finally:
-        hands.give_back()
+        searcher.give_back()
         if sent:
             sent.close()

@@ -1,13 +1,12 @@
-"""Runs on the other machines of a Ray cluster, which need not see this one's disk.
+"""Transfer of files to and from other machines of a Ray cluster that do not share a disk with this one.
 
-A worker that sees the sweep's output folder works in it, as on one machine. One that does not works in a folder of its node:
+A worker that can see the output folder of the sweep works in it. Another worker works in a folder of its node:
 
-- Before a run, `fetch_files` puts the files of that run's grant (dabench.experiment.access) into the node's cache, each under its
-  SHA-256, which is checked. It is a Ray task, another process than the worker's: no label passes through a worker that was not
-  granted it, and none can be asked for through what a worker is handed.
-- After it, the worker hands the finished folder to the `ResultCollector`, an actor on the driver's machine, which writes it
-whole under
-  another name, checks it against its run.json, and renames it.
+- Before a run, `fetch_files` copies the files granted to the run (dabench.experiment.access) into the cache of the node, each
+  named by its SHA-256, which is verified. It is a Ray task in another process than the worker, so that a worker receives no
+  label that was not granted, and cannot request one.
+- After a run, the worker sends the finished folder to `ResultCollector`, an actor on the machine of the driver. It writes the
+  folder under a temporary name, verifies it against run.json, and renames it.
 """
 
 from __future__ import annotations
@@ -34,34 +33,33 @@ from dabench.storage.run_store import RunStore
 from dabench.storage.schema import Run, RunRecord, from_json, record_from
 
 CHUNK = 16 * 2**20
-"""Bytes that are on their way at a time."""
+"""Bytes sent at a time."""
 
 
 class FileServer:
-    """Gives the prepared data and the networks of the driver's machine; an actor there, that `fetch_files` alone knows how to
-    find."""
+    """Serve prepared data and networks: an actor on the machine of the driver, used by `fetch_files`."""
 
     def __init__(self, folder: str, files: Sequence[str]) -> None:
         self.runs, self.files = RunStore(Path(folder)).runs, frozenset(files)
 
     def read(self, path: str, offset: int) -> bytes:
-        """Return the next bytes of a file that is to be had here."""
+        """Return the next bytes of a served file."""
         network = Path(path).name == NETWORK and Path(path).parent.parent == self.runs
         if path not in self.files and not network:
-            raise StoreError(f"{path}: is not given to workers")
+            raise StoreError(f"{path}: is not available to workers")
         with open(path, "rb") as f:
             f.seek(offset)
             return f.read(CHUNK)
 
 
 class ResultCollector:
-    """Takes finished runs on the driver's machine; an actor there."""
+    """Receive finished runs: an actor on the machine of the driver."""
 
     def __init__(self, folder: str) -> None:
         self.store = RunStore(Path(folder))
 
     def take(self, name: str, who: str, file: str, offset: int, data: bytes) -> None:
-        """Write bytes of a file of the run folder `name`, which `who` has finished, into a folder that nobody reads."""
+        """Write bytes of a file of the run folder `name`, sent by `who`, into a temporary folder."""
         scratch = self._scratch(name, who)
         scratch.mkdir(exist_ok=True)
         with open(scratch / Path(file).name, "r+b" if offset else "wb") as f:
@@ -69,19 +67,19 @@ class ResultCollector:
             f.write(data)
 
     def finish(self, name: str, who: str) -> None:
-        """Let the run stand, if every byte of it came; raise StoreError if not."""
+        """Move the received run into the store; raise StoreError if it is incomplete."""
         scratch, folder = self._scratch(name, who), self.store.runs / Path(name).name
         try:
             record = _record(scratch)
             if any(file_digest(scratch / Path(file).name) != expected for file, expected in record.files.items()):
-                raise StoreError(f"{name}: did not come whole from the node that it was done on")
+                raise StoreError(f"{name}: was not received completely from its node")
             put_folder(scratch, folder)
             (self.store.folder / "failed" / f"{record.name}.txt").unlink(missing_ok=True)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
     def log(self, name: str, text: str) -> None:
-        """Keep what a run said."""
+        """Append to the log of a run."""
         path = self.store.log(name)
         path.parent.mkdir(exist_ok=True)
         with open(path, "a", encoding="utf-8", errors="backslashreplace") as f:
@@ -98,16 +96,16 @@ def _record(folder: Path) -> RunRecord:
 
 @dataclass(frozen=True)
 class ClusterTransfer:
-    """The driver's side of a sweep on a cluster: its actors, and the checksums of all files that runs may be granted."""
+    """The actors of a sweep on a cluster, and the checksums of all files that runs may be granted."""
 
     plan: Plan
     store: RunStore
-    desk: Any
-    shelf: Any
+    collector: Any
+    server: Any
     known: Mapping[str, str]
 
     def job(self, run: Run) -> Job:
-        """Return the job of a run for whatever node: with the checksums of all files that it opens."""
+        """Return the job of a run for any node, with the checksums of all its files."""
         job = self.plan.job(run)
         files = granted_files(job, self.known)
         if run.parent is not None:
@@ -117,21 +115,21 @@ class ClusterTransfer:
 
     def close(self) -> None:
         """End the actors."""
-        for actor in (self.desk, self.shelf):
+        for actor in (self.collector, self.server):
             ray.kill(actor)
 
 
 def start_transfer(plan: Plan, store: RunStore) -> ClusterTransfer:
-    """Open desk and shelf on this machine."""
+    """Start the two actors on this machine."""
     known = prepared_files(plan)
     folder = str(store.folder.resolve())
     here = {"num_cpus": 0, "scheduling_strategy": on_node()}
-    shelf = ray.remote(FileServer).options(**here, name=_shelf_of(folder)).remote(folder, list(known))
-    return ClusterTransfer(plan, store, ray.remote(ResultCollector).options(**here).remote(folder), shelf, known)
+    server = ray.remote(FileServer).options(**here, name=_server_name(folder)).remote(folder, list(known))
+    return ClusterTransfer(plan, store, ray.remote(ResultCollector).options(**here).remote(folder), server, known)
 
 
 def prepared_files(plan: Plan) -> dict[str, str]:
-    """Return path -> SHA-256 of every file of the plan's prepared sets."""
+    """Return path -> SHA-256 of all files of the prepared datasets."""
     return {
         str(p.path(split, part)): sha
         for p in plan.prepared.values()
@@ -141,7 +139,7 @@ def prepared_files(plan: Plan) -> dict[str, str]:
 
 
 def granted_files(job: Job, known: Mapping[str, str]) -> dict[str, str]:
-    """Return those of the known files that a job names: all that its run may open, and no more."""
+    """Return the known files that a job names: exactly those that its run may open."""
     texts: list[str] = []
 
     def note(text: str) -> str:
@@ -152,20 +150,20 @@ def granted_files(job: Job, known: Mapping[str, str]) -> dict[str, str]:
     return {path: known[path] for path in texts if path in known}
 
 
-def _shelf_of(folder: str) -> str:
-    return f"dabench-shelf-{digest(folder)[:16]}"
+def _server_name(folder: str) -> str:
+    return f"dabench-server-{digest(folder)[:16]}"
 
 
 def sees_folder(folder: Path) -> bool:
-    """Whether this node sees the output folder on the driver's machine; one with DABENCH_NODE is told that it does not."""
+    """Whether this node sees the output folder of the driver; never if DABENCH_NODE is set."""
     return "DABENCH_NODE" not in os.environ and (folder / "sweep.json").is_file()
 
 
 class RemoteWorkspace:
-    """A worker's side on a node that does not see the output folder: a store of its own, which is emptied after each run."""
+    """The local store of a worker on a node that does not see the output folder; it is emptied after each run."""
 
-    def __init__(self, desk: Any, folder: str) -> None:
-        self.desk, self.there = desk, folder
+    def __init__(self, collector: Any, folder: str) -> None:
+        self.collector, self.there = collector, folder
         node_folder().mkdir(parents=True, exist_ok=True)
         remove_abandoned(node_folder() / "dabench-node")
         self._kept = ExitStack()
@@ -176,7 +174,7 @@ class RemoteWorkspace:
         self.store = RunStore(self.folder)
 
     def done(self, job: Job, attempt: Callable[[Job], AttemptResult]) -> AttemptResult:
-        """Do a run: bring what it opens, try it, deliver it."""
+        """Fetch the files of a run, attempt it, and send the result."""
         try:
             result = attempt(self._brought(job))
             self._deliver(job.name)
@@ -186,7 +184,7 @@ class RemoteWorkspace:
         return result
 
     def _brought(self, job: Job) -> Job:
-        """Return the job with the paths of this node, all files that it names brought here."""
+        """Fetch all files of a job to this node, and return the job with local paths."""
         granted = cache_folder() / "granted"
         places = {p: self.store.runs / Path(p).parent.name / NETWORK if Path(p).name == NETWORK else granted / f"{sha}.npy"
                   for p, sha in job.files.items()}  # fmt: skip
@@ -198,28 +196,28 @@ class RemoteWorkspace:
         return moved
 
     def _deliver(self, name: str) -> None:
-        """Hand what was finished, and what the run said, to the desk."""
+        """Send finished runs and the log to the collector."""
         who = self.folder.name
         for folder in self.store.runs.iterdir():
             if (folder / "run.json").is_file():
                 for file in folder.iterdir():
                     for offset, data in _chunks(file):
-                        ray.get(self.desk.take.remote(folder.name, who, file.name, offset, data))
-                ray.get(self.desk.finish.remote(folder.name, who))
+                        ray.get(self.collector.take.remote(folder.name, who, file.name, offset, data))
+                ray.get(self.collector.finish.remote(folder.name, who))
             shutil.rmtree(folder, ignore_errors=True)
         log = self.store.log(name)
         if log.is_file():
-            ray.get(self.desk.log.remote(name, log.read_text(encoding="utf-8", errors="backslashreplace")))
+            ray.get(self.collector.log.remote(name, log.read_text(encoding="utf-8", errors="backslashreplace")))
             log.unlink()
 
     def close(self) -> None:
-        """Leave nothing on the node but its cache."""
+        """Remove everything on the node except its cache."""
         self._kept.close()
 
 
 def fetch_files(folder: str, wanted: Mapping[str, tuple[str, str]]) -> None:
-    """Put files of the driver's machine onto this node: path there -> (SHA-256, path here). What is here already is checked."""
-    shelf = ray.get_actor(_shelf_of(folder))
+    """Copy files of the driver to this node: remote path -> (SHA-256, local path). Existing files are verified."""
+    server = ray.get_actor(_server_name(folder))
     for path, (expected, to) in wanted.items():
         target = Path(to)
         if target.is_file() and file_digest(target) == expected:
@@ -228,15 +226,17 @@ def fetch_files(folder: str, wanted: Mapping[str, tuple[str, str]]) -> None:
         with new_file(target) as hidden:
             found = hashlib.sha256()
             with open(hidden, "wb") as f:
-                while data := ray.get(shelf.read.remote(path, f.tell())):
+                while data := ray.get(server.read.remote(path, f.tell())):
                     found.update(data)
                     f.write(data)
             if found.hexdigest() != expected:
-                raise StoreError(f"{path}: came to node {os.uname().nodename} with another checksum; has the file changed?")
+                raise StoreError(
+                    f"{path}: was received on node {os.uname().nodename} with a wrong checksum; has the file changed?"
+                )
 
 
 def _moved(value: Any, place: Callable[[str], str]) -> Any:
-    """Return a job, or a part of one, with `place` of every text in it in the place of that text."""
+    """Return a job, or a part of one, with each text replaced by `place(text)`."""
     if is_dataclass(value) and not isinstance(value, type):
         return replace(value, **{f.name: _moved(getattr(value, f.name), place) for f in fields(value)})
     if isinstance(value, Mapping):

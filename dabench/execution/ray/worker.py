@@ -1,4 +1,4 @@
-"""What does the runs in a worker process of Ray."""
+"""Execute runs in a worker process of Ray."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dabench.storage.run_store import RunStore
 
 
 class Worker(tune.Trainable):  # type: ignore[misc]
-    """Does one run per trial; Tune uses the process again for the next."""
+    """Do one run per trial; Tune reuses the process for the next trial."""
 
     def setup(
         self,
@@ -25,11 +25,11 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         shipment: Any = None,
         folder: str = "",
         how: ExecutionOptions = ExecutionOptions(),
-        desk: Any = None,
+        collector: Any = None,
     ) -> None:
         self.registry = Registry()
         self.registry.receive(shipment)
-        self.apart = None if desk is None or sees_folder(Path(folder)) else RemoteWorkspace(desk, folder)
+        self.apart = None if collector is None or sees_folder(Path(folder)) else RemoteWorkspace(collector, folder)
         self.store = self.apart.store if self.apart else RunStore(Path(folder))
         self.how = how
         _settle()
@@ -38,7 +38,7 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         return True
 
     def step(self) -> dict[str, Any]:
-        # Taken out: Tune keeps the configuration with its last result, and a later run must not find the shots of this one.
+        # Removed, because Tune keeps the configuration, and a later run must not see the shots of this one.
         job: Job = self.config.pop("job")
         result = self.apart.done(job, self._attempt) if self.apart else self._attempt(job)
         return {**asdict(result), "done": True}
@@ -51,14 +51,14 @@ class Worker(tune.Trainable):  # type: ignore[misc]
             self.apart.close()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing to keep: the store is the truth."""
+        """Do nothing: the store has all results."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
-        """Nothing to bring back: the store is the truth."""
+        """Do nothing: the store has all results."""
 
 
 def _settle() -> None:
-    """Import what runs need, and have the collections of garbage between them pass it over: each would look through it all."""
+    """Import the modules of runs, and exclude them from later garbage collections, which they would slow down."""
     from dabench.execution import run  # noqa: F401
 
     gc.collect()

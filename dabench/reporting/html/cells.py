@@ -1,4 +1,4 @@
-"""The cross matrix as maps of coloured cells, at a glance, and the confusion matrices, of large sweeps the foremost."""
+"""Heatmaps of the cross matrix, and confusion matrices (for large sweeps, of the most important cells)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from dabench.reporting.tables import PUBLISHED, foremost, not_adapted, shown_in,
 from dabench.storage.schema import CellKey
 
 MOST_COUNTS = 12_000
-"""Counts of confusion matrices that a page holds at most: some 400 kB."""
+"""Most counts of confusion matrices on a page: about 400 kB."""
 
 
 @dataclass(frozen=True)
 class HeatmapCell:
-    """One cell of a map: its number and interval, its step of the scale, and the key of its confusion matrix.
+    """One cell of a heatmap: mean and interval, step of the colour scale, and key of its confusion matrix.
 
     Attributes:
-        borrowed: it is a number without adaptation, shown for comparison.
+        borrowed: a source-only result, shown for comparison.
     """
 
     mean: str
@@ -35,7 +35,7 @@ class HeatmapCell:
 
 @dataclass(frozen=True)
 class Heatmap:
-    """Rows trained on, columns tested on; None where there is no number."""
+    """Rows are training sets, columns test sets; None where there is no result."""
 
     title: str
     corner: str
@@ -44,12 +44,12 @@ class Heatmap:
 
     @property
     def borrows(self) -> bool:
-        """Whether a number without adaptation is in it."""
+        """Whether it has a source-only result."""
         return any(f and f.borrowed for _, fields in self.rows for f in fields)
 
 
 def maps_of(matrix: Matrix, adapter: str) -> list[Heatmap]:
-    """Return the maps of one adapter: what is trained by what is tested; for one that adapts, on the target and at home."""
+    """Return the heatmaps of one adapter: train x test; if it adapts, one of results on targets and one of results on sources."""
     cells = [c for c in matrix.cells if c.adapter == adapter]
     if not matrix.record.adapters[adapter].adapts:
         known = {(tuple(c.sources), c.test): _field(c) for c in cells}
@@ -65,12 +65,12 @@ def maps_of(matrix: Matrix, adapter: str) -> list[Heatmap]:
     back = {(tuple(c.sources), str(c.target)): _field(c) for c in cells if c.sources == [c.test]}
     return [
         *_map(matrix, "adapted to and tested on", sources, targets, home | there),
-        *_map(matrix, "adapted to, tested on the source again", [s for s in sources if len(s) == 1], targets, back),
+        *_map(matrix, "adapted to; tested on the source", [s for s in sources if len(s) == 1], targets, back),
     ]
 
 
 def _beside(matrix: Matrix, adapter: str) -> Iterator[tuple[str, tuple[HeatmapCell | None, ...]]]:
-    """Yield the rows of people's and of published numbers."""
+    """Yield the rows of human and of published results."""
     shown = shown_in(matrix, adapter)
     people = {c.test: _field(c) for c in matrix.cells if c.adapter == HUMAN and HUMAN in shown}
     if people:
@@ -102,11 +102,11 @@ def _field(cell: Cell, borrowed: bool = False) -> HeatmapCell:
 
 @dataclass(frozen=True)
 class Confusion:
-    """What the images of each class were taken for, summed over seeds.
+    """Counts of predicted classes by true class, summed over seeds.
 
     Attributes:
-        rows: for each true class its name, (count, step of the scale) for each class it was taken for, its images, and its
-            recall in %.
+        rows: for each true class its name, (count, step of the colour scale) for each predicted class, its number of images,
+            and its recall in %.
     """
 
     number: int
@@ -117,7 +117,7 @@ class Confusion:
 
 
 def confusions_of(matrix: Matrix) -> dict[CellKey, Confusion]:
-    """Return key -> confusion matrix, of the foremost cells that there is room for, in the order of the matrix."""
+    """Return key -> confusion matrix of the most important cells that fit on the page, in the order of the matrix."""
     places = len(matrix.classes) * (len(matrix.classes) + 2)
     chosen = {id(c) for c in foremost(matrix.cells, MOST_COUNTS // places)}
     return {c.key: _confusion(matrix, c, number) for number, c in enumerate(matrix.cells) if id(c) in chosen}

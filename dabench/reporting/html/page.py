@@ -1,4 +1,4 @@
-"""The page: what stands in it, in order. How it looks is in the template and the style beside this file."""
+"""Write the HTML page of a report: its contents in order. Layout is in the template and the style sheet in this folder."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from dabench.reporting.html.cells import confusions_of, maps_of
 from dabench.reporting.html.colors import DASHES, LINES, scale_rules
 from dabench.reporting.html.text import breaks, clean, numeric, typeset
 from dabench.reporting.provenance import command, facts_tables, failures
-from dabench.reporting.tables import Table, caption, conditions, extent, foremost, matrix_tables, unfinished
+from dabench.reporting.tables import Table, caption, conditions, extent, foremost, matrix_tables, shots_text, unfinished
 
 MOST_FIELDS = 12_000
-"""Fields of tables in one section; further tables are in the files beside the page."""
+"""Most table fields in one section; further tables are only in the other files of the report."""
 
 _FOLDER = Path(__file__).parent
 
@@ -37,7 +37,7 @@ _LONGEST = 100_000
 
 
 def to_html(matrix: Matrix) -> str:
-    """Return the report as one HTML page that needs no other file and no network: the same for the same store."""
+    """Return the report as one self-contained HTML page that loads no external resources; equal stores give equal pages."""
     script = Markup(_text("script.js"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     search = matrix.record.sweep.search
@@ -51,6 +51,7 @@ def to_html(matrix: Matrix) -> str:
         caption=caption(matrix),
         conditions=conditions(matrix),
         extent=extent(matrix),
+        shots=shots_text(matrix),
         selection=sections.rule_name(matrix.selection),
         search=f"{search.trials} trials per task by {sections.rule_name(search.select)}" if search else "",
         unfinished=unfinished(matrix),
@@ -96,13 +97,13 @@ def _curves(matrix: Matrix) -> dict[str, Any]:
 
 
 def _fitting(tables: Sequence[Table]) -> list[Table]:
-    """Return the tables that a section has room for: the first ones."""
+    """Return the first tables that fit into one section."""
     fields = accumulate(len(table.columns) * len(table.rows) for table in tables)
     return [table for table, there in zip(tables, fields, strict=True) if there <= MOST_FIELDS]
 
 
 def _adapters(matrix: Matrix) -> list[dict[str, Any]]:
-    """Return each adapter's part of the matrix: its maps, and its table with the intervals (None where there is no room)."""
+    """Return the heatmaps of each adapter, and its table with intervals (None if it does not fit)."""
     tables = matrix_tables(matrix)
     shown: list[Table | None] = [*_fitting(tables), *[None] * len(tables)]
     return [
@@ -112,7 +113,7 @@ def _adapters(matrix: Matrix) -> list[dict[str, Any]]:
 
 
 def _lines(matrix: Matrix) -> list[tuple[str, int, str]]:
-    """Return label, number of the colour and dashes of each dataset's line in the learning curves; none where all are alike."""
+    """Return label, colour index and dashes of the line of each dataset; empty if there are too many datasets for own lines."""
     if len(matrix.datasets) > LINES:
         return []
     dashes = ["none" if isinstance(d, str) else ",".join(str(2 * length) for length in d[1]) for d in DASHES]
@@ -126,8 +127,8 @@ def _sweep_file(matrix: Matrix) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as e:
-        raise StoreError(f"{stored.place / 'sweep.toml'}: cannot be read ({e}); run the sweep again to write it anew") from e
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n# ... the rest is in sweep.toml beside the report folder"
+        raise StoreError(f"{stored.place / 'sweep.toml'}: cannot be read ({e}); run the sweep again to rewrite it") from e
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n# ... the rest is in sweep.toml, next to the report folder"
 
 
 def _text(file: str) -> str:

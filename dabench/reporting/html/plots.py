@@ -1,4 +1,4 @@
-"""The figures of the page: gains as a forest plot, and learning curves. Their number does not grow with the runs."""
+"""Draw the figures of the page: a forest plot of the gains, and learning curves. Their number does not grow with the runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LineStyle = tuple[str, Any]
 
 
 def forest(matrix: Matrix) -> Markup | None:
-    """Return the gains with their intervals, adapter by adapter; names only where there is room for them."""
+    """Return a forest plot of the gains with intervals, adapter by adapter; rows are named only if they fit."""
     gains = matrix.gains[:MOST_ROWS]
     if not gains:
         return None
@@ -63,9 +63,9 @@ def forest(matrix: Matrix) -> Markup | None:
 
 
 def _rows(matrix: Matrix, gains: Sequence[Gain], named: bool) -> list[tuple[float, Gain | None, str]]:
-    """Return place, gain and name of every row, adapter by adapter.
+    """Return position, gain and label of every row, adapter by adapter.
 
-    An adapter's name has a row of its own; where gains have none, they are in order of size, and it stands at the first.
+    With `named`, the name of an adapter has its own row. Without, gains are sorted, and the first row carries the name.
     """
     rows: list[tuple[float, Gain | None, str]] = []
     for adapter in dict.fromkeys(g.adapter for g in gains):
@@ -81,7 +81,7 @@ def _rows(matrix: Matrix, gains: Sequence[Gain], named: bool) -> list[tuple[floa
 
 
 def losses(matrix: Matrix, found: Sequence[Curve]) -> Markup | None:
-    """Return the loss of every training: a panel for each method, a line for each source and target."""
+    """Return the training losses: a panel for each method, a line for each source and target."""
     trainings = [c for c in found if len(c.losses)]
     colours = _colours(matrix)
 
@@ -116,7 +116,7 @@ def accuracies(matrix: Matrix, found: Sequence[Curve]) -> Markup | None:
 
 
 def _by_method(found: Sequence[Curve]) -> dict[str, list[Curve]]:
-    """Return method, and whether it adapts, -> its curves."""
+    """Return method and phase (training or adapting) -> curves."""
     panels: dict[str, list[Curve]] = {}
     for c in found:
         name = "training on the source" if c.method == SUPERVISED else f"{c.method}, {'adapting' if c.target else 'training'}"
@@ -151,7 +151,7 @@ def _panels(
 
 
 def _from_zero(axes: Axes, own: Sequence[Curve]) -> None:
-    """Let the steps begin at 0; where all was done in none or in one, name that alone."""
+    """Start the axis of steps at 0; with a single step, show only that."""
     if all(len(c.checkpoints) < 2 and len(c.steps) < 2 for c in own):
         only = int(own[0].checkpoints[-1])
         axes.set(xlim=(only - 1, only + 1), xticks=[only])
@@ -160,7 +160,7 @@ def _from_zero(axes: Axes, own: Sequence[Curve]) -> None:
 
 
 def _colours(matrix: Matrix) -> dict[str, LineStyle]:
-    """Return colour and dashes of each dataset; all the same where there are more than can be told apart."""
+    """Return colour and dashes of each dataset; the same for all if there are more than LINES."""
     names = list(matrix.datasets)
     if len(names) > LINES:
         return dict.fromkeys(names, (ACCENT, DASHES[0]))

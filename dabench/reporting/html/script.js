@@ -1,5 +1,5 @@
 (() => {
-  // Without this script every confusion matrix is there to be opened; with it one is chosen from a list.
+  // Without this script each confusion matrix is a closed <details>; with it, one is chosen from a list.
   const box = document.getElementById("matrices");
   const all = box ? [...box.querySelectorAll("details")] : [];
   if (all.length < 2) return;

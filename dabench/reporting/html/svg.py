@@ -1,4 +1,4 @@
-"""Figures of matplotlib as SVG that is part of a page: its fonts, its colours in light and dark, its names."""
+"""Convert matplotlib figures to SVG elements with the fonts, ids and light or dark colours of the page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from dabench.reporting.html.colors import LINES
 from dabench.reporting.html.text import clean
 
-# matplotlib knows no CSS: it draws in colours that stand for what the page says they are.
+# matplotlib has no CSS: it draws in placeholder colours, which are replaced by CSS variables of the page.
 INK, MUTED, RULE, ACCENT, GROUND = "#010101", "#020202", "#030303", "#040404", "#050505"
 
 LINE_COLOURS = tuple(f"#0a0a{i:02x}" for i in range(LINES))
@@ -25,7 +25,7 @@ _CSS = {INK: "currentColor", MUTED: "var(--muted)", RULE: "var(--rule)", ACCENT:
 _CSS |= {colour: f"var(--line{i})" for i, colour in enumerate(LINE_COLOURS)}
 
 _POINTS = 72 / 96
-"""Points in a pixel of CSS."""
+"""Points in a CSS pixel."""
 
 _STYLE = {
     "svg.fonttype": "none", "font.size": 13 * _POINTS, "axes.labelsize": 12 * _POINTS, "axes.titlesize": 13 * _POINTS,
@@ -38,17 +38,17 @@ _STYLE = {
 
 
 def draw(name: str, title: str, text: str, width: float, height: float, fill: Callable[[Figure], None]) -> Markup:
-    """Return a figure as an <svg> element, the same for the same content.
+    """Return a figure as an <svg> element; equal content gives equal text.
 
     Args:
-        name: unique on the page; names in the figure begin with it.
-        title: what it shows, for those who do not see it; text: its numbers in words.
-        width, height: in pixels of CSS.
+        name: unique on the page; prefix of the ids in the figure.
+        title: title for screen readers; text: the numbers in words.
+        width, height: in CSS pixels.
         fill: draws into the figure.
     """
     out = io.StringIO()
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
-        # The page's fonts draw the letters; matplotlib's own, which it measures with, may lack some.
+        # The fonts of the page draw the text; the font of matplotlib only measures it and may lack glyphs.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(width / 96, height / 96), layout="constrained")
         fill(figure)
@@ -68,7 +68,7 @@ def draw(name: str, title: str, text: str, width: float, height: float, fill: Ca
 
 
 def _of_a_page(root: ElementTree.Element, name: str) -> None:
-    """Change what matplotlib wrote so that it stands in HTML beside others: no namespaces, own ids, colours of the page."""
+    """Make the SVG fit for inlining: no namespaces, unique ids, colours of the page."""
     for child in [*root.findall("{*}metadata"), *root.findall("{*}defs")]:
         if child.tag.endswith("metadata") or child.find("{*}style") is not None:
             root.remove(child)
@@ -88,7 +88,7 @@ def _of_a_page(root: ElementTree.Element, name: str) -> None:
 
 
 def _value(key: str, value: str, name: str) -> str:
-    """Return an attribute's value as the page needs it; nothing if it needs none."""
+    """Return the value of an attribute for the page; "" removes it."""
     if key == "id":
         return f"{name}-{value}"
     if key == "href":
@@ -99,5 +99,5 @@ def _value(key: str, value: str, name: str) -> str:
         value = re.sub(r"font-family:[^;]*;?\s*", "", value)
         value = re.sub(r"#0[0-9a-f]{5}", lambda m: _CSS.get(m[0], m[0]), value)
     value = re.sub(r"url\(#", f"url(#{name}-", value)
-    # A hundredth of a point is finer than any screen.
+    # Two decimals of a point are finer than any screen.
     return re.sub(r"-?\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip("."), " ".join(value.split()))
