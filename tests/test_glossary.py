@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 import dabench
-from dabench.cli import main
+from dabench.cli import main, make_parser
+from dabench.experiment.reference import TOP, all_keys, plugin_keys
+from dabench.plugins.registry import Registry
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
@@ -66,3 +68,60 @@ def test_no_text_names_a_replaced_flag() -> None:
         ROOT / "Makefile",
     ]
     assert {(p.name, flag) for p in texts for flag in REPLACED_FLAGS if flag in p.read_text(encoding="utf-8")} == set()
+
+
+# Keys, help texts and pages use the same words
+
+
+REPLACED_WORDS = {
+    "picture": "image", "pictures": "images", "stood": "already complete", "half-made": "partial", "shelf": "bundled",
+    "hyper-parameters": "hyperparameters", "hyper-parameter": "hyperparameter", "un-labelled": "unlabelled",
+    "unlabeled": "unlabelled", "labeled": "labelled", "finished runs": "complete runs",
+}  # fmt: skip
+"""Words that texts for users do not use, and what they say instead."""
+
+
+def keys() -> set[str]:
+    """Every key of a sweep file: "size", "train.lr"."""
+    found = {row["key"] for row in all_keys()[TOP]}
+    return found | {f"{heading[1:-1]}.{row['key']}" for heading, rows in all_keys().items() if heading != TOP for row in rows}
+
+
+def test_each_key_of_the_glossary_exists() -> None:
+    tables = {"train", "augment", "test", "search", "classes"}
+    named = {key for key in re.findall(r"`([a-z]+\.[a-z_]+)`", TEXT) if key.partition(".")[0] in tables}
+    assert named
+    assert named <= keys()
+
+
+def help_texts(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """What --help of each command says."""
+    texts = {}
+    for verb in ("", *vars(make_parser()._subparsers._group_actions[0])["choices"]):  # type: ignore[union-attr]
+        with pytest.raises(SystemExit):
+            main([*([verb] if verb else []), "--help"])
+        texts[f"dabench {verb} --help"] = capsys.readouterr().out
+    return texts
+
+
+def replaced_words(text: str) -> set[str]:
+    return {word for word in REPLACED_WORDS if re.search(rf"(?<![-\w/.]){word}(?![-\w/])", re.sub(r"`[^`]*`", "", text))}
+
+
+def test_help_texts_and_keys_use_the_words_of_the_glossary(capsys: pytest.CaptureFixture[str]) -> None:
+    meanings = {f"{heading} {row['key']}": row["doc"] for heading, rows in all_keys().items() for row in rows}
+    for kind in ("dataset", "backbone", "adapter"):
+        found = plugin_keys(Registry(entry_points=False), kind)  # type: ignore[arg-type]
+        meanings |= {f"[{name}] {row['key']}": row["doc"] for name, rows in found.items() for row in rows}
+    texts = meanings | help_texts(capsys)
+    assert {where: words for where, text in texts.items() if (words := replaced_words(text))} == {}
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in sorted((ROOT / "docs").glob("*.md")))])
+def test_pages_use_the_words_of_the_glossary(page: str) -> None:
+    text = re.sub(r"^```.*?^```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.S | re.M)
+    assert replaced_words(re.sub(r"\]\([^)]*\)", "]", text)) == set()
+
+
+def test_a_replaced_word_is_found() -> None:
+    assert replaced_words("10 runs stood already; `picture`") == {"stood"}

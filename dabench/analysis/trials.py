@@ -99,8 +99,8 @@ def _right(store: ResultsReader, target: str, trial: TrialRecord, labels: Any) -
 
 
 def searched_by(search: SearchTable | SearchConfig | None) -> str:
-    """Return in words how hyper-parameters were chosen, with a mark for the oracle; "" without a search."""
+    """Return in words how hyperparameters were chosen, with a mark for the oracle; "" without a search."""
     if not search:
         return ""
     by_labels = " FROM TARGET LABELS of the validation split (a bound, not a result)" if search.select == ORACLE else ""
-    return f"hyper-parameters chosen by '{search.select}'{by_labels} from {search.trials} trials per task"
+    return f"hyperparameters chosen by '{search.select}'{by_labels} from {search.trials} trials per task"

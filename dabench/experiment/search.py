@@ -1,4 +1,4 @@
-"""Hyper-parameter search: propose trials, collect their scores, and schedule the final runs of each task.
+"""Hyperparameter search: propose trials, collect their scores, and schedule the final runs of each task.
 
 All results are in the store, so a restarted search finds its complete trials there and continues after them.
 """

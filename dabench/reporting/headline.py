@@ -15,7 +15,7 @@ def headline(matrix: Matrix) -> str:
     search, by_labels = matrix.record.sweep.search, "were chosen by {} labels: the numbers are bounds, not results."
     parts = [_pair(matrix), _means(matrix)]
     parts += [f"Checkpoints {by_labels.format('target test')}"] if matrix.selection == ORACLE else []
-    parts += [f"Hyper-parameters {by_labels.format('target')}"] if search and search.select == ORACLE else []
+    parts += [f"Hyperparameters {by_labels.format('target')}"] if search and search.select == ORACLE else []
     parts += [f"Unfinished: {len(matrix.missing)} of {matrix.total} runs are missing."] if matrix.missing else []
     return " ".join(filter(None, parts))
 

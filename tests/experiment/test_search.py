@@ -347,7 +347,7 @@ def test_a_report_says_how_hyper_parameters_were_chosen(done: Done) -> None:
     from dabench.reporting.citation import cite_results
     from dabench.reporting.formats import one_text
 
-    matrix, said = read_matrix(RunStore(done[1])), "hyper-parameters chosen by 'entropy' over 4 trials per task"
+    matrix, said = read_matrix(RunStore(done[1])), "hyperparameters chosen by 'entropy' over 4 trials per task"
     assert all(said in one_text(matrix, form) for form in ("json", "md", "csv", "tex"))
     assert "pushes.by = 1000.0" in one_text(matrix, "html")
     assert said in cite_results(matrix.predictions).sentence
