@@ -236,16 +236,16 @@ def audit(
     set: Overrides = (),
     radius: int | None = None,
 ) -> Audit:
-    """Find copies, near copies, conflicting labels, shared subjects and constant pictures. Prepares the datasets if needed.
+    """Find copies, near copies, conflicting labels, shared subjects and constant images. Prepares the datasets if needed.
 
-    A dataset with unreadable pictures is not checked further, but all of these pictures are listed.
+    A dataset with unreadable images is not checked further, but all of these images are listed.
 
     Args:
         names: datasets, or sweeps (bundled name or path of a .toml file): all their datasets.
         data: folder of all raw datasets; default DABENCH_DATA.
         raw: folder with the raw files, if one dataset is named.
         set: overrides of keys of the sweep, or options of the dataset.
-        radius: most bits (of 64) in which the hashes of near-identical pictures may differ; default 5; -1: do not search them.
+        radius: most bits (of 64) in which the hashes of near-identical images may differ; default 5; -1: do not search them.
 
     Raises:
         DataError, SpecError, PluginError: a name is unknown, or a dataset cannot be prepared.
@@ -261,7 +261,7 @@ def audit(
         )
     radius = RADIUS if radius is None else radius
     if not -1 <= radius <= 15:
-        raise SpecError(f"radius = {radius}: must be 0 to 15 (bits of a 64-bit hash), or -1 to find identical pictures only")
+        raise SpecError(f"radius = {radius}: must be 0 to 15 (bits of a 64-bit hash), or -1 to find identical images only")
     folders = {n: Path(raw).expanduser().resolve() if raw else d.raw_in(data_folder(data)) for n, d in datasets.items()}
     prepared, bad = [], []
     for name, dataset in datasets.items():
@@ -281,7 +281,7 @@ def drop(found: Audit, folder: str | Path, *, near: bool = False) -> list[Cleane
     `dabench.data.clean` describes the rules and errors. A sweep uses a list by `drop = "FILE"` under [dataset.NAME].
 
     Args:
-        near: also drop near-identical pictures.
+        near: also drop near-identical images.
     """
     from dabench.data.clean import write_drop_lists
 
@@ -717,7 +717,7 @@ def human(
     plugins: Sequence[str | Path] = (),
     set: Overrides = (),
 ) -> list[Path]:
-    """Write test images of a dataset as pictures without labels, and a CSV for answers; return the files.
+    """Write test images of a dataset without labels, and a CSV for answers; return the files.
 
     `report(runs, human=...)` reads the filled-in CSV.
 

@@ -1,7 +1,7 @@
 """Read attributes of test images (age, sex, any column) from CSV files, and divide them into bins.
 
 Results by subgroup are computed for each bin. A CSV names an image by its position in the prepared test split, from 0, or by the
-name of a picture that `dabench human` or `dabench audit` wrote, with or without .png. Such a name has the first characters of the
+name of an image that `dabench human` or `dabench audit` wrote, with or without .png. Such a name has the first characters of the
 digest of the dataset, so that names of other test images are rejected.
 """
 

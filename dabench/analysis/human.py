@@ -1,4 +1,4 @@
-"""Write test images as pictures without labels for people to label, and read their answers from a CSV.
+"""Write test images without labels for people to label, and read their answers from a CSV.
 
     rater,image,answer
     A,12,happy
@@ -162,7 +162,7 @@ def with_human(matrix: Matrix, files: Mapping[str, Path]) -> Matrix:
         DataError: a file cannot be read, or has a wrong line.
     """
     cells, confusion, people = list(matrix.cells), dict(matrix.confusion), dict(matrix.human)
-    tests, again = matrix.predictions.tests, "make new pictures with dabench human {} --sweep SWEEP"
+    tests, again = matrix.predictions.tests, "make new images with dabench human {} --sweep SWEEP"
     for name, path, images in files_on_test_images("--human", files, tests, again):
         truth, facts = tests[name], matrix.datasets[name]
         answers = read_answers(path, images, matrix.classes)

@@ -25,7 +25,7 @@ def add(verb: CommandAdder) -> None:
     takes_data(sub)
     takes_set(sub, "set an option of the dataset, or override a key of the sweep")
     sub.add_argument("--strict", action="store_true", help="fail on files that the dataset would skip")
-    sub.add_argument("--contact-sheet", metavar="FILE", help="write a .png with example pictures of each split and class")
+    sub.add_argument("--contact-sheet", metavar="FILE", help="write a .png with example images of each split and class")
     sub.add_argument("--rebuild", action="store_true", help="decode again even if the dataset is already prepared")
 
     sub = verb("audit", _audit, "find copies, conflicting labels, shared subjects and class imbalance in datasets", plugins=True)
@@ -35,12 +35,12 @@ def add(verb: CommandAdder) -> None:
     takes_set(sub, "override a key of the sweep, or set an option of the dataset")
     sub.add_argument(
         "--radius", type=int, metavar="BITS",
-        help="most bits (of 64) in which the hashes of near-identical pictures differ (default 5); -1: identical pictures only",
+        help="most bits (of 64) in which the hashes of near-identical images differ (default 5); -1: identical images only",
     )  # fmt: skip
     sub.add_argument(
         "--drop", nargs="?", const="identical", choices=("identical", "near"),
-        help="write drop lists and make cleaned datasets: without copies, conflicting labels, constant pictures, and test "
-        "subjects in training; near: also without near-identical pictures",
+        help="write drop lists and make cleaned datasets: without copies, conflicting labels, constant images, and test "
+        "subjects in training; near: also without near-identical images",
     )  # fmt: skip
     sub.add_argument(
         "--out", metavar="DIR",
@@ -48,9 +48,9 @@ def add(verb: CommandAdder) -> None:
         "for dabench report --attributes; default: audit/NAME",
     )  # fmt: skip
 
-    sub = verb("human", _human, "write test images as pictures without labels, for people to label", plugins=True)
+    sub = verb("human", _human, "write test images without labels, for people to label", plugins=True)
     sub.add_argument("dataset", help="a dataset")
-    sub.add_argument("--to", metavar="DIR", help="new folder for the pictures; default: human/DATASET")
+    sub.add_argument("--to", metavar="DIR", help="new folder for the images; default: human/DATASET")
     sub.add_argument("--images", type=int, metavar="N", help="number of images, balanced over classes (default 70)")
     sub.add_argument("--seed", type=int, default=0, help="seed of the random choice of images (default 0)")
     sub.add_argument("--sweep", help="sweep whose report is to show the answers: use its image size and classes")
@@ -103,7 +103,7 @@ def _human(a: argparse.Namespace) -> int:
         a.dataset, a.to, images=a.images, seed=a.seed, sweep=a.sweep, raw=a.raw, data=a.data, plugins=a.plugin, set=a.set
     )
     folder = files[0].parent
-    print(f"{folder}: {len(files) - 2} pictures, classes.txt, and answers.csv with one line per picture")
+    print(f"{folder}: {len(files) - 2} images, classes.txt, and answers.csv with one line per image")
     print("Each person fills in a copy of answers.csv: a name in column rater, a class in column answer.")
     print(f"Next: dabench report RUNS --human {a.dataset}={folder / 'answers.csv'}")
     return DONE

@@ -1,1 +1,1 @@
-"""Print and write results: tables, the HTML page, pictures and citations."""
+"""Print and write results: tables, the HTML page, images and citations."""

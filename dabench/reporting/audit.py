@@ -21,7 +21,7 @@ _KINDS: tuple[FindingKind, ...] = ("identical", "near-identical", "constant")
 
 
 def audit_tables(audit: Audit) -> list[Table]:
-    """Return the tables of findings, class balance of each dataset, and unreadable pictures."""
+    """Return the tables of findings, class balance of each dataset, and unreadable images."""
     looked_at = [_findings(audit), *_balance(audit)] if audit.pictures.sets else []
     return [*looked_at, *([_unreadable(audit)] if audit.unreadable else [])]
 
@@ -37,20 +37,20 @@ def _unreadable(audit: Audit, shown: int = 20) -> Table:
 
 def _findings(audit: Audit) -> Table:
     limits = f"hash within {audit.radius} of 64 bits and correlation >= {audit.correlation:g}"
-    near = f"near-identical pictures, linked by pairs ({limits})"
-    titles: dict[FindingKind, str] = {"identical": "identical pictures", "near-identical": near}
+    near = f"near-identical images, linked by pairs ({limits})"
+    titles: dict[FindingKind, str] = {"identical": "identical images", "near-identical": near}
     rows = []
     for kind, title in titles.items():
         groups = audit.of(kind)
         if kind == "near-identical" and audit.radius is None:
-            rows.append(("near-identical pictures (not searched)", EMPTY, EMPTY))
+            rows.append(("near-identical images (not searched)", EMPTY, EMPTY))
             continue
         rows.append(_row(title, groups))
         rows.append(_row("  across splits", [g for g in groups if g.across_splits]))
         if len(audit.pictures.sets) > 1:
             rows.append(_row("  across datasets", [g for g in groups if g.across_datasets]))
         rows.append(_row("  with conflicting labels", [g for g in groups if g.conflicting]))
-    rows.append(("constant pictures", EMPTY, f"{len(audit.of('constant')):,}"))
+    rows.append(("constant images", EMPTY, f"{len(audit.of('constant')):,}"))
     for o in audit.overlaps:
         title = f"subjects both in {o.splits[0]} and {o.splits[1]} of {o.dataset}"
         rows.append((title, f"{len(o.subjects):,}", f"{o.pictures:,}"))
@@ -59,8 +59,8 @@ def _findings(audit: Audit) -> Table:
         known = f" ({', '.join(without)}: subjects not known)" if without else ""
         rows.append((f"subjects in two splits{known}", EMPTY if len(without) == len(audit.pictures.sets) else "0", EMPTY))
     total = len(audit.pictures.image_positions)
-    heading = f"Audit of {', '.join(audit.pictures.sets)}: {total:,} pictures"
-    return Table(heading, ("finding", "groups", "pictures"), tuple(rows))
+    heading = f"Audit of {', '.join(audit.pictures.sets)}: {total:,} images"
+    return Table(heading, ("finding", "groups", "images"), tuple(rows))
 
 
 def _row(title: str, groups: Sequence[ImageFinding]) -> tuple[str, str, str]:
@@ -96,7 +96,7 @@ def write_audit(audit: Audit, folder: Path) -> list[Path]:
 
 
 def finding_rows(audit: Audit) -> Iterator[list[str]]:
-    """Yield one row for each picture of each finding; shared subjects and unreadable files have one row each."""
+    """Yield one row for each image of each finding; shared subjects and unreadable files have one row each."""
     rest = {(d, s): audit.pictures.sets[d].samples(s) for d, s, _ in audit.pictures.splits_of}
     for kind in _KINDS:
         for number, group in enumerate(audit.of(kind), 1):
@@ -118,7 +118,7 @@ def finding_rows(audit: Audit) -> Iterator[list[str]]:
 
 
 def examples_sheet(audit: Audit, groups: int = 12, pictures: int = 8) -> Image.Image | None:
-    """Return a sheet with up to `groups` examples of each finding, with up to `pictures` pictures each; None without findings."""
+    """Return a sheet with up to `groups` examples of each finding, with up to `pictures` images each; None without findings."""
     lines: list[str | list[Tile | None]] = []
     for title, found in _examples(audit):
         if found:
@@ -132,7 +132,7 @@ def _tiles(audit: Audit, groups: Sequence[list[int]]) -> list[Tile | None]:
 
 
 def _packed(groups: Sequence[list[int]]) -> list[list[list[int]]]:
-    """Return the groups in lines of up to `_ACROSS` pictures."""
+    """Return the groups in lines of up to `_ACROSS` images."""
     lines: list[list[list[int]]] = [[]]
     for group in groups:
         if lines[-1] and sum(map(len, lines[-1])) + len(group) > _ACROSS:

@@ -1,4 +1,4 @@
-"""Draw confusion matrices as pictures, as in Figure 2 of the study."""
+"""Draw confusion matrices as images, as in Figure 2 of the study."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dabench.reporting.tables import foremost
 
 
 def max_pictures(classes: int) -> int:
-    """Return the most pictures to draw, which takes some seconds. confusion.csv has the counts of all cells."""
+    """Return the most images to draw, which takes some seconds. confusion.csv has the counts of all cells."""
     return max(6, min(24, 240 // classes))
 
 

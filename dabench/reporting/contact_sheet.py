@@ -1,4 +1,4 @@
-"""Draw contact sheets: rows of small pictures with captions, under headings."""
+"""Draw contact sheets: rows of small images with captions, under headings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dabench.errors import SpecError, StoreError
 _TILE, _GAP, _TEXT = 96, 8, 14
 
 Tile = tuple[NDArray[np.uint8], str]
-"""A picture, (C, H, W) with C 1 or 3, and its caption."""
+"""An image, (C, H, W) with C 1 or 3, and its caption."""
 
 
 def contact_sheet(lines: Sequence[str | Sequence[Tile | None]]) -> Image.Image:
@@ -58,7 +58,7 @@ def sheet_path(name: str) -> Path:
 
 
 def write_sheet(sets: Iterable[Prepared], path: Path, pictures: int = 12) -> None:
-    """Write a sheet with a row for each split and class of each dataset: up to `pictures` pictures, of different subjects first.
+    """Write a sheet with a row for each split and class of each dataset: up to `pictures` images, of different subjects first.
 
     Raises:
         StoreError: the file cannot be written.
@@ -79,7 +79,7 @@ def _lines(prepared: Prepared, pictures: int) -> Iterator[str | list[Tile | None
         for number, name in enumerate(prepared.classes):
             at = np.flatnonzero(labels == number)
             of = 0 if who is None else len(np.unique(who[at]))
-            yield f"{prepared.name} {split}: {name}, {len(at):,} pictures" + (f" of {of:,} {what}{'s'[: of > 1]}" if of else "")
+            yield f"{prepared.name} {split}: {name}, {len(at):,} images" + (f" of {of:,} {what}{'s'[: of > 1]}" if of else "")
             chosen = (at if who is None else _varied(at, who))[:pictures]
             yield [(np.asarray(samples.images[i]), str(i if who is None else who[i])) for i in chosen.tolist()]
 

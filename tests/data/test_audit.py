@@ -362,7 +362,7 @@ def test_raw_is_for_one_dataset(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("radius", [-2, 16])
 def test_a_radius_out_of_range_is_an_error(radius: int) -> None:
-    with pytest.raises(SpecError, match=rf"radius = {radius}: must be 0 to 15 bits"):
+    with pytest.raises(SpecError, match=rf"radius = {radius}: must be 0 to 15 .bits"):
         dabench.audit("uci-digits", radius=radius)
 
 

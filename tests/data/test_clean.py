@@ -366,7 +366,7 @@ def test_the_command_says_what_is_dropped_and_how_a_sweep_takes_the_list(capsys:
     assert "faulty: 28 / 12 / 12 images (train / val / test)" in out
     assert TEXT in out
     assert '[dataset.faulty]\ndrop = "out/drop-faulty.csv"\n' in out
-    assert "\n  tests  out/cleaned-test-faulty.csv, " in out
+    assert "\n  tests  out/cleaned-test-faulty.csv: " in out
     assert out.endswith("other: nothing to drop\n")
 
 
@@ -426,7 +426,7 @@ def test_a_set_under_two_names_is_decoded_once(capsys: pytest.CaptureFixture[str
 @pytest.mark.usefixtures("_faulty")
 def test_raw_is_for_a_dataset_and_not_for_a_sweep(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prepare", "quick", "--raw", "here"]) == 2
-    assert "raw = here: is the folder of a single dataset, but a sweep is named" in capsys.readouterr().err
+    assert "--raw here: is the folder of a single dataset, but quick is a sweep; use --data" in capsys.readouterr().err
 
 
 def test_a_declared_set_reads_the_raw_files_of_its_plugin(registry: Registry, tmp_path: Path) -> None:

@@ -279,7 +279,7 @@ def test_a_search_by_the_oracle_is_said_in_every_format(tmp_path: Path, form: st
     of = searched(tmp_path, 'select = "oracle"', adapters=("none",), space="")
     of.run(tmp_path / "out")
     text = one_text(read_matrix(RunStore(tmp_path / "out")), form)
-    assert "FROM TARGET LABELS of the validation split (a bound, not a result) from 3 trials per task" in text.replace("\n", " ")
+    assert "FROM TARGET LABELS of the validation split (a bound, not a result) over 3 trials per task" in text.replace("\n", " ")
 
 
 # Early stopping

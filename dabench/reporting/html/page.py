@@ -82,7 +82,7 @@ def _results(matrix: Matrix) -> dict[str, Any]:
         "omitted_groups": len(groups) - len(shown),
         "group_notes": sections.group_notes(matrix),
         "confusions": confusions_of(matrix),
-        "pictures": len(foremost(matrix.cells, most_pictures(len(matrix.classes)))),
+        "images": len(foremost(matrix.cells, most_pictures(len(matrix.classes)))),
     }
 
 
