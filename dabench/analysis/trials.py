@@ -103,4 +103,4 @@ def searched_by(search: SearchTable | SearchConfig | None) -> str:
     if not search:
         return ""
     by_labels = " FROM TARGET LABELS of the validation split (a bound, not a result)" if search.select == ORACLE else ""
-    return f"hyperparameters chosen by '{search.select}'{by_labels} from {search.trials} trials per task"
+    return f"hyperparameters chosen by '{search.select}'{by_labels} over {search.trials} trials per task"

@@ -106,7 +106,7 @@ def test_the_command_says_what_to_do_next(tmp_path: Path, capsys: pytest.Capture
     folder = tmp_path / "q"
     assert main(["human", "bright", "--plugin", str(SHAPES), "--to", str(folder), "--images", "4"]) == 0
     out = capsys.readouterr().out
-    assert f"{folder}: 4 pictures, classes.txt, and answers.csv with one line per picture" in out
+    assert f"{folder}: 4 images, classes.txt, and answers.csv with one line per image" in out
     assert out.endswith(f"Next: dabench report RUNS --human bright={folder}/answers.csv\n")
 
 

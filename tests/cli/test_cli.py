@@ -483,7 +483,7 @@ def test_show_of_a_backbone_loads_torch() -> None:
 
 
 def test_every_verb_of_the_parser_has_help() -> None:
-    actions = [a for a in cli._parser()._actions if hasattr(a, "_choices_actions")]
+    actions = [a for a in cli.make_parser()._actions if hasattr(a, "_choices_actions")]
     assert all(choice.help for choice in actions[0]._choices_actions)  # type: ignore[attr-defined]
 
 

@@ -320,7 +320,7 @@ def test_the_command_prints_the_tables_and_writes_the_files(
     monkeypatch.chdir(tmp_path)
     assert main(["audit", "font-digits"]) == 0
     out = capsys.readouterr().out
-    assert "Audit of font-digits: 4,000 pictures" in out
+    assert "Audit of font-digits: 4,000 images" in out
     assert "Class balance of font-digits" in out
     files = {f.name for f in (tmp_path / "audit" / "font-digits").iterdir()}
     assert files == {"findings.csv", "examples.png", "test-font-digits.csv"}
@@ -332,8 +332,8 @@ def test_a_sweep_stands_for_its_datasets(
     monkeypatch.chdir(tmp_path)
     assert main(["audit", "quick", "--radius", "-1", "--out", "found"]) == 0
     out = capsys.readouterr().out
-    assert "Audit of font-digits, uci-digits: 5,797 pictures" in out
-    assert "near-identical pictures (not searched)" in out
+    assert "Audit of font-digits, uci-digits: 5,797 images" in out
+    assert "near-identical images (not searched)" in out
     assert (tmp_path / "found" / "findings.csv").is_file()
 
 

@@ -145,7 +145,7 @@ def test_a_test_picture_that_goes_stands_for_none_in_another_dataset(tmp_path: P
     assert going(tmp_path, one, other) == [[], [("test", 0, "conflicting labels", ""), ("test", 11, "conflicting labels", "")]]
 
 
-# Near-identical pictures
+# Near-identical images
 
 
 def paler(made: dict[str, Samples], split: str, number: int, factor: float = 0.9) -> NDArray[np.uint8]:
@@ -410,7 +410,7 @@ def test_prepare_and_audit_of_a_sweep_see_the_cleaned_set(capsys: pytest.Capture
     assert "faulty: 30 / 12 / 12 images" in out
     assert "faulty-clean: 28 / 12 / 12 images" in out
     assert main(["audit", "clean.toml", "--set", 'datasets=["faulty-clean"]', "--set", "pairs=[]"]) == 0
-    assert "Audit of faulty-clean: 52 pictures" in capsys.readouterr().out
+    assert "Audit of faulty-clean: 52 images" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("_faulty")
@@ -474,7 +474,7 @@ def test_an_audit_lists_every_picture_that_cannot_be_read(
     assert main(["audit", "s.toml", "--radius", "-1", "--out", "out"]) == 1
     out = capsys.readouterr().out
     assert "Pictures that cannot be read: 3; mine was not checked further" in out
-    assert "Audit of uci-digits: 1,797 pictures" in out
+    assert "Audit of uci-digits: 1,797 images" in out
     with open("out/findings.csv", newline="", encoding="utf-8") as f:
         rows = [row for row in csv.DictReader(f) if row["finding"] == "unreadable"]
     assert sorted((row["dataset"], row["class"], re.split(" is | cannot ", row["error"])[0][-8:]) for row in rows) == [

@@ -324,7 +324,7 @@ def test_a_bad_override_is_blamed_on_set_and_not_on_a_line(refusal: Refuse, over
         ("seeds = 2", "channels = 2", 6, "channels = 2: must be 1 or 3"),
         ("seeds = 2", 'pretrained = "yes"', 6, "pretrained = 'yes': must be true or false"),
         ("seeds = 2", 'title = ["x"]', 6, "title = ['x']: must be a string"),
-        ("seeds = 2", "maml = 3", 6, "maml = 3: must be a table of its options, [maml]"),
+        ("seeds = 2", "maml = 3", 6, "maml = 3: must be the table of its options, [maml]"),
         ("seeds = 2", 'test = "long"', 6, "[test] must be a table, not 'long'"),
         ("seeds = 2", "options = 3", 6, "options = 3: must be a table"),
         ("seeds = 2", 'plugins = "mine.py"', 6, "plugins = 'mine.py': must be a list of strings"),

@@ -325,7 +325,7 @@ def test_of_a_large_sweep_there_is_what_there_is_room_for_and_the_rest_is_named(
     assert len([e for e in html.all("details") if "data-adapter" in e.attrs]) == 3
     main = html.one("main").content
     assert (
-        "This page shows 3 of 12 cells. confusion.csv has the counts of all cells, and the folder confusion/ has pictures of 12."
+        "This page shows 3 of 12 cells. confusion.csv has the counts of all cells, and the folder confusion/ has images of 12."
         in main
     )
     assert "It is in matrix.csv" in main
