@@ -116,13 +116,17 @@ def show(
 
     Raises:
         PluginError: it is unknown or broken.
-        SpecError: the sweep is unknown, or a key or value of it is wrong.
+        SpecError: the sweep is unknown, or a key or value of it is wrong; a plugin without a name, or with `set`.
     """
     if kind == "sweep":
         from dabench.experiment.reference import all_keys, keys_of
 
         file = sweep_file(name, set, plugins) if name else None
         return {"name": file.sweep.name, "tables": keys_of(file, REGISTRY)} if file else {"tables": all_keys()}
+    if not name:
+        raise SpecError(f"dabench show {kind}: a NAME is missing (see: dabench list {kind}s)")
+    if set:
+        raise SpecError(f"dabench show {kind}: --set overrides keys of a sweep; use it with dabench show sweep NAME")
     from dabench.checks.facts import facts_of
 
     load_plugins(plugins)

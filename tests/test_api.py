@@ -346,3 +346,13 @@ def test_tab_in_a_notebook_shows_the_public_names_and_no_others() -> None:
     shown = {name for name in dir(dabench) if not name.startswith("__")}
     assert shown == {name for name in dabench.__all__ if name != "__version__"} | {"list"}
     assert {"sweep", "report", "load", "register", "check"} <= shown
+
+
+def test_show_refuses_keys_of_a_sweep_for_a_plugin() -> None:
+    with pytest.raises(SpecError, match="--set overrides keys of a sweep"):
+        dabench.show("adapter", "dann", set={"train.epochs": 2})
+
+
+def test_show_of_a_plugin_needs_its_name() -> None:
+    with pytest.raises(SpecError, match="a NAME is missing"):
+        dabench.show("adapter")

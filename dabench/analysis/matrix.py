@@ -86,7 +86,7 @@ class Matrix:
         return f"<table><caption>{caption}</caption>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return results.json. Equal runs give equal results, whenever and in whatever order they were done."""
+        """Return results.json. It depends on the runs only, not on when or in which order they were done."""
         sweep = self.record.sweep
         search = {"search": text} if (text := searched_by(sweep.search)) else {}
         return {

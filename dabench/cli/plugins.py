@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dabench.cli.common import DONE, FAILED, CommandAdder, stdout_console, takes_data, takes_set
-from dabench.errors import SpecError
 from dabench.plugins.contract import KINDS
 
 
@@ -61,10 +60,6 @@ def _list(a: argparse.Namespace) -> int:
 def _show(a: argparse.Namespace) -> int:
     from dabench import api
 
-    if a.kind != "sweep" and not a.name:
-        raise SpecError(f"dabench show {a.kind}: a NAME is missing (see: dabench list {a.kind}s)")
-    if a.kind != "sweep" and a.set:
-        raise SpecError(f"dabench show {a.kind}: --set overrides keys of a sweep; use it with dabench show sweep NAME")
     facts = api.show(a.kind, a.name, data=a.data, plugins=a.plugin, set=a.set)
     if a.json:
         print(json.dumps(facts, indent=1))

@@ -47,22 +47,22 @@ def keys_of(file: SweepFile, registry: Registry) -> dict[str, Rows]:
 
     "from" is "line N" of the file, "--set", "datasets" (the augmentation of the datasets) or "default".
     """
-    sweep, tables = file.sweep, all_keys()
+    sweep, tables, written = file.sweep, all_keys(), tomllib.loads(file.text)
     datasets = {name: make_dataset(sweep, name, registry) for name in sweep.datasets}
-    found = {TOP: _filled(tables[TOP], (), vars(sweep), file)}
+    found = {TOP: _filled(tables[TOP], (), vars(sweep), file, written)}
     for name in _TABLES:
         values = vars(getattr(sweep, name)) if name != "augment" else _augment(sweep, [d.augment for d in datasets.values()])
-        found[f"[{name}]"] = _filled(tables[f"[{name}]"], (name,), values, file)
+        found[f"[{name}]"] = _filled(tables[f"[{name}]"], (name,), values, file, written)
     for row in found["[augment]"]:
         row["from"] = "datasets" if row["key"] not in sweep.augment else row["from"]
     renaming = [row for row in tables["[classes]"] if row["key"] == "map"]  # `keep` is the key `classes` of the top level
-    found["[classes]"] = _filled(renaming, ("classes",), {"map": sweep.class_map}, file)
+    found["[classes]"] = _filled(renaming, ("classes",), {"map": sweep.class_map}, file, written)
     for name, dataset in datasets.items():
         rows = describe(DatasetTable) + describe(type(dataset).Options)
         own = {"plugin": dataset.plugin or dataset.name, "drop": dataset.drop}
-        found[f"[dataset.{name}]"] = _filled(rows, ("dataset", name), own | vars(dataset.options), file)
+        found[f"[dataset.{name}]"] = _filled(rows, ("dataset", name), own | vars(dataset.options), file, written)
     for plugin in (make_backbone(sweep, registry), *(make_adapter(sweep, name, registry) for name in sweep.adapters)):
-        found[f"[{plugin.name}]"] = _filled(describe(type(plugin).Options), (plugin.name,), vars(plugin.options), file)
+        found[f"[{plugin.name}]"] = _filled(describe(type(plugin).Options), (plugin.name,), vars(plugin.options), file, written)
     return {heading: rows for heading, rows in found.items() if rows}
 
 
@@ -73,18 +73,18 @@ def _augment(sweep: Sweep, wanted: Sequence[Augment]) -> dict[str, Any]:
     return agreed | dict(sweep.augment)
 
 
-def _filled(rows: Rows, path: tuple[str, ...], values: Mapping[str, Any], file: SweepFile) -> Rows:
+def _filled(rows: Rows, path: tuple[str, ...], values: Mapping[str, Any], file: SweepFile, written: Mapping[str, Any]) -> Rows:
     """Return the rows of one table with the keys "value" and "from"."""
-    return [row | {"value": values[row["key"]], "from": _origin(file, (*path, row["key"]))} for row in rows]
+    return [row | {"value": values[row["key"]], "from": _origin(file, written, (*path, row["key"]))} for row in rows]
 
 
-def _origin(file: SweepFile, path: tuple[str, ...]) -> str:
-    """Return where a sweep takes the value of a key from."""
+def _origin(file: SweepFile, written: Mapping[str, Any], path: tuple[str, ...]) -> str:
+    """Return where a sweep takes the value of a key from; `written` is the parsed text of its file."""
     dotted = ".".join(path)
     given = [override.partition("=")[0].replace('"', "").strip() for override in file.overrides]
     if any(f"{dotted}.".startswith(f"{key}.") or key.startswith(f"{dotted}.") for key in given):
         return "--set"
-    at: Any = tomllib.loads(file.text)
+    at: Any = written
     for key in path:
         if not isinstance(at, Mapping) or key not in at:
             return "default"

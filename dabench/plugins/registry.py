@@ -244,12 +244,8 @@ def _module(path: str, text: str) -> types.ModuleType:
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[module.__name__] = module
-    linecache.cache[path] = (
-        len(text),
-        None,
-        text.splitlines(keepends=True),
-        path,
-    )  # without a time it is never read again
+    # Without a time the entry is never read again.
+    linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
     try:
         loader.exec_module(module)
     except BaseException:

@@ -142,7 +142,7 @@ def _packed(groups: Sequence[list[int]]) -> list[list[list[int]]]:
 
 
 def _examples(audit: Audit) -> Iterator[tuple[str, list[ImageFinding]]]:
-    """Yield titles with findings; each finding stands under its most serious problem."""
+    """Yield titles with findings; each finding is listed under its most serious problem."""
     for kind in _KINDS[:2]:
         found = audit.of(kind)
         yield f"{kind}, conflicting labels", [g for g in found if g.conflicting]

@@ -25,7 +25,7 @@ _SHOWN = 20
 """Most class names in a caption; results.json lists all."""
 
 _FEW_SEEDS = 10
-"""From this many seeds on, Student's t widens an interval by less than a fifth."""
+"""From this many seeds on, Student's t widens an interval by about a fifth or less."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ rich and safetensors. The checkout goes there, too, with .gpu/ in it (46 MB); th
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -24,6 +25,7 @@ def main(raw: Path, parcel: Path = Path(".gpu")) -> None:
     parcel.mkdir(exist_ok=True)
     for old in parcel.glob("*.whl"):
         old.unlink()
+    shutil.rmtree("build", ignore_errors=True)  # modules of an earlier build would get into the wheel
     pip = [sys.executable, "-m", "pip", "--quiet"]
     subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", str(parcel), "."], check=True)
     subprocess.run([*pip, "download", "--no-deps", "--only-binary=:all:", "--dest", str(parcel), *WHEELS], check=True)

@@ -483,7 +483,7 @@ def main(arguments: list[str]) -> None:
 
         try:
             STAGES[name](record, tiny)
-        except Exception:
+        except Exception:  # whatever it is, it is recorded, and the other stages still run
             record("error", traceback.format_exc()[-1500:])
         convolutions()
         if CUDA:
