@@ -20,6 +20,10 @@ class AdaBN(Adapter):
   year = {2017}
 }"""
 
+    def length(self, full: int, shots: int = 0, batch: int = 1) -> int:
+        """Return 0: nothing is trained."""
+        return 0
+
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
         """Pass the target's images through the network once; needs `target.unlabelled` and a network with batch norm."""
         from torch.nn.modules.batchnorm import _BatchNorm

@@ -31,7 +31,7 @@ class DeepCORAL(Adapter):
         """Options of coral."""
 
         weight: float = setting(10.0, "weight of the covariance distance in the loss", low=0, search=10)
-        steps_fraction: float = setting(1.0, "training steps, as a fraction of the pretraining's steps", above=0)
+        steps_fraction: float = setting(1.0, "length, as a fraction of a full training (see train.least_steps)", above=0)
 
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
         """Train on labelled source and unlabelled target batches, half and half; needs `target.unlabelled`."""
@@ -49,5 +49,5 @@ class DeepCORAL(Adapter):
             return trainer.cross_entropy(net.classify(ours), source.require_labels()) + apart
 
         half = max(2, trainer.settings.batch // 2)
-        steps = max(1, round(self.options.steps_fraction * trainer.steps(sources)))
+        steps = self.length(trainer.adaptation_steps(sources))
         return trainer.fit(net, loss, trainer.stream(sources, half), trainer.stream([target.unlabelled], half), steps=steps)

@@ -40,7 +40,7 @@ class DANN(Adapter):
 
         weight: float = setting(0.1, "weight of the domain loss, times the schedule; chosen on USPS and MNIST", low=0, search=10)
         hidden: int = setting(128, "width of the two hidden layers of the domain classifier", low=1)
-        steps_fraction: float = setting(1.0, "training steps, as a fraction of the pretraining's steps", above=0)
+        steps_fraction: float = setting(1.0, "length, as a fraction of a full training (see train.least_steps)", above=0)
 
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
         """Train on labelled source and unlabelled target batches; needs `target.unlabelled`."""
@@ -71,7 +71,7 @@ class DANN(Adapter):
             trainer.stream(sources, half),
             trainer.stream([target.unlabelled], half),
             trainable=[net, domain],
-            steps=max(1, round(self.options.steps_fraction * trainer.steps(sources))),
+            steps=self.length(trainer.adaptation_steps(sources)),
         )
 
 

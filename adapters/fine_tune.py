@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,9 +20,14 @@ class FineTune(Adapter):
     class Options:
         """Options of fine-tune."""
 
-        steps_fraction: float = setting(0.3, "training steps, as a fraction of the pretraining's steps", above=0)
+        passes: float = setting(30.0, "length in passes over the shots", above=0, search=3)
         lr_factor: float = setting(0.2, "highest learning rate, as a fraction of train.lr", above=0, search=5)
         head_only: bool = setting(False, "train only the head and keep the features")
+
+    def length(self, full: int, shots: int = 0, batch: int = 1) -> int:
+        """Return the steps of `passes` passes over the shots, in batches of `batch` or of all shots if there are fewer."""
+        steps: float = self.options.passes * shots / min(batch, shots)
+        return math.ceil(steps)
 
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
         """Train on the shots; needs `target.shots`."""
@@ -29,7 +35,7 @@ class FineTune(Adapter):
         return trainer.supervised(
             net,
             [target.shots],
-            steps=max(1, round(self.options.steps_fraction * trainer.steps(sources))),
+            steps=self.length(0, len(target.shots), trainer.settings.batch),
             lr=self.options.lr_factor * trainer.settings.lr,
             trainable=[net.head] if self.options.head_only else None,
         )

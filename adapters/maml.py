@@ -92,6 +92,10 @@ class MAML(Adapter):
             }
         return parameters
 
+    def length(self, full: int, shots: int = 0, batch: int = 1) -> int:
+        """Return 0: the inner steps on the shots are no steps of the training loop."""
+        return 0
+
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
         """Take the inner steps on the shots; needs `target.shots`."""
         assert target.shots is not None

@@ -504,6 +504,7 @@ def report(
     human: Files = None,
     attributes: Files = None,
     published: bool = True,
+    short_none: bool = False,
     write: bool = True,
     out: str | Path | None = None,
 ) -> Matrix:
@@ -518,6 +519,8 @@ def report(
         attributes: attributes of test images: a CSV as described in `dabench.analysis.attributes`, or for several datasets
             {"fer2013": "audit/fer2013/test-fer2013.csv"}.
         published: add published numbers for the same datasets from the committed tables.
+        short_none: take gains over the pretraining alone. By default `none` is source-only training of the same total length:
+            the pretraining, continued on the sources for as many steps as the longest adaptation of the sweep.
         write: write the files of the report.
         out: folder of the report; default RUNS/report. For a pack, nothing is written without it.
 
@@ -531,7 +534,7 @@ def report(
     from dabench.analysis.matrix import read_matrix, with_published
 
     folder = report_place(runs, out) if write else None
-    matrix = read_matrix(open_results(runs), metric, select, _files(attributes))
+    matrix = read_matrix(open_results(runs), metric, select, _files(attributes), short_none)
     if human:
         matrix = with_human(matrix, _files(human))
     if published:

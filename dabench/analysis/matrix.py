@@ -132,12 +132,17 @@ def _facts(facts: DatasetRecord) -> dict[str, Any]:
 
 
 def read_matrix(
-    store: ResultsReader, metric: str = "accuracy", selection: str | None = None, attributes: Mapping[str, Path] | None = None
+    store: ResultsReader,
+    metric: str = "accuracy",
+    selection: str | None = None,
+    attributes: Mapping[str, Path] | None = None,
+    short_none: bool = False,
 ) -> Matrix:
     """Return the matrix of the complete runs of an output folder or pack.
 
     Args:
         attributes: dataset -> a CSV with further attributes of its test images, see dabench.analysis.attributes.
+        short_none: `none` is the pretraining alone, not source-only training as long as the longest adaptation.
 
     Raises:
         StoreError: the folder is not the output of a sweep, or is damaged.
@@ -145,7 +150,7 @@ def read_matrix(
         DataError: a file of attributes cannot be read, or has a wrong line.
     """
     record = store.read_sweep()
-    runs = Predictions(store, record, selection, attributes)
+    runs = Predictions(store, record, selection, attributes, short_none)
     measure = find_metric(metric, record.classes, runs.attributes)
     found = _of_tests(runs, measure)
     cells = {key: cell for of in found.values() for key, cell in of.cells.items()}

@@ -15,7 +15,7 @@ from dabench.analysis.checkpoints import RunCheckpoints
 from dabench.analysis.metrics import SeedPredictions
 from dabench.errors import StoreError
 from dabench.hashing import digest
-from dabench.plugins.contract import SUPERVISED
+from dabench.plugins.contract import SOURCE_ONLY, SUPERVISED
 from dabench.storage.reader import ResultsReader, StoredLabels, StoredRun
 from dabench.storage.schema import CellKey, DatasetRecord, NetworkKey, SweepRecord
 from dabench.training.selection import LAST, ORACLE, check_rule
@@ -51,15 +51,22 @@ class Predictions:
 
     Args:
         attribute_files: dataset -> a CSV with further attributes of its test images, see dabench.analysis.attributes.
+        short_none: `none` is the pretraining alone, not source-only training as long as the longest adaptation.
 
     Attributes:
+        continued: whether the networks of `none` were trained on the sources for as long as the longest adaptation.
         records: digest -> complete run of the table.
         missing: names of the runs that are not complete, and of the tasks for which a search has chosen no trial yet.
         damaged: name -> what is wrong with its folder, for missing runs with a damaged folder.
     """
 
     def __init__(
-        self, store: ResultsReader, record: SweepRecord, selection: str | None, attribute_files: Mapping[str, Path] | None = None
+        self,
+        store: ResultsReader,
+        record: SweepRecord,
+        selection: str | None,
+        attribute_files: Mapping[str, Path] | None = None,
+        short_none: bool = False,
     ) -> None:
         self.store, self.record, self.selection = store, record, selection or LAST
         check_rule(self.selection)
@@ -77,6 +84,9 @@ class Predictions:
         self.damaged: dict[str, str] = {}
         self._plain: dict[NetworkKey, dict[int, str]] = {}
         self._searched = {NetworkKey(t.adapter, t.sources, t.target): t.runs for t in record.search}
+        # The pretraining that each source-only run continued.
+        self._shorter = {run.digest: run.parent for run in record.runs if run.method == SOURCE_ONLY and run.parent}
+        self.continued = bool(self._shorter) and not short_none
         listed = store.listed()
         for run in record.runs:
             self._plain.setdefault(run.network, {})[run.seed] = run.digest
@@ -109,11 +119,16 @@ class Predictions:
         target, on every test split.
         """
         facts = self.record.adapters.get(key.adapter)
-        method = key.adapter if facts and facts.own_networks else SUPERVISED
+        own = facts is not None and facts.own_networks
         if self._searched:
             found = self._searched.get(NetworkKey(key.adapter, key.sources, key.target or key.test), {})
+        elif own:
+            found = self._plain.get(NetworkKey(key.adapter, key.sources, key.target), {})
         else:
-            found = self._plain.get(NetworkKey(method, key.sources, key.target), {})
+            of = [self._plain.get(NetworkKey(method, key.sources, None), {}) for method in (SOURCE_ONLY, SUPERVISED)]
+            found = of[0] or of[1]
+        if not own and not self.continued:
+            found = {seed: self._shorter.get(digest, digest) for seed, digest in found.items()}
         return {seed: self.records[found[seed]] for seed in self.record.seeds if found.get(seed) in self.records}
 
     def _confidence(self, records: Sequence[StoredRun], target: str | None, test: str) -> NDArray[np.float32]:

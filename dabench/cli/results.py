@@ -44,6 +44,10 @@ def add(verb: CommandAdder) -> None:
         "--test-accuracy", action="store_true", help="with --trials: also print test accuracy; not for choosing trials"
     )
     sub.add_argument("--no-published", action="store_true", help="omit published numbers for the same datasets")
+    sub.add_argument(
+        "--short-none", action="store_true",
+        help="take gains over the pretraining alone; default: over source-only training as long as the longest adaptation",
+    )  # fmt: skip
     sub.add_argument("--out", metavar="DIR", help="folder of the report; default: RUNS/report (for a pack: nothing is written)")
 
     sub = verb(
@@ -73,7 +77,7 @@ def _report(a: argparse.Namespace) -> int:
     matrix = api.report(
         a.runs, metric=a.metric, select=a.select, human=_files("--human", a.human), attributes=_files("--attributes",
         a.attributes),
-        published=not a.no_published, write=a.format is None, out=a.out,
+        published=not a.no_published, short_none=a.short_none, write=a.format is None, out=a.out,
     )  # fmt: skip
     if a.format:
         from dabench.reporting.formats import one_text

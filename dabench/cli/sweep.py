@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dabench.cli.common import DONE, FAILED, CommandAdder, stdout_console, takes_data, takes_set
 from dabench.errors import SpecError, StoppedError, UnwritableError
 from dabench.execution.options import ExecutionOptions
-from dabench.plugins.contract import SUPERVISED
+from dabench.plugins.contract import SOURCE_ONLY, SUPERVISED
 from dabench.storage.clock import clock
 from dabench.storage.remote_fs import keyless
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from dabench.execution.estimate import Cost
     from dabench.execution.recorder import SweepOutcome
     from dabench.storage.schema import Run
+
+_TRAININGS = {SUPERVISED: "trainings", SOURCE_ONLY: "longer trainings on the source, as long as the longest adaptation"}
+"""What the runs of these methods are called."""
 
 
 def add(verb: CommandAdder) -> None:
@@ -146,7 +149,7 @@ def _kinds(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Return the runs by what they do: trainings, and adaptations by adapter."""
     found: dict[str, list[Run]] = {}
     for run in runs:
-        training = "trainings" if run.method == SUPERVISED else f"trainings of {run.method}"
+        training = _TRAININGS.get(run.method, f"trainings of {run.method}")
         found.setdefault(f"adaptations by {run.method}" if run.target else training, []).append(run)
     return found
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dabench.data.augment import Augmenter
 from dabench.errors import DabenchError, DivergedError
 from dabench.execution.scores import CheckpointScorer
-from dabench.plugins.contract import SUPERVISED, Adapter, Target, View
+from dabench.plugins.contract import SOURCE_ONLY, SUPERVISED, Adapter, Target, View
 from dabench.training.device import reproducible
 from dabench.training.evaluate import logits
 from dabench.training.network import TorchNetwork, adapter_network, build_network, load_network
@@ -51,7 +51,7 @@ def compute(
         augmenter = Augmenter(job.augment, job.size, job.size, device)
         checkpoints = RunCheckpoints(job, augmenter)
         trainer = RunTrainer(job.train, augmenter, device, job.seed, checkpoints, partial, notify)
-        adapter = Adapter() if job.method == SUPERVISED else registry.make("adapter", job.method, job.options)
+        adapter = Adapter() if job.method in (SUPERVISED, SOURCE_ONLY) else registry.make("adapter", job.method, job.options)
         backbone = registry.make("backbone", job.backbone, job.backbone_options)
         pretrained = job.pretrained and job.parent is None
         fresh = build_network(backbone, job.channels, augmenter.size[0], len(job.classes), pretrained)
@@ -68,12 +68,15 @@ def compute(
 
 
 def _trained(job: Job, adapter: Adapter, net: TorchNetwork, trainer: RunTrainer, network: Callable[[str], Path]) -> TorchNetwork:
-    """Return `net` after pretraining; or, for a run with a target, after adaptation from the weights of its pretraining."""
+    """Return `net` after pretraining; or, with the weights of its pretraining, after adaptation or longer training on sources."""
     sources = [_source(grant, job.classes, trainer.device) for grant in job.sources]
-    if job.parent is None or job.target is None:
+    if job.parent is not None:
+        load_network(net, network(job.parent))
+    if job.length is not None:
+        result = trainer.supervised(net, sources, steps=job.length)
+    elif job.target is None:
         result = adapter.pretrain(net, sources, trainer)
     else:
-        load_network(net, network(job.parent))
         result = adapter.adapt(net, sources, _target(job.target, job.classes, trainer.device), trainer)
     if not isinstance(result, TorchNetwork):
         raise DabenchError(

@@ -10,11 +10,12 @@ from typing import Any
 
 from dabench.execution.options import ExecutionOptions
 from dabench.execution.resources import ResourceNeeds
-from dabench.experiment.plan import Plan
+from dabench.experiment.plan import Plan, adaptation_length
 from dabench.plugins.registry import Registry
 from dabench.storage.atomic import temporary_folder, temporary_prefix
 from dabench.storage.run_store import RunStore
 from dabench.storage.schema import Run
+from dabench.training.settings import full_steps
 
 _WARM, _STEPS = 2, 12
 """Steps of a warm-up run, in which libraries load and memory is allocated, and of the run that is timed."""
@@ -103,6 +104,7 @@ def _timed(plan: Plan, run: Run, scratch: RunStore, registry: Registry) -> float
         scratch.remove(short.digest)
         job = plan.job(short)
         train = replace(job.train, steps=steps, checkpoints=1)
+        job = replace(job, length=steps if job.length else None)
         if plan.device == "cuda":  # planned for the workers of a cluster; this machine may have no GPU
             train = replace(train, device="auto", precision=job.asked_precision)  # type: ignore[arg-type]
         execute(replace(job, train=train, **(untested if steps == _WARM else {})), scratch, registry)
@@ -123,8 +125,9 @@ def stored_bytes(plan: Plan, run: Run, needs: ResourceNeeds) -> int:
 
 
 def steps_of(plan: Plan, run: Run) -> int:
-    """Return the steps of a full training on the sources of the run; a method may use a different number."""
-    train = plan.sweep.train
-    if train.steps is not None:
-        return train.steps
-    return max(1, round(train.epochs * sum(plan.prepared[s].count("train") for s in run.sources) / train.batch))
+    """Return the optimiser steps of a run; a method with its own pretraining may take a different number for it."""
+    if run.length is not None:
+        return run.length
+    if run.target:
+        return adaptation_length(plan, run.method, run.sources, run.settings)
+    return full_steps(plan.train(run.settings), sum(plan.prepared[s].count("train") for s in run.sources))

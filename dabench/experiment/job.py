@@ -21,6 +21,7 @@ class Job:
         options, backbone_options: the options of the adapter and of the backbone that the sweep sets.
         channels, size: channels and side of the prepared images.
         target: None in a pretraining.
+        length: optimiser steps of a source-only run; None for other runs.
         tests: name -> path of the images whose predictions are stored.
         scored: target -> path of the validation images that checkpoints are scored on.
         train: [train] with the planned device and precision; `asked_precision` is that of the sweep and may be "auto".
@@ -50,5 +51,6 @@ class Job:
     scored: Mapping[str, str]
     test_digests: Mapping[str, str]
     parent: str | None
+    length: int | None
     probe: TrialConfig | None
     files: Mapping[str, str] = field(default_factory=dict)

@@ -16,9 +16,9 @@ from dabench.experiment.config import Sweep
 from dabench.experiment.job import Job
 from dabench.hashing import digest
 from dabench.plugins.code_hash import code_digest, core_digest
-from dabench.plugins.contract import SUPERVISED, Adapter, Augment, Backbone, Dataset
+from dabench.plugins.contract import SOURCE_ONLY, SUPERVISED, Adapter, Augment, Backbone, Dataset
 from dabench.storage.schema import AdapterFacts, NetworkKey, Run, Settings, TrialConfig, budget_text, networks
-from dabench.training.settings import TrainConfig
+from dabench.training.settings import TrainConfig, adaptation_steps
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Plan:
 
     def job(self, run: Run) -> Job:
         """Return everything that a worker needs for a run. The worker is given nothing else."""
-        adapter = None if run.method == SUPERVISED else self.adapters[run.method]
+        adapter = self.adapters.get(run.method)  # none for training on sources alone
         target = None
         if run.target is not None and adapter is not None:
             target = grant_target(self.prepared[run.target], adapter.access, self.sweep.shots, run.seed)
@@ -106,6 +106,7 @@ class Plan:
             scored=scored,
             test_digests=self.test_digests(run),
             parent=run.parent,
+            length=run.length,
             probe=run.probe,
         )
 
@@ -126,6 +127,39 @@ def pretraining(
     """Return the pretraining that an adapter starts from: its own if it has one, else (and for None) the shared one."""
     shared = adapter is None or plan.adapters[adapter].shares_pretraining()
     return _run(plan, adapter if adapter and not shared else SUPERVISED, sources, None, seed, None, settings, probe)
+
+
+def source_only(
+    plan: Plan, sources: tuple[str, ...], seed: int, settings: Settings = (), probe: TrialConfig | None = None
+) -> list[Run]:
+    """Return the runs of `none`: the shared pretraining, and its continuation on the sources.
+
+    The continuation has as many steps as the longest adaptation of the sweep from these sources, so that a gain over `none` is
+    not due to longer training. Without such an adaptation there is only the pretraining.
+    """
+    first = pretraining(plan, None, sources, seed, settings, probe)
+    longest = longest_adaptation(plan, sources, settings)
+    if not longest:
+        return [first]
+    return [first, _run(plan, SOURCE_ONLY, sources, None, seed, first.digest, settings, probe, longest)]
+
+
+def longest_adaptation(plan: Plan, sources: tuple[str, ...], settings: Settings = ()) -> int:
+    """Return the steps of the longest adaptation of the sweep from `sources`; 0 if no adapter trains."""
+    return max((adaptation_length(plan, name, sources, settings) for name in plan.adapters), default=0)
+
+
+def adaptation_length(plan: Plan, adapter: str, sources: tuple[str, ...], settings: Settings = ()) -> int:
+    """Return the optimiser steps that an adapter says it takes from `sources` (`Adapter.length`); 0 if it does not adapt.
+
+    With access to all labels of a target, the number is that of the largest dataset, so that it is the same for every target.
+    """
+    method, train = plan.adapters[adapter], plan.train(settings)
+    if not method.adapts():
+        return 0
+    budget = _facts(method).budget(plan.sweep.shots)
+    labelled = budget * len(plan.classes) if budget != "all" else max(p.count("train") for p in plan.prepared.values())
+    return method.length(adaptation_steps(train, sum(plan.prepared[s].count("train") for s in sources)), labelled, train.batch)
 
 
 def adaptation(
@@ -154,12 +188,13 @@ def _run(
     parent: str | None,
     settings: Settings,
     probe: TrialConfig | None,
+    length: int | None = None,
 ) -> Run:
     sweep, tests = plan.sweep, (*sources, target) if target else plan.sweep.datasets
     settings = tuple((key, value) for key, value in settings if key.startswith(("train.", f"{method}.")))
     labels = "0"
-    how: list[Any] = [SUPERVISED]
-    if method != SUPERVISED:
+    how: list[Any] = [SUPERVISED] if length is None else [SOURCE_ONLY, length]
+    if method not in (SUPERVISED, SOURCE_ONLY):
         adapter = plan.adapters[method]
         how = [method, code_digest(adapter), asdict(adapter.options) | _of(method, settings)]
         if target is not None:
@@ -178,4 +213,4 @@ def _run(
         "parent": parent,
         **({"probe": asdict(probe)} if probe else {}),
     }
-    return Run(method, sources, target, seed, tests, labels, parent, digest(key), settings, probe)
+    return Run(method, sources, target, seed, tests, labels, parent, digest(key), settings, probe, length)

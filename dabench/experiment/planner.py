@@ -14,7 +14,7 @@ from dabench.errors import DataError, SpecError
 from dabench.experiment.access import grant_target
 from dabench.experiment.classes import keeping, renames, shared_classes
 from dabench.experiment.config import Sweep
-from dabench.experiment.plan import Plan, adaptation, pretraining
+from dabench.experiment.plan import Plan, adaptation, pretraining, source_only
 from dabench.experiment.resolve import make_adapter, make_backbone, make_dataset
 from dabench.plugins.contract import Augment, Dataset
 from dabench.plugins.registry import Registry
@@ -107,7 +107,8 @@ def _runs(plan: Plan) -> list[Run]:
     for seed in plan.sweep.seed_list:
         # Each dataset is a row of the matrix: its pretraining gives the diagonal even if no task has it as source.
         rows = dict.fromkeys([(d,) for d in plan.sweep.datasets] + [s for s, _ in plan.sweep.tasks])
-        found += [pretraining(plan, None, sources, seed) for sources in rows]
+        for sources in rows:
+            found += source_only(plan, sources, seed)
         for name, sources, target in plan.networks:
             first = pretraining(plan, name, sources, seed)
             found += [first, adaptation(plan, name, first, target)] if target else [first]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dabench.experiment.plan import Plan, adaptation, pretraining
+from dabench.experiment.plan import Plan, adaptation, pretraining, source_only
 from dabench.storage.schema import Run, Settings, TrialConfig
 
 
@@ -42,7 +42,10 @@ def runs_of(plan: Plan, task: SearchTask, seed: int, settings: Settings, probe: 
         probe: what they do in addition as a trial. A pretraining is never stopped early, because other tasks start from it.
     """
     kept = TrialConfig(validates=True) if probe and probe.validates else None
+    adapter = plan.adapters[task.adapter]
+    if not adapter.adapts() and adapter.shares_pretraining():
+        return tuple(source_only(plan, task.sources, seed, settings, kept))
     first = pretraining(plan, task.adapter, task.sources, seed, settings, kept)
-    if not plan.adapters[task.adapter].adapts():
+    if not adapter.adapts():
         return (first,)
     return first, adaptation(plan, task.adapter, first, task.target, settings, probe)

@@ -73,6 +73,9 @@ KINDS: tuple[PluginKind, ...] = ("dataset", "backbone", "adapter")
 SUPERVISED = "supervised"
 """The method name of the pretraining that all adapters with the default `network` and `pretrain` share."""
 
+SOURCE_ONLY = "source-only"
+"""The method name of the run that continues the shared pretraining on the sources, for as many steps as adaptations take."""
+
 NAMING = ("subject", "clip")
 """Attributes that identify the origin of an image. They are shown beside it; there are no results by them."""
 
@@ -440,6 +443,13 @@ class Trainer(Protocol):
     def steps(self, views: Sequence[View]) -> int:
         """Return the length in steps of a full training on `views`, from [train] `steps` or `epochs`."""
 
+    def adaptation_steps(self, sources: Sequence[View]) -> int:
+        """Return the length in steps of an adaptation that is as long as a full training on `sources`.
+
+        That is `steps(sources)`, but at least [train] `least_steps`, so that a small source does not make an adaptation too
+        short. If [train] sets `steps`, the length does not depend on the source, and the minimum does not apply.
+        """
+
     def stream(self, views: Sequence[View], batch: int | None = None, augment: bool = True) -> Iterator[Batch]:
         """Return endless shuffled batches of `batch` images (default: [train] batch), the same number from each view.
 
@@ -578,6 +588,20 @@ class Adapter(Plugin):
             As `pretrain`.
         """
         return net
+
+    def length(self, full: int, shots: int = 0, batch: int = 1) -> int:
+        """Return the number of optimiser steps that `adapt` takes on given data; 0 if it does not train.
+
+        `none`, which gains are taken over, trains on the sources for as many more steps as the longest adaptation of the sweep
+        takes. The default is `full`, times the option `steps_fraction` if there is one. A method whose `adapt` takes another
+        number of steps overrides it. `dabench check` compares it with the steps that `adapt` takes.
+
+        Args:
+            full: the length of a full training on the sources, `Trainer.adaptation_steps`.
+            shots: the number of labelled target images; 0 if `access` grants none.
+            batch: [train] batch.
+        """
+        return max(1, round(getattr(self.options, "steps_fraction", 1.0) * full)) if self.adapts() else 0
 
     @classmethod
     def shares_pretraining(cls) -> bool:

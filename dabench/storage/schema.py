@@ -74,16 +74,17 @@ class TrialConfig:
 
 @dataclass(frozen=True)
 class Run:
-    """One training job: a pretraining (`target` None), or the adaptation of one to a target.
+    """One training job: a pretraining (`target` None), its continuation on the sources, or the adaptation of one to a target.
 
     Attributes:
-        method: the adapter's name, or "supervised" for a shared pretraining.
+        method: the adapter's name, "supervised" for a shared pretraining, or "source-only" for the continuation of one.
         tests: the datasets whose test images it predicts.
         label_budget: its label budget as text.
-        parent: digest of the pretraining that an adaptation starts from.
+        parent: digest of the pretraining that it starts from; None in a pretraining.
         digest: identifies the result.
         settings: the settings that differ from the sweep.
         probe: what it does in addition as a trial of a search, if anything.
+        length: optimiser steps of a source-only run; None for other runs, whose method decides.
     """
 
     method: str
@@ -96,6 +97,7 @@ class Run:
     digest: str
     settings: Settings = ()
     probe: TrialConfig | None = None
+    length: int | None = None
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +16,7 @@ class TrainConfig:
     epochs: float = setting(15.0, "length of a training in passes over the source images; ignored if `steps` is set", above=0)
     steps: int | None = setting(None, "length of a training in optimiser steps; replaces `epochs`", low=1)
     batch: int = setting(128, "images per optimiser step", low=2)
+    least_steps: int = setting(500, "least steps of an adaptation as long as a full training; ignored if `steps` is set", low=1)
     optimizer: Literal["sgd", "adamw"] = setting("sgd", "optimiser: SGD with momentum, or AdamW")
     lr: float = setting(0.05, "highest learning rate of the schedule", above=0, search=10)
     momentum: float = setting(0.9, "momentum of SGD; beta1 of AdamW", low=0, high=0.9999)
@@ -39,3 +41,18 @@ class EvalConfig:
 
     crops: Literal[1, 10] = setting(1, "1: the centre crop; 10: the mean logits of five crops and their mirror images")
     batch: int = setting(512, "images per batch", low=1)
+
+
+def full_steps(train: TrainConfig, images: int) -> int:
+    """Return the optimiser steps of a full training on this many images."""
+    return train.steps if train.steps is not None else max(1, math.ceil(train.epochs * images / train.batch))
+
+
+def adaptation_steps(train: TrainConfig, images: int) -> int:
+    """Return the optimiser steps of an adaptation that is as long as a full training on this many source images.
+
+    At least `least_steps`, because `epochs` of a small source can be too short to adapt to anything. If the sweep sets `steps`,
+    the length does not depend on the source.
+    """
+    full = full_steps(train, images)
+    return full if train.steps is not None else max(full, train.least_steps)

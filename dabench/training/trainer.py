@@ -25,7 +25,7 @@ from dabench.training.device import low_precision
 from dabench.training.network import estimate_statistics
 from dabench.training.progress_line import TrainingProgress
 from dabench.training.resume import RunState, has_state
-from dabench.training.settings import TrainConfig
+from dabench.training.settings import TrainConfig, adaptation_steps, full_steps
 
 
 @dataclass
@@ -77,9 +77,11 @@ class RunTrainer:
 
     def steps(self, views: Sequence[View]) -> int:
         """Return the number of steps of a full training on `views`."""
-        if self.settings.steps is not None:
-            return self.settings.steps
-        return max(1, math.ceil(self.settings.epochs * sum(map(len, views)) / self.settings.batch))
+        return full_steps(self.settings, sum(map(len, views)))
+
+    def adaptation_steps(self, sources: Sequence[View]) -> int:
+        """Return the number of steps of an adaptation that is as long as a full training on `sources`."""
+        return adaptation_steps(self.settings, sum(map(len, sources)))
 
     def stream(self, views: Sequence[View], batch: int | None = None, augment: bool = True) -> Stream:
         """Return endless shuffled batches of `batch` images (default: [train] batch) drawn evenly from `views`."""

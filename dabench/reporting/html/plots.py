@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dabench.analysis.curves import Curve
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.results import Gain
-from dabench.plugins.contract import SUPERVISED
+from dabench.plugins.contract import SOURCE_ONLY, SUPERVISED
 from dabench.reporting.html.colors import DASHES, LINES
 from dabench.reporting.html.svg import ACCENT, GROUND, INK, LINE_COLOURS, MUTED, draw
 from dabench.reporting.html.text import one_line_text
@@ -24,6 +24,9 @@ from dabench.reporting.tables import trained, with_interval
 MOST_ROWS, MOST_NAMED, MOST_PANELS = 600, 150, 24
 
 _SPOKEN = 12
+
+_ON_SOURCE = {SUPERVISED: "training on the source", SOURCE_ONLY: "training on the source, continued"}
+"""The panels of the methods that train on sources only."""
 
 LineStyle = tuple[str, Any]
 """Colour and dashes of a line."""
@@ -119,7 +122,7 @@ def _by_method(found: Sequence[Curve]) -> dict[str, list[Curve]]:
     """Return method and phase (training or adapting) -> curves."""
     panels: dict[str, list[Curve]] = {}
     for c in found:
-        name = "training on the source" if c.method == SUPERVISED else f"{c.method}, {'adapting' if c.target else 'training'}"
+        name = _ON_SOURCE.get(c.method, f"{c.method}, {'adapting' if c.target else 'training'}")
         panels.setdefault(name, []).append(c)
     return dict(list(panels.items())[:MOST_PANELS])
 
@@ -172,7 +175,7 @@ def _line(axes: Axes, x: NDArray[np.int64], y: NDArray[np.float64], look: LineSt
 
 
 def _name(matrix: Matrix, curve: Curve) -> str:
-    method = "trained on" if curve.method == SUPERVISED else f"{curve.method},"
+    method = "trained on" if curve.method in _ON_SOURCE else f"{curve.method},"
     return f"{method} {trained(matrix, curve.sources, curve.target)}"
 
 
