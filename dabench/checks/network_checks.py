@@ -107,6 +107,7 @@ def adapter_rules(adapter: Adapter) -> list[Rule]:
         Rule("every parameter of the network is trainable afterwards", of.trainable),
         Rule("adapt() can load the network that pretrain() returns", of.loads),
         Rule("an interrupted and resumed run gives exactly the same logits", of.resumes),
+        Rule("adapt() takes no more optimiser steps than length() says", of.counted),
         Rule("pretrain() or adapt() is implemented", of.does),
     ]
 
@@ -211,6 +212,24 @@ class _AdapterUnderCheck:
         with reproducible(1, 0):
             net = self.adapter.pretrain(self.fresh(self.adapter), [_view("source", 1, groups=True)], self.trainer())
             return misfit(self.fresh(self.adapter), net.state_dict())
+
+    def counted(self) -> str:
+        """Compare the steps of adapt() with length(), for as many of which `none` trains on with the sources."""
+        sources, target = [_view("source", 1, groups=True)], self.target()
+        # Three steps make a full training, but an adaptation that is as long has at least five.
+        settings = TrainConfig(epochs=1, batch=24, least_steps=5, precision="fp32", device="cpu", checkpoints=1, lr=0.01)
+        trainer = RunTrainer(settings, Augmenter(Augment(), _SIDE, _SIDE, _CPU), _CPU, 0)
+        with reproducible(1, 0):
+            net = self.adapter.pretrain(self.fresh(self.adapter), sources, self.trainer())
+            self.adapter.adapt(net, sources, target, trainer)
+        shots = len(target.shots) if target.shots else 0
+        expected = self.adapter.length(trainer.adaptation_steps(sources), shots, trainer.settings.batch)
+        if trainer.trace.steps <= expected:
+            return ""
+        return (
+            f"adapt() took {trainer.trace.steps} steps, length() says {expected}, so `none` would not train as long; in "
+            "adapt(), use trainer.adaptation_steps(sources), or implement length()"
+        )
 
     def resumes(self) -> str:
         """Interrupt and resume pretrain() and adapt(), each time with a new adapter, network and trainer, as in a new process."""

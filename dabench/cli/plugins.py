@@ -76,6 +76,8 @@ def _show(a: argparse.Namespace) -> int:
             for o in value:
                 limits = f", {o['range']}" if o["range"] else ""
                 print(f"  {o['key']} = {_plain(o['default'])}  ({o['type']}{limits}) {o['doc']}{_searched(o.get('search'))}")
+                if o.get("origin"):
+                    print(f"    origin of the default: {o['origin']}")
         elif value not in ("", {}, []):
             text = ", ".join(f"{k} {_plain(v)}" for k, v in value.items()) if isinstance(value, dict) else value
             print(f"{key}: {', '.join(text) if isinstance(text, list) else text}")

@@ -30,6 +30,7 @@ def setting(
     high: float | None = None,
     above: float | None = None,
     search: Any = None,
+    origin: str = "",
 ) -> Any:
     """Declare a field of a settings dataclass.
 
@@ -40,8 +41,10 @@ def setting(
         above: the value must be greater than this.
         search: the range of a hyperparameter search that names no range for this field. A factor f means value / f to
             value * f on a logarithmic scale; a range is written as in a sweep file; None means that the field is not searched.
+        origin: where the default comes from: a paper, or a search by a rule without target labels, on which data. Options of
+            first-party adapters have one; `dabench show` prints it.
     """
-    metadata = {"doc": doc, "low": low, "high": high, "above": above, "search": search}
+    metadata = {"doc": doc, "low": low, "high": high, "above": above, "search": search, "origin": origin}
     if isinstance(default, dict):
         return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -189,7 +192,7 @@ def _words(kind: Any) -> str:
 
 
 def describe(cls: type) -> list[dict[str, Any]]:
-    """Return one row per field of a settings dataclass: key, type, default, range, meaning, and range of a search."""
+    """Return one row per field of a settings dataclass: key, type, default, range, meaning, range of a search, and origin."""
     return [
         {
             "key": f.name,
@@ -198,6 +201,7 @@ def describe(cls: type) -> list[dict[str, Any]]:
             "range": _range(f.metadata),
             "doc": f.metadata.get("doc", ""),
             **({"search": f.metadata["search"]} if f.metadata.get("search") is not None else {}),
+            **({"origin": f.metadata["origin"]} if f.metadata.get("origin") else {}),
         }
         for f, kind in _fields(cls).values()
     ]

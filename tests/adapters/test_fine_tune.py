@@ -73,8 +73,12 @@ def test_head_only_changes_the_head() -> None:
     assert not torch.equal(net.head.weight, after.head.weight)
 
 
-def test_length_is_a_part_of_the_pretraining() -> None:
+@pytest.mark.parametrize(("per_class", "steps"), [(5, 4), (40, 25)], ids=["one batch", "several batches"])
+def test_length_is_in_passes_over_the_shots(per_class: int, steps: int) -> None:
     at = trainer(0, steps=50)
-    target = target_of(view("target", 100, 3), shots=5)
-    FineTune(FineTune.Options(steps_fraction=0.3)).adapt(network(), [view("source", 100, 1)], target, at)
-    assert at.trace.steps == 15
+    train = view("target", 400, 3)
+    target = target_of(train, shots=per_class)
+    FineTune(FineTune.Options(passes=4)).adapt(network(), [view("source", 100, 1)], target, at)
+    assert target.shots is not None
+    assert at.trace.steps == -(-4 * len(target.shots) // min(at.settings.batch, len(target.shots)))
+    assert at.trace.steps == steps

@@ -425,6 +425,14 @@ def test_a_broken_adapter_is_explained(adapt: Any, advice: str) -> None:
     assert any(advice in f.advice for f in of_plugin(adapter(title="t", adapt=adapt, access="unlabelled")))
 
 
+def test_an_adapter_that_trains_longer_than_it_says_is_told() -> None:
+    def longer(self: Adapter, net: Any, sources: Any, target: Any, trainer: Any) -> Any:
+        return trainer.supervised(net, sources, steps=2 * trainer.adaptation_steps(sources))
+
+    (found,) = of_plugin(adapter(title="t", adapt=longer))
+    assert "adapt() took 10 steps, length() says 5, so `none` would not train as long" in found.advice
+
+
 def test_an_adapter_with_a_network_of_its_own_breaks_no_rule() -> None:
     REGISTRY.load_file(Path(__file__).parents[1] / "sample_plugins" / "bottleneck.py")
     assert [f for f in dabench.check("bottleneck") if f.state == "failed"] == []

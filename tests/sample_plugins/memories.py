@@ -51,7 +51,7 @@ class Teacher(Adapter):
         np.random.seed(1)
         state = {"teacher": teacher, "memory": memory, "centre": centre, "rng": rng, "seen": seen}
         streams = trainer.stream(sources), trainer.stream([target.unlabelled])
-        return trainer.fit(net, loss, *streams, steps=trainer.steps(sources), state=state)
+        return trainer.fit(net, loss, *streams, steps=trainer.adaptation_steps(sources), state=state)
 
 
 class Twice(Adapter):
@@ -77,7 +77,7 @@ class Twice(Adapter):
             )
 
         state = {"seen": self.seen}
-        return trainer.fit(net, loss, trainer.stream([target.shots]), steps=trainer.steps(sources), state=state)
+        return trainer.fit(net, loss, trainer.stream([target.shots]), steps=trainer.adaptation_steps(sources), state=state)
 
 
 class Pairs(Iterator["tuple[Batch, float]"]):
@@ -111,7 +111,7 @@ class Redrawn(Adapter):
             batch, weight = drawn
             return weight * trainer.cross_entropy(net(batch.images), batch.require_labels())
 
-        return trainer.fit(net, loss, Pairs(trainer.stream(sources)), steps=trainer.steps(sources))
+        return trainer.fit(net, loss, Pairs(trainer.stream(sources)), steps=trainer.adaptation_steps(sources))
 
 
 class Hidden(Adapter):
@@ -131,7 +131,7 @@ class Hidden(Adapter):
         def loss(progress: float, batch: Batch, weight: float) -> Tensor:
             return weight * trainer.cross_entropy(net(batch.images), batch.require_labels())
 
-        return trainer.fit(net, loss, trainer.stream(sources), halves(), steps=trainer.steps(sources))
+        return trainer.fit(net, loss, trainer.stream(sources), halves(), steps=trainer.adaptation_steps(sources))
 
 
 class Forgetful(Adapter):
@@ -156,7 +156,7 @@ class Forgetful(Adapter):
 
         streams = trainer.stream(sources), trainer.stream([target.unlabelled])
         state = {"memory": memory} if self.names_it else {}
-        return trainer.fit(net, loss, *streams, steps=trainer.steps(sources), state=state)
+        return trainer.fit(net, loss, *streams, steps=trainer.adaptation_steps(sources), state=state)
 
 
 class Mindful(Forgetful):
@@ -180,7 +180,7 @@ class ForgetfulBefore(Adapter):
             calls += 1
             return trainer.cross_entropy(net(batch.images), batch.require_labels()) / calls
 
-        return trainer.fit(net, loss, trainer.stream(sources), steps=trainer.steps(sources))
+        return trainer.fit(net, loss, trainer.stream(sources), steps=trainer.adaptation_steps(sources))
 
 
 class Late(Adapter):
@@ -196,4 +196,4 @@ class Late(Adapter):
             noise = torch.rand(1, generator=trainer.generator())
             return trainer.cross_entropy(net(batch.images), batch.require_labels()) * (1 + noise.squeeze())
 
-        return trainer.fit(net, loss, trainer.stream(sources), steps=trainer.steps(sources))
+        return trainer.fit(net, loss, trainer.stream(sources), steps=trainer.adaptation_steps(sources))

@@ -41,7 +41,7 @@ class $cls(Adapter):
             return trainer.cross_entropy(net(source.images), source.require_labels()) + self.options.weight * entropy
 
         half = max(2, trainer.settings.batch // 2)
-        steps = trainer.steps(sources)
+        steps = trainer.adaptation_steps(sources)
         # State that the loss keeps between steps must be named, or an interrupted run cannot resume:
         # trainer.fit(..., state={"memory": memory}).
         return trainer.fit(net, loss, trainer.stream(sources, half), trainer.stream([target.unlabelled], half), steps=steps)
