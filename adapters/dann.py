@@ -38,9 +38,18 @@ class DANN(Adapter):
     class Options:
         """Options of dann."""
 
-        weight: float = setting(0.1, "weight of the domain loss, times the schedule; chosen on USPS and MNIST", low=0, search=10)
-        hidden: int = setting(128, "width of the two hidden layers of the domain classifier", low=1)
-        steps_fraction: float = setting(1.0, "length, as a fraction of a full training (see train.least_steps)", above=0)
+        weight: float = setting(
+            0.1, "weight of the domain loss, times the schedule lambda_p", low=0, search=10,
+            origin="PENDING",
+        )  # fmt: skip
+        hidden: int = setting(
+            128, "width of the two hidden layers of the domain classifier", low=1,
+            origin="not searched: close to the 100 of the paper's network for MNIST, which has one hidden layer",
+        )  # fmt: skip
+        steps_fraction: float = setting(
+            1.0, "length, as a fraction of a full training (see train.least_steps)", above=0,
+            origin="not searched: an adaptation as long as the pretraining",
+        )  # fmt: skip
 
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
         """Train on labelled source and unlabelled target batches; needs `target.unlabelled`."""

@@ -20,9 +20,17 @@ class FineTune(Adapter):
     class Options:
         """Options of fine-tune."""
 
-        passes: float = setting(30.0, "length in passes over the shots", above=0, search=3)
-        lr_factor: float = setting(0.2, "highest learning rate, as a fraction of train.lr", above=0, search=5)
-        head_only: bool = setting(False, "train only the head and keep the features")
+        passes: float = setting(
+            30.0, "length in passes over the shots", above=0, search=3,
+            origin="PENDING",
+        )  # fmt: skip
+        lr_factor: float = setting(
+            0.2, "highest learning rate, as a fraction of train.lr", above=0, search=5,
+            origin="not searched: a fraction of the pretraining's rate, as is usual; `passes` was chosen with it",
+        )  # fmt: skip
+        head_only: bool = setting(
+            False, "train only the head and keep the features", origin="not searched: the whole network, as is usual"
+        )
 
     def length(self, full: int, shots: int = 0, batch: int = 1) -> int:
         """Return the steps of `passes` passes over the shots, in batches of `batch` or of all shots if there are fewer."""

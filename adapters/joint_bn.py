@@ -27,7 +27,10 @@ class JointBatchNorm(Adapter):
     class Options:
         """Options of joint-bn."""
 
-        steps_fraction: float = setting(1.0, "length, as a fraction of a full training (see train.least_steps)", above=0)
+        steps_fraction: float = setting(
+            1.0, "length, as a fraction of a full training (see train.least_steps)", above=0,
+            origin="not searched: an adaptation as long as the pretraining",
+        )  # fmt: skip
 
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
         """Train on labelled source batches with target batches beside them; needs `target.unlabelled`."""
