@@ -518,9 +518,10 @@ class Trainer(Protocol):
         """
 
     def estimate_statistics(self, net: Network, view: View) -> None:
-        """Replace the running mean and variance of each batch norm in `net` by their average over the images of `view`.
+        """Replace the running mean and variance of each batch norm in `net` by those of all images of `view` together.
 
-        The images are as in testing, in batches of 512. `net` is in evaluation mode afterwards.
+        Each image has the same weight. The images are as in testing, in equal batches of 512, a half more or less. Up to 767
+        images are one batch. `net` is in evaluation mode afterwards.
         """
 
 

@@ -27,6 +27,9 @@ from dabench.training.progress_line import TrainingProgress
 from dabench.training.resume import RunState, has_state
 from dabench.training.settings import TrainConfig
 
+_STATISTICS_BATCH = 512
+"""Images of a batch from which the statistics of batch norms are estimated."""
+
 
 @dataclass
 class TrainingTrace:
@@ -97,8 +100,12 @@ class RunTrainer:
         return as_floats(self.augmenter.train(images, generator))
 
     def estimate_statistics(self, net: Network, view: View) -> None:
-        """Replace the running mean and variance of each batch norm in `net` by their average over the images of `view`."""
-        estimate_statistics(net, self.batches(view))
+        """Replace the running mean and variance of each batch norm in `net` by those of the images of `view`, each weighted alike.
+
+        The images pass in equal batches of 512, a half more or less, so that no image counts for more because its batch is small.
+        """
+        parts = view.images.tensor_split(max(1, round(len(view) / _STATISTICS_BATCH)))
+        estimate_statistics(net, (as_floats(self.augmenter.test(part)) for part in parts))
 
     def cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the mean cross-entropy of (B, K) logits with the sweep's label smoothing."""
