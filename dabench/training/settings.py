@@ -25,6 +25,7 @@ class TrainConfig:
     step_factor: float = setting(0.9, "step schedule: factor of each fall", above=0, high=1)
     warmup: float = setting(0.2, "one-cycle schedule: fraction of the training in which the rate rises", low=0, high=1)
     label_smoothing: float = setting(0.0, "label smoothing of the supervised loss", low=0, high=0.999)
+    mixup: float = setting(0.0, "mixup of the supervised loss: parameter of its beta distribution, such as 0.2; 0: none", low=0)
     clip: Literal["none", "norm", "value"] = setting("none", "gradient clipping: by the global norm, or each value by itself")
     clip_at: float = setting(1.0, "limit of `clip`; ignored if `clip` is 'none'", above=0)
     precision: Literal["auto", "bf16", "fp32"] = setting("auto", "'auto': bf16 autocast where the device supports it, else fp32")

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dabench.data.augment import Augmenter, Stream, as_floats
+from dabench.data.distortions import mixed
 from dabench.errors import DivergedError, PluginError
 from dabench.plugins.contract import Batch, Network, View
 from dabench.training.device import low_precision
@@ -97,25 +98,32 @@ class RunTrainer:
 
     def augmented(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Return (B, C, H, W) uint8 images as (B, C, h, w) float32 in [0, 1], augmented as in training."""
-        return as_floats(self.augmenter.train(images, generator))
+        return self.augmenter.train(images, generator)
 
     def estimate_statistics(self, net: Network, view: View) -> None:
-        """Replace the running mean and variance of each batch norm in `net` by those of the images of `view`, each weighted alike.
+        """Replace the running mean and variance of each batch norm in `net` by those of all images of `view` together.
 
-        The images pass in equal batches of 512, a half more or less, so that no image counts for more because its batch is small.
+        The images pass in equal batches of 512, a half more or less, so that no image counts for more in a small batch.
         """
         parts = view.images.tensor_split(max(1, round(len(view) / _STATISTICS_BATCH)))
         estimate_statistics(net, (as_floats(self.augmenter.test(part)) for part in parts))
 
     def cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean cross-entropy of (B, K) logits with the sweep's label smoothing."""
+        """Return the mean cross-entropy of (B, K) logits with the sweep's label smoothing.
+
+        `labels` is (B,) int64 or (B, K) probabilities.
+        """
         return F.cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
 
     def supervised(self, net: Network, views: Sequence[View], **fit: Any) -> Network:
         """Train `net` on labelled `views` by cross-entropy; keyword arguments are those of `fit`."""
+        alpha, classes = self.settings.mixup, len(views[0].classes)
 
         def loss(progress: float, batch: Batch) -> Tensor:
-            return self.cross_entropy(net(batch.images), batch.require_labels())
+            images, labels = batch.images, batch.require_labels()
+            if alpha:
+                images, labels = mixed(images, F.one_hot(labels, classes).float(), alpha)
+            return self.cross_entropy(net(images), labels)
 
         fit.setdefault("steps", self.steps(views))
         return self.fit(net, loss, self.stream(views), **fit)
