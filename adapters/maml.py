@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 from dabench import Adapter, DataError, Network, Target, Trainer, View, setting
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
 
