@@ -135,12 +135,12 @@ class Augmenter:
         top, left = (self.height - self.crop) // 2, (self.width - self.crop) // 2
         return images[..., top : top + self.crop, left : left + self.crop]
 
-    def ten_crop(self, images: Tensor) -> list[Tensor]:
-        """Return ten crops of (B, C, H, W): the four corners and the centre, and each of them flipped."""
+    def crops(self, images: Tensor) -> list[Tensor]:
+        """Return crops of (B, C, H, W): the four corners and the centre, and with `flip` the mirror image of each."""
         below, right = self.height - self.crop, self.width - self.crop
         corners = [(0, 0), (0, right), (below, 0), (below, right), (below // 2, right // 2)]
         crops = [images[..., y : y + self.crop, x : x + self.crop] for y, x in corners]
-        return crops + [crop.flip(-1) for crop in crops]
+        return crops + [crop.flip(-1) for crop in crops] if self.flip else crops
 
 
 def _rotations(limit: float, height: int, width: int) -> Tensor:

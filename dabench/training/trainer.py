@@ -22,6 +22,7 @@ from dabench.data.augment import Augmenter, Stream, as_floats
 from dabench.data.distortions import mixed
 from dabench.errors import DivergedError, PluginError
 from dabench.plugins.contract import Batch, Network, View
+from dabench.training.average import WeightAverage
 from dabench.training.device import low_precision
 from dabench.training.network import estimate_statistics
 from dabench.training.progress_line import TrainingProgress
@@ -187,22 +188,29 @@ class RunTrainer:
         things = {"the trainer": self, "the modules": learned, "the losses": losses, **things}
         if has_state(self._checkpoint):
             things["the checkpoints"] = self._checkpoint
+        average = WeightAverage(cast(nn.Module, net), self.settings.ema) if self.settings.ema else None
+        if average:
+            things["the average"] = average
         start = self._resumed(things)
         self._learn(net, modules)
         pulse = TrainingProgress(self._notify, start, steps)
         started = time.perf_counter()
         for done in range(start, steps):
             losses[done] = step(done / steps)
+            if average:
+                average.update(cast(nn.Module, net))
             pulse(done + 1)
             if done + 1 in marks:
                 self._check(losses[: done + 1])
                 self.trace.train_seconds += time.perf_counter() - started
-                self._mark(net, done + 1)
+                self._mark(net, done + 1, average)
                 if self._partial:
                     self._partial.checkpoint(self._trainings, done + 1, things)
                 self._learn(net, modules)
                 started = time.perf_counter()
         self._check(losses)
+        if average:
+            average.swap(cast(nn.Module, net))
         self.trace.train_seconds += time.perf_counter() - started
         self.trace.steps += steps
         self.trace.losses += losses.tolist()
@@ -247,10 +255,13 @@ class RunTrainer:
         for module in modules:
             module.train()
 
-    def _mark(self, net: Network, step: int) -> None:
+    def _mark(self, net: Network, step: int, average: WeightAverage | None) -> None:
         if self._checkpoint:
             net.eval()
-            self._checkpoint(net, self.trace.steps + step)
+            learning = average.swap(cast(nn.Module, net)) if average else None
+            self._checkpoint(net, self.trace.steps + step)  # if it ends the run, the tested average stays in the network
+            if learning:
+                net.load_state_dict(learning)
 
     def _marks(self, steps: int) -> set[int]:
         """Return the steps after which to test, without the last one, because the run tests its final network itself."""
@@ -260,9 +271,13 @@ class RunTrainer:
     def _optimizer(self, parameters: list[nn.Parameter], lr: float) -> torch.optim.Optimizer:
         s = self.settings
         fused = self.device.type in ("cuda", "cpu")
+        # Biases and the weights of norms are vectors; decay would change scales there, and regularises nothing.
+        decayed = [p for p in parameters if s.decay_norms or p.dim() > 1]
+        others = [p for p in parameters if not (s.decay_norms or p.dim() > 1)]
+        groups = [{"params": p, "weight_decay": d} for p, d in ((decayed, s.decay), (others, 0.0)) if p]
         if s.optimizer == "adamw":
-            return torch.optim.AdamW(parameters, lr=lr, betas=(s.momentum, 0.999), weight_decay=s.weight_decay, fused=fused)
-        return torch.optim.SGD(parameters, lr=lr, momentum=s.momentum, weight_decay=s.weight_decay, nesterov=False, fused=fused)
+            return torch.optim.AdamW(groups, lr=lr, betas=(s.momentum, 0.999), fused=fused)
+        return torch.optim.SGD(groups, lr=lr, momentum=s.momentum, nesterov=s.nesterov and s.momentum > 0, fused=fused)
 
     def _clip(self, parameters: list[nn.Parameter]) -> None:
         if self.settings.clip == "value":

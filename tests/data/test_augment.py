@@ -156,12 +156,13 @@ def test_testing_without_crop_takes_all() -> None:
     assert torch.equal(Augmenter(Augment(flip=True, rotate=5), 16, 16, CPU).test(batch(1)), NUMBERED)
 
 
-def test_ten_crops_are_the_corners_the_centre_and_their_mirror_images() -> None:
-    ten = Augmenter(Augment(crop=12), 16, 16, CPU).ten_crop(batch(1))
+@pytest.mark.parametrize("flip", [True, False])
+def test_crops_are_the_corners_and_the_centre_and_where_flips_are_allowed_their_mirror_images(flip: bool) -> None:
+    crops = Augmenter(Augment(crop=12, flip=flip), 16, 16, CPU).crops(batch(1))
     corners = [(0, 0), (0, 4), (4, 0), (4, 4), (2, 2)]
     windows = [NUMBERED[:, :, y : y + 12, x : x + 12] for y, x in corners]
-    expected = windows + [w.flip(-1) for w in windows]
-    assert all(torch.equal(got, window) for got, window in zip(ten, expected, strict=True))
+    expected = windows + [w.flip(-1) for w in windows] if flip else windows
+    assert all(torch.equal(got, window) for got, window in zip(crops, expected, strict=True))
 
 
 def test_size_is_what_comes_out() -> None:
