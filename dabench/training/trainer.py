@@ -153,8 +153,9 @@ class RunTrainer:
         optimizer = self._optimizer(parameters, highest)
 
         def step(progress: float) -> Tensor:
+            rate = highest * rate_at(self.settings, progress)
             for group in optimizer.param_groups:
-                group["lr"] = highest * rate_at(self.settings, progress)
+                group["lr"] = rate
             with self.autocast(precision):
                 value = loss(progress, *(next(s) for s in streams))
             optimizer.zero_grad(set_to_none=True)
