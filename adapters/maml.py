@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 from dabench import Adapter, DataError, Network, Target, Trainer, View, setting
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
 
@@ -173,6 +172,8 @@ class Episodes(Iterator[list["Episode"]]):
         return images[:split], labels[:split], images[split:], labels[split:]
 
     def _images(self, view: View, at: Tensor, needs_shift: bool) -> Tensor:
+        from dabench.data.distortions import shifted
+
         images = self.trainer.augmented(view.images.index_select(0, at), self.generator)
         # Second derivatives of convolutions are twice as slow on channels-last memory.
         return (shifted(images, self.shuffler) if needs_shift else images).contiguous()
@@ -181,23 +182,3 @@ class Episodes(Iterator[list["Episode"]]):
         import torch
 
         return int(torch.randint(limit, (1,), generator=self.shuffler))
-
-
-def shifted(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Return (B, C, H, W) images in [0, 1] under one random shift: contrast, brightness, gamma; rotation, scale, shear, move."""
-    import math
-
-    import torch
-    from torch.nn import functional as F
-
-    def between(low: float, high: float) -> float:
-        return low + (high - low) * float(torch.rand(1, generator=generator))
-
-    angle, scale = math.radians(between(-15, 15)), between(0.8, 1.2)
-    shear, x, y = between(-0.2, 0.2), between(-0.1, 0.1), between(-0.1, 0.1)
-    cos, sin = math.cos(angle) / scale, math.sin(angle) / scale
-    theta = torch.tensor([[cos, -sin + shear, x], [sin, cos, y]], device=images.device)
-    grid = F.affine_grid(theta.expand(len(images), 2, 3), list(images.shape), align_corners=False)
-    moved = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
-    contrast, brightness, gamma = between(0.6, 1.4), between(-0.2, 0.2), between(0.6, 1.6)
-    return ((moved - 0.5) * contrast + 0.5 + brightness).clamp(0, 1).pow(gamma)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from dabench import Backbone, PluginError
+from dabench import Backbone, PluginError, setting
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,6 +32,12 @@ class VGG19(Backbone):
   year = {2015}
 }"""
 
+    @dataclass(frozen=True)
+    class Options:
+        """Options of vgg19."""
+
+        init: Literal["default", "he"] = setting("default", "initial convolutions: torch's default, or He et al. 2015 by fan-out")
+
     def build(self, channels: int, size: int, pretrained: bool) -> nn.Module:
         """Return the convolutions; `size` must be at least 32."""
         from torch import nn
@@ -47,6 +54,10 @@ class VGG19(Backbone):
             else:
                 modules += [nn.Conv2d(width, layer, 3, padding=1), nn.BatchNorm2d(layer), nn.ReLU(inplace=True)]
                 width = layer
+        if self.options.init == "he":
+            for convolution in (m for m in modules if isinstance(m, nn.Conv2d)):
+                nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
+                nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]  # every convolution here has one
         encoder = nn.Sequential(*modules, nn.AdaptiveAvgPool2d(1), nn.Flatten())
         encoder.num_features = width  # type: ignore[assignment]  # torch types every attribute as a module
         return encoder

@@ -1,8 +1,11 @@
-"""Endless shuffled batches, augmented on the device: one gather of uint8 pixels does crop, flip and rotation at once.
+"""Endless shuffled batches, augmented on the device.
 
-The pixels of each image are looked up through an index table; the gather is the only computation per pixel. For small images
-the tables of all crops, flips and angles are made beforehand, one row each. Rotation takes the nearest pixel, at angles
-a quarter of a degree apart. Outside the image the pixels of its edge are repeated.
+One gather of uint8 pixels does crop, flip and rotation at once. The pixels of each image are looked up through an index table;
+the gather is the only computation per pixel. For small images the tables of all crops, flips and angles are made beforehand,
+one row each. Rotation takes the nearest pixel, at angles a quarter of a degree apart. With scale, translation or shear, one
+bilinear resampling does all of the geometry instead. Outside the image the pixels of its edge are repeated.
+
+Contrast, brightness and gamma are one table of 256 values for each image.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dabench.data.distortions import affine, between, erased, lit, warped
 from dabench.errors import SpecError
 from dabench.plugins.contract import Augment, Batch, View
 
@@ -27,6 +31,7 @@ class Augmenter:
     """Augment images for training and crop them for testing. Made once per run, for images of one size."""
 
     def __init__(self, augment: Augment, height: int, width: int, device: torch.device) -> None:
+        self.augment = augment
         self.flip = augment.flip
         self.rotate = augment.rotate > 0
         self.crop = augment.crop or min(height, width)
@@ -43,7 +48,45 @@ class Augmenter:
         return (self.height, self.width) if self.whole else (self.crop, self.crop)
 
     def train(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Return randomly augmented copies of `images` (B, C, H, W) uint8, as (B, C, *size) uint8."""
+        """Return randomly augmented copies of `images` (B, C, H, W) uint8, as (B, C, *size) float32 in [0, 1].
+
+        `generator` is on the device.
+        """
+        wanted = self.augment
+        if wanted.scale or wanted.translate or wanted.shear:
+            floats = self._warped(self._lit(images, generator), generator)
+        else:
+            floats = self._lit(self.cut(images, generator), generator)
+        return erased(floats, wanted.erasing, generator) if wanted.erasing else floats
+
+    def _lit(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Return (B, C, H, W) uint8 images as float32 in [0, 1], under random contrast, brightness and gamma."""
+        a, b = self.augment, len(images)
+        if not (a.contrast or a.brightness or a.gamma):
+            return as_floats(images)
+        contrast = between(1 - a.contrast, 1 + a.contrast, b, generator)
+        brightness = between(-a.brightness, a.brightness, b, generator)
+        gamma = (math.log(1 + a.gamma) * between(-1, 1, b, generator)).exp()
+        levels = torch.arange(256, device=self.device) / 255
+        table = lit(levels, contrast[:, None], brightness[:, None], gamma[:, None])  # (B, 256)
+        found = table.gather(1, images.flatten(1).long()).view(images.shape)
+        return found.contiguous(memory_format=torch.channels_last)
+
+    def _warped(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the crops of (B, C, H, W) float32 images under a random flip, rotation, scale, shear and translation."""
+        a, b, (height, width) = self.augment, len(images), self.size
+        top, left, mirrored = (self._random(n, b, generator) for n in self._choices[:3])
+        angle = between(-a.rotate, a.rotate, b, generator)
+        scale = between(1 - a.scale, 1 + a.scale, b, generator)
+        matrix = affine(angle, scale, between(-a.shear, a.shear, b, generator))
+        start = torch.stack([left - (self.width - width) / 2, top - (self.height - height) / 2], dim=1)
+        move = torch.stack([between(-a.translate, a.translate, b, generator) * n for n in (self.width, self.height)], dim=1)
+        move += (matrix @ start[:, :, None])[:, :, 0]
+        matrix[:, :, 0] *= (1 - 2 * mirrored)[:, None]
+        return warped(images, matrix, move, self.size)
+
+    def cut(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Return `images` (B, C, H, W) uint8 under a random crop, flip and rotation, as (B, C, *size) uint8."""
         if self.whole and not self.flip and not self.rotate:
             return images
         b, c = images.shape[:2]
@@ -92,12 +135,12 @@ class Augmenter:
         top, left = (self.height - self.crop) // 2, (self.width - self.crop) // 2
         return images[..., top : top + self.crop, left : left + self.crop]
 
-    def ten_crop(self, images: Tensor) -> list[Tensor]:
-        """Return ten crops of (B, C, H, W): the four corners and the centre, and each of them flipped."""
+    def crops(self, images: Tensor) -> list[Tensor]:
+        """Return crops of (B, C, H, W): the four corners and the centre, and with `flip` the mirror image of each."""
         below, right = self.height - self.crop, self.width - self.crop
         corners = [(0, 0), (0, right), (below, 0), (below, right), (below // 2, right // 2)]
         crops = [images[..., y : y + self.crop, x : x + self.crop] for y, x in corners]
-        return crops + [crop.flip(-1) for crop in crops]
+        return crops + [crop.flip(-1) for crop in crops] if self.flip else crops
 
 
 def _rotations(limit: float, height: int, width: int) -> Tensor:
@@ -155,8 +198,8 @@ class Stream(Iterator[Batch]):
         labels = None
         if self.labelled:
             labels = torch.cat([v.labels[a] for v, a in zip(self.views, at, strict=True) if v.labels is not None])
-        images = self.augmenter.train(images, self.generator) if self.augment else self.augmenter.test(images)
-        return Batch(as_floats(images), labels, self.numbers)
+        floats = self.augmenter.train(images, self.generator) if self.augment else as_floats(self.augmenter.test(images))
+        return Batch(floats, labels, self.numbers)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the stream: the positions left in each view's epoch, and the state of its generator."""

@@ -47,7 +47,7 @@ def compute(
         DabenchError: the run failed or diverged.
         RunStopped: the run was stopped on request, at a checkpoint.
     """
-    with reproducible(job.train.threads, job.seed):
+    with reproducible(job.train.threads, job.seed, device, job.train.deterministic):
         augmenter = Augmenter(job.augment, job.size, job.size, device)
         checkpoints = RunCheckpoints(job, augmenter)
         trainer = RunTrainer(job.train, augmenter, device, job.seed, checkpoints, partial, notify)

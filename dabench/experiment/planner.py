@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from dabench.data.cache import Notify, Prepared
@@ -93,11 +93,12 @@ def _check_counts(sweep: Sweep, name: str, prepared: Prepared) -> None:
 
 def _augment(sweep: Sweep, datasets: Mapping[str, Dataset]) -> Augment:
     """Return the common augmentation of the datasets, changed by the sweep's [augment]."""
-    wanted = {d.augment for d in datasets.values()}
-    if len(wanted) > 1 and {"crop", "flip", "rotate"} > set(sweep.augment):
+    first, *others = (d.augment for d in datasets.values())
+    apart = [f.name for f in fields(Augment) if any(getattr(o, f.name) != getattr(first, f.name) for o in others)]
+    if set(apart) - set(sweep.augment):
         rows = "; ".join(f"{n}: {d.augment}" for n, d in datasets.items())
-        raise SpecError(f"the datasets ask for different augmentation ({rows}); set crop, flip and rotate under [augment]")
-    chosen = replace(next(iter(wanted)), **sweep.augment)
+        raise SpecError(f"the datasets ask for different augmentation ({rows}); set {', '.join(apart)} under [augment]")
+    chosen = replace(first, **sweep.augment)
     return chosen if chosen.crop else replace(chosen, crop=None)
 
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
@@ -138,6 +138,18 @@ class Augment:
     crop: int | None = setting(None, "side of the random crop in pixels (the centre when testing); 0: the whole image", low=0)
     flip: bool = setting(False, "mirror left-right with probability 1/2")
     rotate: float = setting(0.0, "largest rotation to either side in degrees, drawn uniformly", low=0, high=180)
+    scale: float = setting(0.0, "largest change of size: a factor from 1 - scale to 1 + scale", low=0, high=0.9)
+    translate: float = setting(0.0, "largest move along each axis, as a fraction of the side", low=0, high=1)
+    shear: float = setting(0.0, "largest horizontal shear: move of the top against the bottom edge, in sides", low=0, high=1)
+    contrast: float = setting(0.0, "largest change of contrast: a factor from 1 - contrast to 1 + contrast", low=0, high=1)
+    brightness: float = setting(0.0, "largest change of brightness to either side; 1 is from black to white", low=0, high=1)
+    gamma: float = setting(0.0, "largest gamma: an exponent from 1 / (1 + gamma) to 1 + gamma", low=0, high=9)
+    erasing: float = setting(0.0, "probability that a rectangle of 2 to 33 % of the image becomes one random grey", low=0, high=1)
+
+    def __str__(self) -> str:
+        """Return the fields that differ from their defaults, as they are written in code."""
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        return f"Augment({', '.join(f'{f.name}={own[f.name]!r}' for f in fields(self) if own[f.name] != f.default)})"
 
 
 FACES = Augment(crop=44, flip=True, rotate=5.0)
@@ -528,9 +540,10 @@ class Trainer(Protocol):
         """
 
     def estimate_statistics(self, net: Network, view: View) -> None:
-        """Replace the running mean and variance of each batch norm in `net` by their average over the images of `view`.
+        """Replace the running mean and variance of each batch norm in `net` by those of all images of `view` together.
 
-        The images are as in testing, in batches of 512. `net` is in evaluation mode afterwards.
+        Each image has the same weight. The images are as in testing, in equal batches of 512, a half more or less. Up to 767
+        images are one batch. `net` is in evaluation mode afterwards.
         """
 
 

@@ -1,25 +1,64 @@
-"""Choose the device of a run and its precision."""
+"""Choose the device of a run and its precision, and make runs repeat."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 
 from dabench.errors import SpecError
 
+_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+"""The environment variable with which cuBLAS sums in a fixed order (NVIDIA, cuBLAS: Results reproducibility)."""
+
 
 @contextmanager
-def reproducible(threads: int, seed: int) -> Iterator[None]:
-    """Fix the number of CPU threads and the seed of torch's global random numbers, on which results depend."""
+def reproducible(threads: int, seed: int, device: torch.device | None = None, deterministic: bool = True) -> Iterator[None]:
+    """Fix the number of CPU threads and the seed of torch's global random numbers, on which results depend.
+
+    Args:
+        device: on CUDA, fp32 is computed without TF32, and `deterministic` chooses algorithms that give the same results each
+            time. An operation that has none gives a warning. Elsewhere all algorithms are deterministic.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     try:
-        yield
+        with _cuda_flags(deterministic) if device is not None and device.type == "cuda" else nullcontext():
+            yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def _cuda_flags(deterministic: bool) -> Iterator[None]:
+    """Set torch's flags for CUDA, and then put them back."""
+    cudnn, wanted = (
+        torch.backends.cudnn,
+        [(torch.backends.cuda.matmul, "allow_tf32", False), (torch.backends.cudnn, "allow_tf32", False)],
+    )
+    if deterministic:
+        wanted += [(cudnn, "deterministic", True), (cudnn, "benchmark", False)]
+        # Filling new memory is for programs that read it before they write it, and takes time.
+        wanted += [(torch.utils.deterministic, "fill_uninitialized_memory", False)]
+    before = [(where, name, getattr(where, name)) for where, name, _ in wanted]
+    strict, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    workspace = os.environ.get(_WORKSPACE)
+    try:
+        for where, name, value in wanted:
+            setattr(where, name, value)
+        if deterministic:
+            os.environ.setdefault(_WORKSPACE, ":4096:8")
+            torch.use_deterministic_algorithms(True, warn_only=True)
+        yield
+    finally:
+        for where, name, value in before:
+            setattr(where, name, value)
+        torch.use_deterministic_algorithms(strict, warn_only=warns)
+        if workspace is None:
+            os.environ.pop(_WORKSPACE, None)
 
 
 def choose_device(name: str) -> torch.device:

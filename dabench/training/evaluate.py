@@ -35,7 +35,7 @@ def logits(
 
     def look(batch: Tensor) -> Tensor:
         if test.crops == 10:
-            return torch.stack([net(as_floats(crop)) for crop in augmenter.ten_crop(batch)]).mean(0)
+            return torch.stack([net(as_floats(crop)) for crop in augmenter.crops(batch)]).mean(0)
         result: Tensor = net(as_floats(augmenter.test(batch)))
         return result
 

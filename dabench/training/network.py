@@ -114,17 +114,44 @@ def device_of(net: nn.Module) -> torch.device:
 
 
 def estimate_statistics(net: Network, batches: Iterable[Tensor]) -> None:
-    """Replace the running mean and variance of every batch norm in `net` by the average over `batches` of (B, C, H, W) images."""
-    norms = [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    before = [m.momentum for m in norms]
+    """Replace the running mean and variance of every batch norm in `net` by those of all images of `batches` together.
+
+    Each image has the same weight, in whatever batch it is: sums over the images of a batch are added up, and the variance is the
+    unbiased one around the common mean. Only what a norm's input is made of depends on the division, because the norms
+    below it use the statistics of the batch, as in training. So batches should be large and of about the same size.
+
+    Args:
+        batches: (B, C, H, W) float32 in [0, 1] each. `net` is in evaluation mode afterwards.
+    """
+    moments = {m: _Moments() for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)}
+    hooks = [norm.register_forward_pre_hook(lambda norm, given: moments[norm].add(given[0])) for norm in moments]
     net.eval()
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # for torch, None means the average over all batches
+    for norm in moments:
         norm.train()
-    with torch.no_grad():
-        for images in batches:
-            net(images)
-    for norm, momentum in zip(norms, before, strict=True):
-        norm.momentum = momentum
-    net.eval()
+    try:
+        with torch.no_grad():
+            for images in batches:
+                net(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+        net.eval()
+    for norm, found in moments.items():
+        if found.count and norm.running_mean is not None and norm.running_var is not None:
+            norm.running_mean.copy_(found.mean)
+            norm.running_var.copy_(found.squares / max(1, found.count - 1))
+
+
+class _Moments:
+    """Number of values, mean, and sum of squared deviations of each channel over several batches."""
+
+    def __init__(self) -> None:
+        self.count, self.mean, self.squares = 0, torch.zeros(()), torch.zeros(())
+
+    def add(self, values: Tensor) -> None:
+        """Add the values of a batch, (B, C) or (B, C, ...), by the pairwise update of Chan, Golub and LeVeque (1983)."""
+        each = values.float().transpose(0, 1).flatten(1)  # (C, values)
+        n, (variance, mean) = each.shape[1], torch.var_mean(each, dim=1, correction=0)
+        total, apart = self.count + n, mean - self.mean
+        self.squares = self.squares + variance * n + apart.square() * (self.count * n / total)
+        self.mean, self.count = self.mean + apart * (n / total), total

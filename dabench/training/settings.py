@@ -8,6 +8,8 @@ from typing import Literal
 
 from dabench.plugins.options import setting
 
+_DECAY = {"sgd": 5e-4, "adamw": 0.05}
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -20,26 +22,51 @@ class TrainConfig:
     optimizer: Literal["sgd", "adamw"] = setting("sgd", "optimiser: SGD with momentum, or AdamW")
     lr: float = setting(0.05, "highest learning rate of the schedule", above=0, search=10)
     momentum: float = setting(0.9, "momentum of SGD; beta1 of AdamW", low=0, high=0.9999)
-    weight_decay: float = setting(5e-4, "weight decay of the optimiser", low=0)
+    nesterov: bool = setting(False, "Nesterov momentum of SGD; ignored by AdamW")
+    weight_decay: float | None = setting(
+        None,
+        "weight decay; default: 5e-4 for SGD, 0.05 for AdamW, which takes the rate times it off a weight in each step",
+        low=0,
+    )
+    decay_norms: bool = setting(False, "weight decay of biases and of the weights of norms, too")
+    ema: float = setting(
+        0.0,
+        "decay of a moving average of the weights, such as 0.999; the average is what is tested and stored; 0: none",
+        low=0,
+        high=0.999999,
+    )
     schedule: Literal["constant", "step", "cosine", "one-cycle"] = setting("one-cycle", "course of the learning rate")
     step_from: float = setting(0.32, "step schedule: fraction of the training after which the rate first falls", low=0, high=1)
     step_every: float = setting(0.02, "step schedule: fraction of the training between two falls", above=0, high=1)
     step_factor: float = setting(0.9, "step schedule: factor of each fall", above=0, high=1)
     warmup: float = setting(0.2, "one-cycle schedule: fraction of the training in which the rate rises", low=0, high=1)
     label_smoothing: float = setting(0.0, "label smoothing of the supervised loss", low=0, high=0.999)
+    mixup: float = setting(0.0, "mixup of the supervised loss: parameter of its beta distribution, such as 0.2; 0: none", low=0)
     clip: Literal["none", "norm", "value"] = setting("none", "gradient clipping: by the global norm, or each value by itself")
     clip_at: float = setting(1.0, "limit of `clip`; ignored if `clip` is 'none'", above=0)
     precision: Literal["auto", "bf16", "fp32"] = setting("auto", "'auto': bf16 autocast where the device supports it, else fp32")
+    deterministic: bool = setting(True, "on CUDA, only deterministic algorithms; elsewhere they always are")
     device: Literal["auto", "cuda", "mps", "cpu"] = setting("auto", "'auto': CUDA if there is a GPU, else MPS, else CPU")
     threads: int = setting(1, "CPU threads of one run; results depend on it, because it fixes the order of sums", low=1, high=256)
     checkpoints: int = setting(10, "number of points of a training at which test predictions are stored", low=1, high=10000)
+
+    @property
+    def decay(self) -> float:
+        """`weight_decay`, or the default of the optimiser.
+
+        SGD adds it times the weight to the gradient. AdamW takes lr times it times the weight off the weight (Loshchilov and
+        Hutter 2019, Algorithm 2), so that 5e-4 at usual rates is next to nothing.
+        """
+        return _DECAY[self.optimizer] if self.weight_decay is None else self.weight_decay
 
 
 @dataclass(frozen=True)
 class EvalConfig:
     """[test]: the testing of every network."""
 
-    crops: Literal[1, 10] = setting(1, "1: the centre crop; 10: the mean logits of five crops and their mirror images")
+    crops: Literal[1, 10] = setting(
+        1, "1: the centre crop; 10: the mean logits of five crops and, with `augment.flip`, of their mirror images"
+    )
     batch: int = setting(512, "images per batch", low=1)
 
 

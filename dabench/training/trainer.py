@@ -19,13 +19,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dabench.data.augment import Augmenter, Stream, as_floats
+from dabench.data.distortions import mixed
 from dabench.errors import DivergedError, PluginError
 from dabench.plugins.contract import Batch, Network, View
+from dabench.training.average import WeightAverage
 from dabench.training.device import low_precision
 from dabench.training.network import estimate_statistics
 from dabench.training.progress_line import TrainingProgress
 from dabench.training.resume import RunState, has_state
 from dabench.training.settings import TrainConfig, adaptation_steps, full_steps
+
+_STATISTICS_BATCH = 512
+"""Images of a batch from which the statistics of batch norms are estimated."""
 
 
 @dataclass
@@ -96,21 +101,32 @@ class RunTrainer:
 
     def augmented(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Return (B, C, H, W) uint8 images as (B, C, h, w) float32 in [0, 1], augmented as in training."""
-        return as_floats(self.augmenter.train(images, generator))
+        return self.augmenter.train(images, generator)
 
     def estimate_statistics(self, net: Network, view: View) -> None:
-        """Replace the running mean and variance of each batch norm in `net` by their average over the images of `view`."""
-        estimate_statistics(net, self.batches(view))
+        """Replace the running mean and variance of each batch norm in `net` by those of all images of `view` together.
+
+        The images pass in equal batches of 512, a half more or less, so that no image counts for more in a small batch.
+        """
+        parts = view.images.tensor_split(max(1, round(len(view) / _STATISTICS_BATCH)))
+        estimate_statistics(net, (as_floats(self.augmenter.test(part)) for part in parts))
 
     def cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean cross-entropy of (B, K) logits with the sweep's label smoothing."""
+        """Return the mean cross-entropy of (B, K) logits with the sweep's label smoothing.
+
+        `labels` is (B,) int64 or (B, K) probabilities.
+        """
         return F.cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
 
     def supervised(self, net: Network, views: Sequence[View], **fit: Any) -> Network:
         """Train `net` on labelled `views` by cross-entropy; keyword arguments are those of `fit`."""
+        alpha, classes = self.settings.mixup, len(views[0].classes)
 
         def loss(progress: float, batch: Batch) -> Tensor:
-            return self.cross_entropy(net(batch.images), batch.require_labels())
+            images, labels = batch.images, batch.require_labels()
+            if alpha:
+                images, labels = mixed(images, F.one_hot(labels, classes).float(), alpha)
+            return self.cross_entropy(net(images), labels)
 
         fit.setdefault("steps", self.steps(views))
         return self.fit(net, loss, self.stream(views), **fit)
@@ -139,8 +155,9 @@ class RunTrainer:
         optimizer = self._optimizer(parameters, highest)
 
         def step(progress: float) -> Tensor:
+            rate = highest * rate_at(self.settings, progress)
             for group in optimizer.param_groups:
-                group["lr"] = highest * rate_at(self.settings, progress)
+                group["lr"] = rate
             with self.autocast(precision):
                 value = loss(progress, *(next(s) for s in streams))
             optimizer.zero_grad(set_to_none=True)
@@ -174,22 +191,29 @@ class RunTrainer:
         things = {"the trainer": self, "the modules": learned, "the losses": losses, **things}
         if has_state(self._checkpoint):
             things["the checkpoints"] = self._checkpoint
+        average = WeightAverage(cast(nn.Module, net), self.settings.ema) if self.settings.ema else None
+        if average:
+            things["the average"] = average
         start = self._resumed(things)
         self._learn(net, modules)
         pulse = TrainingProgress(self._notify, start, steps)
         started = time.perf_counter()
         for done in range(start, steps):
             losses[done] = step(done / steps)
+            if average:
+                average.update(cast(nn.Module, net))
             pulse(done + 1)
             if done + 1 in marks:
                 self._check(losses[: done + 1])
                 self.trace.train_seconds += time.perf_counter() - started
-                self._mark(net, done + 1)
+                self._mark(net, done + 1, average)
                 if self._partial:
                     self._partial.checkpoint(self._trainings, done + 1, things)
                 self._learn(net, modules)
                 started = time.perf_counter()
         self._check(losses)
+        if average:
+            average.swap(cast(nn.Module, net))
         self.trace.train_seconds += time.perf_counter() - started
         self.trace.steps += steps
         self.trace.losses += losses.tolist()
@@ -234,10 +258,13 @@ class RunTrainer:
         for module in modules:
             module.train()
 
-    def _mark(self, net: Network, step: int) -> None:
+    def _mark(self, net: Network, step: int, average: WeightAverage | None) -> None:
         if self._checkpoint:
             net.eval()
-            self._checkpoint(net, self.trace.steps + step)
+            learning = average.swap(cast(nn.Module, net)) if average else None
+            self._checkpoint(net, self.trace.steps + step)  # if it ends the run, the tested average stays in the network
+            if learning:
+                net.load_state_dict(learning)
 
     def _marks(self, steps: int) -> set[int]:
         """Return the steps after which to test, without the last one, because the run tests its final network itself."""
@@ -247,9 +274,13 @@ class RunTrainer:
     def _optimizer(self, parameters: list[nn.Parameter], lr: float) -> torch.optim.Optimizer:
         s = self.settings
         fused = self.device.type in ("cuda", "cpu")
+        # Biases and the weights of norms are vectors; decay would change scales there, and regularises nothing.
+        decayed = [p for p in parameters if s.decay_norms or p.dim() > 1]
+        others = [p for p in parameters if not (s.decay_norms or p.dim() > 1)]
+        groups = [{"params": p, "weight_decay": d} for p, d in ((decayed, s.decay), (others, 0.0)) if p]
         if s.optimizer == "adamw":
-            return torch.optim.AdamW(parameters, lr=lr, betas=(s.momentum, 0.999), weight_decay=s.weight_decay, fused=fused)
-        return torch.optim.SGD(parameters, lr=lr, momentum=s.momentum, weight_decay=s.weight_decay, nesterov=False, fused=fused)
+            return torch.optim.AdamW(groups, lr=lr, betas=(s.momentum, 0.999), fused=fused)
+        return torch.optim.SGD(groups, lr=lr, momentum=s.momentum, nesterov=s.nesterov and s.momentum > 0, fused=fused)
 
     def _clip(self, parameters: list[nn.Parameter]) -> None:
         if self.settings.clip == "value":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -43,6 +44,29 @@ def test_adabn_sets_the_first_norm_to_the_statistics_of_the_targets_activations(
         seen = convolution(target.unlabelled.images.float() / 255)
     torch.testing.assert_close(norm.running_mean, seen.mean((0, 2, 3)))
     torch.testing.assert_close(norm.running_var, seen.var((0, 2, 3)))
+
+
+def dense() -> TorchNetwork:
+    """A network without convolutions, whose norms see one value of each image."""
+    torch.manual_seed(0)
+    layers = [nn.Flatten(), nn.Linear(256, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 4), nn.BatchNorm1d(4)]
+    return TorchNetwork(nn.Sequential(*layers), 4, len(CLASSES))
+
+
+@pytest.mark.parametrize("make", [network, dense])
+def test_adabn_on_513_images_is_adabn_on_one_batch_of_513(make: Callable[[], TorchNetwork]) -> None:
+    net = make()
+    images = view("target", 513, 3, pale)
+    other = copy.deepcopy(net).train()
+    for module in other.modules():
+        if hasattr(module, "momentum"):
+            module.momentum = 1.0  # the running statistics become those of the batch
+    with torch.no_grad():
+        other(images.images.float() / 255)
+    adapted = AdaBN().adapt(net, [], target_of(images), trainer())
+    with torch.inference_mode():
+        shown = view("test", 50, 4).images.float() / 255
+        torch.testing.assert_close(adapted(shown), other.eval()(shown), rtol=1e-3, atol=5e-4)
 
 
 def test_adabn_changes_no_parameter() -> None:

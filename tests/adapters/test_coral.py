@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from dabench.adapters.coral import DeepCORAL
+from dabench.adapters.coral import DeepCORAL, covariance_distance
 from planted import CLASSES, Images, accuracy, target_of, trainer, view
 from torch import nn
 
@@ -51,9 +51,22 @@ def test_coral_gains_on_barred_patterns_and_not_without_weight() -> None:
     assert np.mean(gains[0.0]) < 4
 
 
-def test_distance_is_the_papers_equation_1() -> None:
-    from dabench.training.pytorch_adapt import pytorch_adapt_layers
+def by_hand(source: torch.Tensor, target: torch.Tensor) -> float:
+    """Equation 1 of the paper, with its covariances of Equations 2 and 3, in float64."""
+    first, second = (np.cov(features.double().numpy(), rowvar=False) for features in (source, target))
+    return float(np.square(first - second).sum() / (4 * source.shape[1] ** 2))
 
+
+def test_distance_is_the_papers_equation_1() -> None:
     source, target = torch.randn(2, 20, 6, generator=torch.Generator().manual_seed(0))
-    apart = (torch.cov(source.T) - torch.cov(target.T)).square().sum() / (4 * 6**2)
-    assert float(pytorch_adapt_layers().CORALLoss()(source, target)) == pytest.approx(float(apart), rel=1e-5)
+    assert float(covariance_distance(source, target)) == pytest.approx(by_hand(source, target), rel=1e-5)
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float32])
+def test_distance_of_features_far_from_zero_is_exact_at_any_precision(precision: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(0)
+    means = 10 * torch.rand(32, generator=generator)
+    source, target = means + 0.3 * torch.randn(2, 64, 32, generator=generator)
+    with torch.autocast("cpu", precision, enabled=precision is torch.bfloat16):
+        found = covariance_distance(source, target)
+    assert float(found) == pytest.approx(by_hand(source, target), rel=1e-4)

@@ -61,3 +61,19 @@ def test_too_few_pixels_are_an_error() -> None:
 def test_pretrained_weights_are_an_error_that_names_where_there_are_some() -> None:
     with pytest.raises(PluginError, match="no pretrained weights; use timm/vgg19_bn"):
         VGG19().build(channels=3, size=44, pretrained=True)
+
+
+def test_he_initialisation_is_by_fan_out() -> None:
+    encoder = VGG19(VGG19.Options(init="he")).build(channels=3, size=44, pretrained=False)
+    for convolution in (m for m in encoder.modules() if isinstance(m, nn.Conv2d)):
+        expected = (2 / (9 * convolution.out_channels)) ** 0.5
+        assert float(convolution.weight.detach().std()) == pytest.approx(expected, rel=0.06)
+        assert convolution.bias is not None
+        assert not convolution.bias.any()
+
+
+def test_the_initialisation_is_torchs_unless_asked() -> None:
+    torch.manual_seed(0)
+    first = next(VGG19().build(channels=3, size=44, pretrained=False).parameters())
+    torch.manual_seed(0)
+    assert torch.equal(first, nn.Conv2d(3, 64, 3).weight)

@@ -122,6 +122,10 @@ def test_none_needs_no_target_and_shares_its_pretraining() -> None:
     assert (none.access, none.shares_pretraining(), none.adapts()) == ("none", True, False)
 
 
+def test_augmented_adapts_to_nothing() -> None:
+    assert not make("augmented").adapts()
+
+
 @pytest.mark.parametrize(
     ("name", "access", "shares"),
     [
@@ -130,6 +134,7 @@ def test_none_needs_no_target_and_shares_its_pretraining() -> None:
         ("maml", "few-shot", False),
         ("coral", "unlabelled", True),
         ("adabn", "unlabelled", True),
+        ("augmented", "none", False),
     ],
 )
 def test_access_and_pretraining_are_the_methods(name: str, access: str, shares: bool) -> None:
@@ -141,6 +146,6 @@ def test_published_methods_can_be_cited(name: str) -> None:
     assert make(name).citation.startswith("@")
 
 
-@pytest.mark.parametrize("name", ["coral", "adabn"])
-def test_the_two_that_prove_the_contract_are_one_file_of_under_60_lines(name: str) -> None:
+@pytest.mark.parametrize("name", ["coral", "adabn", "augmented"])
+def test_those_that_prove_the_contract_are_one_file_of_under_60_lines(name: str) -> None:
     assert len(inspect.getsource(inspect.getmodule(type(make(name)))).splitlines()) < 60  # type: ignore[arg-type]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,8 +12,10 @@ from torch import Tensor
 
 from dabench.data import augment
 from dabench.data.augment import Augmenter, _rotations, as_floats
+from dabench.data.distortions import affine, erased, mixed, shifted, warped
 from dabench.errors import SpecError
 from dabench.plugins.contract import Augment
+from dabench.plugins.options import build
 
 CPU = torch.device("cpu")
 # 256 pixels of 256 different values: where a pixel came from can be read off it.
@@ -19,6 +23,11 @@ NUMBERED = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
 
 
 def augmented(augment: Augment, images: Tensor, seed: int = 0) -> Tensor:
+    height, width = images.shape[2:]
+    return Augmenter(augment, height, width, CPU).cut(images, torch.Generator().manual_seed(seed))
+
+
+def trained_on(augment: Augment, images: Tensor, seed: int = 0) -> Tensor:
     height, width = images.shape[2:]
     return Augmenter(augment, height, width, CPU).train(images, torch.Generator().manual_seed(seed))
 
@@ -147,17 +156,19 @@ def test_testing_without_crop_takes_all() -> None:
     assert torch.equal(Augmenter(Augment(flip=True, rotate=5), 16, 16, CPU).test(batch(1)), NUMBERED)
 
 
-def test_ten_crops_are_the_corners_the_centre_and_their_mirror_images() -> None:
-    ten = Augmenter(Augment(crop=12), 16, 16, CPU).ten_crop(batch(1))
+@pytest.mark.parametrize("flip", [True, False])
+def test_crops_are_the_corners_and_the_centre_and_where_flips_are_allowed_their_mirror_images(flip: bool) -> None:
+    crops = Augmenter(Augment(crop=12, flip=flip), 16, 16, CPU).crops(batch(1))
     corners = [(0, 0), (0, 4), (4, 0), (4, 4), (2, 2)]
     windows = [NUMBERED[:, :, y : y + 12, x : x + 12] for y, x in corners]
-    expected = windows + [w.flip(-1) for w in windows]
-    assert all(torch.equal(got, window) for got, window in zip(ten, expected, strict=True))
+    expected = windows + [w.flip(-1) for w in windows] if flip else windows
+    assert all(torch.equal(got, window) for got, window in zip(crops, expected, strict=True))
 
 
 def test_size_is_what_comes_out() -> None:
     augmenter = Augmenter(Augment(crop=12, rotate=5), 16, 16, CPU)
     assert augmenter.train(batch(2), torch.Generator()).shape[2:] == augmenter.size == (12, 12)
+    assert augmenter.cut(batch(2), torch.Generator()).shape[2:] == augmenter.size
 
 
 def test_a_crop_larger_than_the_images_is_an_error() -> None:
@@ -177,5 +188,155 @@ def test_tables_made_beforehand_give_the_same_pictures_as_those_made_by_the_batc
         monkeypatch.setattr(augment, "_READY_MADE", most)
         augmenter = Augmenter(Augment(crop=9, flip=True, rotate=5), 12, 12, torch.device("cpu"))
         assert (augmenter._ready is None) == (most == 0)
-        found.append(augmenter.train(images, torch.Generator().manual_seed(2)))
+        found.append(augmenter.cut(images, torch.Generator().manual_seed(2)))
     assert torch.equal(*found)
+
+
+# Scale, translation, shear, contrast, brightness, gamma, erasing
+
+
+OPTIONS: dict[str, float] = {
+    "scale": 0.2, "translate": 0.1, "shear": 0.2, "contrast": 0.4, "brightness": 0.2, "gamma": 0.6, "erasing": 0.7
+}  # fmt: skip
+SMOOTH = (torch.linspace(0, 1, 32)[:, None] * torch.linspace(60, 180, 32)[None]).round().to(torch.uint8).expand(1, 1, 32, 32)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_each_option_changes_images_and_each_image_in_its_own_way(option: str) -> None:
+    found = trained_on(Augment(**{option: OPTIONS[option]}), SMOOTH.expand(40, 1, 32, 32))  # type: ignore[arg-type]
+    assert len(torch.unique(found, dim=0)) > 20
+    assert (found.dtype, found.shape) == (torch.float32, (40, 1, 32, 32))
+    assert 0 <= float(found.min()) < float(found.max()) <= 1
+
+
+@pytest.mark.parametrize("options", [{}, {"crop": 12, "flip": True}, {"crop": 12, "flip": True, "rotate": 9.0}])
+def test_without_these_options_training_images_are_the_cut_ones_to_the_bit(options: dict[str, Any]) -> None:
+    augment = Augment(**options)
+    assert torch.equal(trained_on(augment, batch(50)), as_floats(augmented(augment, batch(50))))
+
+
+def test_a_crop_and_flip_with_resampling_are_those_without_it() -> None:
+    """The smallest scale makes the bilinear path do what the gather does."""
+    images = batch(100)
+    exact = as_floats(augmented(Augment(crop=12, flip=True), images))
+    found = trained_on(Augment(crop=12, flip=True, scale=1e-7), images)
+    torch.testing.assert_close(found, exact, rtol=0, atol=1e-3)
+
+
+def test_warping_is_torchvisions_affine() -> None:
+    from torchvision.transforms import InterpolationMode
+    from torchvision.transforms.v2 import functional as V
+
+    image = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    theirs = V.affine(image, 25.0, [2, -3], 1.25, [0.0, 0.0], InterpolationMode.BILINEAR)
+    # torchvision moves the result; here the move is that of the pixel looked up, so it is turned and scaled back.
+    matrix = affine(torch.tensor([-25.0]), torch.tensor([1.25]), torch.zeros(1))
+    ours = warped(image, matrix, -(matrix @ torch.tensor([[2.0], [-3.0]]))[:, :, 0], (32, 32))
+    inside = slice(8, 24)  # at the edges, torchvision fills with black
+    torch.testing.assert_close(ours[..., inside, inside], theirs[..., inside, inside], rtol=0, atol=1e-5)
+
+
+def test_shear_moves_rows_sideways() -> None:
+    column = torch.zeros(1, 1, 33, 33)
+    column[..., 16] = 1
+    sheared = warped(column, affine(torch.zeros(1), torch.ones(1), torch.tensor([0.25])), torch.zeros(1, 2), (33, 33))
+    peaks = sheared[0, 0].argmax(1) - 16
+    assert (int(peaks[0]), int(peaks[16]), int(peaks[32])) == (4, 0, -4)
+
+
+@pytest.mark.parametrize(("option", "expected"), [("contrast", 0.4), ("brightness", 0.2), ("gamma", 0.6)])
+def test_light_keeps_to_its_range_and_reaches_it(option: str, expected: float) -> None:
+    level = 204  # 0.8
+    found = trained_on(Augment(**{option: expected}), torch.full((3000, 1, 2, 2), level, dtype=torch.uint8))  # type: ignore[arg-type]
+    low, high = {
+        "contrast": (0.5 + 0.3 * 0.6, 0.5 + 0.3 * 1.4),
+        "brightness": (0.6, 1.0),
+        "gamma": (0.8**1.6, 0.8 ** (1 / 1.6)),
+    }[option]
+    assert low - 1e-6 <= float(found.min()) < low + 0.01
+    assert high - 0.01 < float(found.max()) <= high + 1e-6
+
+
+def test_light_is_the_same_function_of_a_pixel_everywhere_in_an_image() -> None:
+    found = trained_on(Augment(contrast=0.4, brightness=0.2, gamma=0.6), SMOOTH.expand(5, 3, 32, 32))
+    assert torch.equal(found[:, 0], found[:, 2])
+    for image in found:
+        table = {int(p): float(v) for p, v in zip(SMOOTH.flatten(), image[0].flatten(), strict=True)}
+        assert all(table[int(p)] == float(v) for p, v in zip(SMOOTH.flatten(), image[0].flatten(), strict=True))
+
+
+def test_erasing_takes_one_rectangle_of_one_grey_in_the_share_of_images_asked_for() -> None:
+    images = torch.rand(2000, 2, 20, 20, generator=torch.Generator().manual_seed(0))
+    found = erased(images, 0.3, torch.Generator().manual_seed(1))
+    changed = (found != images).all(1)
+    hit = changed.flatten(1).any(1)
+    assert 0.25 < float(hit.float().mean()) < 0.35  # standard deviation 0.01
+    areas = changed[hit].float().mean((1, 2))
+    assert 0.01 < float(areas.min()) < 0.05
+    assert 0.28 < float(areas.max()) < 0.37
+    for image, where in zip(found[hit], changed[hit], strict=True):
+        rows, columns = where.any(1), where.any(0)
+        assert torch.equal(where, rows[:, None] & columns[None])
+        assert len(torch.unique(image[:, where])) == 1
+
+
+def test_a_translation_stays_within_its_part_of_the_side() -> None:
+    dot = torch.zeros(500, 1, 41, 41, dtype=torch.uint8)
+    dot[..., 20, 20] = 255
+    found = trained_on(Augment(translate=0.25), dot)
+    mass = found / found.sum((2, 3), keepdim=True)
+    at = torch.arange(41.0) - 20
+    for axis in (2, 3):
+        moved = (mass.sum(5 - axis)[:, 0] * at).sum(1)
+        assert 9 < float(moved.abs().max()) <= 0.25 * 41 + 1e-3
+        assert abs(float(moved.mean())) < 1
+
+
+def test_an_augmentation_is_written_as_what_differs_from_the_default() -> None:
+    assert str(Augment(crop=44, scale=0.2)) == "Augment(crop=44, scale=0.2)"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [("scale", 1.0, "must be at most 0.9"), ("erasing", 2.0, "must be at most 1"), ("gamma", -0.1, "must be at least 0")],
+)
+def test_an_option_out_of_its_range_is_an_error(key: str, value: float, words: str) -> None:
+    with pytest.raises(SpecError, match=rf"augment\.{key} = {value}: {words}"):
+        build(Augment, {key: value}, "augment")
+
+
+# One shift for all images, or one each; mixup
+
+
+def test_a_shift_keeps_images_in_their_range() -> None:
+    images = torch.rand(8, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    for seed in range(10):
+        moved = shifted(images, torch.Generator().manual_seed(seed))
+        assert 0 <= float(moved.min()) <= float(moved.max()) <= 1
+
+
+@pytest.mark.parametrize(("each", "different"), [(False, 1), (True, 8)])
+def test_a_shift_is_that_of_all_images_or_of_each(each: bool, different: int) -> None:
+    same = as_floats(SMOOTH).expand(8, 1, 32, 32)
+    assert len(torch.unique(shifted(same, torch.Generator().manual_seed(0), each), dim=0)) == different
+
+
+def test_mixup_mixes_labels_in_the_shares_of_the_images() -> None:
+    torch.manual_seed(0)
+    images = torch.eye(64)[:, :, None, None]  # what an image is made of can be read off it
+    found, labels = mixed(images, torch.eye(64), 0.4)
+    torch.testing.assert_close(found[:, :, 0, 0], labels)
+    torch.testing.assert_close(labels.sum(1), torch.ones(64))
+    assert 30 < int((labels.max(1).values < 1).sum()) < 64
+
+
+@pytest.mark.parametrize(("alpha", "variance"), [(0.2, 0.25 / 1.4), (1.0, 0.25 / 3)])
+def test_shares_of_mixup_are_beta_distributed(alpha: float, variance: float) -> None:
+    torch.manual_seed(0)
+    found, _ = mixed(torch.arange(20000.0)[:, None, None, None], torch.ones(20000, 1), alpha)
+    torch.manual_seed(0)
+    other = torch.randperm(20000)
+    own = torch.arange(20000.0)
+    moved = other != own
+    share = ((found.flatten() - own) / (other - own))[moved]
+    assert float(share.var()) == pytest.approx(variance, rel=0.05)

@@ -296,7 +296,7 @@ def test_the_sweep_changes_the_augmentation(plan: MakePlan) -> None:
 
 def test_datasets_that_ask_for_different_augmentation_are_an_error_unless_all_is_set(plan: MakePlan) -> None:
     pair = toy("x", data(0), augment=FACES), toy("y", data(1))
-    with pytest.raises(SpecError, match=r"different augmentation \(x: Augment\(crop=44.*set crop, flip and rotate under"):
+    with pytest.raises(SpecError, match=r"different augmentation \(x: Augment\(crop=44.*set crop, flip, rotate under"):
         plan(*pair)
     assert plan(*pair, augment={"crop": 6, "flip": False, "rotate": 0.0}).augment == Augment(crop=6)
 

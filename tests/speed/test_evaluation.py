@@ -42,7 +42,7 @@ class TenCrops(Dataset[torch.Tensor]):
 
 def test_ten_crops(benchmark: Any) -> None:
     net = build_network(VGG19(), 1, 44, 7, False).eval()
-    augmenter = Augmenter(Augment(crop=44), 48, 48, torch.device("cpu"))
+    augmenter = Augmenter(Augment(crop=44, flip=True), 48, 48, torch.device("cpu"))
 
     def ours() -> None:
         assert logits(net, IMAGES, augmenter, EvalConfig(crops=10), "auto").shape == (N, 7)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 
 from dabench.errors import SpecError
-from dabench.training.device import planned, resolved
+from dabench.training.device import planned, reproducible, resolved
 
 
 @pytest.fixture
@@ -66,3 +68,47 @@ def test_a_worker_that_lacks_the_planned_precision_refuses_the_run_and_says_what
 @pytest.mark.parametrize(("precision", "asked"), [("fp32", "auto"), ("bf16", "bf16"), ("fp32", "fp32")])
 def test_a_worker_computes_as_planned_whatever_auto_is_there(precision: str, asked: str) -> None:
     assert planned("cpu", precision, asked) == torch.device("cpu")
+
+
+# Runs that repeat
+
+
+def flags() -> dict[str, object]:
+    """What torch would do on CUDA now."""
+    cudnn = torch.backends.cudnn
+    return {
+        "tf32": (torch.backends.cuda.matmul.allow_tf32, cudnn.allow_tf32),
+        "cudnn": (cudnn.deterministic, cudnn.benchmark),
+        "algorithms": (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()),
+        "filled": torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
+        "workspace": os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
+    }
+
+
+EXACT = {"tf32": (False, False)}
+REPEATED = {"cudnn": (True, False), "algorithms": (True, True), "filled": False, "workspace": ":4096:8"}
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_a_run_on_cuda_computes_without_tf32_and_if_asked_deterministically_and_puts_all_back(
+    monkeypatch: pytest.MonkeyPatch, deterministic: bool
+) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    before = flags()
+    with reproducible(1, 0, torch.device("cuda"), deterministic):
+        inside = flags()
+    assert inside == before | EXACT | (REPEATED if deterministic else {})
+    assert flags() == before
+
+
+def test_a_run_on_the_cpu_changes_no_flag() -> None:
+    before = flags()
+    with reproducible(1, 0, torch.device("cpu")):
+        assert flags() == before
+
+
+def test_a_workspace_that_the_user_set_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    with reproducible(1, 0, torch.device("cuda")):
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"

@@ -62,13 +62,16 @@ def test_one_crop_is_the_centre() -> None:
     np.testing.assert_allclose(got, by_hand(net, IMAGES), rtol=1e-4, atol=1e-5)
 
 
-def test_ten_crops_are_the_mean_of_ten_logits() -> None:
+@pytest.mark.parametrize("flip", [True, False])
+def test_ten_crops_are_the_mean_of_ten_logits_or_of_five_where_images_are_not_mirrored(flip: bool) -> None:
     large = np.ascontiguousarray(np.pad(IMAGES, [(0, 0), (0, 0), (2, 2), (2, 2)], mode="reflect"))  # 20x20
     net = network(8).eval()
-    got = logits(net, large, Augmenter(Augment(crop=16), 20, 20, CPU), EvalConfig(crops=10), "fp32")
+    got = logits(net, large, Augmenter(Augment(crop=16, flip=flip), 20, 20, CPU), EvalConfig(crops=10), "fp32")
     windows = [large[..., y : y + 16, x : x + 16] for y, x in [(0, 0), (0, 4), (4, 0), (4, 4), (2, 2)]]
-    ten = [by_hand(net, np.ascontiguousarray(w)) for w in windows + [w[..., ::-1] for w in windows]]
-    np.testing.assert_allclose(got, np.mean(ten, axis=0), rtol=1e-4, atol=1e-5)
+    windows += [w[..., ::-1] for w in windows] if flip else []
+    np.testing.assert_allclose(
+        got, np.mean([by_hand(net, np.ascontiguousarray(w)) for w in windows], axis=0), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_logits_are_float32_under_bf16(net: TorchNetwork) -> None:

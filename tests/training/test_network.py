@@ -127,20 +127,30 @@ def test_a_truncated_file_is_an_error(tmp_path: Path) -> None:
         load_network(network(8), path)
 
 
-def test_estimated_statistics_are_the_plain_average_over_the_batches() -> None:
-    norm = nn.BatchNorm2d(1)
-    first, second = torch.full((2, 1, 2, 2), 1.0), torch.full((2, 1, 2, 2), 4.0)
-    first[0], second[0] = 3.0, 4.0  # means 2 and 4, unbiased variances 8/7 and 0
-    estimate_statistics(norm, [first, second])
+def moments(norm: nn.BatchNorm2d | nn.BatchNorm1d) -> tuple[torch.Tensor, torch.Tensor]:
     assert norm.running_mean is not None
     assert norm.running_var is not None
-    assert (float(norm.running_mean), float(norm.running_var)) == pytest.approx((3.0, 4 / 7))
+    return norm.running_mean, norm.running_var
 
 
-def test_estimating_statistics_puts_the_momentum_back() -> None:
-    net = network(8)
-    estimate_statistics(net, [IMAGES])
-    assert {m.momentum for m in net.modules() if isinstance(m, nn.BatchNorm2d)} == {0.1}
+@pytest.mark.parametrize("sizes", [(512, 1), (1, 512), (300, 200, 13)])
+def test_estimated_statistics_weigh_images_however_they_are_divided_into_batches(sizes: tuple[int, ...]) -> None:
+    images = torch.randn(513, 3, 2, 2, generator=torch.Generator().manual_seed(0)) * 5 + 3
+    norm = nn.BatchNorm2d(3)
+    estimate_statistics(norm, images.split(sizes))
+    mean, variance = moments(norm)
+    torch.testing.assert_close(mean, images.mean((0, 2, 3)))
+    torch.testing.assert_close(variance, images.var((0, 2, 3)))
+
+
+def test_a_division_into_batches_hardly_changes_the_statistics_of_deep_norms() -> None:
+    images = torch.rand(1025, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    one, divided = network(8), network(8)
+    estimate_statistics(one, [images])
+    estimate_statistics(divided, images.tensor_split(2))
+    deepest = [[m for m in net.modules() if isinstance(m, nn.BatchNorm2d)][-1] for net in (one, divided)]
+    for whole, parts in zip(*map(moments, deepest), strict=True):
+        torch.testing.assert_close(parts, whole, rtol=0.03, atol=0.003)
 
 
 def test_estimating_statistics_leaves_the_network_in_evaluation_mode() -> None:

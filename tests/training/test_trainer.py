@@ -91,15 +91,25 @@ def fixed_batches(n: int) -> list[Batch]:
     return [Batch(images[i::n], data.labels[i::n], torch.zeros(16)) for i in range(n)]
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize(("optimizer", "nesterov"), [("sgd", False), ("sgd", True), ("adamw", False)])
 @pytest.mark.parametrize("clip", ["none", "norm", "value"])
-def test_fp32_loop_equals_a_plain_one(optimizer: str, clip: str) -> None:
+def test_fp32_loop_equals_a_plain_one(optimizer: str, nesterov: bool, clip: str) -> None:
     batches, net = fixed_batches(12), network(8)
     if optimizer == "adamw":
         # A bias before batch norm has a gradient of rounding errors, which AdamW would blow up: so a network without.
         net = TorchNetwork(nn.Sequential(nn.Flatten(), nn.Linear(SIZE * SIZE, 16), nn.Tanh()), 16, len(CLASSES))
     plain = copy.deepcopy(net)
-    at = trainer(optimizer=optimizer, clip=clip, clip_at=0.05, lr=0.02, schedule="cosine", momentum=0.8, weight_decay=0.01)
+    at = trainer(
+        optimizer=optimizer,
+        clip=clip,
+        clip_at=0.05,
+        lr=0.02,
+        schedule="cosine",
+        momentum=0.8,
+        weight_decay=0.01,
+        decay_norms=True,
+        nesterov=nesterov,
+    )
 
     def loss(progress: float, batch: Batch) -> Tensor:
         return F.cross_entropy(net(batch.images), batch.require_labels())
@@ -108,7 +118,9 @@ def test_fp32_loop_equals_a_plain_one(optimizer: str, clip: str) -> None:
 
     plain.train()
     if optimizer == "sgd":
-        stepper: torch.optim.Optimizer = torch.optim.SGD(plain.parameters(), lr=0.02, momentum=0.8, weight_decay=0.01)
+        stepper: torch.optim.Optimizer = torch.optim.SGD(
+            plain.parameters(), lr=0.02, momentum=0.8, weight_decay=0.01, nesterov=nesterov
+        )
     else:
         stepper = torch.optim.AdamW(plain.parameters(), lr=0.02, betas=(0.8, 0.999), weight_decay=0.01)
     rates = torch.optim.lr_scheduler.LambdaLR(stepper, lambda step: 0.5 * (1 + math.cos(math.pi * step / 12)))
@@ -123,6 +135,102 @@ def test_fp32_loop_equals_a_plain_one(optimizer: str, clip: str) -> None:
         rates.step()
     for ours, theirs in zip(net.state_dict().values(), plain.state_dict().values(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def stepped(**settings: object) -> tuple[nn.Module, nn.Module]:
+    """Return a network before and after one step whose loss has no gradient, so that only decay acts, at rate 0.5."""
+    net = network(8)
+    before = copy.deepcopy(net)
+    at = trainer(schedule="constant", momentum=0.0, lr=0.5, **settings)
+    at.fit(net, lambda progress: sum(p.sum() for p in net.parameters()) * 0.0, steps=1)  # type: ignore[return-value, arg-type]
+    return before, net
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("decay_norms", [False, True])
+def test_weight_decay_leaves_out_norms_and_biases_unless_asked(optimizer: str, decay_norms: bool) -> None:
+    before, after = stepped(optimizer=optimizer, weight_decay=0.1, decay_norms=decay_norms)
+    for (name, old), new in zip(before.named_parameters(), after.parameters(), strict=True):
+        kept = 1.0 if old.dim() == 1 and not decay_norms else 1 - 0.5 * 0.1
+        torch.testing.assert_close(new, old * kept, msg=name)
+
+
+@pytest.mark.parametrize(("settings", "decay"), [({}, 5e-4), ({"optimizer": "adamw"}, 0.05), ({"weight_decay": 0.0}, 0.0)])
+def test_weight_decay_is_that_of_the_optimizer_unless_set(settings: dict[str, object], decay: float) -> None:
+    before, after = stepped(**settings)
+    old, new = (next(net.parameters()) for net in (before, after))
+    torch.testing.assert_close(new, old * (1 - 0.5 * decay), rtol=1e-6, atol=1e-7)
+
+
+def test_nesterov_without_momentum_is_plain_descent() -> None:
+    one, other = (
+        trainer(steps=3, momentum=0.0, nesterov=n).supervised(network(8), [view("source", 50, 1)]) for n in (True, False)
+    )
+    assert same(one, other)
+
+
+# The moving average
+
+
+def averaged_by_hand(decay: float, steps: int) -> tuple[nn.Module, list[dict[str, Tensor]]]:
+    """Return a network trained without average, and what its average is after each step."""
+    net, at, found = network(8), trainer(steps=steps), []
+    mean = {name: value.clone() for name, value in net.state_dict().items()}
+
+    def loss(progress: float, batch: Batch) -> Tensor:
+        if progress:
+            take(round(progress * steps))
+        return at.cross_entropy(net(batch.images), batch.require_labels())
+
+    def take(n: int) -> None:
+        d = min(decay, (1 + n) / (10 + n))
+        for name, value in net.state_dict().items():
+            mean[name] = d * mean[name] + (1 - d) * value if value.is_floating_point() else value.clone()
+        found.append(dict(mean))
+
+    at.fit(net, loss, at.stream([view("source", 50, 1)]), steps=steps)
+    take(steps)
+    return net, found
+
+
+def test_an_average_of_the_weights_is_what_a_training_returns_statistics_included() -> None:
+    expected = averaged_by_hand(0.5, 6)[1][-1]
+    net = trainer(steps=6, ema=0.5).supervised(network(8), [view("source", 50, 1)])
+    for name, value in net.state_dict().items():
+        torch.testing.assert_close(value, expected[name], rtol=1e-5, atol=1e-6, msg=name)
+
+
+def test_checkpoints_test_the_average_and_the_training_goes_on_from_its_own_weights() -> None:
+    plain, expected = averaged_by_hand(0.5, 6)
+    seen: list[dict[str, Tensor]] = []
+    at = trainer(steps=6, ema=0.5, checkpoints=3)
+    at._checkpoint = lambda net, step: seen.append(copy.deepcopy(net.state_dict()))
+    net = at.supervised(network(8), [view("source", 50, 1)])
+    assert len(seen) == 2
+    for found, step in zip([*seen, net.state_dict()], (2, 4, 6), strict=True):
+        for name, value in found.items():
+            torch.testing.assert_close(value, expected[step - 1][name], rtol=1e-5, atol=1e-6, msg=name)
+    assert not same(net, plain)
+
+
+def test_a_checkpoint_that_ends_the_run_leaves_what_it_tested_in_the_network() -> None:
+    net, tested = network(8), {}
+    at = trainer(steps=6, ema=0.5, checkpoints=3)
+
+    def end(net: TorchNetwork, step: int) -> None:
+        tested.update(copy.deepcopy(net.state_dict()))
+        raise KeyboardInterrupt
+
+    at._checkpoint = end
+    with pytest.raises(KeyboardInterrupt):
+        at.supervised(net, [view("source", 50, 1)])
+    assert all(torch.equal(value, tested[name]) for name, value in net.state_dict().items())
+
+
+def test_mixup_learns_the_patterns_and_changes_the_training() -> None:
+    net = trainer(mixup=0.4).supervised(network(), [view("source", 400, 1)])
+    assert accuracy(net, view("source", 300, 2)) > 90
+    assert not same(net, trainer().supervised(network(), [view("source", 400, 1)]))
 
 
 @pytest.mark.parametrize(("clip", "expected"), [("none", [3.0, 4.0]), ("norm", [0.3, 0.4]), ("value", [0.5, 0.5])])

@@ -1,0 +1,35 @@
+"""Source-only training on randomly shifted images: what adaptation must beat that needs no target data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dabench import Adapter, Batch, Network, Trainer, View
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Augmented(Adapter):
+    """Supervised training on the sources, every image under a random photometric and geometric shift; no target data.
+
+    The shifts are added to the sweep's own augmentation: rotation by up to 15 degrees, scale 0.8 to 1.2, shear, moves, contrast,
+    brightness and gamma. They are those of maml's meta-tasks on sources without groups, but drawn for each image.
+    """
+
+    name = "augmented"
+    title = "source only, random shifts"
+    access = "none"
+
+    def pretrain(self, net: Network, sources: Sequence[View], trainer: Trainer) -> Network:
+        """Train as `none` does, on shifted images."""
+        from dabench.data.distortions import shifted
+
+        generator = trainer.generator()
+
+        def loss(progress: float, batch: Batch) -> Tensor:
+            images = shifted(batch.images, generator, each=True)
+            return trainer.cross_entropy(net(images), batch.require_labels())
+
+        return trainer.fit(net, loss, trainer.stream(sources), steps=trainer.steps(sources))

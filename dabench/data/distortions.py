@@ -1,0 +1,108 @@
+"""Random changes of geometry and light for whole batches on the device, drawn for each image.
+
+Letters in shapes: B batch, C channels, H height, W width, K classes; h and w are those of the result.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_ERASED = (0.02, 0.33)
+"""Smallest and largest area of an erased rectangle, as a fraction of the image (Zhong et al. 2020, Section 3)."""
+
+_ASPECT = 3.3
+"""Largest ratio of the sides of an erased rectangle."""
+
+_SHIFTS = ((-15, 15), (0.8, 1.2), (-0.2, 0.2), (-0.05, 0.05), (-0.05, 0.05), (0.6, 1.4), (-0.2, 0.2), (0.6, 1.6))
+"""Ranges of `shifted`: angle in degrees, scale, shear, move right and down in sides, contrast, brightness, gamma."""
+
+
+def between(low: float, high: float, n: int, generator: torch.Generator) -> Tensor:
+    """Return (n,) float32 numbers drawn evenly from `low` to `high`, on the generator's device."""
+    return low + (high - low) * torch.rand(n, generator=generator, device=generator.device)
+
+
+def affine(degrees: Tensor, scale: Tensor, shear: Tensor) -> Tensor:
+    """Return the matrices that map pixels of a result to pixels of its image, both from the centre: (B, 2, 2), x before y.
+
+    Args:
+        degrees: (B,) angle of the rotation. scale: (B,) factor of the size. shear: (B,) horizontal move for each pixel down.
+    """
+    cos, sin = torch.deg2rad(degrees).cos() / scale, torch.deg2rad(degrees).sin() / scale
+    return torch.stack([cos, shear - sin, sin, cos], dim=1).view(-1, 2, 2)
+
+
+def warped(images: Tensor, matrix: Tensor, move: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return (B, C, h, w) images whose pixel p, from the centre, is the pixel matrix p + move of (B, C, H, W) `images`.
+
+    Values between pixels are bilinear. Outside the image the pixels of its edge are repeated.
+
+    Args:
+        images: floating-point numbers.
+        matrix, move: (B, 2, 2) and (B, 2) in pixels, x before y; or of one image, for all of them.
+        size: (h, w).
+    """
+    (height, width), device = images.shape[2:], images.device
+    y, x = (torch.arange(n, device=device) - (n - 1) / 2 for n in size)
+    # Broadcasting is ten times as fast as affine_grid, which multiplies matrices for every pixel.
+    columns = matrix[:, :, 0, None] * x + move[:, :, None]  # (B, 2, w)
+    rows = matrix[:, :, 1, None] * y  # (B, 2, h)
+    unit = torch.tensor([2 / width, 2 / height], device=device)  # grid_sample counts in half sides
+    grid = (rows[:, :, :, None] + columns[:, :, None, :]).permute(0, 2, 3, 1) * unit
+    return F.grid_sample(images, grid.expand(len(images), -1, -1, -1), padding_mode="border", align_corners=False)
+
+
+def lit(values: Tensor, contrast: Tensor, brightness: Tensor, gamma: Tensor) -> Tensor:
+    """Return `values` in [0, 1] with other contrast around 0.5, brightness and gamma, clipped to [0, 1] before gamma."""
+    return ((values - 0.5) * contrast + 0.5 + brightness).clamp(0, 1).pow(gamma)
+
+
+def erased(images: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+    """Return (B, C, H, W) images in [0, 1], some with a rectangle in one random grey (random erasing, Zhong et al. 2020).
+
+    The area is 2 to 33 % of the image, the ratio of the sides 1 / 3.3 to 3.3; a side longer than the image is cut.
+    """
+    b, _, height, width = images.shape
+    chosen, area, aspect, y, x, grey = torch.rand(6, b, generator=generator, device=images.device)
+    area = _ERASED[0] + (_ERASED[1] - _ERASED[0]) * area
+    aspect = torch.exp(math.log(_ASPECT) * (2 * aspect - 1))
+    inside = []
+    for side, place, part in ((height, y, (area * aspect).sqrt()), (width, x, (area / aspect).sqrt())):
+        length = (part * side).round().clamp(1, side)
+        pixels, start = torch.arange(side, device=images.device), (place * (side - length + 1)).floor()
+        inside.append((pixels >= start[:, None]) & (pixels < (start + length)[:, None]))
+    rows, columns = inside
+    where = rows[:, :, None] & columns[:, None, :] & (chosen < probability)[:, None, None]
+    return torch.where(where[:, None], grey[:, None, None, None], images)
+
+
+def shifted(images: Tensor, generator: torch.Generator, each: bool = False) -> Tensor:
+    """Return (B, C, H, W) images in [0, 1] under a random shift: rotation, scale, shear and move; contrast, brightness and gamma.
+
+    Args:
+        each: every image has a shift of its own; otherwise all images have the same one.
+    """
+    n, (low, high) = len(images) if each else 1, torch.tensor(_SHIFTS).T[:, :, None]
+    drawn = torch.rand(len(_SHIFTS), n, generator=generator, device=generator.device).to(images.device)
+    angle, scale, shear, x, y, *light = low.to(images.device) + (high - low).to(images.device) * drawn
+    move = torch.stack([x * images.shape[3], y * images.shape[2]], dim=1)
+    moved = warped(images, affine(angle, scale, shear), move, (images.shape[2], images.shape[3]))
+    return lit(moved, *(of[:, None, None, None] for of in light))
+
+
+def mixed(images: Tensor, labels: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
+    """Return mixtures of each image with another one of the batch, and of their labels (mixup, Zhang et al. 2018, Eq. 1).
+
+    The share of each pair is drawn from Beta(alpha, alpha), with torch's global random numbers.
+
+    Args:
+        images: (B, C, H, W). labels: (B, K) probabilities.
+    """
+    other = torch.randperm(len(images), device=images.device)
+    both = torch.full((len(images),), alpha, device=images.device)
+    share = torch.distributions.Beta(both, both, validate_args=False).sample()
+    return images.lerp(images[other], share[:, None, None, None]), labels.lerp(labels[other], share[:, None])
