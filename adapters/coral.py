@@ -30,8 +30,14 @@ class DeepCORAL(Adapter):
     class Options:
         """Options of coral."""
 
-        weight: float = setting(10.0, "weight of the covariance distance in the loss", low=0, search=10)
-        steps_fraction: float = setting(1.0, "length, as a fraction of a full training (see train.least_steps)", above=0)
+        weight: float = setting(
+            10.0, "weight of the covariance distance in the loss", low=0, search=10,
+            origin="PENDING",
+        )  # fmt: skip
+        steps_fraction: float = setting(
+            1.0, "length, as a fraction of a full training (see train.least_steps)", above=0,
+            origin="not searched: an adaptation as long as the pretraining",
+        )  # fmt: skip
 
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
         """Train on labelled source and unlabelled target batches, half and half; needs `target.unlabelled`."""
@@ -43,7 +49,8 @@ class DeepCORAL(Adapter):
             n = len(source.images)
             ours, theirs = net.features(torch.cat([source.images, other.images])).tensor_split([n])
             apart = covariance_distance(ours, theirs)
-            return trainer.cross_entropy(net.classify(ours), source.require_labels()) + self.options.weight * apart
+            weighted: Tensor = self.options.weight * apart
+            return trainer.cross_entropy(net.classify(ours), source.require_labels()) + weighted
 
         half = max(2, trainer.settings.batch // 2)
         steps = self.length(trainer.adaptation_steps(sources))

@@ -42,13 +42,28 @@ class MAML(Adapter):
     class Options:
         """Options of maml."""
 
-        first_order: bool = setting(False, "ignore second derivatives (FOMAML)")
-        inner_steps: int = setting(3, "gradient steps on the support set of a meta-task", low=1)
-        inner_lr: float = setting(0.1, "learning rate of the inner steps", above=0, search=5)
-        tasks: int = setting(2, "meta-tasks per meta-step", low=1)
-        support: int = setting(5, "support images per class", low=1)
-        query: int = setting(5, "query images per class", low=1)
-        steps_fraction: float = setting(1.0, "meta-steps, as a fraction of the steps of supervised pretraining", above=0)
+        first_order: bool = setting(
+            False,
+            "ignore second derivatives (FOMAML)",
+            origin="the paper: Algorithm 2 differentiates through the inner steps",
+        )
+        inner_steps: int = setting(
+            3, "gradient steps on the support set of a meta-task", low=1,
+            origin="not searched: between the 1 and the 5 that the paper takes on images (Appendix A.1)",
+        )  # fmt: skip
+        inner_lr: float = setting(
+            0.1, "learning rate of the inner steps", above=0, search=5,
+            origin="the paper: its value for 20 classes of Omniglot (Appendix A.1)",
+        )  # fmt: skip
+        tasks: int = setting(
+            2, "meta-tasks per meta-step", low=1, origin="not searched: few, because second-order steps are slow on a CPU"
+        )
+        support: int = setting(5, "support images per class", low=1, origin="the default of `shots` in a sweep")
+        query: int = setting(5, "query images per class", low=1, origin="not searched: as many as support images")
+        steps_fraction: float = setting(
+            1.0, "meta-steps, as a fraction of the steps of supervised pretraining", above=0,
+            origin="not searched: as many steps as supervised pretraining",
+        )  # fmt: skip
 
     def pretrain(self, net: Network, sources: Sequence[View], trainer: Trainer) -> Network:
         """Meta-train on episodes of the sources."""

@@ -13,6 +13,7 @@ from planted import CLASSES, network, target_of, trainer, view
 
 from dabench.checks.network_checks import adapter_rules
 from dabench.plugins.contract import Adapter, Target, View
+from dabench.plugins.options import describe
 from dabench.plugins.registry import Registry
 from dabench.training.network import TorchNetwork
 
@@ -149,3 +150,8 @@ def test_published_methods_can_be_cited(name: str) -> None:
 @pytest.mark.parametrize("name", ["coral", "adabn", "augmented"])
 def test_those_that_prove_the_contract_are_one_file_of_under_60_lines(name: str) -> None:
     assert len(inspect.getsource(inspect.getmodule(type(make(name)))).splitlines()) < 60  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_option_says_where_its_default_comes_from(name: str) -> None:
+    assert [row["key"] for row in describe(make(name).Options) if not row.get("origin")] == []
