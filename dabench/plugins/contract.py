@@ -334,7 +334,8 @@ class Target:
     Attributes:
         name: the dataset.
         classes: the names of the K classes of the sweep.
-        unlabelled: all training images, in random order, without labels or groups; None if access is "none".
+        unlabelled: all training images, in the order of a hash of each image, without labels or groups; None if access is
+            "none".
         shots: labelled images: some of each class if access is "few-shot", all if "full"; else None.
     """
 
