@@ -562,7 +562,8 @@ class Adapter(Plugin):
 
         Returns:
             `net`, on any device and in any mode: dabench moves it to `trainer.device` and sets evaluation mode. Every
-            parameter is trainable again.
+            parameter is trainable again. In evaluation mode, here and at each checkpoint, the logits of an image do not depend
+            on the other images of the batch: these are test images, which no access grants.
         """
         return trainer.supervised(net, sources)
 
