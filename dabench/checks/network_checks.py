@@ -212,7 +212,7 @@ class _AdapterUnderCheck:
         return ""  # an exception says what it does not accept
 
     def alone(self) -> str:
-        """Compare the logits of an image in a batch and by itself, at the checkpoints of pretrain() and adapt() and after both."""
+        """Compare the logits of an image in a batch and by itself, at checkpoints of pretrain() and adapt() and after both."""
         images, sources = _view("test", 5).images.float() / 255, [_view("source", 1, groups=True)]
         changes: dict[str, float] = {}
 
