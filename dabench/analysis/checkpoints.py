@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dabench.analysis.bootstrap import percent
 from dabench.errors import StoreError
-from dabench.training.selection import LAST, ORACLE, RULES, VALIDATORS
+from dabench.training.selection import DEV, DEV_ESS, LAST, ORACLE, RULES, VALIDATORS
 
 
 @dataclass(frozen=True)
@@ -19,27 +19,33 @@ class RunCheckpoints:
 
     Attributes:
         name: name of the run, for messages.
-        scores: rule -> (C,) score of each checkpoint; empty if the run stored none.
+        scores: rule -> (C,) score of each checkpoint, None where the rule has no value; empty if the run stored none.
         accuracy: (C,) accuracy on the test split of the target.
     """
 
     name: str
-    scores: Mapping[str, Sequence[float]]
+    scores: Mapping[str, Sequence[float | None]]
     accuracy: NDArray[np.float64]
 
     def choose(self, rule: str) -> int:
         """Return the index of the checkpoint that a rule chooses; ties go to the latest checkpoint.
 
+        Checkpoints for which the rule has no value are left out. If it has a value for none, the last one is taken.
+
         Raises:
             StoreError: the run stored no score of this rule.
         """
-        if rule == LAST:
+        if rule == LAST or not self.has_value(rule):
             return len(self.accuracy) - 1
-        values = self.accuracy if rule == ORACLE else np.asarray(self.score(rule))
-        return int(np.flatnonzero(values == values.max())[-1])
+        values = self.accuracy if rule == ORACLE else self.score(rule)
+        return int(np.flatnonzero(values == np.nanmax(values))[-1])
+
+    def has_value(self, rule: str) -> bool:
+        """Whether a rule has a value for some checkpoint; raise StoreError if the run stored no score of it."""
+        return rule in (LAST, ORACLE) or not bool(np.isnan(self.score(rule)).all())
 
     def score(self, rule: str) -> NDArray[np.float64]:
-        """Return the score of each checkpoint, (C,); raise StoreError if the run stored none."""
+        """Return the score of each checkpoint, (C,), NaN where there is no value; raise StoreError if the run stored none."""
         if rule not in self.scores:
             raise StoreError(f"run {self.name}: has no score '{rule}'; run the sweep again with --redo, or use the rule 'last'")
         return np.asarray(self.scores[rule], dtype=np.float64)
@@ -56,6 +62,8 @@ class RuleOutcome:
             (last, oracle, or constant scores).
         across: the same over all checkpoints of all seeds of a pair, mean over pairs.
         runs: number of runs.
+        unscored: number of runs for which the rule has no value at any checkpoint, so that their last one counts.
+        sample_size: of "dev": median effective sample size of its weights over all checkpoints; None: not stored.
     """
 
     adapter: str
@@ -65,6 +73,8 @@ class RuleOutcome:
     within: float | None
     across: float | None
     runs: int
+    unscored: int = 0
+    sample_size: float | None = None
 
 
 def what_rules_choose(adapter: str, pairs: Sequence[Sequence[RunCheckpoints]]) -> list[RuleOutcome]:
@@ -79,8 +89,21 @@ def what_rules_choose(adapter: str, pairs: Sequence[Sequence[RunCheckpoints]]) -
     best = float(np.mean([run.accuracy.max() for run in runs]))
     within, across = _mean_correlations([[run] for run in runs]), _mean_correlations([pair for pair in pairs if pair])
     chosen = {rule: float(np.mean([run.accuracy[run.choose(rule)] for run in runs])) for rule in RULES}
+    unscored = {rule: sum(not run.has_value(rule) for run in runs) for rule in RULES}
+    sizes = [size for run in runs for size in run.scores.get(DEV_ESS, ()) if size is not None]
+    weighted = {DEV: round(float(np.median(sizes)), 1)} if sizes else {}
     return [
-        RuleOutcome(adapter, rule, percent(mean), percent(best - mean), within.get(rule), across.get(rule), len(runs))
+        RuleOutcome(
+            adapter,
+            rule,
+            accuracy=percent(mean),
+            below_oracle=percent(best - mean),
+            within=within.get(rule),
+            across=across.get(rule),
+            runs=len(runs),
+            unscored=unscored[rule],
+            sample_size=weighted.get(rule),
+        )
         for rule, mean in chosen.items()
     ]
 
@@ -98,12 +121,14 @@ def _mean_correlations(groups: Sequence[Sequence[RunCheckpoints]]) -> dict[str, 
 def correlations(scores: NDArray[np.float64], accuracy: NDArray[np.float64]) -> list[float | None]:
     """Return the Spearman rank correlation of each row of `scores` (R, C) with `accuracy` (C,); None if either is constant.
 
-    Equal values share their mean rank.
+    Equal values share their mean rank. Checkpoints where a score is NaN are left out of its correlation.
     """
+    return [_correlation(row[known], accuracy[known]) for row, known in ((row, ~np.isnan(row)) for row in scores)]
+
+
+def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float | None:
     from scipy.stats import rankdata
 
-    ranks = rankdata(np.concatenate([scores, accuracy[None]]), axis=1)
-    ranks -= ranks.mean(1, keepdims=True)
-    spread = np.sqrt((ranks**2).sum(1))
-    products = ranks[:-1] @ ranks[-1]
-    return [float(p / (s * spread[-1])) if s and spread[-1] else None for p, s in zip(products, spread, strict=False)]
+    ranks = [rankdata(values) - (len(values) + 1) / 2 for values in (one, other)]
+    spread = float(np.sqrt((ranks[0] ** 2).sum() * (ranks[1] ** 2).sum()))
+    return float((ranks[0] * ranks[1]).sum()) / spread if spread else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import torch
@@ -20,6 +20,9 @@ from dabench.training.settings import TrainConfig
 from dabench.training.trainer import RunTrainer
 
 _SIZES = (32, 44, 224)
+
+_ALIKE = 1e-3
+"""Logits that differ by less than this, or by less than this part of the largest one, are alike: sums have another order."""
 
 _SIDE, _CLASSES, _CPU = 16, ("a", "b", "c"), torch.device("cpu")
 
@@ -90,10 +93,17 @@ class _BackboneUnderCheck:
         return f"{', '.join(unlike[:3])} differ; draw the initial weights from torch's global generator" if unlike else ""
 
     def alone(self) -> str:
-        net, four = self.net(*self.form).eval(), self.images()
-        with torch.inference_mode():
-            apart = float((net(four)[:1] - net(four[:1])).abs().max())
-        return "" if apart < 1e-3 else f"the logits of an image change by {apart:.2g} with the batch; they must not depend on it"
+        change = _change_with_the_batch(self.net(*self.form).eval(), self.images())
+        return (
+            "" if change < _ALIKE else f"the logits of an image change by {change:.2g} with the batch; they must not depend on it"
+        )
+
+
+def _change_with_the_batch(net: TorchNetwork, images: torch.Tensor) -> float:
+    """Return the largest change of the first image's logits when the other images of the batch are taken away."""
+    with torch.inference_mode():
+        together = net(images)[:1]
+        return float((together - net(images[:1])).abs().max() / together.abs().max().clamp(min=1))
 
 
 def adapter_rules(adapter: Adapter) -> list[Rule]:
@@ -102,6 +112,7 @@ def adapter_rules(adapter: Adapter) -> list[Rule]:
     return [
         Rule("a tiny run returns a network with finite logits", of.runs),
         Rule("several sources are accepted, one of them without groups", of.several),
+        Rule("an image is classified alike whatever is beside it in the batch, at checkpoints and at the end", of.alone),
         Rule("the same seed gives exactly the same logits", of.seeded),
         Rule("the images of sources and target are not changed", of.untouched),
         Rule("every parameter of the network is trainable afterwards", of.trainable),
@@ -139,6 +150,13 @@ def _view(name: str, seed: int, groups: bool = False) -> View:
     return View(name, _CLASSES, images.to(torch.uint8), labels, torch.arange(60) // 3 % 4 if groups else None)
 
 
+def _beside(change: float) -> str:
+    return (
+        f"the logits of an image change by {change:.2g} with the other images of the batch; test images may not be used, so keep "
+        "the running statistics of batch norms, and let no layer compare images in evaluation mode"
+    )
+
+
 class _AdapterUnderCheck:
     def __init__(self, adapter: Adapter) -> None:
         self.adapter = adapter
@@ -164,9 +182,15 @@ class _AdapterUnderCheck:
     def fresh(self, adapter: Adapter) -> TorchNetwork:
         return adapter_network(adapter, TorchNetwork(_Encoder(1), _Encoder.num_features, len(_CLASSES)))
 
-    def trainer(self, steps: int = 3, checkpoints: int = 1, partial: RunState | None = None) -> RunTrainer:
+    def trainer(
+        self,
+        steps: int = 3,
+        checkpoints: int = 1,
+        partial: RunState | None = None,
+        checkpoint: Callable[[TorchNetwork, int], None] | None = None,
+    ) -> RunTrainer:
         settings = TrainConfig(steps=steps, batch=24, precision="fp32", device="cpu", checkpoints=checkpoints, lr=0.01)
-        return RunTrainer(settings, Augmenter(Augment(), _SIDE, _SIDE, _CPU), _CPU, 0, partial=partial)
+        return RunTrainer(settings, Augmenter(Augment(), _SIDE, _SIDE, _CPU), _CPU, 0, checkpoint, partial)
 
     @cached_property
     def logits(self) -> torch.Tensor:
@@ -187,6 +211,24 @@ class _AdapterUnderCheck:
     def several(self) -> str:
         self.said(self.run([_view("one", 1, groups=True), _view("two", 2)], self.target()))
         return ""  # an exception says what it does not accept
+
+    def alone(self) -> str:
+        """Compare the logits of an image in a batch and by itself, at checkpoints of pretrain() and adapt() and after both."""
+        images, sources = _view("test", 5).images.float() / 255, [_view("source", 1, groups=True)]
+        changes: dict[str, float] = {}
+
+        def look(where: str, net: Network) -> None:
+            if isinstance(net, TorchNetwork):  # else the first rule says so
+                changes[where] = max(changes.get(where, 0.0), _change_with_the_batch(net.eval(), images))
+
+        def trainer(where: str) -> RunTrainer:
+            return self.trainer(4, 4, checkpoint=lambda net, step: look(f"at a checkpoint of {where}()", net))
+
+        with reproducible(1, 0):
+            net = self.adapter.pretrain(self.fresh(self.adapter), sources, trainer("pretrain"))
+            look("after pretrain()", net)
+            look("after adapt()", self.adapter.adapt(net, sources, self.target(), trainer("adapt")))
+        return next((f"{where}, {_beside(change)}" for where, change in changes.items() if not change < _ALIKE), "")
 
     def seeded(self) -> str:
         again = self.said(self.run([_view("source", 1, groups=True)], self.target()))

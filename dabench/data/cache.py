@@ -28,7 +28,8 @@ from dabench.storage.paths import cache_address, cache_folder
 from dabench.storage.remote_fs import RemoteFolder, keyless
 from dabench.storage.schema import check_files
 
-FORMAT = 1
+FORMAT = 2
+"""Version of a prepared folder. From 2 on, images are in hash order (dabench.data.splits.hash_order)."""
 
 RECORD = "prepared.json"
 

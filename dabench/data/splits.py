@@ -1,15 +1,17 @@
-"""Check the splits of a dataset against the contract, shuffle them, hold out a validation split, and choose shots."""
+"""Check the splits of a dataset against the contract, order them, hold out a validation split, and choose shots."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.data.lazy import select_images
+from dabench.data.lazy import chunks, select_images
 from dabench.errors import DataError
-from dabench.plugins.contract import Dataset, Samples, Splits
+from dabench.plugins.contract import Dataset, Images, Samples, Splits
 
 SPLITS = ("train", "val", "test")
 
@@ -22,12 +24,9 @@ def classes_of(dataset: Dataset, splits: Mapping[str, Samples]) -> tuple[str, ..
 
 
 def checked(dataset: Dataset, splits: Mapping[str, Samples]) -> Splits:
-    """Return the splits with exact dtypes, each in a fixed random order; raise DataError if they violate the contract.
+    """Return the splits with exact dtypes, each in hash order; raise DataError if they violate the contract.
 
-    The result has the notes of `splits` and always names the classes.
-
-    The order is shuffled because raw files are often sorted by class: a method that sees unlabelled images in that order
-    could infer the labels.
+    The result has the notes of `splits` and always names the classes. `hash_order` reads every image once.
     """
     who = f"dataset '{dataset.name}'"
     names = classes_of(dataset, splits)
@@ -50,8 +49,8 @@ def checked(dataset: Dataset, splits: Mapping[str, Samples]) -> Splits:
                 f"{who}: {holds}, but the dataset has {expected:,}; the raw files are incomplete or another version. "
                 f"{dataset.download_instructions}"
             )
-    shuffled = {s: _shuffled(splits[s], seed) for seed, s in enumerate(SPLITS) if s in splits}
-    return Splits(shuffled, notes=splits.notes if isinstance(splits, Splits) else (), classes=names)
+    ordered = {s: take(splits[s], hash_order(splits[s].images)) for s in SPLITS if s in splits}
+    return Splits(ordered, notes=splits.notes if isinstance(splits, Splits) else (), classes=names)
 
 
 def _check_split(dataset: Dataset, split: str, samples: Samples, classes: tuple[str, ...]) -> None:
@@ -92,8 +91,21 @@ def take(samples: Samples, at: NDArray[np.int64]) -> Samples:
     )
 
 
-def _shuffled(samples: Samples, seed: int) -> Samples:
-    return take(samples, np.random.default_rng(seed).permutation(len(samples.images)))
+def hash_order(images: Images) -> NDArray[np.int64]:
+    """Return the positions (N,) of the images in the order of the SHA-256 of their bytes; a few megabytes are read at a time.
+
+    Raw files are often sorted by class, and a shuffle with a fixed seed can be undone. The hash depends on the image alone, so
+    a method that sees unlabelled images learns nothing from their order. Identical images are in a random order. Its seed is a
+    digest of all images in their raw order, which nobody knows who sees only the ordered images.
+    """
+    digests = np.array([hashlib.sha256(image).digest() for chunk in chunks(images) for image in chunk], dtype="S32")
+    drawn = _secret_rng(digests).permutation(len(digests))
+    return drawn[np.argsort(digests[drawn], kind="stable")]
+
+
+def _secret_rng(secret: NDArray[Any], *seed: int) -> np.random.Generator:
+    """Return a generator that only those can repeat who know the array `secret`."""
+    return np.random.default_rng([*seed, *hashlib.sha256(secret.tobytes()).digest()])
 
 
 def with_validation(splits: Mapping[str, Samples]) -> dict[str, Samples]:
@@ -149,15 +161,14 @@ def choose_shots(
     """Return the positions of the labelled target images of a few-shot method: `shots` of each class, or "all".
 
     They depend only on the target and the seed, so all methods get the same images. A smaller number of shots is a subset of
-    a larger one.
+    a larger one. The draw depends on all labels, so the chosen positions tell nothing about the labels of the other images.
 
     Raises:
         DataError: a class has fewer images than `shots`.
     """
     if shots == "all":
         return np.arange(len(labels))
-    rng = np.random.default_rng([seed, 5])
-    order = rng.permutation(len(labels))
+    order = _secret_rng(np.asarray(labels, dtype=np.int64), seed).permutation(len(labels))
     chosen = []
     for number, name in enumerate(classes):
         of_class = order[labels[order] == number]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dabench.data.augment import Augmenter
 from dabench.errors import DabenchError, DivergedError
+from dabench.execution.checkpoint_thread import in_own_thread
 from dabench.execution.scores import CheckpointScorer
 from dabench.plugins.contract import SOURCE_ONLY, SUPERVISED, Adapter, Target, View
 from dabench.training.device import reproducible
@@ -47,17 +48,18 @@ def compute(
         DabenchError: the run failed or diverged.
         RunStopped: the run was stopped on request, at a checkpoint.
     """
-    with reproducible(job.train.threads, job.seed, device, job.train.deterministic):
-        augmenter = Augmenter(job.augment, job.size, job.size, device)
-        checkpoints = RunCheckpoints(job, augmenter)
-        trainer = RunTrainer(job.train, augmenter, device, job.seed, checkpoints, partial, notify)
+    augmenter = Augmenter(job.augment, job.size, job.size, device)
+    checkpoints = RunCheckpoints(job, augmenter)
+    alike = reproducible(job.train.threads, job.seed, device, job.train.deterministic)
+    with alike, in_own_thread(checkpoints, job.train.threads) as tests:
+        trainer = RunTrainer(job.train, augmenter, device, job.seed, tests, partial, notify)
         adapter = Adapter() if job.method in (SUPERVISED, SOURCE_ONLY) else registry.make("adapter", job.method, job.options)
         backbone = registry.make("backbone", job.backbone, job.backbone_options)
         pretrained = job.pretrained and job.parent is None
         fresh = build_network(backbone, job.channels, augmenter.size[0], len(job.classes), pretrained)
         try:
             net = _trained(job, adapter, adapter_network(adapter, fresh).to(device), trainer, network)
-            checkpoints(net, trainer.trace.steps)
+            tests(net, trainer.trace.steps)
         except EndTrial:
             assert checkpoints.ended is not None
             net = checkpoints.ended.to(device).eval()

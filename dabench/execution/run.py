@@ -79,6 +79,7 @@ def _facts(job: Job, device: torch.device, checkpoints: RunCheckpoints, trace: T
         steps=checkpoints.steps[-1],
         checkpoints=tuple(checkpoints.steps),
         scores={t: {rule: tuple(of) for rule, of in rules.items()} for t, rules in checkpoints.scores.found.items()},
+        unscored=_unscored(checkpoints),
         losses=tuple(trace.losses),
         seconds=Seconds(
             train=round(trace.train_seconds, 3),
@@ -90,6 +91,13 @@ def _facts(job: Job, device: torch.device, checkpoints: RunCheckpoints, trace: T
         files={},
         stopped=checkpoints.ended is not None,
     )
+
+
+def _unscored(checkpoints: RunCheckpoints) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Return the reasons of the rules that have no value at some checkpoint, as in `RunRecord`."""
+    reasons = checkpoints.scores.reasons
+    found = {t: {rule: tuple(of) for rule, of in rules.items() if any(of)} for t, rules in reasons.items()}
+    return {target: rules for target, rules in found.items() if rules}
 
 
 def environment(device: torch.device, low: bool) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Score each checkpoint of a run without target labels, for selection rules.
 
-Scores use the validation splits: images and labels of each source, but only images of each target. At most SCORED images are
-used (the first ones: prepared splits are in random order), except by `source-accuracy`, which uses all. The domain classifier of
-DEV gets as many training images of each source as images of a target.
+Scores use the validation splits: images and labels of each source, but only images of each target. At most SCORED images of a
+target are used (the first ones: the order of prepared splits is that of a hash, so they are a random sample). `source-accuracy`
+uses all images of the sources. DEV uses at most SCORED_BY_DEV images of a target, because its domain classifier needs many, and
+as many training images of each source.
 """
 
 from __future__ import annotations
@@ -20,26 +21,33 @@ from dabench.storage.schema import TrialConfig
 from dabench.training import validators
 from dabench.training.evaluate import outputs
 from dabench.training.network import TorchNetwork
-from dabench.training.selection import VALIDATORS
+from dabench.training.selection import DEV_ESS, VALIDATORS
 
 SCORED = 1000
 """Most images of the validation split of each target that are scored."""
+
+SCORED_BY_DEV = 5000
+"""Most of them that DEV uses."""
+
+_STORED = (*VALIDATORS, DEV_ESS)
 
 
 class CheckpointScorer:
     """The scores of every checkpoint of a job for each of its targets.
 
     Attributes:
-        found: target -> rule -> one score per checkpoint.
+        found: target -> rule -> one score per checkpoint, None where the rule has no value.
+        reasons: target -> rule -> for each checkpoint why the rule has no value, "" where it has one.
         seconds: time spent on scoring.
     """
 
     def __init__(self, job: Job, augmenter: Augmenter) -> None:
-        self._targets = {name: _mapped(path)[:SCORED] for name, path in job.scored.items()}
+        self._targets = {name: _mapped(path)[:SCORED_BY_DEV] for name, path in job.scored.items()}
         most = max((len(images) for images in self._targets.values()), default=0)
         self._sources = [(_mapped(s.images)[:most], _mapped(s.val_images), _mapped(s.val_labels)) for s in job.sources]
         self._with = (augmenter, job.test, job.train.precision)
-        self.found: dict[str, dict[str, list[float]]] = {t: {rule: [] for rule in VALIDATORS} for t in self._targets}
+        self.found: dict[str, dict[str, list[float | None]]] = {t: {r: [] for r in _STORED} for t in self._targets}
+        self.reasons: dict[str, dict[str, list[str]]] = {t: {r: [] for r in _STORED} for t in self._targets}
         self.seconds = 0.0
 
     def take(self, net: TorchNetwork) -> None:
@@ -58,28 +66,34 @@ class CheckpointScorer:
         losses = F.cross_entropy(logits, labels, reduction="none")
         accuracy = float((logits.argmax(1) == labels).float().mean())
         for name, images in self._targets.items():
-            of_target = outputs(net, images, *self._with)
-            scores = validators.label_free(*of_target) | {"source-accuracy": accuracy}
-            scores["dev"] = validators.dev(trained, features, losses, of_target[0])
-            for rule, value in scores.items():
-                self.found[name][rule].append(round(value, 6))
+            of_target, predicted = outputs(net, images, *self._with)
+            scores = {"source-accuracy": validators.score(lambda: accuracy)}
+            scores |= validators.label_free(of_target[:SCORED], predicted[:SCORED])
+            scores |= validators.dev_scores(trained, features, losses, of_target)
+            for rule, score in scores.items():
+                self.found[name][rule].append(score.value)
+                self.reasons[name][rule].append(score.reason)
         self.seconds += time.perf_counter() - started
 
     def state_dict(self) -> dict[str, Any]:
         """Return the scores so far."""
-        return {"found": self.found, "seconds": self.seconds}
+        return {"found": self.found, "reasons": self.reasons, "seconds": self.seconds}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the scores that `state_dict` returned."""
-        self.found, self.seconds = state["found"], state["seconds"]
+        self.found, self.reasons, self.seconds = state["found"], state["reasons"], state["seconds"]
 
     def behind(self, probe: TrialConfig | None) -> bool:
-        """Whether the score of the last checkpoint is below the bar at which a trial of a search is ended."""
+        """Whether the score of the last checkpoint is below the bar at which a trial of a search is ended.
+
+        A checkpoint without a score ends no trial.
+        """
         if not probe or not probe.bar:
             return False
         (of_target,) = self.found.values()  # an adaptation is scored for its target only
         scores = of_target[probe.rule]
-        return any(at == len(scores) - 1 and scores[at] < least for at, least in probe.bar)
+        last = scores[-1]
+        return last is not None and any(at == len(scores) - 1 and last < least for at, least in probe.bar)
 
 
 def _mapped(path: str) -> Any:

@@ -62,7 +62,7 @@ class TensorBoardWriter:
                 writer.add_scalar("loss", loss, step)
             for target, scores in record.scores.items():
                 for rule, values in scores.items():
-                    for step, value in zip(record.checkpoints, values, strict=True):
+                    for step, value in ((s, v) for s, v in zip(record.checkpoints, values, strict=True) if v is not None):
                         writer.add_scalar(f"{rule}/{target}", value, step)
 
 

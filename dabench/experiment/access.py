@@ -1,7 +1,8 @@
 """The label firewall: select the files that a run may open. A worker process is given no other path.
 
 The driver reads labels to choose shots and does not keep them; a worker is given paths. The path of the target's labels is not
-among them, and test labels are joined with stored predictions in another process, when a report is made.
+among them, and test labels are joined with stored predictions in another process, when a report is made. Test images are in the
+process, in a thread to which no reference of an adapter leads (dabench.execution.checkpoint_thread).
 This prevents accidents, and methods that search their own process. It does not stop code that deliberately searches the disk.
 """
 

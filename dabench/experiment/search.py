@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from dabench.experiment.plan import Plan
 from dabench.experiment.samplers import Sampler, is_sequential, random_sampler, sampler_of
 from dabench.experiment.search_tasks import SearchTask, runs_of, tasks_of
-from dabench.experiment.trial_scores import LabelArray, ScoredTrial, bar, best_of, scored
+from dabench.experiment.trial_scores import LabelArray, ScoredTrial, bar, best_trials, scored
 from dabench.storage.run_store import RunStore
 from dabench.storage.schema import Run, SearchRecord, Settings, TrialConfig, TrialRecord
 from dabench.training.selection import ORACLE
@@ -29,12 +29,17 @@ class TaskTrial:
 
 @dataclass
 class TaskSearch:
-    """A task with its trials, the number of the chosen trial, and the final runs of each seed of the sweep."""
+    """A task with its trials, the number of the chosen trial, and the final runs of each seed of the sweep.
+
+    Attributes:
+        tied: the number of other trials with the best score; the first of them is chosen.
+    """
 
     task: SearchTask
     proposals: Sampler
     trials: list[TaskTrial] = field(default_factory=list)
     chosen: int | None = None
+    tied: int = 0
     finals: dict[int, tuple[Run, ...]] = field(default_factory=dict)
     over: bool = False
 
@@ -150,8 +155,9 @@ class HyperparameterSearch:
 
     def _choose(self, study: TaskSearch) -> None:
         study.over = True
-        study.chosen = best_of({n: trial.found for n, trial in enumerate(study.trials)})
-        if study.chosen is not None:
+        best = best_trials({n: trial.found for n, trial in enumerate(study.trials)})
+        if best:
+            study.chosen, study.tied = best[0], len(best) - 1
             settings = study.trials[study.chosen].settings
             for seed in self.plan.sweep.seed_list:
                 study.finals[seed] = runs_of(self.plan, study.task, seed, settings)
@@ -180,6 +186,7 @@ class HyperparameterSearch:
                 study.chosen,
                 {seed: runs[-1].digest for seed, runs in study.finals.items()},
                 tuple(_trials(study)),
+                study.tied,
             )
             for study in self.studies
         )

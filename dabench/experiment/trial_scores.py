@@ -1,4 +1,4 @@
-"""Score trials by the selection rule of a search, and choose the best trial of a task."""
+"""Score trials by the selection rule of a search, and find the best trials of a task."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class ScoredTrial:
     """A complete trial.
 
     Attributes:
-        scores: the scores of its checkpoints by the rule; higher is better.
+        scores: the scores of its checkpoints by the rule; higher is better, None: the rule has no value.
         score: the score of the last checkpoint.
         steps: the optimiser steps of the tested run.
         stopped: whether it was stopped early.
     """
 
-    scores: tuple[float, ...]
-    score: float
+    scores: tuple[float | None, ...]
+    score: float | None
     steps: int
     stopped: bool
 
@@ -56,13 +56,13 @@ def _by_labels(record: StoredRun, target: str, labels: LabelArray | None) -> tup
     return tuple(round(float(np.mean(row == labels)), 6) for row in predicted)
 
 
-def best_of(trials: Mapping[int, ScoredTrial | None]) -> int | None:
-    """Return the number of the trial with the highest score, the first of ties; None if no trial has a score.
+def best_trials(trials: Mapping[int, ScoredTrial | None]) -> list[int]:
+    """Return the numbers of the trials with the highest score, in order.
 
     Trials that were stopped early are left out, because their score is not that of a full run.
     """
-    found = {number: of.score for number, of in trials.items() if of is not None and not of.stopped}
-    return min((n for n, score in found.items() if score == max(found.values())), default=None)
+    found = {number: of.score for number, of in trials.items() if of and not of.stopped and of.score is not None}
+    return sorted(n for n, score in found.items() if score == max(found.values()))
 
 
 def rungs(checkpoints: int) -> list[int]:
@@ -70,12 +70,15 @@ def rungs(checkpoints: int) -> list[int]:
     return [2**k - 1 for k in range(checkpoints.bit_length()) if 2**k < checkpoints]
 
 
-def bar(earlier: Sequence[Sequence[float]], checkpoints: int) -> tuple[tuple[int, float], ...]:
+def bar(earlier: Sequence[Sequence[float | None]], checkpoints: int) -> tuple[tuple[int, float], ...]:
     """Return the scores that a trial must reach to continue: (checkpoint, score) for each rung that an earlier trial reached.
 
     This is successive halving by early stopping (after ASHA, Li et al. 2020): at each rung the better half continues, so the
     bar is the median score of the earlier trials there. Only trials with lower numbers count, so results do not depend on which
     trial ends first.
     """
-    there = {rung: [scores[rung] for scores in earlier if len(scores) > rung] for rung in rungs(checkpoints)}
+    there = {
+        rung: [score for scores in earlier if len(scores) > rung and (score := scores[rung]) is not None]
+        for rung in rungs(checkpoints)
+    }
     return tuple((rung, round(float(np.median(scores)), 6)) for rung, scores in there.items() if scores)

@@ -349,7 +349,8 @@ class Target:
     Attributes:
         name: the dataset.
         classes: the names of the K classes of the sweep.
-        unlabelled: all training images, in random order, without labels or groups; None if access is "none".
+        unlabelled: all training images, in the order of a hash of each image, without labels or groups; None if access is
+            "none".
         shots: labelled images: some of each class if access is "few-shot", all if "full"; else None.
     """
 
@@ -584,7 +585,8 @@ class Adapter(Plugin):
 
         Returns:
             `net`, on any device and in any mode: dabench moves it to `trainer.device` and sets evaluation mode. Every
-            parameter is trainable again.
+            parameter is trainable again. In evaluation mode, here and at each checkpoint, the logits of an image do not depend
+            on the other images of the batch: these are test images, which no access grants.
         """
         return trainer.supervised(net, sources)
 

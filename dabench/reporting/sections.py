@@ -153,7 +153,8 @@ def group_notes(matrix: Matrix) -> list[str]:
 
 _CHOSEN = (
     "Mean accuracy on the test splits of the targets, over all pairs and seeds; in brackets, points to the oracle. "
-    "The oracle chooses by these test labels: its number is a bound, not a result."
+    'The oracle chooses by these test labels: its number is a bound, not a result. "last in n of m runs": a rule without a '
+    "value for any checkpoint of a run, such as DEV with an effective sample size below 30, takes the last one."
 )
 _RANKED = (
     "Spearman correlation of the rule's score with that accuracy: over the checkpoints of a run / over all checkpoints and seeds "
@@ -181,11 +182,20 @@ def rules_tables(matrix: Matrix) -> list[tuple[Table, str]]:
     second = Table(
         "Rank correlation of each rule's score with accuracy: within a run / within a pair", ("rule", *adapters), ranked
     )
-    return [(first, _CHOSEN), (second, _RANKED)]
+    return [(first, _CHOSEN + _sample_sizes(matrix.rules)), (second, _RANKED)]
+
+
+def _sample_sizes(rules: Sequence[RuleOutcome]) -> str:
+    """Return the sentence on the images on which DEV rests, or "" if no run stored it."""
+    sizes = [f"{c.sample_size:.0f} ({c.adapter})" for c in rules if c.sample_size is not None]
+    return f" Effective sample size of DEV's weights, median over checkpoints: {', '.join(sizes)}." if sizes else ""
 
 
 def _accuracy(of: RuleOutcome) -> str:
-    return f"{of.accuracy:.1f}" if of.rule == ORACLE else f"{of.accuracy:.1f} ({-of.below_oracle:z.1f})"  # z: no -0.0
+    if of.rule == ORACLE:
+        return f"{of.accuracy:.1f}"
+    last = f"; last in {of.unscored} of {of.runs} runs" if of.unscored else ""
+    return f"{of.accuracy:.1f} ({-of.below_oracle:z.1f}{last})"  # z: no -0.0
 
 
 def _correlation(of: RuleOutcome) -> str:

@@ -235,7 +235,11 @@ class TrialRecord:
 
 @dataclass(frozen=True)
 class SearchRecord:
-    """The search of one task: its trials, the number of the chosen trial, and seed -> digest of the tested run."""
+    """The search of one task: its trials, the number of the chosen trial, and seed -> digest of the tested run.
+
+    Attributes:
+        tied: the number of other trials with the best score; the first of them is chosen.
+    """
 
     adapter: str
     sources: tuple[str, ...]
@@ -243,6 +247,7 @@ class SearchRecord:
     chosen: int | None
     runs: Mapping[int, str]
     trials: tuple[TrialRecord, ...]
+    tied: int = 0
 
 
 @dataclass(frozen=True)
@@ -344,7 +349,8 @@ class RunRecord:
 
     Attributes:
         tests: dataset -> digest of its prepared data; files: name -> SHA-256 of the files in its folder.
-        checkpoints: the steps of its checkpoints; scores: dataset -> rule -> score of each checkpoint.
+        checkpoints: the steps of its checkpoints; scores: dataset -> rule -> score of each checkpoint, None: the rule has no
+            value there. unscored: dataset -> rule -> the reason at each checkpoint, "" where it has a value.
         losses: the loss of each step.
         outputs: the number of classes, if only predicted classes are kept.
         stopped: whether it was stopped early.
@@ -362,13 +368,14 @@ class RunRecord:
     classes: tuple[str, ...]
     steps: int
     checkpoints: tuple[int, ...]
-    scores: Mapping[str, Mapping[str, tuple[float, ...]]]
+    scores: Mapping[str, Mapping[str, tuple[float | None, ...]]]
     losses: tuple[float, ...]
     seconds: Seconds
     environment: Mapping[str, Any]
     files: Mapping[str, str]
     outputs: int = 0
     stopped: bool = False
+    unscored: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise ValueError if a file name leads out of its folder."""

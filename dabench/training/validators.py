@@ -10,11 +10,17 @@ source. N images, F features, K classes; p are the softmax probabilities (N, K).
     bnm                       batch nuclear norm of p over N (Cui et al. 2020)
     class-cluster             adjusted mutual information of predictions and k-means clusters of features (Musgrave et al. 2021)
     dev                       minus the deep embedded validation risk (You et al. 2019), in full below
+
+With some features and logits a rule has no value, such as with infinite numbers, or if DEV's weights rest on few images. Its
+score then says why (`Score.reason`); it never ends a run.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,25 +29,55 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_mutual_info_score
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.nn import functional as F
+
+from dabench.training.selection import DEV, DEV_ESS
+
+LEAST_ESS = 30
+"""Least effective sample size of DEV's weights; below it, a few images decide the risk, which can be negative."""
+
+_STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+
+_FOLDS, _ITERATIONS = 3, 200
 
 _TEMPERATURE = 0.05
 
 _BLOCK = 1024
 
 
-def label_free(features: Tensor, logits: Tensor) -> dict[str, float]:
+@dataclass(frozen=True)
+class Score:
+    """The score of a checkpoint by a rule: a finite number, or None and the reason why there is none."""
+
+    value: float | None
+    reason: str = ""
+
+
+class NoScoreError(ArithmeticError):
+    """A rule has no value for a checkpoint; the text says why."""
+
+
+def score(rule: Callable[[], float]) -> Score:
+    """Return the value of a rule, or the reason why it has none: its numbers are not finite, or it cannot be computed."""
+    try:
+        with np.errstate(all="ignore"):
+            value = rule()
+    except (ArithmeticError, ValueError, np.linalg.LinAlgError, torch.linalg.LinAlgError) as e:  # type: ignore[attr-defined]
+        return Score(None, " ".join(str(e).split()) or type(e).__name__)
+    return Score(round(value, 6)) if math.isfinite(value) else Score(None, f"the result is {value}")
+
+
+def label_free(features: Tensor, logits: Tensor) -> dict[str, Score]:
     """Return rule -> score for the rules that need only a target's features (N, F) and logits (N, K)."""
     return {
-        "entropy": entropy(logits),
-        "information-maximisation": information_maximisation(logits),
-        "snd": snd(logits),
-        "bnm": bnm(logits),
-        "class-cluster": class_cluster(features, logits),
+        "entropy": score(lambda: entropy(logits)),
+        "information-maximisation": score(lambda: information_maximisation(logits)),
+        "snd": score(lambda: snd(logits)),
+        "bnm": score(lambda: bnm(logits)),
+        "class-cluster": score(lambda: class_cluster(features, logits)),
     }
 
 
@@ -94,25 +130,45 @@ def class_cluster(features: Tensor, logits: Tensor) -> float:
     centres = (chosen.T @ features.float()) / chosen.sum(0).clamp(min=1)[:, None]
     # One thread, because the result depends on the order of its sums.
     with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.simplefilter("ignore", ConvergenceWarning)  # happens with fewer different features than classes
+        warnings.simplefilter("ignore", ConvergenceWarning)  # occurs with fewer different features than classes
         clusters = KMeans(k, init=centres.cpu().numpy(), n_init=1).fit_predict(features.float().cpu().numpy())
     return float(adjusted_mutual_info_score(predicted.cpu().numpy(), clusters))
 
 
-def dev(source: Tensor, validation: Tensor, losses: Tensor, target: Tensor) -> float:
+def dev_scores(source: Tensor, validation: Tensor, losses: Tensor, target: Tensor) -> dict[str, Score]:
+    """Return the score "dev" and the effective sample size of its weights, "dev-ess". Arguments as in `density_ratio`, `dev`.
+
+    DEV has no value if the effective sample size is below 30.
+    """
+    weights = np.ones(0)
+
+    def size() -> float:
+        nonlocal weights
+        weights = density_ratio(source, target, validation)
+        return effective_sample_size(weights)
+
+    def risk() -> float:
+        if effective.value is None:
+            raise NoScoreError(effective.reason)
+        if effective.value < LEAST_ESS:
+            size = f"{effective.value:.1f} of {len(weights):,} images"
+            raise NoScoreError(f"the effective sample size of DEV's weights is {size}, below {LEAST_ESS}")
+        return dev(weights, losses)
+
+    effective = score(size)
+    return {DEV: score(risk), DEV_ESS: effective}
+
+
+def dev(weights: NDArray[np.float64], losses: Tensor) -> float:
     """Return minus the deep embedded validation risk: the source's validation loss, weighted by its similarity to the target.
 
-    w = (N_s / N_t) * d(target | f) / d(source | f), by a logistic domain classifier d on features;
-    risk = mean(w l) + eta mean(w) - eta, with eta = -cov(w l, w) / var(w).
+    Risk = mean(w l) + eta mean(w) - eta, with eta = -cov(w l, w) / var(w) (You et al. 2019, equation 9).
 
     Args:
-        source: features of training images of the sources, (N_s, F).
-        validation: features of their validation images, (N, F).
-        losses: cross-entropy of those, (N,).
-        target: features of the target's images, (N_t, F).
+        weights: w of the validation images, (N,), from `density_ratio`.
+        losses: l, their cross-entropy, (N,).
     """
-    weights = _density_ratio(*(t.float().cpu().numpy() for t in (source, target, validation)))
-    weighted = weights * losses.float().cpu().numpy()
+    weighted = weights * losses.double().cpu().numpy()
     variance = float(np.var(weights, ddof=1)) if len(weights) > 1 else 0.0
     if variance == 0:
         return -float(weighted.mean())
@@ -120,10 +176,47 @@ def dev(source: Tensor, validation: Tensor, losses: Tensor, target: Tensor) -> f
     return -(float(weighted.mean()) + eta * float(weights.mean()) - eta)
 
 
-def _density_ratio(source: NDArray[np.float32], target: NDArray[np.float32], at: NDArray[np.float32]) -> NDArray[np.float64]:
+def effective_sample_size(weights: NDArray[np.float64]) -> float:
+    """Return the number of equally weighted images with the same variance of a mean: (sum w)^2 / sum w^2 (Kish 1965)."""
+    largest = weights.max()
+    if not 0 < largest < np.inf:
+        raise NoScoreError(f"the largest of DEV's weights is {largest}")
+    part = weights / largest
+    return float(part.sum() ** 2 / (part**2).sum())
+
+
+def density_ratio(source: Tensor, target: Tensor, at: Tensor) -> NDArray[np.float64]:
+    """Return the ratio of the target's density to the source's at some features, (N,).
+
+    w = (N_s / N_t) * d(target | f) / d(source | f), by a logistic domain classifier d on standardised features. Its L2
+    regularisation, C in _STRENGTHS, is the one with the least log loss on held-out domain labels in 3-fold cross-validation.
+    Without that choice the classifier separates the domains perfectly if there are hundreds of features.
+
+    Args:
+        source: features of training images of the sources, (N_s, F).
+        target: features of the target's images, (N_t, F).
+        at: features of validation images of the sources, (N, F).
+    """
+    features = torch.cat([source, target]).double().cpu().numpy()
     domain = np.r_[np.ones(len(source)), np.zeros(len(target))]
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200))
+    # Every third image is in a fold, because a fold of neighbours could be a single source.
+    fold = np.r_[np.arange(len(source)), np.arange(len(target))] % _FOLDS
+    scaler = StandardScaler().fit(features)
+    scaled = scaler.transform(features)
     with threadpool_limits(1):
-        classifier.fit(np.concatenate([source, target]), domain)
-    odds: NDArray[np.float64] = np.exp(-classifier.decision_function(at))
+        strength = _best_strength(scaled, domain, fold) if min(len(source), len(target)) >= _FOLDS else _STRENGTHS[0]
+        classifier = LogisticRegression(C=strength, max_iter=_ITERATIONS).fit(scaled, domain)
+    odds: NDArray[np.float64] = np.exp(-classifier.decision_function(scaler.transform(at.double().cpu().numpy())))
     return odds * (len(source) / len(target))
+
+
+def _best_strength(features: NDArray[np.float64], domain: NDArray[np.float64], fold: NDArray[np.int64]) -> float:
+    """Return the C with the least log loss on held-out domain labels; the smallest of ties. A fit starts from the last one."""
+    losses = np.zeros(len(_STRENGTHS))
+    for held in (fold == number for number in range(_FOLDS)):
+        classifier = LogisticRegression(warm_start=True, max_iter=_ITERATIONS)
+        for i, strength in enumerate(_STRENGTHS):
+            classifier.set_params(C=strength).fit(features[~held], domain[~held])
+            margin = classifier.decision_function(features[held]) * (2 * domain[held] - 1)
+            losses[i] += np.logaddexp(0, -margin).sum()
+    return _STRENGTHS[int(np.argmin(losses))]

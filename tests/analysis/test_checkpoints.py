@@ -13,7 +13,7 @@ from dabench.errors import SpecError, StoreError
 from dabench.training.selection import ORACLE, RULES, VALIDATORS, check_rule
 
 
-def run(accuracy: list[float], **scores: list[float]) -> RunCheckpoints:
+def run(accuracy: list[float], **scores: list[Any]) -> RunCheckpoints:
     """Return checkpoints of this accuracy; a rule without scores of its own scores them as they come."""
     every = {rule: list(map(float, range(len(accuracy)))) for rule in VALIDATORS}
     return RunCheckpoints("r", every | {k.replace("_", "-"): v for k, v in scores.items()}, np.array(accuracy))
@@ -38,6 +38,31 @@ def test_of_equal_ones_the_latest_is_chosen(rule: str) -> None:
 def test_a_score_that_a_run_did_not_store_is_an_error_that_says_what_to_do() -> None:
     with pytest.raises(StoreError, match=r"run old: has no score 'snd'; run the sweep again with --redo, or use the rule 'last'"):
         RunCheckpoints("old", {}, np.array([0.5])).choose("snd")
+
+
+def test_checkpoints_without_a_value_are_left_out() -> None:
+    assert run([0.1, 0.9, 0.5, 0.4], dev=[None, 3, 5, None]).choose("dev") == 2
+
+
+def test_a_rule_without_any_value_takes_the_last_checkpoint_and_is_counted() -> None:
+    without, having = run([0.9, 0.1], dev=[None, None]), run([0.9, 0.1], dev=[2, 1])
+    assert without.choose("dev") == 1
+    found = of(what_rules_choose("a", [[without, having]]), "dev")
+    assert (found.accuracy, found.unscored, found.runs) == (50.0, 1, 2)
+
+
+def test_a_correlation_leaves_out_checkpoints_without_a_value() -> None:
+    found = of(what_rules_choose("a", [[run([0.1, 0.9, 0.3, 0.4], dev=[1, None, 2, 3])]]), "dev")
+    assert found.within == 1
+
+
+def test_a_rule_without_any_value_has_no_correlation() -> None:
+    assert of(what_rules_choose("a", [[run([0.1, 0.9], dev=[None, None])]]), "dev").within is None
+
+
+def test_the_effective_sample_size_of_dev_is_the_median_over_checkpoints() -> None:
+    found = what_rules_choose("a", [[run([0.1, 0.9, 0.5], dev_ess=[20, 100, None]), run([0.1], dev_ess=[200])]])
+    assert {c.rule: c.sample_size for c in found if c.sample_size} == {"dev": 100.0}
 
 
 def test_an_unknown_rule_is_an_error_with_the_nearest() -> None:

@@ -433,6 +433,17 @@ def test_an_adapter_that_trains_longer_than_it_says_is_told() -> None:
     assert "adapt() took 10 steps, length() says 5, so `none` would not train as long" in found.advice
 
 
+@pytest.mark.parametrize(
+    ("name", "where"), [("test-norm", "after adapt(), "), ("test-norm-at-checkpoints", "at a checkpoint of adapt(), ")]
+)
+def test_an_adapter_whose_network_looks_at_other_test_images_is_explained(name: str, where: str) -> None:
+    REGISTRY.load_file(PLUGINS / "beside.py")
+    found = {f.rule: f.advice for f in dabench.check(name) if f.state == "failed"}
+    advice = found["an image is classified alike whatever is beside it in the batch, at checkpoints and at the end"]
+    assert advice.startswith(where + "the logits of an image change by")
+    assert "keep the running statistics of batch norms" in advice
+
+
 def test_an_adapter_with_a_network_of_its_own_breaks_no_rule() -> None:
     REGISTRY.load_file(Path(__file__).parents[1] / "sample_plugins" / "bottleneck.py")
     assert [f for f in dabench.check("bottleneck") if f.state == "failed"] == []

@@ -104,6 +104,12 @@ def test_an_interrupted_run_resumes_with_the_same_logits(name: str) -> None:
     assert rule.look() == ""
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_it_classifies_an_image_alike_whatever_is_beside_it(name: str) -> None:
+    (rule,) = (r for r in adapter_rules(make(name)) if r.what.startswith("an image is classified alike"))
+    assert rule.look() == ""
+
+
 @pytest.mark.parametrize("name", [n for n in NAMES if make(n).adapts()])
 def test_what_adapts_changes_the_predictions(name: str) -> None:
     adapter, of = make(name), [source()]

@@ -195,6 +195,17 @@ def test_who_listens_is_told_how_many_runs_are_left_when_that_is_known(tmp_path:
 # Trials that fail
 
 
+def test_of_trials_that_tie_the_first_is_chosen_and_the_others_are_counted(tmp_path: Path) -> None:
+    searched(tmp_path, space='"pushes.by" = [0.0, 1000.0, 5000.0]').run(tmp_path / "out")
+    (task,) = (t for t in RunStore(tmp_path / "out").read_sweep().search if t.adapter == "pushes")
+    assert [trial.score for trial in task.trials][1:] == [0.0, 0.0]
+    assert (task.chosen, task.tied) == (1, 1)
+
+
+def test_a_search_with_one_best_trial_has_no_tie(done: Done) -> None:
+    assert {t.tied for t in RunStore(done[1]).read_sweep().search if t.adapter == "pushes"} == {0}
+
+
 def test_a_trial_that_fails_is_not_chosen_and_fails_nothing_else(tmp_path: Path) -> None:
     outcome = searched(tmp_path, space='"pushes.by" = [-1.0, 0.0, 10.0]').run(tmp_path / "out")
     assert (outcome.failed, outcome.trials_failed) == (0, 1)

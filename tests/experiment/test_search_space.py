@@ -15,7 +15,7 @@ from dabench.experiment.config import SearchConfig, Sweep
 from dabench.experiment.samplers import ranges, sampler_of
 from dabench.experiment.search_space import SearchRange, around, read_range
 from dabench.experiment.sweep_file import read_sweep
-from dabench.experiment.trial_scores import ScoredTrial, bar, best_of, rungs
+from dabench.experiment.trial_scores import ScoredTrial, bar, best_trials, rungs
 from dabench.plugins.options import KeyProblem, setting
 from dabench.plugins.registry import Registry
 from dabench.storage.schema import Settings
@@ -226,17 +226,22 @@ def test_a_range_that_is_none_is_a_problem_of_its_key() -> None:
 # What is chosen
 
 
-def of(score: float) -> ScoredTrial:
+def of(score: float | None) -> ScoredTrial:
     return ScoredTrial((score,), score, 10, False)
 
 
 def test_the_highest_score_is_chosen_and_the_first_of_equal_ones() -> None:
-    assert best_of({0: of(0.1), 1: of(0.4), 2: of(0.4), 3: None}) == 1
-    assert best_of({0: None}) is None
+    assert best_trials({0: of(0.1), 1: of(0.4), 2: of(0.4), 3: None}) == [1, 2]
+    assert best_trials({0: None}) == []
+
+
+def test_a_trial_for_which_the_rule_has_no_value_is_not_chosen() -> None:
+    assert best_trials({0: of(None), 1: of(-3.0)}) == [1]
+    assert best_trials({0: of(None)}) == []
 
 
 def test_a_trial_that_was_ended_early_is_not_chosen() -> None:
-    assert best_of({0: of(0.1), 1: replace(of(0.4), stopped=True)}) == 0
+    assert best_trials({0: of(0.1), 1: replace(of(0.4), stopped=True)}) == [0]
 
 
 def test_trials_may_end_at_the_first_second_fourth_and_eighth_checkpoint_but_not_at_the_last() -> None:
@@ -246,6 +251,10 @@ def test_trials_may_end_at_the_first_second_fourth_and_eighth_checkpoint_but_not
 def test_the_bar_is_the_median_of_the_trials_that_came_so_far() -> None:
     assert bar([], 4) == ()
     assert bar([[0.1, 0.5, 0.5, 0.5], [0.3], [0.2, 0.9]], 4) == ((0, 0.2), (1, 0.7))
+
+
+def test_checkpoints_without_a_score_raise_no_bar() -> None:
+    assert bar([[None, 0.5], [0.3, None], [0.1, None]], 4) == ((0, 0.2), (1, 0.5))
 
 
 def test_an_option_says_where_a_search_looks(capsys: pytest.CaptureFixture[str]) -> None:
