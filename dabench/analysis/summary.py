@@ -5,7 +5,7 @@ Pairs with one source and pairs with several sources are different tasks, so eac
 Pairs that share a target, or their sources, are not independent. The test therefore flips all pairs of a target together, does
 the same with all pairs of a set of sources, and takes the larger p. In simulations without any true gain it finds one in at most
 5 % of the cases with 3 to 6 datasets, where flipping each pair alone finds one in up to 41 %
-(tests/analysis/test_summary_p.py).
+(tests/analysis/test_summary.py).
 """
 
 from __future__ import annotations

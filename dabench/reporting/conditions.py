@@ -11,9 +11,9 @@ from dabench.analysis.results import span
 from dabench.reporting.tables import EMPTY, Table
 from dabench.training.selection import ORACLE
 
-LABELS, IMAGES, STEPS, SEEDS, RULE = "target labels", "target images", "steps", "seeds", "rule"
+LABELS, IMAGES, STEPS, SEEDS, RULE = "target labels", "target images", "steps", "seeds", "selection"
 
-_UNKNOWN = {LABELS: EMPTY, IMAGES: EMPTY, STEPS: EMPTY, SEEDS: EMPTY, RULE: EMPTY}
+_NONE = {LABELS: EMPTY, IMAGES: EMPTY, STEPS: EMPTY, SEEDS: EMPTY, RULE: EMPTY}
 
 
 NOTES = "notes"
@@ -29,9 +29,9 @@ def with_conditions(table: Table, rows: Sequence[Sequence[Any]], notes: Sequence
         notes: the notes of each row.
     """
     found = [_conditions(row) for row in rows]
-    values = {key: list(dict.fromkeys(c[key] for c in found if c[key] != EMPTY)) for key in _UNKNOWN}
+    values = {key: list(dict.fromkeys(c[key] for c in found if c is not _NONE)) for key in _NONE}
     differing = [key for key, of in values.items() if len(of) > 1]
-    shared = ", ".join(f"{key} {of[0]}" for key, of in values.items() if len(of) == 1)
+    shared = ", ".join(f"{key} {of[0]}" for key, of in values.items() if len(of) == 1 and of[0] != EMPTY)
     cells = [(*row, *(c[key] for key in differing)) for row, c in zip(table.rows, found, strict=True)]
     columns = (*table.columns, *differing)
     if any(notes):
@@ -48,7 +48,7 @@ def _conditions(row: Sequence[Any]) -> Mapping[str, str]:
     known = [of if isinstance(of, Mapping) else vars(of) for of in row]
     known = [of for of in known if of["label_budget"] != HUMAN]
     if not known:
-        return _UNKNOWN
+        return _NONE
     steps = span(of.get(key) for of in known for key in ("steps_min", "steps_max"))
     rules = dict.fromkeys(of["selection"] for of in known if of.get("selection"))
     return {

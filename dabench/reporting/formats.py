@@ -165,13 +165,13 @@ def one_text(matrix: Matrix, form: str) -> str:
     return FILES["results.json" if form == "json" else "matrix.csv"](matrix)
 
 
-def trials_text(search: schema.SearchTable, trials: Sequence[Trial], form: str, mixed: Mixed) -> str:
+def trials_text(search: schema.SearchTable, trials: Sequence[Trial], form: str, mixed: Mixed, ties: str = "") -> str:
     """Return the trials in a format: json, md, csv or tex.
 
     Raises:
         SpecError: the format is unknown.
     """
-    notes = sections.trials_notes(search, trials, mixed)
+    notes = sections.trials_notes(search, trials, mixed, ties)
     if form == "json":
         rows = [{k: v for k, v in asdict(t).items() if k != _TESTED or v is not None} for t in trials]
         return json.dumps({"about": notes, "search": schema.to_json(search), "trials": rows}, indent=1, allow_nan=False) + "\n"

@@ -147,8 +147,9 @@ def trials_table(trials: Sequence[Trial]) -> Table:
     return Table("Trials of the search", (*columns, "test accuracy (from test labels)") if tested else columns, tuple(rows))
 
 
-def trials_notes(search: SearchTable, trials: Sequence[Trial], mixed: Mixed) -> list[str]:
-    """Return the notes on the trials; `mixed`: in what their runs differ."""
+def trials_notes(search: SearchTable, trials: Sequence[Trial], mixed: Mixed, ties: str = "") -> list[str]:
+    """Return the notes on the trials; `mixed`: in what their runs differ; `ties`: which of them tie (`tied_text`)."""
     about = f"{searched_by(search)}, method {search.method}, on seed {search.seed}; scores of different tasks cannot be compared."
     by_test = [_BY_TEST] if any(t.accuracy_by_test_labels is not None for t in trials) else []
-    return [sentence(about), *by_test, *([f"Mixed runs: {mixed_text(mixed)}."] if mixed else [])]
+    tied = [ties] if ties else []
+    return [sentence(about), *tied, *by_test, *([f"Mixed runs: {mixed_text(mixed)}."] if mixed else [])]

@@ -10,7 +10,7 @@ from dabench.analysis.environments import mixed_text
 from dabench.analysis.human import HUMAN
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.results import Cell
-from dabench.analysis.trials import searched_by
+from dabench.analysis.trials import searched_by, tied_text
 from dabench.training.selection import ORACLE
 
 EMPTY = "-"
@@ -98,6 +98,7 @@ def caption_lines(matrix: Matrix, adapters: Collection[str] | None = None) -> li
     lower = " (lower is better)" if matrix.measure.lower_is_better else ""
     data = [f"Classes: {kept}."] if (kept := classes_text(matrix)) else []
     data += [f"Mixed runs: {differences}."] if (differences := mixed_text(matrix.mixed)) else []
+    data += [ties] if (ties := tied_text(matrix.record)) else []
     data += [f"{f.short_name}: {dropped_text(f.dropped)}." for f in matrix.datasets.values() if f.dropped]
     conditions = (
         f"backbone {matrix.record.backbone.name}", chosen_by(matrix.selection), searched_by(matrix.record.sweep.search),
