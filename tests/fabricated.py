@@ -96,6 +96,7 @@ class Fabrication:
     leave_out: Callable[[Run], bool] = lambda run: False
     order: Callable[[list[Run]], Iterable[Run]] = lambda runs: runs
     checkpoints: tuple[int, ...] = (10, 20)
+    steps: Callable[[Run], int] = lambda run: 20
     overrides: tuple[str, ...] = ()
     environment: Callable[[Run], Mapping[str, str]] = lambda run: {}
 
@@ -175,6 +176,7 @@ class Fabrication:
             parent=run.parent,
             tests={t: digest(t) for t in run.tests},
             classes=self.classes,
+            steps=self.steps(run),
             checkpoints=self.checkpoints,
             scores={t: {rule: tuple(of[-len(self.checkpoints) :]) for rule, of in SCORES.items()} for t in scored},
             environment=ENVIRONMENT | dict(self.environment(run)),

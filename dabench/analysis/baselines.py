@@ -19,7 +19,10 @@ SECOND_METRIC = "balanced-accuracy"
 """The second metric of a measured table; it differs from accuracy if classes are imbalanced."""
 
 Baseline = Mapping[str, Any]
-"""name, kind ("published" or "measured"), title, source, metric, note, citations, datasets (name -> label), cells, gains."""
+"""name, kind ("published" or "measured"), title, source, metric, note, citations, datasets (name -> label), cells, gains.
+
+Optional, written by hand: notes (adapter -> a warning about its rows, such as a setting that was chosen by target labels).
+"""
 
 
 @dataclass(frozen=True)

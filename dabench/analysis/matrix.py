@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.analysis.baselines import Published, committed_tables, read_baseline
-from dabench.analysis.bootstrap import RESAMPLES, Resampler
+from dabench.analysis.bootstrap import RESAMPLES, Resampler, of_seeds
 from dabench.analysis.checkpoints import RuleOutcome, what_rules_choose
 from dabench.analysis.environments import Mixed, mixed
+from dabench.analysis.guessing import Guessing, guessing
 from dabench.analysis.metrics import Metric, confusions, find_metric
 from dabench.analysis.predictions import Predictions
+from dabench.analysis.ranks import Ranking, rankings
 from dabench.analysis.results import Cell, EncodedCell, Gain, HumanResult, SubgroupCell, cell_of, change_of, gain_of, subgroups_of
 from dabench.analysis.summary import Summary, mean_of, summaries
 from dabench.analysis.trials import searched_by
@@ -35,6 +37,7 @@ class Matrix:
         omitted_attributes: dataset -> attribute -> why there are no results by it.
         summary: means over all pairs of datasets for each adapter with all its runs.
         incomplete: adapter -> why it has no means.
+        ranks: mean ranks of the adapters over all pairs, and which cannot be told apart.
         undefined_on: datasets on which the metric is undefined; their cells are empty.
         rules: accuracy of each selection rule; empty if runs stored no scores or have one checkpoint each.
         predictions: the runs and their predictions.
@@ -61,6 +64,7 @@ class Matrix:
     failed: Mapping[str, str]
     digest: str
     predictions: Predictions
+    ranks: Sequence[Ranking] = ()
     mixed: Mixed = field(default_factory=dict)
     human: Mapping[str, HumanResult] = field(default_factory=dict)
     published: Sequence[Published] = ()
@@ -69,6 +73,10 @@ class Matrix:
     def total(self) -> int:
         """Number of runs of the table; a task of a search without a chosen trial counts as one."""
         return len(self.record.runs) + sum(task.chosen is None for task in self.record.search)
+
+    def guessing(self, test: str) -> Guessing:
+        """Return the accuracies of guessing on the test split of a dataset."""
+        return guessing(self.predictions.tests[test].labels, self.classes)
 
     def _repr_html_(self) -> str:
         """Return the cross matrix as an HTML table, which a notebook shows."""
@@ -104,13 +112,14 @@ class Matrix:
             "classes": list(self.classes),
             **({"class_map": sweep.class_map} if sweep.class_map else {}),
             "backbone": self.record.backbone.name,
-            "datasets": {n: _facts(f) for n, f in self.datasets.items()},
+            "datasets": {n: _facts(f) | {"guessing": asdict(self.guessing(n))} for n, f in self.datasets.items()},
             "complete": not self.missing,
             "missing": self.missing,
             **({"mixed": self.mixed} if self.mixed else {}),
             "cells": [asdict(c) | search for c in self.cells],
             "gains": [asdict(g) | search for g in self.gains],
             "summary": [asdict(s) | search for s in self.summary],
+            "ranks": [asdict(r) | search for r in self.ranks],
             "subgroups": [asdict(g) | search for g in self.subgroups],
             "rules": [asdict(c) | search for c in self.rules],
             **({"human": {test: asdict(p) for test, p in self.human.items()}} if self.human else {}),
@@ -180,19 +189,25 @@ def read_matrix(
         },
         digest=runs.digest,
         predictions=runs,
+        ranks=rankings(record, summary, {key: value for of in found.values() for key, value in of.each.items()}, measure),
         mixed=mixed(run.facts.environment for run in runs.records.values()),
     )
 
 
 @dataclass(frozen=True)
 class _TestSetResults:
-    """Results on one test split. Gains and costs (changes on sources) are keyed by the cell of the adapter on its target."""
+    """Results on one test split. Gains and costs (changes on sources) are keyed by the cell of the adapter on its target.
+
+    Attributes:
+        each: the metric of each seed of the cells, (S,).
+    """
 
     cells: Mapping[CellKey, Cell]
     gains: Mapping[CellKey, Gain]
-    costs: Mapping[CellKey, float | None]
+    costs: Mapping[CellKey, tuple[float, float, float] | None]
     groups: list[SubgroupCell]
     confusion: Mapping[CellKey, NDArray[np.float64]]
+    each: Mapping[CellKey, NDArray[np.float64]]
 
 
 def _adapted(record: SweepRecord) -> list[CellKey]:
@@ -203,8 +218,13 @@ def _adapted(record: SweepRecord) -> list[CellKey]:
 def _gains(record: SweepRecord, found: Mapping[str, _TestSetResults]) -> list[Gain]:
     """Return the gains in the order of the sweep, each with its mean change on the sources."""
     gains = {key: found[key.test].gains.get(key) for key in _adapted(record)}
-    costs = {key: mean_of([of.costs.get(key) for test, of in found.items() if test in key.sources]) for key in gains}
-    return [replace(gain, on_source=costs[key]) for key, gain in gains.items() if gain]
+    return [_with_cost(gain, [found[s].costs.get(key) for s in key.sources]) for key, gain in gains.items() if gain]
+
+
+def _with_cost(gain: Gain, costs: Sequence[tuple[float, float, float] | None]) -> Gain:
+    """Return a gain with its mean change on the sources and the interval of that."""
+    change, low, high = (mean_of([cost and cost[i] for cost in costs]) for i in range(3))
+    return replace(gain, on_source=change, on_source_low=low, on_source_high=high)
 
 
 def _of_tests(runs: Predictions, metric: Metric) -> dict[str, _TestSetResults]:
@@ -234,7 +254,7 @@ def _of_test(runs: Predictions, test: str, draws: Resampler) -> _TestSetResults:
     there = {key: found for key in record.cells if key.test == test and (found := measured(*key[:3]))}
     cells = {key: cell_of(m, draws, name(key.sources)) for key, m in there.items()}
     gains: dict[CellKey, Gain] = {}
-    costs: dict[CellKey, float | None] = {}
+    costs: dict[CellKey, tuple[float, float, float] | None] = {}
     for key in _adapted(record):
         if test != key.test and test not in key.sources:
             continue
@@ -242,13 +262,14 @@ def _of_test(runs: Predictions, test: str, draws: Resampler) -> _TestSetResults:
         if adapted is None or none is None:
             continue
         if test in key.sources:
-            costs[key] = change_of(adapted, none, draws.metric)
+            costs[key] = change_of(adapted, none, draws)
         elif gain := gain_of(adapted, none, measured("none", (test,), None), draws, name(key.sources)):
             gains[key] = gain
     k = len(record.classes)
     confusion = {key: confusions(m.tested.outcome.labels, m.tested.outcome.predicted, k).sum(0) for key, m in there.items()}
     groups = subgroups_of(list(there.values()), runs.parts[test][0], draws)
-    return _TestSetResults({key: c for key, c in cells.items() if c}, gains, costs, list(groups), confusion)
+    each = {key: of_seeds(draws.metric, m.codes) for key, m in there.items() if test not in key.sources}
+    return _TestSetResults({key: c for key, c in cells.items() if c}, gains, costs, list(groups), confusion, each)
 
 
 def _rules(runs: Predictions) -> list[RuleOutcome]:

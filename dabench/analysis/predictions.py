@@ -27,7 +27,9 @@ class EvaluatedNetworks:
 
     Attributes:
         label_budget: target labels that the method saw: "0", "5 per class", "all".
+        target_images: images of the target that it was adapted with: "none", "train", "test".
         seeds: the S seeds with a complete run.
+        steps: (S,) optimiser steps of each seed with those of the networks it started from, None if not known.
         outcome: predictions of their networks on the N test images.
         groups: (N,) groups of the test images, None if not known.
     """
@@ -35,8 +37,10 @@ class EvaluatedNetworks:
     key: CellKey
     backbone: str
     label_budget: str
+    target_images: str
     selection: str
     seeds: list[int]
+    steps: list[int | None]
     outcome: SeedPredictions
     groups: NDArray[np.int64] | None
 
@@ -87,7 +91,7 @@ class Predictions:
         # The pretraining that each source-only run continued.
         self._shorter = {run.digest: run.parent for run in record.runs if run.method == SOURCE_ONLY and run.parent}
         self.continued = bool(self._shorter) and not short_none
-        listed = store.listed()
+        self._listed = listed = store.listed()
         for run in record.runs:
             self._plain.setdefault(run.network, {})[run.seed] = run.digest
             tests = {t: self.facts[t].digest for t in run.tests}
@@ -181,9 +185,25 @@ class Predictions:
         outcome = SeedPredictions(truth.labels, predicted, confidence, self.parts[key.test][0])
         search = self.record.sweep.search if self.record.search else None
         selection = f"{self.selection} (search: oracle)" if search and search.select == ORACLE else self.selection
+        facts = self.record.adapters.get(key.adapter)
         return EvaluatedNetworks(
-            key, self.record.backbone.name, records[0].facts.label_budget, selection, list(found), outcome, truth.groups
-        )
+            key, self.record.backbone.name, records[0].facts.label_budget, facts.target_images if facts else "none", selection,
+            list(found), [self.steps(record) for record in records], outcome, truth.groups,
+        )  # fmt: skip
+
+    def steps(self, run: StoredRun) -> int | None:
+        """Return the optimiser steps of a run and of all runs before it: the run it starts from, what that starts from, ...
+
+        None if one of these is not stored.
+        """
+        total, facts, seen = run.facts.steps, run.facts, {run.facts.digest}
+        while facts.parent:
+            before = self.records.get(facts.parent) or self.store.find(facts.parent, network=False, among=self._listed)
+            if before is None or facts.parent in seen:  # a pack may come from anybody, so a chain may also be a circle
+                return None
+            seen.add(facts.parent)
+            total, facts = total + before.facts.steps, before.facts
+        return total
 
 
 def _named(adapter: str, sources: Sequence[str], target: str | None, end: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +46,8 @@ class Cell:
         label_budget: target labels that the method saw: "0", "5 per class", "all"; "human" for answers of people.
         mean: mean over seeds; low, high: its 95 % interval, over test images only if there is one seed.
         seeds: number of seeds; for answers of people, of raters. n: number of test images.
+        target_images: images of the target that the method was adapted with: "none", "train", "test"; "" for people.
+        steps_min, steps_max: least and most optimiser steps of a seed, pretraining included; None if not known.
     """
 
     name: str
@@ -62,6 +64,9 @@ class Cell:
     high: float
     seeds: int
     n: int
+    target_images: str = ""
+    steps_min: int | None = None
+    steps_max: int | None = None
 
     @property
     def key(self) -> CellKey:
@@ -79,6 +84,10 @@ class Gain:
             is under one point, or the in-domain cell is missing.
         improved: number of seeds with which the adapted network is better.
         on_source: change of the result on the sources, compared with `none`, mean over sources; None if not known.
+            on_source_low, on_source_high: its 95 % interval (for several sources the means of theirs, which is wide enough).
+        selection: the selection rule.
+        target_images, steps_min, steps_max: as for a cell; none_steps: most steps of a seed of `none`.
+        longer_than_none: whether the networks were trained for more steps than those of `none`; False if not known.
     """
 
     name: str
@@ -93,6 +102,14 @@ class Gain:
     improved: int
     seeds: int
     on_source: float | None = None
+    on_source_low: float | None = None
+    on_source_high: float | None = None
+    selection: str = ""
+    target_images: str = ""
+    steps_min: int | None = None
+    steps_max: int | None = None
+    none_steps: int | None = None
+    longer_than_none: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,6 +121,7 @@ class SubgroupCell:
             undefined, such as the recall of a class without images in the bin.
         n: test images in the bin; subjects: groups in the bin, None if not known.
         label_budget: target labels that the method saw.
+        target_images, steps_min, steps_max: as for a cell of the matrix.
     """
 
     adapter: str
@@ -122,6 +140,9 @@ class SubgroupCell:
     subjects: int | None
     label_budget: str
     selection: str
+    target_images: str = ""
+    steps_min: int | None = None
+    steps_max: int | None = None
 
     @property
     def too_few(self) -> bool:
@@ -151,7 +172,7 @@ def cell_of(measured: EncodedCell, draws: Resampler, name: str) -> Cell | None:
     return Cell(
         name, of.key.adapter, of.backbone, list(of.key.sources), of.key.target, of.key.test, of.label_budget, of.selection,
         draws.metric.name,
-        percent(mean), percent(low), percent(high), len(of.seeds), measured.codes.shape[1],
+        percent(mean), percent(low), percent(high), len(of.seeds), measured.codes.shape[1], of.target_images, *span(of.steps),
     )  # fmt: skip
 
 
@@ -170,11 +191,14 @@ def gain_of(adapted: EncodedCell, none: EncodedCell, at_home: EncodedCell | None
         return None
     low, high = interval(values[0] - values[1], least=-1.0)
     mean = float(changes.mean())
+    (least, most), (_, none_most) = span(of.steps), span(none.tested.steps)
     inside = at_home is not None and set(seeds) <= set(at_home.tested.seeds)
     lost = 100 * (point(metric, at_home.of(seeds)) - float(before.mean())) if at_home and inside else 0.0
     return Gain(
         name, of.key.adapter, list(of.key.sources), of.key.test, of.label_budget, percent(mean), percent(low), percent(high),
         gap_closed_percent(100 * mean, lost, metric), sum(metric.better(c) for c in changes.tolist()), len(seeds),
+        selection=of.selection, target_images=of.target_images, steps_min=least, steps_max=most, none_steps=none_most,
+        longer_than_none=most is not None and none_most is not None and most > none_most,
     )  # fmt: skip
 
 
@@ -183,11 +207,22 @@ def gap_closed_percent(gain: float, lost: float, metric: Metric) -> float | None
     return round(100 * gain / lost, 4) + 0.0 if metric.won(lost) >= _LEAST_LOSS else None  # + 0.0 turns -0.0 into 0.0
 
 
-def change_of(adapted: EncodedCell, none: EncodedCell, metric: Metric) -> float | None:
-    """Return the mean change over common seeds, in points; None if there are none, or the metric is undefined."""
+def span(steps: Iterable[int | None]) -> tuple[int | None, int | None]:
+    """Return the least and the most steps; None if some are not known."""
+    found = list(steps)
+    known = [n for n in found if n is not None]
+    return (min(known), max(known)) if known and len(known) == len(found) else (None, None)
+
+
+def change_of(adapted: EncodedCell, none: EncodedCell, draws: Resampler) -> tuple[float, float, float] | None:
+    """Return the mean change over common seeds and its 95 % interval, in points; None if undefined or without seeds."""
     seeds = _common(adapted, none)
-    change = point(metric, adapted.of(seeds)) - point(metric, none.of(seeds)) if seeds else np.nan
-    return None if np.isnan(change) else percent(change)
+    if not seeds:
+        return None
+    (after, before), values = draws.resample([adapted.of(seeds), none.of(seeds)], adapted.tested.groups)
+    change = float((after - before).mean())
+    low, high = interval(values[0] - values[1], least=-1.0)
+    return None if np.isnan(change) else (percent(change), percent(low), percent(high))
 
 
 def _common(a: EncodedCell, b: EncodedCell) -> list[int]:
@@ -225,4 +260,5 @@ def _of_part(
     return SubgroupCell(
         of.key.adapter, of.backbone, list(of.key.sources), of.key.target, of.key.test, attribute, parts.names[number],
         draws.metric.name, mean, low, high, len(of.seeds), len(at), subjects, of.label_budget, of.selection,
+        of.target_images, *span(of.steps),
     )  # fmt: skip

@@ -12,8 +12,14 @@ from dabench.analysis.environments import Mixed, mixed
 from dabench.errors import SpecError, StoreError
 from dabench.experiment.config import SearchConfig
 from dabench.storage.reader import ResultsReader
-from dabench.storage.schema import SearchTable, TrialRecord
+from dabench.storage.schema import SearchTable, SweepRecord, TrialRecord
 from dabench.training.selection import ORACLE
+
+_NAMED = 3
+"""Most tasks with ties that are named."""
+
+TIE_BREAK = "the lowest trial number"
+"""Which of several trials with the best score is chosen."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,14 @@ def read_trials(store: ResultsReader, *, test_accuracy: bool = False) -> list[Tr
                 )
             )  # fmt: skip
     return found
+
+
+def tied_text(record: SweepRecord) -> str:
+    """Return in how many tasks the best score is that of several trials, and what broke the tie; "" if in none."""
+    tied = [f"{t.adapter}: {'+'.join(t.sources)} -> {t.target} ({t.tied + 1} trials)" for t in record.search if t.tied]
+    more = f" and {len(tied) - _NAMED} more" if len(tied) > _NAMED else ""
+    of = f"{len(tied)} of {len(record.search)} tasks: {'; '.join(tied[:_NAMED])}{more}"
+    return f"Several trials tie for the best score in {of}. {TIE_BREAK.capitalize()} was chosen." if tied else ""
 
 
 def mixed_trials(store: ResultsReader) -> Mixed:

@@ -98,7 +98,7 @@ def _report(a: argparse.Namespace) -> int:
 def _trials(a: argparse.Namespace) -> int:
     from dabench import api
     from dabench.analysis.export import open_results
-    from dabench.analysis.trials import mixed_trials
+    from dabench.analysis.trials import mixed_trials, tied_text
     from dabench.reporting.formats import trials_text
     from dabench.reporting.sections import trials_notes, trials_table
     from dabench.reporting.terminal import print_table
@@ -106,13 +106,14 @@ def _trials(a: argparse.Namespace) -> int:
     if not a.trials:
         raise SpecError("--test-accuracy: needs --trials; add it")
     trials, store = api.trials(a.runs, test_accuracy=a.test_accuracy), open_results(a.runs)
-    search, mixed = store.read_sweep().sweep.search, mixed_trials(store)
+    record, mixed = store.read_sweep(), mixed_trials(store)
+    search, ties = record.sweep.search, tied_text(record)
     assert search is not None
     if a.format:
-        sys.stdout.write(trials_text(search, trials, a.format, mixed))
+        sys.stdout.write(trials_text(search, trials, a.format, mixed, ties))
         return DONE
     print_table(trials_table(trials), stdout_console())
-    for line in trials_notes(search, trials, mixed):
+    for line in trials_notes(search, trials, mixed, ties):
         print(line)
     return DONE
 

@@ -15,9 +15,21 @@ from dabench.analysis.export import open_results, write_pack
 from dabench.analysis.matrix import Matrix, read_matrix, with_published
 from dabench.errors import DabenchError, StoreError
 from dabench.reporting.citation import citations_of_results
+from dabench.reporting.conditions import with_conditions
 from dabench.reporting.escape import escape_md
 from dabench.reporting.formats import markdown
-from dabench.reporting.tables import EMPTY, Table, chosen_by, classes_text, counted, dropped_text, whole_percent, with_interval
+from dabench.reporting.marks import OWN, mark_notes, marks_of
+from dabench.reporting.tables import (
+    EMPTY,
+    Table,
+    chosen_by,
+    classes_text,
+    counted,
+    dropped_text,
+    sentence,
+    whole_percent,
+    with_interval,
+)
 from dabench.storage.atomic import new_file, write_text
 from dabench.storage.clock import clock
 from dabench.storage.events import wall_seconds
@@ -102,7 +114,8 @@ def write_baseline(name: str, runs: Path, folder: Path, select: str | None = Non
 
 def baseline_md(baseline: Baseline) -> str:
     """Return a committed table as Markdown."""
-    tables = "\n\n".join(f"## {escape_md(t.title)}\n\n{markdown(t)}" for t in baseline_tables(baseline))
+    shown = ((t, f"{escape_md(sentence(t.shared))}.\n\n" if t.shared else "") for t in baseline_tables(baseline))
+    tables = "\n\n".join(f"## {escape_md(t.title)}\n\n{shared}{markdown(t)}" for t, shared in shown)
     notes = "\n".join(f"- {escape_md(line)}" for line in baseline_notes(baseline))
     return f"# {escape_md(baseline['title'])}\n\n{tables}\n\n{notes}\n"
 
@@ -110,19 +123,20 @@ def baseline_md(baseline: Baseline) -> str:
 def baseline_tables(baseline: Baseline) -> list[Table]:
     """Return the tables to print."""
     labels, cells, gains = short_names_of(baseline), baseline["cells"], baseline.get("gains", [])
-    others = baseline.get("other_metrics", {})
+    others, published = baseline.get("other_metrics", {}), baseline["kind"] == "published"
     columns = {
         "model-train-test": [c["name"] for c in cells],
         "adapter": [c["adapter"] for c in cells],
         "trained on": [trained_on(c, labels) for c in cells],
-        "tested on": [labels[c["test"]] for c in cells],
+        **({"tested on": [labels[c["test"]] for c in cells]} if published else {}),  # the name of a cell ends with it
         f"{baseline['metric']} %": [with_interval(c) for c in cells],
         **{f"{metric} %": [with_interval(c) for c in beside["cells"]] for metric, beside in others.items()},
     }
     if baseline.get("published"):
         columns["published"] = [_published(c, baseline["published"]) for c in cells]
-    columns["kind"] = [baseline["kind"]] * len(cells)
-    tables = [_table(f"{baseline['title']} ({baseline['kind']})", columns)]
+    if published:
+        columns["kind"] = [baseline["kind"]] * len(cells)
+    tables = [_table(f"{baseline['title']} ({baseline['kind']})", columns, cells, baseline)]
     if gains:
         columns = {
             "adapter": [g["adapter"] for g in gains],
@@ -130,15 +144,24 @@ def baseline_tables(baseline: Baseline) -> list[Table]:
             "gain, points [95 %]": [with_interval(g, "+z.1f") for g in gains],
             **{f"gain in {metric}": [with_interval(g, "+z.1f") for g in beside["gains"]] for metric, beside in others.items()},
             "gap closed": [whole_percent(g["gap_closed"]) for g in gains],
-            "target labels": [g["label_budget"] for g in gains],
-            "seeds": [str(g["seeds"]) for g in gains],
         }
-        tables.append(_table("Adaptation gains", columns))
+        tables.append(_table("Adaptation gains", columns, gains, baseline))
     return tables
 
 
-def _table(title: str, columns: Mapping[str, list[str]]) -> Table:
-    return Table(title, tuple(columns), tuple(zip(*columns.values(), strict=True)))
+def _table(title: str, columns: Mapping[str, list[str]], of: Sequence[Mapping[str, Any]], baseline: Baseline) -> Table:
+    """Return a table of cells or gains with their conditions; a published table states them in its protocol."""
+    table = Table(title, tuple(columns), tuple(zip(*columns.values(), strict=True)))
+    if baseline["kind"] == "published":
+        return table
+    own = _own_marks(baseline)
+    marks = [f"{marks_of(row, baseline.get('better') == 'lower')} {own.get(row['adapter'], '')}".strip() for row in of]
+    return with_conditions(table, [[row] for row in of], marks)
+
+
+def _own_marks(baseline: Baseline) -> dict[str, str]:
+    """Return adapter -> mark, for the adapters that the table has a note on."""
+    return dict(zip(baseline.get("notes", {}), OWN, strict=False))
 
 
 def _published(cell: Mapping[str, Any], published: Sequence[Mapping[str, Any]]) -> str:
@@ -152,11 +175,12 @@ def baseline_notes(baseline: Baseline) -> list[str]:
     lines = [f"Source: {baseline['source']}"]
     if baseline.get("note"):
         lines.append(baseline["note"])
+    lines += mark_notes(baseline.get("gains", []), baseline.get("better") == "lower")
+    lines += [f"{mark} {name}: {baseline['notes'][name]}" for name, mark in _own_marks(baseline).items()]
     if baseline["kind"] == "measured":
-        shots = "all labels" if baseline["shots"] == "all" else f"{baseline['shots']} shots per class"
         searched = f"{baseline['search']}, " if baseline.get("search") else ""
         lines.append(
-            f"{counted(len(baseline['seeds']), 'seed')}, {shots}, checkpoint '{baseline['selection']}', "
+            f"{counted(len(baseline['seeds']), 'seed')}, checkpoint '{baseline['selection']}', "
             f"{searched}{baseline['interval']}; digest {baseline['digest'][:12]}"
         )
         provenance = baseline["provenance"]

@@ -17,7 +17,10 @@ from dabench.analysis.trials import Trial, searched_by
 from dabench.errors import SpecError
 from dabench.reporting import sections
 from dabench.reporting.escape import escape_latex, escape_md, one_line
-from dabench.reporting.tables import Table, caption, classes_text, conditions, extent, matrix_tables, sentence, unfinished
+from dabench.reporting.gains import gains_notes, gains_table, summary_notes, summary_tables
+from dabench.reporting.matrices import matrix_tables
+from dabench.reporting.ranks import letters, ranks_latex, ranks_notes, ranks_tables
+from dabench.reporting.tables import Table, caption, classes_text, conditions, extent, sentence, unfinished
 from dabench.storage import schema
 
 FORMATS = ("json", "md", "csv", "tex", "html")
@@ -35,11 +38,15 @@ def to_json(matrix: Matrix) -> str:
 def _sections(matrix: Matrix, tables: Iterable[Table], notes: Iterable[str]) -> list[str]:
     """Return tables with headings and conditions, so that a table copied alone still states them, and their notes."""
     about = escape_md(conditions(matrix))
-    return [*(f"## {escape_md(t.title)}\n\n{about}.\n\n{markdown(t)}" for t in tables), *map(escape_md, notes)]
+    shown = ((t, f"{about}. {escape_md(sentence(t.shared))}{'.' if t.shared else ''}".rstrip()) for t in tables)
+    return [*(f"## {escape_md(t.title)}\n\n{text}\n\n{markdown(t)}" for t, text in shown), *map(escape_md, notes)]
 
 
-def _gains(matrix: Matrix) -> list[Table]:
-    return [table for table in (sections.gains_table(matrix), sections.summary_table(matrix)) if table.rows]
+def _gains(matrix: Matrix) -> list[str]:
+    gains = [table for table in [gains_table(matrix)] if table.rows]
+    means = _sections(matrix, summary_tables(matrix), summary_notes(matrix))
+    ranks = _sections(matrix, ranks_tables(matrix), ranks_notes(matrix))
+    return [*_sections(matrix, gains, gains_notes(matrix)), *means, *ranks]
 
 
 def _rules(matrix: Matrix) -> list[str]:
@@ -50,7 +57,7 @@ def _rules(matrix: Matrix) -> list[str]:
 
 _SECTIONS: Mapping[str, Callable[[Matrix], list[str]]] = {
     "matrix": lambda m: _sections(m, matrix_tables(m), sections.beside_notes(m)),
-    "gains": lambda m: _sections(m, _gains(m), sections.summary_notes(m)),
+    "gains": _gains,
     "subgroups": lambda m: _sections(m, sections.group_tables(m), sections.group_notes(m)),
     "rules": _rules,
 }
@@ -83,18 +90,35 @@ def _confusion_rows(matrix: Matrix) -> tuple[list[str], list[list[str]]]:
 
 
 def _latex_file(tables: Iterable[tuple[Table, str]]) -> str:
-    return "\n".join(latex(table, f"{table.title}. {text}") for table, text in tables)
+    captions = ((t, f"{t.title}. {text}", f" {sentence(t.shared)}." if t.shared else "") for t, text in tables)
+    return "\n".join(latex(table, text + shared) for table, text, shared in captions)
 
 
 def _matrix_tex(matrix: Matrix) -> str:
     tables = zip(matrix_tables(matrix), matrix.record.methods, strict=True)
-    return _latex_file((t, " ".join([caption(matrix), *sections.beside_notes(matrix, name)])) for t, name in tables)
+    return _latex_file((t, " ".join([caption(matrix, {name}), *sections.beside_notes(matrix, name)])) for t, name in tables)
 
 
 def _gains_tex(matrix: Matrix) -> str:
-    gains, means = sections.gains_table(matrix), sections.summary_table(matrix)
-    notes = " ".join([caption(matrix), *sections.summary_notes(matrix)])
-    return _latex_file((t, text) for t, text in ((gains, caption(matrix)), (means, notes)) if t.rows)
+    marks = " ".join([caption(matrix), *gains_notes(matrix)])
+    notes = " ".join([marks, *summary_notes(matrix)])
+    tables = [(gains_table(matrix), marks), *((table, notes) for table in summary_tables(matrix))]
+    return _latex_file((t, text) for t, text in tables if t.rows)
+
+
+def _ranks_tex(matrix: Matrix) -> str:
+    about = caption(matrix)
+    notes = " ".join([*ranks_notes(matrix), about])
+    return "\n".join([ranks_latex(matrix, about), _latex_file((table, notes) for table in ranks_tables(matrix))])
+
+
+def _rank_rows(matrix: Matrix) -> tuple[list[str], list[list[str]]]:
+    """Return one row for each adapter of each ranking, with its groups as letters."""
+    facts = ("kind", "pairs", "targets", "source_sets", "critical")
+    columns, rows = cell_rows(m for ranking in matrix.ranks for m in ranking.methods)
+    whose = [(ranking, m) for ranking in matrix.ranks for m in ranking.methods]
+    more = [[letters(ranking, m), *(_text(getattr(ranking, fact)) for fact in facts)] for ranking, m in whose]
+    return [*columns, "groups", *facts], [[*row, *others] for row, others in zip(rows, more, strict=True)]
 
 
 FILES: Mapping[str, Callable[[Matrix], str]] = {
@@ -106,6 +130,8 @@ FILES: Mapping[str, Callable[[Matrix], str]] = {
     "gains.csv": lambda m: _csv_file(m, cell_rows(m.gains)),
     "gains.tex": _gains_tex,
     "summary.csv": lambda m: _csv_file(m, cell_rows(m.summary)),
+    "ranks.csv": lambda m: _csv_file(m, _rank_rows(m)),
+    "ranks.tex": _ranks_tex,
     "confusion.csv": lambda m: _csv_file(m, _confusion_rows(m)),
     "subgroups.md": lambda m: _markdown_file(m, "subgroups", "Results by group"),
     "subgroups.csv": lambda m: _csv_file(m, cell_rows(m.subgroups)),
@@ -114,12 +140,13 @@ FILES: Mapping[str, Callable[[Matrix], str]] = {
     "rules.csv": lambda m: _csv_file(m, cell_rows(m.rules), ("digest", "search", "mixed")),
     "rules.tex": lambda m: _latex_file((t, f"{note} {sentence(extent(m))}.") for t, note in sections.rules_tables(m)),
 }
-"""The files of a report and their texts. Files of subgroups and of rules are written only if there are such results."""
+"""The files of a report and their texts. Files of ranks, subgroups and rules are written only if there are such results."""
 
 
 def files_of(matrix: Matrix) -> list[str]:
     """Return the names of the files that a report of the matrix has."""
-    without = [part for part, found in (("subgroups.", matrix.subgroups), ("rules.", matrix.rules)) if not found]
+    parts = (("ranks.", matrix.ranks), ("subgroups.", matrix.subgroups), ("rules.", matrix.rules))
+    without = [part for part, found in parts if not found]
     return [name for name in FILES if not name.startswith(tuple(without))]
 
 
@@ -138,13 +165,13 @@ def one_text(matrix: Matrix, form: str) -> str:
     return FILES["results.json" if form == "json" else "matrix.csv"](matrix)
 
 
-def trials_text(search: schema.SearchTable, trials: Sequence[Trial], form: str, mixed: Mixed) -> str:
+def trials_text(search: schema.SearchTable, trials: Sequence[Trial], form: str, mixed: Mixed, ties: str = "") -> str:
     """Return the trials in a format: json, md, csv or tex.
 
     Raises:
         SpecError: the format is unknown.
     """
-    notes = sections.trials_notes(search, trials, mixed)
+    notes = sections.trials_notes(search, trials, mixed, ties)
     if form == "json":
         rows = [{k: v for k, v in asdict(t).items() if k != _TESTED or v is not None} for t in trials]
         return json.dumps({"about": notes, "search": schema.to_json(search), "trials": rows}, indent=1, allow_nan=False) + "\n"

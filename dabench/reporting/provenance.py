@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dabench.analysis.matrix import Matrix
-from dabench.analysis.trials import searched_by
+from dabench.analysis.trials import TIE_BREAK, searched_by
 from dabench.experiment.overrides import PATHS
 from dabench.reporting.tables import EMPTY, Table, dropped_text, first_line, sentence, trained
 from dabench.storage.clock import clock
@@ -57,16 +57,18 @@ def _adapters(matrix: Matrix) -> Table:
 
 
 def _searched(matrix: Matrix) -> Table:
-    """Return the chosen trial of each task; ties go to the first trial."""
+    """Return the chosen trial of each task, and the number of trials that tie with it."""
     rows = []
     for task in matrix.record.search:
         scored = [t for t in task.trials if t.score is not None]
         best = next((t for t in scored if t.number == task.chosen), None)
         ended = f"{len(scored)} of {len(task.trials)}"
         chosen = (str(best.number), _written(best.settings) or EMPTY, f"{best.score:.4f}") if best else (EMPTY,) * 3
-        rows.append((f"{task.adapter}: {trained(matrix, task.sources, task.target)}", *chosen, ended))
+        tied = f"{task.tied} ({TIE_BREAK})" if task.tied else EMPTY
+        rows.append((f"{task.adapter}: {trained(matrix, task.sources, task.target)}", *chosen, ended, tied))
     title = sentence(searched_by(matrix.record.sweep.search))
-    return Table(title, ("task", "trial", "settings", "score", "trials with a score"), tuple(rows))
+    columns = ("task", "trial", "settings", "score", "trials with a score", "tied with")
+    return _without_empty(Table(title, columns, tuple(rows)))
 
 
 def _settings(matrix: Matrix) -> Table:

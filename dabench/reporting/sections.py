@@ -1,4 +1,4 @@
-"""Tables of gains, means over pairs, results by attribute, selection rules and trials of a search, with their notes."""
+"""Tables of results by attribute, selection rules and trials of a search, with their notes; notes beside the matrices."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dabench.analysis.human import HUMAN
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.metrics import Metric
 from dabench.analysis.results import SubgroupCell
-from dabench.analysis.summary import LEVEL, Summary
 from dabench.analysis.trials import Trial, searched_by
-from dabench.reporting.tables import EMPTY, Table, counted, number, sentence, shown_in, trained, whole_percent, with_interval
+from dabench.reporting.conditions import with_conditions
+from dabench.reporting.tables import EMPTY, Table, counted, number, sentence, shown_in, trained, with_interval
 from dabench.storage.schema import SearchTable
 from dabench.training.selection import ORACLE, RULES, VALIDATORS
 
@@ -33,67 +33,6 @@ def beside_notes(matrix: Matrix, adapter: str | None = None) -> list[str]:
             + (f" Networks on these images only: {same}." if same else "")
         )
     return lines
-
-
-def gains_table(matrix: Matrix) -> Table:
-    """Return the gain of each adapter on each pair of datasets."""
-    rows = []
-    for g in matrix.gains:
-        gain, improved, closed = with_interval(g, "+z.1f"), f"{g.improved} of {g.seeds}", whole_percent(g.gap_closed)
-        rows.append((g.adapter, g.name, gain, improved, closed, number(g.on_source, "+z.1f"), g.label_budget))
-    columns = ("adapter", "model-train-test", "gain [95 %]", "seeds improved", "gap closed", "on source", "target labels")
-    direction = "; below 0 is better" if matrix.measure.lower_is_better else ""
-    return Table(f"Adaptation gains: {matrix.measure.title} over none, in points{direction}", columns, tuple(rows))
-
-
-_MEANS = "Drop: in-domain result of the target minus the result of this row. On source: change of the result on the sources."
-
-_P = (
-    "p: two-sided sign-flip test over the pairs, Holm-corrected for {adapters}. "
-    "Pairs that share a dataset are not independent, so p is only a guide."
-)
-
-_TOO_FEW = (
-    "p: too few pairs for a sign-flip test, Holm-corrected for {adapters}: "
-    "with {pairs} pairs no p can be {level} or less; {needed} pairs are needed."
-)
-
-
-def summary_table(matrix: Matrix) -> Table:
-    """Return the means of each adapter over all pairs of datasets."""
-    columns = ("adapter", "on target", "drop", "gain", "gap closed", "on source", "pairs improved", "p", "target labels")
-    rows = tuple(
-        (
-            s.adapter, number(s.out_of_domain), number(s.drop), number(s.gain, "+z.1f"), whole_percent(s.gap_closed),
-            number(s.on_source, "+z.1f"), EMPTY if s.improved is None else f"{s.improved} of {s.pairs}",
-            p_text(s), s.label_budget,
-        )
-        for s in matrix.summary
-    )  # fmt: skip
-    title = f"Means over {counted(len(matrix.record.tasks), 'pair')} of datasets: {matrix.measure.title}"
-    return Table(title, columns, rows)
-
-
-def p_text(of: Summary) -> str:
-    """Return the corrected p as tables print it."""
-    if of.gain is None:
-        return EMPTY
-    if of.p_holm is None:
-        return "too few"
-    return "< 0.001" if of.p_holm < 0.001 else f"{of.p_holm:.3f}"
-
-
-def summary_notes(matrix: Matrix) -> list[str]:
-    """Return the notes on the means: the columns, the test, and the adapters without means."""
-    tested = [s for s in matrix.summary if s.needed]
-    many = counted(len(tested), "adapter")
-    lines = [_MEANS] if matrix.summary else []
-    if any(s.p is None for s in tested):
-        lines.append(_TOO_FEW.format(adapters=many, pairs=tested[0].pairs, level=LEVEL, needed=tested[0].needed))
-    elif tested:
-        lines.append(_P.format(adapters=many))
-    omitted = "; ".join(f"{name}: {reason}" for name, reason in matrix.incomplete.items())
-    return [*lines, f"No means over pairs for {omitted}."] if omitted else lines
 
 
 MARK = "*"
@@ -118,7 +57,7 @@ def _group_table(matrix: Matrix, test: str, attribute: str, cells: Sequence[Subg
     for cell in cells:
         rows.setdefault((cell.adapter, tuple(cell.sources), cell.target), []).append(cell)
     parts = next(iter(rows.values()))
-    sizes = [("images", "", *(str(p.n) for p in parts), "")]
+    sizes: list[tuple[str, ...]] = [("images", "", *(str(p.n) for p in parts), "")]
     if parts[0].subjects is not None:
         sizes.append(("groups", "", *(str(p.subjects) for p in parts), ""))
     numbers = [
@@ -126,7 +65,8 @@ def _group_table(matrix: Matrix, test: str, attribute: str, cells: Sequence[Subg
         for (adapter, sources, target), row in rows.items()
     ]
     title = f"{sentence(matrix.measure.title)} by {attribute}, {matrix.datasets[test].short_name} test"
-    return Table(title, ("adapter", "trained on", *(_name(p) for p in parts), "worst [95 %]"), (*sizes, *numbers))
+    columns = ("adapter", "trained on", *(_name(p) for p in parts), "worst [95 %]")
+    return with_conditions(Table(title, columns, (*sizes, *numbers)), [*([] for _ in sizes), *rows.values()])
 
 
 def _name(part: SubgroupCell) -> str:
@@ -217,8 +157,9 @@ def trials_table(trials: Sequence[Trial]) -> Table:
     return Table("Trials of the search", (*columns, "test accuracy (from test labels)") if tested else columns, tuple(rows))
 
 
-def trials_notes(search: SearchTable, trials: Sequence[Trial], mixed: Mixed) -> list[str]:
-    """Return the notes on the trials; `mixed`: in what their runs differ."""
+def trials_notes(search: SearchTable, trials: Sequence[Trial], mixed: Mixed, ties: str = "") -> list[str]:
+    """Return the notes on the trials; `mixed`: in what their runs differ; `ties`: which of them tie (`tied_text`)."""
     about = f"{searched_by(search)}, method {search.method}, on seed {search.seed}; scores of different tasks cannot be compared."
     by_test = [_BY_TEST] if any(t.accuracy_by_test_labels is not None for t in trials) else []
-    return [sentence(about), *by_test, *([f"Mixed runs: {mixed_text(mixed)}."] if mixed else [])]
+    tied = [ties] if ties else []
+    return [sentence(about), *tied, *by_test, *([f"Mixed runs: {mixed_text(mixed)}."] if mixed else [])]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dabench.analysis.baselines import Published
 from dabench.analysis.environments import mixed_text
 from dabench.analysis.human import HUMAN
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.results import Cell
-from dabench.analysis.trials import searched_by
+from dabench.analysis.trials import searched_by, tied_text
 from dabench.training.selection import ORACLE
 
 EMPTY = "-"
@@ -30,33 +29,16 @@ _FEW_SEEDS = 10
 
 @dataclass(frozen=True)
 class Table:
-    """A title, column names and rows of text. The first column names the row."""
+    """A title, column names and rows of text. The first column names the row.
+
+    Attributes:
+        shared: the conditions that all rows have in common.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-
-
-def matrix_tables(matrix: Matrix) -> list[Table]:
-    """Return one cross matrix for each adapter: rows are training sets, columns test sets; cells without a result are EMPTY."""
-    return [_matrix_table(matrix, name) for name in matrix.record.methods]
-
-
-def _matrix_table(matrix: Matrix, adapter: str) -> Table:
-    datasets, shown = matrix.datasets, shown_in(matrix, adapter)
-    cells: list[Cell | Published] = [c for c in matrix.cells if c.adapter in shown]
-    others = [p for p in matrix.published if p.adapter in shown]
-    rows = []
-    for sources, target in dict.fromkeys((tuple(c.sources), c.target) for c in [*cells, *others]):
-        for mark, numbers in (("", cells), (PUBLISHED, others)):
-            here = {c.test: c for c in numbers if (tuple(c.sources), c.target) == (sources, target)}
-            if here:
-                name = trained(matrix, sources, target) + mark
-                rows.append((name, *(with_interval(here.get(test)) for test in datasets)))
-    title = "source only" if adapter == matrix.record.plain else matrix.record.adapters[adapter].title
-    budget = next((labels_text(c.label_budget) for c in matrix.cells if c.adapter == adapter), "")
-    heading = ": ".join(filter(None, (adapter, ", ".join(filter(None, (title, budget))))))
-    return Table(heading, ("trained on", *(f"{f.short_name} test" for f in datasets.values())), tuple(rows))
+    shared: str = ""
 
 
 def labels_text(budget: str) -> str:
@@ -106,27 +88,39 @@ def trained(matrix: Matrix, sources: Sequence[str], target: str | None) -> str:
     return f"{names} -> {matrix.datasets[target].short_name}" if target else names
 
 
-def caption(matrix: Matrix) -> str:
-    """Return the conditions of all numbers of the matrix."""
-    return " ".join(caption_lines(matrix))
+def caption(matrix: Matrix, adapters: Collection[str] | None = None) -> str:
+    """Return the conditions of all numbers of the matrix, or of a table with these adapters."""
+    return " ".join(caption_lines(matrix, adapters))
 
 
-def caption_lines(matrix: Matrix) -> list[str]:
-    """Return the caption in up to three lines: metric and intervals, training, and changes of the data."""
+def caption_lines(matrix: Matrix, adapters: Collection[str] | None = None) -> list[str]:
+    """Return the caption in up to four lines: metric and intervals, training, guessing, and changes of the data."""
     lower = " (lower is better)" if matrix.measure.lower_is_better else ""
     data = [f"Classes: {kept}."] if (kept := classes_text(matrix)) else []
     data += [f"Mixed runs: {differences}."] if (differences := mixed_text(matrix.mixed)) else []
+    data += [ties] if (ties := tied_text(matrix.record)) else []
     data += [f"{f.short_name}: {dropped_text(f.dropped)}." for f in matrix.datasets.values() if f.dropped]
     conditions = (
         f"backbone {matrix.record.backbone.name}", chosen_by(matrix.selection), searched_by(matrix.record.sweep.search),
-        shots_text(matrix), f"digest {matrix.digest[:12]}",
+        shots_text(matrix, adapters), f"digest {matrix.digest[:12]}",
     )  # fmt: skip
     lines = [
         f"{sentence(matrix.measure.title)}{lower} in % on the test split, {_intervals(matrix)}",
         f"{sentence(', '.join(filter(None, conditions)))}.",
+        guessing_text(matrix),
         " ".join(data),
     ]
     return [line for line in lines if line]
+
+
+def guessing_text(matrix: Matrix) -> str:
+    """Return the accuracies of guessing; "" for another metric."""
+    if matrix.metric != "accuracy":
+        return ""
+    known = {facts.short_name: matrix.guessing(name) for name, facts in matrix.datasets.items()}
+    chance = next(iter(known.values())).chance
+    most = ", ".join(f"{name} {of.majority:.1f} % ({of.majority_class})" for name, of in known.items())
+    return f"Chance level {chance:.1f} %. Most frequent class alone: {most}."
 
 
 def classes_text(matrix: Matrix) -> str:
@@ -150,16 +144,21 @@ def chosen_by(rule: str) -> str:
 
 
 def conditions(matrix: Matrix) -> str:
-    """Return the conditions of a table in short, so that a table copied alone still states them."""
-    return f"{sentence(matrix.measure.title)} in %, {chosen_by(matrix.selection)}, {extent(matrix)}"
+    """Return the conditions of a table in short, so that a table copied alone still states them; its rows state the others."""
+    searched = searched_by(matrix.record.sweep.search)
+    parts = (f"{sentence(matrix.measure.title)} in %", chosen_by(matrix.selection), searched, f"digest {matrix.digest[:12]}")
+    return ", ".join(filter(None, parts)) + _differences(matrix)
 
 
 def extent(matrix: Matrix) -> str:
     """Return seeds, shots, search and digest, and in what the runs differ."""
     searched = searched_by(matrix.record.sweep.search)
     parts = (counted(len(matrix.record.seeds), "seed"), shots_text(matrix), searched, f"digest {matrix.digest[:12]}")
-    differences = f"; mixed runs: {text}" if (text := mixed_text(matrix.mixed)) else ""
-    return ", ".join(filter(None, parts)) + differences
+    return ", ".join(filter(None, parts)) + _differences(matrix)
+
+
+def _differences(matrix: Matrix) -> str:
+    return f"; mixed runs: {text}" if (text := mixed_text(matrix.mixed)) else ""
 
 
 def _intervals(matrix: Matrix) -> str:
@@ -186,10 +185,10 @@ def dropped_text(dropped: Mapping[str, Any]) -> str:
     return f"{most} images dropped ({', '.join(sorted(dropped['reasons']))}; list {dropped['list'][:8]})"
 
 
-def shots_text(matrix: Matrix) -> str:
-    """Return the shots in words; "" if no adapter is few-shot."""
-    shots = matrix.record.sweep.shots
-    if all(facts.access != "few-shot" for facts in matrix.record.methods.values()):
+def shots_text(matrix: Matrix, adapters: Collection[str] | None = None) -> str:
+    """Return the shots in words; "" if none of the adapters (default: of the sweep) is few-shot."""
+    shots, methods = matrix.record.sweep.shots, matrix.record.methods
+    if all(methods[name].access != "few-shot" for name in methods if adapters is None or name in adapters):
         return ""
     images = "all labelled target images" if shots == "all" else f"{shots} labelled target images per class"
     return f"{images} for few-shot adapters"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -13,10 +14,16 @@ from rich.text import Text
 
 from dabench.analysis.matrix import Matrix
 from dabench.reporting import sections
-from dabench.reporting.tables import Table, caption_lines, matrix_tables, unfinished
+from dabench.reporting.gains import gains_notes, gains_table, summary_notes, summary_tables
+from dabench.reporting.matrices import matrix_tables
+from dabench.reporting.ranks import ranks_notes, ranks_tables
+from dabench.reporting.tables import Table, caption_lines, unfinished
 
 _MOST_NOTES = 3
 """Most notes below a table; the page and the Markdown files hold all."""
+
+_GAP = 3
+"""Spaces between columns."""
 
 
 def print_matrix(matrix: Matrix, console: Console, *, rules: bool = False) -> None:
@@ -30,7 +37,9 @@ def print_matrix(matrix: Matrix, console: Console, *, rules: bool = False) -> No
         console.print(escape(line))
     parts: list[tuple[list[Table], list[str]]] = [
         (matrix_tables(matrix), sections.beside_notes(matrix)),
-        ([sections.gains_table(matrix), sections.summary_table(matrix)], sections.summary_notes(matrix)),
+        ([gains_table(matrix)], gains_notes(matrix)),
+        (summary_tables(matrix), summary_notes(matrix)),
+        (ranks_tables(matrix, axis=True), ranks_notes(matrix)),
         (sections.group_tables(matrix), sections.group_notes(matrix)),
     ]
     if rules:
@@ -53,15 +62,30 @@ def _few(notes: Sequence[str]) -> list[str]:
 
 
 def print_table(table: Table, console: Console) -> None:
-    """Print one table."""
+    """Print one table. If it is too wide, the names of its columns are broken at spaces."""
     console.print(f"[bold]{escape(table.title)}[/bold]")
-    rich = RichTable(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for i, column in enumerate(table.columns):
+    if table.shared:
+        console.print(escape(table.shared), style="dim")
+    lines = list(zip(table.columns, *table.rows, strict=True))
+    columns = list(table.columns)
+    if sum(max(map(len, line)) + _GAP for line in lines) - _GAP > console.width:
+        columns = [_broken(name, max([len(c) for c in cells], default=0)) for name, *cells in lines]
+    rich = RichTable(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+    for i, column in enumerate(columns):
         # Folded, not cut: a narrow terminal breaks a long name and shows all of it.
-        rich.add_column(Text(column), justify="left" if i == 0 else "right", header_style="dim", overflow="fold")
+        rich.add_column(
+            Text(column), justify="left" if i == 0 else "right", header_style="dim", overflow="fold", vertical="bottom"
+        )
     for row in table.rows:
         rich.add_row(*(Text(c) for c in row))
     console.print(rich)
+
+
+def _broken(name: str, width: int) -> str:
+    """Return the name of a column in lines no longer than its cells, as far as its words allow."""
+    if len(name) <= width:
+        return name
+    return "\n".join(textwrap.wrap(name, max(1, width), break_long_words=False, break_on_hyphens=False)) or name
 
 
 @contextmanager

@@ -142,6 +142,13 @@ class AdapterFacts:
         """Whether it trains networks itself. An adapter that changes nothing (`none`) uses those of the shared pretraining."""
         return self.adapts or self.own_pretraining
 
+    @property
+    def target_images(self) -> str:
+        """The split of the target's images that its networks are adapted with: "none", "train" or "test"."""
+        if not self.adapts or self.access == "none":
+            return "none"
+        return "test" if self.access == "test" else "train"
+
     def budget(self, shots: LabelBudget) -> LabelBudget:
         """Return the label budget of its networks in a sweep with this number of shots."""
         if not self.adapts or self.access in ("none", "unlabelled"):
@@ -238,7 +245,7 @@ class SearchRecord:
     """The search of one task: its trials, the number of the chosen trial, and seed -> digest of the tested run.
 
     Attributes:
-        tied: the number of other trials with the best score; the first of them is chosen.
+        tied: number of other trials with the best score; the trial with the lowest number is chosen.
     """
 
     adapter: str

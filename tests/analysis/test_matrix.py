@@ -419,11 +419,18 @@ def test_the_digest_says_which_runs_the_matrix_is_of(tmp_path: Path) -> None:
 def test_results_have_the_fields_that_others_read(tmp_path: Path) -> None:
     results = json.loads(to_json(read_matrix(two_sets().write(tmp_path / "s"))))
     cells = {"adapter", "backbone", "sources", "target", "test", "label_budget", "selection", "metric", "mean", "low", "high"}
-    assert set(results["cells"][0]) == cells | {"seeds", "n", "name"}
+    conditions = {"seeds", "label_budget", "selection", "target_images", "steps_min", "steps_max"}
+    assert set(results["cells"][0]) == cells | conditions | {"n", "name"}
     gains = {"adapter", "sources", "target", "mean", "low", "high", "gap_closed", "seeds", "improved", "on_source"}
-    assert set(results["gains"][0]) == gains | {"name", "label_budget"}
+    more = {"on_source_low", "on_source_high", "none_steps", "longer_than_none"}
+    assert set(results["gains"][0]) == gains | conditions | more | {"name"}
     means = {"in_domain", "out_of_domain", "drop", "gain", "gap_closed", "on_source", "improved", "p", "p_holm", "needed"}
-    assert set(results["summary"][0]) == means | {"adapter", "label_budget", "pairs", "seeds"}
+    means |= {"kind", "targets", "source_sets", "sure", "on_source_low", "on_source_high", "longer_than_none"}
+    assert set(results["summary"][0]) == means | conditions | {"adapter", "pairs"}
+    ranks = {"kind", "pairs", "targets", "source_sets", "needed", "critical", "methods", "groups"}
+    assert set(results["ranks"][0]) == ranks
+    assert set(results["ranks"][0]["methods"][0]) == conditions | {"adapter", "rank", "low", "high"}
+    assert results["datasets"]["print"]["guessing"] == {"chance": 33.3333, "majority": 40.0, "majority_class": "x"}
     assert results["better"] == "higher"
     assert [c["target"] for c in results["cells"] if c["adapter"] == "none"] == [None] * 4
     assert results["complete"]

@@ -11,9 +11,10 @@ from fabricated import ADABN, FINE_TUNE, NONE, WRONG, DatasetContent, Fabricatio
 from scipy.stats import permutation_test
 
 from dabench.analysis.matrix import Matrix, read_matrix
-from dabench.analysis.summary import Summary, holm, sign_flip
+from dabench.analysis.results import Gain
+from dabench.analysis.summary import Summary, holm, p_of, sign_flip, summed_by, units_needed
 from dabench.plugins.contract import SUPERVISED
-from dabench.reporting.sections import summary_notes, summary_table
+from dabench.reporting.gains import summary_notes, summary_tables
 from dabench.storage.schema import Run
 
 
@@ -109,7 +110,7 @@ def test_without_one_plain_run_there_are_no_means_at_all(tmp_path: Path) -> None
     matrix = read_matrix(two_sets(leave_out=lambda run: run.name == "supervised_print_s0").write(tmp_path / "s"))
     assert matrix.summary == []
     assert set(matrix.incomplete) == {"none", "adabn", "fine-tune"}
-    assert summary_table(matrix).rows == ()
+    assert summary_tables(matrix) == []
 
 
 def test_where_the_metric_has_no_value_on_a_target_there_are_no_means(tmp_path: Path) -> None:
@@ -184,32 +185,86 @@ def many(tmp_path: Path, sets: int, adapters: int, better: int = 1) -> Matrix:
 
 
 def test_gains_on_all_of_enough_pairs_are_more_than_chance_and_no_gain_is_not(tmp_path: Path) -> None:
-    matrix = many(tmp_path, sets=3, adapters=2)  # six pairs, two adapters: 2 * 2 / 64 is above 0.05, seven are needed
+    matrix = many(tmp_path, sets=6, adapters=2)  # six targets, two adapters: 2 * 2 / 64 is above 0.05, seven are needed
     assert {s.adapter: (s.p, s.needed) for s in matrix.summary} == {"none": (None, None), "m0": (None, 7), "m1": (None, 7)}
-    assert [row[7] for row in summary_table(matrix).rows] == ["-", "too few", "too few"]
-    matrix = many(tmp_path / "more", sets=4, adapters=2)
+    assert "p" not in summary_tables(matrix)[0].columns
+    matrix = many(tmp_path / "more", sets=7, adapters=2)
     first, last = summary_of(matrix, "m0"), summary_of(matrix, "m1")
-    assert (first.p, first.p_holm, first.improved) == (2 / 2**12, 4 / 2**12, 12)
+    assert (first.p, first.p_holm, first.improved) == (2 / 2**7, 4 / 2**7, 42)
     assert (last.p, last.p_holm, last.improved) == (1, 1, 0)
-    assert [row[7] for row in summary_table(matrix).rows] == ["-", "< 0.001", "1.000"]
-    assert not any("Too few" in note for note in summary_notes(matrix))
+    (table,) = summary_tables(matrix)
+    assert [row[table.columns.index("p")] for row in table.rows] == ["-", "0.031", "1.000"]
+    assert not any("too few" in note for note in summary_notes(matrix))
 
 
-def test_of_one_adapter_six_pairs_are_enough(tmp_path: Path) -> None:
-    matrix = many(tmp_path, sets=3, adapters=1, better=0)
+def test_of_one_adapter_six_targets_are_enough(tmp_path: Path) -> None:
+    matrix = many(tmp_path, sets=6, adapters=1, better=0)
     assert (summary_of(matrix, "m0").needed, summary_of(matrix, "m0").p) == (6, 1)
 
 
-def test_too_few_pairs_are_said_with_the_number_that_would_do(matrix: Matrix) -> None:
+def test_twelve_pairs_of_four_targets_have_no_p(tmp_path: Path) -> None:
+    matrix = many(tmp_path, sets=4, adapters=1)
+    assert (summary_of(matrix, "m0").pairs, summary_of(matrix, "m0").p) == (12, None)
+
+
+def test_too_few_targets_are_said_with_the_number_that_would_do(matrix: Matrix) -> None:
     notes = summary_notes(matrix)
     assert notes[1] == (
-        "p: too few pairs for a sign-flip test, Holm-corrected for 2 adapters: with 2 pairs no p can be 0.05 or less; "
-        "7 pairs are needed."
+        "No p: 2 targets and 2 sets of sources are too few. A sign-flip test over targets and over sets of sources, "
+        "Holm-corrected for 2 adapters, needs 7 of each."
     )
 
 
+def test_p_is_the_larger_one_of_flipping_targets_and_of_flipping_sources() -> None:
+    def gain(source: int, target: int) -> Gain:
+        # All pairs of source 0 gain much, the others nothing: every target gains, but only one source does.
+        return Gain("", "m", [f"s{source}"], f"t{target}", "0", 60.0 if source == 0 else 0.0, 0, 0, None, 0, 1)
+
+    gains = [gain(source, target) for source in range(6) for target in range(6)]
+    assert sign_flip(summed_by([g.target for g in gains], [g.mean for g in gains])) == 2 / 2**6
+    assert p_of(gains) == 1
+
+
+def gains_by_chance(rng: np.random.Generator, sets: int, target: float, source: float) -> list[Gain]:
+    """Return gains of all pairs with mean 0: shares of the variance lie with the target, with the source, and with the pair."""
+    of_target, of_source = rng.normal(0, target**0.5, sets), rng.normal(0, source**0.5, sets)
+    pairs = [(s, t) for s in range(sets) for t in range(sets) if s != t]
+    own = rng.normal(0, (1 - target - source) ** 0.5, len(pairs))
+    values = [of_source[s] + of_target[t] + e for (s, t), e in zip(pairs, own, strict=True)]
+    return [Gain("", "m", [f"{s}"], f"{t}", "0", v, 0, 0, None, 0, 1) for (s, t), v in zip(pairs, values, strict=True)]
+
+
+@pytest.mark.parametrize(("target", "source"), [(0.0, 0.0), (0.3, 0.0), (0.5, 0.2), (0.8, 0.1), (0.2, 0.5)])
+def test_pairs_that_share_a_dataset_give_no_more_than_six_percent_false_positives(target: float, source: float) -> None:
+    # With 3 to 5 datasets there are too few targets for a p. Six are the least; flipping each pair alone gives up to 41 %.
+    assert units_needed() == 6
+    rng = np.random.default_rng(7)
+    false = [p_of(gains_by_chance(rng, 6, target, source)) <= 0.05 for _ in range(500)]
+    assert np.mean(false) <= 0.06
+
+
+def test_pairs_with_one_and_with_several_sources_have_means_of_their_own(tmp_path: Path) -> None:
+    def wrong(run: Run, test: str) -> int:
+        if run.target is None:
+            return 5
+        return 1 if len(run.sources) > 1 else 3
+
+    sets = {name: DatasetContent(name.upper()) for name in "abc"}
+    pairs = ("a -> c", "b -> c", "a + b -> c")
+    fabrication = Fabrication(wrong, sets, {"none": NONE, "adabn": ADABN}, pairs=pairs)
+    matrix = read_matrix(fabrication.write(tmp_path / "s"))
+    assert {s.kind: (s.pairs, s.gain) for s in matrix.summary if s.adapter == "adabn"} == {
+        "one source": (2, 20),
+        "several sources": (1, 40),
+    }
+    assert [t.title for t in summary_tables(matrix)] == [
+        "Means over 2 pairs of datasets with one source: accuracy",
+        "Means over 1 pair of datasets with several sources: accuracy",
+    ]
+
+
 def test_the_table_has_a_row_for_each_adapter(matrix: Matrix) -> None:
-    table = summary_table(matrix)
+    (table,) = summary_tables(matrix)
     assert table.title == "Means over 2 pairs of datasets: accuracy"
     assert [row[:7] for row in table.rows] == [
         ("none", "55.0", "35.0", "-", "-", "-", "-"),

@@ -19,8 +19,9 @@ from markdown_it import MarkdownIt
 from dabench.analysis.matrix import Matrix, read_matrix
 from dabench.reporting import formats
 from dabench.reporting.formats import FILES
+from dabench.reporting.matrices import matrix_tables
 from dabench.reporting.sections import group_tables, rules_tables
-from dabench.reporting.tables import Table, matrix_tables
+from dabench.reporting.tables import Table
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 HOSTILE = {
@@ -257,9 +258,32 @@ def test_every_table_in_markdown_says_what_it_depends_on(matrix: Matrix) -> None
     shared = f"2 seeds, 5 labelled target images per class for few-shot adapters, digest {matrix.digest[:12]}."
     of_rules = [lines[i + 2] for i in heads if " rule" in lines[i]]
     assert of_rules == [shared] * 2  # whatever the metric, and by every rule
-    assert [lines[i + 2] for i in heads if " rule" not in lines[i]] == [
-        f"Accuracy in %, checkpoint chosen by 'last', {shared}"
-    ] * 6
+    others = [lines[i + 2] for i in heads if " rule" not in lines[i]]
+    assert len(others) == 7
+    assert all(line.startswith(f"Accuracy in %, checkpoint chosen by 'last', digest {matrix.digest[:12]}.") for line in others)
+
+
+@pytest.mark.parametrize("form", ["md", "tex"])
+def test_every_row_of_a_text_states_its_conditions_in_a_column_or_above(matrix: Matrix, form: str) -> None:
+    text = formats.one_text(matrix, form)
+    assert "Target labels 0, target images train, steps 40, seeds 2, selection last." in text  # the matrix of adabn
+    assert "Seeds 2, selection last." in text  # means over pairs, whose rows differ in the rest
+    assert all(key in text for key in ("target labels", "target images", "steps"))
+
+
+@pytest.mark.parametrize("file", ["matrix.csv", "gains.csv", "summary.csv", "ranks.csv", "subgroups.csv"])
+def test_every_row_of_a_csv_states_images_and_steps(matrix: Matrix, file: str) -> None:
+    rows = list(csv.DictReader(io.StringIO(FILES[file](matrix))))
+    found = {(row["target_images"], row["steps_min"], row["steps_max"]) for row in rows}
+    assert found <= {("none", "20", "20"), ("train", "40", "40")}
+    assert found
+
+
+@pytest.mark.parametrize("file", ["matrix.tex", "gains.md"])
+def test_shots_are_not_mentioned_beside_a_table_without_few_shot_adapters(matrix: Matrix, file: str) -> None:
+    text = FILES[file](matrix)
+    tables = text.split("\\begin{table}")[1:] if file.endswith("tex") else text.split("## ")[1:]
+    assert [("few-shot" in t) for t in tables if "adabn: " in t or file.endswith("md")] == [False] * (1 if "tex" in file else 3)
 
 
 def test_confusion_counts_are_of_all_images_and_seeds(matrix: Matrix) -> None:

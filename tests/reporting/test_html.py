@@ -20,7 +20,7 @@ from dabench.analysis.matrix import Matrix, read_matrix
 from dabench.reporting import provenance as facts
 from dabench.reporting.html import cells, page
 from dabench.reporting.html.page import to_html
-from dabench.reporting.tables import matrix_tables
+from dabench.reporting.matrices import matrix_tables
 from dabench.storage.run_store import RunStore
 from dabench.storage.schema import AdapterFacts
 
@@ -133,7 +133,7 @@ def test_every_table_has_a_caption_and_heads_with_scope(html: Page) -> None:
 def test_every_figure_says_what_it_shows_and_its_numbers(html: Page) -> None:
     figures = html.all("svg", role="img")
     assert [f.attrs["aria-labelledby"] for f in figures] == [
-        f"{name}-title {name}-text" for name in ("forest", "losses", "accuracies")
+        f"{name}-title {name}-text" for name in ("forest", "ranks0", "losses", "accuracies")
     ]
     texts = {e.attrs["id"]: e.content for e in html.elements if e.tag in ("title", "desc") and "id" in e.attrs}
     assert texts["forest-title"] == "Gain of each adapter on each target, in points of accuracy"
@@ -179,7 +179,7 @@ def test_a_number_leads_to_its_confusion_matrix(matrix: Matrix, html: Page) -> N
     box = html.one("div", id=link.attrs["href"][1:])
     caption, counts = box.inside[0].inside[0].content, [e.content for e in box.inside[0].inside[2].inside]
     assert caption.startswith("adabn: P → H, tested on P80.0 [")
-    assert "]. Accuracy in %, checkpoint chosen by 'last', 2 seeds" in caption
+    assert "]; target labels 0, target images train, steps 40, seeds 2, selection last. Accuracy in %" in caption
     assert counts == ["x440850.0", "y0606100.0", "z0066100.0"]
 
 
@@ -252,7 +252,7 @@ def test_numbers_chosen_by_test_labels_say_so_in_every_caption(tmp_path: Path) -
     html = Page(to_html(matrix))
     assert "oracle (target labels)" in html.one("dl").content
     captions = [e.content for e in html.all("caption") if "Accuracy in %" in e.content]
-    assert len(captions) == 3 + 2 + 12
+    assert len(captions) == 3 + 2 + 1 + 12
     assert all("FROM TARGET TEST LABELS" in c for c in captions)
 
 
@@ -307,7 +307,7 @@ def test_a_store_without_its_sweep_file_makes_a_page(tmp_path: Path) -> None:
 def test_means_over_pairs_follow_the_gains_with_what_is_to_know_of_them(html: Page) -> None:
     text = html.one("section", id="gains").content
     assert text.index("Adaptation gains") < text.index("Means over 2 pairs of datasets") < text.index("Drop:")
-    assert "p: too few pairs for a sign-flip test, Holm-corrected for 2 adapters" in text
+    assert "No p: 2 targets and 2 sets of sources are too few." in text
 
 
 @pytest.mark.parametrize("metric", ["balanced-accuracy", "recall:x", "ece"])

@@ -8,8 +8,9 @@ import pytest
 from fabricated import ADABN, FINE_TUNE, NONE, DatasetContent, Fabrication, two_sets
 
 from dabench.analysis.matrix import read_matrix
-from dabench.reporting.sections import gains_table
-from dabench.reporting.tables import EMPTY, caption, conditions, dropped_text, labels_text, matrix_tables, unfinished
+from dabench.reporting.gains import gains_table
+from dabench.reporting.matrices import matrix_tables
+from dabench.reporting.tables import EMPTY, caption, conditions, dropped_text, labels_text, unfinished
 from dabench.storage.run_store import RunStore
 
 

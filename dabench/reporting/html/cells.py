@@ -10,6 +10,7 @@ import numpy as np
 from dabench.analysis.human import HUMAN
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.results import Cell
+from dabench.reporting.conditions import conditions_text
 from dabench.reporting.html.colors import shade
 from dabench.reporting.tables import PUBLISHED, foremost, not_adapted, shown_in, trained, with_interval
 from dabench.storage.schema import CellKey
@@ -137,4 +138,5 @@ def _confusion(matrix: Matrix, cell: Cell, number: int) -> Confusion:
         for true, (name, row, share, total) in enumerate(zip(matrix.classes, counts, shares, images, strict=True))
     )
     name = f"{trained(matrix, cell.sources, cell.target)}, tested on {matrix.datasets[cell.test].short_name}"
-    return Confusion(number, cell.adapter, name, with_interval(cell), rows)
+    result = f"{with_interval(cell)}; {conditions_text(cell)}" if conditions_text(cell) else with_interval(cell)
+    return Confusion(number, cell.adapter, name, result, rows)

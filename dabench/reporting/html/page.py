@@ -20,13 +20,16 @@ from dabench.errors import StoreError
 from dabench.reporting import sections
 from dabench.reporting.citation import cite_results
 from dabench.reporting.confusion_images import max_pictures as most_pictures
+from dabench.reporting.gains import gains_notes, gains_table, summary_notes, summary_tables
 from dabench.reporting.headline import headline
 from dabench.reporting.html import plots
 from dabench.reporting.html.cells import confusions_of, maps_of
 from dabench.reporting.html.colors import DASHES, LINES, scale_rules
 from dabench.reporting.html.text import breaks, clean, numeric, typeset
+from dabench.reporting.matrices import matrix_tables
 from dabench.reporting.provenance import command, facts_tables, failures
-from dabench.reporting.tables import Table, caption, conditions, extent, foremost, matrix_tables, shots_text, unfinished
+from dabench.reporting.ranks import ranks_notes, ranks_tables
+from dabench.reporting.tables import Table, caption, conditions, extent, foremost, shots_text, unfinished
 
 MOST_FIELDS = 12_000
 """Most table fields in one section; further tables are only in the other files of the report."""
@@ -73,9 +76,12 @@ def _results(matrix: Matrix) -> dict[str, Any]:
         "adapters": adapters,
         "beside": sections.beside_notes(matrix),
         "borrowed": any(m.borrows for a in adapters for m in a["maps"]),
-        "gains": sections.gains_table(matrix),
-        "summary": sections.summary_table(matrix),
-        "summary_notes": sections.summary_notes(matrix),
+        "gains": gains_table(matrix),
+        "gains_notes": gains_notes(matrix),
+        "means": summary_tables(matrix),
+        "summary_notes": summary_notes(matrix),
+        "ranks": list(zip(ranks_tables(matrix), plots.ranks(matrix), strict=True)),
+        "ranks_notes": ranks_notes(matrix),
         "forest": {"figure": plots.forest(matrix), "named": plots.MOST_NAMED, "most": plots.MOST_ROWS},
         "rules": sections.rules_tables(matrix),
         "groups": [table for table in shown if table.rows],

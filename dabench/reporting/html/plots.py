@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 
 from dabench.analysis.curves import Curve
 from dabench.analysis.matrix import Matrix
+from dabench.analysis.ranks import Ranking
 from dabench.analysis.results import Gain
 from dabench.plugins.contract import SOURCE_ONLY, SUPERVISED
 from dabench.reporting.html.colors import DASHES, LINES
 from dabench.reporting.html.svg import ACCENT, GROUND, INK, LINE_COLOURS, MUTED, draw
 from dabench.reporting.html.text import one_line_text
+from dabench.reporting.ranks import figure_of, rank_text, title_of
 from dabench.reporting.tables import trained, with_interval
 
-MOST_ROWS, MOST_NAMED, MOST_PANELS = 600, 150, 24
+MOST_ROWS, MOST_NAMED, MOST_PANELS, MOST_RANKED = 600, 150, 24, 30
 
 _SPOKEN = 12
 
@@ -81,6 +83,34 @@ def _rows(matrix: Matrix, gains: Sequence[Gain], named: bool) -> list[tuple[floa
             added = [(sized[0], heading), *((g, "") for g in sized[1:]), (None, "")]
         rows += [(place, gain, name) for place, (gain, name) in enumerate(added, len(rows))]
     return rows
+
+
+def ranks(matrix: Matrix) -> list[Markup | None]:
+    """Return the figure of each ranking; None if it has too many adapters for one."""
+    return [
+        _rank_figure(matrix, ranking, n) if len(ranking.methods) <= MOST_RANKED else None
+        for n, ranking in enumerate(matrix.ranks)
+    ]
+
+
+def _rank_figure(matrix: Matrix, ranking: Ranking, number: int) -> Markup:
+    strokes, texts, height = figure_of(ranking)
+    many = len(ranking.methods)
+    place = {"left": ("right", "center"), "right": ("left", "center"), "above": ("center", "bottom")}
+
+    def fill(figure: Figure) -> None:
+        axes: Axes = figure.subplots()
+        axes.set_axis_off()
+        for s in strokes:
+            axes.plot((s.x0, s.x1), (s.y0, s.y1), color=ACCENT if s.thick else MUTED, linewidth=4 if s.thick else 1)
+        for t in texts:
+            across, up = place[t.side]
+            axes.text(t.x, t.y, one_line_text(t.text, 60), ha=across, va=up, color=INK, parse_math=False)
+        margin = 0.3 * many
+        axes.set(xlim=(0.8 - margin, many + 0.2 + margin), ylim=(height, -2 if ranking.critical is not None else -1))
+
+    spoken = [f"{m.adapter}: {rank_text(m)}" for m in ranking.methods]
+    return draw(f"ranks{number}", title_of(matrix, ranking), _spoken(spoken), 640, 60 + 24 * height, fill)
 
 
 def losses(matrix: Matrix, found: Sequence[Curve]) -> Markup | None:
