@@ -20,13 +20,15 @@ class MAML(Adapter):
     """Model-agnostic meta-learning, second order by default (the paper's Algorithm 2 with the meta-update of Eq. 1).
 
     A meta-task is one group of a source (a subject, a font). If a source has no groups, it is random images under one random
-    photometric and geometric shift. The classes have the same meaning in every meta-task. Adaptation takes the same inner steps
-    on the target's shots. In inner steps, batch norm uses the statistics of the batch, in meta-training and in adaptation. For
-    testing it uses the statistics of the shots, never those of test images.
+    photometric and geometric shift: MAML on synthetic shifts of one source. The classes have the same meaning in every meta-task.
+
+    The paper does not say which statistics batch norm uses. Here inner steps use those of their batch. Query images in
+    meta-training are normalised by the statistics of the support images, just as test images are by those of the shots. No test
+    image is classified by the statistics of the images beside it.
     """
 
     name = "maml"
-    title = "model-agnostic meta-learning"
+    title = "meta-learning over groups of a source, or synthetic shifts where it has none"
     access = "few-shot"
     citation = """@inproceedings{finn2017model,
   title = {Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks},
@@ -51,6 +53,9 @@ class MAML(Adapter):
             3, "gradient steps on the support set of a meta-task", low=1,
             origin="not searched: between the 1 and the 5 that the paper takes on images (Appendix A.1)",
         )  # fmt: skip
+        test_steps: int = setting(
+            10, "gradient steps on the shots", low=1, origin="the paper: its number in testing on MiniImagenet (Appendix A.1)"
+        )
         inner_lr: float = setting(
             0.1, "learning rate of the inner steps", above=0, search=5,
             origin="the paper: its value for 20 classes of Omniglot (Appendix A.1)",
@@ -80,10 +85,16 @@ class MAML(Adapter):
         return trainer.fit(net, loss, Episodes(sources, self.options, trainer), steps=steps, precision="fp32")
 
     def _query_loss(self, net: Network, task: Episode, trainer: Trainer) -> Tensor:
+        import torch
+
+        from dabench.training.batchnorm import StatisticsOfFirst
+
         support, support_labels, query, query_labels = task
-        start: dict[str, Tensor] = dict(net.named_parameters())
-        fast = self._inner(net, start, lambda: (support, support_labels), trainer, not self.options.first_order)
-        return trainer.cross_entropy(_logits(net, fast, query), query_labels)
+        start, steps = dict(net.named_parameters()), self.options.inner_steps
+        fast = self._inner(net, start, lambda: (support, support_labels), trainer, steps, not self.options.first_order)
+        with StatisticsOfFirst(len(support)):
+            logits = _logits(net, fast, torch.cat([support, query]))[len(support) :]
+        return trainer.cross_entropy(logits, query_labels)
 
     def _inner(
         self,
@@ -91,12 +102,13 @@ class MAML(Adapter):
         parameters: dict[str, Tensor],
         batch: Callable[[], tuple[Tensor, Tensor]],
         trainer: Trainer,
+        steps: int,
         second_order: bool,
     ) -> dict[str, Tensor]:
-        """Take the inner steps from `parameters` and return the new ones, differentiable if `second_order`."""
+        """Take gradient steps from `parameters` and return the new ones, differentiable if `second_order`."""
         import torch
 
-        for _ in range(self.options.inner_steps):
+        for _ in range(steps):
             images, labels = batch()
             loss = trainer.cross_entropy(_logits(net, parameters, images), labels)
             gradients = torch.autograd.grad(loss, list(parameters.values()), create_graph=second_order)
@@ -111,7 +123,7 @@ class MAML(Adapter):
         return 0
 
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
-        """Take the inner steps on the shots; needs `target.shots`."""
+        """Take `test_steps` gradient steps on the shots; needs `target.shots`."""
         assert target.shots is not None
         shots = trainer.stream([target.shots], batch=min(512, len(target.shots)))
 
@@ -120,7 +132,7 @@ class MAML(Adapter):
             return batch.images, batch.require_labels()
 
         net.train()
-        fast = self._inner(net, dict(net.named_parameters()), draw, trainer, second_order=False)
+        fast = self._inner(net, dict(net.named_parameters()), draw, trainer, self.options.test_steps, second_order=False)
         net.load_state_dict(fast, strict=False)
         trainer.estimate_statistics(net, target.shots)
         return net

@@ -1,8 +1,8 @@
-"""Batch normalisation with cheaper second derivatives than torch's, for meta-learning. Values and gradients are the same.
+"""Batch normalisation for meta-learning: with cheaper second derivatives than torch's, and by the statistics of some images.
 
-torch computes the second derivative of a batch norm in many passes over the activations. Here it is a sum of three tensors, each
-times one number per channel: the normalised input x^, the gradient g that enters the first derivative, and the gradient v of the
-first derivative's result.
+Values and gradients of `SecondOrder` are those of torch, which computes the second derivative of a batch norm in many passes
+over the activations. Here it is a sum of three tensors, each times one number per channel: the normalised input x^, the gradient
+g that enters the first derivative, and the gradient v of the first derivative's result.
 """
 
 from __future__ import annotations
@@ -28,6 +28,50 @@ class SecondOrder(TorchFunctionMode):
         if func is F.batch_norm:
             return _batch_norm(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
+
+
+class StatisticsOfFirst(TorchFunctionMode):
+    """Context in which batch norms in training mode normalise all images of a batch by the statistics of its first images.
+
+    The other images get what they would get in evaluation mode after a pass of the first ones: their mean and unbiased variance.
+    The running statistics do not change. Gradients go through the statistics, too.
+
+    Args:
+        count: the number of these images.
+    """
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+
+    def __torch_function__(
+        self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Call `func`, or its replacement."""
+        if func is F.batch_norm:
+            return self._batch_norm(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+    def _batch_norm(
+        self,
+        input: Tensor,
+        running_mean: Tensor | None,
+        running_var: Tensor | None,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
+        training: bool = False,
+        momentum: float = 0.1,
+        eps: float = 1e-5,
+    ) -> Tensor:
+        if not training:
+            return F.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+        first, rest = input.tensor_split([self.count])
+        own = F.batch_norm(first, None, None, weight, bias, True, momentum, eps)
+        shape, each = _channels(input)
+        variance, mean = torch.var_mean(first, each)
+        scale = (variance + eps).rsqrt() if weight is None else weight * (variance + eps).rsqrt()
+        shift = -mean * scale if bias is None else bias - mean * scale
+        return torch.cat([own, torch.addcmul(shift.view(shape), rest, scale.view(shape))])
 
 
 def _batch_norm(

@@ -113,6 +113,30 @@ def test_first_order_gradient_differs_from_the_second_order_one() -> None:
     assert float((first - second).norm() / second.norm()) > 0.1
 
 
+def test_query_images_are_normalised_as_test_images_are() -> None:
+    """The query loss of a meta-task is the loss of the network that the same steps on the support images adapt."""
+    maml, of, net = MAML(MAML.Options(inner_steps=2, test_steps=2)), trainer(), network(8)
+    support, query = view("support", 20, 1), view("query", 15, 2)
+    assert support.labels is not None
+    assert query.labels is not None
+    task = support.images.float() / 255, support.labels, query.images.float() / 255, query.labels
+    found = maml._query_loss(net.train(), task, of)
+    adapted = maml.adapt(net, [], target_of(support, shots=20), of)
+    with torch.no_grad():
+        expected = F.cross_entropy(adapted(task[2]), query.labels)
+    torch.testing.assert_close(found.detach(), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_steps_on_the_shots_are_as_many_as_asked(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+    gradients = torch.autograd.grad
+    monkeypatch.setattr(torch.autograd, "grad", lambda *given, **more: taken.append(1) or gradients(*given, **more))
+    maml = MAML(MAML.Options(inner_steps=2, test_steps=steps))
+    maml.adapt(network(8), [], target_of(view("target", 50, 3), shots=2), trainer())
+    assert len(taken) == steps
+
+
 def test_a_task_is_of_one_group() -> None:
     plain = view("source", 100, 1)
     groups = torch.arange(100) % 4

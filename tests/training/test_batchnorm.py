@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dabench.training.batchnorm import SecondOrder
+from dabench.training.batchnorm import SecondOrder, StatisticsOfFirst
 
 
 def drawn(*shape: int) -> Tensor:
@@ -66,3 +66,46 @@ def test_a_meta_gradient_is_that_of_torchs_batch_norm() -> None:
 def test_a_batch_of_one_value_is_refused_as_ever() -> None:
     with SecondOrder(), pytest.raises(ValueError, match="more than 1 value per channel"):
         nn.BatchNorm2d(3)(torch.ones(1, 3, 1, 1))
+
+
+def deep() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 5), nn.BatchNorm1d(5)
+    ).double()
+
+
+def test_a_batch_is_normalised_by_its_first_images_as_in_evaluation_mode_with_their_statistics() -> None:
+    first, rest = torch.rand(7, 1, 6, 6, dtype=torch.float64), torch.rand(4, 1, 6, 6, dtype=torch.float64) * 3
+    net, other = deep(), deep()
+    with StatisticsOfFirst(7):
+        found = net(torch.cat([first, rest]))[7:]
+    for module in other.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.momentum = 1.0
+    other(first)
+    torch.testing.assert_close(found, other.eval()(rest))
+
+
+def test_normalising_by_the_first_images_leaves_the_running_statistics() -> None:
+    net = deep()
+    before = deepcopy(net.state_dict())
+    with StatisticsOfFirst(2):
+        net(torch.rand(5, 1, 6, 6, dtype=torch.float64))
+    whole = {name for name in before if "num_batches" in name}
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items() if name not in whole)
+
+
+def test_gradients_go_through_the_statistics_of_the_first_images() -> None:
+    def norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        with StatisticsOfFirst(2):
+            return F.batch_norm(x, None, None, weight, bias, training=True)
+
+    assert torch.autograd.gradcheck(norm, (drawn(4, 3, 2, 2), drawn(3), drawn(3)))
+
+
+def test_in_evaluation_mode_the_first_images_change_nothing() -> None:
+    net, images = deep().eval(), torch.rand(5, 1, 6, 6, dtype=torch.float64)
+    with StatisticsOfFirst(2):
+        found = net(images)
+    assert torch.equal(found, net(images))
