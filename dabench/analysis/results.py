@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dabench.analysis.attributes import AttributeBins, too_few
-from dabench.analysis.bootstrap import PredictionCodes, Resampler, interval, percent, point
+from dabench.analysis.intervals import PredictionCodes, percent, point, spread
 from dabench.analysis.metrics import Metric
 from dabench.analysis.predictions import EvaluatedNetworks
 from dabench.storage.schema import CellKey
@@ -44,8 +43,11 @@ class Cell:
 
     Attributes:
         label_budget: target labels that the method saw: "0", "5 per class", "all"; "human" for answers of people.
-        mean: mean over seeds; low, high: its 95 % interval, over test images only if there is one seed.
+        mean: mean over seeds; low, high: its 95 % interval.
         seeds: number of seeds; for answers of people, of raters. n: number of test images.
+        interval_over: over what the interval is, such as "seeds and groups"; for one seed "images" or "groups", which says
+            nothing of other trainings. None in results of earlier versions.
+        omitted_classes: classes that a class-averaged metric leaves out, because they have too few test images or groups.
     """
 
     name: str
@@ -62,6 +64,8 @@ class Cell:
     high: float
     seeds: int
     n: int
+    interval_over: str | None = None
+    omitted_classes: list[str] = field(default_factory=list)
 
     @property
     def key(self) -> CellKey:
@@ -76,9 +80,11 @@ class Gain:
     Attributes:
         mean: result of the adapted network minus that of `none`; below 0 is better if lower values of the metric are better.
         gap_closed: the gain in % of the drop of `none` (in-domain result of the target minus result of `none`); None if the drop
-            is under one point, or the in-domain cell is missing.
+            is under one point, or the in-domain cell is missing. gap_low, gap_high: its 95 % interval; None if it is unbounded,
+            because the drop cannot be told from zero.
         improved: number of seeds with which the adapted network is better.
         on_source: change of the result on the sources, compared with `none`, mean over sources; None if not known.
+        interval_over, omitted_classes: as for a cell.
     """
 
     name: str
@@ -93,6 +99,15 @@ class Gain:
     improved: int
     seeds: int
     on_source: float | None = None
+    gap_low: float | None = None
+    gap_high: float | None = None
+    interval_over: str | None = None
+    omitted_classes: list[str] = field(default_factory=list)
+
+    @property
+    def told_from_zero(self) -> bool:
+        """Whether the interval excludes 0 and is over trainings, too: a gain of one seed may be that of one training."""
+        return (self.low > 0 or self.high < 0) and self.seeds > 1
 
 
 @dataclass(frozen=True)
@@ -100,10 +115,11 @@ class SubgroupCell:
     """Result of a subgroup in %: a cell of the matrix on the images of `test` whose `attribute` is `value`.
 
     Attributes:
-        mean: mean over seeds; low, high: its 95 % interval, over seeds only if the bin has one subject. None if the metric is
-            undefined, such as the recall of a class without images in the bin.
+        mean: mean over seeds; low, high: its 95 % interval. None if the metric is undefined, such as the recall of a class
+            without images in the bin.
         n: test images in the bin; subjects: groups in the bin, None if not known.
         label_budget: target labels that the method saw.
+        interval_over, omitted_classes: as for a cell. The classes are those of the whole test split, so that bins are comparable.
     """
 
     adapter: str
@@ -122,6 +138,8 @@ class SubgroupCell:
     subjects: int | None
     label_budget: str
     selection: str
+    interval_over: str | None = None
+    omitted_classes: list[str] = field(default_factory=list)
 
     @property
     def too_few(self) -> bool:
@@ -141,40 +159,51 @@ class EncodedCell:
         return self.codes[[self.tested.seeds.index(s) for s in seeds]]
 
 
-def cell_of(measured: EncodedCell, draws: Resampler, name: str) -> Cell | None:
+def omitted_in(of: EvaluatedNetworks, metric: Metric) -> list[str]:
+    """Return the names of the classes that a metric leaves out on a test split."""
+    return list(of.outcome.rare.values()) if metric.class_averaged else []
+
+
+def cell_of(measured: EncodedCell, metric: Metric, name: str) -> Cell | None:
     """Return a cell of the matrix, or None if the metric is undefined."""
-    of, found = measured.tested, draws.resample([measured.codes], measured.tested.groups)
+    of, found = measured.tested, spread(metric, [measured.codes], measured.tested.groups)
     mean = float(found.each.mean())
     if np.isnan(mean):
         return None
-    low, high = interval(found.values[0])
+    low, high = found.interval()
     return Cell(
         name, of.key.adapter, of.backbone, list(of.key.sources), of.key.target, of.key.test, of.label_budget, of.selection,
-        draws.metric.name,
-        percent(mean), percent(low), percent(high), len(of.seeds), measured.codes.shape[1],
+        metric.name, percent(mean), percent(low), percent(high), len(of.seeds), measured.codes.shape[1], found.over,
+        omitted_in(of, metric),
     )  # fmt: skip
 
 
-def gain_of(adapted: EncodedCell, none: EncodedCell, at_home: EncodedCell | None, draws: Resampler, name: str) -> Gain | None:
+_GAIN, _DROP = (1, -1, 0), (0, -1, 1)
+"""Weights of adapted networks, `none` and in-domain networks in a gain and in the drop of `none`."""
+
+
+def gain_of(adapted: EncodedCell, none: EncodedCell, at_home: EncodedCell | None, metric: Metric, name: str) -> Gain | None:
     """Return the gain of `adapted` over `none` on their common seeds; None if there are none, or the metric is undefined.
 
     Args:
         at_home: the in-domain networks on the same test split.
     """
-    of, metric, seeds = adapted.tested, draws.metric, _common(adapted, none)
+    of, seeds = adapted.tested, _common(adapted, none)
     if not seeds:
         return None
-    (after, before), values = draws.resample([adapted.of(seeds), none.of(seeds)], of.groups)
-    changes = after - before
-    if np.isnan(changes).any():
+    inside = at_home if at_home and set(seeds) <= set(at_home.tested.seeds) else none  # without one, the drop is zero
+    found = spread(metric, [c.of(seeds) for c in (adapted, none, inside)], of.groups)
+    if np.isnan(found.each[:2]).any():
         return None
-    low, high = interval(values[0] - values[1], least=-1.0)
-    mean = float(changes.mean())
-    inside = at_home is not None and set(seeds) <= set(at_home.tested.seeds)
-    lost = 100 * (point(metric, at_home.of(seeds)) - float(before.mean())) if at_home and inside else 0.0
+    low, high = found.difference()
+    closed = gap_closed_percent(100 * found.mean(_GAIN), 100 * found.mean(_DROP), metric)
+    gap = found.ratio(_GAIN, _DROP) if closed is not None else None
+    gap_low, gap_high = (percent(end) for end in gap) if gap else (None, None)
+    changes = found.each[0] - found.each[1]
     return Gain(
-        name, of.key.adapter, list(of.key.sources), of.key.test, of.label_budget, percent(mean), percent(low), percent(high),
-        gap_closed_percent(100 * mean, lost, metric), sum(metric.better(c) for c in changes.tolist()), len(seeds),
+        name, of.key.adapter, list(of.key.sources), of.key.test, of.label_budget,
+        percent(found.mean(_GAIN)), percent(low), percent(high), closed, sum(metric.better(c) for c in changes.tolist()),
+        len(seeds), None, gap_low, gap_high, found.over, omitted_in(of, metric),
     )  # fmt: skip
 
 
@@ -194,35 +223,29 @@ def _common(a: EncodedCell, b: EncodedCell) -> list[int]:
     return [s for s in a.tested.seeds if s in b.tested.seeds]
 
 
-def subgroups_of(cells: Sequence[EncodedCell], parts: Mapping[str, AttributeBins], draws: Resampler) -> Iterator[SubgroupCell]:
+def subgroups_of(cells: Sequence[EncodedCell], parts: Mapping[str, AttributeBins], metric: Metric) -> Iterator[SubgroupCell]:
     """Yield the results of cells for every bin of every attribute, cell by cell.
 
     Args:
         cells: cells of one test split.
         parts: attribute -> its bins on the N test images.
     """
-    found: list[list[SubgroupCell]] = [[] for _ in cells]
-    # Bin by bin, so that all cells share the resamples of a bin.
-    for attribute, divided in parts.items():
-        for number in range(len(divided.names)):
-            at = np.flatnonzero(divided.bin_of == number)
-            for row, cell in zip(found, cells, strict=True):
-                row.append(_of_part(cell, attribute, divided, number, at, draws))
-    for row in found:
-        yield from row
+    for cell in cells:
+        for attribute, divided in parts.items():
+            for number in range(len(divided.names)):
+                yield _of_part(cell, attribute, divided, number, metric)
 
 
-def _of_part(
-    cell: EncodedCell, attribute: str, parts: AttributeBins, number: int, at: NDArray[np.int64], draws: Resampler
-) -> SubgroupCell:
-    """Return the result of a cell on the images `at`."""
-    of, kinds = cell.tested, cell.codes[:, at]
-    found = draws.resample([kinds], None if of.groups is None else of.groups[at])
+def _of_part(cell: EncodedCell, attribute: str, parts: AttributeBins, number: int, metric: Metric) -> SubgroupCell:
+    """Return the result of a cell on the images of one bin."""
+    of, at = cell.tested, np.flatnonzero(parts.bin_of == number)
+    found = spread(metric, [cell.codes[:, at]], None if of.groups is None else of.groups[at])
     share = float(found.each.mean())
-    bounds = (share, share) if np.isnan(share) else interval(found.values[0])
+    bounds = (share, share) if np.isnan(share) else found.interval()
     mean, low, high = (None if np.isnan(v) else percent(v) for v in (share, *bounds))
     subjects = parts.subjects[number] if parts.subjects else None
     return SubgroupCell(
         of.key.adapter, of.backbone, list(of.key.sources), of.key.target, of.key.test, attribute, parts.names[number],
-        draws.metric.name, mean, low, high, len(of.seeds), len(at), subjects, of.label_budget, of.selection,
+        metric.name, mean, low, high, len(of.seeds), len(at), subjects, of.label_budget, of.selection, found.over,
+        omitted_in(of, metric),
     )  # fmt: skip

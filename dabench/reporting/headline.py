@@ -5,6 +5,7 @@ from __future__ import annotations
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.results import Gain
 from dabench.analysis.summary import Summary
+from dabench.reporting.intervals import interval_text
 from dabench.reporting.sections import p_text
 from dabench.reporting.tables import labels_text, not_adapted, sentence, trained
 from dabench.training.selection import ORACLE
@@ -39,7 +40,7 @@ def _pair(matrix: Matrix) -> str:
     best: dict[str, Gain] = {}
     for g in sorted((g for g in matrix.gains if (tuple(g.sources), g.target) == task), key=lambda g: -won(g.mean)):
         best.setdefault(g.label_budget, g)
-    told_apart = any(g.low > 0 or g.high < 0 for g in best.values())
+    told_apart = any(g.told_from_zero for g in best.values())
     lead = "Largest gain" if told_apart else "On this pair no adapter's gain can be told from zero; the largest"
     gains = f" {lead} for each label budget: {'; '.join(map(_gain, best.values()))}." if best else ""
     return f"{what}, {trained(matrix, sources, target)}{widest}: {', '.join(parts) or 'no result without adaptation'}.{gains}"
@@ -58,4 +59,4 @@ def _means(matrix: Matrix) -> str:
 
 def _gain(g: Gain) -> str:
     closed = "" if g.gap_closed is None else f", {round(g.gap_closed)} % of the gap"
-    return f"{g.adapter} ({labels_text(g.label_budget)}) {g.mean:+z.1f} points [{g.low:+z.1f}, {g.high:+z.1f}]{closed}"
+    return f"{g.adapter} ({labels_text(g.label_budget)}) {g.mean:+z.1f} points {interval_text(vars(g), '+z.1f')}{closed}"

@@ -13,6 +13,7 @@ from dabench.analysis.metrics import Metric
 from dabench.analysis.results import SubgroupCell
 from dabench.analysis.summary import LEVEL, Summary
 from dabench.analysis.trials import Trial, searched_by
+from dabench.reporting.intervals import gap_text
 from dabench.reporting.tables import EMPTY, Table, counted, number, sentence, shown_in, trained, whole_percent, with_interval
 from dabench.storage.schema import SearchTable
 from dabench.training.selection import ORACLE, RULES, VALIDATORS
@@ -39,9 +40,9 @@ def gains_table(matrix: Matrix) -> Table:
     """Return the gain of each adapter on each pair of datasets."""
     rows = []
     for g in matrix.gains:
-        gain, improved, closed = with_interval(g, "+z.1f"), f"{g.improved} of {g.seeds}", whole_percent(g.gap_closed)
+        gain, improved, closed = with_interval(g, "+z.1f"), f"{g.improved} of {g.seeds}", gap_text(vars(g))
         rows.append((g.adapter, g.name, gain, improved, closed, number(g.on_source, "+z.1f"), g.label_budget))
-    columns = ("adapter", "model-train-test", "gain [95 %]", "seeds improved", "gap closed", "on source", "target labels")
+    columns = ("adapter", "model-train-test", "gain [95 %]", "seeds improved", "gap closed [95 %]", "on source", "target labels")
     direction = "; below 0 is better" if matrix.measure.lower_is_better else ""
     return Table(f"Adaptation gains: {matrix.measure.title} over none, in points{direction}", columns, tuple(rows))
 
@@ -99,7 +100,7 @@ def summary_notes(matrix: Matrix) -> list[str]:
 MARK = "*"
 
 RULE = (
-    f"{MARK} fewer than {FEWEST} images, or one group (subject) and an interval over seeds only: too few for a conclusion. "
+    f"{MARK} fewer than {FEWEST} images, or one group (subject), with an interval of that group alone: too few for a conclusion. "
     "Such a bin is named worst only if all bins are so. All 95 % intervals are in subgroups.csv."
 )
 """The note on tables by attribute."""
