@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.analysis.bootstrap import percent
+from dabench.analysis.intervals import percent
 from dabench.errors import StoreError
 from dabench.training.selection import DEV, DEV_ESS, LAST, ORACLE, RULES, VALIDATORS
 

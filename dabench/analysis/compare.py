@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dabench.analysis.baselines import Baseline, committed_tables, read_baseline, records_of, short_names_of
-from dabench.analysis.bootstrap import Resampler, interval, percent
 from dabench.analysis.environments import environments_of, mixed_text, settings_of, versions_of
 from dabench.analysis.export import open_results
+from dabench.analysis.intervals import percent, spread
 from dabench.analysis.matrix import read_matrix
 from dabench.analysis.metrics import LOWER_IS_BETTER, find_metric
 from dabench.analysis.predictions import Predictions
@@ -25,7 +25,7 @@ from dabench.storage.schema import CellKey
 from dabench.training.selection import LAST
 
 NOTE = (
-    "A - B in points with its 95 % interval: a paired bootstrap if both have predictions of the same seeds on the same test "
+    "A - B in points with its 95 % interval: image by image if both have predictions of the same seeds on the same test "
     "images; otherwise computed from both intervals as of independent numbers (Zou and Donner 2008), which is wider. A published "
     "number without an interval counts as exact."
 )
@@ -258,7 +258,7 @@ def _unpaired(a: Mapping[str, Any], b: Mapping[str, Any], difference: float) -> 
 
 
 def _paired(first: ComparisonSide, second: ComparisonSide, where: TableKey) -> tuple[float, float] | None:
-    """Return the interval of the difference by a paired bootstrap, or None if the predictions cannot be paired."""
+    """Return the interval of the difference image by image, or None if the predictions cannot be paired."""
     if first.runs is None or second.runs is None:
         return None
     key, both = where.key, (first.runs, second.runs)
@@ -269,8 +269,7 @@ def _paired(first: ComparisonSide, second: ComparisonSide, where: TableKey) -> t
     if one is None or other is None:
         return None
     metric = find_metric(first.metric, first.runs.record.classes, first.runs.attributes)
-    values = Resampler(metric).resample([metric.encode(side.outcome) for side in (one, other)], one.groups).values
-    low, high = interval(values[0] - values[1], least=-1.0)
+    low, high = spread(metric, [metric.encode(side.outcome) for side in (one, other)], one.groups).difference()
     return percent(low), percent(high)
 
 

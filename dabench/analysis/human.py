@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.analysis.attributes import AttributeBins, ImageIndex, files_on_test_images
-from dabench.analysis.bootstrap import Resampler, interval, percent, point, widening
+from dabench.analysis.intervals import half_width, percent, point, share_interval
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.metrics import Metric, SeedPredictions, confusions
 from dabench.analysis.results import Cell, HumanResult
@@ -167,11 +167,15 @@ def with_human(matrix: Matrix, files: Mapping[str, Path]) -> Matrix:
         truth, facts = tests[name], matrix.datasets[name]
         answers = read_answers(path, images, matrix.classes)
         shown = answers.images
-        mean, low, high = measured(answers, truth, matrix.measure, matrix.predictions.parts[name][0])
+        rare = matrix.predictions.rare[name]
+        mean, low, high = measured(answers, truth, matrix.measure, matrix.predictions.parts[name][0], rare)
+        over = "images" if truth.groups is None else "groups"
         cells.append(
             Cell(
                 f"Human-None-{facts.short_name}", HUMAN, HUMAN, [], None, name, HUMAN, HUMAN, matrix.metric,
                 percent(mean), percent(low), percent(high), answers.raters, len(shown),
+                interval_over=f"raters and {over}" if answers.raters > 1 else over,
+                omitted_classes=[*rare.values()] if matrix.measure.class_averaged else [],
             )
         )  # fmt: skip
         counts = confusions(truth.labels[answers.image], answers.answer[None], len(matrix.classes))
@@ -184,38 +188,40 @@ def with_human(matrix: Matrix, files: Mapping[str, Path]) -> Matrix:
 
 
 def measured(
-    answers: HumanAnswers, truth: StoredLabels, metric: Metric, parts: Mapping[str, AttributeBins] | None = None
+    answers: HumanAnswers,
+    truth: StoredLabels,
+    metric: Metric,
+    parts: Mapping[str, AttributeBins] | None = None,
+    rare: Mapping[int, str] | None = None,
 ) -> tuple[float, float, float]:
     """Return the metric of all answers together, as a share, and its 95 % interval.
 
-    A resample draws raters, and groups of the answered images (single images if there are no groups), with replacement. The
-    changes due to each are widened by Student's t, as described in `dabench.analysis.bootstrap`.
+    The interval is over raters, and over groups of the answered images (single images if there are no groups). The spread of each
+    comes from leaving out one at a time, as described in `dabench.analysis.intervals`.
 
     Args:
         parts: attribute -> its bins on the test images.
+        rare: number -> name of the classes that class-averaged metrics leave out on the test split.
     """
     of = {name: replace(p, bin_of=p.bin_of[answers.image]) for name, p in (parts or {}).items()}
-    kinds = metric.encode(SeedPredictions(truth.labels[answers.image], answers.answer[None], _no_confidence, of))[0]
+    labels = truth.labels[answers.image]
+    kinds = metric.encode(SeedPredictions(labels, answers.answer[None], _no_confidence, of, rare or {}))[0]
     tally = metric.tally(kinds).astype(np.float64)
-    groups = answers.image if truth.groups is None else truth.groups[answers.image]
     mean = float(metric.value(tally.sum(0)))
     if np.isnan(mean):
         raise SpecError(f"--human: {metric.title} is undefined on the answered images; use another --metric")
-    draws = Resampler(metric)
-    of_raters = metric.value(draws.seeds(answers.raters).T @ _summed(tally, answers.rater))
-    units = _summed(tally, np.unique(groups, return_inverse=True)[1].reshape(-1))
-    of_units = np.concatenate([metric.value(drawn @ units) for drawn in draws.units(np.ones(len(units), np.int64))])
-    values = np.full(draws.resamples, mean)
-    for n, found in ((answers.raters, of_raters), (len(units), of_units)):
-        values += widening(n) * (found - np.nanmean(found))
-    return mean, *interval(values)
+    groups = answers.image if truth.groups is None else truth.groups[answers.image]
+    units = np.unique(groups, return_inverse=True)[1].reshape(-1)
+    of_units = _variance(metric, tally, units)
+    return mean, *share_interval(mean, half_width(_variance(metric, tally, answers.rater), of_units), of_units[1])
 
 
-def _summed(tally: NDArray[np.float64], of: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the sums of the rows (A, T) of each group, (groups, T)."""
+def _variance(metric: Metric, tally: NDArray[np.float64], of: NDArray[np.int64]) -> tuple[float, int]:
+    """Return the jackknife variance of the metric of all rows (A, T) over their groups `of` (A,), and the number of groups."""
     sums = np.zeros((int(of.max()) + 1, tally.shape[1]))
     np.add.at(sums, of, tally)
-    return sums
+    without = metric.value(sums.sum(0) - sums)
+    return float(np.nanvar(without) * (len(sums) - 1)), len(sums)
 
 
 def _no_confidence() -> NDArray[np.floating]:

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.analysis.baselines import Published, committed_tables, read_baseline
-from dabench.analysis.bootstrap import RESAMPLES, Resampler, of_seeds
 from dabench.analysis.checkpoints import RuleOutcome, what_rules_choose
 from dabench.analysis.environments import Mixed, mixed
 from dabench.analysis.guessing import Guessing, guessing
+from dabench.analysis.intervals import of_seeds
 from dabench.analysis.metrics import Metric, confusions, find_metric
 from dabench.analysis.predictions import Predictions
 from dabench.analysis.ranks import Ranking, rankings
@@ -78,6 +78,12 @@ class Matrix:
         """Return the accuracies of guessing on the test split of a dataset."""
         return guessing(self.predictions.tests[test].labels, self.classes)
 
+    @property
+    def omitted_classes(self) -> dict[str, list[str]]:
+        """Dataset -> names of the classes that a class-averaged metric leaves out on its test split; only where there are any."""
+        rare = self.predictions.rare if self.measure.class_averaged else {}
+        return {test: list(names.values()) for test, names in rare.items() if names}
+
     def _repr_html_(self) -> str:
         """Return the cross matrix as an HTML table, which a notebook shows."""
         shown: dict[tuple[str, str], dict[str, str]] = {}
@@ -107,6 +113,7 @@ class Matrix:
             "selection": self.selection,
             **search,
             "interval": _interval(len(self.record.seeds)),
+            **({"omitted_classes": omitted} if (omitted := self.omitted_classes) else {}),
             "seeds": list(self.record.seeds),
             "shots": sweep.shots,
             "classes": list(self.classes),
@@ -129,9 +136,8 @@ class Matrix:
 
 def _interval(seeds: int) -> str:
     groups = "test groups (images where there are none)"
-    if seeds == 1:
-        return f"95 % bootstrap over {groups} only, without the variation between trainings, {RESAMPLES} resamples"
-    return f"95 % bootstrap over seeds and {groups}, both widened by Student's t, {RESAMPLES} resamples"
+    over = f"{groups} only, without the variation between trainings" if seeds == 1 else f"seeds and {groups}"
+    return f"95 % by a jackknife over {over}, with Student's t"
 
 
 def _facts(facts: DatasetRecord) -> dict[str, Any]:
@@ -161,7 +167,7 @@ def read_matrix(
     record = store.read_sweep()
     runs = Predictions(store, record, selection, attributes, short_none)
     measure = find_metric(metric, record.classes, runs.attributes)
-    found = _of_tests(runs, measure)
+    found = {test: _of_test(runs, test, measure) for test in runs.tests}
     cells = {key: cell for of in found.values() for key, cell in of.cells.items()}
     in_order = [cells[key] for key in record.cells if key in cells]
     gains = _gains(record, found)
@@ -227,24 +233,14 @@ def _with_cost(gain: Gain, costs: Sequence[tuple[float, float, float] | None]) -
     return replace(gain, on_source=change, on_source_low=low, on_source_high=high)
 
 
-def _of_tests(runs: Predictions, metric: Metric) -> dict[str, _TestSetResults]:
-    from threadpoolctl import threadpool_limits
-
-    # Many small products: with several BLAS threads they take three times as long if other processes use the cores.
-    with threadpool_limits(1, "blas"):
-        draws = Resampler(metric)
-        return {test: _of_test(runs, test, draws) for test in runs.tests}
-
-
-def _of_test(runs: Predictions, test: str, draws: Resampler) -> _TestSetResults:
-    """Return all results on one test split; all networks share its resamples."""
-
+def _of_test(runs: Predictions, test: str, metric: Metric) -> _TestSetResults:
+    """Return all results on one test split."""
     record = runs.record
 
     @cache
     def measured(adapter: str, sources: tuple[str, ...], target: str | None) -> EncodedCell | None:
         tested = runs.tested(CellKey(adapter, sources, target, test))
-        return EncodedCell(tested, draws.metric.encode(tested.outcome)) if tested else None
+        return EncodedCell(tested, metric.encode(tested.outcome)) if tested else None
 
     def name(sources: Sequence[str]) -> str:
         """Return the name of a cell as in the study, Model-TrainData-TestData, such as VGG-FER-NAE."""
@@ -252,7 +248,7 @@ def _of_test(runs: Predictions, test: str, draws: Resampler) -> _TestSetResults:
         return f"{record.backbone.short_name}-{trained}-{runs.facts[test].short_name}"
 
     there = {key: found for key in record.cells if key.test == test and (found := measured(*key[:3]))}
-    cells = {key: cell_of(m, draws, name(key.sources)) for key, m in there.items()}
+    cells = {key: cell_of(m, metric, name(key.sources)) for key, m in there.items()}
     gains: dict[CellKey, Gain] = {}
     costs: dict[CellKey, tuple[float, float, float] | None] = {}
     for key in _adapted(record):
@@ -262,13 +258,13 @@ def _of_test(runs: Predictions, test: str, draws: Resampler) -> _TestSetResults:
         if adapted is None or none is None:
             continue
         if test in key.sources:
-            costs[key] = change_of(adapted, none, draws)
-        elif gain := gain_of(adapted, none, measured("none", (test,), None), draws, name(key.sources)):
+            costs[key] = change_of(adapted, none, metric)
+        elif gain := gain_of(adapted, none, measured("none", (test,), None), metric, name(key.sources)):
             gains[key] = gain
     k = len(record.classes)
     confusion = {key: confusions(m.tested.outcome.labels, m.tested.outcome.predicted, k).sum(0) for key, m in there.items()}
-    groups = subgroups_of(list(there.values()), runs.parts[test][0], draws)
-    each = {key: of_seeds(draws.metric, m.codes) for key, m in there.items() if test not in key.sources}
+    groups = subgroups_of(list(there.values()), runs.parts[test][0], metric)
+    each = {key: of_seeds(metric, m.codes) for key, m in there.items() if test not in key.sources}
     return _TestSetResults({key: c for key, c in cells.items() if c}, gains, costs, list(groups), confusion, each)
 
 

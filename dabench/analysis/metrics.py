@@ -1,4 +1,4 @@
-"""Metrics as functions of sums over images, computed from stored predictions. A resample of images is a new sum.
+"""Metrics as functions of sums over images, computed from stored predictions. A metric without an image is that of a smaller sum.
 
 A metric has three steps:
 
@@ -22,6 +22,12 @@ from numpy.typing import NDArray
 from dabench.analysis.attributes import AttributeBins
 from dabench.errors import SpecError, nearest
 
+CLASS_AVERAGED = ("balanced-accuracy", "macro-f1")
+"""Metrics that are means over classes. They leave out classes with too few test images, see `rare_classes`."""
+
+FEWEST_IMAGES, FEWEST_GROUPS = 30, 10
+"""A class with fewer test images or groups is rare: its recall is too uncertain to count as much as that of others."""
+
 LOWER_IS_BETTER = ("ece",)
 """Metrics for which lower is better."""
 
@@ -38,12 +44,14 @@ class SeedPredictions:
         predicted: (S, N) int64, the predicted classes.
         confidence: returns (S, N) floats in (0, 1], the probability of each prediction; a function, because few metrics need it.
         parts: attribute -> its bins.
+        rare: number -> name of the classes that class-averaged metrics leave out.
     """
 
     labels: NDArray[np.int64]
     predicted: NDArray[np.int64]
     confidence: Callable[[], NDArray[np.floating]]
     parts: Mapping[str, AttributeBins] = field(default_factory=dict)
+    rare: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def right(self) -> NDArray[np.bool_]:
@@ -67,6 +75,11 @@ class Metric:
     encode: Callable[[SeedPredictions], NDArray[Any]]
     tally: Callable[[NDArray[Any]], NDArray[np.float32]]
     value: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+    @property
+    def class_averaged(self) -> bool:
+        """Whether the metric is a mean over classes, which leaves out rare classes."""
+        return self.name in CLASS_AVERAGED
 
     @property
     def lower_is_better(self) -> bool:
@@ -108,8 +121,8 @@ def accuracy() -> Metric:
 
 
 def balanced_accuracy() -> Metric:
-    """Return balanced accuracy: the mean recall over the classes with images."""
-    return share_metric("balanced-accuracy", "balanced accuracy", lambda o: o.labels, _mean)
+    """Return balanced accuracy: the mean recall over the classes with images, without rare classes."""
+    return share_metric("balanced-accuracy", "balanced accuracy", lambda o: np.where(_rare(o, o.labels), -1, o.labels), _mean)
 
 
 def recall(name: str, number: int) -> Metric:
@@ -131,15 +144,23 @@ def worst_group(attribute: str) -> Metric:
 
 
 def macro_f1(classes: int) -> Metric:
-    """Return macro F1: the mean of 2 TP / (2 TP + FP + FN) over the classes with images or predictions."""
+    """Return macro F1: the mean of 2 TP / (2 TP + FP + FN) over the classes with images or predictions.
+
+    Rare classes are left out of the mean; their images still count as FP of the classes for which they are taken.
+    """
+
+    def kinds(outcome: SeedPredictions) -> NDArray[np.int32]:
+        # A rare class has the number `classes`, which no sum counts.
+        true, predicted = (np.where(_rare(outcome, of), classes, of) for of in (outcome.labels, outcome.predicted))
+        return (true * (classes + 1) + predicted).astype(np.int32)
 
     def tally(kinds: NDArray[Any]) -> NDArray[np.float32]:
-        true, predicted = _one_hot(kinds // classes, classes), _one_hot(kinds % classes, classes)
+        true, predicted = (_one_hot(of, classes) for of in np.divmod(kinds, classes + 1))
         return np.concatenate([true * predicted, true + predicted], axis=-1)
 
     return Metric(
         "macro-f1", "macro F1",
-        lambda o: (o.labels * classes + o.predicted).astype(np.int32),
+        kinds,
         tally,
         lambda sums: _mean(_share(2 * sums[..., :classes], sums[..., classes:])),
     )  # fmt: skip
@@ -195,11 +216,32 @@ def find_metric(name: str, classes: Sequence[str], attributes: Collection[str] =
     return makers[name]()
 
 
+def rare_classes(labels: NDArray[np.int64], groups: NDArray[np.int64] | None, classes: Sequence[str]) -> dict[int, str]:
+    """Return number -> name of the classes with fewer than 30 test images, or 10 groups where groups are known.
+
+    If fewer than two classes would be left, as where the whole test split has few groups, none is left out.
+
+    Args:
+        labels: (N,) true classes of a test split; groups: (N,) groups of its images, None if not known.
+    """
+    images = np.bincount(labels, minlength=len(classes))
+    rare = images < FEWEST_IMAGES
+    if groups is not None:
+        of_groups = np.unique(np.stack([labels, groups]), axis=1)[0]
+        rare |= np.bincount(of_groups, minlength=len(classes)) < FEWEST_GROUPS
+    left = len(classes) - int(rare.sum())
+    return {i: name for i, name in enumerate(classes) if rare[i]} if left >= 2 else {}
+
+
 def confusions(labels: NDArray[np.int64], predictions: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
     """Return the confusion matrix of each row of `predictions` (S, N) against `labels` (N,), as (S, K, K)."""
     flat = labels * classes + predictions
     counts = [np.bincount(row, minlength=classes * classes) for row in flat]
     return np.stack(counts).reshape(len(predictions), classes, classes).astype(np.float64)
+
+
+def _rare(outcome: SeedPredictions, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return np.isin(numbers, list(outcome.rare))
 
 
 def _one_hot(at: NDArray[Any], width: int) -> NDArray[np.float32]:

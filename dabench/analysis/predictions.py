@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dabench.analysis.attributes import bin_attributes, with_attributes
 from dabench.analysis.checkpoints import RunCheckpoints
-from dabench.analysis.metrics import SeedPredictions
+from dabench.analysis.metrics import SeedPredictions, rare_classes
 from dabench.errors import StoreError
 from dabench.hashing import digest
 from dabench.plugins.contract import SOURCE_ONLY, SUPERVISED
@@ -61,6 +61,7 @@ class Predictions:
         continued: whether the networks of `none` were trained on the sources for as long as the longest adaptation.
         records: digest -> complete run of the table.
         missing: names of the runs that are not complete, and of the tasks for which a search has chosen no trial yet.
+        rare: dataset -> number -> name of the classes that class-averaged metrics leave out on its test split.
         damaged: name -> what is wrong with its folder, for missing runs with a damaged folder.
     """
 
@@ -80,6 +81,7 @@ class Predictions:
                 raise StoreError(
                     f"{store.place}: test labels of '{name}' are outside the classes of the sweep; run the sweep again"
                 )
+        self.rare = {n: rare_classes(test.labels, test.groups, record.classes) for n, test in self.tests.items()}
         self.facts: dict[str, DatasetRecord] = {n: test.facts for n, test in self.tests.items()}
         attributes = with_attributes(self.tests, attribute_files or {})
         self.parts = {n: bin_attributes(attributes[n], test.groups) for n, test in self.tests.items()}
@@ -182,7 +184,7 @@ class Predictions:
         records, truth = list(found.values()), self.tests[key.test]
         confidence = partial(self._confidence, records, key.target, key.test)
         predicted = np.stack([logits.argmax(1) for logits in self._chosen(records, key.target, key.test)]).astype(np.int64)
-        outcome = SeedPredictions(truth.labels, predicted, confidence, self.parts[key.test][0])
+        outcome = SeedPredictions(truth.labels, predicted, confidence, self.parts[key.test][0], self.rare[key.test])
         search = self.record.sweep.search if self.record.search else None
         selection = f"{self.selection} (search: oracle)" if search and search.select == ORACLE else self.selection
         facts = self.record.adapters.get(key.adapter)

@@ -10,8 +10,8 @@ than another, each way would be as likely. The largest difference of mean ranks 
 of them. The same is done for sets of sources, and the larger of the two holds. With fewer than six targets or sets of sources
 no way is that rare: then there is no critical difference and no interval, and no adapters are told apart.
 
-An interval is that of a bootstrap over targets and seeds, both widened by Student's t as in `dabench.analysis.bootstrap`. To
-the targets one is added on which all adapters have the middle rank: an adapter with the same rank on six targets may have
+An interval is that of a bootstrap over targets and seeds, both widened by Student's t. To the
+targets one is added on which all adapters have the middle rank: an adapter with the same rank on six targets may have
 another one on the next, and its interval must not have width zero.
 """
 
@@ -19,11 +19,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.analysis.bootstrap import LEVEL, widening
+from dabench.analysis.intervals import LEVEL, student
 from dabench.analysis.metrics import Metric
 from dabench.analysis.summary import Summary, kinds_of, signs, units_needed
 from dabench.storage.schema import CellKey, SweepRecord, Task
@@ -146,7 +147,7 @@ def _intervals(
     mean = ranks.mean(1)
     found = mean[:, None] + np.zeros(RESAMPLES)
     for units, changed in ((many - 1, by_targets), (seeds, by_seeds)):
-        found += widening(units) * (changed - changed.mean(1, keepdims=True))
+        found += _widening(units) * (changed - changed.mean(1, keepdims=True))
     tail = 100 * (1 - LEVEL) / 2
     low, high = np.clip(np.percentile(found, [tail, 100 - tail], axis=1), 1, len(ranks))
     bounds = zip(np.minimum(low, mean).tolist(), np.maximum(high, mean).tolist(), strict=True)
@@ -167,3 +168,8 @@ def _numbered(units: Sequence[Hashable]) -> NDArray[np.int64]:
     """Return the number of each unit, from 0 in the order of first occurrence."""
     numbers = {unit: i for i, unit in enumerate(dict.fromkeys(units))}
     return np.array([numbers[unit] for unit in units])
+
+
+def _widening(n: int) -> float:
+    """Return the factor that widens the spread of bootstrap means of n units to that of Student's t; 1 for one unit."""
+    return float(student(n) / NormalDist().inv_cdf((1 + LEVEL) / 2) * np.sqrt(n / (n - 1))) if n > 1 else 1.0

@@ -18,6 +18,7 @@ from dabench.reporting.citation import citations_of_results
 from dabench.reporting.conditions import with_conditions
 from dabench.reporting.escape import escape_md
 from dabench.reporting.formats import markdown
+from dabench.reporting.intervals import gap_text, omitted_sentence
 from dabench.reporting.marks import OWN, mark_notes, marks_of
 from dabench.reporting.tables import (
     EMPTY,
@@ -27,7 +28,6 @@ from dabench.reporting.tables import (
     counted,
     dropped_text,
     sentence,
-    whole_percent,
     with_interval,
 )
 from dabench.storage.atomic import new_file, write_text
@@ -80,10 +80,11 @@ def baseline_from(store: ResultsReader, wall: float | None, select: str | None =
 def _beside(matrix: Matrix) -> dict[str, Any]:
     """Return mean, low and high of all cells and gains, in the order of the matrix."""
     numbers = ("mean", "low", "high")
-    return {
+    beside: dict[str, Any] = {
         kind: [{key: getattr(row, key) for key in numbers} for row in rows]
         for kind, rows in (("cells", matrix.cells), ("gains", matrix.gains))
     }
+    return beside | ({"omitted_classes": omitted} if (omitted := matrix.omitted_classes) else {})
 
 
 def write_baseline(name: str, runs: Path, folder: Path, select: str | None = None, counts: bool = False) -> list[Path]:
@@ -130,7 +131,10 @@ def baseline_tables(baseline: Baseline) -> list[Table]:
         "trained on": [trained_on(c, labels) for c in cells],
         **({"tested on": [labels[c["test"]] for c in cells]} if published else {}),  # the name of a cell ends with it
         f"{baseline['metric']} %": [with_interval(c) for c in cells],
-        **{f"{metric} %": [with_interval(c) for c in beside["cells"]] for metric, beside in others.items()},
+        **{
+            f"{metric} %": [with_interval({**c, **b}) for c, b in zip(cells, beside["cells"], strict=True)]
+            for metric, beside in others.items()
+        },
     }
     if baseline.get("published"):
         columns["published"] = [_published(c, baseline["published"]) for c in cells]
@@ -142,8 +146,11 @@ def baseline_tables(baseline: Baseline) -> list[Table]:
             "adapter": [g["adapter"] for g in gains],
             "model-train-test": [g["name"] for g in gains],
             "gain, points [95 %]": [with_interval(g, "+z.1f") for g in gains],
-            **{f"gain in {metric}": [with_interval(g, "+z.1f") for g in beside["gains"]] for metric, beside in others.items()},
-            "gap closed": [whole_percent(g["gap_closed"]) for g in gains],
+            **{
+                f"gain in {metric}": [with_interval({**g, **b}, "+z.1f") for g, b in zip(gains, beside["gains"], strict=True)]
+                for metric, beside in others.items()
+            },
+            "gap closed [95 %]": [gap_text(g) for g in gains],
         }
         tables.append(_table("Adaptation gains", columns, gains, baseline))
     return tables
@@ -186,6 +193,7 @@ def baseline_notes(baseline: Baseline) -> list[str]:
         provenance = baseline["provenance"]
         wall = f"{clock(provenance['wall_seconds'])}; " if provenance.get("wall_seconds") else ""
         lines.append(f"{counted(provenance['runs'], 'run')} in {wall}{clock(provenance['training_seconds'])} one after another")
+        lines += [omitted_sentence(metric, omitted) for metric, omitted in _omitted(baseline).items()]
         lines += [f"Mixed runs: {mixed_text(baseline['mixed'])}"] if baseline.get("mixed") else []
         for e in provenance["environments"]:
             on = f"{e['device']}, {e['cores']} cores" if "cores" in e else e["device"]
@@ -197,6 +205,13 @@ def baseline_notes(baseline: Baseline) -> list[str]:
     for source, protocol in dict.fromkeys((p["source"], p["protocol"]) for p in baseline.get("published", [])):
         lines.append(f"Published: {source}. {protocol}")
     return lines
+
+
+def _omitted(baseline: Baseline) -> dict[str, dict[str, list[str]]]:
+    """Return metric -> short name of a dataset -> classes that the metric leaves out."""
+    known, labels = {baseline["metric"]: baseline, **baseline.get("other_metrics", {})}, short_names_of(baseline)
+    omitted = {metric: of.get("omitted_classes", {}) for metric, of in known.items()}
+    return {metric: {labels[n]: names for n, names in of.items()} for metric, of in omitted.items() if of}
 
 
 def trained_on(cell: Mapping[str, Any], labels: Mapping[str, str]) -> str:

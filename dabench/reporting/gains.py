@@ -8,6 +8,7 @@ from dabench.analysis.matrix import Matrix
 from dabench.analysis.metrics import Metric
 from dabench.analysis.summary import ONE_SOURCE, Summary, kinds_of
 from dabench.reporting.conditions import with_conditions
+from dabench.reporting.intervals import gap_text
 from dabench.reporting.marks import mark_notes, marks_of
 from dabench.reporting.tables import EMPTY, Table, counted, number, whole_percent, with_interval
 
@@ -28,9 +29,9 @@ def gains_table(matrix: Matrix) -> Table:
     """Return the gain of each adapter on each pair of datasets."""
     rows = []
     for g in matrix.gains:
-        gain, improved, closed = with_interval(g, "+z.1f"), f"{g.improved} of {g.seeds}", whole_percent(g.gap_closed)
+        gain, improved, closed = with_interval(g, "+z.1f"), f"{g.improved} of {g.seeds}", gap_text(vars(g))
         rows.append((g.adapter, g.name, gain, improved, closed, number(g.on_source, "+z.1f")))
-    columns = ("adapter", "model-train-test", "gain [95 %]", "seeds improved", "gap closed", "on source")
+    columns = ("adapter", "model-train-test", "gain [95 %]", "seeds improved", "gap closed [95 %]", "on source")
     direction = "; below 0 is better" if matrix.measure.lower_is_better else ""
     table = Table(f"Adaptation gains: {matrix.measure.title} over none, in points{direction}", columns, tuple(rows))
     return with_conditions(

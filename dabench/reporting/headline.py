@@ -8,6 +8,7 @@ from dabench.analysis.matrix import Matrix
 from dabench.analysis.results import Gain
 from dabench.analysis.summary import Summary, kinds_of
 from dabench.reporting.gains import p_text
+from dabench.reporting.intervals import interval_text
 from dabench.reporting.tables import counted, labels_text, not_adapted, sentence, trained
 from dabench.storage.schema import Task
 from dabench.training.selection import ORACLE
@@ -48,7 +49,7 @@ def _pair(matrix: Matrix, task: Task) -> str:
         best.setdefault(g.label_budget, g)
     if not parts and not best:
         return "No result is complete yet."
-    told_apart = any(g.low > 0 or g.high < 0 for g in best.values())
+    told_apart = any(g.told_from_zero for g in best.values())
     lead = "Largest gain" if told_apart else "On this pair no adapter's gain can be told from zero; the largest"
     gains = f" {lead} for each label budget: {'; '.join(map(_gain, best.values()))}." if best else ""
     name = trained(matrix, sources, target)
@@ -78,7 +79,7 @@ def _pairs(matrix: Matrix, kind: str, tasks: Sequence[Task]) -> str:
 def _gain(g: Gain) -> str:
     closed = "" if g.gap_closed is None else f", {round(g.gap_closed)} % of the gap"
     longer = ", trained longer than none" if g.longer_than_none else ""
-    return f"{g.adapter} ({labels_text(g.label_budget)}) {g.mean:+z.1f} points [{g.low:+z.1f}, {g.high:+z.1f}]{closed}{longer}"
+    return f"{g.adapter} ({labels_text(g.label_budget)}) {g.mean:+z.1f} points {interval_text(vars(g), '+z.1f')}{closed}{longer}"
 
 
 def _mean(s: Summary) -> str:

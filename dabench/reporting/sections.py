@@ -38,7 +38,7 @@ def beside_notes(matrix: Matrix, adapter: str | None = None) -> list[str]:
 MARK = "*"
 
 RULE = (
-    f"{MARK} fewer than {FEWEST} images, or one group (subject) and an interval over seeds only: too few for a conclusion. "
+    f"{MARK} fewer than {FEWEST} images, or one group (subject), with an interval of that group alone: too few for a conclusion. "
     "Such a bin is named worst only if all bins are so. All 95 % intervals are in subgroups.csv."
 )
 """The note on tables by attribute."""

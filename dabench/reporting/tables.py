@@ -11,6 +11,7 @@ from dabench.analysis.human import HUMAN
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.results import Cell
 from dabench.analysis.trials import searched_by, tied_text
+from dabench.reporting.intervals import interval_text, intervals_text, omitted_short, omitted_text
 from dabench.training.selection import ORACLE
 
 EMPTY = "-"
@@ -22,9 +23,6 @@ _SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 _SHOWN = 20
 """Most class names in a caption; results.json lists all."""
-
-_FEW_SEEDS = 10
-"""From this many seeds on, Student's t widens an interval by about a fifth or less."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +64,8 @@ def whole_percent(value: float | None) -> str:
 def with_interval(of: Any, form: str = ".1f") -> str:
     """Return a result with its interval, such as "58.1 [52.8, 63.3]"; one without an interval (published) with two decimals.
 
+    A partial interval, such as that of one seed, has round brackets.
+
     Args:
         of: a cell, a gain, a row of results.json, or None.
     """
@@ -74,7 +74,7 @@ def with_interval(of: Any, form: str = ".1f") -> str:
     known: Mapping[str, Any] = of if isinstance(of, Mapping) else vars(of)
     if known.get("low") is None:
         return f"{known['mean']:.2f}"
-    return f"{known['mean']:{form}} [{known['low']:{form}}, {known['high']:{form}}]"
+    return f"{known['mean']:{form}} {interval_text(known, form)}"
 
 
 def counted(number: int, what: str) -> str:
@@ -97,6 +97,7 @@ def caption_lines(matrix: Matrix, adapters: Collection[str] | None = None) -> li
     """Return the caption in up to four lines: metric and intervals, training, guessing, and changes of the data."""
     lower = " (lower is better)" if matrix.measure.lower_is_better else ""
     data = [f"Classes: {kept}."] if (kept := classes_text(matrix)) else []
+    data += [omitted] if (omitted := omitted_text(matrix)) else []
     data += [f"Mixed runs: {differences}."] if (differences := mixed_text(matrix.mixed)) else []
     data += [ties] if (ties := tied_text(matrix.record)) else []
     data += [f"{f.short_name}: {dropped_text(f.dropped)}." for f in matrix.datasets.values() if f.dropped]
@@ -105,7 +106,7 @@ def caption_lines(matrix: Matrix, adapters: Collection[str] | None = None) -> li
         shots_text(matrix, adapters), f"digest {matrix.digest[:12]}",
     )  # fmt: skip
     lines = [
-        f"{sentence(matrix.measure.title)}{lower} in % on the test split, {_intervals(matrix)}",
+        f"{sentence(matrix.measure.title)}{lower} in % on the test split, {intervals_text(matrix)}",
         f"{sentence(', '.join(filter(None, conditions)))}.",
         guessing_text(matrix),
         " ".join(data),
@@ -145,8 +146,9 @@ def chosen_by(rule: str) -> str:
 
 def conditions(matrix: Matrix) -> str:
     """Return the conditions of a table in short, so that a table copied alone still states them; its rows state the others."""
+    metric = " ".join(filter(None, (f"{sentence(matrix.measure.title)} in %", omitted_short(matrix))))
     searched = searched_by(matrix.record.sweep.search)
-    parts = (f"{sentence(matrix.measure.title)} in %", chosen_by(matrix.selection), searched, f"digest {matrix.digest[:12]}")
+    parts = (metric, chosen_by(matrix.selection), searched, f"digest {matrix.digest[:12]}")
     return ", ".join(filter(None, parts)) + _differences(matrix)
 
 
@@ -159,18 +161,6 @@ def extent(matrix: Matrix) -> str:
 
 def _differences(matrix: Matrix) -> str:
     return f"; mixed runs: {text}" if (text := mixed_text(matrix.mixed)) else ""
-
-
-def _intervals(matrix: Matrix) -> str:
-    """Return over what the means and intervals are computed."""
-    groups = [f.short_name for f in matrix.datasets.values() if f.grouped]
-    everywhere = len(groups) == len(matrix.datasets)
-    units = "groups" if everywhere else f"groups of {', '.join(groups)}, else images" if groups else "images"
-    seeds = len(matrix.record.seeds)
-    if seeds == 1:
-        return f"one seed, with 95 % bootstrap intervals over {units} only; they do not cover the variation between trainings."
-    few = f", because there are only {seeds} seeds" if seeds < _FEW_SEEDS else ""
-    return f"mean over {seeds} seeds, with 95 % bootstrap intervals over seeds and {units}, widened by Student's t{few}."
 
 
 def sentence(title: str) -> str:

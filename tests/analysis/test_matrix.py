@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from fabricated import ADABN, FINE_TUNE, LABELS, NONE, WRONG, DatasetContent, Fabrication, edit, from_table, method, two_sets
 
-from dabench.analysis.bootstrap import widening
+from dabench.analysis.intervals import share_interval, student
 from dabench.analysis.matrix import Matrix, read_matrix
 from dabench.analysis.metrics import accuracy, calibration_error
 from dabench.analysis.results import Cell, Gain, gap_closed_percent
@@ -147,32 +147,37 @@ def test_where_nothing_is_lost_no_gap_can_be_closed(tmp_path: Path, at_home: tup
     assert gain(matrix, "adabn", "hand", "print").gap_closed == 0
 
 
-def test_a_number_of_identical_seeds_on_one_group_has_no_width(tmp_path: Path) -> None:
-    # All images in one group: every resample is the test set itself.
+def test_a_number_on_one_group_has_the_interval_of_its_images_and_says_so(tmp_path: Path) -> None:
     sets = {"print": DatasetContent("P", groups=[7] * 10), "hand": DatasetContent("H")}
     c = cell(read_matrix(two_sets(datasets=sets).write(tmp_path / "s")), "none", "print", None, "print")
-    assert (c.low, c.mean, c.high) == pytest.approx((90, 90, 90))
+    expected = share_interval(0.9, student(10) * np.sqrt(0.1 * 0.9 / 9), 10)
+    assert (c.low, c.high) == pytest.approx([100 * end for end in expected], abs=1e-3)
+    assert c.interval_over == "seeds and images of one group"
 
 
-def test_groups_of_the_test_set_are_drawn_together(tmp_path: Path) -> None:
-    # The five images that are wrong are one of two groups: 0, 50 or 100 % in every resample.
+HALF = student(10) * np.sqrt(0.25 / 9)
+"""Half width of a share of ten images of which five are right."""
+
+
+def test_groups_of_the_test_set_are_left_out_together(tmp_path: Path) -> None:
+    # The five images that are wrong are one of two groups.
     sets = {"print": DatasetContent("P", groups=[0] * 5 + [1] * 5), "hand": DatasetContent("H")}
     fabrication = Fabrication(wrong=lambda run, test: 5, datasets=sets, adapters={"none": NONE})
     matrix = read_matrix(fabrication.write(tmp_path / "s"))
     on_print, on_hand = cell(matrix, "none", "print", None, "print"), cell(matrix, "none", "print", None, "hand")
-    assert (on_print.low, on_print.high) == (0, 100)
-    # 2 to 8 of ten images drawn with replacement are among the five, and ten images are few.
-    assert (on_hand.low, on_hand.high) == pytest.approx((50 - 30 * widening(10), 50 + 30 * widening(10)), abs=0.5)
+    assert (on_print.low, on_print.high) == pytest.approx((0, 100), abs=0.5)
+    expected = share_interval(0.5, HALF, 10)
+    assert (on_hand.low, on_hand.high) == pytest.approx([100 * end for end in expected], abs=1e-3)
 
 
-def test_groups_of_the_test_set_are_drawn_together_for_a_gain_too(tmp_path: Path) -> None:
-    # What adabn wins are the five images of one of two groups: 0, 50 or 100 points in every resample.
+def test_groups_of_the_test_set_are_left_out_together_for_a_gain_too(tmp_path: Path) -> None:
+    # What adabn wins are the five images of one of two groups.
     sets = {"print": DatasetContent("P"), "hand": DatasetContent("H", groups=[0] * 5 + [1] * 5)}
     fabrication = Fabrication(lambda run, test: 0 if run.method == "adabn" else 5, sets, {"none": NONE, "adabn": ADABN})
     matrix = read_matrix(fabrication.write(tmp_path / "s"))
     grouped, single = gain(matrix, "adabn", "print", "hand"), gain(matrix, "adabn", "hand", "print")
     assert (grouped.low, grouped.mean, grouped.high) == (-100, 50, 100)  # of two groups, next to nothing is known
-    assert (single.low, single.high) == pytest.approx((50 - 30 * widening(10), 50 + 30 * widening(10)), abs=0.5)
+    assert (single.low, single.high) == pytest.approx((50 - 100 * HALF, 50 + 100 * HALF), abs=1e-3)
 
 
 def test_the_confusion_matrix_counts_the_images_of_all_seeds(matrix: Matrix) -> None:

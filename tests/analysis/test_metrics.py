@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score, recall_score
 
 from dabench.analysis.attributes import AttributeBins, bin_attributes
-from dabench.analysis.bootstrap import of_seeds
+from dabench.analysis.intervals import of_seeds
 from dabench.analysis.metrics import BINS, Metric, SeedPredictions, calibration_error, confusions, find_metric
 from dabench.errors import SpecError
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from fabricated import ADABN, CLASSES, NONE, DatasetContent, Fabrication, two_sets
 
-from dabench.analysis.bootstrap import Resampler, interval, point, widening
+from dabench.analysis.intervals import point, share_interval, spread, student
 from dabench.analysis.matrix import Matrix, read_matrix
 from dabench.analysis.metrics import SeedPredictions, find_metric
 from dabench.analysis.results import SubgroupCell
@@ -85,9 +85,7 @@ def test_without_groups_no_subjects_are_counted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("metric", ["accuracy", "balanced-accuracy", "macro-f1", "recall:y"])
 @pytest.mark.parametrize("grouped", [True, False])
-def test_numbers_are_those_of_the_same_bootstrap_on_the_images_of_the_part_alone(
-    tmp_path: Path, metric: str, grouped: bool
-) -> None:
+def test_numbers_are_those_of_the_images_of_the_part_alone(tmp_path: Path, metric: str, grouped: bool) -> None:
     # Seeds so alike that the interval of two of them ends before 0 and 100 %.
     wrong = (34, 35)
     matrix = matrix_of(
@@ -102,27 +100,27 @@ def test_numbers_are_those_of_the_same_bootstrap_on_the_images_of_the_part_alone
         at = np.flatnonzero(np.array(SEX) == value)
         units = np.array(SUBJECTS)[at] if grouped else None
         kinds = measure.encode(SeedPredictions(labels[at], predicted[:, at], lambda: predicted))
-        expected = (point(measure, kinds), *interval(Resampler(measure).resample([kinds], units).values[0]))
+        expected = (point(measure, kinds), *spread(measure, [kinds], units).interval())
         assert (result.mean, result.low, result.high) == pytest.approx([100 * x for x in expected], abs=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("grouped", "step"), [(True, 5), (False, 1.25)]
-)  # half the least by which the mean of a resample can change
-def test_an_interval_spreads_as_that_of_a_plain_loop_over_subjects_or_images_of_the_part(
-    tmp_path: Path, grouped: bool, step: float
-) -> None:
+@pytest.mark.parametrize("grouped", [True, False])
+def test_the_units_of_an_interval_are_the_subjects_or_images_of_the_part(tmp_path: Path, grouped: bool) -> None:
     matrix = matrix_of(tmp_path, groups=SUBJECTS if grouped else None, wrong=lambda run, test: 25 if test == "print" else 1)
     result = found(matrix, "none", "print", "sex")["m"]
-    rng, at = np.random.default_rng(1), np.flatnonzero(np.array(SEX) == "m")
-    right = at >= 25
-    units = (
-        [np.flatnonzero(np.array(SUBJECTS)[at] == s) for s in range(0, 10, 2)] if grouped else list(np.arange(len(at))[:, None])
+    at = np.flatnonzero(np.array(SEX) == "m")
+    right, subjects = at >= 25, np.array(SUBJECTS)[at]
+    values = np.array([right[subjects == s].mean() for s in np.unique(subjects)] if grouped else right, float)
+    half = student(len(values)) * values.std(ddof=1) / np.sqrt(len(values))
+    assert (result.low, result.high) == pytest.approx(
+        [100 * x for x in share_interval(right.mean(), half, len(values))], abs=1e-3
     )
-    draws = [right[np.concatenate([units[i] for i in rng.integers(0, len(units), len(units))])].mean() for _ in range(4000)]
-    widened = right.mean() + widening(len(units)) * (np.array(draws) - right.mean())
-    expected = 100 * np.clip(np.percentile(widened, [2.5, 97.5]), 0, 1)
-    assert (result.low, result.high) == pytest.approx(expected, abs=step * widening(len(units)) + 0.5)
+
+
+def test_a_bin_of_one_subject_has_an_interval_of_its_images_and_says_so(tmp_path: Path) -> None:
+    matrix = matrix_of(tmp_path, attributes={"subject": [f"s{s % 2}" for s in SUBJECTS]}, groups=[s % 2 for s in SUBJECTS])
+    of = {g.interval_over for g in matrix.subgroups if g.attribute == "subject"}
+    assert of == {"seeds and images of one group"}
 
 
 def test_a_result_does_not_depend_on_what_else_is_in_the_sweep(tmp_path: Path) -> None:

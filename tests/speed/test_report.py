@@ -12,10 +12,9 @@ from many_runs import many
 from side_by_side import side_by_side
 
 import dabench
-from dabench.analysis.bootstrap import RESAMPLES
 
 USUAL_RESAMPLES, MEASURED = 1_000, 100
-"""Of each cell in the usual way, a tenth of what dabench draws; it takes time in proportion to them, so a part is measured."""
+"""Resamples of each cell in the usual way; it takes time in proportion to them, so a part is measured."""
 
 
 def by_pandas(folder: Path) -> tuple[float, pd.DataFrame]:
@@ -55,5 +54,5 @@ def test_a_report_of_2000_runs(benchmark: Any, tmp_path: Path) -> None:
     side_by_side(
         benchmark, "report of 2,000 runs", ours, lambda: by_pandas(folder)[0],
         way="pandas loop over files: accuracy of the cells alone, with 1,000 resamples",
-        least=5, aim=5, rounds=1, warm=False, resamples=RESAMPLES,
+        least=5, aim=5, rounds=1, warm=False,
     )  # fmt: skip

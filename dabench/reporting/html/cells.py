@@ -12,6 +12,7 @@ from dabench.analysis.matrix import Matrix
 from dabench.analysis.results import Cell
 from dabench.reporting.conditions import conditions_text
 from dabench.reporting.html.colors import shade
+from dabench.reporting.intervals import interval_text
 from dabench.reporting.tables import PUBLISHED, foremost, not_adapted, shown_in, trained, with_interval
 from dabench.storage.schema import CellKey
 
@@ -98,7 +99,7 @@ def _map(
 
 
 def _field(cell: Cell, borrowed: bool = False) -> HeatmapCell:
-    return HeatmapCell(f"{cell.mean:.1f}", f"[{cell.low:.1f}, {cell.high:.1f}]", shade(cell.mean), cell.key, borrowed)
+    return HeatmapCell(f"{cell.mean:.1f}", interval_text(vars(cell)), shade(cell.mean), cell.key, borrowed)
 
 
 @dataclass(frozen=True)

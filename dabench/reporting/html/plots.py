@@ -20,6 +20,7 @@ from dabench.plugins.contract import SOURCE_ONLY, SUPERVISED
 from dabench.reporting.html.colors import DASHES, LINES
 from dabench.reporting.html.svg import ACCENT, GROUND, INK, LINE_COLOURS, MUTED, draw
 from dabench.reporting.html.text import one_line_text
+from dabench.reporting.intervals import is_partial
 from dabench.reporting.ranks import figure_of, rank_text, title_of
 from dabench.reporting.tables import trained, with_interval
 
@@ -49,8 +50,9 @@ def forest(matrix: Matrix) -> Markup | None:
         axes.axvline(0, color=MUTED, linewidth=1)
         for place, gain, _ in rows:
             if gain:
-                sure = gain.low > 0 or gain.high < 0
-                axes.hlines(place, gain.low, gain.high, color=ACCENT if sure else MUTED, linewidth=1.6 if named else 0.8)
+                sure, style = gain.told_from_zero, "dotted" if is_partial(vars(gain)) else "solid"
+                width = 1.6 if named else 0.8
+                axes.hlines(place, gain.low, gain.high, color=ACCENT if sure else MUTED, linewidth=width, linestyle=style)
                 axes.plot(gain.mean, place, "o", color=ACCENT if sure else MUTED, markersize=4.5 if named else 2,
                           markerfacecolor=ACCENT if sure else GROUND)  # fmt: skip
         axes.set_yticks([r[0] for r in rows if r[2]], [r[2] for r in rows if r[2]], parse_math=False)
@@ -60,7 +62,8 @@ def forest(matrix: Matrix) -> Markup | None:
         axes.set(xlim=(low - margin, high + margin), ylim=(rows[-1][0] + 0.8, rows[0][0] - 0.8))
         axes.grid(axis="x")
         axes.spines["left"].set_visible(False)
-        axes.set_xlabel(f"points of {one_line_text(matrix.measure.title)} over none, 95 % interval", parse_math=False)
+        dotted = " (dotted: of one seed or one group)" if any(is_partial(vars(g)) for g in gains) else ""
+        axes.set_xlabel(f"points of {one_line_text(matrix.measure.title)} over none, 95 % interval{dotted}", parse_math=False)
 
     title = f"Gain of each adapter on each target, in points of {matrix.measure.title}"
     spoken = [f"{g.adapter}, {trained(matrix, g.sources, g.target)}: {with_interval(g, '+z.1f')}" for g in gains]

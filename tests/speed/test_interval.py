@@ -1,8 +1,6 @@
-"""How long the intervals of one cell and of one gain take: 10,000 resamples of 10,000 images with 5 seeds, on one thread.
+"""How long the intervals of one cell and of one gain take: 10,000 images with 5 seeds, on one thread.
 
-    pytest tests/speed/test_bootstrap.py
-
-Each round draws the resamples anew, as the first cell of a test set does; those after it use them again.
+pytest tests/speed/test_interval.py
 """
 
 from __future__ import annotations
@@ -12,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dabench.analysis import bootstrap as statistics
+from dabench.analysis.intervals import spread
 from dabench.analysis.metrics import SeedPredictions, find_metric
 
 N, SEEDS, K, SUBJECTS = 10_000, 5, 7, 174
@@ -31,22 +29,14 @@ def outcome(seed: int) -> SeedPredictions:
 @pytest.mark.parametrize("models", [1, 2], ids=["cell", "gain"])
 @pytest.mark.parametrize("grouped", [False, True], ids=["images", "subjects"])
 @pytest.mark.parametrize("name", METRICS)
-@pytest.mark.parametrize("first", [True, False], ids=["first", "after"])
-def test_an_interval(benchmark: Any, name: str, grouped: bool, models: int, first: bool) -> None:
+def test_an_interval(benchmark: Any, name: str, grouped: bool, models: int) -> None:
     metric = find_metric(name, [str(i) for i in range(K)])
     kinds = [metric.encode(outcome(seed)) for seed in range(models)]
-    draws = statistics.Resampler(metric)
     groups = np.random.default_rng(2).integers(0, SUBJECTS, N) if grouped else None
 
     def interval() -> tuple[float, float]:
-        values = draws.resample(kinds, groups).values
-        return statistics.interval(values[0] - values[-1] if models > 1 else values[0], least=-1.0)
+        found = spread(metric, kinds, groups)
+        return found.difference() if models > 1 else found.interval()
 
-    def forget() -> None:
-        nonlocal draws
-        draws = statistics.Resampler(metric)
-
-    interval()
-    setup = forget if first else None
-    low, high = benchmark.pedantic(interval, setup=setup, rounds=5)
+    low, high = benchmark.pedantic(interval, rounds=5, warmup_rounds=1)
     assert low < high
