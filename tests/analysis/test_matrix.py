@@ -424,9 +424,10 @@ def test_the_digest_says_which_runs_the_matrix_is_of(tmp_path: Path) -> None:
 def test_results_have_the_fields_that_others_read(tmp_path: Path) -> None:
     results = json.loads(to_json(read_matrix(two_sets().write(tmp_path / "s"))))
     cells = {"adapter", "backbone", "sources", "target", "test", "label_budget", "selection", "metric", "mean", "low", "high"}
-    assert set(results["cells"][0]) == cells | {"seeds", "n", "name"}
+    conditions = {"interval_over", "omitted_classes"}
+    assert set(results["cells"][0]) == cells | conditions | {"seeds", "n", "name"}
     gains = {"adapter", "sources", "target", "mean", "low", "high", "gap_closed", "seeds", "improved", "on_source"}
-    assert set(results["gains"][0]) == gains | {"name", "label_budget"}
+    assert set(results["gains"][0]) == gains | conditions | {"name", "label_budget", "gap_low", "gap_high"}
     means = {"in_domain", "out_of_domain", "drop", "gain", "gap_closed", "on_source", "improved", "p", "p_holm", "needed"}
     assert set(results["summary"][0]) == means | {"adapter", "label_budget", "pairs", "seeds"}
     assert results["better"] == "higher"
