@@ -41,7 +41,8 @@ def _pair(matrix: Matrix) -> str:
     for g in sorted((g for g in matrix.gains if (tuple(g.sources), g.target) == task), key=lambda g: -won(g.mean)):
         best.setdefault(g.label_budget, g)
     told_apart = any(g.told_from_zero for g in best.values())
-    lead = "Largest gain" if told_apart else "On this pair no adapter's gain can be told from zero; the largest"
+    on = "With one seed" if all(g.seeds == 1 for g in best.values()) else "On this pair"
+    lead = "Largest gain" if told_apart else f"{on} no adapter's gain can be told from zero; the largest"
     gains = f" {lead} for each label budget: {'; '.join(map(_gain, best.values()))}." if best else ""
     return f"{what}, {trained(matrix, sources, target)}{widest}: {', '.join(parts) or 'no result without adaptation'}.{gains}"
 
