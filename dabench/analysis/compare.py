@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from dabench.analysis.baselines import Baseline, committed_tables, read_baseline, records_of, short_names_of
 from dabench.analysis.environments import environments_of, mixed_text, settings_of, versions_of
 from dabench.analysis.export import open_results
-from dabench.analysis.intervals import percent, spread
+from dabench.analysis.intervals import Spread, percent, spread
 from dabench.analysis.matrix import read_matrix
 from dabench.analysis.metrics import LOWER_IS_BETTER, find_metric
 from dabench.analysis.predictions import Predictions
@@ -27,7 +27,7 @@ from dabench.training.selection import LAST
 NOTE = (
     "A - B in points with its 95 % interval: image by image if both have predictions of the same seeds on the same test "
     "images; otherwise computed from both intervals as of independent numbers (Zou and Donner 2008), which is wider. A published "
-    "number without an interval counts as exact."
+    "number without an interval counts as exact. Round brackets: of one seed; other trainings may differ by more."
 )
 """The note on the differences. G. Y. Zou and A. Donner, Construction of confidence limits about effect measures,
 Statistics in Medicine 27, 2008, 1693-1702."""
@@ -170,6 +170,7 @@ class CellPair:
         difference: first minus second; low and high bound its 95 % interval, None where neither side has an interval.
         paired: whether the interval is of predictions on the same images with the same seeds.
         lower_is_better: whether the first side is better where its number is the lower one.
+        interval_over: over what the interval is, as for a cell; None if it is over seeds and images but not paired.
     """
 
     first: Mapping[str, Any] | None
@@ -179,6 +180,7 @@ class CellPair:
     high: float | None
     paired: bool
     lower_is_better: bool = False
+    interval_over: str | None = None
 
     @property
     def verdict(self) -> str:
@@ -244,8 +246,11 @@ def _pair(first: ComparisonSide, second: ComparisonSide, where: TableKey) -> Cel
     if mine is None or other is None:
         return CellPair(mine, other, None, None, None, False, lower)
     difference = round(mine["mean"] - other["mean"], 4) + 0.0
-    paired = _paired(first, second, where)
-    return CellPair(mine, other, difference, *(paired or _unpaired(mine, other, difference)), paired is not None, lower)
+    if paired := _paired(first, second, where):
+        low, high = paired.difference()
+        return CellPair(mine, other, difference, percent(low), percent(high), True, lower, paired.over)
+    of_one_seed = "images" if any(cell.get("seeds") == 1 for cell in (mine, other)) else None
+    return CellPair(mine, other, difference, *_unpaired(mine, other, difference), False, lower, of_one_seed)
 
 
 def _unpaired(a: Mapping[str, Any], b: Mapping[str, Any], difference: float) -> tuple[float | None, float | None]:
@@ -257,8 +262,8 @@ def _unpaired(a: Mapping[str, Any], b: Mapping[str, Any], difference: float) -> 
     return round(difference - math.hypot(down_a, up_b), 4), round(difference + math.hypot(up_a, down_b), 4)
 
 
-def _paired(first: ComparisonSide, second: ComparisonSide, where: TableKey) -> tuple[float, float] | None:
-    """Return the interval of the difference image by image, or None if the predictions cannot be paired."""
+def _paired(first: ComparisonSide, second: ComparisonSide, where: TableKey) -> Spread | None:
+    """Return both sides' results and spread image by image, or None if the predictions cannot be paired."""
     if first.runs is None or second.runs is None:
         return None
     key, both = where.key, (first.runs, second.runs)
@@ -269,8 +274,7 @@ def _paired(first: ComparisonSide, second: ComparisonSide, where: TableKey) -> t
     if one is None or other is None:
         return None
     metric = find_metric(first.metric, first.runs.record.classes, first.runs.attributes)
-    low, high = spread(metric, [metric.encode(side.outcome) for side in (one, other)], one.groups).difference()
-    return percent(low), percent(high)
+    return spread(metric, [metric.encode(side.outcome) for side in (one, other)], one.groups)
 
 
 def _changes(first: ComparisonSide, second: ComparisonSide) -> list[ConditionChange]:

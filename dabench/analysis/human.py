@@ -220,8 +220,9 @@ def _variance(metric: Metric, tally: NDArray[np.float64], of: NDArray[np.int64])
     """Return the jackknife variance of the metric of all rows (A, T) over their groups `of` (A,), and the number of groups."""
     sums = np.zeros((int(of.max()) + 1, tally.shape[1]))
     np.add.at(sums, of, tally)
-    without = metric.value(sums.sum(0) - sums)
-    return float(np.nanvar(without) * (len(sums) - 1)), len(sums)
+    if len(sums) < 2:
+        return 0.0, len(sums)
+    return float(np.nanvar(metric.value(sums.sum(0) - sums)) * (len(sums) - 1)), len(sums)
 
 
 def _no_confidence() -> NDArray[np.floating]:

@@ -195,6 +195,9 @@ def spread(metric: Metric, models: Sequence[PredictionCodes], groups: NDArray[np
     rows = [_without_each(metric, row, order, starts) for model in models for row in model]
     shape = (len(models), len(models[0]))
     each = np.array([value for value, _, _ in rows]).reshape(shape)
+    if np.isnan(each).any():
+        unknown = np.full((len(models), len(models)), np.nan)
+        return Spread(each, unknown, unknown, unknown, 0, unit)
     used = np.any([counts for _, _, counts in rows], axis=0)
     changes = np.stack([change[used] for _, change, _ in rows]).reshape(*shape, -1)
     return Spread(each, *_parts(each, changes), int(used.sum()), unit)
@@ -226,7 +229,7 @@ def _parts(
     models, s, u = changes.shape
     changes = changes - changes.mean(2, keepdims=True)
     of_units = changes.mean(1)
-    scale = (u - 1) / max(u, 1)
+    scale = (u - 1) / u
     units = scale * of_units @ of_units.T
     if s < 2:
         return np.zeros((models, models)), units, np.zeros((models, models))

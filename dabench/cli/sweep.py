@@ -121,6 +121,7 @@ def _again(a: argparse.Namespace) -> str:
 def _plan(a: argparse.Namespace) -> int:
     from dabench import api
     from dabench.analysis.environments import mixed_text
+    from dabench.reporting.intervals import planned_text
     from dabench.reporting.tables import dropped_text
 
     planned = api.plan_sweep(_request(a))
@@ -140,6 +141,8 @@ def _plan(a: argparse.Namespace) -> int:
         print("The final runs depend on the settings that the search chooses; their number is an estimate.")
     if planned.pending:
         print("\n".join(_cost(planned.options, planned.cost)))
+    tests = {plan.datasets[name].short_name: prepared.count("test") for name, prepared in plan.prepared.items()}
+    print(planned_text(len(plan.sweep.seed_list), tests))
     if planned.mixed:
         print(f"Mixed runs: {mixed_text(planned.mixed)}. To compute all runs again alike: --redo")
     return DONE

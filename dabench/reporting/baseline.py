@@ -18,7 +18,7 @@ from dabench.reporting.citation import citations_of_results
 from dabench.reporting.conditions import with_conditions
 from dabench.reporting.escape import escape_md
 from dabench.reporting.formats import markdown
-from dabench.reporting.intervals import gap_text, omitted_sentence
+from dabench.reporting.intervals import gap_text, interval_text, omitted_sentence
 from dabench.reporting.marks import OWN, mark_notes, marks_of
 from dabench.reporting.tables import (
     EMPTY,
@@ -259,7 +259,7 @@ def difference_text(pair: CellPair) -> str:
     """Return "+2.1 [-0.5, +4.6]", or "+2.1" without an interval."""
     if pair.difference is None:
         return EMPTY
-    return f"{pair.difference:+z.1f}" + ("" if pair.low is None else f" [{pair.low:+z.1f}, {pair.high:+z.1f}]")
+    return f"{pair.difference:+z.1f}" + ("" if pair.low is None else f" {interval_text(vars(pair), '+z.1f')}")
 
 
 def _value(value: Any) -> str:

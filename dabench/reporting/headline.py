@@ -50,7 +50,8 @@ def _pair(matrix: Matrix, task: Task) -> str:
     if not parts and not best:
         return "No result is complete yet."
     told_apart = any(g.told_from_zero for g in best.values())
-    lead = "Largest gain" if told_apart else "On this pair no adapter's gain can be told from zero; the largest"
+    on = "With one seed" if all(g.seeds == 1 for g in best.values()) else "On this pair"
+    lead = "Largest gain" if told_apart else f"{on} no adapter's gain can be told from zero; the largest"
     gains = f" {lead} for each label budget: {'; '.join(map(_gain, best.values()))}." if best else ""
     name = trained(matrix, sources, target)
     return f"{_what(matrix)}, {name}: {', '.join(parts) or 'no result without adaptation'}.{gains}"

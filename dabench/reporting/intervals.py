@@ -1,11 +1,13 @@
-"""Write intervals, what they are over, and which classes a class-averaged metric leaves out."""
+"""Write intervals, what they are over, how wide they will be, and which classes a class-averaged metric leaves out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from math import sqrt
 from typing import Any
 
+from dabench.analysis.intervals import student
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.metrics import FEWEST_GROUPS, FEWEST_IMAGES
 
@@ -79,3 +81,19 @@ def omitted_short(matrix: Matrix) -> str:
     """Return the same in short, such as "without fear on MUX"; "" if there are none."""
     of = matrix.omitted_classes.items()
     return "without " + "; ".join(f"{', '.join(names)} on {matrix.datasets[t].short_name}" for t, names in of) if of else ""
+
+
+def planned_text(seeds: int, test_images: Mapping[str, int]) -> str:
+    """Return how wide the intervals of a sweep will be, in one sentence.
+
+    Args:
+        test_images: short name of each dataset -> its number of test images.
+    """
+    name, images = min(test_images.items(), key=lambda row: row[1])
+    of_images = 100 * student(images) * sqrt(0.25 / images)
+    smallest = f"±{of_images:.1f} points from the {images:,} test images of {name} (at 50 %, more with few groups)"
+    if seeds == 1:
+        return f"intervals of 1 seed: {smallest}; they do not cover other trainings, which takes 3 seeds or more"
+    of_seeds = student(seeds) / sqrt(seeds)
+    of_seeds_text = f"about ±{of_seeds:.1f} points where seeds have a standard deviation of 1 point"
+    return f"intervals of {seeds} seeds: {of_seeds_text}, and {smallest}"

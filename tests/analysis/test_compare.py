@@ -141,9 +141,9 @@ def test_a_published_number_without_an_interval_counts_as_exact(tmp_path: Path) 
         "none",
         "NET-FER-FER",
         "FER",
-        "50.0 [13.3, 86.3]",
+        "50.0 [19.9, 80.1]",
         "70.57",
-        "-20.6 [-57.2, +15.8]",
+        "-20.6 [-50.7, +9.5]",
         "no clear change",
     )
     assert table.rows[-1][-1] == "only in B"

@@ -425,10 +425,11 @@ def test_results_have_the_fields_that_others_read(tmp_path: Path) -> None:
     results = json.loads(to_json(read_matrix(two_sets().write(tmp_path / "s"))))
     cells = {"adapter", "backbone", "sources", "target", "test", "label_budget", "selection", "metric", "mean", "low", "high"}
     conditions = {"seeds", "label_budget", "selection", "target_images", "steps_min", "steps_max"}
-    assert set(results["cells"][0]) == cells | conditions | {"n", "name"}
+    over = {"interval_over", "omitted_classes"}
+    assert set(results["cells"][0]) == cells | conditions | over | {"n", "name"}
     gains = {"adapter", "sources", "target", "mean", "low", "high", "gap_closed", "seeds", "improved", "on_source"}
-    more = {"on_source_low", "on_source_high", "none_steps", "longer_than_none"}
-    assert set(results["gains"][0]) == gains | conditions | more | {"name"}
+    more = {"on_source_low", "on_source_high", "none_steps", "longer_than_none", "gap_low", "gap_high"}
+    assert set(results["gains"][0]) == gains | conditions | over | more | {"name"}
     means = {"in_domain", "out_of_domain", "drop", "gain", "gap_closed", "on_source", "improved", "p", "p_holm", "needed"}
     means |= {"kind", "targets", "source_sets", "sure", "on_source_low", "on_source_high", "longer_than_none"}
     assert set(results["summary"][0]) == means | conditions | {"adapter", "pairs"}

@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_m
 
 from dabench.analysis.attributes import AttributeBins, bin_attributes
 from dabench.analysis.intervals import of_seeds
-from dabench.analysis.metrics import BINS, Metric, SeedPredictions, calibration_error, confusions, find_metric
+from dabench.analysis.metrics import BINS, Metric, SeedPredictions, calibration_error, confusions, find_metric, rare_classes
 from dabench.errors import SpecError
 
 CLASSES = ("ant", "cat", "dog", "elk")
@@ -208,3 +208,28 @@ def test_an_unknown_metric_names_the_nearest_and_all_that_there_are(name: str, m
 def test_where_no_attribute_makes_groups_it_is_said_why_there_is_no_worst_group() -> None:
     with pytest.raises(SpecError, match=r"worst-group: no attribute has a bin with enough images"):
         find_metric("worst-group:age", ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("counts", "rare"),
+    [
+        ((50, 40, 3, 100), {2: "c"}),
+        ((30, 29, 30, 0), {1: "b", 3: "d"}),
+        ((100, 5, 5, 5), {}),  # fewer than two classes would be left
+    ],
+)
+def test_a_class_with_under_30_images_is_rare(counts: tuple[int, ...], rare: dict[int, str]) -> None:
+    assert rare_classes(np.repeat(np.arange(4), counts), None, "abcd") == rare
+
+
+def test_a_class_with_under_10_groups_is_rare_where_others_have_more() -> None:
+    labels, groups = np.repeat(np.arange(3), 40), np.concatenate([np.arange(40) % 20, np.arange(40) % 10, np.arange(40) % 9])
+    assert rare_classes(labels, groups, "abc") == {2: "c"}
+    assert rare_classes(labels, groups % 5, "abc") == {}  # such as a test set of five fonts: no class has more than five
+
+
+def test_images_of_a_rare_class_still_count_against_the_class_they_are_taken_for() -> None:
+    labels, predicted = np.array([0, 0, 1, 1, 2]), np.array([[0, 0, 1, 1, 0]])
+    metric = find_metric("macro-f1", "abc")
+    kinds = metric.encode(SeedPredictions(labels, predicted, lambda: predicted, rare={2: "c"}))
+    assert of_seeds(metric, kinds)[0] == pytest.approx((2 * 2 / 5 + 1) / 2)

@@ -57,6 +57,7 @@ def test_a_result_holds_its_conditions(tmp_path: Path) -> None:
     assert {k: v for k, v in asdict(result).items() if k not in ("mean", "low", "high")} == {
         "adapter": "adabn", "backbone": "conv4", "sources": ["print"], "target": "hand", "test": "print", "attribute": "age",
         "value": "30-39", "metric": "accuracy", "seeds": 2, "n": 16, "subjects": 2, "label_budget": "0", "selection": "last",
+        "interval_over": "seeds and groups", "omitted_classes": [],
     }  # fmt: skip
 
 
@@ -118,9 +119,9 @@ def test_the_units_of_an_interval_are_the_subjects_or_images_of_the_part(tmp_pat
 
 
 def test_a_bin_of_one_subject_has_an_interval_of_its_images_and_says_so(tmp_path: Path) -> None:
-    matrix = matrix_of(tmp_path, attributes={"subject": [f"s{s % 2}" for s in SUBJECTS]}, groups=[s % 2 for s in SUBJECTS])
-    of = {g.interval_over for g in matrix.subgroups if g.attribute == "subject"}
-    assert of == {"seeds and images of one group"}
+    matrix = matrix_of(tmp_path, attributes={"sex": SEX}, groups=[1 if s % 2 else s for s in SUBJECTS])
+    of = {g.value: g.interval_over for g in matrix.subgroups}
+    assert of == {"f": "seeds and images of one group", "m": "seeds and groups"}
 
 
 def test_a_result_does_not_depend_on_what_else_is_in_the_sweep(tmp_path: Path) -> None:

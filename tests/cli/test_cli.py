@@ -227,6 +227,7 @@ def test_a_plan_prints_a_summary_with_an_estimate_and_leaves_nothing(
     at = lines.index("4 runs: 0 complete, 4 to do")
     assert lines[at + 1 : at + 3] == ["  2 trainings: 0 complete", "  2 adaptations by adabn: 0 complete"]
     assert re.match(r"time: about .* on this machine, runs in parallel: 1; .* of core time \(cores per run: 1\)$", lines[at + 3])
+    assert any(line.startswith("intervals of 1 seed: ±") for line in lines)
     assert [p.name for p in tmp_path.iterdir()] == ["tiny.toml"]
 
 

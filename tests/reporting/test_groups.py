@@ -40,7 +40,7 @@ def test_a_row_is_what_was_trained_and_a_column_is_a_part(tmp_path: Path) -> Non
         ("adabn", "P -> H"),
         ("adabn", "H -> P"),
     ]
-    assert table.rows[1][2:6] == ("100.0", "50.0", "100.0", "old: 50.0 [34.4, 65.7]")
+    assert table.rows[1][2:6] == ("100.0", "50.0", "100.0", "old: 50.0 (34.6, 65.4)")
 
 
 def test_a_row_by_group_states_its_conditions(tmp_path: Path) -> None:
@@ -64,14 +64,14 @@ def test_where_groups_are_known_they_are_counted_too(tmp_path: Path) -> None:
 def test_a_part_of_too_few_images_is_not_named_the_worst_while_there_is_another(tmp_path: Path) -> None:
     few_first = ["few"] * FEW + ["old"] * OLD + ["young"] * YOUNG
     (table,) = group_tables(matrix_of(tmp_path, wrong=12, age=few_first))
-    assert table.rows[1][2:6] == ("0.0", "95.0", "100.0", "old: 95.0 [87.1, 100.0]")
+    assert table.rows[1][2:6] == ("0.0", "95.0", "100.0", "old: 95.0 (82.8, 98.7)")
 
 
 def test_where_every_part_is_of_too_few_the_worst_is_named_with_the_mark(tmp_path: Path) -> None:
     fonts = [f"f{i // 23}" for i in range(len(AGE))]
     (table,) = group_tables(matrix_of(tmp_path, font=fonts))
     assert table.columns[2:7] == ("f0*", "f1*", "f2*", "f3*", "worst [95 %]")
-    assert table.rows[1][6].startswith("f0*: 13.0 [")
+    assert table.rows[1][6].startswith("f0*: 13.0 (")
 
 
 def test_a_part_without_a_value_stays_empty_and_is_not_the_worst(tmp_path: Path) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from fabricated import ADABN, FINE_TUNE, NONE, DatasetContent, Fabrication, two_sets
 
 from dabench.analysis.matrix import read_matrix
+from dabench.reporting.formats import FILES
 from dabench.reporting.gains import gains_table
+from dabench.reporting.intervals import gap_text
 from dabench.reporting.matrices import matrix_tables
-from dabench.reporting.tables import EMPTY, caption, conditions, dropped_text, labels_text, unfinished
+from dabench.reporting.tables import EMPTY, caption, conditions, dropped_text, labels_text, unfinished, with_interval
 from dabench.storage.run_store import RunStore
 
 
@@ -44,7 +47,7 @@ def test_a_cell_that_is_not_there_stays_empty(tmp_path: Path) -> None:
 def test_a_gap_that_is_not_known_stays_empty(tmp_path: Path) -> None:
     fabrication = two_sets(leave_out=lambda run: run.name == "supervised_hand_s0", adapters={"none": NONE, "adabn": ADABN})
     table = gains_table(read_matrix(fabrication.write(tmp_path / "s")))
-    assert [(row[1], row[4]) for row in table.rows] == [("NET-P-H", EMPTY), ("NET-H-P", "0 %")]
+    assert [(row[1], row[4]) for row in table.rows] == [("NET-P-H", EMPTY), ("NET-H-P", "0 % (0, 0)")]
 
 
 def test_a_gain_has_its_sign(tmp_path: Path) -> None:
@@ -102,7 +105,8 @@ def test_what_was_dropped_is_said_by_split_with_its_reasons_and_its_list() -> No
 
 def test_of_one_seed_it_is_said_what_it_cannot_say(tmp_path: Path) -> None:
     text = caption(read_matrix(two_sets(seeds=1).write(tmp_path / "s")))
-    assert "one seed, with 95 % bootstrap intervals over images only; they do not cover the variation between trainings." in text
+    assert "one seed, with 95 % intervals over images only, in round brackets" in text
+    assert "they do not cover the variation between trainings." in text
     assert "mean over" not in text
 
 
@@ -144,3 +148,35 @@ def test_many_missing_runs_are_counted_instead_of_listed(tmp_path: Path) -> None
     lines = unfinished(read_matrix(two_sets(leave_out=lambda run: True).write(tmp_path / "s")))
     assert lines[-1].endswith("and 6 more")
     assert lines[-1].count("_s") == 6
+
+
+def test_every_table_names_the_classes_that_its_metric_leaves_out(tmp_path: Path) -> None:
+    # 40 images of x, 40 of y and 2 of z.
+    sets = {"print": DatasetContent("P", [0] * 40 + [1] * 40 + [2] * 2), "hand": DatasetContent("H")}
+    store = two_sets(datasets=sets).write(tmp_path / "s")
+    matrix = read_matrix(store, "balanced-accuracy")
+    assert matrix.omitted_classes == {"print": ["z"]}
+    assert {tuple(c.omitted_classes) for c in matrix.cells if c.test == "print"} == {("z",)}
+    sentence = "Balanced accuracy leaves out classes with too few images: z on P"
+    texts = {name: make(matrix) for name, make in FILES.items() if name.startswith(("matrix.", "gains."))}
+    assert all(sentence in " ".join(text.split()) for name, text in texts.items() if name.endswith((".md", ".tex")))
+    assert "omitted_classes" in texts["matrix.csv"].splitlines()[0]
+    assert "without z on P" in conditions(matrix)
+    assert json.loads(FILES["results.json"](matrix))["omitted_classes"] == {"print": ["z"]}
+    assert "omitted_classes" not in read_matrix(store).as_dict()
+
+
+def test_an_interval_of_one_seed_has_round_brackets() -> None:
+    row = {"mean": 50.0, "low": 40.0, "high": 60.0}
+    assert with_interval({**row, "seeds": 1}) == "50.0 (40.0, 60.0)"  # a row of an earlier version
+    assert with_interval({**row, "seeds": 1, "interval_over": "images"}) == "50.0 (40.0, 60.0)"
+    assert with_interval({**row, "seeds": 3, "interval_over": "seeds and groups"}) == "50.0 [40.0, 60.0]"
+    assert with_interval({**row, "seeds": 3, "interval_over": "seeds and images of one group"}) == "50.0 (40.0, 60.0)"
+
+
+def test_a_gap_closed_of_a_drop_that_may_be_zero_says_that_it_is_unbounded() -> None:
+    gain = {"gap_closed": 75.2, "seeds": 3, "interval_over": "seeds and images"}
+    assert gap_text({**gain, "gap_low": 60.4, "gap_high": 90.6}) == "75 % [60, 91]"
+    assert gap_text({**gain, "gap_low": None, "gap_high": None}) == "75 % [-]"
+    assert gap_text({"gap_closed": 75.2}) == "75 %"  # of an earlier version
+    assert gap_text({**gain, "gap_closed": None}) == "-"
