@@ -50,7 +50,8 @@ class Results:
 
         name (VGG-FER-NAE), adapter, backbone, sources, target, test, label_budget (target labels: "0", "5 per class", "all"),
         selection, metric: text. mean, low, high: float64, in %; low and high are the 95 % interval. seeds: int64. n: int64, test
-        images.
+        images. target_images: text, "none", "train" or "test". steps_min, steps_max: float64, optimiser steps with pretraining, NaN
+        if not known.
         """
         return _frame(Cell, self.matrix.cells)
 
@@ -60,15 +61,16 @@ class Results:
 
         name, adapter, sources, target, label_budget: text. mean, low, high: float64, percentage points. gap_closed: float64, in
         % of the drop, NaN if the drop is under one point. improved, seeds: int64. on_source: float64, percentage points.
+        selection, target_images, steps_min, steps_max: as for cells. longer_than_none: text, "True" or "".
         `dabench.analysis.results.Gain` describes the columns.
         """
         return _frame(Gain, self.matrix.gains)
 
     @cached_property
     def summary(self) -> DataFrame:
-        """One row for each adapter with all its runs: means over all pairs of datasets, and the test of its gains.
+        """One row for each adapter with all its runs and each kind of pairs: means over all pairs, and the test of its gains.
 
-        adapter, label_budget: text. pairs, seeds: int64. All others float64, NaN if there is no value;
+        adapter, label_budget, kind, selection, target_images, longer_than_none: text. pairs, seeds, targets, source_sets: int64. All others float64, NaN if there is no value;
         `dabench.analysis.summary.Summary` describes the columns.
         """
         return _frame(Summary, self.matrix.summary)

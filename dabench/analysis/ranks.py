@@ -5,10 +5,15 @@ The mean rank over pairs and the figure of it follow Demsar, Statistical Compari
 JMLR 7, 2006.
 
 The critical difference is another one: Demsar's assumes independent datasets, but pairs share targets and sources. Here the
-order of the adapters is reversed on all pairs of a target together, in all 2^D ways for D targets. If no adapter were better
-than another, each way would be as likely. The largest difference of mean ranks exceeds the critical difference in at most 5 %
-of them. The same is done for sets of sources, and the larger of the two holds. With fewer than six targets or sets of sources
-no way is that rare: then there is no critical difference and no interval, and no adapters are told apart.
+adapters are exchanged at random, on all pairs of a target together. If no adapter were better than another, each exchange
+would be as likely. The largest difference of mean ranks exceeds a limit in at most 5 % of them. The same is done for sets of
+sources and for single pairs. The limits are combined as variances with two ways of clustering are (Cameron, Gelbach and
+Miller, Robust Inference With Multiway Clustering, 2011, eq. 2.10): the squares of those of targets and sources are added,
+that of single pairs is subtracted. The critical difference is never smaller than the limit of targets or that of sources. In
+simulations it tells equally good adapters apart in at most 5 % of the cases.
+
+With fewer than six targets or sets of sources even two adapters could not be told apart (2 of 2^5 ways to exchange them are 6
+%). Then there is no critical difference and no interval, and no adapters are told apart.
 
 An interval is that of a bootstrap over targets and seeds, both widened by Student's t. To the
 targets one is added on which all adapters have the middle rank: an adapter with the same rank on six targets may have
@@ -17,6 +22,7 @@ another one on the next, and its interval must not have width zero.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -26,10 +32,10 @@ from numpy.typing import NDArray
 
 from dabench.analysis.intervals import LEVEL, student
 from dabench.analysis.metrics import Metric
-from dabench.analysis.summary import Summary, kinds_of, signs, units_needed
+from dabench.analysis.summary import Summary, kinds_of, units_needed
 from dabench.storage.schema import CellKey, SweepRecord, Task
 
-RESAMPLES = 2_000
+RESAMPLES, EXCHANGES = 2_000, 2_000
 
 _SAME = 9
 """Decimals up to which results are compared, so that equal ones share a rank."""
@@ -100,7 +106,7 @@ def _ranking(kind: str, tasks: Sequence[Task], rows: Sequence[Summary], values: 
     ranks = ranks_of(values.mean(2))
     mean = ranks.mean(1)
     needed, units = units_needed(), (int(targets.max()) + 1, int(sources.max()) + 1)
-    critical = None if min(units) < needed else max(critical_difference(ranks, of) for of in (targets, sources))
+    critical = None if min(units) < needed else critical_difference(ranks, targets, sources)
     unknown: list[tuple[float | None, float | None]] = [(None, None)] * len(rows)
     bounds = unknown if critical is None else _intervals(values, ranks, targets)
     order = np.argsort(mean, kind="stable").tolist()
@@ -120,17 +126,28 @@ def ranks_of(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([1 + (values > row).sum(0) + ((values == row).sum(0) - 1) / 2 for row in values])
 
 
-def critical_difference(ranks: NDArray[np.float64], units: NDArray[np.int64]) -> float:
-    """Return the difference of mean ranks that the largest one exceeds in at most 5 % of the reversals of the order.
+def critical_difference(ranks: NDArray[np.float64], targets: NDArray[np.int64], sources: NDArray[np.int64]) -> float:
+    """Return the difference of mean ranks above which two adapters can be told apart.
 
     Args:
         ranks: (M, P) ranks of M adapters on P pairs.
-        units: (P,) unit of each pair, from 0; the order is reversed on all pairs of a unit together.
+        targets, sources: (P,) target and set of sources of each pair, numbered from 0.
     """
-    centred = ranks - (len(ranks) + 1) / 2
-    sums = np.stack([centred[:, units == unit].sum(1) for unit in range(int(units.max()) + 1)])
-    largest = np.ptp(signs(len(sums)) @ sums, axis=1) / ranks.shape[1]
-    return float(np.sort(largest)[::-1][int((1 - LEVEL) * len(largest))])
+    by_target, by_sources, by_pair = (limit(ranks, units) for units in (targets, sources, np.arange(len(targets))))
+    return max(by_target, by_sources, math.sqrt(max(0.0, by_target**2 + by_sources**2 - by_pair**2)))
+
+
+def limit(ranks: NDArray[np.float64], units: NDArray[np.int64]) -> float:
+    """Return the difference of mean ranks that the largest one exceeds in at most 5 % of random exchanges of the adapters.
+
+    Args:
+        units: (P,) unit of each pair, from 0; adapters are exchanged on all pairs of a unit together.
+    """
+    rng, exchanged = np.random.default_rng(0), np.zeros((EXCHANGES, len(ranks)))
+    for unit in range(int(units.max()) + 1):
+        exchanged += rng.permuted(np.tile(ranks[:, units == unit].sum(1), (EXCHANGES, 1)), axis=1)
+    largest = np.ptp(exchanged, axis=1) / ranks.shape[1]
+    return float(np.sort(largest)[::-1][int((1 - LEVEL) * EXCHANGES)])
 
 
 def _intervals(

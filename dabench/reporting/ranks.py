@@ -97,8 +97,8 @@ def _note(ranking: Ranking) -> str:
         sources = f"{ranking.source_sets} set{'s' if ranking.source_sets != 1 else ''} of sources"
         return _TOO_FEW.format(targets=counted(ranking.targets, "target"), sources=sources, needed=ranking.needed)
     return (
-        f"{_MEANING} Their mean ranks differ by at most the critical difference {ranking.critical:.1f}, from reversals of the "
-        "order on all pairs of a target, or of a set of sources, together. Intervals: 95 % bootstrap over targets and seeds."
+        f"{_MEANING} Their mean ranks differ by at most the critical difference {ranking.critical:.1f}, from random exchanges "
+        "on all pairs of a target, or of a set of sources, together. Intervals: 95 % bootstrap over targets and seeds."
     )
 
 

@@ -267,7 +267,7 @@ def test_every_table_in_markdown_says_what_it_depends_on(matrix: Matrix) -> None
 def test_every_row_of_a_text_states_its_conditions_in_a_column_or_above(matrix: Matrix, form: str) -> None:
     text = formats.one_text(matrix, form)
     assert "Target labels 0, target images train, steps 40, seeds 2, selection last." in text  # the matrix of adabn
-    assert "Seeds 2, selection last." in text  # means over pairs, whose rows differ in the rest
+    assert "Target labels 0, seeds 2, selection last." in text  # means over pairs, whose rows differ in the rest
     assert all(key in text for key in ("target labels", "target images", "steps"))
 
 

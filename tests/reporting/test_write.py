@@ -22,6 +22,8 @@ def test_a_report_is_the_files_that_the_readme_names(tmp_path: Path) -> None:
         "results.json",
         "confusion.csv",
         "summary.csv",
+        "ranks.csv",
+        "ranks.tex",
         *(f"{table}.{form}" for table in ("matrix", "gains", "rules") for form in ("md", "csv", "tex")),
     }
     assert len(list((store.report / "confusion").glob("*.png"))) == 12
