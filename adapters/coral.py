@@ -40,8 +40,7 @@ class DeepCORAL(Adapter):
         assert target.unlabelled is not None
 
         def loss(progress: float, source: Batch, other: Batch) -> Tensor:
-            n = len(source.images)
-            ours, theirs = net.features(torch.cat([source.images, other.images])).tensor_split([n])
+            ours, theirs = net.features(torch.cat([source.images, other.images])).tensor_split([len(source.images)])
             apart = covariance_distance(ours, theirs)
             return trainer.cross_entropy(net.classify(ours), source.require_labels()) + self.options.weight * apart
 
