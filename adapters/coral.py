@@ -41,8 +41,8 @@ class DeepCORAL(Adapter):
 
         def loss(progress: float, source: Batch, other: Batch) -> Tensor:
             ours, theirs = net.features(torch.cat([source.images, other.images])).tensor_split([len(source.images)])
-            apart = covariance_distance(ours, theirs)
-            return trainer.cross_entropy(net.classify(ours), source.require_labels()) + self.options.weight * apart
+            apart: Tensor = self.options.weight * covariance_distance(ours, theirs)
+            return trainer.cross_entropy(net.classify(ours), source.require_labels()) + apart
 
         half = max(2, trainer.settings.batch // 2)
         steps = max(1, round(self.options.steps_fraction * trainer.steps(sources)))
