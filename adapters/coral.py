@@ -46,11 +46,9 @@ class DeepCORAL(Adapter):
         assert target.unlabelled is not None
 
         def loss(progress: float, source: Batch, other: Batch) -> Tensor:
-            n = len(source.images)
-            ours, theirs = net.features(torch.cat([source.images, other.images])).tensor_split([n])
-            apart = covariance_distance(ours, theirs)
-            weighted: Tensor = self.options.weight * apart
-            return trainer.cross_entropy(net.classify(ours), source.require_labels()) + weighted
+            ours, theirs = net.features(torch.cat([source.images, other.images])).tensor_split([len(source.images)])
+            apart: Tensor = self.options.weight * covariance_distance(ours, theirs)
+            return trainer.cross_entropy(net.classify(ours), source.require_labels()) + apart
 
         half = max(2, trainer.settings.batch // 2)
         steps = self.length(trainer.adaptation_steps(sources))

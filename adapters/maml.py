@@ -91,8 +91,8 @@ class MAML(Adapter):
 
         support, support_labels, query, query_labels = task
         start: dict[str, Tensor] = dict(net.named_parameters())
-        steps = self.options.inner_steps
-        fast = self._inner(net, start, lambda: (support, support_labels), trainer, steps, not self.options.first_order)
+        steps, second_order = self.options.inner_steps, not self.options.first_order
+        fast = self._inner(net, start, lambda: (support, support_labels), trainer, steps, second_order)
         with StatisticsOfFirst(len(support)):
             logits = _logits(net, fast, torch.cat([support, query]))[len(support) :]
         return trainer.cross_entropy(logits, query_labels)

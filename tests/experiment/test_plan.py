@@ -413,10 +413,10 @@ def test_a_job_carries_its_options_and_seed(plan: MakePlan) -> None:
 # What stores that stand rest on
 
 PINNED = {
-    "supervised_font-digits_s0": "0b0bf12cfa181fd532471ed77ac601510edd1fb3ccff7e6251122e79313a7439",
-    "own_font-digits_s0": "21115054ffa4ef774f3aa4f487f7e16ed7138cdfa1db2a30de84fab259a363f0",
-    "dann_font-digits_uci-digits_s0": "e402ce79468d48fb2e1f34e53f731e887006e52de9996e85b6ee74ecae308f1a",
-    "own_font-digits_uci-digits_s0": "278b431ade87ba233f1947013948663519cdd697e95210d161fad6143fb38438",
+    "supervised_font-digits_s0": "f9c54c365fbd877db9c464402b8579e831904eda4843f13b9aac309fe7194aef",
+    "own_font-digits_s0": "f778488d3c46957b01cc15f6d6edd51732697d9cbec03b34a625b4910babbdc8",
+    "dann_font-digits_uci-digits_s0": "15c0f3f8724d581f7ed2f25be591fb638a08cce7ae03ac17bc97b75bf796a5de",
+    "own_font-digits_uci-digits_s0": "fa0a6458668b84a2fef781ab1abb60902d359d085b29633cee479e02de09446f",
 }
 
 
@@ -439,8 +439,8 @@ def test_the_runs_of_a_sweep_that_searches_nothing_have_the_digests_that_they_al
 
 
 def test_a_sweep_that_searches_nothing_has_the_digest_that_it_always_had(pinned: Plan) -> None:
-    assert pinned.sweep.digest == "d3b4ff35c0cf0163b877d1aac5aa5acf788b5a5a376192de75f7afdd3b52f0f6"
-    assert digest(pinned.sweep.recipe) == "27b260e68f286fcaf021babbaeba06b053f6ef8895a492842cbf9814b023b3bd"
+    assert pinned.sweep.digest == "f28460bcd1f82dfa37f8ae5d8173ccaca0380beda8a281f7f5d4499f334553b1"
+    assert digest(pinned.sweep.recipe) == "facb9d5ac91a558d58e04773606af231fa8ce18e0a8257a6ccc12c1c71a661f9"
 
 
 # Settings of a run's own
