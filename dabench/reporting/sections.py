@@ -19,10 +19,11 @@ from dabench.training.selection import ORACLE, RULES, VALIDATORS
 
 
 def beside_notes(matrix: Matrix, adapter: str | None = None) -> list[str]:
-    """Return the notes on human rows and published numbers: those in the table of `adapter`, or all."""
+    """Return the warnings of the sweep, and the notes on human rows and published numbers in the table of `adapter`, or all."""
     shown = {HUMAN, *matrix.record.methods} if adapter is None else shown_in(matrix, adapter)
     protocols = {p.source: p.protocol for p in matrix.published if p.adapter in shown}
-    lines = [f"Published, not measured here: {source}. {text}".rstrip() for source, text in protocols.items()]
+    lines = [f"Warning: {line}" for line in matrix.record.warnings]
+    lines += [f"Published, not measured here: {source}. {text}".rstrip() for source, text in protocols.items()]
     for test, people in matrix.human.items() if HUMAN in shown else ():
         empty = f", {people.unanswered} lines without an answer" if people.unanswered else ""
         same = "; ".join(f"{name} {number:.1f}" for name, number in people.networks.items())
