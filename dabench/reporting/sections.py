@@ -154,9 +154,9 @@ def group_notes(matrix: Matrix) -> list[str]:
 
 _CHOSEN = (
     "Mean accuracy on the test splits of the targets, over all pairs and seeds; in brackets, points to the oracle. "
-    'The oracle chooses by these test labels: its number is a bound, not a result. "last in n of m runs": a rule without a '
-    "value for any checkpoint of a run, such as DEV with an effective sample size below 30, takes the last one."
+    "The oracle chooses by these test labels: its number is a bound, not a result."
 )
+_UNSCORED = ' "last in n of m runs": for n runs the rule has no value at any checkpoint, so the last one is taken.'
 _RANKED = (
     "Spearman correlation of the rule's score with that accuracy: over the checkpoints of a run / over all checkpoints and seeds "
     "of a pair of datasets. Means over runs / pairs."
@@ -183,7 +183,8 @@ def rules_tables(matrix: Matrix) -> list[tuple[Table, str]]:
     second = Table(
         "Rank correlation of each rule's score with accuracy: within a run / within a pair", ("rule", *adapters), ranked
     )
-    return [(first, _CHOSEN + _sample_sizes(matrix.rules)), (second, _RANKED)]
+    note = _CHOSEN + (_UNSCORED if any(c.unscored for c in matrix.rules) else "") + _sample_sizes(matrix.rules)
+    return [(first, note), (second, _RANKED)]
 
 
 def _sample_sizes(rules: Sequence[RuleOutcome]) -> str:
