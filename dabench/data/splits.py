@@ -98,9 +98,14 @@ def hash_order(images: Images) -> NDArray[np.int64]:
     a method that sees unlabelled images learns nothing from their order. Identical images are in a random order. Its seed is a
     digest of all images in their raw order, which nobody knows who sees only the ordered images.
     """
-    digests = np.array([hashlib.sha256(image).digest() for chunk in chunks(images) for image in chunk], dtype="S32")
+    digests = image_digests(images)
     drawn = _secret_rng(digests).permutation(len(digests))
     return drawn[np.argsort(digests[drawn], kind="stable")]
+
+
+def image_digests(images: Images) -> NDArray[np.bytes_]:
+    """Return the SHA-256 of the bytes of each image, (N,) bytes."""
+    return np.array([hashlib.sha256(image).digest() for chunk in chunks(images) for image in chunk], dtype="S32")
 
 
 def _secret_rng(secret: NDArray[Any], *seed: int) -> np.random.Generator:

@@ -50,6 +50,7 @@ class FER2013(NamedPictures):
     )
     counts = {"train": 28709, "val": 3589, "test": 3589}  # noqa: RUF012
     augment = FACES
+    shares_images_with = ("fer2013",)  # declared under a second name for other labels, it holds the same images
     citation = """@inproceedings{goodfellow2013challenges,
   title = {Challenges in Representation Learning: A Report on Three Machine Learning Contests},
   author = {Goodfellow, Ian J. and Erhan, Dumitru and Carrier, Pierre Luc and Courville, Aaron and others},

@@ -32,6 +32,7 @@ class MNIST(DigitFiles):
 
     name = "mnist"
     short_name = "MNIST"
+    shares_images_with = ("mnist-t10k", "mnist-m")  # its test file; its digits on backgrounds
     title = "handwritten digits, 28x28 grey"
     license = "CC BY-SA 3.0"
     homepage = "https://doi.org/10.1109/5.726791"

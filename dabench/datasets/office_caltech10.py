@@ -30,3 +30,7 @@ class OfficeCaltech10(DomainFolders):
   pages = {2066--2073},
   year = {2012}
 }"""
+
+    def __init__(self, options: object = None, variant: str = "") -> None:
+        super().__init__(options, variant)
+        self.shares_images_with = () if variant in ("", "caltech") else (f"office-31/{variant}",)  # ten of its classes

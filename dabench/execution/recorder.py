@@ -136,6 +136,7 @@ def _record(file: SweepFile, plan: Plan, schedule: RunSchedule) -> SweepRecord:
         runs=tuple(schedule.table_runs),
         search=tuple(schedule.searched()),
         trials=tuple(schedule.trials),
+        warnings=plan.warnings,
     )
 
 

@@ -31,6 +31,7 @@ class Plan:
     Attributes:
         device: the class of device of the runs: "cpu", "cuda" or "mps".
         precision: the meaning of train.precision = "auto" on it: "bf16" or "fp32".
+        warnings: what is wrong with its tasks, one line each.
     """
 
     sweep: Sweep
@@ -44,6 +45,7 @@ class Plan:
     runs: tuple[Run, ...]
     device: str
     precision: str
+    warnings: tuple[str, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:

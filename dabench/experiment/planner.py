@@ -16,6 +16,7 @@ from dabench.experiment.classes import keeping, renames, shared_classes
 from dabench.experiment.config import Sweep
 from dabench.experiment.plan import Plan, adaptation, pretraining, source_only
 from dabench.experiment.resolve import make_adapter, make_backbone, make_dataset
+from dabench.experiment.shared_images import shared_images
 from dabench.plugins.contract import Augment, Dataset
 from dabench.plugins.registry import Registry
 from dabench.storage.atomic import remove_abandoned, temporary_prefix
@@ -59,7 +60,10 @@ def make_plan(
         raise SpecError("test.crops = 10 needs augment.crop, because ten crops of the whole image are equal; set it")
     adapters = {name: make_adapter(sweep, name, registry) for name in sweep.adapters}
     backbone, where = make_backbone(sweep, registry), _device_and_precision(sweep, gpus, cluster)
-    plan = Plan(sweep, augment, channels, size, datasets, prepared, adapters, backbone, (), *where)
+    warnings = tuple(shared_images(sweep.tasks, datasets, prepared))
+    for line in warnings:
+        notify(f"warning: {line}")
+    plan = Plan(sweep, augment, channels, size, datasets, prepared, adapters, backbone, (), *where, warnings)
     runs = tuple(_runs(plan))
     for run in runs:  # reports classes with too few images for the shots before any run starts
         if run.target is not None:

@@ -239,6 +239,8 @@ class Dataset(Plugin, ABC):
             needed.
         counts: images per split as published; "all" counts the images of all splits, "clips" the videos. dabench verifies them
             when it prepares the dataset. Empty if unknown.
+        shares_images_with: the names of datasets that hold some of the same images, or copies of them that were changed. A sweep
+            with both as source and target prints a warning. One of the two datasets declares it.
         plugin: set by dabench: the name of the plugin, if a sweep declares the dataset under another name; else empty.
         raw_folder: the folder of the raw files, below the folder of all raw datasets; default: the name of the plugin. A family
             whose variants share one folder names that folder.
@@ -255,6 +257,7 @@ class Dataset(Plugin, ABC):
     homepage: str = ""
     download_instructions: str = ""
     counts: Mapping[str, int] = {}
+    shares_images_with: tuple[str, ...] = ()
     plugin: str = ""
     raw_folder: str = ""
     files: tuple[RemoteFile, ...] = ()

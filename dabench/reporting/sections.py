@@ -19,10 +19,11 @@ from dabench.training.selection import ORACLE, RULES, VALIDATORS
 
 
 def beside_notes(matrix: Matrix, adapter: str | None = None) -> list[str]:
-    """Return the notes on human rows and published numbers: those in the table of `adapter`, or all."""
+    """Return the warnings of the sweep, and the notes on human rows and published numbers in the table of `adapter`, or all."""
     shown = {HUMAN, *matrix.record.methods} if adapter is None else shown_in(matrix, adapter)
     protocols = {p.source: p.protocol for p in matrix.published if p.adapter in shown}
-    lines = [f"Published, not measured here: {source}. {text}".rstrip() for source, text in protocols.items()]
+    lines = [f"Warning: {line}" for line in matrix.record.warnings]
+    lines += [f"Published, not measured here: {source}. {text}".rstrip() for source, text in protocols.items()]
     for test, people in matrix.human.items() if HUMAN in shown else ():
         empty = f", {people.unanswered} lines without an answer" if people.unanswered else ""
         same = "; ".join(f"{name} {number:.1f}" for name, number in people.networks.items())
@@ -93,9 +94,9 @@ def group_notes(matrix: Matrix) -> list[str]:
 
 _CHOSEN = (
     "Mean accuracy on the test splits of the targets, over all pairs and seeds; in brackets, points to the oracle. "
-    'The oracle chooses by these test labels: its number is a bound, not a result. "last in n of m runs": a rule without a '
-    "value for any checkpoint of a run, such as DEV with an effective sample size below 30, takes the last one."
+    "The oracle chooses by these test labels: its number is a bound, not a result."
 )
+_UNSCORED = ' "last in n of m runs": for n runs the rule has no value at any checkpoint, so the last one is taken.'
 _RANKED = (
     "Spearman correlation of the rule's score with that accuracy: over the checkpoints of a run / over all checkpoints and seeds "
     "of a pair of datasets. Means over runs / pairs."
@@ -122,7 +123,8 @@ def rules_tables(matrix: Matrix) -> list[tuple[Table, str]]:
     second = Table(
         "Rank correlation of each rule's score with accuracy: within a run / within a pair", ("rule", *adapters), ranked
     )
-    return [(first, _CHOSEN + _sample_sizes(matrix.rules)), (second, _RANKED)]
+    note = _CHOSEN + (_UNSCORED if any(c.unscored for c in matrix.rules) else "") + _sample_sizes(matrix.rules)
+    return [(first, note), (second, _RANKED)]
 
 
 def _sample_sizes(rules: Sequence[RuleOutcome]) -> str:

@@ -264,6 +264,7 @@ class SweepRecord:
     Attributes:
         recipe: the part of the sweep that results depend on.
         runs: the runs of the tables; trials: the runs of the search.
+        warnings: what is wrong with its tasks, one line each, such as a source and a target that hold the same images.
     """
 
     sweep: SweepTable
@@ -279,6 +280,7 @@ class SweepRecord:
     input: InputFacts | None = None
     search: tuple[SearchRecord, ...] = ()
     trials: tuple[Run, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise ValueError if it refers to a dataset or adapter that it does not contain."""

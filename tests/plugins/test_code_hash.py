@@ -165,7 +165,7 @@ NUMBERS = [
     ("dabench.training.network", "nn.Dropout(dropout)", "nn.Dropout(dropout / 2)"),
     ("dabench.data.augment", "_STEPS_PER_DEGREE = 4", "_STEPS_PER_DEGREE = 2"),
     ("dabench.data.augment", "torch.randperm(self.n, ", "torch.randperm(self.n - 1, "),
-    ("dabench.data.splits", "default_rng([seed, 5])", "default_rng([seed, 6])"),
+    ("dabench.data.splits", "_secret_rng(np.asarray(labels", "_secret_rng(np.array(labels"),
     ("dabench.training.device", 'not has.get("avx512_fp16")', 'has.get("avx512_fp16")'),
     ("dabench.execution.compute", "job.pretrained and job.parent is None", "job.pretrained"),
     ("dabench.experiment.access", '"all" if access == "full" else shots', "shots"),

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -298,3 +299,12 @@ def test_means_and_results_by_group_follow_the_gains_in_markdown_and_latex_and_a
         assert text.index("Adaptation gains") < text.index("Means over 2 pairs") < text.index("Accuracy by age, P test")
     assert md.index("no results by subject (names images).") < md.index("Selection rules: mean accuracy")
     assert formats.one_text(matrix, "csv") == FILES["matrix.csv"](matrix)
+
+
+def test_the_table_of_rules_counts_runs_without_a_value_and_says_on_how_many_images_dev_rests(matrix: Matrix) -> None:
+    rules = [replace(c, unscored=1, sample_size=41.2) if c.rule == "dev" and c.adapter == "none" else c for c in matrix.rules]
+    table, note = rules_tables(replace(matrix, rules=rules))[0]
+    (row,) = (cells for cells in table.rows if cells[0] == "dev")
+    assert row[1].endswith("; last in 1 of 4 runs)")
+    assert "for n runs the rule has no value at any checkpoint" in note
+    assert note.endswith("Effective sample size of DEV's weights, median over checkpoints: 41 (none).")
