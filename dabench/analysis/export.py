@@ -155,8 +155,7 @@ def write_pack(
         classes_only: store predicted classes instead of logits: a much smaller file, with all tables except those of confidences.
         counts: like classes_only, without attributes, and with the test images of each dataset sorted by class and predictions.
             The pack then tells how often each combination occurs, but no label of a single image, for datasets whose labels may
-            not be redistributed. Groups (subjects) stay together, sorted and renumbered by their content; with few groups,
-            intervals come from other resamples and differ slightly.
+            not be redistributed. Groups (subjects) stay together, sorted and renumbered by their content.
 
     Raises:
         StoreError: the file exists or cannot be written; no partial file is left.

@@ -137,7 +137,7 @@ def test_every_figure_says_what_it_shows_and_its_numbers(html: Page) -> None:
     ]
     texts = {e.attrs["id"]: e.content for e in html.elements if e.tag in ("title", "desc") and "id" in e.attrs}
     assert texts["forest-title"] == "Gain of each adapter on each target, in points of accuracy"
-    assert "adabn, P -> H: +20.0 [+1.9, +38.4]" in texts["forest-text"]
+    assert "adabn, P -> H: +20.0 [+11.8, +28.2]" in texts["forest-text"]
     assert "trained on P: 1.00 to 0.05 in 20 steps" in texts["losses-text"]
     assert "adabn, P -> H, on H: 0.0 to 70.0" in texts["accuracies-text"]
 
