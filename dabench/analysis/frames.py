@@ -50,8 +50,8 @@ class Results:
 
         name (VGG-FER-NAE), adapter, backbone, sources, target, test, label_budget (target labels: "0", "5 per class", "all"),
         selection, metric: text. mean, low, high: float64, in %; low and high are the 95 % interval. seeds: int64. n: int64, test
-        images. target_images: text, "none", "train" or "test". steps_min, steps_max: float64, optimiser steps with pretraining, NaN
-        if not known.
+        images. target_images: text, "none", "train" or "test". steps_min, steps_max: float64, optimiser steps with pretraining,
+        NaN if not known.
         """
         return _frame(Cell, self.matrix.cells)
 
@@ -61,7 +61,7 @@ class Results:
 
         name, adapter, sources, target, label_budget: text. mean, low, high: float64, percentage points. gap_closed: float64, in
         % of the drop, NaN if the drop is under one point. improved, seeds: int64. on_source: float64, percentage points.
-        selection, target_images, steps_min, steps_max: as for cells. longer_than_none: text, "True" or "".
+        selection, target_images, steps_min, steps_max: as for cells. longer_than_none: bool.
         `dabench.analysis.results.Gain` describes the columns.
         """
         return _frame(Gain, self.matrix.gains)
@@ -70,7 +70,8 @@ class Results:
     def summary(self) -> DataFrame:
         """One row for each adapter with all its runs and each kind of pairs: means over all pairs, and the test of its gains.
 
-        adapter, label_budget, kind, selection, target_images, longer_than_none: text. pairs, seeds, targets, source_sets: int64. All others float64, NaN if there is no value;
+        adapter, label_budget, kind, selection, target_images: text. pairs, seeds, targets, source_sets: int64.
+        longer_than_none: bool. All others float64, NaN if there is no value;
         `dabench.analysis.summary.Summary` describes the columns.
         """
         return _frame(Summary, self.matrix.summary)
@@ -166,11 +167,12 @@ class Results:
 
 
 def _frame(of: type[Any], rows: Sequence[Any]) -> DataFrame:
-    """Return dataclasses as a frame: int as int64, other numbers as float64 with NaN for None, everything else as text."""
+    """Return dataclasses as a frame: int and bool as such, other numbers as float64 with NaN for None, all others as text."""
     from pandas import DataFrame
 
     kinds = {f.name: str(f.type) for f in fields(of)}
-    numbers = {n: "int64" if k == "int" else "float64" for n, k in kinds.items() if "int" in k or "float" in k}
+    exact = {"int": "int64", "bool": "bool"}
+    numbers = {n: exact.get(k, "float64") for n, k in kinds.items() if k in exact or "int" in k or "float" in k}
     columns = {n: [v if n in numbers else _text(v) for v in (getattr(row, n) for row in rows)] for n in kinds}
     return DataFrame(columns).astype({n: numbers.get(n, "str") for n in kinds})
 
