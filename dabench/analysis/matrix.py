@@ -86,12 +86,15 @@ class Matrix:
 
     def _repr_html_(self) -> str:
         """Return the cross matrix as an HTML table, which a notebook shows."""
-        shown: dict[tuple[str, str], dict[str, str]] = {}
+        shown: dict[tuple[str, ...], dict[str, str]] = {}
         for c in self.cells:
             names = "+".join(self.datasets[s].short_name for s in c.sources) or "people"
             trained = f"{names} -> {self.datasets[c.target].short_name}" if c.target else names
-            shown.setdefault((c.adapter, trained), {})[c.test] = f"{c.mean:.1f} [{c.low:.1f}, {c.high:.1f}]"
-        lines = [["adapter", "trained on", *(f"{d.short_name} test" for d in self.datasets.values())]]
+            steps = "-" if c.steps_max is None else f"{c.steps_max:,}"
+            row = (c.adapter, trained, c.label_budget, c.target_images or "-", steps, str(c.seeds))
+            shown.setdefault(row, {})[c.test] = f"{c.mean:.1f} [{c.low:.1f}, {c.high:.1f}]"
+        conditions = ["target labels", "target images", "steps", "seeds"]
+        lines = [["adapter", "trained on", *conditions, *(f"{d.short_name} test" for d in self.datasets.values())]]
         lines += [[*names, *(cells.get(test, "-") for test in self.datasets)] for names, cells in shown.items()]
         tags = ["th", *["td"] * (len(lines) - 1)]
         rows = ("".join(f"<{tag}>{escape(text)}</{tag}>" for text in line) for tag, line in zip(tags, lines, strict=True))
