@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from dabench.plugins.contract import Network
 
 
 class WeightAverage:
@@ -16,11 +18,11 @@ class WeightAverage:
     lets a short training forget its first weights. Buffers of whole numbers are those of the network.
     """
 
-    def __init__(self, net: nn.Module, decay: float) -> None:
+    def __init__(self, net: Network, decay: float) -> None:
         self.decay, self.steps = decay, 0
         self.values = {name: value.detach().clone() for name, value in net.state_dict().items()}
 
-    def update(self, net: nn.Module) -> None:
+    def update(self, net: Network) -> None:
         """Take in the weights of `net` after a step."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
@@ -30,7 +32,7 @@ class WeightAverage:
         for name in now.keys() - set(floats):
             self.values[name].copy_(now[name])
 
-    def swap(self, net: nn.Module) -> dict[str, Tensor]:
+    def swap(self, net: Network) -> dict[str, Tensor]:
         """Put the average into `net` and return the weights that it had, for `net.load_state_dict`."""
         before = {name: value.detach().clone() for name, value in net.state_dict().items()}
         net.load_state_dict(self.values)

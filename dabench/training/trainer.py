@@ -187,13 +187,8 @@ class RunTrainer:
         """
         self._trainings += 1
         losses, marks = torch.zeros(steps, device=self.device), self._marks(steps)
-        learned = nn.ModuleList(dict.fromkeys(cast(list[nn.Module], [net, *modules])))
-        things = {"the trainer": self, "the modules": learned, "the losses": losses, **things}
-        if has_state(self._checkpoint):
-            things["the checkpoints"] = self._checkpoint
-        average = WeightAverage(cast(nn.Module, net), self.settings.ema) if self.settings.ema else None
-        if average:
-            things["the average"] = average
+        average = WeightAverage(net, self.settings.ema) if self.settings.ema else None
+        things = {**self._states([net, *modules], losses, average), **things}
         start = self._resumed(things)
         self._learn(net, modules)
         pulse = TrainingProgress(self._notify, start, steps)
@@ -201,7 +196,7 @@ class RunTrainer:
         for done in range(start, steps):
             losses[done] = step(done / steps)
             if average:
-                average.update(cast(nn.Module, net))
+                average.update(net)
             pulse(done + 1)
             if done + 1 in marks:
                 self._check(losses[: done + 1])
@@ -213,10 +208,18 @@ class RunTrainer:
                 started = time.perf_counter()
         self._check(losses)
         if average:
-            average.swap(cast(nn.Module, net))
+            average.swap(net)
         self.trace.train_seconds += time.perf_counter() - started
         self.trace.steps += steps
         self.trace.losses += losses.tolist()
+
+    def _states(self, modules: Sequence[nn.Module | Network], losses: Tensor, average: WeightAverage | None) -> dict[str, Any]:
+        """Return what has a state in every training, by its name in messages."""
+        learned = nn.ModuleList(dict.fromkeys(cast(Sequence[nn.Module], modules)))
+        things: dict[str, Any] = {"the trainer": self, "the modules": learned, "the losses": losses}
+        if has_state(self._checkpoint):
+            things["the checkpoints"] = self._checkpoint
+        return things | ({"the average": average} if average else {})
 
     def _resumed(self, things: Mapping[str, Any]) -> int:
         """Restore an interrupted training; return the first step."""
@@ -261,7 +264,7 @@ class RunTrainer:
     def _mark(self, net: Network, step: int, average: WeightAverage | None) -> None:
         if self._checkpoint:
             net.eval()
-            learning = average.swap(cast(nn.Module, net)) if average else None
+            learning = average.swap(net) if average else None
             self._checkpoint(net, self.trace.steps + step)  # if it ends the run, the tested average stays in the network
             if learning:
                 net.load_state_dict(learning)
