@@ -40,8 +40,11 @@ LEAST_ESS = 30
 """Least effective sample size of DEV's weights; below it, a few images decide the risk, which can be negative."""
 
 _STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+"""Values of C that are tried. Without 1.0, domains that lie apart would get weights as if they overlapped."""
 
-_FOLDS, _ITERATIONS = 3, 200
+_FOLDS = 3
+
+_FIT = {"max_iter": 200, "tol": 1e-3}
 
 _TEMPERATURE = 0.05
 
@@ -205,7 +208,7 @@ def density_ratio(source: Tensor, target: Tensor, at: Tensor) -> NDArray[np.floa
     scaled = scaler.transform(features)
     with threadpool_limits(1):
         strength = _best_strength(scaled, domain, fold) if min(len(source), len(target)) >= _FOLDS else _STRENGTHS[0]
-        classifier = LogisticRegression(C=strength, max_iter=_ITERATIONS).fit(scaled, domain)
+        classifier = LogisticRegression(C=strength, **_FIT).fit(scaled, domain)
     odds: NDArray[np.float64] = np.exp(-classifier.decision_function(scaler.transform(at.double().cpu().numpy())))
     return odds * (len(source) / len(target))
 
@@ -214,7 +217,7 @@ def _best_strength(features: NDArray[np.float64], domain: NDArray[np.float64], f
     """Return the C with the least log loss on held-out domain labels; the smallest of ties. A fit starts from the last one."""
     losses = np.zeros(len(_STRENGTHS))
     for held in (fold == number for number in range(_FOLDS)):
-        classifier = LogisticRegression(warm_start=True, max_iter=_ITERATIONS)
+        classifier = LogisticRegression(warm_start=True, **_FIT)
         for i, strength in enumerate(_STRENGTHS):
             classifier.set_params(C=strength).fit(features[~held], domain[~held])
             margin = classifier.decision_function(features[held]) * (2 * domain[held] - 1)
