@@ -70,8 +70,8 @@ class Results:
     def summary(self) -> DataFrame:
         """One row for each adapter with all its runs and each kind of pairs: means over all pairs, and the test of its gains.
 
-        adapter, label_budget, kind, selection, target_images: text. longer_than_none: bool. pairs, seeds, targets, source_sets:
-        int64. All others float64, NaN if there is no value;
+        adapter, label_budget, kind, selection, target_images: text. pairs, seeds, targets, source_sets: int64.
+        longer_than_none: bool. All others float64, NaN if there is no value;
         `dabench.analysis.summary.Summary` describes the columns.
         """
         return _frame(Summary, self.matrix.summary)
@@ -167,12 +167,12 @@ class Results:
 
 
 def _frame(of: type[Any], rows: Sequence[Any]) -> DataFrame:
-    """Return dataclasses as a frame: int as int64, bool as bool, other numbers as float64 with NaN for None, all else as text."""
+    """Return dataclasses as a frame: int and bool as such, other numbers as float64 with NaN for None, all others as text."""
     from pandas import DataFrame
 
     kinds = {f.name: str(f.type) for f in fields(of)}
-    numbers = {n: "int64" if k == "int" else "float64" for n, k in kinds.items() if "int" in k or "float" in k}
-    numbers |= {n: "bool" for n, k in kinds.items() if k == "bool"}
+    exact = {"int": "int64", "bool": "bool"}
+    numbers = {n: exact.get(k, "float64") for n, k in kinds.items() if k in exact or "int" in k or "float" in k}
     columns = {n: [v if n in numbers else _text(v) for v in (getattr(row, n) for row in rows)] for n in kinds}
     return DataFrame(columns).astype({n: numbers.get(n, "str") for n in kinds})
 
