@@ -21,7 +21,8 @@ SECOND_METRIC = "balanced-accuracy"
 Baseline = Mapping[str, Any]
 """name, kind ("published" or "measured"), title, source, metric, note, citations, datasets (name -> label), cells, gains.
 
-Optional, written by hand: notes (adapter -> a warning about its rows, such as a setting that was chosen by target labels).
+Optional, written by hand: note (a sentence, such as that a table was measured with an earlier version of its sweep file), and
+notes (adapter -> a warning about its rows, such as a setting that was chosen by target labels).
 """
 
 

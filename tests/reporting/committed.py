@@ -18,7 +18,7 @@ def computed_again(name: str) -> dict[str, Any]:
     value, pack = read_baseline(name), records_of(name)
     assert pack is not None, name
     wall = value["provenance"]["wall_seconds"]
-    by_hand = {"notes": value["notes"]} if "notes" in value else {}
+    by_hand = {key: value[key] for key in ("note", "notes") if key in value}
     return {**baseline_from(open_results(pack), wall, value["selection"]), "name": name, **by_hand}
 
 
