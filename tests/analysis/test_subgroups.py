@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,7 @@ def test_a_result_holds_its_conditions(tmp_path: Path) -> None:
         "adapter": "adabn", "backbone": "conv4", "sources": ["print"], "target": "hand", "test": "print", "attribute": "age",
         "value": "30-39", "metric": "accuracy", "seeds": 2, "n": 16, "subjects": 2, "label_budget": "0", "selection": "last",
         "interval_over": "seeds and groups", "omitted_classes": [],
+        "target_images": "train", "steps_min": 40, "steps_max": 40,
     }  # fmt: skip
 
 
@@ -140,7 +141,11 @@ def test_seeds_missing_of_one_cell_leave_the_others_as_they_are(tmp_path: Path) 
     whole = matrix_of(tmp_path / "whole")
     part = matrix_of(tmp_path / "part", leave_out=lambda run: run.name == "supervised_print_s1")
     for adapter, sources in (("none", "hand"), ("adabn", "print"), ("adabn", "hand")):
-        assert found(part, adapter, sources, "sex") == found(whole, adapter, sources, "sex")
+        rows = found(part, adapter, sources, "sex")
+        if (adapter, sources) == ("adabn", "print"):  # the missing run is one that it starts from, so its steps are not known
+            assert {row.steps_max for row in rows.values()} == {None}
+            rows = {value: replace(row, steps_min=40, steps_max=40) for value, row in rows.items()}
+        assert rows == found(whole, adapter, sources, "sex")
 
 
 def test_a_metric_that_has_no_value_on_a_part_is_none_there(tmp_path: Path) -> None:
