@@ -26,10 +26,10 @@ class Augmented(Adapter):
         """Train as `none` does, on shifted images."""
         from dabench.data.distortions import shifted
 
-        generator = trainer.generator()
+        stream, generator = trainer.stream(sources), trainer.generator()
 
         def loss(progress: float, batch: Batch) -> Tensor:
             images = shifted(batch.images, generator, each=True)
             return trainer.cross_entropy(net(images), batch.require_labels())
 
-        return trainer.fit(net, loss, trainer.stream(sources), steps=trainer.steps(sources))
+        return trainer.fit(net, loss, stream, steps=trainer.steps(sources))

@@ -51,8 +51,8 @@ def warped(images: Tensor, matrix: Tensor, move: Tensor, size: tuple[int, int]) 
     # Broadcasting is ten times as fast as affine_grid, which multiplies matrices for every pixel.
     columns = matrix[:, :, 0, None] * x + move[:, :, None]  # (B, 2, w)
     rows = matrix[:, :, 1, None] * y  # (B, 2, h)
-    unit = torch.tensor([2 / width, 2 / height], device=device)  # grid_sample counts in half sides
-    grid = (rows[:, :, :, None] + columns[:, :, None, :]).permute(0, 2, 3, 1) * unit
+    across, down = (rows[:, :, :, None] + columns[:, :, None, :]).unbind(1)
+    grid = torch.stack([across * (2 / width), down * (2 / height)], dim=3)  # grid_sample counts in half sides
     return F.grid_sample(images, grid.expand(len(images), -1, -1, -1), padding_mode="border", align_corners=False)
 
 
@@ -86,9 +86,9 @@ def shifted(images: Tensor, generator: torch.Generator, each: bool = False) -> T
     Args:
         each: every image has a shift of its own; otherwise all images have the same one.
     """
-    n, (low, high) = len(images) if each else 1, torch.tensor(_SHIFTS).T[:, :, None]
-    drawn = torch.rand(len(_SHIFTS), n, generator=generator, device=generator.device).to(images.device)
-    angle, scale, shear, x, y, *light = low.to(images.device) + (high - low).to(images.device) * drawn
+    size = (len(_SHIFTS), len(images) if each else 1)
+    drawn = torch.rand(size, generator=generator, device=generator.device).to(images.device)
+    angle, scale, shear, x, y, *light = [low + (high - low) * row for (low, high), row in zip(_SHIFTS, drawn, strict=True)]
     move = torch.stack([x * images.shape[3], y * images.shape[2]], dim=1)
     moved = warped(images, affine(angle, scale, shear), move, (images.shape[2], images.shape[3]))
     return lit(moved, *(of[:, None, None, None] for of in light))
