@@ -24,7 +24,7 @@ from dabench.analysis.results import Cell, EncodedCell, Gain, HumanResult, Subgr
 from dabench.analysis.summary import Summary, mean_of, summaries
 from dabench.analysis.trials import searched_by
 from dabench.storage.reader import ResultsReader
-from dabench.storage.schema import CellKey, DatasetRecord, SweepRecord
+from dabench.storage.schema import CellKey, DatasetRecord, SweepRecord, to_json
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Matrix:
             "summary": [asdict(s) | search for s in self.summary],
             "ranks": [asdict(r) | search for r in self.ranks],
             "subgroups": [asdict(g) | search for g in self.subgroups],
-            "rules": [asdict(c) | search for c in self.rules],
+            "rules": [to_json(c) | search for c in self.rules],
             **({"human": {test: asdict(p) for test, p in self.human.items()}} if self.human else {}),
             **({"published": [asdict(p) for p in self.published]} if self.published else {}),
         }

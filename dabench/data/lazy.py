@@ -14,6 +14,9 @@ from dabench.plugins.contract import Images
 _BYTES = 16_000_000
 """Bytes in memory at a time while a dataset is written or searched."""
 
+_SMALL = 8
+"""Images of up to so many times _BYTES are small."""
+
 
 class LazyImages:
     """Images that are read on access, for `Samples.images` of a dataset that may not fit into memory.
@@ -67,6 +70,11 @@ def select_images(images: Images, at: NDArray[np.int64]) -> LazyImages:
     """Return the images at positions `at`, in that order, without reading them."""
     _, c, h, w = images.shape
     return LazyImages((len(at), c, h, w), lambda positions: np.asarray(images[at[positions]]))
+
+
+def decoded_if_small(images: Images) -> Images:
+    """Return small images in memory, so that who reads them twice decodes them once; return others as they are."""
+    return np.asarray(images) if int(np.prod(images.shape)) <= _SMALL * _BYTES else images
 
 
 def chunks(images: Images) -> Iterator[NDArray[np.uint8]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.data.lazy import chunks, select_images
+from dabench.data.lazy import chunks, decoded_if_small, select_images
 from dabench.errors import DataError
 from dabench.plugins.contract import Dataset, Images, Samples, Splits
 
@@ -26,7 +27,8 @@ def classes_of(dataset: Dataset, splits: Mapping[str, Samples]) -> tuple[str, ..
 def checked(dataset: Dataset, splits: Mapping[str, Samples]) -> Splits:
     """Return the splits with exact dtypes, each in hash order; raise DataError if they violate the contract.
 
-    The result has the notes of `splits` and always names the classes. `hash_order` reads every image once.
+    The result has the notes of `splits` and always names the classes. Every image is read to find its place. Small splits then
+    stay in memory; the images of others are read again when they are written.
     """
     who = f"dataset '{dataset.name}'"
     names = classes_of(dataset, splits)
@@ -49,7 +51,7 @@ def checked(dataset: Dataset, splits: Mapping[str, Samples]) -> Splits:
                 f"{who}: {holds}, but the dataset has {expected:,}; the raw files are incomplete or another version. "
                 f"{dataset.download_instructions}"
             )
-    ordered = {s: take(splits[s], hash_order(splits[s].images)) for s in SPLITS if s in splits}
+    ordered = {s: _ordered(splits[s]) for s in SPLITS if s in splits}
     return Splits(ordered, notes=splits.notes if isinstance(splits, Splits) else (), classes=names)
 
 
@@ -89,6 +91,11 @@ def take(samples: Samples, at: NDArray[np.int64]) -> Samples:
         None if samples.groups is None else np.asarray(samples.groups, dtype=np.int64)[at],
         {name: np.asarray(values)[at] for name, values in samples.attributes.items()},
     )
+
+
+def _ordered(samples: Samples) -> Samples:
+    images = decoded_if_small(samples.images)
+    return take(replace(samples, images=images), hash_order(images))
 
 
 def hash_order(images: Images) -> NDArray[np.int64]:

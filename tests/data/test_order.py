@@ -11,6 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from toys import CLASSES, even, samples, toy
 
+from dabench.data import lazy
+from dabench.data.lazy import LazyImages
 from dabench.data.prepare import prepare_dataset
 from dabench.data.splits import checked, choose_shots, hash_order, held_out
 from dabench.datasets.fer2013 import FER2013
@@ -101,3 +103,22 @@ def test_other_labels_give_other_shots() -> None:
     changed[[0, 1]] = (labels[[0, 1]] + 1) % 3
     one, other = (set(choose_shots(of, CLASSES, 5, 0, "toy").tolist()) for of in (labels, changed))
     assert len(one & other) < 4
+
+
+def read_times(n: int, tmp_path: Path) -> float:
+    """Return how often each image of a lazily read split is read when it is prepared."""
+    pixels, read = samples(even(n)).images, [0]
+
+    def counted(at: NDArray[np.int64]) -> NDArray[np.uint8]:
+        read[0] += len(at)
+        return np.asarray(pixels[at])
+
+    split = Samples(LazyImages((3 * n, 1, 8, 8), counted), np.array(even(n)))
+    prepare_dataset(toy("x", {"train": split, "test": samples(even(5))}), tmp_path, tmp_path / "cache", notify=lambda line: None)
+    return read[0] / (3 * n)
+
+
+def test_images_of_a_small_split_are_read_once_and_others_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_times(20, tmp_path / "small") == 1
+    monkeypatch.setattr(lazy, "_BYTES", 64)
+    assert read_times(20, tmp_path / "large") == 2
