@@ -136,7 +136,7 @@ def test_an_output_with_another_digit_is_found() -> None:
     assert not same(["a", "b 1", "c"], ["...", "b 2", "..."])
 
 
-INTERVAL = re.compile(r"[+-]?\d+\.\d(?: %)? \[[+-]?\d+\.\d, [+-]?\d+\.\d\]")
+INTERVAL = re.compile(r"[+-]?\d+\.\d(?: %)? [\[(][+-]?\d+\.\d, [+-]?\d+\.\d[\])]")
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/results.md", "docs/reading-a-report.md"])

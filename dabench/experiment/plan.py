@@ -137,10 +137,11 @@ def source_only(
     """Return the runs of `none`: the shared pretraining, and its continuation on the sources.
 
     The continuation has as many steps as the longest adaptation of the sweep from these sources, so that a gain over `none` is
-    not due to longer training. Without such an adaptation there is only the pretraining.
+    not due to longer training. Without such an adaptation, or without `none`, there is only the pretraining.
     """
     first = pretraining(plan, None, sources, seed, settings, probe)
-    longest = longest_adaptation(plan, sources, settings)
+    compared = any(not adapter.adapts() and adapter.shares_pretraining() for adapter in plan.adapters.values())
+    longest = longest_adaptation(plan, sources, settings) if compared else 0
     if not longest:
         return [first]
     return [first, _run(plan, SOURCE_ONLY, sources, None, seed, first.digest, settings, probe, longest)]

@@ -22,7 +22,7 @@ from dabench.experiment.resolve import make_adapter, make_backbone
 from dabench.experiment.validation import sweep_from
 from dabench.hashing import digest
 from dabench.plugins import code_hash
-from dabench.plugins.contract import FACES, SUPERVISED, Augment, Dataset, Samples
+from dabench.plugins.contract import FACES, SOURCE_ONLY, SUPERVISED, Augment, Dataset, Samples
 from dabench.plugins.registry import Registry
 from dabench.storage.schema import Run
 
@@ -89,11 +89,11 @@ def test_none_needs_only_one_pretraining_for_each_dataset_and_seed(plan: MakePla
     ("adapters", "datasets", "seeds", "runs"),
     [
         (["none"], ["x"], 3, 3),
-        (["none", "fine-tune"], ["x", "y"], 2, 4 + 4),
-        (["none", "fine-tune", "dann"], ["x", "y"], 2, 4 + 8),
-        (["none", "own"], ["x", "y"], 2, 4 + 4 + 4),
-        (["none", "fine-tune", "dann", "maml"], ["x", "y"], 3, 6 + 6 + 6 + 6 + 6),
-        (["none", "fine-tune"], ["x", "y", "z"], 1, 3 + 6),
+        (["none", "fine-tune"], ["x", "y"], 2, 4 + 4 + 4),
+        (["none", "fine-tune", "dann"], ["x", "y"], 2, 4 + 4 + 8),
+        (["none", "own"], ["x", "y"], 2, 4 + 4 + 4 + 4),
+        (["none", "fine-tune", "dann", "maml"], ["x", "y"], 3, 6 + 6 + 6 + 6 + 6 + 6),
+        (["none", "fine-tune"], ["x", "y", "z"], 1, 3 + 3 + 6),
         (["fine-tune"], ["x", "y"], [5, 9], 4 + 4),
     ],
 )
@@ -134,7 +134,8 @@ def test_a_pretraining_is_tested_on_every_dataset_and_an_adaptation_on_source_an
 def test_pairs_limit_the_adaptations_but_every_dataset_keeps_its_diagonal(plan: MakePlan) -> None:
     made = plan(adapters=["none", "fine-tune"], datasets=["x", "y", "z"], pairs=["x -> y"], seeds=1)
     assert [(r.method, r.sources, r.target) for r in made.runs] == [
-        (SUPERVISED, ("x",), None), (SUPERVISED, ("y",), None), (SUPERVISED, ("z",), None), ("fine-tune", ("x",), "y"),
+        (SUPERVISED, ("x",), None), (SOURCE_ONLY, ("x",), None), (SUPERVISED, ("y",), None), (SOURCE_ONLY, ("y",), None),
+        (SUPERVISED, ("z",), None), (SOURCE_ONLY, ("z",), None), ("fine-tune", ("x",), "y"),
     ]  # fmt: skip
 
 
@@ -413,10 +414,10 @@ def test_a_job_carries_its_options_and_seed(plan: MakePlan) -> None:
 # What stores that stand rest on
 
 PINNED = {
-    "supervised_font-digits_s0": "f9c54c365fbd877db9c464402b8579e831904eda4843f13b9aac309fe7194aef",
-    "own_font-digits_s0": "f778488d3c46957b01cc15f6d6edd51732697d9cbec03b34a625b4910babbdc8",
-    "dann_font-digits_uci-digits_s0": "15c0f3f8724d581f7ed2f25be591fb638a08cce7ae03ac17bc97b75bf796a5de",
-    "own_font-digits_uci-digits_s0": "fa0a6458668b84a2fef781ab1abb60902d359d085b29633cee479e02de09446f",
+    "supervised_font-digits_s0": "287deb175e7e5e8c1634c6a7f0af29eb0fd7f45d28fb70a87145e0a629303b8b",
+    "own_font-digits_s0": "f881943622ddb1a9876af7c13f24cdcc3ce3d13ec55f4c7f1cf73006030f51bb",
+    "dann_font-digits_uci-digits_s0": "748531fab3a8059b19bfd72ddde47ff0208dd7d247716cf500cfcb7df4fd3957",
+    "own_font-digits_uci-digits_s0": "778a5b4dd9509b1ae2b6849e54ce0c5342a37e2f93929e89b67ac82774d671f5",
 }
 
 
@@ -429,7 +430,9 @@ def pinned(monkeypatch: pytest.MonkeyPatch) -> Plan:
     registry.register(adapter("own", pretrain=keep, adapt=keep, access="few-shot"))
     table = {"name": "pinned", "datasets": ["font-digits", "uci-digits"], "adapters": ["none", "dann", "own"]}
     sweep = sweep_from(table | {"backbone": "conv4", "seeds": 1}, registry)
-    prepared: Any = {n: SimpleNamespace(digest=f"images of {n}", classes=("0", "1")) for n in sweep.datasets}
+    prepared: Any = {
+        n: SimpleNamespace(digest=f"images of {n}", classes=("0", "1"), count=lambda split: 100) for n in sweep.datasets
+    }
     adapters = {n: make_adapter(sweep, n, registry) for n in sweep.adapters}
     return Plan(sweep, Augment(), 1, 16, {}, prepared, adapters, make_backbone(sweep, registry), (), "cpu", "fp32")
 
@@ -439,8 +442,8 @@ def test_the_runs_of_a_sweep_that_searches_nothing_have_the_digests_that_they_al
 
 
 def test_a_sweep_that_searches_nothing_has_the_digest_that_it_always_had(pinned: Plan) -> None:
-    assert pinned.sweep.digest == "f28460bcd1f82dfa37f8ae5d8173ccaca0380beda8a281f7f5d4499f334553b1"
-    assert digest(pinned.sweep.recipe) == "facb9d5ac91a558d58e04773606af231fa8ce18e0a8257a6ccc12c1c71a661f9"
+    assert pinned.sweep.digest == "204056154138634ccbdf447f8c5fb0754f8152db17f2fcc397eaade58edc413d"
+    assert digest(pinned.sweep.recipe) == "c3591d2936137a7859d101d89af2c6e3eb31e4a543897d072a7e4457dba3ccf9"
 
 
 # Settings of a run's own
