@@ -21,7 +21,7 @@ class FineTune(Adapter):
         """Options of fine-tune."""
 
         passes: float = setting(
-            100.0, "length in passes over the shots", above=0, search=3,
+            100.0, "length in passes over the shots", above=0,
             origin="accuracy on the shots, USPS and MNIST both ways: leave-one-out on 40 shots 78, 80 and 86 % with 10, 30 and "
             "100 passes; threefold on 3,500 shots 97.6, 98.2 and 98.4 % with 3, 10 and 30, and no less with 100",
         )  # fmt: skip

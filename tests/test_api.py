@@ -194,7 +194,7 @@ def test_an_interrupted_sweep_keeps_what_is_finished_and_goes_on(halves: None, t
     with pytest.raises(KeyboardInterrupt):
         dabench.sweep(table, out=out, engine="inline", quiet=True)
     before = {f.name: f.stat().st_mtime_ns for f in (out / "runs").iterdir()}
-    assert len(before) == 2
+    assert len(before) == 4
     Stopping.stop = False
     matrix = dabench.sweep(table, out=out, engine="inline", quiet=True)
     assert matrix.missing == []
@@ -310,9 +310,9 @@ def test_runs_like_those_that_stand_are_expected_to_take_what_these_took(halves:
     )
 
 
-def test_the_quick_sweep_has_four_adapters_and_both_directions(quick_runs: Path) -> None:
+def test_the_quick_sweep_has_six_adapters_and_both_directions(quick_runs: Path) -> None:
     results = json.loads((quick_runs / "report" / "results.json").read_text(encoding="utf-8"))
-    assert {c["adapter"] for c in results["cells"]} == {"none", "fine-tune", "dann", "maml"}
+    assert {c["adapter"] for c in results["cells"]} == {*("none", "augmented", "fine-tune", "joint-bn", "dann", "maml")}
     assert {(g["sources"][0], g["target"]) for g in results["gains"]} == {
         ("font-digits", "uci-digits"),
         ("uci-digits", "font-digits"),

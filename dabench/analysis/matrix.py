@@ -92,7 +92,8 @@ class Matrix:
             trained = f"{names} -> {self.datasets[c.target].short_name}" if c.target else names
             steps = "-" if c.steps_max is None else f"{c.steps_max:,}"
             row = (c.adapter, trained, c.label_budget, c.target_images or "-", steps, str(c.seeds))
-            shown.setdefault(row, {})[c.test] = f"{c.mean:.1f} [{c.low:.1f}, {c.high:.1f}]"
+            left, right = "[]" if c.seeds > 1 else "()"  # an interval of one seed says nothing of other trainings
+            shown.setdefault(row, {})[c.test] = f"{c.mean:.1f} {left}{c.low:.1f}, {c.high:.1f}{right}"
         conditions = ["target labels", "target images", "steps", "seeds"]
         lines = [["adapter", "trained on", *conditions, *(f"{d.short_name} test" for d in self.datasets.values())]]
         lines += [[*names, *(cells.get(test, "-") for test in self.datasets)] for names, cells in shown.items()]

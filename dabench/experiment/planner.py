@@ -61,13 +61,13 @@ def make_plan(
     adapters = {name: make_adapter(sweep, name, registry) for name in sweep.adapters}
     backbone, where = make_backbone(sweep, registry), _device_and_precision(sweep, gpus, cluster)
     warnings = tuple(shared_images(sweep.tasks, datasets, prepared))
-    for line in warnings:
-        notify(f"warning: {line}")
     plan = Plan(sweep, augment, channels, size, datasets, prepared, adapters, backbone, (), *where, warnings)
     runs = tuple(_runs(plan))
     for run in runs:  # reports classes with too few images for the shots before any run starts
         if run.target is not None:
             grant_target(prepared[run.target], adapters[run.method].access, sweep.shots, run.seed)
+    for line in warnings:
+        notify(f"warning: {line}")
     return plan if sweep.search.trials else replace(plan, runs=runs)
 
 

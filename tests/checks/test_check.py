@@ -140,6 +140,7 @@ class Counting(Drawn):
 
 def test_a_set_larger_than_memory_is_checked_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lazy, "_BYTES", 5 * 64)
+    monkeypatch.setattr(lazy, "_SMALL", 1)
     assert of_dataset(Counting(), tmp_path) == {}
     assert Counting.most == 5
 

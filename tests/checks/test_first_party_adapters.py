@@ -154,8 +154,8 @@ def test_published_methods_can_be_cited(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["coral", "adabn", "augmented"])
-def test_those_that_prove_the_contract_are_one_file_of_under_60_lines(name: str) -> None:
-    assert len(inspect.getsource(inspect.getmodule(type(make(name)))).splitlines()) < 60  # type: ignore[arg-type]
+def test_those_that_prove_the_contract_are_one_file_of_under_70_lines(name: str) -> None:
+    assert len(inspect.getsource(inspect.getmodule(type(make(name)))).splitlines()) < 70  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -271,8 +271,8 @@ def test_a_failed_run_is_exit_code_1_with_its_reason_and_the_rest_is_kept(
 ) -> None:
     assert main([*sweep, *breaking(tmp_path, "raise RuntimeError('no luck')")]) == 1
     out, err = capsys.readouterr()
-    assert "2 completed, 0 already complete, 2 failed" in out
-    assert "Unfinished: 2 of 4 runs are missing" in out
+    assert "4 completed, 0 already complete, 2 failed" in out
+    assert "Unfinished: 2 of 6 runs are missing" in out
     assert "failed breaking_bright_pale_s0: RuntimeError: no luck" in out
     assert "Run the failed runs again with: dabench sweep tiny.toml" in out
     assert "Traceback" not in out + err
@@ -289,7 +289,7 @@ def test_a_stopped_sweep_is_exit_code_1_and_says_how_to_go_on(
     assert line.startswith("dabench: stopped; complete runs are kept. Continue with: dabench sweep tiny.toml --plugin ")
     assert "--plugin breaking.py" in line
     assert "--out 'my runs' --engine inline" in line
-    assert len(list((tmp_path / "my runs" / "runs").iterdir())) == 2
+    assert len(list((tmp_path / "my runs" / "runs").iterdir())) == 4
 
 
 @pytest.fixture
@@ -333,14 +333,14 @@ def test_a_table_in_a_pipe_is_not_cut_to_80_columns(runs: Path, capsys: pytest.C
     main(["report", str(runs)])
     (line,) = [line for line in capsys.readouterr().out.splitlines() if re.match(r"fine-tune +NET-P-H", line)]
     assert len(line) > 80
-    assert re.search(r"\+50\.0 \[.*\] +1 of 1 +83 % +-40\.0 +5 per class$", line.rstrip())
+    assert re.search(r"\+50\.0 \(.*\) +1 of 1 +83 % \(.*\) +-40\.0 +5 per class +\(a\)$", line.rstrip())
 
 
 def test_compare_lays_measured_beside_published(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(runs), "paper"]) == 0
     out = capsys.readouterr().out
     assert re.search(r"VGG-FER-NAE +FER +- +29\.05 +- +only in B", out)
-    assert re.search(r"none +NET-P-P +P +90\.0 \[.*\] +- +- +only in A", out)
+    assert re.search(r"none +NET-P-P +P +90\.0 \(.*\) +- +- +only in A", out)
     assert "B: Source: Kim et al." in out
 
 

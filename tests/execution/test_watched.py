@@ -30,15 +30,15 @@ def test_everything_that_can_be_watched_is_there(command: list[str], tmp_path: P
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     happened = [line["event"] for line in lines]
     assert (happened[0], happened[-1]) == ("sweep-started", "sweep-ended")
-    assert sorted(happened[1:-1]) == ["done", "done", "failed", "started", "started", "started"]
-    assert lines[-1]["counts"] == {"runs": 3, "complete": 2, "running": 0, "failed": 1, "pending": 0}
+    assert sorted(happened[1:-1]) == ["done"] * 4 + ["failed"] + ["started"] * 5
+    assert lines[-1]["counts"] == {"runs": 5, "complete": 4, "running": 0, "failed": 1, "pending": 0}
     assert "failed talks-and-fails_bright_pale_s0: ZeroDivisionError: no luck (log: runs/tiny/logs/talks-and-fails_b" in err
     assert "about to divide" not in out + err
-    assert len(list((tmp_path / "runs/tiny/tensorboard").iterdir())) == 2
+    assert len(list((tmp_path / "runs/tiny/tensorboard").iterdir())) == 4
     assert "tensorboard --logdir runs/tiny/tensorboard" in out
 
     found = dabench.status("runs/tiny")
-    assert (found.state, found.complete, found.failed, found.pending) == ("ended", 2, 1, 0)
+    assert (found.state, found.complete, found.failed, found.pending) == ("ended", 4, 1, 0)
     assert found.failures[0].tail[-2] == "ZeroDivisionError: no luck"
     assert found.resume_command in out
 
@@ -57,7 +57,7 @@ def test_a_stopped_sweep_is_known_as_stopped(command: list[str], capsys: pytest.
     )
     assert main([*command, "--plugin", "stops.py", "--set", 'adapters=["none", "stops"]']) == 1
     found = dabench.status("runs/tiny")
-    assert (found.state, found.complete, found.pending, found.active) == ("stopped", 1, 2, ())
+    assert (found.state, found.complete, found.pending, found.active) == ("stopped", 4, 1, ())
     assert f"Continue with: {found.resume_command}" in capsys.readouterr().err
 
 
@@ -68,7 +68,8 @@ def test_how_a_sweep_is_run_is_part_of_the_command_that_goes_on(command: list[st
 
 def test_a_plan_tells_time_of_the_cores_memory_and_disk(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command, "--plan", "--set", 'adapters=["none"]']) == 0
-    time, memory, disk = capsys.readouterr().out.splitlines()[-3:]
+    time, memory, disk, intervals = capsys.readouterr().out.splitlines()[-4:]
+    assert intervals.startswith("intervals of 1 seed: ")
     assert time.startswith("time: about ")
     assert time.endswith("of core time (cores per run: 1)")
     assert re.fullmatch(r"memory: [0-9.]+ [MG]B per run", memory)

@@ -324,7 +324,7 @@ def test_a_sweep_that_keeps_all_says_nothing(tmp_path: Path) -> None:
     assert classes_text(made) == ""
     assert "Classes" not in caption(made)
     assert "class_map" not in json.loads(formats.to_json(made))
-    assert "classes" not in FILES["matrix.csv"](made)
+    assert "classes" not in FILES["matrix.csv"](made).split("\n")[0].split(",")
 
 
 def test_of_many_classes_the_first_are_named(tmp_path: Path) -> None:

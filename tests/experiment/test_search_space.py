@@ -188,7 +188,7 @@ def test_random_values_fill_their_range() -> None:
 def test_a_grid_has_every_combination_once_and_begins_anew_where_it_is_small(tmp_path: Path) -> None:
     search = sweep(
         tmp_path,
-        "method = 'grid'\n[search.space]\n'train.lr' = [0.1, 0.2]\n'dann.weight' = [1, 2]\n'fine-tune.steps_fraction' = [0.1]",
+        "method = 'grid'\n[search.space]\n'train.lr' = [0.1, 0.2]\n'dann.weight' = [1, 2]\n'fine-tune.lr_factor' = [0.1]",
     ).search
     points = asked(search, "dann")
     assert len(set(points)) == 4
