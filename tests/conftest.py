@@ -82,7 +82,7 @@ def quick_runs(_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("quick") / "runs"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DABENCH_CACHE", str(_cache))
-        dabench.sweep("quick", out=folder, set={"train.steps": 3, "seeds": 1}, engine="inline", quiet=True)
+        dabench.sweep("quick", out=folder, set={"train.steps": 3, "seeds": 1, "fine-tune.passes": 1}, engine="inline", quiet=True)
     return folder
 
 

@@ -42,7 +42,8 @@ SOUND = [
 
 
 def test_the_outcome_counts_what_was_done_and_what_was_not(sweep: Faulty) -> None:
-    # Done: two pretrainings, their source-only continuations, and halves. Not: diverges, diverges-early and what would have started from it, raises, forgets.
+    # Done: two pretrainings, their source-only continuations, and halves. Not: diverges, diverges-early and what would have
+    # started from it, raises, forgets.
     assert (sweep[1].completed, sweep[1].failed, sweep[1].interrupted) == (5, 5, False)
 
 

@@ -76,7 +76,7 @@ def stopped_again_and_again(planned: Tiny, job: Job, store: RunStore) -> int:
 @pytest.mark.parametrize(
     ("name", "stops"),
     [
-        ("supervised_bright_s0", 4), ("maml_bright_s0", 4), ("fine-tune_bright_pale_s0", 2), ("coral_bright_pale_s0", 4),
+        ("supervised_bright_s0", 4), ("maml_bright_s0", 4), ("fine-tune_bright_pale_s0", 4), ("coral_bright_pale_s0", 4),
         ("dann_bright_pale_s0", 4), ("teacher_bright_pale_s0", 4), ("twice_bright_pale_s0", 8), ("redrawn_bright_pale_s0", 4),
         ("mindful_bright_pale_s0", 4),
     ],
