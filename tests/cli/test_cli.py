@@ -470,7 +470,18 @@ def test_list_loads_neither_torch_nor_ray() -> None:
 
 
 def test_a_finished_sweep_run_again_loads_neither_torch_nor_ray(quick_runs: Path) -> None:
-    again = ("--out", str(quick_runs), "--set", "train.steps=3", "--set", "seeds=1", "--engine", "ray")
+    again = (
+        "--out",
+        str(quick_runs),
+        "--set",
+        "train.steps=3",
+        "--set",
+        "seeds=1",
+        "--set",
+        "fine-tune.passes=1",
+        "--engine",
+        "ray",
+    )
     assert loaded("sweep", "quick", *again) == []
 
 

@@ -107,7 +107,7 @@ def test_a_table_whose_sweep_file_has_changed_is_found_out(tmp_path: Path) -> No
 def test_the_committed_quick_table_is_complete_and_measured() -> None:
     quick = read_baseline("quick")
     assert (quick["kind"], quick["complete"], quick["missing"]) == ("measured", True, [])
-    assert {c["adapter"] for c in quick["cells"]} == {"none", "fine-tune", "dann", "maml"}
+    assert {c["adapter"] for c in quick["cells"]} == {"none", "augmented", "fine-tune", "joint-bn", "dann", "maml"}
     assert len(quick["seeds"]) == 3
     assert re.fullmatch(r"[0-9a-f]{64}", quick["digest"])
 

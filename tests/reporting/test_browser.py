@@ -49,8 +49,8 @@ def test_headline_matrices_gains_and_curves_are_seen(browser: Browser, page: Pat
     assert browser.seen(".headline")[0].startswith("Accuracy over 2 pairs of datasets")
     assert browser.seen("h2") == browser.seen("nav a")
     assert {"Cross matrix", "Gains", "Selection", "Confusion", "Learning curves", "What was run"} < set(browser.seen("h2"))
-    assert len(browser.seen(".heat")) == 7
-    assert len(browser.seen("svg[role=img]")) == 3
+    assert len(browser.seen(".heat")) == 10
+    assert len(browser.seen("svg[role=img]")) == 4
     assert browser.ask("[...document.querySelectorAll('svg[role=img]')].every(s => s.getBBox().width > 300)")
     assert any("FONT → UCI" in text for text in browser.seen("#forest-title ~ g text"))
 
