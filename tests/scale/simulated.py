@@ -40,6 +40,10 @@ class Simulated(Dataset):
 class Unchanged(Adapter):
     """Adapts nothing."""
 
+    def length(self, full: int, shots: int = 0, batch: int = 1) -> int:
+        """Return 0: nothing is trained."""
+        return 0
+
     def adapt(self, net: TorchNetwork, sources: Any, target: Any, trainer: Any) -> TorchNetwork:
         """Return the network as it is."""
         return net
