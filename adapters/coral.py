@@ -57,7 +57,7 @@ class DeepCORAL(Adapter):
 
 
 def covariance_distance(ours: Tensor, theirs: Tensor) -> Tensor:
-    """Return Eq. 1 of the paper, a scalar, for features (B, F) of two domains, in fp32 whatever the precision around it is."""
+    """Return Eq. 1 of the paper, a scalar, for features (B, F) of two domains. Computed in fp32."""
     import torch
 
     # In bf16, or without centring first, as in Eqs. 2 and 3, covariances of features far from 0 cancel to rounding errors.

@@ -112,7 +112,7 @@ def adapter_rules(adapter: Adapter) -> list[Rule]:
     return [
         Rule("a tiny run returns a network with finite logits", of.runs),
         Rule("several sources are accepted, one of them without groups", of.several),
-        Rule("an image is classified alike whatever is beside it in the batch, at checkpoints and at the end", of.alone),
+        Rule("the logits of an image do not depend on the rest of the batch, at checkpoints and at the end", of.alone),
         Rule("the same seed gives exactly the same logits", of.seeded),
         Rule("the images of sources and target are not changed", of.untouched),
         Rule("every parameter of the network is trainable afterwards", of.trainable),

@@ -440,7 +440,7 @@ def test_an_adapter_that_trains_longer_than_it_says_is_told() -> None:
 def test_an_adapter_whose_network_looks_at_other_test_images_is_explained(name: str, where: str) -> None:
     REGISTRY.load_file(PLUGINS / "beside.py")
     found = {f.rule: f.advice for f in dabench.check(name) if f.state == "failed"}
-    advice = found["an image is classified alike whatever is beside it in the batch, at checkpoints and at the end"]
+    advice = found["the logits of an image do not depend on the rest of the batch, at checkpoints and at the end"]
     assert advice.startswith(where + "the logits of an image change by")
     assert "keep the running statistics of batch norms" in advice
 
