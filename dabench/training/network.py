@@ -116,7 +116,7 @@ def device_of(net: nn.Module) -> torch.device:
 def estimate_statistics(net: Network, batches: Iterable[Tensor]) -> None:
     """Replace the running mean and variance of every batch norm in `net` by those of all images of `batches` together.
 
-    Each image has the same weight, also in a batch of another size: sums over the images of a batch are added up, and the variance is the
+    Each image has the same weight, whatever the size of its batch: sums over images are added up, and the variance is the
     unbiased one around the common mean. Only what a norm's input is made of depends on the division, because the norms
     below it use the statistics of the batch, as in training. So batches should be large and of about the same size.
 
