@@ -39,6 +39,8 @@ class Augmenter:
             raise SpecError(f"augment.crop = {self.crop}: larger than the images, which are {height}x{width}; set size or crop")
         self.whole = augment.crop is None or (self.crop == height == width)
         self.height, self.width, self.device = height, width, device
+        self._ranges = _ranges(augment).to(device)
+        self._levels = torch.arange(256, device=device) / 255
         self._turns = _rotations(augment.rotate, height, width).to(device)
         self._ready = self._ready_made()
 
@@ -61,26 +63,21 @@ class Augmenter:
 
     def _lit(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Return (B, C, H, W) uint8 images as float32 in [0, 1], under random contrast, brightness and gamma."""
-        a, b = self.augment, len(images)
+        a = self.augment
         if not (a.contrast or a.brightness or a.gamma):
             return as_floats(images)
-        contrast = between(1 - a.contrast, 1 + a.contrast, b, generator)
-        brightness = between(-a.brightness, a.brightness, b, generator)
-        gamma = (math.log(1 + a.gamma) * between(-1, 1, b, generator)).exp()
-        levels = torch.arange(256, device=self.device) / 255
-        table = lit(levels, contrast[:, None], brightness[:, None], gamma[:, None])  # (B, 256)
+        contrast, brightness, gamma = between(self._ranges[5:], len(images), generator)[:, :, None]
+        table = lit(self._levels, contrast, brightness, gamma.exp())  # (B, 256)
         found = table.gather(1, images.flatten(1).long()).view(images.shape)
         return found.contiguous(memory_format=torch.channels_last)
 
     def _warped(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Return the crops of (B, C, H, W) float32 images under a random flip, rotation, scale, shear and translation."""
-        a, b, (height, width) = self.augment, len(images), self.size
+        b, (height, width) = len(images), self.size
         top, left, mirrored = (self._random(n, b, generator) for n in self._choices[:3])
-        angle = between(-a.rotate, a.rotate, b, generator)
-        scale = between(1 - a.scale, 1 + a.scale, b, generator)
-        matrix = affine(angle, scale, between(-a.shear, a.shear, b, generator))
+        angle, scale, shear, x, y = between(self._ranges[:5], b, generator)
+        matrix, move = affine(angle, scale, shear), torch.stack([x * self.width, y * self.height], dim=1)
         start = torch.stack([left - (self.width - width) / 2, top - (self.height - height) / 2], dim=1)
-        move = torch.stack([between(-a.translate, a.translate, b, generator) * n for n in (self.width, self.height)], dim=1)
         move += (matrix @ start[:, :, None])[:, :, 0]
         matrix[:, :, 0] *= (1 - 2 * mirrored)[:, None]
         return warped(images, matrix, move, self.size)
@@ -141,6 +138,14 @@ class Augmenter:
         corners = [(0, 0), (0, right), (below, 0), (below, right), (below // 2, right // 2)]
         crops = [images[..., y : y + self.crop, x : x + self.crop] for y, x in corners]
         return crops + [crop.flip(-1) for crop in crops] if self.flip else crops
+
+
+def _ranges(of: Augment) -> Tensor:
+    """Return (8, 2): limits of angle in degrees, scale, shear, moves right and down in sides; contrast, brightness, log gamma."""
+    log_gamma = math.log(1 + of.gamma)
+    limits = [of.rotate, of.scale, of.shear, of.translate, of.translate, of.contrast, of.brightness, log_gamma]
+    middle = torch.tensor([0, 1, 0, 0, 0, 1, 0, 0])
+    return torch.stack([middle - torch.tensor(limits), middle + torch.tensor(limits)], dim=1)
 
 
 def _rotations(limit: float, height: int, width: int) -> Tensor:

@@ -21,9 +21,10 @@ _SHIFTS = ((-15, 15), (0.8, 1.2), (-0.2, 0.2), (-0.05, 0.05), (-0.05, 0.05), (0.
 """Ranges of `shifted`: angle in degrees, scale, shear, move right and down in sides, contrast, brightness, gamma."""
 
 
-def between(low: float, high: float, n: int, generator: torch.Generator) -> Tensor:
-    """Return (n,) float32 numbers drawn evenly from `low` to `high`, on the generator's device."""
-    return low + (high - low) * torch.rand(n, generator=generator, device=generator.device)
+def between(ranges: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    """Return (R, n) float32 numbers, each row drawn evenly from one of the (R, 2) `ranges`; all on the generator's device."""
+    low, high = ranges[:, :1], ranges[:, 1:]
+    return torch.rand(len(ranges), n, generator=generator, device=generator.device) * (high - low) + low
 
 
 def affine(degrees: Tensor, scale: Tensor, shear: Tensor) -> Tensor:
@@ -32,7 +33,8 @@ def affine(degrees: Tensor, scale: Tensor, shear: Tensor) -> Tensor:
     Args:
         degrees: (B,) angle of the rotation. scale: (B,) factor of the size. shear: (B,) horizontal move for each pixel down.
     """
-    cos, sin = torch.deg2rad(degrees).cos() / scale, torch.deg2rad(degrees).sin() / scale
+    angle = torch.deg2rad(degrees)
+    cos, sin = angle.cos() / scale, angle.sin() / scale
     return torch.stack([cos, shear - sin, sin, cos], dim=1).view(-1, 2, 2)
 
 
@@ -46,13 +48,15 @@ def warped(images: Tensor, matrix: Tensor, move: Tensor, size: tuple[int, int]) 
         matrix, move: (B, 2, 2) and (B, 2) in pixels, x before y; or of one image, for all of them.
         size: (h, w).
     """
-    (height, width), device = images.shape[2:], images.device
-    y, x = (torch.arange(n, device=device) - (n - 1) / 2 for n in size)
-    # Broadcasting is ten times as fast as affine_grid, which multiplies matrices for every pixel.
+    # The grid is two planes that one addition makes: affine_grid multiplies matrices for every pixel, and each further pass over
+    # the planes costs a quarter of the sampling. grid_sample counts in half sides.
+    y, x = (torch.arange(n, device=images.device, dtype=torch.float32) - (n - 1) / 2 for n in size)
+    sides = (images.shape[3], images.shape[2])
+    matrix = torch.stack([matrix[:, i] * (2 / side) for i, side in enumerate(sides)], dim=1)
+    move = torch.stack([move[:, i] * (2 / side) for i, side in enumerate(sides)], dim=1)
     columns = matrix[:, :, 0, None] * x + move[:, :, None]  # (B, 2, w)
     rows = matrix[:, :, 1, None] * y  # (B, 2, h)
-    across, down = (rows[:, :, :, None] + columns[:, :, None, :]).unbind(1)
-    grid = torch.stack([across * (2 / width), down * (2 / height)], dim=3)  # grid_sample counts in half sides
+    grid = (rows[:, :, :, None] + columns[:, :, None, :]).permute(0, 2, 3, 1)
     return F.grid_sample(images, grid.expand(len(images), -1, -1, -1), padding_mode="border", align_corners=False)
 
 
@@ -62,7 +66,7 @@ def lit(values: Tensor, contrast: Tensor, brightness: Tensor, gamma: Tensor) -> 
 
 
 def erased(images: Tensor, probability: float, generator: torch.Generator) -> Tensor:
-    """Return (B, C, H, W) images in [0, 1], some with a rectangle in one random grey (random erasing, Zhong et al. 2020).
+    """Fill, in place, a rectangle of some of (B, C, H, W) images in [0, 1] with a random grey (erasing, Zhong et al. 2020).
 
     The area is 2 to 33 % of the image, the ratio of the sides 1 / 3.3 to 3.3; a side longer than the image is cut.
     """
@@ -73,11 +77,12 @@ def erased(images: Tensor, probability: float, generator: torch.Generator) -> Te
     inside = []
     for side, place, part in ((height, y, (area * aspect).sqrt()), (width, x, (area / aspect).sqrt())):
         length = (part * side).round().clamp(1, side)
-        pixels, start = torch.arange(side, device=images.device), (place * (side - length + 1)).floor()
-        inside.append((pixels >= start[:, None]) & (pixels < (start + length)[:, None]))
+        pixels, start = torch.arange(side, device=images.device, dtype=torch.float32), (place * (side - length + 1)).floor()
+        inside.append(((pixels >= start[:, None]) & (pixels < (start + length)[:, None])).float())
     rows, columns = inside
-    where = rows[:, :, None] & columns[:, None, :] & (chosen < probability)[:, None, None]
-    return torch.where(where[:, None], grey[:, None, None, None], images)
+    rows = rows * (chosen < probability)[:, None]
+    where = rows[:, None, :, None] * columns[:, None, None, :]  # 0 or 1: products of floats are faster than torch.where
+    return images.lerp_(grey[:, None, None, None], where)
 
 
 def shifted(images: Tensor, generator: torch.Generator, each: bool = False) -> Tensor:
@@ -88,6 +93,7 @@ def shifted(images: Tensor, generator: torch.Generator, each: bool = False) -> T
     """
     size = (len(_SHIFTS), len(images) if each else 1)
     drawn = torch.rand(size, generator=generator, device=generator.device).to(images.device)
+    # A tensor of the ranges would make a GPU wait for its copy.
     angle, scale, shear, x, y, *light = [low + (high - low) * row for (low, high), row in zip(_SHIFTS, drawn, strict=True)]
     move = torch.stack([x * images.shape[3], y * images.shape[2]], dim=1)
     moved = warped(images, affine(angle, scale, shear), move, (images.shape[2], images.shape[3]))

@@ -7,6 +7,7 @@ g that enters the first derivative, and the gradient v of the first derivative's
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,20 +18,43 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+_SIGNATURE = inspect.signature(F.batch_norm)
 
-class SecondOrder(TorchFunctionMode):
-    """Context in which batch norms in training mode with weight and bias use the functions below; all else is unchanged."""
+
+class _TrainingMode(TorchFunctionMode):
+    """Context in which `batch_norm` computes the batch norms in training mode; all else is unchanged."""
 
     def __torch_function__(
         self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Call `func`, or its replacement."""
         if func is F.batch_norm:
-            return _batch_norm(*args, **(kwargs or {}))
+            call = _SIGNATURE.bind(*args, **(kwargs or {}))
+            call.apply_defaults()
+            if call.arguments.pop("training"):
+                return self.batch_norm(**call.arguments)
         return func(*args, **(kwargs or {}))
 
+    def batch_norm(self, input: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, **running: Any) -> Tensor:
+        """Return what F.batch_norm returns with training=True; `running` holds running_mean, running_var and momentum."""
+        raise NotImplementedError
 
-class StatisticsOfFirst(TorchFunctionMode):
+
+class SecondOrder(_TrainingMode):
+    """Context in which batch norms in training mode with weight and bias use the functions below; all else is unchanged."""
+
+    def batch_norm(self, input: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, **running: Any) -> Tensor:
+        """Return what F.batch_norm returns with training=True."""
+        one_value_each = input.numel() == input.shape[1]  # torch raises the error
+        if weight is None or bias is None or one_value_each:
+            return F.batch_norm(input, weight=weight, bias=bias, eps=eps, training=True, **running)
+        result: Tensor = _BatchNorm.apply(
+            input, weight, bias, running["running_mean"], running["running_var"], running["momentum"], eps
+        )
+        return result
+
+
+class StatisticsOfFirst(_TrainingMode):
     """Context in which batch norms in training mode normalise all images of a batch by the statistics of its first images.
 
     The other images get what they would get in evaluation mode after a pass of the first ones: their mean and unbiased variance.
@@ -44,52 +68,15 @@ class StatisticsOfFirst(TorchFunctionMode):
         super().__init__()
         self.count = count
 
-    def __torch_function__(
-        self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        """Call `func`, or its replacement."""
-        if func is F.batch_norm:
-            return self._batch_norm(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
-
-    def _batch_norm(
-        self,
-        input: Tensor,
-        running_mean: Tensor | None,
-        running_var: Tensor | None,
-        weight: Tensor | None = None,
-        bias: Tensor | None = None,
-        training: bool = False,
-        momentum: float = 0.1,
-        eps: float = 1e-5,
-    ) -> Tensor:
-        if not training:
-            return F.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    def batch_norm(self, input: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, **running: Any) -> Tensor:
+        """Return the normalised images."""
         first, rest = input.tensor_split([self.count])
-        own = F.batch_norm(first, None, None, weight, bias, True, momentum, eps)
+        own = F.batch_norm(first, None, None, weight, bias, True, eps=eps)
         shape, each = _channels(input)
         variance, mean = torch.var_mean(first, each)
         scale = (variance + eps).rsqrt() if weight is None else weight * (variance + eps).rsqrt()
         shift = -mean * scale if bias is None else bias - mean * scale
         return torch.cat([own, torch.addcmul(shift.view(shape), rest, scale.view(shape))])
-
-
-def _batch_norm(
-    input: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
-    if (
-        not training or weight is None or bias is None or input.numel() == input.shape[1]
-    ):  # with one value per channel, torch raises the error
-        return F.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
-    result: Tensor = _BatchNorm.apply(input, weight, bias, running_mean, running_var, momentum, eps)
-    return result
 
 
 class _BatchNorm(Function):

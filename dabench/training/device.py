@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 
@@ -35,10 +36,8 @@ def reproducible(threads: int, seed: int, device: torch.device | None = None, de
 @contextmanager
 def _cuda_flags(deterministic: bool) -> Iterator[None]:
     """Set torch's flags for CUDA, and then put them back."""
-    cudnn, wanted = (
-        torch.backends.cudnn,
-        [(torch.backends.cuda.matmul, "allow_tf32", False), (torch.backends.cudnn, "allow_tf32", False)],
-    )
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    wanted: list[tuple[Any, str, bool]] = [(matmul, "allow_tf32", False), (cudnn, "allow_tf32", False)]
     if deterministic:
         wanted += [(cudnn, "deterministic", True), (cudnn, "benchmark", False)]
         # Filling new memory is for programs that read it before they write it, and takes time.
