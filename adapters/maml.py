@@ -28,8 +28,9 @@ class MAML(Adapter):
     """
 
     name = "maml"
-    title = "meta-learning over groups of a source, or synthetic shifts where it has none"
+    title = "meta-learning over groups of a source"
     access = "few-shot"
+    without_groups = "MAML on synthetic shifts of one source, because its images have no groups"
     citation = """@inproceedings{finn2017model,
   title = {Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks},
   author = {Finn, Chelsea and Abbeel, Pieter and Levine, Sergey},

@@ -204,6 +204,7 @@ class Fabrication:
             counts={"train": 20, "val": 2, "test": len(made.labels)},
             grouped=made.groups is not None,
             files={},
+            train_grouped=made.groups is not None,
         )
 
     @staticmethod

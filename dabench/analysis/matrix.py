@@ -84,6 +84,17 @@ class Matrix:
         rare = self.predictions.rare if self.measure.class_averaged else {}
         return {test: list(names.values()) for test, names in rare.items() if names}
 
+    @property
+    def notes(self) -> dict[str, str]:
+        """Adapter -> a note on its gains: what it does on sources without groups; only where that happened."""
+        methods, found = self.record.methods, {}
+        for name in dict.fromkeys(g.adapter for g in self.gains if methods[g.adapter].without_groups):
+            trained = dict.fromkeys(source for g in self.gains if g.adapter == name for source in g.sources)
+            bare = [self.datasets[s].short_name for s in trained if self.datasets[s].train_grouped is False]
+            if bare:
+                found[name] = f"trained on {', '.join(bare)}: {methods[name].without_groups}."
+        return found
+
     def _repr_html_(self) -> str:
         """Return the cross matrix as an HTML table, which a notebook shows."""
         shown: dict[tuple[str, ...], dict[str, str]] = {}
@@ -127,6 +138,7 @@ class Matrix:
             "complete": not self.missing,
             "missing": self.missing,
             **({"mixed": self.mixed} if self.mixed else {}),
+            **({"notes": notes} if (notes := self.notes) else {}),
             "cells": [asdict(c) | search for c in self.cells],
             "gains": [asdict(g) | search for g in self.gains],
             "summary": [asdict(s) | search for s in self.summary],

@@ -153,6 +153,7 @@ def _keep_dataset(store: RunStore, plan: Plan, name: str, dataset: Dataset) -> N
         digest=prepared.digest,
         counts={split: prepared.count(split) for split in prepared.splits},
         grouped=samples.groups is not None,
+        train_grouped=prepared.samples("train").groups is not None,
         files={},
         dropped=prepared.dropped,
     )

@@ -173,8 +173,15 @@ def adaptation(
 
 
 def _facts(adapter: Adapter) -> AdapterFacts:
-    options, own_pretraining = asdict(adapter.options), not adapter.shares_pretraining()
-    return AdapterFacts(adapter.title, adapter.citation, adapter.access, options, adapter.adapts(), own_pretraining)
+    return AdapterFacts(
+        title=adapter.title,
+        citation=adapter.citation,
+        access=adapter.access,
+        options=asdict(adapter.options),
+        adapts=adapter.adapts(),
+        own_pretraining=not adapter.shares_pretraining(),
+        without_groups=adapter.without_groups,
+    )
 
 
 def _of(table: str, settings: Settings) -> dict[str, Any]:

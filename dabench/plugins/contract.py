@@ -562,10 +562,13 @@ class Adapter(Plugin):
     Attributes:
         name, variants, short_name, title, citation, Options, options: as in `Plugin`.
         access: the part of the target's training split that it may see. Nothing else of it is in the process.
+        without_groups: what the method does on sources without groups, if it needs them; a note below its results names these
+            sources and says so.
     """
 
     kind: ClassVar[PluginKind] = "adapter"
     access: Access = "none"
+    without_groups: str = ""
 
     def network(self, net: Network) -> Network:
         """Return the network of this method, built from the fresh `net`. The default returns `net` unchanged.

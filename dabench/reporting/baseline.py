@@ -19,7 +19,7 @@ from dabench.reporting.conditions import with_conditions
 from dabench.reporting.escape import escape_md
 from dabench.reporting.formats import markdown
 from dabench.reporting.intervals import gap_text, interval_text, omitted_sentence
-from dabench.reporting.marks import OWN, mark_notes, marks_of
+from dabench.reporting.marks import mark_notes, marks_of
 from dabench.reporting.tables import (
     EMPTY,
     Table,
@@ -161,14 +161,8 @@ def _table(title: str, columns: Mapping[str, list[str]], of: Sequence[Mapping[st
     table = Table(title, tuple(columns), tuple(zip(*columns.values(), strict=True)))
     if baseline["kind"] == "published":
         return table
-    own = _own_marks(baseline)
-    marks = [f"{marks_of(row, baseline.get('better') == 'lower')} {own.get(row['adapter'], '')}".strip() for row in of]
+    marks = [marks_of(row, baseline.get("better") == "lower", baseline.get("notes", {})) for row in of]
     return with_conditions(table, [[row] for row in of], marks)
-
-
-def _own_marks(baseline: Baseline) -> dict[str, str]:
-    """Return adapter -> mark, for the adapters that the table has a note on."""
-    return dict(zip(baseline.get("notes", {}), OWN, strict=False))
 
 
 def _published(cell: Mapping[str, Any], published: Sequence[Mapping[str, Any]]) -> str:
@@ -182,8 +176,7 @@ def baseline_notes(baseline: Baseline) -> list[str]:
     lines = [f"Source: {baseline['source']}"]
     if baseline.get("note"):
         lines.append(baseline["note"])
-    lines += mark_notes(baseline.get("gains", []), baseline.get("better") == "lower")
-    lines += [f"{mark} {name}: {baseline['notes'][name]}" for name, mark in _own_marks(baseline).items()]
+    lines += mark_notes(baseline.get("gains", []), baseline.get("better") == "lower", baseline.get("notes", {}))
     if baseline["kind"] == "measured":
         searched = f"{baseline['search']}, " if baseline.get("search") else ""
         lines.append(

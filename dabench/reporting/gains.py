@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.metrics import Metric
@@ -35,13 +35,13 @@ def gains_table(matrix: Matrix) -> Table:
     direction = "; below 0 is better" if matrix.measure.lower_is_better else ""
     table = Table(f"Adaptation gains: {matrix.measure.title} over none, in points{direction}", columns, tuple(rows))
     return with_conditions(
-        table, [[g] for g in matrix.gains], [marks_of(g, matrix.measure.lower_is_better) for g in matrix.gains]
+        table, [[g] for g in matrix.gains], [marks_of(g, matrix.measure.lower_is_better, matrix.notes) for g in matrix.gains]
     )
 
 
 def gains_notes(matrix: Matrix) -> list[str]:
     """Return the notes on the marks of the gains."""
-    return mark_notes(matrix.gains, matrix.measure.lower_is_better)
+    return mark_notes(matrix.gains, matrix.measure.lower_is_better, matrix.notes)
 
 
 def summary_tables(matrix: Matrix) -> list[Table]:
@@ -52,11 +52,11 @@ def summary_tables(matrix: Matrix) -> list[Table]:
         rows = [s for s in matrix.summary if s.kind == kind]
         of = f" with {kind}" if len(kinds) > 1 or kind != ONE_SOURCE else ""
         title = f"Means over {counted(len(tasks), 'pair')} of datasets{of}: {matrix.measure.title}"
-        found.append(_summary_table(title, rows, matrix.measure))
+        found.append(_summary_table(title, rows, matrix.measure, matrix.notes))
     return [table for table in found if table.rows]
 
 
-def _summary_table(title: str, means: Sequence[Summary], metric: Metric) -> Table:
+def _summary_table(title: str, means: Sequence[Summary], metric: Metric, notes: Mapping[str, str]) -> Table:
     columns: tuple[str, ...] = ("adapter", "on target", "drop", "gain", "gap closed", "on source", "pairs improved")
     rows: tuple[tuple[str, ...], ...] = tuple(
         (
@@ -68,7 +68,7 @@ def _summary_table(title: str, means: Sequence[Summary], metric: Metric) -> Tabl
     if any(s.p_holm is not None for s in means):
         columns, rows = (*columns, "p"), tuple((*row, p_text(s)) for row, s in zip(rows, means, strict=True))
     return with_conditions(
-        Table(title, columns, rows), [[s] for s in means], [marks_of(s, metric.lower_is_better) for s in means]
+        Table(title, columns, rows), [[s] for s in means], [marks_of(s, metric.lower_is_better, notes) for s in means]
     )
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 LONGER, RISING = "(a)", "(b)"
 
-OWN = ("(c)", "(d)", "(e)", "(f)", "(g)", "(h)")
-"""Marks of the adapters that a committed table has a note on."""
+_OWN = ("(c)", "(d)", "(e)", "(f)", "(g)", "(h)")
+"""Marks of the adapters that a table has a note on."""
 
 _TEXTS = {
     LONGER: "trained longer than none: the networks have more optimiser steps, so the gain is not of adaptation alone.",
@@ -16,14 +16,17 @@ _TEXTS = {
 }
 
 
-def marks_of(row: Any, lower_is_better: bool) -> str:
+def marks_of(row: Any, lower_is_better: bool, notes: Mapping[str, str]) -> str:
     """Return the marks of a gain or of means, such as "(a) (b)"; "" without any.
 
     Args:
-        row: a gain, means, or their row of results.json. A row of an older table has no marks.
+        row: a gain, means, or their row of results.json. A row of an older table has no marks but those of `notes`.
+        notes: adapter -> a note on it.
     """
     known: Mapping[str, Any] = row if isinstance(row, Mapping) else vars(row)
-    return " ".join([*[LONGER] * bool(known.get("longer_than_none")), *[RISING] * _rises(known, lower_is_better)])
+    marks = [*[LONGER] * bool(known.get("longer_than_none")), *[RISING] * _rises(known, lower_is_better)]
+    own = dict(zip(notes, _OWN, strict=False))
+    return " ".join([*marks, *[own[name] for name in [known["adapter"]] if name in own]])
 
 
 def _rises(row: Mapping[str, Any], lower_is_better: bool) -> bool:
@@ -34,7 +37,8 @@ def _rises(row: Mapping[str, Any], lower_is_better: bool) -> bool:
     return bool(high < 0 if lower_is_better else low > 0)
 
 
-def mark_notes(rows: Sequence[Any], lower_is_better: bool) -> list[str]:
-    """Return the notes that explain the marks of the rows."""
-    used = " ".join(marks_of(row, lower_is_better) for row in rows)
-    return [f"{mark} {text}" for mark, text in _TEXTS.items() if mark in used]
+def mark_notes(rows: Sequence[Any], lower_is_better: bool, notes: Mapping[str, str]) -> list[str]:
+    """Return the notes that explain the marks of the rows; arguments as in `marks_of`."""
+    used = " ".join(marks_of(row, lower_is_better, {}) for row in rows)
+    lines = [f"{mark} {text}" for mark, text in _TEXTS.items() if mark in used]
+    return lines + [f"{mark} {name}: {text}" for mark, (name, text) in zip(_OWN, notes.items(), strict=False)]

@@ -128,6 +128,7 @@ class AdapterFacts:
 
     Attributes:
         adapts: whether it implements adapt(); own_pretraining: whether it implements pretrain().
+        without_groups: what it does on sources without groups.
     """
 
     title: str
@@ -136,6 +137,7 @@ class AdapterFacts:
     options: Mapping[str, Any]
     adapts: bool
     own_pretraining: bool
+    without_groups: str = ""
 
     @property
     def own_networks(self) -> bool:
@@ -405,6 +407,7 @@ class DatasetRecord:
         grouped: whether the groups of its test images are known; files: name -> SHA-256 of the files in its folder.
         dropped: what a cleaned variant leaves out (`Prepared.dropped`).
         sorted: its test images are sorted by their predictions, so that no file can name an image.
+        train_grouped: whether the groups of its training images are known; None in older records.
     """
 
     name: str
@@ -419,6 +422,7 @@ class DatasetRecord:
     files: Mapping[str, str]
     dropped: Mapping[str, Any] = field(default_factory=dict)
     sorted: bool = False
+    train_grouped: bool | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError if a file name leads out of its folder."""

@@ -51,18 +51,18 @@ for path in sorted(Path(sys.argv[1]).glob("runs/*/run.json")):
     print("  ", run["name"], run["steps"], "steps;", run["seconds"], {k: run["environment"][k] for k in ("device", "precision")})
 P
 }
-fer='datasets=["fer2013"]'
+fer='datasets=["fer2013"]' alone='adapters=["none"]'
 for stage in "$@"; do case $stage in
   probe) timeout "$(left)" $python tests/gpu/probe.py "$OUT/probe.json" ${dry:+--tiny} 2>&1 | tee "$texts/probe.txt" ;;
   quick) sweep quick "$(left)" quick --set seeds=1 ${dry:+--set train.steps=5} && report quick ;;
   modern)
     if [ -n "$dry" ]; then set -- --set 'datasets=["font-digits"]' --set backbone=conv4 --set size=16 --set augment.crop=16 --set train.steps=3
     else set -- --set "$fer"; fi
-    sweep modern "$(left)" paper-modern "$@" --set seeds=2 --set train.checkpoints=3 && report modern ;;
+    sweep modern "$(left)" paper-modern "$@" --set "$alone" --set seeds=2 --set train.checkpoints=3 && report modern ;;
   paper) # a GPU is half idle with one of these, so two seeds go side by side, and their runs are put into one folder
     if [ -n "$dry" ]; then set -- --set 'datasets=["font-digits"]' --set backbone=conv4 --set size=16 --set augment.crop=16 --set train.steps=3
     else set -- --set "$fer"; fi
-    set -- "$@" --set train.checkpoints=25
+    set -- "$@" --set train.checkpoints=25 --set "$alone"
     for seed in 0 1; do sweep paper-$seed $(($(left) - 60)) paper "$@" --set "seeds=[$seed]" & done; wait
     if [ -e "$work/paper-0/report/results.json" ] && [ -e "$work/paper-1/report/results.json" ]; then
       mkdir -p "$work/paper" && cp -r "$work/paper-0/." "$work/paper/"

@@ -155,3 +155,14 @@ def test_an_adapter_whose_setting_saw_target_labels_is_marked_in_a_committed_tab
     assert column(cells, "notes") == ["", "(c)"]
     assert column(gains, "notes") == ["(c)"]
     assert "(c) dann: its weight was chosen by test labels." in baseline_notes({**table, "datasets": {}})
+
+
+def test_gains_from_sources_without_groups_say_what_a_method_does_that_needs_them(tmp_path: Path) -> None:
+    needs = replace(FINE_TUNE, without_groups="tasks are random shifts")
+    datasets = {"print": DatasetContent("P", groups=range(10)), "hand": DatasetContent("H")}
+    matrix = made(tmp_path, datasets=datasets, adapters={"none": NONE, "adabn": ADABN, "fine-tune": needs})
+    assert column(gains_table(matrix), "notes") == ["(a)", "(a)", "(a) (c)", "(a) (c)"]
+    assert gains_notes(matrix)[1:] == ["(c) fine-tune: trained on H: tasks are random shifts."]
+    assert matrix.as_dict()["notes"] == {"fine-tune": "trained on H: tasks are random shifts."}
+    grouped = {name: replace(content, groups=range(10)) for name, content in datasets.items()}
+    assert made(tmp_path / "grouped", datasets=grouped, adapters={"none": NONE, "fine-tune": needs}).notes == {}
