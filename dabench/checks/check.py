@@ -51,7 +51,8 @@ def _rules(plugin: Plugin, data: Path, raw: Path | None) -> list[Rule]:
     if isinstance(plugin, Dataset):
         return dataset_rules(plugin, raw or plugin.raw_in(data))
     # Imported here, so that datasets are checked without torch.
-    from dabench.checks.network_checks import adapter_rules, backbone_rules
+    from dabench.checks.adapter_checks import adapter_rules
+    from dabench.checks.backbone_checks import backbone_rules
 
     if isinstance(plugin, Backbone):
         return backbone_rules(plugin)

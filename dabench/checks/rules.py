@@ -11,13 +11,17 @@ from dabench.errors import DabenchError
 from dabench.plugins.contract import Plugin
 from dabench.plugins.registry import facts_problem
 
-RuleState = Literal["passed", "failed", "skipped"]
+RuleState = Literal["passed", "failed", "skipped", "warning"]
 
 _LABEL = re.compile(r"[A-Z0-9][A-Za-z0-9+._/-]*")
 
 
 class Skipped(Exception):
     """A rule could not be checked; the text says what is needed."""
+
+
+class Doubtful(Exception):
+    """A plugin may be wrong in a way that some plugins are on purpose; the text says what to look at."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ def _outcome(rule: Rule) -> tuple[RuleState, str]:
         problem = rule.look()
     except Skipped as e:
         return "skipped", str(e)
+    except Doubtful as e:
+        return "warning", str(e)
     except DabenchError as e:
         return "failed", str(e)
     except Exception as e:

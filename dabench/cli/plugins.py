@@ -148,8 +148,8 @@ def _check(a: argparse.Namespace) -> int:
                 advice = "(same reason)" if f.state == "skipped" and f.advice in reasons else f.advice
                 print(f"  {f.state:<8}  {f.rule}{': ' if advice else ''}{advice}")
                 reasons.add(f.advice)
-    counts = [sum(f.state == s for f in found) for s in ("passed", "failed", "skipped")]
-    print("{} passed, {} failed, {} skipped".format(*counts))
+    counts = [sum(f.state == s for f in found) for s in ("passed", "failed", "skipped", "warning")]
+    print("{} passed, {} failed, {} skipped".format(*counts) + (f", {counts[3]} with a warning" if counts[3] else ""))
     return FAILED if failed else DONE
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dabench.data.distortions import affine, between, erased, lit, warped
+from dabench.data.distortions import affine, between, erased, lit, shifted, warped
 from dabench.errors import SpecError
 from dabench.plugins.contract import Augment, Batch, View
 
@@ -184,12 +184,23 @@ class Stream(Iterator[Batch]):
     """Endless batches of `batch` images, the same number from each view, or fewer if the views hold fewer images.
 
     The views must be on the device.
+
+    Args:
+        copies: copies of each image, each augmented by itself. strong: the last copy is augmented strongly.
     """
 
     def __init__(
-        self, views: Sequence[View], batch: int, augmenter: Augmenter, generator: torch.Generator, augment: bool = True
+        self,
+        views: Sequence[View],
+        batch: int,
+        augmenter: Augmenter,
+        generator: torch.Generator,
+        augment: bool = True,
+        copies: int = 1,
+        strong: bool = False,
     ) -> None:
         self.views, self.augmenter, self.generator, self.augment = list(views), augmenter, generator, augment
+        self.copies, self.strong = copies, strong
         device = augmenter.device
         self.counts = [min(len(v), batch // len(views) + (i < batch % len(views))) for i, v in enumerate(views)]
         self.orders = [_EpochOrder(len(v), generator, device) for v in views]
@@ -203,8 +214,13 @@ class Stream(Iterator[Batch]):
         labels = None
         if self.labelled:
             labels = torch.cat([v.labels[a] for v, a in zip(self.views, at, strict=True) if v.labels is not None])
-        floats = self.augmenter.train(images, self.generator) if self.augment else as_floats(self.augmenter.test(images))
-        return Batch(floats, labels, self.numbers)
+        copies = [self._floats(images) for _ in range(self.copies)]
+        if self.strong:
+            copies[-1] = erased(shifted(copies[-1], self.generator, each=True), 1.0, self.generator)
+        return Batch(copies[0], labels, self.numbers, torch.cat(at), tuple(copies))
+
+    def _floats(self, images: Tensor) -> Tensor:
+        return self.augmenter.train(images, self.generator) if self.augment else as_floats(self.augmenter.test(images))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the stream: the positions left in each view's epoch, and the state of its generator."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import time
 import warnings
 from collections.abc import Callable
@@ -17,11 +18,13 @@ from dabench.data.augment import Augmenter
 from dabench.errors import DabenchError, DivergedError
 from dabench.execution.checkpoint_thread import in_own_thread
 from dabench.execution.scores import CheckpointScorer
+from dabench.execution.test_stream import StreamPredictor
 from dabench.plugins.contract import SOURCE_ONLY, SUPERVISED, Adapter, Target, View
 from dabench.training.device import reproducible
 from dabench.training.evaluate import logits
+from dabench.training.loss_log import TrainingTrace
 from dabench.training.network import TorchNetwork, adapter_network, build_network, load_network
-from dabench.training.trainer import RunTrainer, TrainingTrace
+from dabench.training.trainer import RunTrainer
 
 if TYPE_CHECKING:
     from dabench.experiment.access import SourceGrant, TargetGrant
@@ -49,11 +52,12 @@ def compute(
         RunStopped: the run was stopped on request, at a checkpoint.
     """
     augmenter = Augmenter(job.augment, job.size, job.size, device)
-    checkpoints = RunCheckpoints(job, augmenter)
+    checkpoints = RunCheckpoints(job, augmenter, _stream(job, augmenter, registry))
     alike = reproducible(job.train.threads, job.seed, device, job.train.deterministic)
     with alike, in_own_thread(checkpoints, job.train.threads) as tests:
         trainer = RunTrainer(job.train, augmenter, device, job.seed, tests, partial, notify)
         adapter = Adapter() if job.method in (SUPERVISED, SOURCE_ONLY) else registry.make("adapter", job.method, job.options)
+        adapter.sources = len(job.source_names)
         backbone = registry.make("backbone", job.backbone, job.backbone_options)
         pretrained = job.pretrained and job.parent is None
         fresh = build_network(backbone, job.channels, augmenter.size[0], len(job.classes), pretrained)
@@ -67,6 +71,18 @@ def compute(
             what = "adapting" if job.target else "training"
             raise DivergedError(f"{job.name}: while {what}, {e}") from None
     return net, checkpoints, trainer.trace
+
+
+def _stream(job: Job, augmenter: Augmenter, registry: Registry) -> StreamPredictor | None:
+    """Return what predicts the test streams of an adaptation at test time; None for other runs."""
+    if job.target is None or registry.make("adapter", job.method, job.options).access != "test":
+        return None
+
+    def make() -> Adapter:
+        adapter: Adapter = registry.make("adapter", job.method, job.options)
+        return adapter
+
+    return StreamPredictor(make, augmenter, job.test, job.train.precision, job.seed)
 
 
 def _trained(job: Job, adapter: Adapter, net: TorchNetwork, trainer: RunTrainer, network: Callable[[str], Path]) -> TorchNetwork:
@@ -104,12 +120,16 @@ class RunCheckpoints:
         seconds: time spent on testing.
     """
 
-    def __init__(self, job: Job, augmenter: Augmenter) -> None:
+    def __init__(self, job: Job, augmenter: Augmenter, stream: StreamPredictor | None = None) -> None:
         self._images = {name: np.load(path, mmap_mode="r", allow_pickle=False) for name, path in job.tests.items()}
-        self._with = (augmenter, job.test, job.train.precision)
+        self._predict = (
+            stream.logits
+            if stream
+            else functools.partial(logits, augmenter=augmenter, test=job.test, precision=job.train.precision)
+        )
         self._probe = job.probe
         self._logits: dict[str, list[NDArray[np.float32]]] = {name: [] for name in self._images}
-        self.scores = CheckpointScorer(job, augmenter)
+        self.scores = CheckpointScorer(job, augmenter, stream)
         self.steps: list[int] = []
         self.ended: TorchNetwork | None = None
         self.seconds = 0.0
@@ -118,7 +138,7 @@ class RunCheckpoints:
         """Test and score the network after `step` steps; raise EndTrial if the trial is to end here."""
         started = time.perf_counter()
         for name, images in self._images.items():
-            self._logits[name].append(logits(net, images, *self._with))
+            self._logits[name].append(self._predict(net, images))
         self.steps.append(step)
         self.seconds += time.perf_counter() - started
         self.scores.take(net)
@@ -158,7 +178,8 @@ def _tensor(path: str, device: torch.device) -> torch.Tensor:
 
 def _source(grant: SourceGrant, classes: tuple[str, ...], device: torch.device) -> View:
     groups = _tensor(grant.groups, device) if grant.groups else None
-    return View(grant.name, classes, _tensor(grant.images, device), _tensor(grant.labels, device), groups)
+    held = View(grant.name, classes, _tensor(grant.val_images, device), _tensor(grant.val_labels, device))
+    return View(grant.name, classes, _tensor(grant.images, device), _tensor(grant.labels, device), groups, held)
 
 
 def _target(grant: TargetGrant, classes: tuple[str, ...], device: torch.device) -> Target:

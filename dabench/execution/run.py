@@ -19,9 +19,9 @@ from dabench.storage.paths import cores
 from dabench.storage.run_store import RunStore
 from dabench.storage.schema import RunRecord, Seconds
 from dabench.training.device import low_precision, planned
+from dabench.training.loss_log import TrainingTrace
 from dabench.training.network import save_network
 from dabench.training.resume import ResumeError, RunState
-from dabench.training.trainer import TrainingTrace
 
 
 def execute(
@@ -68,7 +68,7 @@ def _facts(job: Job, device: torch.device, checkpoints: RunCheckpoints, trace: T
     return RunRecord(
         name=job.name,
         method=job.method,
-        sources=tuple(s.name for s in job.sources),
+        sources=job.source_names,
         target=job.target.name if job.target else None,
         label_budget=job.label_budget,
         seed=job.seed,
@@ -81,6 +81,7 @@ def _facts(job: Job, device: torch.device, checkpoints: RunCheckpoints, trace: T
         scores={t: {rule: tuple(of) for rule, of in rules.items()} for t, rules in checkpoints.scores.found.items()},
         unscored=_unscored(checkpoints),
         losses=tuple(trace.losses),
+        named_losses={name: tuple(of) for name, of in trace.named.items()},
         seconds=Seconds(
             train=round(trace.train_seconds, 3),
             test=round(checkpoints.seconds, 3),

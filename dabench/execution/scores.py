@@ -8,20 +8,25 @@ as many training images of each source.
 
 from __future__ import annotations
 
+import functools
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from dabench.data.augment import Augmenter
+from dabench.execution.test_stream import StreamPredictor
 from dabench.experiment.job import Job
 from dabench.storage.schema import TrialConfig
 from dabench.training import validators
 from dabench.training.evaluate import outputs
 from dabench.training.network import TorchNetwork
-from dabench.training.selection import DEV_ESS, VALIDATORS
+from dabench.training.selection import DEV, DEV_ESS, VALIDATORS
+from dabench.training.validators import Score
 
 SCORED = 1000
 """Most images of the validation split of each target that are scored."""
@@ -41,11 +46,12 @@ class CheckpointScorer:
         seconds: time spent on scoring.
     """
 
-    def __init__(self, job: Job, augmenter: Augmenter) -> None:
+    def __init__(self, job: Job, augmenter: Augmenter, stream: StreamPredictor | None = None) -> None:
         self._targets = {name: _mapped(path)[:SCORED_BY_DEV] for name, path in job.scored.items()}
         most = max((len(images) for images in self._targets.values()), default=0)
         self._sources = [(_mapped(s.images)[:most], _mapped(s.val_images), _mapped(s.val_labels)) for s in job.sources]
-        self._with = (augmenter, job.test, job.train.precision)
+        self._outputs = functools.partial(outputs, augmenter=augmenter, test=job.test, precision=job.train.precision)
+        self._predict = stream.outputs if stream else self._outputs
         self.found: dict[str, dict[str, list[float | None]]] = {t: {r: [] for r in _STORED} for t in self._targets}
         self.reasons: dict[str, dict[str, list[str]]] = {t: {r: [] for r in _STORED} for t in self._targets}
         self.seconds = 0.0
@@ -59,21 +65,30 @@ class CheckpointScorer:
         if not self._targets:
             return
         started = time.perf_counter()
-        trained = torch.cat([outputs(net, images, *self._with)[0] for images, _, _ in self._sources])
-        validation = [outputs(net, images, *self._with) for _, images, _ in self._sources]
+        by_source = self._by_source(net)
+        for name, images in self._targets.items():
+            of_target, predicted = self._predict(net, images)
+            scores = {**by_source(of_target), **validators.label_free(of_target[:SCORED], predicted[:SCORED])}
+            for rule in _STORED:
+                self.found[name][rule].append(scores[rule].value)
+                self.reasons[name][rule].append(scores[rule].reason)
+        self.seconds += time.perf_counter() - started
+
+    def _by_source(self, net: TorchNetwork) -> Callable[[Tensor], dict[str, Score]]:
+        """Return a function from the features of a target (N, F) to the scores of the rules that need the sources."""
+        if not self._sources:
+            none = Score(None, "no source is in the process of a source-free adaptation")
+            return lambda of_target: dict.fromkeys(("source-accuracy", DEV, DEV_ESS), none)
+        trained = torch.cat([self._outputs(net, images)[0] for images, _, _ in self._sources])
+        validation = [self._outputs(net, images) for _, images, _ in self._sources]
         features, logits = (torch.cat(parts) for parts in zip(*validation, strict=True))
         labels = torch.from_numpy(np.concatenate([np.asarray(labels) for _, _, labels in self._sources]))
         losses = F.cross_entropy(logits, labels, reduction="none")
-        accuracy = float((logits.argmax(1) == labels).float().mean())
-        for name, images in self._targets.items():
-            of_target, predicted = outputs(net, images, *self._with)
-            scores = {"source-accuracy": validators.score(lambda: accuracy)}
-            scores |= validators.label_free(of_target[:SCORED], predicted[:SCORED])
-            scores |= validators.dev_scores(trained, features, losses, of_target)
-            for rule, score in scores.items():
-                self.found[name][rule].append(score.value)
-                self.reasons[name][rule].append(score.reason)
-        self.seconds += time.perf_counter() - started
+        accuracy = validators.score(lambda: float((logits.argmax(1) == labels).float().mean()))
+        return lambda of_target: {
+            "source-accuracy": accuracy,
+            **validators.dev_scores(trained, features, losses, of_target),
+        }
 
     def state_dict(self) -> dict[str, Any]:
         """Return the scores so far."""

@@ -20,6 +20,7 @@ class Job:
         name, digest, method, seed, label_budget, parent, probe: those of the run (dabench.storage.schema.Run).
         options, backbone_options: the options of the adapter and of the backbone that the sweep sets.
         channels, size: channels and side of the prepared images.
+        source_names: the sources of its network. sources: the files of them that it may open; empty in a source-free adaptation.
         target: None in a pretraining.
         length: optimiser steps of a source-only run; None for other runs.
         tests: name -> path of the images whose predictions are stored.
@@ -45,6 +46,7 @@ class Job:
     augment: Augment
     seed: int
     label_budget: str
+    source_names: tuple[str, ...]
     sources: tuple[SourceGrant, ...]
     target: TargetGrant | None
     tests: Mapping[str, str]

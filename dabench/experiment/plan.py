@@ -82,6 +82,7 @@ class Plan:
         target = None
         if run.target is not None and adapter is not None:
             target = grant_target(self.prepared[run.target], adapter.access, self.sweep.shots, run.seed)
+        used = run.target is None or adapter is None or adapter.uses_sources
         targets = [run.target] if run.target else run.tests  # a pretraining is scored for every dataset
         scored = {t: grant_scored(self.prepared[t]) for t in targets}
         validated = {validation_of(t): path for t, path in scored.items() if run.probe and run.probe.validates}
@@ -102,7 +103,8 @@ class Plan:
             augment=self.augment,
             seed=run.seed,
             label_budget=run.label_budget,
-            sources=tuple(grant_source(self.prepared[s]) for s in run.sources),
+            source_names=run.sources,
+            sources=tuple(grant_source(self.prepared[s]) for s in run.sources) if used else (),
             target=target,
             tests={t: grant_test(self.prepared[t]) for t in run.tests} | validated,
             scored=scored,
@@ -156,13 +158,16 @@ def adaptation_length(plan: Plan, adapter: str, sources: tuple[str, ...], settin
     """Return the optimiser steps that an adapter says it takes from `sources` (`Adapter.length`); 0 if it does not adapt.
 
     With access to all labels of a target, the number is that of the largest dataset, so that it is the same for every target.
+    So is that of a method that does not use the sources.
     """
     method, train = plan.adapters[adapter], plan.train(settings)
     if not method.adapts():
         return 0
     budget = _facts(method).budget(plan.sweep.shots)
-    labelled = budget * len(plan.classes) if budget != "all" else max(p.count("train") for p in plan.prepared.values())
-    return method.length(adaptation_steps(train, sum(plan.prepared[s].count("train") for s in sources)), labelled, train.batch)
+    largest = max(p.count("train") for p in plan.prepared.values())
+    labelled = budget * len(plan.classes) if budget != "all" else largest
+    images = sum(plan.prepared[s].count("train") for s in sources) if method.uses_sources else largest
+    return method.length(adaptation_steps(train, images), labelled, train.batch)
 
 
 def adaptation(
@@ -181,6 +186,7 @@ def _facts(adapter: Adapter) -> AdapterFacts:
         adapts=adapter.adapts(),
         own_pretraining=not adapter.shares_pretraining(),
         without_groups=adapter.without_groups,
+        uses_sources=adapter.uses_sources,
     )
 
 

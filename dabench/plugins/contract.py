@@ -60,10 +60,12 @@ __all__ = [
     "setting",
 ]
 
-Access = Literal["none", "unlabelled", "few-shot", "full"]
-"""The part of the target's training split that a method may see. Each level includes the ones before it.
+Access = Literal["none", "unlabelled", "few-shot", "full", "test"]
+"""The part of the target that a method may see.
 
-none: nothing. unlabelled: the images. few-shot: also `shots` labels per class. full: also every label.
+Of its training split: none: nothing. unlabelled: the images. few-shot: also `shots` labels per class. full: also every label.
+
+test: nothing of the training split, but the test images without labels, one batch at a time (`Adapter.predict`).
 """
 
 PluginKind = Literal["dataset", "backbone", "adapter"]
@@ -333,6 +335,7 @@ class View:
         images: (N, C, H, W) uint8, values 0 to 255, of the sweep's size; neither cropped nor augmented.
         labels: (N,) int64, indices into `classes`, or None where they are withheld.
         groups: (N,) int64, or None where there are none or they are withheld.
+        validation: of a source: its validation split, with labels; else None.
     """
 
     name: str
@@ -340,6 +343,7 @@ class View:
     images: Tensor
     labels: Tensor | None = None
     groups: Tensor | None = None
+    validation: View | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -371,11 +375,15 @@ class Batch:
         images: (B, C, h, w) float32 in [0, 1], augmented and cropped.
         labels: (B,) int64, or None if a view of the stream has no labels.
         view: (B,) int64, for each image the index of its view in the list given to `Trainer.stream`.
+        index: (B,) int64, for each image its position in its view.
+        copies: copies of the images, each augmented by itself, as many as were asked for; the first is `images`.
     """
 
     images: Tensor
     labels: Tensor | None
     view: Tensor
+    index: Tensor
+    copies: tuple[Tensor, ...] = ()
 
     def require_labels(self) -> Tensor:
         """Return the labels.
@@ -397,8 +405,8 @@ class Network(Protocol):
 
     encoder: nn.Module
     """(B, C, h, w) -> (B, F)."""
-    head: nn.Linear
-    """(B, F) -> (B, K)."""
+    head: Any
+    """(B, F) -> (B, K), a torch.nn.Linear or a module in its place, with the attributes `in_features` and `out_features`."""
 
     def __call__(self, images: Tensor, /) -> Tensor:
         """Return logits (B, K): `classify` of `features`."""
@@ -434,8 +442,9 @@ class TrainSettings(Protocol):
 class Trainer(Protocol):
     """The training loop of one run, with the settings of the sweep and the seed of the run.
 
-    All training goes through `fit`, which makes the optimizer, the schedule and the checkpoints, resumes interrupted runs and
-    records losses.
+    All training goes through `fit` or `run`, which follow the schedule, make the checkpoints, resume interrupted runs and record
+    losses. `fit` has one loss and one optimizer. `run` has several optimizers, or several steps of them, as in adversarial
+    training. A method calls one of them once: each call restarts momentum and schedule, and has checkpoints of its own.
     """
 
     @property
@@ -466,11 +475,18 @@ class Trainer(Protocol):
         short. If [train] sets `steps`, the length does not depend on the source, and the minimum does not apply.
         """
 
-    def stream(self, views: Sequence[View], batch: int | None = None, augment: bool = True) -> Iterator[Batch]:
+    def stream(
+        self, views: Sequence[View], batch: int | None = None, augment: bool = True, copies: int = 1, strong: bool = False
+    ) -> Iterator[Batch]:
         """Return endless shuffled batches of `batch` images (default: [train] batch), the same number from each view.
 
-        Every image of a view is drawn once before any is drawn again. With `augment` False, images are centre crops without
-        augmentation. If the views together hold fewer images than `batch`, batches are smaller.
+        Every image of a view is drawn once before any is drawn again. If the views together hold fewer images than `batch`,
+        batches are smaller.
+
+        Args:
+            augment: False: images are centre crops without augmentation.
+            copies: the number of copies of each image in `Batch.copies`, each augmented by itself.
+            strong: the last copy is also under a random shift (that of the adapter `augmented`) and erasing, as in FixMatch.
         """
 
     def batches(self, view: View, batch: int = 512) -> Iterator[Tensor]:
@@ -504,7 +520,7 @@ class Trainer(Protocol):
     def fit(
         self,
         net: Network,
-        loss: Callable[..., Tensor],
+        loss: Callable[..., Tensor | Mapping[str, Tensor]],
         *streams: Iterator[Any],
         steps: int,
         trainable: Sequence[nn.Module | Network] | None = None,
@@ -524,7 +540,8 @@ class Trainer(Protocol):
         Args:
             net: the network that is tested at checkpoints, on `device`.
             loss: called as loss(progress, *batches): progress from 0 to below 1, and the next item of each stream. It returns
-                a scalar that is to be minimised. It is called under autocast where the precision is bf16.
+                a scalar that is to be minimised, or several by name, of which the sum is minimised; names are shown apart. It
+                is called under autocast where the precision is bf16.
             streams: endless iterators, of `stream` or of the method's own. With one that has no state_dict() and
                 load_state_dict(), an interrupted training begins anew; `dabench check` reports it.
             trainable: the modules whose parameters change (default: `net`); name extra modules here. They are moved to
@@ -541,6 +558,67 @@ class Trainer(Protocol):
         Raises:
             DivergedError: a loss was not a finite number; do not catch it.
             PluginError: the state of something that `state` names cannot be saved.
+        """
+
+    def optimizer(
+        self,
+        *modules: nn.Module | Network,
+        lr: float | None = None,
+        lr_factor: float = 1.0,
+        kind: Literal["sgd", "adamw"] | None = None,
+    ) -> torch.optim.Optimizer:
+        """Return an optimizer of the parameters of `modules`, for the next call of `run`.
+
+        `run` sets its learning rate by the schedule of [train] and saves its state. Its step() clips gradients as [train] says.
+
+        Args:
+            modules: the modules to train; they are moved to `device`.
+            lr: the highest learning rate (default: [train] lr). lr_factor: a factor of it, such as 0.1 for a pretrained encoder.
+            kind: in place of [train] optimizer.
+        """
+
+    def minimise(self, loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:
+        """Take one step of each optimizer down the gradient of the scalar `loss`.
+
+        Only the parameters of these optimizers get a gradient. The graph of `loss` is freed.
+        """
+
+    def run(
+        self,
+        net: Network,
+        step: Callable[..., Mapping[str, Tensor]],
+        *streams: Iterator[Any],
+        steps: int,
+        trainable: Sequence[nn.Module | Network] = (),
+        precision: Literal["auto", "bf16", "fp32"] | None = None,
+        state: Mapping[str, Any] | None = None,
+    ) -> Network:
+        """Call `step` `steps` times and return `net` in evaluation mode: a training with several optimizers or updates.
+
+        Make the optimizers before, with `optimizer`. Their modules are in training mode during the call. The rest of `net` is in
+        evaluation mode and does not change. Checkpoints, resuming and the end of the call are those of `fit`.
+
+            of_encoder, of_heads = trainer.optimizer(net.encoder), trainer.optimizer(net.head, other)
+
+            def step(progress: float, batch: Batch) -> dict[str, Tensor]:
+                ...
+                trainer.minimise(classification, of_encoder, of_heads)
+                trainer.minimise(-discrepancy, of_heads)
+                return {"classification": classification, "discrepancy": discrepancy}
+
+            return trainer.run(net, step, stream, steps=steps)
+
+        Args:
+            net, streams, steps, precision, state: as in `fit`.
+            step: called as step(progress, *batches), under autocast where the precision is bf16. It updates parameters itself,
+                with `minimise`, or with backward() and step() of the optimizers, and returns its losses by name, scalars that
+                are recorded and drawn apart.
+            trainable: further modules that change, by optimizers of the method's own. Name those optimizers in `state`.
+
+        Raises:
+            DivergedError: a loss was not a finite number; do not catch it.
+            PluginError: there is no optimizer, or `step` returned no losses, or the state of something that `state` names cannot
+                be saved.
         """
 
     def estimate_statistics(self, net: Network, view: View) -> None:
@@ -561,13 +639,17 @@ class Adapter(Plugin):
 
     Attributes:
         name, variants, short_name, title, citation, Options, options: as in `Plugin`.
-        access: the part of the target's training split that it may see. Nothing else of it is in the process.
+        access: the part of the target that it may see. Nothing else of it is in the process.
+        uses_sources: False: source-free. No image and no label of a source is in the process of `adapt`, and `sources` is empty.
+        sources: set by dabench: the number of sources of the run, for methods with modules for each source.
         without_groups: what the method does on sources without groups, if it needs them; a note below its results names these
             sources and says so.
     """
 
     kind: ClassVar[PluginKind] = "adapter"
     access: Access = "none"
+    uses_sources: bool = True
+    sources: int = 1
     without_groups: str = ""
 
     def network(self, net: Network) -> Network:
@@ -601,7 +683,7 @@ class Adapter(Plugin):
 
         Args:
             net: as in `pretrain`, with the pretrained weights and batch statistics; this run's own copy.
-            sources: as in `pretrain`.
+            sources: as in `pretrain`; empty if `uses_sources` is False.
             target: the part of the target that `access` grants.
             trainer: the training loop, as in `pretrain`.
 
@@ -609,6 +691,19 @@ class Adapter(Plugin):
             As `pretrain`.
         """
         return net
+
+    def predict(self, net: Network, images: Tensor) -> Tensor:
+        """Return the logits (B, K) of one batch of the test stream; only for access "test".
+
+        It is called once for each batch of test images, in a random order that the seed fixes. The size of batches is [test]
+        stream_batch. A method may change `net` and keep state in `self`: both are new for each test split, and with [test]
+        stream_reset for each batch. Test images are in no other place: `adapt` does not see them.
+
+        Args:
+            net: a copy of the adapted network, in evaluation mode at the first batch, every parameter trainable.
+            images: (B, C, h, w) float32 in [0, 1], centre crops.
+        """
+        return net(images)
 
     def length(self, full: int, shots: int = 0, batch: int = 1) -> int:
         """Return the number of optimiser steps that `adapt` takes on given data; 0 if it does not train.
@@ -618,11 +713,13 @@ class Adapter(Plugin):
         number of steps overrides it. `dabench check` compares it with the steps that `adapt` takes.
 
         Args:
-            full: the length of a full training on the sources, `Trainer.adaptation_steps`.
+            full: the length of a full training on the sources, `Trainer.adaptation_steps`. If `uses_sources` is False, that of
+                a full training on the target's images.
             shots: the number of labelled target images; 0 if `access` grants none.
             batch: [train] batch.
         """
-        return max(1, round(getattr(self.options, "steps_fraction", 1.0) * full)) if self.adapts() else 0
+        trains = type(self).adapt is not Adapter.adapt
+        return max(1, round(getattr(self.options, "steps_fraction", 1.0) * full)) if trains else 0
 
     @classmethod
     def shares_pretraining(cls) -> bool:
@@ -632,4 +729,4 @@ class Adapter(Plugin):
     @classmethod
     def adapts(cls) -> bool:
         """Return whether the method adapts to a target."""
-        return cls.adapt is not Adapter.adapt
+        return cls.adapt is not Adapter.adapt or cls.predict is not Adapter.predict

@@ -129,6 +129,7 @@ class AdapterFacts:
     Attributes:
         adapts: whether it implements adapt(); own_pretraining: whether it implements pretrain().
         without_groups: what it does on sources without groups.
+        uses_sources: whether adapt() is given the sources.
     """
 
     title: str
@@ -138,6 +139,7 @@ class AdapterFacts:
     adapts: bool
     own_pretraining: bool
     without_groups: str = ""
+    uses_sources: bool = True
 
     @property
     def own_networks(self) -> bool:
@@ -153,7 +155,7 @@ class AdapterFacts:
 
     def budget(self, shots: LabelBudget) -> LabelBudget:
         """Return the label budget of its networks in a sweep with this number of shots."""
-        if not self.adapts or self.access in ("none", "unlabelled"):
+        if not self.adapts or self.access in ("none", "unlabelled", "test"):
             return 0
         return "all" if self.access == "full" else shots
 
@@ -362,7 +364,8 @@ class RunRecord:
         tests: dataset -> digest of its prepared data; files: name -> SHA-256 of the files in its folder.
         checkpoints: the steps of its checkpoints; scores: dataset -> rule -> score of each checkpoint, None: the rule has no
             value there. unscored: dataset -> rule -> the reason at each checkpoint, "" where it has a value.
-        losses: the loss of each step.
+        losses: the loss of each step, or the sum of its named losses. named_losses: name -> that loss of each step, None where a
+            step did not have it; empty if there is one loss without a name.
         outputs: the number of classes, if only predicted classes are kept.
         stopped: whether it was stopped early.
     """
@@ -387,6 +390,7 @@ class RunRecord:
     outputs: int = 0
     stopped: bool = False
     unscored: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    named_losses: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise ValueError if a file name leads out of its folder."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -155,3 +156,18 @@ class _Moments:
         total, apart = self.count + n, mean - self.mean
         self.squares = self.squares + variance * n + apart.square() * (self.count * n / total)
         self.mean, self.count = self.mean + apart * (n / total), total
+
+
+@contextmanager
+def frozen_else(net: Network, parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Freeze the parameters of `net` that are not in `parameters` during the block; leave `net` in evaluation mode."""
+    learned = {id(p) for p in parameters}
+    fixed = [p for p in net.parameters() if p.requires_grad and id(p) not in learned]
+    try:
+        for p in fixed:
+            p.requires_grad_(False)
+        yield
+    finally:
+        for p in fixed:
+            p.requires_grad_(True)
+        net.eval()

@@ -14,7 +14,7 @@ import random
 import shutil
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -205,3 +205,15 @@ def _unpacked(value: Any) -> Any:
     if isinstance(value, dict):
         return value[_ARRAY].numpy()[()] if set(value) == {_ARRAY} else {key: _unpacked(v) for key, v in value.items()}
     return type(value)(map(_unpacked, value)) if isinstance(value, list | tuple) else value
+
+
+def named_states(state: Mapping[str, Any], streams: Sequence[Iterator[Any]]) -> dict[str, Any]:
+    """Return the state and the streams of a training by their names in messages; raise PluginError as `Trainer.fit`."""
+    for name, thing in state.items():
+        if not has_state(thing):
+            raise PluginError(
+                f"state={{...}} of a training: the state of {name!r}, a {type(thing).__name__}, cannot be saved; give an object "
+                "with state_dict() and load_state_dict(), a random generator, a tensor or array that is changed in place, or a "
+                "dict, list or deque with the values that change"
+            )
+    return {f"stream {i}": s for i, s in enumerate(streams, 1)} | {f"state[{name!r}]": thing for name, thing in state.items()}

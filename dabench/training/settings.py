@@ -50,14 +50,13 @@ class TrainConfig:
     threads: int = setting(1, "CPU threads of one run; results depend on it, because it fixes the order of sums", low=1, high=256)
     checkpoints: int = setting(10, "number of points of a training at which test predictions are stored", low=1, high=10000)
 
-    @property
-    def decay(self) -> float:
-        """`weight_decay`, or the default of the optimiser.
+    def decay_of(self, kind: str) -> float:
+        """Return `weight_decay`, or the default of a kind of optimiser.
 
         SGD adds it times the weight to the gradient. AdamW takes lr times it times the weight off the weight (Loshchilov and
         Hutter 2019, Algorithm 2), so that 5e-4 at usual rates is next to nothing.
         """
-        return _DECAY[self.optimizer] if self.weight_decay is None else self.weight_decay
+        return _DECAY[kind] if self.weight_decay is None else self.weight_decay
 
 
 @dataclass(frozen=True)
@@ -68,6 +67,8 @@ class EvalConfig:
         1, "1: the centre crop; 10: the mean logits of five crops and, with `augment.flip`, of their mirror images"
     )
     batch: int = setting(512, "images per batch", low=1)
+    stream_batch: int = setting(64, "test-time methods: images per batch of the test stream", low=1)
+    stream_reset: bool = setting(False, "test-time methods: begin anew with each batch, instead of carrying the state on")
 
 
 def full_steps(train: TrainConfig, images: int) -> int:

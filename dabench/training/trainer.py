@@ -6,11 +6,9 @@ losses stay on the device until then, and a loss that is not finite is reported 
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, cast
 from weakref import WeakValueDictionary
 
@@ -24,22 +22,15 @@ from dabench.errors import DivergedError, PluginError
 from dabench.plugins.contract import Batch, Network, View
 from dabench.training.average import WeightAverage
 from dabench.training.device import low_precision
-from dabench.training.network import estimate_statistics
+from dabench.training.loss_log import TOTAL, LossLog, TrainingTrace
+from dabench.training.network import estimate_statistics, frozen_else
+from dabench.training.optimizers import Trained, made_for, minimise, set_rates
 from dabench.training.progress_line import TrainingProgress
-from dabench.training.resume import RunState, has_state
+from dabench.training.resume import RunState, has_state, named_states
 from dabench.training.settings import TrainConfig, adaptation_steps, full_steps
 
 _STATISTICS_BATCH = 512
 """Images of a batch from which the statistics of batch norms are estimated."""
-
-
-@dataclass
-class TrainingTrace:
-    """Record of the trainings of a run: the loss of every step, the seconds of training, and the number of steps."""
-
-    losses: list[float] = field(default_factory=list)
-    train_seconds: float = 0.0
-    steps: int = 0
 
 
 class RunTrainer:
@@ -71,6 +62,7 @@ class RunTrainer:
         self.trace = TrainingTrace()
         self._checkpoint, self._partial, self._notify = checkpoint, partial, notify
         self._trainings = 0
+        self._made: list[Trained] = []  # the optimizers of the next run
         self._generators: list[torch.Generator] = []
         self._streams: WeakValueDictionary[int, Stream] = WeakValueDictionary()  # weak, because a stream holds its images
 
@@ -88,9 +80,11 @@ class RunTrainer:
         """Return the number of steps of an adaptation that is as long as a full training on `sources`."""
         return adaptation_steps(self.settings, sum(map(len, sources)))
 
-    def stream(self, views: Sequence[View], batch: int | None = None, augment: bool = True) -> Stream:
+    def stream(
+        self, views: Sequence[View], batch: int | None = None, augment: bool = True, copies: int = 1, strong: bool = False
+    ) -> Stream:
         """Return endless shuffled batches of `batch` images (default: [train] batch) drawn evenly from `views`."""
-        stream = Stream(views, batch or self.settings.batch, self.augmenter, self.generator(), augment)
+        stream = Stream(views, batch or self.settings.batch, self.augmenter, self.generator(), augment, copies, strong)
         self._streams[len(self._generators)] = stream
         return stream
 
@@ -134,7 +128,7 @@ class RunTrainer:
     def fit(
         self,
         net: Network,
-        loss: Callable[..., Tensor],
+        loss: Callable[..., Tensor | Mapping[str, Tensor]],
         *streams: Iterator[Any],
         steps: int,
         trainable: Sequence[nn.Module | Network] | None = None,
@@ -150,43 +144,98 @@ class RunTrainer:
             RunStopped: the run was asked to stop.
         """
         modules: list[nn.Module | Network] = list(trainable) if trainable is not None else [net]
-        parameters = [p for m in modules for p in m.to(self.device).parameters()]
-        highest = self.settings.lr if lr is None else lr
-        optimizer = self._optimizer(parameters, highest)
+        trained = made_for(self.settings, modules, self.device, self.settings.lr if lr is None else lr)
 
-        def step(progress: float) -> Tensor:
-            rate = highest * rate_at(self.settings, progress)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+        def step(progress: float, *batches: Any) -> Mapping[str, Tensor]:
+            found = loss(progress, *batches)
+            losses = found if isinstance(found, Mapping) else {TOTAL: found}
+            minimise(sum(losses.values()), [trained.optimizer])  # type: ignore[arg-type]
+            return losses
+
+        return self._run(net, step, streams, steps, [trained], modules, precision, state)
+
+    def optimizer(
+        self,
+        *modules: nn.Module | Network,
+        lr: float | None = None,
+        lr_factor: float = 1.0,
+        kind: Literal["sgd", "adamw"] | None = None,
+    ) -> torch.optim.Optimizer:
+        """Return an optimizer of `modules` for the next `run`, as `dabench.Trainer.optimizer` says."""
+        highest = (self.settings.lr if lr is None else lr) * lr_factor
+        self._made.append(made_for(self.settings, modules, self.device, highest, kind))
+        return self._made[-1].optimizer
+
+    def minimise(self, loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:
+        """Take one step of each optimizer down the gradient of `loss`, as `dabench.Trainer.minimise` says."""
+        minimise(loss, optimizers)
+
+    def run(
+        self,
+        net: Network,
+        step: Callable[..., Mapping[str, Tensor]],
+        *streams: Iterator[Any],
+        steps: int,
+        trainable: Sequence[nn.Module | Network] = (),
+        precision: Literal["auto", "bf16", "fp32"] | None = None,
+        state: Mapping[str, Any] | None = None,
+    ) -> Network:
+        """Call `step` `steps` times and return `net` in evaluation mode, as `dabench.Trainer.run` says.
+
+        Raises:
+            DivergedError: a loss is not a finite number.
+            PluginError: there is no optimizer, or a step returns no losses, or the state of an object in `state` cannot be saved.
+            RunStopped: the run was asked to stop.
+        """
+        made, self._made = self._made, []
+        if not made and not trainable:
+            raise PluginError(
+                "trainer.run: nothing to train; make an optimizer with trainer.optimizer(modules) before it, or name the modules "
+                "of your own optimizers in `trainable` and the optimizers in `state`"
+            )
+        modules = [*(m for trained in made for m in trained.modules), *(m.to(self.device) for m in trainable)]
+        return self._run(net, step, streams, steps, made, modules, precision, state)
+
+    def _run(
+        self,
+        net: Network,
+        step: Callable[..., Mapping[str, Tensor]],
+        streams: Sequence[Iterator[Any]],
+        steps: int,
+        made: Sequence[Trained],
+        modules: Sequence[nn.Module | Network],
+        precision: Literal["auto", "bf16", "fp32"] | None,
+        state: Mapping[str, Any] | None,
+    ) -> Network:
+        optimizers = [trained.optimizer for trained in made]
+        numbers = [""] if len(made) == 1 else [f" {i}" for i in range(1, len(made) + 1)]
+        things = {f"the optimizer{number}": of for number, of in zip(numbers, optimizers, strict=True)}
+
+        def one(progress: float) -> Mapping[str, Tensor]:
+            set_rates(optimizers, self.settings, progress)
             with self.autocast(precision):
-                value = loss(progress, *(next(s) for s in streams))
-            optimizer.zero_grad(set_to_none=True)
-            value.backward()  # type: ignore[no-untyped-call]
-            self._clip(parameters)
-            optimizer.step()
-            return value.detach()
+                return step(progress, *(next(s) for s in streams))
 
-        things = {"the optimizer": optimizer, **_named(state or {}, streams)}
-        with _frozen_else(net, parameters):
-            self._train(net, modules, step, steps, things)
+        with frozen_else(net, [p for m in modules for p in m.parameters()]):
+            self._train(net, modules, one, steps, {**things, **named_states(state or {}, streams)})
         return net
 
     def _train(
         self,
         net: Network,
         modules: Sequence[nn.Module | Network],
-        step: Callable[[float], Tensor],
+        step: Callable[[float], Mapping[str, Tensor]],
         steps: int,
         things: Mapping[str, Any],
     ) -> None:
         """Call step(progress) `steps` times, or for the remaining steps of an interrupted training, with checkpoints in between.
 
         Args:
-            step: performs one step and returns its loss, a detached scalar.
+            step: performs one step and returns its losses by name.
             things: name -> object with a state, in addition to the modules and the trainer.
         """
         self._trainings += 1
-        losses, marks = torch.zeros(steps, device=self.device), self._marks(steps)
+        losses, marks = LossLog(steps, self.device), self._marks(steps)
         average = WeightAverage(net, self.settings.ema) if self.settings.ema else None
         things = {**self._states([net, *modules], losses, average), **things}
         start = self._resumed(things)
@@ -194,26 +243,25 @@ class RunTrainer:
         pulse = TrainingProgress(self._notify, start, steps)
         started = time.perf_counter()
         for done in range(start, steps):
-            losses[done] = step(done / steps)
+            losses.put(done, step(done / steps))
             if average:
                 average.update(net)
             pulse(done + 1)
             if done + 1 in marks:
-                self._check(losses[: done + 1])
+                self._check(losses, done + 1)
                 self.trace.train_seconds += time.perf_counter() - started
                 self._mark(net, done + 1, average)
                 if self._partial:
                     self._partial.checkpoint(self._trainings, done + 1, things)
                 self._learn(net, modules)
                 started = time.perf_counter()
-        self._check(losses)
+        self._check(losses, steps)
         if average:
             average.swap(net)
         self.trace.train_seconds += time.perf_counter() - started
-        self.trace.steps += steps
-        self.trace.losses += losses.tolist()
+        self.trace.add(steps, losses)
 
-    def _states(self, modules: Sequence[nn.Module | Network], losses: Tensor, average: WeightAverage | None) -> dict[str, Any]:
+    def _states(self, modules: Sequence[nn.Module | Network], losses: LossLog, average: WeightAverage | None) -> dict[str, Any]:
         """Return what has a state in every training, by its name in messages."""
         learned = nn.ModuleList(dict.fromkeys(cast(Sequence[nn.Module], modules)))
         things: dict[str, Any] = {"the trainer": self, "the modules": learned, "the losses": losses}
@@ -274,73 +322,11 @@ class RunTrainer:
         count = min(self.settings.checkpoints, steps)
         return {round(steps * (i + 1) / count) for i in range(count - 1)}
 
-    def _optimizer(self, parameters: list[nn.Parameter], lr: float) -> torch.optim.Optimizer:
-        s = self.settings
-        fused = self.device.type in ("cuda", "cpu")
-        # Biases and the weights of norms are vectors; decay would change scales there, and regularises nothing.
-        decayed = [p for p in parameters if s.decay_norms or p.dim() > 1]
-        others = [p for p in parameters if not (s.decay_norms or p.dim() > 1)]
-        groups = [{"params": p, "weight_decay": d} for p, d in ((decayed, s.decay), (others, 0.0)) if p]
-        if s.optimizer == "adamw":
-            return torch.optim.AdamW(groups, lr=lr, betas=(s.momentum, 0.999), fused=fused)
-        return torch.optim.SGD(groups, lr=lr, momentum=s.momentum, nesterov=s.nesterov and s.momentum > 0, fused=fused)
-
-    def _clip(self, parameters: list[nn.Parameter]) -> None:
-        if self.settings.clip == "value":
-            nn.utils.clip_grad_value_(parameters, self.settings.clip_at)
-        elif self.settings.clip == "norm":
-            nn.utils.clip_grad_norm_(parameters, self.settings.clip_at)
-
-    def _check(self, losses: Tensor) -> None:
-        bad = torch.nonzero(~torch.isfinite(losses))
-        if len(bad):
-            step = int(bad[0])
+    def _check(self, losses: LossLog, done: int) -> None:
+        if bad := losses.first_bad(done):
+            step, name, value = bad
+            called = "the loss" if name == TOTAL else f"the loss '{name}'"
             raise DivergedError(
-                f"the loss became {losses[step].item()} at step {step + 1}; try a smaller train.lr (now {self.settings.lr:g}), "
+                f"{called} became {value} at step {step + 1}; try a smaller train.lr (now {self.settings.lr:g}), "
                 f'clip = "norm" under [train] (now "{self.settings.clip}"), or precision = "fp32"'
             )
-
-
-@contextmanager
-def _frozen_else(net: Network, parameters: Sequence[nn.Parameter]) -> Iterator[None]:
-    """Freeze the parameters of `net` that are not in `parameters` during the block; leave `net` in evaluation mode."""
-    learned = {id(p) for p in parameters}
-    fixed = [p for p in net.parameters() if p.requires_grad and id(p) not in learned]
-    try:
-        for p in fixed:
-            p.requires_grad_(False)
-        yield
-    finally:
-        for p in fixed:
-            p.requires_grad_(True)
-        net.eval()
-
-
-def _named(state: Mapping[str, Any], streams: Sequence[Iterator[Any]]) -> dict[str, Any]:
-    """Return the state and the streams of a training by their names in messages; raise PluginError as `Trainer.fit`."""
-    for name, thing in state.items():
-        if not has_state(thing):
-            raise PluginError(
-                f"trainer.fit(state=...): the state of {name!r}, a {type(thing).__name__}, cannot be saved; give an object with "
-                "state_dict() and load_state_dict(), a random generator, a tensor or array that is changed in place, or a dict, "
-                "list or deque with the values that change"
-            )
-    return {f"stream {i}": s for i, s in enumerate(streams, 1)} | {f"state[{name!r}]": thing for name, thing in state.items()}
-
-
-def rate_at(settings: TrainConfig, progress: float) -> float:
-    """Return the learning rate at `progress` in [0, 1) as a fraction of the highest one.
-
-    step: 1 until `step_from`, then `step_factor` to the number of `step_every` begun since; cosine: half a cosine down to 0;
-    one-cycle (Smith and Topin 2018): linear up over `warmup`, then linear down to 0.
-    """
-    if settings.schedule == "step":
-        falls = math.floor((progress - settings.step_from) / settings.step_every + 1e-9) + 1
-        return settings.step_factor ** max(0, falls)
-    if settings.schedule == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * progress))
-    if settings.schedule == "one-cycle":
-        if progress < settings.warmup:
-            return max(0.01, progress / settings.warmup)
-        return (1 - progress) / max(1e-9, 1 - settings.warmup)
-    return 1.0

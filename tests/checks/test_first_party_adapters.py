@@ -11,7 +11,7 @@ import pytest
 import torch
 from planted import CLASSES, network, target_of, trainer, view
 
-from dabench.checks.network_checks import adapter_rules
+from dabench.checks.adapter_checks import adapter_rules
 from dabench.plugins.contract import Adapter, Target, View
 from dabench.plugins.options import describe
 from dabench.plugins.registry import Registry

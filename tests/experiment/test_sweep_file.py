@@ -23,8 +23,8 @@ from dabench.experiment.sweep_file import SweepFile, bundled_sweeps, line_of, re
 from dabench.experiment.validation import sweep_from
 from dabench.plugins.options import KeyProblem
 from dabench.plugins.registry import Registry
+from dabench.training.optimizers import rate_at
 from dabench.training.settings import TrainConfig
-from dabench.training.trainer import rate_at
 
 BASE: dict[str, Any] = {
     "name": "try", "datasets": ["font-digits", "uci-digits"], "adapters": ["none", "dann"], "backbone": "conv4",

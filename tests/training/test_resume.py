@@ -121,7 +121,7 @@ def stopped_once(sweep: tuple[Tiny, Path], folder: Path, name: str = "supervised
 
 def steps_trained(sweep: tuple[Tiny, Path], job: Job, store: RunStore, patch: pytest.MonkeyPatch) -> int:
     """Bring a run to its end and return how many steps that took."""
-    from dabench.training import trainer as train
+    from dabench.training import optimizers as train
 
     steps = []
     rate_at = train.rate_at

@@ -19,8 +19,9 @@ from dabench.errors import DivergedError, PluginError, SpecError
 from dabench.plugins.contract import Augment, Batch
 from dabench.training.device import choose_device, low_precision, reproducible
 from dabench.training.network import TorchNetwork
+from dabench.training.optimizers import rate_at
 from dabench.training.settings import TrainConfig
-from dabench.training.trainer import RunTrainer, rate_at
+from dabench.training.trainer import RunTrainer
 
 
 def same(one: nn.Module, other: nn.Module) -> bool:
@@ -88,7 +89,7 @@ def fixed_batches(n: int) -> list[Batch]:
     data = view("source", 16 * n, 1)
     assert data.labels is not None
     images = data.images.float() / 255
-    return [Batch(images[i::n], data.labels[i::n], torch.zeros(16)) for i in range(n)]
+    return [Batch(images[i::n], data.labels[i::n], torch.zeros(16), torch.arange(16)) for i in range(n)]
 
 
 @pytest.mark.parametrize(("optimizer", "nesterov"), [("sgd", False), ("sgd", True), ("adamw", False)])

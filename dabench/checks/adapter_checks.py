@@ -1,4 +1,4 @@
-"""The rules for backbones and adapters, checked in a tiny run on synthetic images on the CPU."""
+"""The rules for adapters, checked in a tiny run on synthetic images on the CPU."""
 
 from __future__ import annotations
 
@@ -6,104 +6,26 @@ import copy
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import nn
 
+from dabench.checks.backbone_checks import ALIKE, CLASSES, change_with_the_batch
 from dabench.checks.resuming import resume_problem
-from dabench.checks.rules import Rule, Skipped
+from dabench.checks.rules import Doubtful, Rule, Skipped
 from dabench.data.augment import Augmenter
-from dabench.plugins.contract import Adapter, Augment, Backbone, Network, Target, View
+from dabench.execution.test_stream import StreamPredictor
+from dabench.plugins.contract import Adapter, Augment, Network, Target, View
 from dabench.training.device import reproducible
-from dabench.training.network import TorchNetwork, adapter_network, build_network, misfit
+from dabench.training.network import TorchNetwork, adapter_network, misfit
 from dabench.training.resume import RunState
-from dabench.training.settings import TrainConfig
+from dabench.training.settings import EvalConfig, TrainConfig
 from dabench.training.trainer import RunTrainer
 
-_SIZES = (32, 44, 224)
+_FEW = 3
+"""Calls of trainer.fit in one adaptation that are no reason for a warning, such as one for the classifier and one for all."""
 
-_ALIKE = 1e-3
-"""Logits that differ by less than this, or by less than this part of the largest one, are alike: sums have another order."""
-
-_SIDE, _CLASSES, _CPU = 16, ("a", "b", "c"), torch.device("cpu")
-
-
-def backbone_rules(backbone: Backbone) -> list[Rule]:
-    """Return the rules of one backbone."""
-    if backbone.name.endswith("*"):
-        return []  # a family: its members are checked by name, as in timm/resnet18
-    of = _BackboneUnderCheck(backbone)
-    return [
-        Rule("build() accepts grey or colour images of 32, 44 or 224 pixels", of.builds),
-        Rule("the features have the shape (B, num_features)", of.features),
-        Rule("the logits are finite, and every parameter gets a gradient", of.gradients),
-        Rule("the same seed builds the same network", of.seeded),
-        Rule("in evaluation mode, the logits of an image do not depend on the other images of the batch", of.alone),
-    ]
-
-
-class _BackboneUnderCheck:
-    def __init__(self, backbone: Backbone) -> None:
-        self.backbone = backbone
-
-    @cached_property
-    def form(self) -> tuple[int, int]:
-        """Channels and size that build() accepts."""
-        reasons = []
-        for channels, size in ((c, s) for s in _SIZES for c in (3, 1)):
-            try:
-                self.net(channels, size)
-                return channels, size
-            except Exception as e:
-                reasons.append(f"{channels}x{size}x{size}: {e}")
-        raise Skipped(f"build() accepts none of the sizes tried ({reasons[0]})")
-
-    def net(self, channels: int, size: int) -> TorchNetwork:
-        with reproducible(1, 0):
-            return build_network(self.backbone, channels, size, len(_CLASSES))
-
-    def images(self) -> torch.Tensor:
-        channels, size = self.form
-        return torch.rand(4, channels, size, size, generator=torch.Generator().manual_seed(1))
-
-    def builds(self) -> str:
-        try:
-            return "" if self.form else "none"
-        except Skipped as e:
-            return f"{e}; use the arguments `channels` and `size`"
-
-    def features(self) -> str:
-        encoder = self.net(*self.form).encoder
-        shape, features = tuple(encoder(self.images()).shape), encoder.num_features
-        if shape == (4, features):
-            return ""
-        return f"4 images give {shape}, but num_features = {features}; flatten the features and set num_features"
-
-    def gradients(self) -> str:
-        net = self.net(*self.form)
-        logits = net(self.images())
-        if not bool(torch.isfinite(logits).all()):
-            return "some logits are not finite for images in [0, 1]"
-        logits.square().sum().backward()
-        idle = [n for n, p in net.named_parameters() if p.requires_grad and p.grad is None]
-        return f"the features do not depend on the parameters {', '.join(idle[:5])}; remove them" if idle else ""
-
-    def seeded(self) -> str:
-        one, other = self.net(*self.form).state_dict(), self.net(*self.form).state_dict()
-        unlike = [k for k in one if not torch.equal(one[k], other[k])]
-        return f"{', '.join(unlike[:3])} differ; draw the initial weights from torch's global generator" if unlike else ""
-
-    def alone(self) -> str:
-        change = _change_with_the_batch(self.net(*self.form).eval(), self.images())
-        return (
-            "" if change < _ALIKE else f"the logits of an image change by {change:.2g} with the batch; they must not depend on it"
-        )
-
-
-def _change_with_the_batch(net: TorchNetwork, images: torch.Tensor) -> float:
-    """Return the largest change of the first image's logits when the other images of the batch are taken away."""
-    with torch.inference_mode():
-        together = net(images)[:1]
-        return float((together - net(images[:1])).abs().max() / together.abs().max().clamp(min=1))
+_SIDE, _CPU = 16, torch.device("cpu")
 
 
 def adapter_rules(adapter: Adapter) -> list[Rule]:
@@ -119,7 +41,9 @@ def adapter_rules(adapter: Adapter) -> list[Rule]:
         Rule("adapt() can load the network that pretrain() returns", of.loads),
         Rule("an interrupted and resumed run gives exactly the same logits", of.resumes),
         Rule("adapt() takes no more optimiser steps than length() says", of.counted),
-        Rule("pretrain() or adapt() is implemented", of.does),
+        Rule("adapt() trains in one call of trainer.fit or run, or in few", of.at_once),
+        Rule("predict() returns logits of each batch of a test stream, the same each time", of.predicts),
+        Rule("pretrain(), adapt() or predict() is implemented", of.does),
     ]
 
 
@@ -147,7 +71,7 @@ def _view(name: str, seed: int, groups: bool = False) -> View:
     images = torch.randint(0, 120, (60, 1, _SIDE, _SIDE), generator=random)
     for k in range(3):
         images[labels == k, :, 5 * k : 5 * k + 5] += 100
-    return View(name, _CLASSES, images.to(torch.uint8), labels, torch.arange(60) // 3 % 4 if groups else None)
+    return View(name, CLASSES, images.to(torch.uint8), labels, torch.arange(60) // 3 % 4 if groups else None)
 
 
 def _beside(change: float) -> str:
@@ -168,19 +92,25 @@ class _AdapterUnderCheck:
         hidden = View(full.name, full.classes, full.images)
         few = View(full.name, full.classes, full.images[:15], full.labels[:15])
         return {
-            "none": Target("target", _CLASSES),
-            "unlabelled": Target("target", _CLASSES, hidden),
-            "few-shot": Target("target", _CLASSES, hidden, few),
-            "full": Target("target", _CLASSES, hidden, View(full.name, full.classes, full.images, full.labels)),
+            "none": Target("target", CLASSES),
+            "test": Target("target", CLASSES),
+            "unlabelled": Target("target", CLASSES, hidden),
+            "few-shot": Target("target", CLASSES, hidden, few),
+            "full": Target("target", CLASSES, hidden, View(full.name, full.classes, full.images, full.labels)),
         }[self.adapter.access]
 
     def run(self, sources: Sequence[View], target: Target) -> Network:
         with reproducible(1, 0):
-            net = self.adapter.pretrain(self.fresh(self.adapter), sources, self.trainer())
-            return self.adapter.adapt(net, sources, target, self.trainer())
+            net = self.adapter.pretrain(self.fresh(self.adapter, len(sources)), sources, self.trainer())
+            return self.adapter.adapt(net, self.seen(sources), target, self.trainer())
 
-    def fresh(self, adapter: Adapter) -> TorchNetwork:
-        return adapter_network(adapter, TorchNetwork(_Encoder(1), _Encoder.num_features, len(_CLASSES)))
+    def seen(self, sources: Sequence[View]) -> Sequence[View]:
+        """Return the sources that adapt() is given."""
+        return sources if self.adapter.uses_sources else ()
+
+    def fresh(self, adapter: Adapter, sources: int = 1) -> TorchNetwork:
+        adapter.sources = sources
+        return adapter_network(adapter, TorchNetwork(_Encoder(1), _Encoder.num_features, len(CLASSES)))
 
     def trainer(
         self,
@@ -204,7 +134,7 @@ class _AdapterUnderCheck:
         return logits
 
     def runs(self) -> str:
-        if self.logits.shape != (60, len(_CLASSES)):
+        if self.logits.shape != (60, len(CLASSES)):
             return f"60 images of 3 classes give logits {tuple(self.logits.shape)}; do not change the network's head"
         return "" if bool(torch.isfinite(self.logits).all()) else "some logits are not finite after 3 steps; is the loss bounded?"
 
@@ -219,7 +149,7 @@ class _AdapterUnderCheck:
 
         def look(where: str, net: Network) -> None:
             if isinstance(net, TorchNetwork):  # else the first rule says so
-                changes[where] = max(changes.get(where, 0.0), _change_with_the_batch(net.eval(), images))
+                changes[where] = max(changes.get(where, 0.0), change_with_the_batch(net.eval(), images))
 
         def trainer(where: str) -> RunTrainer:
             return self.trainer(4, 4, checkpoint=lambda net, step: look(f"at a checkpoint of {where}()", net))
@@ -227,8 +157,8 @@ class _AdapterUnderCheck:
         with reproducible(1, 0):
             net = self.adapter.pretrain(self.fresh(self.adapter), sources, trainer("pretrain"))
             look("after pretrain()", net)
-            look("after adapt()", self.adapter.adapt(net, sources, self.target(), trainer("adapt")))
-        return next((f"{where}, {_beside(change)}" for where, change in changes.items() if not change < _ALIKE), "")
+            look("after adapt()", self.adapter.adapt(net, self.seen(sources), self.target(), trainer("adapt")))
+        return next((f"{where}, {_beside(change)}" for where, change in changes.items() if not change < ALIKE), "")
 
     def seeded(self) -> str:
         again = self.said(self.run([_view("source", 1, groups=True)], self.target()))
@@ -263,9 +193,10 @@ class _AdapterUnderCheck:
         trainer = RunTrainer(settings, Augmenter(Augment(), _SIDE, _SIDE, _CPU), _CPU, 0)
         with reproducible(1, 0):
             net = self.adapter.pretrain(self.fresh(self.adapter), sources, self.trainer())
-            self.adapter.adapt(net, sources, target, trainer)
+            self.adapter.adapt(net, self.seen(sources), target, trainer)
         shots = len(target.shots) if target.shots else 0
-        expected = self.adapter.length(trainer.adaptation_steps(sources), shots, trainer.settings.batch)
+        full = trainer.adaptation_steps(sources)  # the target has as many images as the source
+        expected = self.adapter.length(full, shots, trainer.settings.batch)
         if trainer.trace.steps <= expected:
             return ""
         return (
@@ -287,7 +218,7 @@ class _AdapterUnderCheck:
             with reproducible(1, 0):
                 net = self.fresh(adapter)
                 net.load_state_dict(first)
-                return adapter.adapt(net, sources, self.target(), self.trainer(8, 4, partial))
+                return adapter.adapt(net, self.seen(sources), self.target(), self.trainer(8, 4, partial))
 
         problem = resume_problem("pretrain", lambda partial: self.said(pretrain(partial)))
         if problem or not self.adapter.adapts():
@@ -296,6 +227,38 @@ class _AdapterUnderCheck:
             raise Skipped("fix the failure of pretrain() above first")
         first = pretrain(None).state_dict()
         return resume_problem("adapt", lambda partial: self.said(adapt(partial)))
+
+    def at_once(self) -> str:
+        """Warn of an adaptation in many short trainings: each begins with no momentum and with the schedule's first rate."""
+        sources, trainer = [_view("source", 1, groups=True)], self.trainer(12, 2)
+        with reproducible(1, 0):
+            net = self.adapter.pretrain(self.fresh(self.adapter), sources, self.trainer())
+            self.adapter.adapt(net, self.seen(sources), self.target(), trainer)
+        count = trainer.trace.trainings
+        if count <= _FEW:
+            return ""
+        raise Doubtful(
+            f"adapt() calls trainer.fit {count} times. Each call restarts momentum and the schedule of the learning rate, and "
+            "has checkpoints of its own, so that the run has many times as many as [train] checkpoints says. For alternating "
+            "updates or several optimizers, call trainer.run once, with optimizers of trainer.optimizer()"
+        )
+
+    def predicts(self) -> str:
+        """Predict a test stream of two batches twice."""
+        overrides = type(self.adapter).predict is not Adapter.predict
+        if (self.adapter.access == "test") != overrides:
+            given = f"access = '{self.adapter.access}'"
+            return f"predict() is implemented, but {given}; set access = \"test\"" if overrides else (
+                f"{given}, but predict() is not implemented; implement it, or set another access"
+            )  # fmt: skip
+        if not overrides:
+            return ""
+        net = self.run([_view("source", 1, groups=True)], self.target())
+        assert isinstance(net, TorchNetwork)
+        test, augmenter = EvalConfig(stream_batch=40), Augmenter(Augment(), _SIDE, _SIDE, _CPU)
+        stream = StreamPredictor(lambda: copy.deepcopy(self.adapter), augmenter, test, "fp32", 0)
+        one, other = (stream.logits(net, _view("test", 5).images.numpy()) for _ in range(2))
+        return "" if np.array_equal(one, other) else "two streams differ; draw random numbers from torch's global generator"
 
     def does(self) -> str:
         if self.adapter.adapts() or not self.adapter.shares_pretraining() or self.adapter.access == "none":

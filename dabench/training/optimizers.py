@@ -1,0 +1,114 @@
+"""Optimizers of a training: what they are made of, their schedule, their clipping, and one step of theirs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from dabench.plugins.contract import Network
+from dabench.training.settings import TrainConfig
+
+_HIGHEST = "highest_lr"
+"""Key of a parameter group: its learning rate where the schedule is at its highest."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """An optimizer and the modules whose parameters it changes."""
+
+    optimizer: Optimizer
+    modules: tuple[nn.Module | Network, ...]
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """The parameters that it changes."""
+        return parameters_of([self.optimizer])
+
+
+def made_for(
+    settings: TrainConfig,
+    modules: Sequence[nn.Module | Network],
+    device: torch.device,
+    lr: float,
+    kind: Literal["sgd", "adamw"] | None = None,
+) -> Trained:
+    """Return an optimizer of [train] for the parameters of `modules`, which clips its gradients before each step.
+
+    Args:
+        lr: the highest learning rate of the schedule.
+        kind: in place of [train] optimizer.
+    """
+    optimizer = _new(settings, [p for m in modules for p in m.to(device).parameters()], device, lr, kind or settings.optimizer)
+    for group in optimizer.param_groups:
+        group[_HIGHEST] = lr
+    optimizer.register_step_pre_hook(lambda of, *_: _clip(settings, parameters_of([of])))
+    # Autocast keeps low-precision copies of weights until its block ends. After a step they are old.
+    optimizer.register_step_post_hook(lambda *_: torch.clear_autocast_cache())
+    return Trained(optimizer, tuple(modules))
+
+
+def _new(s: TrainConfig, parameters: Iterable[nn.Parameter], device: torch.device, lr: float, kind: str) -> Optimizer:
+    fused, own = device.type in ("cuda", "cpu"), dict.fromkeys(parameters)
+    # Biases and the weights of norms are vectors; decay would change scales there, and regularises nothing.
+    decayed = [p for p in own if s.decay_norms or p.dim() > 1]
+    others = [p for p in own if not (s.decay_norms or p.dim() > 1)]
+    decay = s.decay_of(kind)
+    groups = [{"params": p, "weight_decay": d} for p, d in ((decayed, decay), (others, 0.0)) if p]
+    if kind == "adamw":
+        return torch.optim.AdamW(groups, lr=lr, betas=(s.momentum, 0.999), fused=fused)
+    return torch.optim.SGD(groups, lr=lr, momentum=s.momentum, nesterov=s.nesterov and s.momentum > 0, fused=fused)
+
+
+def _clip(settings: TrainConfig, parameters: Sequence[nn.Parameter]) -> None:
+    if settings.clip == "value":
+        nn.utils.clip_grad_value_(parameters, settings.clip_at)
+    elif settings.clip == "norm":
+        nn.utils.clip_grad_norm_(parameters, settings.clip_at)
+
+
+def parameters_of(optimizers: Iterable[Optimizer]) -> list[nn.Parameter]:
+    """Return the parameters that the optimizers change."""
+    return [p for of in optimizers for group in of.param_groups for p in group["params"]]
+
+
+def set_rates(optimizers: Iterable[Optimizer], settings: TrainConfig, progress: float) -> None:
+    """Set the learning rates of the optimizers to those of the schedule at `progress` in [0, 1)."""
+    part = rate_at(settings, progress)
+    for of in optimizers:
+        for group in of.param_groups:
+            group["lr"] = group[_HIGHEST] * part
+
+
+def minimise(loss: Tensor, optimizers: Sequence[Optimizer]) -> None:
+    """Take a step of each optimizer down the gradient of `loss`. No other parameter gets a gradient."""
+    inputs = [p for p in parameters_of(optimizers) if p.requires_grad]
+    for of in optimizers:
+        of.zero_grad(set_to_none=True)
+    with torch.autocast(loss.device.type, enabled=False):
+        torch.autograd.backward(loss, inputs=inputs)
+    for of in optimizers:
+        of.step()
+
+
+def rate_at(settings: TrainConfig, progress: float) -> float:
+    """Return the learning rate at `progress` in [0, 1) as a fraction of the highest one.
+
+    step: 1 until `step_from`, then `step_factor` to the number of `step_every` begun since; cosine: half a cosine down to 0;
+    one-cycle (Smith and Topin 2018): linear up over `warmup`, then linear down to 0.
+    """
+    if settings.schedule == "step":
+        falls = math.floor((progress - settings.step_from) / settings.step_every + 1e-9) + 1
+        return settings.step_factor ** max(0, falls)
+    if settings.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * progress))
+    if settings.schedule == "one-cycle":
+        if progress < settings.warmup:
+            return max(0.01, progress / settings.warmup)
+        return (1 - progress) / max(1e-9, 1 - settings.warmup)
+    return 1.0
