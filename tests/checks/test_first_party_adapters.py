@@ -15,7 +15,7 @@ from dabench.checks.adapter_checks import adapter_rules
 from dabench.plugins.contract import Adapter, Target, View
 from dabench.plugins.options import describe
 from dabench.plugins.registry import Registry
-from dabench.training.network import TorchNetwork
+from dabench.training.network import TorchNetwork, adapter_network
 
 NAMES = [entry.name for entry in Registry(entry_points=False).entries("adapter")]
 STEPS = 4
@@ -32,6 +32,7 @@ def granted(adapter: Adapter, train: View) -> Target:
     few = target_of(train, shots=5)
     return {
         "none": Target(train.name, train.classes),
+        "test": Target(train.name, train.classes),
         "unlabelled": target_of(train),
         "few-shot": few,
         "full": replace(few, shots=View(train.name, train.classes, train.images, train.labels)),
@@ -44,15 +45,26 @@ def source(channels: int = 1, grouped: bool = True, name: str = "source") -> Vie
     return replace(plain, images=plain.images.expand(-1, channels, -1, -1).contiguous(), groups=groups)
 
 
+def fresh(adapter: Adapter, channels: int = 1, seed: int = 0, sources: int = 1) -> TorchNetwork:
+    adapter.sources = sources
+    return adapter_network(adapter, network(8, seed=seed, channels=channels))
+
+
+def seen(adapter: Adapter, sources: Sequence[View]) -> Sequence[View]:
+    """Return the sources that adapt() is given."""
+    return sources if adapter.uses_sources else ()
+
+
 def outcome(name: str, sources: Sequence[View], channels: int = 1, seed: int = 0) -> TorchNetwork:
     """Return the network after pretraining and adapting."""
-    adapter, net = make(name), network(8, seed=seed, channels=channels)
+    adapter = make(name)
+    net = fresh(adapter, channels, seed, len(sources))
     torch.manual_seed(seed)
     net = adapter.pretrain(net, sources, trainer(seed, steps=STEPS))
     train = view("target", 100, 3, lambda images: 0.5 * images)
     train = replace(train, images=train.images.expand(-1, channels, -1, -1).contiguous())
     torch.manual_seed(seed)
-    return adapter.adapt(net, sources, granted(adapter, train), trainer(seed, steps=STEPS))
+    return adapter.adapt(net, seen(adapter, sources), granted(adapter, train), trainer(seed, steps=STEPS))
 
 
 def said(net: TorchNetwork, channels: int = 1) -> torch.Tensor:
@@ -84,8 +96,8 @@ def test_it_leaves_sources_and_target_as_they_are(name: str) -> None:
     adapter, of, train = make(name), source(), view("target", 100, 3)
     target = granted(adapter, train)
     before = copy.deepcopy((of, target))
-    net = adapter.pretrain(network(8), [of], trainer(steps=STEPS))
-    adapter.adapt(net, [of], target, trainer(steps=STEPS))
+    net = adapter.pretrain(fresh(adapter), [of], trainer(steps=STEPS))
+    adapter.adapt(net, seen(adapter, [of]), target, trainer(steps=STEPS))
     for old, new in ((before[0], of), (before[1].unlabelled, target.unlabelled), (before[1].shots, target.shots)):
         for part in ("images", "labels", "groups"):
             one, other = getattr(old, part, None), getattr(new, part, None)
@@ -110,12 +122,12 @@ def test_it_classifies_an_image_alike_whatever_is_beside_it(name: str) -> None:
     assert rule.look() == ""
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if make(n).adapts()])
+@pytest.mark.parametrize("name", [n for n in NAMES if make(n).adapts() and make(n).access != "test"])
 def test_what_adapts_changes_the_predictions(name: str) -> None:
     adapter, of = make(name), [source()]
-    net = adapter.pretrain(network(8), of, trainer(steps=STEPS))
+    net = adapter.pretrain(fresh(adapter), of, trainer(steps=STEPS))
     before = said(net)
-    adapted = adapter.adapt(net, of, granted(adapter, view("target", 100, 3, lambda images: 0.5 * images)), trainer(steps=STEPS))
+    adapted = adapter.adapt(net, seen(adapter, of), granted(adapter, view("target", 100, 3, lambda images: 0.5 * images)), trainer(steps=STEPS))
     assert not torch.equal(said(adapted), before)
 
 
@@ -142,13 +154,18 @@ def test_augmented_adapts_to_nothing() -> None:
         ("coral", "unlabelled", True),
         ("adabn", "unlabelled", True),
         ("augmented", "none", False),
+        ("mcd", "unlabelled", False),
+        ("shot", "unlabelled", False),
+        ("tent", "test", True),
+        ("mme", "few-shot", False),
+        ("m3sda", "unlabelled", False),
     ],
 )
 def test_access_and_pretraining_are_the_methods(name: str, access: str, shares: bool) -> None:
     assert (make(name).access, make(name).shares_pretraining()) == (access, shares)
 
 
-@pytest.mark.parametrize("name", ["dann", "maml", "coral", "adabn"])
+@pytest.mark.parametrize("name", ["dann", "maml", "coral", "adabn", "mcd", "shot", "tent", "mme", "m3sda"])
 def test_published_methods_can_be_cited(name: str) -> None:
     assert make(name).citation.startswith("@")
 
@@ -161,3 +178,7 @@ def test_those_that_prove_the_contract_are_one_file_of_under_70_lines(name: str)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_option_says_where_its_default_comes_from(name: str) -> None:
     assert [row["key"] for row in describe(make(name).Options) if not row.get("origin")] == []
+
+
+def test_only_shot_adapts_without_sources() -> None:
+    assert [name for name in NAMES if not make(name).uses_sources] == ["shot"]
