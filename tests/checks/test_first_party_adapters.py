@@ -127,7 +127,9 @@ def test_what_adapts_changes_the_predictions(name: str) -> None:
     adapter, of = make(name), [source()]
     net = adapter.pretrain(fresh(adapter), of, trainer(steps=STEPS))
     before = said(net)
-    adapted = adapter.adapt(net, seen(adapter, of), granted(adapter, view("target", 100, 3, lambda images: 0.5 * images)), trainer(steps=STEPS))
+    adapted = adapter.adapt(
+        net, seen(adapter, of), granted(adapter, view("target", 100, 3, lambda images: 0.5 * images)), trainer(steps=STEPS)
+    )
     assert not torch.equal(said(adapted), before)
 
 
