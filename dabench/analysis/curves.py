@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ class Curve:
         seeds: number of runs.
         steps: (L,) last step of each block of `losses`.
         losses: (L,) means over blocks of equally many steps; empty if nothing was trained.
+        named: name -> (L,) the same of each loss that has a name.
         checkpoints: (C,) steps of the checkpoints.
         accuracy: test set -> (C,) accuracy in %, from test labels.
     """
@@ -38,6 +39,7 @@ class Curve:
     losses: NDArray[np.float64]
     checkpoints: NDArray[np.int64]
     accuracy: Mapping[str, NDArray[np.float64]]
+    named: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def curves(runs: Predictions) -> list[Curve]:
@@ -71,7 +73,15 @@ def _curve(runs: Predictions, network: NetworkKey, records: Sequence[StoredRun],
     # Runs with checkpoints at other steps than the first run are omitted.
     same = [r for r, place in zip(records, places, strict=True) if place == places[0] and place]
     of = {t: 100 * np.mean([runs.checkpoints(r, t).accuracy for r in same], axis=0) for t in tests if same}
-    return Curve(*network, len(records), steps, losses, np.array(places[0], np.int64), of)
+    names = [name for name in records[0].facts.named_losses if all(name in r.facts.named_losses for r in records)]
+    named = {name: _blocks([_filled(r.facts.named_losses[name]) for r in records])[1] for name in names}
+    return Curve(*network, len(records), steps, losses, np.array(places[0], np.int64), of, named)
+
+
+def _filled(losses: Sequence[float | None]) -> list[float]:
+    """Return losses in which a step without one has the last one before it, or the first of all."""
+    last = next((loss for loss in losses if loss is not None), 0.0)
+    return [last := last if loss is None else loss for loss in losses]
 
 
 def _blocks(losses: Sequence[Sequence[float]]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -14,12 +14,12 @@ from dabench.checks.backbone_checks import ALIKE, CLASSES, change_with_the_batch
 from dabench.checks.resuming import resume_problem
 from dabench.checks.rules import Doubtful, Rule, Skipped
 from dabench.data.augment import Augmenter
-from dabench.execution.test_stream import StreamPredictor
 from dabench.plugins.contract import Adapter, Augment, Network, Target, View
 from dabench.training.device import reproducible
 from dabench.training.network import TorchNetwork, adapter_network, misfit
 from dabench.training.resume import RunState
 from dabench.training.settings import EvalConfig, TrainConfig
+from dabench.training.test_stream import StreamPredictor
 from dabench.training.trainer import RunTrainer
 
 _FEW = 3

@@ -18,12 +18,12 @@ from dabench.data.augment import Augmenter
 from dabench.errors import DabenchError, DivergedError
 from dabench.execution.checkpoint_thread import in_own_thread
 from dabench.execution.scores import CheckpointScorer
-from dabench.execution.test_stream import StreamPredictor
 from dabench.plugins.contract import SOURCE_ONLY, SUPERVISED, Adapter, Target, View
 from dabench.training.device import reproducible
 from dabench.training.evaluate import logits
 from dabench.training.loss_log import TrainingTrace
 from dabench.training.network import TorchNetwork, adapter_network, build_network, load_network
+from dabench.training.test_stream import StreamPredictor
 from dabench.training.trainer import RunTrainer
 
 if TYPE_CHECKING:

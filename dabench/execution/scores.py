@@ -19,13 +19,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dabench.data.augment import Augmenter
-from dabench.execution.test_stream import StreamPredictor
 from dabench.experiment.job import Job
 from dabench.storage.schema import TrialConfig
 from dabench.training import validators
 from dabench.training.evaluate import outputs
 from dabench.training.network import TorchNetwork
 from dabench.training.selection import DEV, DEV_ESS, VALIDATORS
+from dabench.training.test_stream import StreamPredictor
 from dabench.training.validators import Score
 
 SCORED = 1000

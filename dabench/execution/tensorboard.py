@@ -60,6 +60,11 @@ class TensorBoardWriter:
         with new_folder(self.folder / name) as hidden, SummaryWriter(str(hidden)) as writer:
             for step, loss in _thinned(record.losses):
                 writer.add_scalar("loss", loss, step)
+            for loss_name, values in record.named_losses.items():
+                every = max(1, len(values) // POINTS)
+                for step, part in enumerate(values, 1):
+                    if part is not None and step % every == 0:
+                        writer.add_scalar(f"loss/{loss_name}", part, step)
             for target, scores in record.scores.items():
                 for rule, values in scores.items():
                     for step, value in ((s, v) for s, v in zip(record.checkpoints, values, strict=True) if v is not None):

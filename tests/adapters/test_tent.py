@@ -13,11 +13,11 @@ from torch import nn
 
 from dabench.data.augment import Augmenter
 from dabench.errors import PluginError
-from dabench.execution.test_stream import StreamPredictor
 from dabench.plugins.contract import Augment, View
 from dabench.training.evaluate import logits
 from dabench.training.network import TorchNetwork
 from dabench.training.settings import EvalConfig
+from dabench.training.test_stream import StreamPredictor
 
 AUGMENTER = Augmenter(Augment(), SIZE, SIZE, CPU)
 

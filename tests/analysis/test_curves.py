@@ -80,3 +80,10 @@ def test_of_many_pairs_some_are_left_out_evenly(tmp_path: Path, monkeypatch: pyt
     found = curves_of(Fabrication(lambda run, test: 1, sets, {"none": NONE, "adabn": ADABN}, seeds=1).write(tmp_path / "s"))
     assert [k[1:] for k in found if k[0] == "adabn"] == [("a", "b"), ("b", "a"), ("c", "a")]
     assert [k[1] for k in found if k[0] == "supervised"] == ["a", "b", "c"]
+
+
+def test_named_losses_are_curves_of_their_own_and_a_step_without_one_keeps_the_last(tmp_path: Path) -> None:
+    rows = {"losses": [1.0, 2.0, 3.0], "named_losses": {"a": [1.0, 1.0, 1.0], "b": [None, 1.0, None]}}
+    store = change(two_sets(adapters={"none": NONE}).write(tmp_path / "s"), lambda run: rows)
+    found = curves_of(store)["supervised", "hand", None]
+    assert {name: values.tolist() for name, values in found.named.items()} == {"a": [1.0, 1.0, 1.0], "b": [1.0, 1.0, 1.0]}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fabricated import SCORES, two_sets
+from fabricated import SCORES, edit, two_sets
 from tensorboardX.proto.event_pb2 import Event as Written
 
 from dabench.errors import SpecError
@@ -54,6 +55,13 @@ def test_every_label_free_score_of_each_checkpoint_is_written(store: RunStore) -
     assert {tag for tag in found if tag != "loss"} == {f"{rule}/{ADAPTED.target}" for rule in VALIDATORS}
     assert [step for step, _ in found[f"entropy/{ADAPTED.target}"]] == [10, 20]
     assert [v for _, v in found[f"entropy/{ADAPTED.target}"]] == pytest.approx(SCORES["entropy"])
+
+
+def test_named_losses_are_written_apart(store: RunStore) -> None:
+    path = store.runs / ADAPTED.folder / "run.json"
+    edit(path, lambda text: json.dumps(json.loads(text) | {"named_losses": {"domain": [0.5, None, 0.25]}}))
+    TensorBoardWriter(store).write([ADAPTED])
+    assert scalars(store.folder / "tensorboard" / ADAPTED.folder)["loss/domain"] == [(1, 0.5), (3, 0.25)]
 
 
 def test_a_run_is_written_when_it_is_done_and_not_when_it_starts(store: RunStore) -> None:

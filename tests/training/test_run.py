@@ -147,7 +147,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_its_name_and_step() -> None:
     at = trainer()
     at.optimizer(network(8))
     values = iter([1.0, float("nan"), 1.0])
-    with pytest.raises(DivergedError, match="the loss 'second' became nan at step 2; try a smaller train.lr"):
+    with pytest.raises(DivergedError, match=r"the loss 'second' became nan at step 2; try a smaller train\.lr"):
         at.run(network(8), lambda progress: {"first": torch.ones(()), "second": torch.tensor(next(values))}, steps=3)
 
 

@@ -22,7 +22,7 @@ class $cls(Adapter):
     name = "$name"
     short_name = "$short_name"  # the name in tables
     title = "entropy minimisation on the target"  # what it is, in one line
-    access = "unlabelled"  # what it may see of the target: none, unlabelled, few-shot or full
+    access = "unlabelled"  # what it may see of the target: none, unlabelled, few-shot, full or test
     citation = ""  # BibTeX
 
     @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -117,8 +118,13 @@ def _rank_figure(matrix: Matrix, ranking: Ranking, number: int) -> Markup:
 
 
 def losses(matrix: Matrix, found: Sequence[Curve]) -> Markup | None:
-    """Return the training losses: a panel for each method, a line for each source and target."""
-    trainings = [c for c in found if len(c.losses)]
+    """Return the training losses: a panel for each method, or for each of its named losses; a line for each source and target."""
+    trainings = [
+        replace(c, method=f"{c.method}: {name}", losses=values) if name else c
+        for c in found
+        for name, values in (c.named or {"": c.losses}).items()
+        if len(values)
+    ]
     colours = _colours(matrix)
 
     def panel(axes: Axes, own: Sequence[Curve]) -> None:

@@ -15,11 +15,11 @@ from tiny_sweeps import tiny
 from dabench import Adapter
 from dabench.data.augment import Augmenter
 from dabench.errors import DivergedError, PluginError
-from dabench.execution.test_stream import StreamPredictor
 from dabench.plugins.contract import Augment
 from dabench.storage.run_store import RunStore
 from dabench.training.evaluate import logits
 from dabench.training.settings import EvalConfig
+from dabench.training.test_stream import StreamPredictor
 
 CPU = torch.device("cpu")
 AUGMENTER = Augmenter(Augment(), SIZE, SIZE, CPU)
