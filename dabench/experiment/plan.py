@@ -214,7 +214,7 @@ def _run(
         "code": core_digest(),
         "backbone": [sweep.backbone, code_digest(plan.backbone), asdict(plan.backbone.options)],
         "input": [plan.channels, plan.size, sweep.pretrained, list(plan.classes)],
-        "train": vars(plan.train(settings)),  # faster than asdict for tens of thousands of runs
+        "train": plan.train(settings).recorded,  # faster than asdict for tens of thousands of runs
         "test": vars(sweep.test),
         "augment": vars(plan.augment),
         "sources": [plan.prepared[s].digest for s in sources],

@@ -105,6 +105,18 @@ def _check(sweep: Sweep, registry: Registry) -> None:
             near = nearest(name, sweep.datasets)
             raise KeyProblem(f"classes.map.{name}", f"[classes.map.{name}]: '{name}' is not in datasets{near}")
     _check_plugins(sweep, registry)
+    _check_pairs(sweep)
+    build(Augment, sweep.augment, "augment")
+    if sweep.test.crops == 10 and not sweep.augment.get("crop", True):
+        raise KeyProblem(
+            "test.crops",
+            "test.crops = 10 needs augment.crop (ten crops of the whole image are equal)",
+        )
+
+
+def _check_pairs(sweep: Sweep) -> None:
+    if isinstance(sweep.pairs, str):
+        return
     for i, text in enumerate(sweep.pairs):
         try:
             pair_of(text, sweep.datasets)
@@ -112,12 +124,6 @@ def _check(sweep: Sweep, registry: Registry) -> None:
             raise KeyProblem("pairs", f"pairs[{i}] = {text!r}: {e}") from e
     if len({(frozenset(sources), target) for sources, target in sweep.tasks}) < len(sweep.tasks):
         raise KeyProblem("pairs", f"pairs = {list(sweep.pairs)}: duplicate pair")
-    build(Augment, sweep.augment, "augment")
-    if sweep.test.crops == 10 and not sweep.augment.get("crop", True):
-        raise KeyProblem(
-            "test.crops",
-            "test.crops = 10 needs augment.crop (ten crops of the whole image are equal)",
-        )
 
 
 def _check_plugins(sweep: Sweep, registry: Registry) -> None:

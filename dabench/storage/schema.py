@@ -195,7 +195,7 @@ class SweepTable:
     backbone: str
     seeds: int | tuple[int, ...]
     shots: int | Literal["all"]
-    pairs: tuple[str, ...]
+    pairs: tuple[str, ...] | Literal["leave-one-out", "all + leave-one-out"]
     classes: tuple[str, ...]
     plugins: tuple[str, ...]
     size: int | None

@@ -89,8 +89,9 @@ class RunTrainer:
         return adaptation_steps(self.settings, sum(map(len, sources)))
 
     def stream(self, views: Sequence[View], batch: int | None = None, augment: bool = True) -> Stream:
-        """Return endless shuffled batches of `batch` images (default: [train] batch) drawn evenly from `views`."""
-        stream = Stream(views, batch or self.settings.batch, self.augmenter, self.generator(), augment)
+        """Return endless shuffled batches of `batch` images (default: [train] batch) from `views`, by [train] source_batches."""
+        proportional = self.settings.source_batches == "proportional"
+        stream = Stream(views, batch or self.settings.batch, self.augmenter, self.generator(), augment, proportional)
         self._streams[len(self._generators)] = stream
         return stream
 
