@@ -53,7 +53,7 @@ def compute(
     alike = reproducible(job.train.threads, job.seed, device, job.train.deterministic)
     with alike, in_own_thread(checkpoints, job.train.threads) as tests:
         trainer = RunTrainer(job.train, augmenter, device, job.seed, tests, partial, notify)
-        adapter = Adapter() if job.method in (SUPERVISED, SOURCE_ONLY) else registry.make("adapter", job.method, job.options)
+        adapter = Adapter() if job.method in (SUPERVISED, SOURCE_ONLY) else registry.make("adapter", job.adapter, job.options)
         backbone = registry.make("backbone", job.backbone, job.backbone_options)
         pretrained = job.pretrained and job.parent is None
         fresh = build_network(backbone, job.channels, augmenter.size[0], len(job.classes), pretrained)

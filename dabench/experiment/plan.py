@@ -12,8 +12,10 @@ from typing import Any
 
 from dabench.data.cache import Prepared
 from dabench.experiment.access import grant_scored, grant_source, grant_target, grant_test
+from dabench.experiment.adapter_names import plugin_of
 from dabench.experiment.config import Sweep
 from dabench.experiment.job import Job
+from dabench.experiment.resolve import adapter_options
 from dabench.hashing import digest
 from dabench.plugins.code_hash import code_digest, core_digest
 from dabench.plugins.contract import SOURCE_ONLY, SUPERVISED, Adapter, Augment, Backbone, Dataset
@@ -89,7 +91,8 @@ class Plan:
             name=run.name,
             digest=run.digest,
             method=run.method,
-            options=dict(self.sweep.options.get(run.method, {})) | _of(run.method, run.settings),
+            adapter=plugin_of(run.method),
+            options=adapter_options(self.sweep, run.method) | _of(run.method, run.settings),
             backbone=self.sweep.backbone,
             backbone_options=self.sweep.options.get(self.sweep.backbone, {}),
             channels=self.channels,

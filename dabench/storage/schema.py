@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from dabench.hashing import digest
+from dabench.hashing import digest, shortened
 from dabench.plugins.options import KeyProblem, build
 
 T = TypeVar("T")
@@ -104,7 +104,7 @@ class Run:
         """A readable name, unique within a sweep, that can name a folder."""
         parts = [self.method, "+".join(self.sources), *([self.target] if self.target else []), f"s{self.seed}"]
         parts += [digest(self.settings)[:6]] if self.settings else []
-        return "_".join(parts).replace("/", "-")
+        return shortened("_".join(parts).replace("/", "-"))  # all other datasets as sources may be many
 
     @property
     def network(self) -> NetworkKey:
