@@ -62,7 +62,17 @@ class Plan:
     @property
     def networks(self) -> list[NetworkKey]:
         """The networks of each adapter, without seeds."""
-        return list(networks(self.sweep.datasets, self.sweep.tasks, self.facts))
+        return list(networks(self.trained_on, self.sweep.tasks, self.facts))
+
+    @property
+    def unlabelled(self) -> tuple[str, ...]:
+        """The datasets without labels, which can only be targets."""
+        return tuple(name for name in self.sweep.datasets if not self.prepared[name].labelled)
+
+    @property
+    def trained_on(self) -> tuple[str, ...]:
+        """The datasets with labels; on each alone, a network is trained."""
+        return tuple(name for name in self.sweep.datasets if name not in self.unlabelled)
 
     @property
     def input_size(self) -> int:

@@ -267,6 +267,7 @@ class SweepRecord:
         recipe: the part of the sweep that results depend on.
         runs: the runs of the tables; trials: the runs of the search.
         warnings: what is wrong with its tasks, one line each, such as a source and a target that hold the same images.
+        unlabelled: its datasets without labels. They are targets; predictions on them are stored, and have no results.
     """
 
     sweep: SweepTable
@@ -283,6 +284,7 @@ class SweepRecord:
     search: tuple[SearchRecord, ...] = ()
     trials: tuple[Run, ...] = ()
     warnings: tuple[str, ...] = ()
+    unlabelled: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise ValueError if it refers to a dataset or adapter that it does not contain."""
@@ -291,7 +293,7 @@ class SweepRecord:
         for key in ("datasets", "adapters"):
             _must_be_names(f"sweep.{key}", getattr(self.sweep, key))
         _must_be_names("classes", self.classes)
-        named = [name for sources, target in self.tasks for name in (*sources, target)]
+        named = [*self.unlabelled, *(name for sources, target in self.tasks for name in (*sources, target))]
         named += [name for task in self.search for name in (*task.sources, task.target)]
         for run in (*self.runs, *self.trials):
             named += [*run.sources, *run.tests, *([run.target] if run.target else [])]
@@ -318,7 +320,12 @@ class SweepRecord:
     @property
     def networks(self) -> list[NetworkKey]:
         """The networks of the rows of the cross matrices."""
-        return list(networks(self.sweep.datasets, self.tasks, self.methods))
+        return list(networks([d for d in self.sweep.datasets if d not in self.unlabelled], self.tasks, self.methods))
+
+    @property
+    def labelled_tasks(self) -> list[Task]:
+        """The tasks that have results: those whose target has labels."""
+        return [(sources, target) for sources, target in self.tasks if target not in self.unlabelled]
 
     @property
     def cells(self) -> list[CellKey]:

@@ -438,7 +438,8 @@ def pinned(monkeypatch: pytest.MonkeyPatch) -> Plan:
     table = {"name": "pinned", "datasets": ["font-digits", "uci-digits"], "adapters": ["none", "dann", "own"]}
     sweep = sweep_from(table | {"backbone": "conv4", "seeds": 1}, registry)
     prepared: Any = {
-        n: SimpleNamespace(digest=f"images of {n}", classes=("0", "1"), count=lambda split: 100) for n in sweep.datasets
+        n: SimpleNamespace(digest=f"images of {n}", classes=("0", "1"), labelled=True, count=lambda split: 100)
+        for n in sweep.datasets
     }
     adapters = {n: make_adapter(sweep, n, registry) for n in sweep.adapters}
     return Plan(sweep, Augment(), 1, 16, {}, prepared, adapters, make_backbone(sweep, registry), (), "cpu", "fp32")
