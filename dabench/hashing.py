@@ -14,6 +14,11 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def shortened(name: str, most: int = 200) -> str:
+    """Return a name of at most `most` characters, so that it can name a file: the end of a longer one becomes its digest."""
+    return name if len(name) <= most else f"{name[: most - 11]}-{digest(name)[:10]}"
+
+
 def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file's bytes as 64 hex digits."""
     with open(path, "rb") as f:

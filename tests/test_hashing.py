@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dabench.hashing import digest, file_digest
+from dabench.hashing import digest, file_digest, shortened
 
 KEYS = st.text(max_size=5)
 PLAIN = st.recursive(
@@ -40,6 +40,13 @@ def test_a_digest_is_the_same_for_ever() -> None:
 def test_what_is_no_number_has_no_digest() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         digest(float("nan"))
+
+
+def test_a_name_that_fits_stays_and_longer_ones_stay_different() -> None:
+    assert shortened("a" * 200) == "a" * 200
+    first, second = (shortened("a" * 250 + end) for end in "xy")
+    assert len(first) == len(second) == 200
+    assert first != second
 
 
 def test_a_files_digest_is_its_sha256(tmp_path: Path) -> None:

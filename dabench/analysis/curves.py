@@ -72,7 +72,11 @@ def _curve(runs: Predictions, network: NetworkKey, records: Sequence[StoredRun],
     places = [r.facts.checkpoints for r in records]
     # Runs with checkpoints at other steps than the first run are omitted.
     same = [r for r, place in zip(records, places, strict=True) if place == places[0] and place]
-    of = {t: 100 * np.mean([runs.checkpoints(r, t).accuracy for r in same], axis=0) for t in tests if same}
+    of = {
+        t: 100 * np.mean([runs.checkpoints(r, t).accuracy for r in same], axis=0)
+        for t in tests
+        if same and t not in runs.record.unlabelled
+    }
     names = [name for name in records[0].facts.named_losses if all(name in r.facts.named_losses for r in records)]
     named = {name: _blocks([_filled(r.facts.named_losses[name]) for r in records])[1] for name in names}
     return Curve(*network, len(records), steps, losses, np.array(places[0], np.int64), of, named)

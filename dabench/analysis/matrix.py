@@ -78,6 +78,10 @@ class Matrix:
         """Return the accuracies of guessing on the test split of a dataset."""
         return guessing(self.predictions.tests[test].labels, self.classes)
 
+    def _guessing(self, test: str) -> dict[str, Any]:
+        """Return the entry of results.json on guessing; without labels, there is none."""
+        return {"labels": False} if test in self.record.unlabelled else {"guessing": asdict(self.guessing(test))}
+
     @property
     def omitted_classes(self) -> dict[str, list[str]]:
         """Dataset -> names of the classes that a class-averaged metric leaves out on its test split; only where there are any."""
@@ -134,7 +138,7 @@ class Matrix:
             "classes": list(self.classes),
             **({"class_map": sweep.class_map} if sweep.class_map else {}),
             "backbone": self.record.backbone.name,
-            "datasets": {n: _facts(f) | {"guessing": asdict(self.guessing(n))} for n, f in self.datasets.items()},
+            "datasets": {n: _facts(f) | self._guessing(n) for n, f in self.datasets.items()},
             "complete": not self.missing,
             "missing": self.missing,
             **({"mixed": self.mixed} if self.mixed else {}),
@@ -286,7 +290,7 @@ def _of_test(runs: Predictions, test: str, metric: Metric) -> _TestSetResults:
 
 def _rules(runs: Predictions) -> list[RuleOutcome]:
     """Return the results of each selection rule for each adapter, on the targets of its tasks."""
-    cells = {name: [runs.record.cell(name, task) for task in runs.record.tasks] for name in runs.record.sweep.adapters}
+    cells = {name: [runs.record.cell(name, task) for task in runs.record.labelled_tasks] for name in runs.record.sweep.adapters}
     of = {n: [[runs.checkpoints(r, key.test) for r in runs.of(key).values()] for key in keys] for n, keys in cells.items()}
     if all(len(run.accuracy) < 2 for pairs in of.values() for pair in pairs for run in pair):
         return []

@@ -76,12 +76,13 @@ class Predictions:
         self.store, self.record, self.selection = store, record, selection or LAST
         check_rule(self.selection)
         self.tests: dict[str, StoredLabels] = {n: store.dataset(n) for n in record.sweep.datasets}
-        for name, test in self.tests.items():
+        labelled = {n: test for n, test in self.tests.items() if n not in record.unlabelled}
+        for name, test in labelled.items():
             if test.labels.min() < 0 or test.labels.max() >= len(record.classes):
                 raise StoreError(
                     f"{store.place}: test labels of '{name}' are outside the classes of the sweep; run the sweep again"
                 )
-        self.rare = {n: rare_classes(test.labels, test.groups, record.classes) for n, test in self.tests.items()}
+        self.rare = {n: rare_classes(test.labels, test.groups, record.classes) for n, test in labelled.items()}
         self.facts: dict[str, DatasetRecord] = {n: test.facts for n, test in self.tests.items()}
         attributes = with_attributes(self.tests, attribute_files or {})
         self.parts = {n: bin_attributes(attributes[n], test.groups) for n, test in self.tests.items()}
@@ -177,9 +178,9 @@ class Predictions:
         return logits
 
     def tested(self, key: CellKey) -> EvaluatedNetworks | None:
-        """Return the predictions of one cell of the matrix, or None if no run is complete."""
+        """Return the predictions of one cell of the matrix, or None if no run is complete or the test images have no labels."""
         found = self.of(key)
-        if not found:
+        if not found or key.test in self.record.unlabelled:
             return None
         records, truth = list(found.values()), self.tests[key.test]
         confidence = partial(self._confidence, records, key.target, key.test)

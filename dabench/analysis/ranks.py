@@ -92,7 +92,7 @@ def rankings(
         results: cell -> the metric of each seed on the target, (S,).
     """
     found = []
-    for kind, tasks in kinds_of(record.tasks).items():
+    for kind, tasks in kinds_of(record.labelled_tasks).items():
         rows = [s for s in summary if s.kind == kind]
         if len(rows) > 1:
             values = np.array([[results[record.cell(s.adapter, task)] for task in tasks] for s in rows])

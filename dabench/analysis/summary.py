@@ -89,7 +89,7 @@ def summaries(
 
     If there are pairs with one and with several sources, an adapter has means of each kind, and the reason names the kind.
     """
-    kinds = kinds_of(record.tasks)
+    kinds = kinds_of(record.labelled_tasks)
     found: list[Summary] = []
     incomplete: dict[str, str] = {}
     for kind, tasks in kinds.items():

@@ -76,7 +76,7 @@ def read_trials(store: ResultsReader, *, test_accuracy: bool = False) -> list[Tr
         raise SpecError(f"{store.place}: its sweep has no search; add [search] with trials = 8, or --set search.trials=8")
     found = []
     for task in record.search:
-        labels = store.dataset(task.target).labels if test_accuracy else None
+        labels = store.dataset(task.target).labels if test_accuracy and task.target not in record.unlabelled else None
         for trial in task.trials:
             state = "stopped" if trial.stopped else trial.state
             right = None if labels is None or trial.score is None else _right(store, task.target, trial, labels)

@@ -85,9 +85,10 @@ def _print_prepared(prepared: Prepared) -> None:
 
     channels, height, width = prepared.shape
     counts = " / ".join(f"{prepared.count(split):,}" for split in prepared.splits)
-    shape = f"{channels}x{height}x{width}, {len(prepared.classes)} classes"
+    classes = f"{len(prepared.classes)} classes" if prepared.labelled else "no labels"
+    shape = f"{channels}x{height}x{width}, {classes}"
     print(f"{prepared.name}: {counts} images ({' / '.join(prepared.splits)}), {shape}")
-    for split, facts in prepared.splits.items():
+    for split, facts in prepared.splits.items() if prepared.labelled else ():
         print(f"  {split:<5} " + ", ".join(f"{c} {n:,}" for c, n in facts["classes"].items()))
     if prepared.dropped:
         print(f"  {dropped_text(prepared.dropped)}")

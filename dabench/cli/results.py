@@ -138,11 +138,13 @@ def _export(a: argparse.Namespace) -> int:
 
     path = api.export(a.runs, a.to, attributes=not a.without_attributes, classes_only=a.classes_only, counts=a.counts)
     pack = open_results(path)
-    datasets = {n: pack.dataset(n) for n in pack.read_sweep().sweep.datasets}
+    record = pack.read_sweep()
+    datasets = {n: pack.dataset(n) for n in record.sweep.datasets}
     print(f"{path}: {path.stat().st_size:,} bytes, {len(pack.names('runs'))} runs; no images, no networks")
     for name, test in datasets.items():
         attributes = f"; attributes of test images: {', '.join(test.attributes)}" if test.attributes else ""
-        print(f"  {name}: {len(test.labels):,} test labels; licence: {test.facts.license}{attributes}")
+        labels = "no" if name in record.unlabelled else f"{len(test.labels):,}"
+        print(f"  {name}: {labels} test labels; licence: {test.facts.license}{attributes}")
     if any(test.attributes for test in datasets.values()):
         print("If attributes can identify people, export with --without-attributes.")
     print(f"Next: dabench report {path}")

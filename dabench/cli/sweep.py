@@ -130,6 +130,8 @@ def _plan(a: argparse.Namespace) -> int:
         print(f"{name}: " + ", ".join(f"{s} {prepared.count(s):,}" for s in prepared.splits) + f"; digest {prepared.digest[:12]}")
         if prepared.dropped:
             print(f"  {dropped_text(prepared.dropped)}")
+    if several := sum(len(sources) > 1 for sources, _ in plan.sweep.tasks):
+        print(f"{len(plan.sweep.tasks)} tasks: {len(plan.sweep.tasks) - several} with one source, {several} with several")
     print(f"network {plan.backbone.name}, input {plan.channels}x{plan.input_size}x{plan.input_size}, {len(plan.classes)} classes")
     for run in plan.runs if a.verbose else ():
         state = "complete" if run.digest in planned.complete else f"to do, about {clock(planned.cost.seconds[run.digest])}"

@@ -188,7 +188,7 @@ def _pictures(sets: Sequence[Prepared]) -> AuditedImages:
             n = prepared.count(split)
             part.append(np.full(n, len(parts), np.int64))
             parts.append((prepared.name, split, start))
-            labels.append(np.array(prepared.classes)[prepared.labels(split)])
+            labels.append(np.array(prepared.classes)[prepared.labels(split)] if prepared.labelled else np.full(n, ""))
             prints.append(fingerprints(prepared.samples(split).images))
             start += n
     by_name = {p.name: p for p in sets}
@@ -198,7 +198,7 @@ def _pictures(sets: Sequence[Prepared]) -> AuditedImages:
 def _group(pictures: AuditedImages, kind: FindingKind, members: NDArray[np.int64]) -> ImageFinding:
     places = {pictures.splits_of[p][:2] for p in pictures.image_positions[members].tolist()}
     datasets = {dataset for dataset, _ in places}
-    conflicting = len(set(pictures.labels[members].tolist())) > 1
+    conflicting = len(set(pictures.labels[members].tolist()) - {""}) > 1  # "": an image without a label
     return ImageFinding(kind, members, len(places) > len(datasets), len(datasets) > 1, conflicting)
 
 

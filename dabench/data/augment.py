@@ -180,10 +180,20 @@ class _EpochOrder:
         return taken
 
 
-class Stream(Iterator[Batch]):
-    """Endless batches of `batch` images, the same number from each view, or fewer if the views hold fewer images.
+def _shares(sizes: Sequence[int], batch: int, proportional: bool) -> list[int]:
+    """Return how many of `batch` images come from each view: the same number, or by its size and at least one."""
+    if not proportional:
+        return [batch // len(sizes) + (i < batch % len(sizes)) for i in range(len(sizes))]
+    counts = [1] * len(sizes)
+    for _ in range(batch - len(sizes)):  # to the view that is furthest below its share (Sainte-Lague)
+        counts[max(range(len(sizes)), key=lambda i: sizes[i] / (counts[i] + 0.5))] += 1
+    return counts
 
-    The views must be on the device.
+
+class Stream(Iterator[Batch]):
+    """Endless batches of `batch` images, or fewer if the views hold fewer images.
+
+    Each view gives the same number; with `proportional`, a number by its size and at least one. The views must be on the device.
 
     Args:
         copies: copies of each image, each augmented by itself. strong: the last copy is augmented strongly.
@@ -198,11 +208,13 @@ class Stream(Iterator[Batch]):
         augment: bool = True,
         copies: int = 1,
         strong: bool = False,
+        proportional: bool = False,
     ) -> None:
         self.views, self.augmenter, self.generator, self.augment = list(views), augmenter, generator, augment
         self.copies, self.strong = copies, strong
         device = augmenter.device
-        self.counts = [min(len(v), batch // len(views) + (i < batch % len(views))) for i, v in enumerate(views)]
+        sizes = [len(v) for v in views]
+        self.counts = [*map(min, sizes, _shares(sizes, batch, proportional))]
         self.orders = [_EpochOrder(len(v), generator, device) for v in views]
         self.numbers = torch.cat([torch.full((c,), i, device=device) for i, c in enumerate(self.counts)])
         self.labelled = all(v.labels is not None for v in views)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.data.lazy import chunks
-from dabench.errors import StoreError
+from dabench.errors import DataError, StoreError
 from dabench.hashing import digest, file_digest
 from dabench.plugins.contract import Images, Samples
 from dabench.storage.atomic import new_folder, write_text
@@ -84,8 +84,15 @@ class Prepared:
         _, c, h, w = self.splits["train"]["shape"]
         return int(c), int(h), int(w)
 
+    @property
+    def labelled(self) -> bool:
+        """Whether the dataset has labels. One without labels has them in no split, and only the classes of its sweep."""
+        return "labels" in self.splits["train"]["files"]
+
     def labels(self, split: str) -> NDArray[np.int64]:
-        """Read the labels of a split, (N,) int64."""
+        """Read the labels of a split, (N,) int64; raise DataError if the dataset has none."""
+        if not self.labelled:
+            raise DataError(f"dataset '{self.name}' has no labels")
         return np.asarray(np.load(self.path(split, "labels"), allow_pickle=False), dtype=np.int64)
 
     def has_groups(self, split: str) -> bool:
@@ -107,14 +114,13 @@ class Prepared:
             for part in parts
             if part.startswith("attribute-")
         }
-        return Samples(images, self.labels(split), self.groups(split), attributes)
+        return Samples(images, self.labels(split) if self.labelled else None, self.groups(split), attributes)
 
 
 def write(folder: Path, name: str, made: DatasetContent) -> None:
     """Write a dataset into an empty folder that no other process reads yet."""
     record: dict[str, Any] = {"format": FORMAT, "name": name, "classes": list(made.classes), "splits": {}}
     for split, samples in made.splits.items():
-        assert samples.labels is not None
         parts: dict[str, Any] = {"images": samples.images, "labels": samples.labels, "groups": samples.groups}
         parts |= {f"attribute-{a}": v for a, v in samples.attributes.items()}
         files = {}
@@ -130,10 +136,10 @@ def write(folder: Path, name: str, made: DatasetContent) -> None:
                 f.flush()
                 os.fsync(f.fileno())
             files[part] = file_digest(path)
-        counts = np.bincount(samples.labels, minlength=len(made.classes))
+        counts = None if samples.labels is None else np.bincount(samples.labels, minlength=len(made.classes))
         record["splits"][split] = {
             "shape": list(samples.images.shape),
-            "classes": dict(zip(made.classes, counts.tolist(), strict=True)),
+            "classes": {} if counts is None else dict(zip(made.classes, counts.tolist(), strict=True)),
             "files": files,
         }
     record["digest"] = digest([record["classes"], {s: v["files"] for s, v in record["splits"].items()}])

@@ -126,6 +126,8 @@ def _check_split(path: Path, prepared: Prepared, split: str, drops: Sequence[tup
                 f"{path}, line {line}: the image {split} {drop.position} has the pixels {there.decode()}, but the list has "
                 f"{drop.pixels!r}; undo the change, or move the list away and {_again(prepared.name)}"
             )
+    if not prepared.labelled:
+        return
     gone = np.bincount(prepared.labels(split)[at], minlength=len(prepared.classes))
     for label, count in zip(prepared.classes, gone.tolist(), strict=True):
         if count and count == prepared.splits[split]["classes"][label]:

@@ -120,8 +120,10 @@ def reshaped(
 
 def _selected(
     prepared: Prepared, split: str, classes: tuple[str, ...], renames: Mapping[str, str]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the positions of the images whose class is kept, and their labels in the new numbering."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+    """Return the positions of the images whose class is kept, and their labels in the new numbering; all if there are none."""
+    if not prepared.labelled:
+        return np.arange(prepared.count(split)), None
     numbers = {name: number for number, name in enumerate(classes)}
     new = np.array([numbers.get(renames.get(name, name), -1) for name in prepared.classes], dtype=np.int64)
     labels = new[prepared.labels(split)]

@@ -32,7 +32,12 @@ def checked(dataset: Dataset, splits: Mapping[str, Samples]) -> Splits:
     """
     who = f"dataset '{dataset.name}'"
     names = classes_of(dataset, splits)
-    if not names or len(set(names)) != len(names) or not all(isinstance(c, str) and c and c.isprintable() for c in names):
+    unlabelled = isinstance(splits, Mapping) and bool(splits) and all(s.labels is None for s in splits.values())
+    if (
+        (not names and not unlabelled)
+        or len(set(names)) != len(names)
+        or not all(isinstance(c, str) and c and c.isprintable() for c in names)
+    ):
         raise DataError(f"{who}: classes = {names!r} must be a list of different, printable names")
     if not isinstance(splits, Mapping) or not {"train", "test"} <= set(splits) <= set(SPLITS):
         got = sorted(splits) if isinstance(splits, Mapping) else type(splits).__name__
@@ -41,6 +46,11 @@ def checked(dataset: Dataset, splits: Mapping[str, Samples]) -> Splits:
     if len(set(shapes.values())) > 1:
         raise DataError(f"{who}: images have different shapes in different splits: {shapes}")
     for split, samples in splits.items():
+        if samples.labels is None and not unlabelled:
+            raise DataError(
+                f"{who}, split '{split}': labels are missing; prepare() must return them (dabench hides them from methods), or "
+                "none in any split"
+            )
         _check_split(dataset, split, samples, names)
     numbers = {split: len(s.images) for split, s in splits.items()}
     for split, found in {**numbers, "all": sum(numbers.values())}.items():
@@ -63,8 +73,6 @@ def _check_split(dataset: Dataset, split: str, samples: Samples, classes: tuple[
     n = len(images)
     if n == 0:
         raise DataError(f"{who}: is empty")
-    if samples.labels is None:
-        raise DataError(f"{who}: labels are missing; prepare() must return them (dabench hides them from methods)")
     for what, values in {"labels": samples.labels, "groups": samples.groups, **samples.attributes}.items():
         if values is not None and np.shape(values) != (n,):
             raise DataError(f"{who}: {what} has shape {np.shape(values)}; must be ({n},), one value for each image")
@@ -74,6 +82,8 @@ def _check_split(dataset: Dataset, split: str, samples: Samples, classes: tuple[
     for name, values in samples.attributes.items():
         if np.asarray(values).dtype.kind not in "biufU":
             raise DataError(f"{who}: attribute '{name}' is {np.asarray(values).dtype}; must be numbers or text")
+    if samples.labels is None:
+        return
     low, high = int(np.min(samples.labels)), int(np.max(samples.labels))
     if low < 0 or high >= len(classes):
         raise DataError(
@@ -83,11 +93,10 @@ def _check_split(dataset: Dataset, split: str, samples: Samples, classes: tuple[
 
 
 def take(samples: Samples, at: NDArray[np.int64]) -> Samples:
-    """Return the samples at positions `at`, in that order, without reading their images. `samples` must have labels."""
-    assert samples.labels is not None
+    """Return the samples at positions `at`, in that order, without reading their images."""
     return Samples(
         select_images(samples.images, at),
-        np.asarray(samples.labels, dtype=np.int64)[at],
+        None if samples.labels is None else np.asarray(samples.labels, dtype=np.int64)[at],
         None if samples.groups is None else np.asarray(samples.groups, dtype=np.int64)[at],
         {name: np.asarray(values)[at] for name, values in samples.attributes.items()},
     )
@@ -125,7 +134,8 @@ def with_validation(splits: Mapping[str, Samples]) -> dict[str, Samples]:
     if "val" in splits:
         return dict(splits)
     train = splits["train"]
-    held = held_out(train.labels, train.groups, _VALIDATION_PART)  # type: ignore[arg-type]
+    labels = np.zeros(len(train.images), np.int64) if train.labels is None else train.labels  # unlabelled: as of one class
+    held = held_out(labels, train.groups, _VALIDATION_PART)
     return {
         "train": take(train, np.flatnonzero(~held)),
         "val": take(train, np.flatnonzero(held)),

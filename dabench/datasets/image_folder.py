@@ -48,6 +48,7 @@ class ImageFolder(RawFiles):
         test: float = setting(0.2, "part of the images held out for testing if there is no test folder", above=0, high=0.9)
         group: str = setting("", "regular expression searched in the file name; its first (...) is the group (the subject)")
         classes: tuple[str, ...] = setting((), "class folders in the order of their labels; default: all, sorted by name")
+        labels: bool = setting(True, "false: the images have no labels, and folders name no classes; such a dataset is a target")
         license: str = setting("", "terms of use, for reports")
         citation: str = setting("", "BibTeX, for dabench cite")
 
@@ -69,7 +70,7 @@ class ImageFolder(RawFiles):
 
     def split_of(self, path: PurePosixPath) -> str | None:
         """Return the split from an image's path, or None if it is not in a split folder."""
-        return _SPLIT_NAMES.get(path.parts[0].lower()) if len(path.parts) > 2 else None
+        return _SPLIT_NAMES.get(path.parts[0].lower()) if len(path.parts) > 1 + self.options.labels else None
 
     def prepare(self, raw: Path) -> Splits:
         """Read every image; an unreadable file is an error that names it."""
@@ -80,23 +81,24 @@ class ImageFolder(RawFiles):
 
         root = self.root(raw)
         pictures = pictures_in(root, self.who)
-        found = [(path, read) for path, read in pictures if len(path.parts) >= 2]
+        labelled = self.options.labels
+        found = [(path, read) for path, read in pictures if len(path.parts) >= 1 + labelled]
         if not found:
-            why = f"{root} holds no images in class folders (<class>/<image>)"
+            why = f"{root} holds no images{' in class folders (<class>/<image>)' if labelled else ''}"
             raise self.error(why) if self.options.path else self.refusal(why)
-        stray = [path for path, _ in pictures if len(path.parts) < 2]
+        stray = [path for path, _ in pictures if len(path.parts) < 1 + labelled]
         notes = (
             [f"{len(stray):,} of {len(pictures):,} images left out: not in a class folder, such as {stray[0]}"] if stray else []
         )
-        classes = tuple(self.options.classes or self.classes or sorted({path.parts[-2] for path, _ in found}))
+        classes = tuple(self.options.classes or self.classes or sorted({path.parts[-2] for path, _ in found if labelled}))
         splits = self._splits([path for path, _ in found], root)
-        labels = np.array([self._label(path, root, classes) for path, _ in found], np.int64)
+        labels = np.array([self._label(path, root, classes) if labelled else 0 for path, _ in found], np.int64)
         images = lazy_pictures(found, root, self.who, self.options.channels, self.options.size)
         groups = self._groups([path for path, _ in found])
         if not any(splits):
             why = "no whole group can be held out for testing without losing a class; use train and test folders"
             splits = self.held_out(labels, groups, f"group = {self.options.group!r}: {why}")
-        whole = Samples(images, labels, groups)
+        whole = Samples(images, labels if labelled else None, groups)
         parts = {split: take(whole, np.flatnonzero(np.array(splits) == split)) for split in dict.fromkeys(splits)}
         return Splits(parts, notes=notes, classes=classes)
 

@@ -56,7 +56,7 @@ def compute(
     alike = reproducible(job.train.threads, job.seed, device, job.train.deterministic)
     with alike, in_own_thread(checkpoints, job.train.threads) as tests:
         trainer = RunTrainer(job.train, augmenter, device, job.seed, tests, partial, notify)
-        adapter = Adapter() if job.method in (SUPERVISED, SOURCE_ONLY) else registry.make("adapter", job.method, job.options)
+        adapter = Adapter() if job.method in (SUPERVISED, SOURCE_ONLY) else registry.make("adapter", job.adapter, job.options)
         adapter.sources = len(job.source_names)
         backbone = registry.make("backbone", job.backbone, job.backbone_options)
         pretrained = job.pretrained and job.parent is None
@@ -75,11 +75,11 @@ def compute(
 
 def _stream(job: Job, augmenter: Augmenter, registry: Registry) -> StreamPredictor | None:
     """Return what predicts the test streams of an adaptation at test time; None for other runs."""
-    if job.target is None or registry.make("adapter", job.method, job.options).access != "test":
+    if job.target is None or registry.make("adapter", job.adapter, job.options).access != "test":
         return None
 
     def make() -> Adapter:
-        adapter: Adapter = registry.make("adapter", job.method, job.options)
+        adapter: Adapter = registry.make("adapter", job.adapter, job.options)
         return adapter
 
     return StreamPredictor(make, augmenter, job.test, job.train.precision, job.seed)

@@ -137,6 +137,7 @@ def _record(file: SweepFile, plan: Plan, schedule: RunSchedule) -> SweepRecord:
         search=tuple(schedule.searched()),
         trials=tuple(schedule.trials),
         warnings=plan.warnings,
+        unlabelled=plan.unlabelled,
     )
 
 

@@ -25,7 +25,9 @@ def shared_classes(sweep: Sweep, prepared: Mapping[str, Prepared]) -> tuple[str,
         KeyProblem: the datasets have different classes and the sweep does not choose, or it names an unknown class.
     """
     _check_renames(sweep, prepared)
-    named = {name: _named(sweep, name, p) for name, p in prepared.items()}
+    named = {name: _named(sweep, name, p) for name, p in prepared.items() if p.labelled}
+    if not named:
+        raise KeyProblem("datasets", "no dataset has labels, and a source needs them; name one that has")
     if sweep.classes:
         for name, classes in named.items():
             missing = [c for c in sweep.classes if c not in classes]

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from dabench.errors import SpecError, nearest
 from dabench.hashing import digest
 from dabench.plugins.options import setting
+from dabench.storage.schema import Task
 from dabench.training.settings import EvalConfig, TrainConfig
 
 
@@ -55,11 +56,15 @@ class Sweep:
     datasets: tuple[str, ...] = setting(
         (), "the datasets; every ordered pair becomes a task, source -> target; NAME/* is every member of a family"
     )
-    adapters: tuple[str, ...] = setting((), "the methods to compare")
+    adapters: tuple[str, ...] = setting((), "the methods to compare; NAME@OPTION=VALUE is one with other options")
     backbone: str = setting("", "the architecture of the encoder")
     seeds: int | tuple[int, ...] = setting(3, "number of seeds (3 means 0, 1 and 2), or a list of seeds", low=1)
     shots: int | Literal["all"] = setting(5, "labelled target images per class for few-shot adapters", low=1)
-    pairs: tuple[str, ...] = setting((), 'the tasks, as "A -> B" or "A + B -> C"; default: every ordered pair of datasets')
+    pairs: tuple[str, ...] | Literal["leave-one-out", "all + leave-one-out"] = setting(
+        (),
+        'the tasks, as a list of "A -> B" and "A + B -> C"; "leave-one-out": each dataset is the target of all others together; '
+        '"all + leave-one-out": these and every ordered pair; default: every ordered pair of datasets',
+    )
     classes: tuple[str, ...] = setting((), "the classes to keep; required if the datasets have different classes; default: all")
     class_map: Mapping[str, Any] = setting({}, "other names for classes")
     plugins: tuple[str, ...] = setting((), "Python files with plugins; relative to the sweep file")
@@ -81,15 +86,21 @@ class Sweep:
         return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
 
     @property
-    def tasks(self) -> tuple[tuple[tuple[str, ...], str], ...]:
+    def tasks(self) -> tuple[Task, ...]:
         """The tasks of the sweep, each (sources, target)."""
-        if not self.pairs:
-            return tuple(((s,), t) for s in self.datasets for t in self.datasets if s != t)
-        return tuple(pair_of(p, self.datasets) for p in self.pairs)
+        if self.pairs and not isinstance(self.pairs, str):
+            return tuple(pair_of(p, self.datasets) for p in self.pairs)
+        single: list[Task] = [((s,), t) for s in self.datasets for t in self.datasets if s != t]
+        if not self.pairs or len(self.datasets) < 2:
+            return tuple(single)
+        joined: list[Task] = [(tuple(s for s in self.datasets if s != t), t) for t in self.datasets]
+        # Of two datasets, all others are one: the same task counts once.
+        return tuple(dict.fromkeys(single + joined if self.pairs == "all + leave-one-out" else joined))
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold; [search] only where there is one."""
-        return {key: value for key, value in asdict(self).items() if key != "search" or self.search.trials}
+        found = asdict(self) | {"train": self.train.recorded, "test": self.test.recorded}
+        return {key: value for key, value in found.items() if key != "search" or self.search.trials}
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -108,7 +119,8 @@ def pair_of(text: str, datasets: Sequence[str]) -> tuple[tuple[str, ...], str]:
     """Return (sources, target) of "A + B -> C"; raise SpecError unless they are different names among `datasets`."""
     parts = _PAIR.split(text.strip())
     if len(parts) != 2:
-        raise SpecError('must be "SOURCE -> TARGET" or "SOURCE + SOURCE -> TARGET"')
+        words = "" if "->" in text else ' (the words "leave-one-out" and "all + leave-one-out" stand without brackets)'
+        raise SpecError(f'must be "SOURCE -> TARGET" or "SOURCE + SOURCE -> TARGET"{words}')
     sources, target = tuple(p.strip() for p in parts[0].split("+")), parts[1]
     for name in (*sources, target):
         if name.endswith("/*"):

@@ -18,6 +18,7 @@ class Job:
 
     Attributes:
         name, digest, method, seed, label_budget, parent, probe: those of the run (dabench.storage.schema.Run).
+        adapter: the name of the adapter's plugin, where there is one.
         options, backbone_options: the options of the adapter and of the backbone that the sweep sets.
         channels, size: channels and side of the prepared images.
         source_names: the sources of its network. sources: the files of them that it may open; empty in a source-free adaptation.
@@ -33,6 +34,7 @@ class Job:
     name: str
     digest: str
     method: str
+    adapter: str
     options: Mapping[str, Any]
     backbone: str
     backbone_options: Mapping[str, Any]

@@ -11,16 +11,12 @@ from dabench.errors import SpecError
 
 
 def put(table: dict[str, Any], text: str) -> None:
-    """Put "a.b=value" into `table`. The value is read as TOML, or as text if it is not valid TOML. Paths become absolute."""
+    """Put "a.b=value" into `table`; the value is read by `value_of`. Paths become absolute."""
     key, equals, value = text.partition("=")
     path = [p.strip().strip('"') for p in key.split(".")]
     if not equals or not all(path):
         raise SpecError(f"--set {text!r}: write key=value, for example --set train.epochs=2")
-    try:
-        parsed = tomllib.loads(f"v = {value}")["v"]
-    except tomllib.TOMLDecodeError:
-        parsed = value
-    given: Any = parsed
+    given: Any = value_of(value)
     for part in reversed(path):
         given = {part: given}
     given = absolute(given)
@@ -30,6 +26,14 @@ def put(table: dict[str, Any], text: str) -> None:
         if not isinstance(table, dict):
             raise SpecError(f"--set {text!r}: '{part}' is a value, not a table")
     table[path[-1]] = given[path[-1]]
+
+
+def value_of(text: str) -> Any:
+    """Return a value as TOML reads it, or the text itself if it is not valid TOML."""
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 PATHS = ("path", "drop")

@@ -12,8 +12,10 @@ from typing import Any
 
 from dabench.data.cache import Prepared
 from dabench.experiment.access import grant_scored, grant_source, grant_target, grant_test
+from dabench.experiment.adapter_names import plugin_of
 from dabench.experiment.config import Sweep
 from dabench.experiment.job import Job
+from dabench.experiment.resolve import adapter_options
 from dabench.hashing import digest
 from dabench.plugins.code_hash import code_digest, core_digest
 from dabench.plugins.contract import SOURCE_ONLY, SUPERVISED, Adapter, Augment, Backbone, Dataset
@@ -60,7 +62,17 @@ class Plan:
     @property
     def networks(self) -> list[NetworkKey]:
         """The networks of each adapter, without seeds."""
-        return list(networks(self.sweep.datasets, self.sweep.tasks, self.facts))
+        return list(networks(self.trained_on, self.sweep.tasks, self.facts))
+
+    @property
+    def unlabelled(self) -> tuple[str, ...]:
+        """The datasets without labels, which can only be targets."""
+        return tuple(name for name in self.sweep.datasets if not self.prepared[name].labelled)
+
+    @property
+    def trained_on(self) -> tuple[str, ...]:
+        """The datasets with labels; on each alone, a network is trained."""
+        return tuple(name for name in self.sweep.datasets if name not in self.unlabelled)
 
     @property
     def input_size(self) -> int:
@@ -90,7 +102,8 @@ class Plan:
             name=run.name,
             digest=run.digest,
             method=run.method,
-            options=dict(self.sweep.options.get(run.method, {})) | _of(run.method, run.settings),
+            adapter=plugin_of(run.method),
+            options=adapter_options(self.sweep, run.method) | _of(run.method, run.settings),
             backbone=self.sweep.backbone,
             backbone_options=self.sweep.options.get(self.sweep.backbone, {}),
             channels=self.channels,
@@ -220,8 +233,8 @@ def _run(
         "code": core_digest(),
         "backbone": [sweep.backbone, code_digest(plan.backbone), asdict(plan.backbone.options)],
         "input": [plan.channels, plan.size, sweep.pretrained, list(plan.classes)],
-        "train": vars(plan.train(settings)),  # faster than asdict for tens of thousands of runs
-        "test": vars(sweep.test),
+        "train": plan.train(settings).recorded,  # faster than asdict for tens of thousands of runs
+        "test": sweep.test.recorded,
         "augment": vars(plan.augment),
         "sources": [plan.prepared[s].digest for s in sources],
         "seed": seed,

@@ -17,11 +17,12 @@ from dabench.experiment.config import Sweep
 from dabench.experiment.plan import Plan, adaptation, pretraining, source_only
 from dabench.experiment.resolve import make_adapter, make_backbone, make_dataset
 from dabench.experiment.shared_images import shared_images
-from dabench.plugins.contract import Augment, Dataset
+from dabench.plugins.contract import Adapter, Augment, Dataset
 from dabench.plugins.registry import Registry
 from dabench.storage.atomic import remove_abandoned, temporary_prefix
 from dabench.storage.paths import cache_folder
 from dabench.storage.schema import Run
+from dabench.training.selection import ORACLE
 
 _GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
 """Device files of NVIDIA, AMD and Windows (WSL) GPU drivers under Linux. If none exists, torch finds no GPU."""
@@ -59,6 +60,8 @@ def make_plan(
     if sweep.test.crops == 10 and augment.crop is None:
         raise SpecError("test.crops = 10 needs augment.crop, because ten crops of the whole image are equal; set it")
     adapters = {name: make_adapter(sweep, name, registry) for name in sweep.adapters}
+    for name in (n for n, p in prepared.items() if not p.labelled):
+        _check_unlabelled(sweep, name, adapters)
     backbone, where = make_backbone(sweep, registry), _device_and_precision(sweep, gpus, cluster)
     warnings = tuple(shared_images(sweep.tasks, datasets, prepared))
     plan = Plan(sweep, augment, channels, size, datasets, prepared, adapters, backbone, (), *where, warnings)
@@ -95,6 +98,26 @@ def _check_counts(sweep: Sweep, name: str, prepared: Prepared) -> None:
                 raise DataError(f"dataset '{name}': its {split} split has no image of class '{label}'; add images{advice}")
 
 
+def _check_unlabelled(sweep: Sweep, name: str, adapters: Mapping[str, Adapter]) -> None:
+    """Raise SpecError if the sweep needs labels of the dataset `name`, which has none."""
+    others = [d for d in sweep.datasets if d != name]
+    if any(name in sources for sources, _ in sweep.tasks):
+        pairs = f'pairs = ["{others[0]} -> {name}"]' if others else "pairs"
+        raise SpecError(
+            f"dataset '{name}' has no labels, so it cannot be a source; name the tasks in which it is the target: {pairs}"
+        )
+    if all(target != name for _, target in sweep.tasks):
+        return
+    for method, adapter in adapters.items():
+        if adapter.adapts() and adapter.access in ("few-shot", "full"):
+            raise SpecError(
+                f"adapter '{method}' needs labels of its target (access {adapter.access}), and dataset '{name}' has none; "
+                "leave the adapter out, or sweep it in another file"
+            )
+    if sweep.search.trials and sweep.search.select == ORACLE:
+        raise SpecError(f"search.select = 'oracle' needs labels of the target, and dataset '{name}' has none; set another rule")
+
+
 def _augment(sweep: Sweep, datasets: Mapping[str, Dataset]) -> Augment:
     """Return the common augmentation of the datasets, changed by the sweep's [augment]."""
     first, *others = (d.augment for d in datasets.values())
@@ -111,7 +134,7 @@ def _runs(plan: Plan) -> list[Run]:
     found: list[Run] = []
     for seed in plan.sweep.seed_list:
         # Each dataset is a row of the matrix: its pretraining gives the diagonal even if no task has it as source.
-        rows = dict.fromkeys([(d,) for d in plan.sweep.datasets] + [s for s, _ in plan.sweep.tasks])
+        rows = dict.fromkeys([(d,) for d in plan.trained_on] + [s for s, _ in plan.sweep.tasks])
         for sources in rows:
             found += source_only(plan, sources, seed)
         for name, sources, target in plan.networks:

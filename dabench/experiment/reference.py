@@ -7,10 +7,11 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dabench.experiment.adapter_names import own_options
 from dabench.experiment.config import ClassesTable, DatasetTable, SearchConfig, Sweep
 from dabench.experiment.resolve import make_adapter, make_backbone, make_dataset
 from dabench.experiment.sweep_file import SweepFile, line_of
-from dabench.plugins.contract import Augment, PluginKind
+from dabench.plugins.contract import Augment, Plugin, PluginKind
 from dabench.plugins.options import describe
 from dabench.plugins.registry import Registry
 from dabench.training.settings import EvalConfig, TrainConfig
@@ -45,7 +46,8 @@ def plugin_keys(registry: Registry, kind: PluginKind) -> dict[str, Rows]:
 def keys_of(file: SweepFile, registry: Registry) -> dict[str, Rows]:
     """Return every key of a sweep with its value and where the value comes from: heading -> rows.
 
-    "from" is "line N" of the file, "--set", "datasets" (the augmentation of the datasets) or "default".
+    "from" is "line N" of the file, "--set", "datasets" (the augmentation of the datasets), "adapters" (an option in the name of
+    an adapter) or "default".
     """
     sweep, tables, written = file.sweep, all_keys(), tomllib.loads(file.text)
     datasets = {name: make_dataset(sweep, name, registry) for name in sweep.datasets}
@@ -61,8 +63,11 @@ def keys_of(file: SweepFile, registry: Registry) -> dict[str, Rows]:
         rows = describe(DatasetTable) + describe(type(dataset).Options)
         own = {"plugin": dataset.plugin or dataset.name, "drop": dataset.drop}
         found[f"[dataset.{name}]"] = _filled(rows, ("dataset", name), own | vars(dataset.options), file, written)
-    for plugin in (make_backbone(sweep, registry), *(make_adapter(sweep, name, registry) for name in sweep.adapters)):
-        found[f"[{plugin.name}]"] = _filled(describe(type(plugin).Options), (plugin.name,), vars(plugin.options), file, written)
+    plugins: dict[str, Plugin] = {sweep.backbone: make_backbone(sweep, registry)}
+    for name, plugin in (plugins | {name: make_adapter(sweep, name, registry) for name in sweep.adapters}).items():
+        rows = _filled(describe(type(plugin).Options), (plugin.name,), vars(plugin.options), file, written)
+        own = own_options(name)  # "dann@weight=1" is no table of the file
+        found[name if own else f"[{plugin.name}]"] = [row | {"from": "adapters"} if row["key"] in own else row for row in rows]
     return {heading: rows for heading, rows in found.items() if rows}
 
 

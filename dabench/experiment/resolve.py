@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from dabench.errors import PluginError, SpecError
+from dabench.errors import PluginError, SpecError, nearest
+from dabench.experiment.adapter_names import own_options, plugin_of
 from dabench.experiment.config import DatasetTable, Sweep
 from dabench.experiment.overrides import absolute, put
 from dabench.plugins.contract import Adapter, Backbone, Dataset
@@ -92,10 +94,36 @@ def declared(datasets: Mapping[str, Mapping[str, Any]], folder: Path | None) -> 
     return found
 
 
+def adapter_options(sweep: Sweep, name: str) -> dict[str, Any]:
+    """Return the options that a sweep gives an adapter: those of its table, changed by those of its name."""
+    return {**sweep.options.get(plugin_of(name), {}), **own_options(name)}
+
+
 def make_adapter(sweep: Sweep, name: str, registry: Registry) -> Adapter:
-    """Return the adapter `name` with the options of its table."""
-    adapter: Adapter = registry.make("adapter", name, sweep.options.get(name))
-    return adapter
+    """Return the adapter `name`, such as "dann" or "dann@weight=1", with its options. Options of the name are in its title.
+
+    Raises:
+        KeyProblem: an option or its value is wrong.
+        PluginError: there is no such adapter.
+    """
+    plugin, own = plugin_of(name), own_options(name)
+    adapter: Adapter = registry.make("adapter", plugin, sweep.options.get(plugin))
+    if plugin == name:
+        return adapter
+    if not adapter.adapts() and adapter.shares_pretraining():
+        raise KeyProblem(
+            "adapters", f"adapters: '{name}': {plugin} changes nothing, gains are measured against it; write '{plugin}'"
+        )
+    known = [f.name for f in fields(type(adapter).Options)]
+    try:
+        for option in own:
+            if option not in known:
+                raise SpecError(f"{plugin} has no option '{option}'{nearest(option, known)}")
+        adapter = registry.make("adapter", plugin, adapter_options(sweep, name))
+    except SpecError as e:
+        advice = f"options of {plugin}: {', '.join(known) or '(no options)'} (see: dabench show adapter {plugin})"
+        raise KeyProblem("adapters", f"adapters: '{name}': {e}; {advice}") from e
+    return adapter.with_facts(title=", ".join(filter(None, (adapter.title, name.partition("@")[2]))))
 
 
 def make_backbone(sweep: Sweep, registry: Registry) -> Backbone:

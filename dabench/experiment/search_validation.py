@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from dabench.errors import SpecError, nearest
+from dabench.experiment.adapter_names import plugin_of
 from dabench.experiment.config import Sweep
 from dabench.experiment.resolve import make_adapter
 from dabench.experiment.samplers import grid_size
@@ -36,7 +37,9 @@ def with_space(sweep: Sweep, registry: Registry) -> Sweep:
     if not search.trials:
         return sweep
     _check_keys(sweep)
-    owners: dict[str, Any] = {COMMON: sweep.train} | {n: make_adapter(sweep, n, registry).options for n in sweep.adapters}
+    # Options that the name of an adapter sets are not searched, and neither are its others: only "dann" has keys "dann.OPTION".
+    plain = [name for name in sweep.adapters if plugin_of(name) == name]
+    owners: dict[str, Any] = {COMMON: sweep.train} | {n: make_adapter(sweep, n, registry).options for n in plain}
     space = dict(_flat(search.space))
     for key, value in space.items():
         _check_range(key, value, owners)
@@ -80,7 +83,11 @@ def _check_range(key: str, value: Any, owners: Mapping[str, Any]) -> None:
     name, _, option = key.rpartition(".")
     if name not in owners:
         near = nearest(name, owners)
-        raise KeyProblem(path, f"{path}: must be {COMMON}.KEY, or ADAPTER.OPTION of one of {', '.join(list(owners)[1:])}{near}")
+        raise KeyProblem(
+            path,
+            f"{path}: must be {COMMON}.KEY, or ADAPTER.OPTION of one of {', '.join(list(owners)[1:])}{near} "
+            "(options of an adapter with '@' in its name are not searched)",
+        )
     if name == COMMON and option in _FIXED:
         raise KeyProblem(path, f"{path}: '{option}' cannot be searched; it controls how a run is computed, not what is learned")
     for end in read_range(value, path).ends:

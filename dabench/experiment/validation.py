@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dabench.errors import PluginError, SpecError, nearest
+from dabench.experiment.adapter_names import plugin_of
 from dabench.experiment.config import Sweep, pair_of
 from dabench.experiment.resolve import NAME, declared, make_adapter, make_backbone, make_dataset, with_members
 from dabench.experiment.search_validation import with_space
@@ -105,13 +106,8 @@ def _check(sweep: Sweep, registry: Registry) -> None:
             near = nearest(name, sweep.datasets)
             raise KeyProblem(f"classes.map.{name}", f"[classes.map.{name}]: '{name}' is not in datasets{near}")
     _check_plugins(sweep, registry)
-    for i, text in enumerate(sweep.pairs):
-        try:
-            pair_of(text, sweep.datasets)
-        except SpecError as e:
-            raise KeyProblem("pairs", f"pairs[{i}] = {text!r}: {e}") from e
-    if len({(frozenset(sources), target) for sources, target in sweep.tasks}) < len(sweep.tasks):
-        raise KeyProblem("pairs", f"pairs = {list(sweep.pairs)}: duplicate pair")
+    _check_adapters(sweep, registry)
+    _check_pairs(sweep)
     build(Augment, sweep.augment, "augment")
     if sweep.test.crops == 10 and not sweep.augment.get("crop", True):
         raise KeyProblem(
@@ -120,9 +116,21 @@ def _check(sweep: Sweep, registry: Registry) -> None:
         )
 
 
+def _check_pairs(sweep: Sweep) -> None:
+    if isinstance(sweep.pairs, str):
+        return
+    for i, text in enumerate(sweep.pairs):
+        try:
+            pair_of(text, sweep.datasets)
+        except SpecError as e:
+            raise KeyProblem("pairs", f"pairs[{i}] = {text!r}: {e}") from e
+    if len({(frozenset(sources), target) for sources, target in sweep.tasks}) < len(sweep.tasks):
+        raise KeyProblem("pairs", f"pairs = {list(sweep.pairs)}: duplicate pair")
+
+
 def _check_plugins(sweep: Sweep, registry: Registry) -> None:
     """Make every plugin of the sweep, to find unknown names and wrong options early."""
-    unused = [name for name in sweep.options if name not in sweep.adapters and name != sweep.backbone]
+    unused = [name for name in sweep.options if name not in {*map(plugin_of, sweep.adapters), sweep.backbone}]
     adapters = {entry.name for entry in registry.entries("adapter")}
     asked: list[tuple[str, Callable[[], object]]] = [
         ("datasets", lambda: [make_dataset(sweep, n, registry) for n in (*sweep.datasets, *sweep.dataset)]),
@@ -135,3 +143,12 @@ def _check_plugins(sweep: Sweep, registry: Registry) -> None:
             make()
         except PluginError as e:
             raise KeyProblem(key, str(e)) from e
+
+
+def _check_adapters(sweep: Sweep, registry: Registry) -> None:
+    made: dict[str, str] = {}
+    for name in sweep.adapters:
+        adapter = make_adapter(sweep, name, registry)
+        other = made.setdefault(f"{adapter.name} {adapter.options}", name)
+        if other != name:
+            raise KeyProblem("adapters", f"adapters: '{other}' and '{name}' are the same method with the same options; keep one")

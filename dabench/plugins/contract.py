@@ -107,7 +107,8 @@ class Samples:
     Attributes:
         images: (N, C, H, W) uint8, values 0 to 255, C is 1 (grey) or 3 (RGB), all of one size; `dabench.LazyImages` if they
             may not fit into memory.
-        labels: (N,) int64, indices into the dataset's `classes`; `Dataset.prepare` always gives them.
+        labels: (N,) int64, indices into the dataset's `classes`; None in every split of a dataset without labels, which can
+            only be a target.
         groups: (N,) int64, a number for each subject, font or video whose images are not independent; None if unknown. No
             group is in two splits. A validation split keeps groups together, and intervals resample groups.
         attributes: name -> (N,) array of numbers or text, such as age or sex.
@@ -480,8 +481,8 @@ class Trainer(Protocol):
     ) -> Iterator[Batch]:
         """Return endless shuffled batches of `batch` images (default: [train] batch), the same number from each view.
 
-        Every image of a view is drawn once before any is drawn again. If the views together hold fewer images than `batch`,
-        batches are smaller.
+        With [train] source_batches = "proportional", a view gives a number by its size, at least one. Every image of a view is
+        drawn once before any is drawn again. If the views together hold fewer images than `batch`, batches are smaller.
 
         Args:
             augment: False: images are centre crops without augmentation.

@@ -69,6 +69,8 @@ def _row(title: str, groups: Sequence[ImageFinding]) -> tuple[str, str, str]:
 
 def _balance(audit: Audit) -> Iterator[Table]:
     for name, prepared in audit.pictures.sets.items():
+        if not prepared.labelled:
+            continue
         rows = []
         for split, facts in prepared.splits.items():
             counts = [facts["classes"][c] for c in prepared.classes]

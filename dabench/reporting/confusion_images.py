@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dabench.analysis.matrix import Matrix
+from dabench.hashing import shortened
 from dabench.reporting.intervals import interval_text
 from dabench.reporting.tables import foremost
 
@@ -28,7 +29,7 @@ def draw_confusions(matrix: Matrix, folder: Path) -> list[Path]:
     files = []
     for cell in foremost(matrix.cells, max_pictures(len(matrix.classes))):
         name = "_".join([cell.adapter, "+".join(cell.sources), *([cell.target] if cell.target else []), "on", cell.test])
-        files.append(folder / (re.sub(r"[^A-Za-z0-9.+_-]", "-", name) + ".png"))
+        files.append(folder / (shortened(re.sub(r"[^A-Za-z0-9.+_-]", "-", name)) + ".png"))
         title = f"{cell.name}, {cell.adapter}{f' for {cell.target}' if cell.target else ''}"
         title += f"\n{cell.metric} {cell.mean:.1f} % {interval_text(vars(cell))}"
         draw_confusion(matrix.confusion[cell.key], matrix.classes, title, files[-1])

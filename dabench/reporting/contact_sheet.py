@@ -73,10 +73,11 @@ def write_sheet(sets: Iterable[Prepared], path: Path, pictures: int = 12) -> Non
 
 def _lines(prepared: Prepared, pictures: int) -> Iterator[str | list[Tile | None]]:
     for split in prepared.splits:
-        samples, labels = prepared.samples(split), prepared.labels(split)
+        samples = prepared.samples(split)
+        labels = np.zeros(prepared.count(split)) if samples.labels is None else samples.labels
         what = "subject" if "subject" in samples.attributes else "group"
         who = samples.attributes.get("subject", samples.groups)
-        for number, name in enumerate(prepared.classes):
+        for number, name in enumerate(prepared.classes if prepared.labelled else ("no labels",)):
             at = np.flatnonzero(labels == number)
             of = 0 if who is None else len(np.unique(who[at]))
             yield f"{prepared.name} {split}: {name}, {len(at):,} images" + (f" of {of:,} {what}{'s'[: of > 1]}" if of else "")

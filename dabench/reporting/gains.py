@@ -46,7 +46,7 @@ def gains_notes(matrix: Matrix) -> list[str]:
 
 def summary_tables(matrix: Matrix) -> list[Table]:
     """Return the means of each adapter over all pairs of datasets: one table for each kind of pairs (one or several sources)."""
-    kinds = kinds_of(matrix.record.tasks)
+    kinds = kinds_of(matrix.record.labelled_tasks)
     found = []
     for kind, tasks in kinds.items():
         rows = [s for s in matrix.summary if s.kind == kind]
@@ -82,7 +82,7 @@ def p_text(of: Summary) -> str:
 def summary_notes(matrix: Matrix) -> list[str]:
     """Return the notes on the means: the columns, the test, and the adapters without means."""
     lines = [_MEANS] if matrix.summary else []
-    for kind in kinds_of(matrix.record.tasks):
+    for kind in kinds_of(matrix.record.labelled_tasks):
         lines += [line for line in [_test_note([s for s in matrix.summary if s.kind == kind and s.needed])] if line]
     omitted = "; ".join(f"{name}: {reason}" for name, reason in matrix.incomplete.items())
     return [*dict.fromkeys(lines), *([f"No means over pairs for {omitted}."] if omitted else [])]

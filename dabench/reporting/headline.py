@@ -17,7 +17,7 @@ from dabench.training.selection import ORACLE
 def headline(matrix: Matrix) -> str:
     """Return the drop and the largest gain of each label budget, over all pairs of each kind, and warnings."""
     search, by_labels = matrix.record.sweep.search, "were chosen by {} labels: the numbers are bounds, not results."
-    kinds = kinds_of(matrix.record.tasks)
+    kinds = kinds_of(matrix.record.labelled_tasks)
     parts = [_pair(matrix, tasks[0]) if len(tasks) == 1 else _pairs(matrix, kind, tasks) for kind, tasks in kinds.items()]
     parts = parts or [_alone(matrix)]
     parts += [f"Checkpoints {by_labels.format('target test')}"] if matrix.selection == ORACLE else []
@@ -60,7 +60,7 @@ def _pair(matrix: Matrix, task: Task) -> str:
 def _pairs(matrix: Matrix, kind: str, tasks: Sequence[Task]) -> str:
     """Return the means over several pairs of one kind."""
     rows = [s for s in matrix.summary if s.kind == kind]
-    several = len(kinds_of(matrix.record.tasks)) > 1
+    several = len(kinds_of(matrix.record.labelled_tasks)) > 1
     over = f"{counted(len(tasks), 'pair')} of datasets{f' with {kind}' if several else ''}"
     if not rows:
         return f"{_what(matrix)} over {over}: no adapter has results on all pairs yet."

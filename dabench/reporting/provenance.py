@@ -85,7 +85,7 @@ def _settings(matrix: Matrix) -> Table:
         "classes": ", ".join(matrix.classes),
         "seeds": ", ".join(map(str, matrix.record.seeds)),
         "shots": str(sweep.shots),
-        "pairs": "; ".join(sweep.pairs) or "every ordered pair",
+        "pairs": sweep.pairs if isinstance(sweep.pairs, str) else "; ".join(sweep.pairs) or "every ordered pair",
         "training": _written(sweep.train),
         "testing": _written(sweep.test),
         "search": _written(search),

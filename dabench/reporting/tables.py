@@ -118,7 +118,7 @@ def guessing_text(matrix: Matrix) -> str:
     """Return the accuracies of guessing; "" for another metric."""
     if matrix.metric != "accuracy":
         return ""
-    known = {facts.short_name: matrix.guessing(name) for name, facts in matrix.datasets.items()}
+    known = {facts.short_name: matrix.guessing(n) for n, facts in matrix.datasets.items() if n not in matrix.record.unlabelled}
     chance = next(iter(known.values())).chance
     most = ", ".join(f"{name} {of.majority:.1f} % ({of.majority_class})" for name, of in known.items())
     return f"Chance level {chance:.1f} %. Most frequent class alone: {most}."
@@ -186,8 +186,10 @@ def shots_text(matrix: Matrix, adapters: Collection[str] | None = None) -> str:
 
 def unfinished(matrix: Matrix) -> list[str]:
     """Return lines on undefined metrics, missing runs and failures; none if the matrix is complete."""
+    unlabelled = (matrix.datasets[name].short_name for name in matrix.record.unlabelled)
+    lines = [f"{name} has no labels; its predictions are stored, see dabench export." for name in unlabelled]
     undefined = (matrix.datasets[test].short_name for test in matrix.undefined_on)
-    lines = [f"{name} test: {matrix.measure.title} is undefined; its cells are empty." for name in undefined]
+    lines += [f"{name} test: {matrix.measure.title} is undefined; its cells are empty." for name in undefined]
     if not matrix.missing:
         return lines
     lines.append(f"Unfinished: {len(matrix.missing)} of {matrix.total} runs are missing; the numbers are of the complete runs.")

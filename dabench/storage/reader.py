@@ -31,6 +31,9 @@ _ANSWERS = "predicted-"
 _MOST, _LARGEST = 2**13, 2**31
 """Limits on classes and on values of a table of predicted classes, because a pack may come from anybody."""
 
+UNLABELLED = -1
+"""The label of a test image of a dataset without labels."""
+
 SHORT = 10
 """Digits of a run's digest in the name of its folder."""
 
@@ -145,6 +148,7 @@ class ResultsReader(ABC):
             if damaged:
                 raise ValueError(f"{damaged[0]} has changed")
             arrays = {f.removesuffix(".npy"): np.array(self.array(f"{folder}/{f}")) for f in facts.files}
+            arrays.setdefault("labels", np.full(facts.counts["test"], UNLABELLED))
             attributes = {k.removeprefix("attribute-"): v for k, v in arrays.items() if k.startswith("attribute-")}
             _check_arrays(arrays)
             return StoredLabels(arrays["labels"], arrays.get("groups"), attributes, facts)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from dabench.hashing import digest
+from dabench.hashing import digest, shortened
 from dabench.plugins.options import KeyProblem, build
 
 T = TypeVar("T")
@@ -104,7 +104,7 @@ class Run:
         """A readable name, unique within a sweep, that can name a folder."""
         parts = [self.method, "+".join(self.sources), *([self.target] if self.target else []), f"s{self.seed}"]
         parts += [digest(self.settings)[:6]] if self.settings else []
-        return "_".join(parts).replace("/", "-")
+        return shortened("_".join(parts).replace("/", "-"))  # all other datasets as sources may be many
 
     @property
     def network(self) -> NetworkKey:
@@ -197,7 +197,7 @@ class SweepTable:
     backbone: str
     seeds: int | tuple[int, ...]
     shots: int | Literal["all"]
-    pairs: tuple[str, ...]
+    pairs: tuple[str, ...] | Literal["leave-one-out", "all + leave-one-out"]
     classes: tuple[str, ...]
     plugins: tuple[str, ...]
     size: int | None
@@ -269,6 +269,7 @@ class SweepRecord:
         recipe: the part of the sweep that results depend on.
         runs: the runs of the tables; trials: the runs of the search.
         warnings: what is wrong with its tasks, one line each, such as a source and a target that hold the same images.
+        unlabelled: its datasets without labels. They are targets; predictions on them are stored, and have no results.
     """
 
     sweep: SweepTable
@@ -285,6 +286,7 @@ class SweepRecord:
     search: tuple[SearchRecord, ...] = ()
     trials: tuple[Run, ...] = ()
     warnings: tuple[str, ...] = ()
+    unlabelled: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise ValueError if it refers to a dataset or adapter that it does not contain."""
@@ -293,7 +295,7 @@ class SweepRecord:
         for key in ("datasets", "adapters"):
             _must_be_names(f"sweep.{key}", getattr(self.sweep, key))
         _must_be_names("classes", self.classes)
-        named = [name for sources, target in self.tasks for name in (*sources, target)]
+        named = [*self.unlabelled, *(name for sources, target in self.tasks for name in (*sources, target))]
         named += [name for task in self.search for name in (*task.sources, task.target)]
         for run in (*self.runs, *self.trials):
             named += [*run.sources, *run.tests, *([run.target] if run.target else [])]
@@ -320,7 +322,12 @@ class SweepRecord:
     @property
     def networks(self) -> list[NetworkKey]:
         """The networks of the rows of the cross matrices."""
-        return list(networks(self.sweep.datasets, self.tasks, self.methods))
+        return list(networks([d for d in self.sweep.datasets if d not in self.unlabelled], self.tasks, self.methods))
+
+    @property
+    def labelled_tasks(self) -> list[Task]:
+        """The tasks that have results: those whose target has labels."""
+        return [(sources, target) for sources, target in self.tasks if target not in self.unlabelled]
 
     @property
     def cells(self) -> list[CellKey]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from dabench.plugins.options import setting
 
 _DECAY = {"sgd": 5e-4, "adamw": 0.05}
+
+_LATER = ("source_batches", "stream_batch", "stream_reset")
+"""Keys that are younger than stored results. At their default they are in no digest and no record, so that these stay valid."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,9 @@ class TrainConfig:
     epochs: float = setting(15.0, "length of a training in passes over the source images; ignored if `steps` is set", above=0)
     steps: int | None = setting(None, "length of a training in optimiser steps; replaces `epochs`", low=1)
     batch: int = setting(128, "images per optimiser step", low=2)
+    source_batches: Literal["equal", "proportional"] = setting(
+        "equal", "images of each of several sources in a batch: the same number, or by its number of images (at least one)"
+    )
     least_steps: int = setting(500, "least steps of an adaptation as long as a full training; ignored if `steps` is set", low=1)
     optimizer: Literal["sgd", "adamw"] = setting("sgd", "optimiser: SGD with momentum, or AdamW")
     lr: float = setting(0.05, "highest learning rate of the schedule", above=0, search=10)
@@ -50,6 +56,11 @@ class TrainConfig:
     threads: int = setting(1, "CPU threads of one run; results depend on it, because it fixes the order of sums", low=1, high=256)
     checkpoints: int = setting(10, "number of points of a training at which test predictions are stored", low=1, high=10000)
 
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """The settings as digests and records hold them: a key of _LATER only if it differs from its default."""
+        return _recorded(self)
+
     def decay_of(self, kind: str) -> float:
         """Return `weight_decay`, or the default of a kind of optimiser.
 
@@ -69,6 +80,15 @@ class EvalConfig:
     batch: int = setting(512, "images per batch", low=1)
     stream_batch: int = setting(64, "test-time methods: images per batch of the test stream", low=1)
     stream_reset: bool = setting(False, "test-time methods: begin anew with each batch, instead of carrying the state on")
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """The settings as digests and records hold them, as `TrainConfig.recorded`."""
+        return _recorded(self)
+
+
+def _recorded(of: TrainConfig | EvalConfig) -> dict[str, Any]:
+    return {key: value for key, value in vars(of).items() if key not in _LATER or value != getattr(type(of), key)}
 
 
 def full_steps(train: TrainConfig, images: int) -> int:

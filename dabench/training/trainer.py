@@ -83,8 +83,10 @@ class RunTrainer:
     def stream(
         self, views: Sequence[View], batch: int | None = None, augment: bool = True, copies: int = 1, strong: bool = False
     ) -> Stream:
-        """Return endless shuffled batches of `batch` images (default: [train] batch) drawn evenly from `views`."""
-        stream = Stream(views, batch or self.settings.batch, self.augmenter, self.generator(), augment, copies, strong)
+        """Return endless shuffled batches of `batch` images (default: [train] batch) from `views`, by [train] source_batches."""
+        proportional = self.settings.source_batches == "proportional"
+        generator, images = self.generator(), batch or self.settings.batch
+        stream = Stream(views, images, self.augmenter, generator, augment, copies, strong, proportional)
         self._streams[len(self._generators)] = stream
         return stream
 

@@ -236,6 +236,12 @@ def test_the_runs_of_a_plan_are_listed_on_demand(sweep: list[str], capsys: pytes
     assert len(re.findall(r"^  \S+_s0 +to do, about ", capsys.readouterr().out, flags=re.M)) == 4
 
 
+def test_a_plan_counts_tasks_with_several_sources(sweep: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    three = ["--set", 'datasets=["bright", "pale", "dim"]', "--set", "dataset.dim.plugin=bright"]
+    assert main([*sweep, *three, "--set", "pairs=all + leave-one-out", "--plan"]) == 0
+    assert "9 tasks: 6 with one source, 3 with several" in capsys.readouterr().out.splitlines()
+
+
 def test_verbose_without_a_plan_is_an_error(sweep: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*sweep, "-v"]) == 2
     assert "--verbose: lists the runs of a plan; add --plan" in capsys.readouterr().err

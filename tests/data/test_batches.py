@@ -18,9 +18,11 @@ def numbered(n: int, start: int = 0, labelled: bool = True) -> View:
     return View(f"from-{start}", ("x",), images, values if labelled else None)
 
 
-def stream(views: list[View], batch: int, seed: int = 0, augment: Augment | None = None, training: bool = True) -> Stream:
+def stream(
+    views: list[View], batch: int, seed: int = 0, augment: Augment | None = None, training: bool = True, **how: bool
+) -> Stream:
     augmenter = Augmenter(augment or Augment(), 4, 4, CPU)
-    return Stream(views, batch, augmenter, torch.Generator().manual_seed(seed), training)
+    return Stream(views, batch, augmenter, torch.Generator().manual_seed(seed), training, **how)
 
 
 def drawn(of: Stream, batches: int) -> list[int]:
@@ -50,6 +52,20 @@ def test_views_have_equal_shares_whatever_their_size() -> None:
 def test_a_batch_that_does_not_divide_evenly_is_full() -> None:
     batch = next(stream([numbered(50), numbered(50, 50), numbered(50, 100)], 32))
     assert torch.bincount(batch.view).tolist() == [11, 11, 10]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batch", "shares"),
+    [((20, 60), 16, [4, 12]), ((50, 50, 50), 32, [11, 11, 10]), ((1, 2, 240), 16, [1, 1, 14]), ((30,), 8, [8])],
+)
+def test_proportional_shares_follow_the_sizes_of_the_views(sizes: tuple[int, ...], batch: int, shares: list[int]) -> None:
+    of = stream([numbered(n) for n in sizes], batch, proportional=True)
+    assert torch.bincount(next(of).view).tolist() == shares
+
+
+def test_proportional_views_are_read_once_in_the_same_number_of_batches() -> None:
+    values = drawn(stream([numbered(10), numbered(30, 10)], 8, proportional=True), 5)
+    assert sorted(values) == list(range(40))
 
 
 def test_view_numbers_say_where_an_image_is_from() -> None:

@@ -52,6 +52,18 @@ def test_class_folders_are_read_and_a_fifth_is_held_out_for_testing(tmp_path: Pa
     assert marks(splits["train"]) | marks(splits["test"]) == set(range(20))
 
 
+def test_pictures_without_labels_need_no_class_folders(tmp_path: Path) -> None:
+    splits = read(as_folder(tmp_path, tree(f"{i:02}.png" for i in range(20))), labels=False)
+    assert {split: (len(s.images), s.labels) for split, s in splits.items()} == {"train": (16, None), "test": (4, None)}
+
+
+def test_pictures_without_labels_may_lie_in_split_folders(tmp_path: Path) -> None:
+    splits = read(
+        as_folder(tmp_path, tree(["train/0.png", "train/1.png", "train/2.png", "test/3.png", "test/4.png"])), labels=False
+    )
+    assert {split: (marks(s), s.labels) for split, s in splits.items()} == {"train": ({0, 1, 2}, None), "test": ({3, 4}, None)}
+
+
 def test_the_label_of_a_picture_is_its_folder(tmp_path: Path) -> None:
     splits = read(as_folder(tmp_path, tree(classes())))
     for samples in splits.values():

@@ -163,6 +163,13 @@ def test_all_shots_are_said_as_all(plan: MakePlan) -> None:
 # What identifies a run
 
 
+def test_leave_one_out_trains_once_on_all_others_of_each_target(plan: MakePlan) -> None:
+    made = plan(adapters=["none", "images"], datasets=["x", "y", "z"], pairs="leave-one-out", seeds=1)
+    found = [(r.method, r.sources) for r in made.runs if len(r.sources) > 1]
+    each = [("y", "z"), ("x", "z"), ("x", "y")]
+    assert sorted(found) == sorted((m, s) for m in (SUPERVISED, SOURCE_ONLY, "images") for s in each)
+
+
 def test_the_same_sweep_gives_the_same_digests(plan: MakePlan) -> None:
     assert changed(plan(adapters=["none", "dann", "maml"]), plan(adapters=["none", "dann", "maml"])) == set()
 
@@ -431,7 +438,8 @@ def pinned(monkeypatch: pytest.MonkeyPatch) -> Plan:
     table = {"name": "pinned", "datasets": ["font-digits", "uci-digits"], "adapters": ["none", "dann", "own"]}
     sweep = sweep_from(table | {"backbone": "conv4", "seeds": 1}, registry)
     prepared: Any = {
-        n: SimpleNamespace(digest=f"images of {n}", classes=("0", "1"), count=lambda split: 100) for n in sweep.datasets
+        n: SimpleNamespace(digest=f"images of {n}", classes=("0", "1"), labelled=True, count=lambda split: 100)
+        for n in sweep.datasets
     }
     adapters = {n: make_adapter(sweep, n, registry) for n in sweep.adapters}
     return Plan(sweep, Augment(), 1, 16, {}, prepared, adapters, make_backbone(sweep, registry), (), "cpu", "fp32")
@@ -444,6 +452,14 @@ def test_the_runs_of_a_sweep_that_searches_nothing_have_the_digests_that_they_al
 def test_a_sweep_that_searches_nothing_has_the_digest_that_it_always_had(pinned: Plan) -> None:
     assert pinned.sweep.digest == "204056154138634ccbdf447f8c5fb0754f8152db17f2fcc397eaade58edc413d"
     assert digest(pinned.sweep.recipe) == "c3591d2936137a7859d101d89af2c6e3eb31e4a543897d072a7e4457dba3ccf9"
+
+
+def test_a_key_that_is_younger_than_stored_results_is_in_no_digest_at_its_default(pinned: Plan) -> None:
+    assert "source_batches" not in pinned.sweep.as_dict()["train"]
+    train = replace(pinned.sweep.train, source_batches="proportional")
+    other = replace(pinned, sweep=replace(pinned.sweep, train=train))
+    assert other.sweep.recipe["train"]["source_batches"] == "proportional"
+    assert not {r.digest for r in planning._runs(other)} & {r.digest for r in planning._runs(pinned)}
 
 
 # Settings of a run's own

@@ -124,6 +124,44 @@ def test_pairs_name_the_tasks_and_may_have_several_sources(registry: Registry) -
     assert sweep.tasks == ((("font-digits",), "uci-digits"), (("font-digits", "x"), "uci-digits"))
 
 
+THREE = BASE | {"datasets": ["font-digits", "uci-digits", "x"]}
+JOINED = {
+    (("uci-digits", "x"), "font-digits"), (("font-digits", "x"), "uci-digits"), (("font-digits", "uci-digits"), "x"),
+}  # fmt: skip
+
+
+def test_leave_one_out_makes_each_dataset_the_target_of_all_others(registry: Registry) -> None:
+    registry.register(toy("x"))
+    tasks = sweep_from(THREE | {"pairs": "leave-one-out"}, registry).tasks
+    assert (set(tasks), len(tasks)) == (JOINED, 3)
+
+
+def test_all_and_leave_one_out_are_every_ordered_pair_and_those(registry: Registry) -> None:
+    registry.register(toy("x"))
+    tasks = sweep_from(THREE | {"pairs": "all + leave-one-out"}, registry).tasks
+    assert (set(tasks), len(tasks)) == ({*sweep_from(THREE, registry).tasks} | JOINED, 9)
+
+
+@pytest.mark.parametrize("pairs", ["leave-one-out", "all + leave-one-out"])
+def test_of_two_datasets_leave_one_out_is_every_ordered_pair_each_once(registry: Registry, pairs: str) -> None:
+    tasks = sweep_from(BASE | {"pairs": pairs}, registry).tasks
+    assert sorted(tasks) == sorted(sweep_from(BASE, registry).tasks)
+
+
+def test_leave_one_out_of_one_dataset_is_no_task(registry: Registry) -> None:
+    assert sweep_from(BASE | {"datasets": ["uci-digits"], "pairs": "leave-one-out"}, registry).tasks == ()
+
+
+def test_leave_one_out_counts_the_members_of_a_family(registry: Registry) -> None:
+    tasks = sweep_from(BASE | {"datasets": ["office-31/*"], "pairs": "leave-one-out"}, registry).tasks
+    assert (("office-31/amazon", "office-31/dslr"), "office-31/webcam") in tasks
+
+
+@pytest.mark.parametrize("pairs", ["leave-one-out", "all + leave-one-out"])
+def test_words_for_pairs_can_be_set_for_one_call(read: Read, pairs: str) -> None:
+    assert read(FILE, f"pairs={pairs}").sweep.pairs == pairs
+
+
 class Rooms(Dataset):
     """A family of any number of members."""
 
@@ -347,6 +385,8 @@ def test_a_bad_override_is_blamed_on_set_and_not_on_a_line(refusal: Refuse, over
         ('"conv4"', '""', 5, "backbone is missing; write for example backbone ="),
         ("seeds = 2", 'classes = ["0", "0"]', 6, "classes = ['0', '0']: duplicate name"),
         ("seeds = 2", 'pairs = ["font-digits"]', 6, 'must be "SOURCE -> TARGET"'),
+        ("seeds = 2", 'pairs = "leave-one"', 6, "must be a list of strings or 'leave-one-out' or 'all + leave-one-out'"),
+        ("seeds = 2", 'pairs = ["leave-one-out"]', 6, "stand without brackets"),
         ("seeds = 2", 'pairs = ["a -> b -> c"]', 6, 'must be "SOURCE -> TARGET"'),
         ("seeds = 2", 'pairs = ["font-digits -> usps"]', 6, "'usps' is not in datasets"),
         ("seeds = 2", 'pairs = ["font-digit -> uci-digits"]', 6, "did you mean 'font-digits'"),

@@ -34,6 +34,7 @@ def test_settings_are_those_of_the_sweep_without_the_places_of_files(tmp_path: P
     assert rows["dataset print"] == "size = 8"
     assert rows["pretrained"] == "yes"
     assert rows["pairs"] == "every ordered pair"
+    assert dict(tables_of(change(store, pairs="leave-one-out"))["Settings"].rows)["pairs"] == "leave-one-out"
     assert "lr = 0.05" in rows["training"]
     assert "steps" not in rows["training"].replace("step_", "").replace("least_steps", "")  # not set
     assert "someone" not in str(tables_of(store))

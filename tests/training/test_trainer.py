@@ -73,6 +73,12 @@ def test_augmented_images_are_those_of_a_stream() -> None:
     assert torch.equal(next(of.stream([data])).images, again.augmented(data.images[order], generator))
 
 
+@pytest.mark.parametrize(("source_batches", "shares"), [("equal", [4, 4]), ("proportional", [2, 6])])
+def test_a_stream_draws_from_several_sources_as_the_sweep_says(source_batches: str, shares: list[int]) -> None:
+    of = trainer(batch=8, source_batches=source_batches)
+    assert torch.bincount(next(of.stream([view("one", 10, 1), view("other", 30, 2)])).view).tolist() == shares
+
+
 def test_estimated_statistics_are_those_of_all_images_of_the_view() -> None:
     net, data = network(), view("target", 100, 3)
     trainer().estimate_statistics(net, data)
