@@ -38,9 +38,13 @@ def to_json(matrix: Matrix) -> str:
     return json.dumps(matrix.as_dict(), indent=1, allow_nan=False) + "\n"
 
 
-def _sections(matrix: Matrix, tables: Iterable[Table], notes: Iterable[str]) -> list[str]:
-    """Return tables with headings and conditions, so that a table copied alone still states them, and their notes."""
-    about = escape_md(conditions(matrix))
+def _sections(matrix: Matrix, tables: Iterable[Table], notes: Iterable[str], stated: str = "") -> list[str]:
+    """Return tables with headings and conditions, so that a table copied alone still states them, and their notes.
+
+    Args:
+        stated: the conditions; default: those of the metric.
+    """
+    about = escape_md(stated or conditions(matrix))
     shown = ((t, f"{about}. {escape_md(sentence(t.shared))}{'.' if t.shared else ''}".rstrip()) for t in tables)
     return [*(f"## {escape_md(t.title)}\n\n{text}\n\n{markdown(t)}" for t, text in shown), *map(escape_md, notes)]
 
@@ -60,7 +64,7 @@ def _rules(matrix: Matrix) -> list[str]:
 
 _SECTIONS: Mapping[str, Callable[[Matrix], list[str]]] = {
     "methods": lambda m: _sections(m, methods_tables(m), methods_notes(m)),
-    "classes": lambda m: _sections(m, class_tables(m), [CLASSES_NOTE]),
+    "classes": lambda m: _sections(m, class_tables(m), [CLASSES_NOTE], sentence(extent(m))),
     "matrix": lambda m: _sections(m, matrix_tables(m), sections.beside_notes(m)),
     "gains": _gains,
     "subgroups": lambda m: _sections(m, sections.group_tables(m), sections.group_notes(m)),
@@ -141,7 +145,7 @@ FILES: Mapping[str, Callable[[Matrix], str]] = {
     "ranks.csv": lambda m: _csv_file(m, _rank_rows(m)),
     "ranks.tex": _ranks_tex,
     "classes.md": lambda m: _markdown_file(m, "classes", "Results by class"),
-    "classes.csv": lambda m: _csv_file(m, class_rows(m)),
+    "classes.csv": lambda m: _csv_file(m, class_rows(m), _CONDITIONS[1:]),
     "confusion.csv": lambda m: _csv_file(m, _confusion_rows(m)),
     "subgroups.md": lambda m: _markdown_file(m, "subgroups", "Results by group"),
     "subgroups.csv": lambda m: _csv_file(m, cell_rows(m.subgroups)),

@@ -28,10 +28,10 @@ def latex(table: Table, text: str) -> str:
     return "\n".join(lines)
 
 
-def narrow_latex(table: Table, text: str, label: str) -> str:
+def narrow_latex(table: Table, text: str, notes: str, label: str) -> str:
     """Return a table of methods that fits a column of a page, or the page if it has many columns.
 
-    Intervals stand below their means, in small type.
+    Intervals stand below their means, in small type. The notes stand below the table, so that the caption is short.
     """
     rows = []
     for i, row in enumerate(table.rows):
@@ -45,7 +45,8 @@ def narrow_latex(table: Table, text: str, label: str) -> str:
     return "\n".join(
         [
             rf"\begin{{{kind}}}", r"\centering", rf"\caption{{{escape_latex(text)}}}", rf"\label{{{label}}}", r"\small",
-            r"\setlength{\tabcolsep}{4pt}", _FIT, *_tabular(table, head, rows), r"}", rf"\end{{{kind}}}", "",
+            r"\setlength{\tabcolsep}{4pt}", _FIT, *_tabular(table, head, rows), r"}",
+            rf"\par\smallskip\parbox{{\linewidth}}{{\footnotesize {escape_latex(notes)}}}", rf"\end{{{kind}}}", "",
         ]
     )  # fmt: skip
 

@@ -97,7 +97,7 @@ def methods_latex(matrix: Matrix) -> str:
     for of, table in zip(matrix.methods, methods_tables(matrix), strict=True):
         label = f"tab:{matrix.record.sweep.name}-methods{'' if of.kind == ONE_SOURCE else '-several-sources'}"
         shared = f" {sentence(table.shared)}." if table.shared else ""
-        found.append(narrow_latex(table, f"{table.title}. {conditions(matrix)}.{shared} {notes}", label))
+        found.append(narrow_latex(table, f"{table.title}. {conditions(matrix)}.{shared}", notes, label))
     return "\n".join(found)
 
 

@@ -77,13 +77,19 @@ def print_table(table: Table, console: Console) -> None:
     lines = list(zip(table.columns, *rows, strict=True))
     if _width(lines) > console.width:
         lines = [(_broken(name, max([len(c) for c in cells], default=0)), *cells) for name, *cells in lines]
-    for part in _parts(lines, console.width):
+    if table.marks:  # Padded here: rich removes the space that stands in the place of a mark.
+        lines = [lines[0], *((line[0], *(c.rjust(_width([line])) for c in line[1:])) for line in lines[1:])]
+    for number, part in enumerate(_parts(lines, console.width)):
+        if number:
+            console.print()
         rich = RichTable(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
         for i, (name, *_) in enumerate(part):
+            left = i == 0 or table.marks
             # Folded, not cut: a narrow terminal breaks a long name and shows all of it.
             rich.add_column(
-                Text(name), justify="left" if i == 0 else "right", header_style="dim", overflow="fold", vertical="bottom"
-            )
+                Text(name, justify="right" if i else "left"),
+                justify="left" if left else "right", header_style="dim", overflow="fold", vertical="bottom",
+            )  # fmt: skip
         for row in list(zip(*part, strict=True))[1:]:
             rich.add_row(*(Text(c) for c in row))
         console.print(rich)
