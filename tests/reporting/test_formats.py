@@ -110,7 +110,9 @@ def test_markdown_shows_a_hostile_name_as_it_is_in_tables_of_the_right_size(tmp_
     inline = [t for t in tokens if t.type == "inline"]
     kinds = {child.type for t in inline for child in t.children or []}
     assert kinds <= {"text", "text_special", "strong_open", "strong_close"}  # nothing became emphasis, code, a link or HTML
-    strong = [kids[i + 1].content for t in inline for kids in [t.children or []] for i, c in enumerate(kids) if c.type == "strong_open"]
+    strong = [
+        kids[i + 1].content for t in inline for kids in [t.children or []] for i, c in enumerate(kids) if c.type == "strong_open"
+    ]
     assert set(strong) == {"reference", *SETTINGS[:2], "90.0"}  # and only our own words and numbers became bold
     seen = [words("".join(child.content for child in t.children or [])) for t in inline]
     assert seen[0] == shown(name)
@@ -310,7 +312,13 @@ def test_confusion_counts_are_of_all_images_and_seeds(matrix: Matrix) -> None:
 def test_methods_are_first_and_means_and_results_by_group_follow_the_gains(matrix: Matrix) -> None:
     md, tex = formats.one_text(matrix, "md"), formats.one_text(matrix, "tex")
     for text in (md, tex):
-        order = ("Accuracy of each method", "none: source only", "Adaptation gains", "Means over 2 pairs", "Accuracy by age, P test")
+        order = (
+            "Accuracy of each method",
+            "none: source only",
+            "Adaptation gains",
+            "Means over 2 pairs",
+            "Accuracy by age, P test",
+        )
         assert sorted(order, key=text.index) == list(order)
     assert md.index("no results by subject (names images).") < md.index("Selection rules: mean accuracy")
     assert formats.one_text(matrix, "csv") == FILES["methods.csv"](matrix)
