@@ -102,13 +102,13 @@ class TaskResult:
     """A result on one task, in %.
 
     Attributes:
-        low, high: its 95 % interval; None for a mean over single sources. std: standard deviation over seeds, None with one.
+        low, high: its 95 % interval. std: standard deviation over seeds; None with one seed and for a mean over single sources.
         mark: BEST, TIED or "".
     """
 
     mean: float
-    low: float | None
-    high: float | None
+    low: float
+    high: float
     std: float | None
     seeds: int
     interval_over: str | None
@@ -207,15 +207,18 @@ class _Maker:
         best = [max(cells, key=lambda c: self.metric.won(c.mean)) if cells else None for cells in known]
         if not any(best):
             return []
-        means = [
-            TaskResult(mean_of([c.mean for c in cells]) or 0.0, None, None, None, min(c.seeds for c in cells), None)
-            if cells else None
-            for cells in known
-        ]  # fmt: skip
+        means = [_mean_result(cells) if cells else None for cells in known]
         return [
             self.row(row.adapter, row.setting, BEST_SINGLE, [self.result(c) for c in best], best),
             self.row(row.adapter, row.setting, MEAN_SINGLE, means, [c for cells in known for c in cells]),
         ]
+
+
+def _mean_result(cells: Sequence[Cell]) -> TaskResult:
+    """Return the mean over single sources. The mean of their intervals is wide enough: they share seeds and test images."""
+    mean, low, high = (float(np.mean([getattr(c, end) for c in cells])) for end in ("mean", "low", "high"))
+    fewest = min(cells, key=lambda c: c.seeds)
+    return TaskResult(round(mean, 4), round(low, 4), round(high, 4), None, fewest.seeds, fewest.interval_over)
 
 
 def method_tables(

@@ -55,7 +55,7 @@ def row_name(row: MethodRow) -> str:
 
 def _text(of: TaskResult | None, spread: str) -> str:
     """Return a result as the table prints it: "91.2 [90.1, 92.2]", or "91.2 ± 0.5"; without a known spread "91.2"."""
-    if of is None or (of.low is not None and spread == "interval"):
+    if of is None or spread == "interval":
         return with_interval(of)
     return f"{of.mean:.1f}" if of.std is None else f"{of.mean:.1f} ± {of.std:.1f}"
 

@@ -155,6 +155,9 @@ def test_the_best_and_the_mean_of_single_sources_stand_below_a_method(several: d
     best, mean = several["several sources", "adabn", BEST_SINGLE], several["several sources", "adabn", MEAN_SINGLE]
     assert means(best)[0] == 90.0
     assert means(mean)[0] == 80.0
+    alone = [r for r in several["one source", "adabn", METHOD].results if r]
+    assert mean.results[0] is not None
+    assert mean.results[0].low == pytest.approx(sum(r.low for r in alone) / 2, abs=1e-4)
     assert not any(r and r.mark for row in (best, mean) for r in row.results)
 
 
