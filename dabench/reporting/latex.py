@@ -45,7 +45,7 @@ def narrow_latex(table: Table, text: str, notes: str, label: str) -> str:
     return "\n".join(
         [
             rf"\begin{{{kind}}}", r"\centering", rf"\caption{{{escape_latex(text)}}}", rf"\label{{{label}}}", r"\small",
-            r"\setlength{\tabcolsep}{4pt}", _FIT, *_tabular(table, head, rows), r"}",
+            r"\setlength{\tabcolsep}{4pt}", _FIT, "\n".join(_tabular(table, head, rows)) + "}",
             rf"\par\smallskip\parbox{{\linewidth}}{{\footnotesize {escape_latex(notes)}}}", rf"\end{{{kind}}}", "",
         ]
     )  # fmt: skip
@@ -58,8 +58,8 @@ def _tabular(table: Table, head: str, rows: Sequence[str]) -> list[str]:
 
 def _stacked(cell: str) -> str:
     """Return a result with its interval below it; other cells as they are."""
-    mean, gap, rest = cell.partition(" ")
-    return rf"\shortstack[r]{{{mean}\\{{\tiny {rest}}}}}" if gap and rest[0] in "[(" else cell
+    mean, _, rest = cell.partition(" ")
+    return rf"\shortstack[r]{{{mean}\\{{\tiny {rest}}}}}" if rest.startswith(("[", "(")) else cell
 
 
 def _broken(name: str) -> str:
