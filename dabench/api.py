@@ -505,6 +505,7 @@ def report(
     attributes: Files = None,
     published: bool = True,
     short_none: bool = False,
+    spread: Literal["interval", "std"] = "interval",
     write: bool = True,
     out: str | Path | None = None,
 ) -> Matrix:
@@ -521,20 +522,23 @@ def report(
         published: add published numbers for the same datasets from the committed tables.
         short_none: take gains over the pretraining alone. By default `none` is source-only training of the same total length:
             the pretraining, continued on the sources for as many steps as the longest adaptation of the sweep.
+        spread: what stands beside the means of the table of methods: the 95 % interval, or the standard deviation over seeds.
         write: write the files of the report.
         out: folder of the report; default RUNS/report. For a pack, nothing is written without it.
 
     Raises:
         StoreError: `runs` is neither an output folder nor a pack, or is damaged, or `out` contains something else.
-        SpecError: the metric or rule is unknown.
+        SpecError: the metric, the rule or the spread is unknown.
         DataError: a file of answers or attributes cannot be read, or has a wrong line.
     """
     from dabench.analysis.export import open_results
     from dabench.analysis.human import with_human
     from dabench.analysis.matrix import read_matrix, with_published
 
+    if spread not in ("interval", "std"):
+        raise SpecError(f"spread '{spread}': must be interval or std")
     folder = report_place(runs, out) if write else None
-    matrix = read_matrix(open_results(runs), metric, select, _files(attributes), short_none)
+    matrix = replace(read_matrix(open_results(runs), metric, select, _files(attributes), short_none), spread=spread)
     if human:
         matrix = with_human(matrix, _files(human))
     if published:

@@ -240,6 +240,8 @@ def test_an_adapter_shows_its_access_and_its_options_with_defaults() -> None:
 
 def test_a_report_can_be_read_without_writing(tmp_path: Path) -> None:
     store = two_sets().write(tmp_path / "s")
+    with pytest.raises(SpecError, match="spread 'sd': must be interval or std"):
+        dabench.report(store.folder, spread="sd", write=False)  # type: ignore[arg-type]
     matrix = dabench.report(store.folder, metric="recall:x", write=False)
     assert matrix.metric == "recall:x"
     assert list(store.report.iterdir()) == []

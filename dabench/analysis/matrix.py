@@ -17,6 +17,7 @@ from dabench.analysis.checkpoints import RuleOutcome, what_rules_choose
 from dabench.analysis.environments import Mixed, mixed
 from dabench.analysis.guessing import Guessing, guessing
 from dabench.analysis.intervals import of_seeds
+from dabench.analysis.methods import MethodTable, TaskComparison, compare_methods, method_tables
 from dabench.analysis.metrics import Metric, confusions, find_metric
 from dabench.analysis.predictions import Predictions
 from dabench.analysis.ranks import Ranking, rankings
@@ -24,7 +25,7 @@ from dabench.analysis.results import Cell, EncodedCell, Gain, HumanResult, Subgr
 from dabench.analysis.summary import Summary, mean_of, summaries
 from dabench.analysis.trials import searched_by
 from dabench.storage.reader import ResultsReader
-from dabench.storage.schema import CellKey, DatasetRecord, SweepRecord, to_json
+from dabench.storage.schema import CellKey, DatasetRecord, SweepRecord, Task, to_json
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Matrix:
         metric: the name of `measure`.
         subgroups: results by attributes of test images.
         omitted_attributes: dataset -> attribute -> why there are no results by it.
+        methods: the methods on each task, one table for tasks with one source and one for tasks with several.
         summary: means over all pairs of datasets for each adapter with all its runs.
         incomplete: adapter -> why it has no means.
         ranks: mean ranks of the adapters over all pairs, and which cannot be told apart.
@@ -43,6 +45,7 @@ class Matrix:
         predictions: the runs and their predictions.
         mixed: in what the runs differ that can change results.
         human: dataset -> what its human cell is based on; published: published numbers for the same datasets.
+        spread: what reports print beside the means of methods: "interval", or "std" for the standard deviation over seeds.
     """
 
     record: SweepRecord
@@ -68,6 +71,8 @@ class Matrix:
     mixed: Mixed = field(default_factory=dict)
     human: Mapping[str, HumanResult] = field(default_factory=dict)
     published: Sequence[Published] = ()
+    methods: Sequence[MethodTable] = ()
+    spread: str = "interval"
 
     @property
     def total(self) -> int:
@@ -143,6 +148,7 @@ class Matrix:
             "missing": self.missing,
             **({"mixed": self.mixed} if self.mixed else {}),
             **({"notes": notes} if (notes := self.notes) else {}),
+            "methods": [table.as_dict() | search for table in self.methods],
             "cells": [asdict(c) | search for c in self.cells],
             "gains": [asdict(g) | search for g in self.gains],
             "summary": [asdict(s) | search for s in self.summary],
@@ -192,6 +198,8 @@ def read_matrix(
     in_order = [cells[key] for key in record.cells if key in cells]
     gains = _gains(record, found)
     summary, incomplete = summaries(record, in_order, gains, measure)
+    each = {key: values for of in found.values() for key, values in of.each.items()}
+    comparisons = {task: compared for of in found.values() for task, compared in of.comparisons.items()}
     return Matrix(
         record=record,
         metric=metric,
@@ -215,7 +223,8 @@ def read_matrix(
         },
         digest=runs.digest,
         predictions=runs,
-        ranks=rankings(record, summary, {key: value for of in found.values() for key, value in of.each.items()}, measure),
+        ranks=rankings(record, summary, each, measure),
+        methods=method_tables(record, in_order, each, comparisons, measure),
         mixed=mixed(run.facts.environment for run in runs.records.values()),
     )
 
@@ -225,7 +234,7 @@ class _TestSetResults:
     """Results on one test split. Gains and costs (changes on sources) are keyed by the cell of the adapter on its target.
 
     Attributes:
-        each: the metric of each seed of the cells, (S,).
+        each: the metric of each seed of the cells, (S,). comparisons: task -> its methods, paired by seeds and images.
     """
 
     cells: Mapping[CellKey, Cell]
@@ -234,6 +243,7 @@ class _TestSetResults:
     groups: list[SubgroupCell]
     confusion: Mapping[CellKey, NDArray[np.float64]]
     each: Mapping[CellKey, NDArray[np.float64]]
+    comparisons: Mapping[Task, TaskComparison]
 
 
 def _adapted(record: SweepRecord) -> list[CellKey]:
@@ -284,8 +294,11 @@ def _of_test(runs: Predictions, test: str, metric: Metric) -> _TestSetResults:
     k = len(record.classes)
     confusion = {key: confusions(m.tested.outcome.labels, m.tested.outcome.predicted, k).sum(0) for key, m in there.items()}
     groups = subgroups_of(list(there.values()), runs.parts[test][0], metric)
-    each = {key: of_seeds(metric, m.codes) for key, m in there.items() if test not in key.sources}
-    return _TestSetResults({key: c for key, c in cells.items() if c}, gains, costs, list(groups), confusion, each)
+    each = {key: of_seeds(metric, m.codes) for key, m in there.items()}
+    tasks = [task for task in record.tasks if task[1] == test]
+    of_task = {task: {name: measured(*record.cell(name, task)[:3]) for name in record.methods} for task in tasks}
+    compared = {task: c for task, of in of_task.items() if (c := compare_methods(of, record.seeds, metric))}
+    return _TestSetResults({key: c for key, c in cells.items() if c}, gains, costs, list(groups), confusion, each, compared)
 
 
 def _rules(runs: Predictions) -> list[RuleOutcome]:

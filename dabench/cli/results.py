@@ -14,7 +14,11 @@ from dabench.training.selection import RULES
 
 def add(verb: CommandAdder) -> None:
     """Add the commands of this module."""
-    sub = verb("report", _report, "print and write the cross matrix and gains of a finished or running sweep; trains nothing")
+    sub = verb(
+        "report",
+        _report,
+        "print and write the results of a finished or running sweep: methods, cross matrix, gains; trains nothing",
+    )
     sub.add_argument("runs", help="output folder of dabench sweep, such as runs/quick, or the .zip of dabench export")
     sub.add_argument(
         "--format",
@@ -48,6 +52,12 @@ def add(verb: CommandAdder) -> None:
         "--short-none", action="store_true",
         help="take gains over the pretraining alone; default: over source-only training as long as the longest adaptation",
     )  # fmt: skip
+    sub.add_argument(
+        "--spread", choices=("interval", "std"), default="interval",
+        help="what stands beside the means of the table of methods: the 95 %% interval (default), or the standard deviation over "
+        "seeds",
+    )  # fmt: skip
+    sub.add_argument("--all", action="store_true", help="also print the cross matrix of each method and results by class")
     sub.add_argument("--out", metavar="DIR", help="folder of the report; default: RUNS/report (for a pack: nothing is written)")
 
     sub = verb(
@@ -77,7 +87,7 @@ def _report(a: argparse.Namespace) -> int:
     matrix = api.report(
         a.runs, metric=a.metric, select=a.select, human=_files("--human", a.human), attributes=_files("--attributes",
         a.attributes),
-        published=not a.no_published, short_none=a.short_none, write=a.format is None, out=a.out,
+        published=not a.no_published, short_none=a.short_none, spread=a.spread, write=a.format is None, out=a.out,
     )  # fmt: skip
     if a.format:
         from dabench.reporting.formats import one_text
@@ -86,7 +96,7 @@ def _report(a: argparse.Namespace) -> int:
         return DONE
     from dabench.reporting.terminal import print_matrix
 
-    print_matrix(matrix, stdout_console(), rules=True)
+    print_matrix(matrix, stdout_console(), rules=True, every=a.all)
     from dabench.reporting.write import report_folder
 
     folder = api.report_place(a.runs, a.out)

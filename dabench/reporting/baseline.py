@@ -72,7 +72,8 @@ def baseline_from(store: ResultsReader, wall: float | None, select: str | None =
         "settings": settings_of(matrix.record),
         "citations": citations_of_results(matrix.predictions),
         "short_names": {n: f.short_name for n, f in matrix.datasets.items()},
-        **matrix.as_dict(),
+        # The rows of methods repeat its cells; a committed table holds each number once.
+        **{key: value for key, value in matrix.as_dict().items() if key != "methods"},
         "other_metrics": other,
     }
 

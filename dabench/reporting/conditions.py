@@ -28,7 +28,7 @@ def with_conditions(table: Table, rows: Sequence[Sequence[Any]], notes: Sequence
             without results, or with those of people, has no conditions.
         notes: the notes of each row.
     """
-    found = [_conditions(row) for row in rows]
+    found = [conditions_of(row) for row in rows]
     values = {key: list(dict.fromkeys(c[key] for c in found if c is not _NONE)) for key in _NONE}
     differing = [key for key, of in values.items() if len(of) > 1]
     shared = ", ".join(f"{key} {of[0]}" for key, of in values.items() if len(of) == 1 and of[0] != EMPTY)
@@ -41,10 +41,11 @@ def with_conditions(table: Table, rows: Sequence[Sequence[Any]], notes: Sequence
 
 def conditions_text(cell: Any) -> str:
     """Return the conditions of one result in one line."""
-    return ", ".join(f"{key} {value}" for key, value in _conditions([cell]).items() if value != EMPTY)
+    return ", ".join(f"{key} {value}" for key, value in conditions_of([cell]).items() if value != EMPTY)
 
 
-def _conditions(row: Sequence[Any]) -> Mapping[str, str]:
+def conditions_of(row: Sequence[Any]) -> Mapping[str, str]:
+    """Return each condition of the results of a row; EMPTY where it is not known."""
     known = [of if isinstance(of, Mapping) else vars(of) for of in row]
     known = [of for of in known if of["label_budget"] != HUMAN]
     if not known:

@@ -16,11 +16,14 @@ from dabench.analysis.matrix import Matrix
 from dabench.analysis.trials import Trial, searched_by
 from dabench.errors import SpecError
 from dabench.reporting import sections
-from dabench.reporting.escape import escape_latex, escape_md, one_line
+from dabench.reporting.classes import CLASSES_NOTE, class_rows, class_tables
+from dabench.reporting.escape import escape_md, one_line
 from dabench.reporting.gains import gains_notes, gains_table, summary_notes, summary_tables
+from dabench.reporting.latex import latex
 from dabench.reporting.matrices import matrix_tables
+from dabench.reporting.methods import methods_latex, methods_notes, methods_rows, methods_tables
 from dabench.reporting.ranks import letters, ranks_latex, ranks_notes, ranks_tables
-from dabench.reporting.tables import Table, caption, classes_text, conditions, extent, sentence, unfinished
+from dabench.reporting.tables import TIE_MARK, Table, caption, classes_text, conditions, extent, sentence, unfinished
 from dabench.storage import schema
 
 FORMATS = ("json", "md", "csv", "tex", "html")
@@ -35,9 +38,13 @@ def to_json(matrix: Matrix) -> str:
     return json.dumps(matrix.as_dict(), indent=1, allow_nan=False) + "\n"
 
 
-def _sections(matrix: Matrix, tables: Iterable[Table], notes: Iterable[str]) -> list[str]:
-    """Return tables with headings and conditions, so that a table copied alone still states them, and their notes."""
-    about = escape_md(conditions(matrix))
+def _sections(matrix: Matrix, tables: Iterable[Table], notes: Iterable[str], stated: str = "") -> list[str]:
+    """Return tables with headings and conditions, so that a table copied alone still states them, and their notes.
+
+    Args:
+        stated: the conditions; default: those of the metric.
+    """
+    about = escape_md(stated or conditions(matrix))
     shown = ((t, f"{about}. {escape_md(sentence(t.shared))}{'.' if t.shared else ''}".rstrip()) for t in tables)
     return [*(f"## {escape_md(t.title)}\n\n{text}\n\n{markdown(t)}" for t, text in shown), *map(escape_md, notes)]
 
@@ -56,6 +63,8 @@ def _rules(matrix: Matrix) -> list[str]:
 
 
 _SECTIONS: Mapping[str, Callable[[Matrix], list[str]]] = {
+    "methods": lambda m: _sections(m, methods_tables(m), methods_notes(m)),
+    "classes": lambda m: _sections(m, class_tables(m), [CLASSES_NOTE], sentence(extent(m))),
     "matrix": lambda m: _sections(m, matrix_tables(m), sections.beside_notes(m)),
     "gains": _gains,
     "subgroups": lambda m: _sections(m, sections.group_tables(m), sections.group_notes(m)),
@@ -123,6 +132,9 @@ def _rank_rows(matrix: Matrix) -> tuple[list[str], list[list[str]]]:
 
 FILES: Mapping[str, Callable[[Matrix], str]] = {
     "results.json": to_json,
+    "methods.md": lambda m: _markdown_file(m, "methods", m.record.title),
+    "methods.csv": lambda m: _csv_file(m, methods_rows(m)),
+    "methods.tex": methods_latex,
     "matrix.md": lambda m: _markdown_file(m, "matrix", m.record.title),
     "matrix.csv": lambda m: _csv_file(m, cell_rows(m.cells)),
     "matrix.tex": _matrix_tex,
@@ -132,6 +144,8 @@ FILES: Mapping[str, Callable[[Matrix], str]] = {
     "summary.csv": lambda m: _csv_file(m, cell_rows(m.summary)),
     "ranks.csv": lambda m: _csv_file(m, _rank_rows(m)),
     "ranks.tex": _ranks_tex,
+    "classes.md": lambda m: _markdown_file(m, "classes", "Results by class"),
+    "classes.csv": lambda m: _csv_file(m, class_rows(m), _CONDITIONS[1:]),
     "confusion.csv": lambda m: _csv_file(m, _confusion_rows(m)),
     "subgroups.md": lambda m: _markdown_file(m, "subgroups", "Results by group"),
     "subgroups.csv": lambda m: _csv_file(m, cell_rows(m.subgroups)),
@@ -140,12 +154,18 @@ FILES: Mapping[str, Callable[[Matrix], str]] = {
     "rules.csv": lambda m: _csv_file(m, cell_rows(m.rules), ("digest", "search", "mixed")),
     "rules.tex": lambda m: _latex_file((t, f"{note} {sentence(extent(m))}.") for t, note in sections.rules_tables(m)),
 }
-"""The files of a report and their texts. Files of ranks, subgroups and rules are written only if there are such results."""
+"""The files of a report and their texts. Files of methods, classes, ranks, subgroups and rules are written only if not empty."""
 
 
 def files_of(matrix: Matrix) -> list[str]:
     """Return the names of the files that a report of the matrix has."""
-    parts = (("ranks.", matrix.ranks), ("subgroups.", matrix.subgroups), ("rules.", matrix.rules))
+    parts = (
+        ("methods.", matrix.methods),
+        ("classes.", matrix.methods),
+        ("ranks.", matrix.ranks),
+        ("subgroups.", matrix.subgroups),
+        ("rules.", matrix.rules),
+    )
     without = [part for part, found in parts if not found]
     return [name for name in FILES if not name.startswith(tuple(without))]
 
@@ -158,11 +178,12 @@ def one_text(matrix: Matrix, form: str) -> str:
 
         return to_html(matrix)
     if form == "md":
-        rest = [part for name in ("gains", "subgroups", "rules") for part in _SECTIONS[name](matrix)]
-        return "\n".join([FILES["matrix.md"](matrix), *(f"{part}\n" for part in rest)])
+        first = "methods" if matrix.methods else "matrix"
+        rest = [part for name in _SECTIONS if name != first for part in _SECTIONS[name](matrix)]
+        return "\n".join([FILES[f"{first}.md"](matrix), *(f"{part}\n" for part in rest)])
     if form == "tex":
         return "\n".join(FILES[name](matrix) for name in files_of(matrix) if name.endswith(".tex"))
-    return FILES["results.json" if form == "json" else "matrix.csv"](matrix)
+    return FILES["results.json" if form == "json" else "methods.csv" if matrix.methods else "matrix.csv"](matrix)
 
 
 def trials_text(search: schema.SearchTable, trials: Sequence[Trial], form: str, mixed: Mixed, ties: str = "") -> str:
@@ -195,29 +216,14 @@ def _trials_csv(trials: Sequence[Trial], mixed: Mixed) -> str:
 
 def markdown(table: Table) -> str:
     """Return a Markdown table, padded to be readable as text."""
-    rows = [[escape_md(c) for c in row] for row in (table.columns, *table.rows)]
+    empty, rows = [""] * (len(table.columns) - 1), [[escape_md(c) for c in table.columns]]
+    for i, row in enumerate(table.rows):
+        rows += [[f"**{escape_md(table.headings[i])}**", *empty]] if i in table.headings else []
+        rows.append(table.marked(i, [escape_md(c) for c in row], ("**", "**"), ("", TIE_MARK)))
     widths = [max(len(row[i]) for row in rows) for i in range(len(table.columns))]
     lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |" for row in rows]
     rule = "|" + "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|"
     return "\n".join([lines[0], rule, *lines[1:]])
-
-
-def latex(table: Table, text: str) -> str:
-    """Return a LaTeX table environment; needs the package booktabs."""
-    columns = "l" + "r" * (len(table.columns) - 1)
-    head, *rows = (_latex_row(row) for row in (table.columns, *table.rows))
-    return "\n".join(
-        [
-            r"\begin{table}", r"\centering", rf"\caption{{{escape_latex(text)}}}", rf"\begin{{tabular}}{{{columns}}}",
-            r"\toprule", head, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}", r"\end{table}", "",
-        ]
-    )  # fmt: skip
-
-
-def _latex_row(cells: Sequence[str]) -> str:
-    row = " & ".join(escape_latex(c) for c in cells) + r" \\"
-    # LaTeX reads a star or bracket after the \\ of the previous row as its argument.
-    return f"{{}}{row}" if row.lstrip().startswith(("*", "[")) else row
 
 
 def cell_rows(cells: Iterable[object]) -> tuple[list[str], list[list[str]]]:

@@ -14,6 +14,11 @@ def matrix_tables(matrix: Matrix) -> list[Table]:
     return [_matrix_table(matrix, name) for name in matrix.record.methods]
 
 
+def source_only_tables(matrix: Matrix) -> list[Table]:
+    """Return the cross matrices of the adapters that do not adapt, which have all datasets in rows and columns."""
+    return [_matrix_table(matrix, name) for name, facts in matrix.record.methods.items() if not facts.adapts]
+
+
 def _matrix_table(matrix: Matrix, adapter: str) -> Table:
     datasets, shown = matrix.datasets, shown_in(matrix, adapter)
     cells: list[Cell | Published] = [c for c in matrix.cells if c.adapter in shown]

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dabench.analysis.environments import mixed_text
 from dabench.analysis.human import HUMAN
 from dabench.analysis.matrix import Matrix
+from dabench.analysis.methods import BEST, TIED
 from dabench.analysis.results import Cell
 from dabench.analysis.trials import searched_by, tied_text
 from dabench.reporting.intervals import interval_text, intervals_text, omitted_short, omitted_text
 from dabench.training.selection import ORACLE
 
 EMPTY = "-"
+
+TIE_MARK = "="
+"""Stands after a mean that cannot be told apart from the best of its column."""
 
 PUBLISHED = " (published)"
 """Suffix of the name of a row with published numbers."""
@@ -31,12 +35,33 @@ class Table:
 
     Attributes:
         shared: the conditions that all rows have in common.
+        headings: row number -> a heading above this row. marks: (row, column) -> BEST or TIED.
     """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     shared: str = ""
+    headings: Mapping[int, str] = field(default_factory=dict)
+    marks: Mapping[tuple[int, int], str] = field(default_factory=dict)
+
+    def marked(
+        self, row: int, cells: Sequence[str], best: tuple[str, str], tied: tuple[str, str], other: tuple[str, str] = ("", "")
+    ) -> list[str]:
+        """Return the cells of a row with the marks of a format.
+
+        Args:
+            cells: the cells of the row, escaped.
+            best, tied, other: the texts before and after the mean of the best, of those tied with it, and of others in a column
+                with marks.
+        """
+        around, columns = {BEST: best, TIED: tied}, {at for _, at in self.marks}
+        found = []
+        for column, cell in enumerate(cells):
+            mean, gap, rest = cell.partition(" ")
+            left, right = around.get(self.marks.get((row, column), ""), other) if column in columns else ("", "")
+            found.append(f"{left}{mean}{right}{gap}{rest}")
+        return found
 
 
 def labels_text(budget: str) -> str:

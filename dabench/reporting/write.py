@@ -15,8 +15,8 @@ from dabench.training.selection import LAST
 def write_report(matrix: Matrix, report: Path) -> Path:
     """Write the report folder and return it: index.html, results.json, tables as Markdown, CSV and LaTeX, confusion matrices.
 
-    Files of ranks, subgroups or rules from an earlier report are removed if there are no such results now. A metric other than
-    accuracy or a rule other than the default is written into its own subfolder, so that it overwrites nothing.
+    Files of methods, classes, ranks, subgroups or rules from an earlier report are removed if there are no such results now. A
+    metric, a rule or a spread other than the default is written into its own subfolder, so that it overwrites nothing.
 
     Raises:
         StoreError: the report folder cannot be written.
@@ -39,7 +39,7 @@ def write_report(matrix: Matrix, report: Path) -> Path:
 
 
 def report_folder(matrix: Matrix, report: Path) -> Path:
-    """Return the folder of a report: `report`, or a subfolder for a metric or a rule other than the default."""
-    usual_words = ((matrix.metric, "accuracy"), (matrix.selection, LAST))
+    """Return the folder of a report: `report`, or a subfolder for a metric, a rule or a spread other than the default."""
+    usual_words = ((matrix.metric, "accuracy"), (matrix.selection, LAST), (matrix.spread, "interval"))
     own = [word for word, usual in usual_words if word != usual]
     return report / re.sub(r"[^A-Za-z0-9.-]", "-", "-".join(own)) if own else report

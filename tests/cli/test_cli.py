@@ -325,14 +325,26 @@ def test_report_in_a_format_prints_that_alone_and_writes_nothing(
 ) -> None:
     assert main(["report", str(runs), "--format", form]) == 0
     out = capsys.readouterr().out
-    assert out.startswith({"md": "# Made up", "csv": "name,adapter,", "tex": "\\begin{table}"}[form])
+    assert out.startswith({"md": "# Made up", "csv": "setting,method,", "tex": "\\begin{table}"}[form])
     assert list((runs / "report").iterdir()) == []
 
 
 def test_report_of_another_metric_comes_from_the_same_predictions(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["report", str(runs), "--format", "csv", "--metric", "recall:x"])
     row = next(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    assert (row["name"], row["metric"], row["mean"]) == ("NET-P-P", "recall:x", "75.0")
+    assert (row["method"], row["metric"], row["H -> P"]) == ("trained on the target", "recall:x", "75.0")
+
+
+def test_report_prints_standard_deviations_and_every_cross_matrix_on_request(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = two_sets().write(tmp_path / "made").folder
+    assert main(["report", str(runs), "--spread", "std", "--all"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"adabn .*70\.0= ± 14\.1", out)
+    assert "adabn: " in out
+    assert "Recall of each class in %, P -> H" in out
+    assert (runs / "report" / "std" / "methods.md").is_file()
 
 
 def test_a_table_in_a_pipe_is_not_cut_to_80_columns(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,6 +38,11 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "index.html"
 
 
+def unfold(browser: Browser) -> None:
+    """Open the folded sections."""
+    browser.ask("document.querySelectorAll('.fold').forEach(d => d.open = true)")
+
+
 def sideways(browser: Browser) -> int:
     """Return by how many pixels the page is wider than the window."""
     return int(browser.ask("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
@@ -47,12 +52,24 @@ def test_headline_matrices_gains_and_curves_are_seen(browser: Browser, page: Pat
     browser.open(page)
     assert browser.seen("h1") == ["Printed to handwritten digits, and back"]
     assert browser.seen(".headline")[0].startswith("Accuracy over 2 pairs of datasets")
+    unfold(browser)
     assert browser.seen("h2") == browser.seen("nav a")
     assert {"Cross matrix", "Gains", "Selection", "Confusion", "Learning curves", "What was run"} < set(browser.seen("h2"))
     assert len(browser.seen(".heat")) == 10
     assert len(browser.seen("svg[role=img]")) == 4
     assert browser.ask("[...document.querySelectorAll('svg[role=img]')].every(s => s.getBBox().width > 300)")
     assert any("FONT → UCI" in text for text in browser.seen("#forest-title ~ g text"))
+
+
+def test_the_methods_are_seen_first_and_the_rest_is_folded_until_asked_for(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    assert browser.seen("h2")[0] == "Methods"
+    assert len(browser.seen("#methods table")) == 1
+    assert browser.seen(".heat") == browser.seen("svg[role=img]") == browser.seen("table.confusion") == []
+    browser.find("#matrix summary").send_keys("\ue007")  # the enter key
+    assert len(browser.seen(".heat")) == 10
+    browser.find("nav a[href='#gains']").click()
+    assert len(browser.seen("#gains svg[role=img]")) == 2
 
 
 @pytest.mark.parametrize("scripts", [True, False])
@@ -64,6 +81,7 @@ def test_nothing_is_asked_for_and_nothing_complained_about(browser: Browser, pag
 
 def test_one_confusion_matrix_is_chosen_from_a_list(browser: Browser, page: Path) -> None:
     browser.open(page)
+    unfold(browser)
     assert len(browser.seen("table.confusion")) == 1
     options = browser.driver.find_elements("css selector", "#matrices option")
     assert len(options) == 24
@@ -76,6 +94,7 @@ def test_one_confusion_matrix_is_chosen_from_a_list(browser: Browser, page: Path
 
 def test_a_number_of_the_matrix_leads_to_its_confusion_matrix(browser: Browser, page: Path) -> None:
     browser.open(page)
+    browser.find("#matrix summary").click()
     browser.find("#matrix .adapter:nth-of-type(5) .heat td:nth-of-type(2) a").click()
     assert browser.seen("table.confusion caption")[0].startswith("dann: FONT → UCI, tested on UCI")
     assert browser.ask("document.activeElement.matches('.scroll[tabindex]')")
@@ -83,6 +102,7 @@ def test_a_number_of_the_matrix_leads_to_its_confusion_matrix(browser: Browser, 
 
 def test_without_scripts_every_confusion_matrix_can_be_opened(browser: Browser, page: Path) -> None:
     browser.open(page, scripts=False)
+    browser.find("#confusion summary").click()
     assert browser.seen("#matrices select") == []
     assert len(browser.seen("#matrices summary")) == 24
     assert browser.seen("table.confusion") == []
@@ -94,6 +114,7 @@ def test_the_interval_of_a_number_is_seen_on_hover_and_on_focus(browser: Browser
     from selenium.webdriver import ActionChains
 
     browser.open(page)
+    unfold(browser)
     assert browser.style(".heat i", "opacity") == "0"
     assert re.fullmatch(r"\(\d+\.\d, \d+\.\d\)", browser.ask("document.querySelector('.heat i').textContent"))
     ActionChains(browser.driver).move_to_element(browser.find(".heat a")).perform()
@@ -105,6 +126,7 @@ def test_the_interval_of_a_number_is_seen_on_hover_and_on_focus(browser: Browser
 
 def test_all_that_can_be_used_is_reached_by_the_tab_key_and_shows_where_it_is(browser: Browser, page: Path) -> None:
     browser.open(page)
+    unfold(browser)
     browser.ask("document.activeElement.blur()")
     wanted = browser.ask("document.querySelectorAll('a, select, summary:not(.one summary)').length")
     reached, outlined = [], []
@@ -122,6 +144,7 @@ def test_all_that_can_be_used_is_reached_by_the_tab_key_and_shows_where_it_is(br
 
 def test_on_a_phone_the_page_does_not_move_sideways_and_wide_tables_do(browser: Browser, page: Path) -> None:
     browser.open(page, width=375)
+    unfold(browser)
     assert sideways(browser) == 0
     assert browser.ask("(b => b.scrollWidth > b.clientWidth)(document.querySelector('#run .scroll'))")
     assert float(browser.style("body", "fontSize").removesuffix("px")) >= 16
@@ -130,6 +153,7 @@ def test_on_a_phone_the_page_does_not_move_sideways_and_wide_tables_do(browser: 
 @pytest.mark.parametrize("width", [320, 375, 1200])
 def test_names_of_any_length_do_not_move_the_page_sideways(browser: Browser, hostile: Path, width: int) -> None:
     browser.open(hostile, width=width)
+    unfold(browser)
     assert sideways(browser) == 0
 
 
@@ -173,6 +197,8 @@ def test_on_paper_it_is_light_whole_and_with_its_intervals(browser: Browser, pag
     assert browser.style("nav", "display") == browser.style("#matrices label", "display") == "none"
     assert browser.style(".heat i", "opacity") == "1"
     assert browser.style(".scroll", "overflowX") == "visible"
+    heats = browser.ask("[...document.querySelectorAll('.heat')].map(h => h.checkVisibility() && h.clientHeight > 50)")
+    assert heats == [True] * 10  # what is folded on the screen
 
 
 def test_the_printed_page_is_a_document_of_some_sheets(browser: Browser, page: Path) -> None:

@@ -29,10 +29,42 @@ def test_the_matrix_is_printed_with_gains_and_conditions(tmp_path: Path) -> None
     lines = [" ".join(line.split()) for line in text_of(console).splitlines()]
     assert "Made up, to be checked by hand" in lines
     assert "trained on P test H test" in lines
-    assert any(line.startswith("P -> H 80.0 [") for line in lines)
+    assert not any(line.startswith("P -> H 80.0 [") for line in lines)  # the cross matrix of adabn
     row = next(line for line in lines if line.startswith("fine-tune NET-P-H +40.0 ["))
     assert row.endswith("2 of 2 100 % [-] -40.0 5 per class (a)")
     assert not any(line.startswith("Unfinished") for line in lines)
+
+
+def test_methods_are_printed_first_with_marks_that_keep_the_numbers_aligned(tmp_path: Path) -> None:
+    console = pipe(200)
+    print_matrix(read_matrix(two_sets().write(tmp_path / "s")), console)
+    lines = text_of(console).splitlines()
+    table = lines[lines.index("Accuracy of each method on each target") :]
+    assert table.index("source only" + " " * (len(table[3]) - 11)) < next(i for i, t in enumerate(table) if t.startswith("none:"))
+    none, adabn, tuned = (next(t for t in table if t.startswith(f"  {name} ")) for name in ("none", "adabn", "fine-tune"))
+    assert "90.0* [" in tuned
+    assert "70.0= [" in adabn
+    reference = next(t for t in table if t.startswith("  trained on the target "))
+    assert tuned.rindex("70.0*") == adabn.rindex("65.0=") == none.rindex("55.0") == reference.rindex("90.0")  # averages
+    assert any(t.startswith("*: best of its column; =: cannot be told apart") for t in table)
+
+
+def test_the_cross_matrix_of_each_method_and_classes_are_printed_on_request(tmp_path: Path) -> None:
+    console = pipe(200)
+    print_matrix(read_matrix(two_sets().write(tmp_path / "s")), console, every=True)
+    lines = [" ".join(line.split()) for line in text_of(console).splitlines()]
+    assert any(line.startswith("P -> H 80.0 [") for line in lines)
+    assert "Recall of each class in %, P -> H" in lines
+
+
+def test_columns_that_do_not_fit_stand_below_with_the_names_of_the_rows() -> None:
+    console = pipe(30)
+    columns = tuple(f"column {i}" for i in range(4))
+    print_table(Table("t", ("name", *columns), (("row", *(f"12345{i}" for i in range(4))),)), console)
+    lines = [line.split() for line in text_of(console).splitlines()]
+    rows = [line for line in lines if line[:1] == ["row"]]
+    assert [cell for row in rows for cell in row[1:]] == ["123450", "123451", "123452", "123453"]
+    assert len(rows) == 2
 
 
 def test_results_by_group_are_printed_after_the_gains_with_their_rule(tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ def test_a_report_is_the_files_that_the_readme_names(tmp_path: Path) -> None:
         "summary.csv",
         "ranks.csv",
         "ranks.tex",
-        *(f"{table}.{form}" for table in ("matrix", "gains", "rules") for form in ("md", "csv", "tex")),
+        *(f"{table}.{form}" for table in ("methods", "matrix", "gains", "rules") for form in ("md", "csv", "tex")),
+        "classes.md",
+        "classes.csv",
     }
     assert len(list((store.report / "confusion").glob("*.png"))) == 12
     assert json.loads((store.report / "results.json").read_text())["cells"]

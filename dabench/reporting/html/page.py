@@ -19,6 +19,7 @@ from dabench.analysis.matrix import Matrix
 from dabench.errors import StoreError
 from dabench.reporting import sections
 from dabench.reporting.citation import cite_results
+from dabench.reporting.classes import CLASSES_NOTE, class_tables
 from dabench.reporting.confusion_images import max_pictures as most_pictures
 from dabench.reporting.gains import gains_notes, gains_table, summary_notes, summary_tables
 from dabench.reporting.headline import headline
@@ -27,9 +28,10 @@ from dabench.reporting.html.cells import confusions_of, maps_of
 from dabench.reporting.html.colors import DASHES, LINES, scale_rules
 from dabench.reporting.html.text import breaks, clean, numeric, typeset
 from dabench.reporting.matrices import matrix_tables
+from dabench.reporting.methods import methods_notes, methods_tables
 from dabench.reporting.provenance import command, facts_tables, failures
 from dabench.reporting.ranks import ranks_notes, ranks_tables
-from dabench.reporting.tables import Table, caption, conditions, extent, foremost, shots_text, unfinished
+from dabench.reporting.tables import TIE_MARK, Table, caption, conditions, extent, foremost, shots_text, unfinished
 
 MOST_FIELDS = 12_000
 """Most table fields in one section; further tables are only in the other files of the report."""
@@ -70,9 +72,15 @@ def to_html(matrix: Matrix) -> str:
 
 
 def _results(matrix: Matrix) -> dict[str, Any]:
-    adapters, groups = _adapters(matrix), sections.group_tables(matrix)
-    shown = _fitting(groups)
+    adapters, groups, by_class = _adapters(matrix), sections.group_tables(matrix), class_tables(matrix)
+    shown, shown_classes = _fitting(groups), _fitting(by_class)
     return {
+        "methods": methods_tables(matrix),
+        "methods_notes": methods_notes(matrix),
+        "tie_mark": TIE_MARK,
+        "classes": shown_classes,
+        "omitted_classes": len(by_class) - len(shown_classes),
+        "classes_note": CLASSES_NOTE,
         "adapters": adapters,
         "beside": sections.beside_notes(matrix),
         "borrowed": any(m.borrows for a in adapters for m in a["maps"]),

@@ -1,3 +1,13 @@
+// A link to a folded section, or into one, opens it.
+(() => {
+  const unfold = () => {
+    const target = document.getElementById(location.hash.slice(1));
+    const fold = target && (target.querySelector(":scope > .fold") || target.closest(".fold"));
+    if (fold) fold.open = true;
+  };
+  addEventListener("hashchange", unfold);
+  unfold();
+})();
 (() => {
   // Without this script each confusion matrix is a closed <details>; with it, one is chosen from a list.
   const box = document.getElementById("matrices");

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from dabench.reporting.tables import EMPTY, Table
 
-_NUMBER = re.compile(r"(-|[+-]?[0-9][0-9.,]*(-[0-9.,]+)?)( (%|s|min|h|[\[(].*[\])]|/ .*))?|[0-9]+:[0-9]{2} (min|h)")
+_NUMBER = re.compile(r"(-|[+-]?[0-9][0-9.,]*(-[0-9.,]+)?)( (%|s|min|h|[\[(].*[\])]|± [0-9.]+|/ .*))?|[0-9]+:[0-9]{2} (min|h)")
 
 _TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Characters that change the direction of the following text."""
