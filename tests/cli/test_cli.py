@@ -82,7 +82,7 @@ def test_list_of_one_kind_prints_that_alone(capsys: pytest.CaptureFixture[str]) 
     assert main(["list", "adapters", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert list(found) == ["adapters"]
-    assert {row["access"] for row in found["adapters"]} == {"none", "unlabelled", "few-shot"}
+    assert {row["access"] for row in found["adapters"]} == {"none", "unlabelled", "few-shot", "test"}
 
 
 def test_list_shows_the_plugins_of_a_file(capsys: pytest.CaptureFixture[str]) -> None:

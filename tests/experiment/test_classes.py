@@ -30,6 +30,7 @@ from dabench.experiment.validation import sweep_from
 from dabench.plugins.contract import Dataset
 from dabench.plugins.registry import REGISTRY, Registry
 from dabench.reporting import formats
+from dabench.reporting.escape import escape_latex
 from dabench.reporting.formats import FILES
 from dabench.reporting.tables import caption, classes_text
 from dabench.reporting.terminal import print_matrix
@@ -355,7 +356,7 @@ def test_strange_class_names_stay_what_they_are(tmp_path: Path, name: str) -> No
     assert f"Classes: {name}, y, z; {name} read as y." in "".join(child.content for child in inline[1].children or [])
     (text,) = {row["classes"] for row in csv.DictReader(io.StringIO(FILES["matrix.csv"](made)))}
     assert text.lstrip("'") == f"{name}, y, z; {name} read as y"
-    assert formats.escape_latex(f"{name}, y, z") in FILES["matrix.tex"](made)
+    assert escape_latex(f"{name}, y, z") in FILES["matrix.tex"](made)
     console = Console(record=True, width=500, file=io.StringIO())
     print_matrix(made, console)
     assert f"Classes: {name}, y, z" in console.export_text()

@@ -199,8 +199,8 @@ def test_what_changes_every_number_changes_every_digest(plan: MakePlan, changes:
 def test_code_that_computes_a_run_counts_for_every_run(plan: MakePlan, monkeypatch: pytest.MonkeyPatch) -> None:
     old = plan(adapters=["none", "dann", "maml"])
     read = code_hash._source
-    warmer = str(read("dabench.training.trainer")).replace("progress / settings.warmup", "progress / settings.warmup / 2")
-    monkeypatch.setattr(code_hash, "_source", lambda name: warmer if name == "dabench.training.trainer" else read(name))
+    warmer = str(read("dabench.training.optimizers")).replace("progress / settings.warmup", "progress / settings.warmup / 2")
+    monkeypatch.setattr(code_hash, "_source", lambda name: warmer if name == "dabench.training.optimizers" else read(name))
     monkeypatch.setattr(code_hash, "modules_digest", code_hash.modules_digest.__wrapped__)
     assert changed(old, plan(adapters=["none", "dann", "maml"])) == set(digests(old))
 
