@@ -566,3 +566,26 @@ def test_a_dataset_is_checked_in_its_raw_folder(tmp_path: Path) -> None:
 def test_first_party_plugins_keep_their_contract() -> None:
     # Datasets, and every adapter and backbone more slowly, have contract tests of their own.
     assert [f for f in dabench.check("conv4", "dann", "maml", "none") if f.state == "failed"] == []
+
+
+def test_an_adaptation_in_many_short_trainings_gets_a_warning() -> None:
+    def short(self: Adapter, net: Any, sources: Any, target: Any, trainer: Any) -> Any:
+        for _ in range(trainer.adaptation_steps(sources)):
+            net = trainer.supervised(net, sources, steps=1)
+        return net
+
+    plugin = adapter(title="t", adapt=short)
+    REGISTRY.register(plugin)
+    (found,) = [f for f in dabench.check(plugin.name) if f.state == "warning"]
+    assert found.advice.startswith("adapt() calls trainer.fit 12 times. Each call restarts momentum")
+    assert "call trainer.run once" in found.advice
+
+
+@pytest.mark.parametrize("access", ["test", "unlabelled"])
+def test_predict_and_access_test_go_together(access: Any) -> None:
+    def predict(self: Adapter, net: Any, images: Any) -> Any:
+        return net(images)
+
+    members = {"predict": predict} if access == "unlabelled" else {}
+    found = of_plugin(adapter(title="t", access=access, **members))
+    assert any("predict() is" in f.advice for f in found)

@@ -107,3 +107,25 @@ def test_a_stream_goes_on_where_its_state_was_taken() -> None:
     drawn(one, 4)
     other.load_state_dict(one.state_dict())
     assert all(torch.equal(next(one).images, next(other).images) for _ in range(5))
+
+
+def test_an_index_is_the_place_of_an_image_in_its_view() -> None:
+    views = [numbered(10), numbered(20, 100)]
+    of = Stream(views, 8, Augmenter(Augment(), 4, 4, torch.device("cpu")), torch.Generator().manual_seed(0), augment=False)
+    for _ in range(5):
+        batch = next(of)
+        for image, view, index in zip(batch.images, batch.view.tolist(), batch.index.tolist(), strict=True):
+            assert torch.equal((image * 255).round().to(torch.uint8), views[view].images[index])
+
+
+def test_copies_are_augmented_each_by_itself_and_the_first_is_the_images() -> None:
+    view = View("v", ("a",), torch.randint(0, 256, (16, 1, 12, 12), dtype=torch.uint8), torch.zeros(16, dtype=torch.int64))
+    augmenter = Augmenter(Augment(crop=8), 12, 12, torch.device("cpu"))
+    first, second, strong = (
+        batch := next(Stream([view], 16, augmenter, torch.Generator().manual_seed(0), copies=3, strong=True))
+    ).copies
+    assert torch.equal(first, batch.images)
+    assert not torch.equal(first, second)
+    assert not torch.equal(second, strong)
+    assert strong.shape == first.shape
+    assert all(len(torch.unique(image)) < 64 for image in strong)  # a part of each image is one grey
