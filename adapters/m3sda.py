@@ -53,7 +53,7 @@ class M3SDA(Adapter):
 
     def network(self, net: Network) -> Network:
         """Give each source a classifier of its own, or two with `beta`."""
-        count = self.sources * (2 if self.options.beta else 1)
+        count = self.source_count * (2 if self.options.beta else 1)
         net.head = _mixture(net.head.in_features, net.head.out_features, count)
         return net
 
@@ -96,7 +96,7 @@ class M3SDA(Adapter):
 
     def classified(self, net: Network, features: Sequence[Tensor], batches: Sequence[Batch], trainer: Trainer) -> Tensor:
         """Return the cross-entropies of each source's classifiers on its features (B, F), summed."""
-        each = len(net.head.heads) // self.sources
+        each = len(net.head.heads) // self.source_count
         return sum(  # type: ignore[return-value]
             trainer.cross_entropy(head(f).float(), b.require_labels())
             for i, (f, b) in enumerate(zip(features, batches, strict=True))
@@ -107,7 +107,7 @@ class M3SDA(Adapter):
         """Return the mean absolute difference of the two classifiers of each source on target images, summed over sources."""
         features = net.features(images)
         p = [head(features).float().softmax(1) for head in net.head.heads]
-        total: Any = sum((p[2 * i] - p[2 * i + 1]).abs().mean() for i in range(self.sources))
+        total: Any = sum((p[2 * i] - p[2 * i + 1]).abs().mean() for i in range(self.source_count))
         return total  # type: ignore[no-any-return]
 
 

@@ -18,8 +18,8 @@ class SHOT(Adapter):
 
     The network has a bottleneck with batch norm before a classifier with weight normalisation (Section 3.4). It is trained on
     the sources with label smoothing (Eq. 1 and 2). Then the classifier is fixed, and the encoder with the bottleneck learns from
-    target images alone. Pseudo-labels come from the nearest class centroid in cosine distance. They are computed anew at the
-    beginning of each pass over the target's images.
+    target images alone. Pseudo-labels come from the nearest class centroid in cosine distance. They are computed again
+    at the beginning of each pass over the target's images.
     """
 
     name = "shot"

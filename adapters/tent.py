@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class TENT(Adapter):
     """Batch norms use the statistics of the test batch. One step on their weights and biases lowers the entropy (Section 3).
 
-    The predictions of a batch are those before its step. The state is carried on from batch to batch, as in the paper's online
-    setting; [test] stream_reset begins anew with each batch (episodic).
+    The predictions of a batch are those before its step. Weights and optimizer keep their state from batch to batch, as in the
+    paper's online setting. [test] stream_reset resets them before each batch (episodic).
     """
 
     name = "tent"

@@ -522,7 +522,7 @@ def report(
         published: add published numbers for the same datasets from the committed tables.
         short_none: take gains over the pretraining alone. By default `none` is source-only training of the same total length:
             the pretraining, continued on the sources for as many steps as the longest adaptation of the sweep.
-        spread: what stands beside the means of the table of methods: the 95 % interval, or the standard deviation over seeds.
+        spread: shown beside the means in the table of methods: the 95 % interval, or the standard deviation over seeds.
         write: write the files of the report.
         out: folder of the report; default RUNS/report. For a pack, nothing is written without it.
 

@@ -53,6 +53,14 @@ def view(name: str, n: int, seed: int, domain: Domain = lambda images: images, g
     )
 
 
+def barred(images: Images) -> Images:
+    """A shift: a bright bar of two columns at a random place. The statistics of batch norms win back little of it."""
+    result = images.copy()
+    for image, column in zip(result, np.random.default_rng(3).integers(0, 14, len(images)), strict=True):
+        image[0, :, column : column + 2] = 1
+    return result
+
+
 def target_of(train: View, shots: int = 0) -> Target:
     """Return what an adapter may see of `train`: its images, and the first `shots` of each class with labels."""
     assert train.labels is not None

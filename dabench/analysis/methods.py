@@ -94,7 +94,7 @@ def setting_of(facts: AdapterFacts, shots: LabelBudget) -> str:
     budget = facts.budget(shots)
     if budget != 0:
         return SETTINGS[5] if budget == "all" else SETTINGS[4]
-    return SETTINGS[1] if getattr(facts, "uses_sources", True) else SETTINGS[2]
+    return SETTINGS[1] if facts.uses_sources else SETTINGS[2]
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ class _Maker:
         seeds = len(self.record.seeds)
         average = mean_of([r.mean if r and r.seeds == seeds else None for r in results])
         facts = self.record.adapters[adapter]
-        uses = getattr(facts, "uses_sources", True) if facts.adapts and role != IN_DOMAIN else None
+        uses = facts.uses_sources if facts.adapts and role != IN_DOMAIN else None
         return MethodRow(adapter, setting, role, results, average, mark, uses, [c for c in cells if c])
 
     def in_domain(self, plain: str, tasks: Sequence[Task]) -> MethodRow:

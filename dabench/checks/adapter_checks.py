@@ -109,7 +109,7 @@ class _AdapterUnderCheck:
         return sources if self.adapter.uses_sources else ()
 
     def fresh(self, adapter: Adapter, sources: int = 1) -> TorchNetwork:
-        adapter.sources = sources
+        adapter.source_count = sources
         return adapter_network(adapter, TorchNetwork(_Encoder(1), _Encoder.num_features, len(CLASSES)))
 
     def trainer(

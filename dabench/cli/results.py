@@ -54,7 +54,7 @@ def add(verb: CommandAdder) -> None:
     )  # fmt: skip
     sub.add_argument(
         "--spread", choices=("interval", "std"), default="interval",
-        help="what stands beside the means of the table of methods: the 95 %% interval (default), or the standard deviation over "
+        help="shown beside the means in the table of methods: the 95 %% interval (default), or the standard deviation over "
         "seeds",
     )  # fmt: skip
     sub.add_argument("--all", action="store_true", help="also print the cross matrix of each method and results by class")

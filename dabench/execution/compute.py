@@ -52,12 +52,14 @@ def compute(
         RunStopped: the run was stopped on request, at a checkpoint.
     """
     augmenter = Augmenter(job.augment, job.size, job.size, device)
-    checkpoints = RunCheckpoints(job, augmenter, _stream(job, augmenter, registry))
+    make = functools.partial(_adapter, job, registry)
+    adapter, stream = make(), None
+    if job.target is not None and adapter.access == "test":
+        stream = StreamPredictor(make, augmenter, job.test, job.train.precision, job.seed)
+    checkpoints = RunCheckpoints(job, augmenter, stream)
     alike = reproducible(job.train.threads, job.seed, device, job.train.deterministic)
     with alike, in_own_thread(checkpoints, job.train.threads) as tests:
         trainer = RunTrainer(job.train, augmenter, device, job.seed, tests, partial, notify)
-        adapter = Adapter() if job.method in (SUPERVISED, SOURCE_ONLY) else registry.make("adapter", job.adapter, job.options)
-        adapter.sources = len(job.source_names)
         backbone = registry.make("backbone", job.backbone, job.backbone_options)
         pretrained = job.pretrained and job.parent is None
         fresh = build_network(backbone, job.channels, augmenter.size[0], len(job.classes), pretrained)
@@ -73,16 +75,12 @@ def compute(
     return net, checkpoints, trainer.trace
 
 
-def _stream(job: Job, augmenter: Augmenter, registry: Registry) -> StreamPredictor | None:
-    """Return what predicts the test streams of an adaptation at test time; None for other runs."""
-    if job.target is None or registry.make("adapter", job.adapter, job.options).access != "test":
-        return None
-
-    def make() -> Adapter:
-        adapter: Adapter = registry.make("adapter", job.adapter, job.options)
-        return adapter
-
-    return StreamPredictor(make, augmenter, job.test, job.train.precision, job.seed)
+def _adapter(job: Job, registry: Registry) -> Adapter:
+    """Return a new instance of the adapter of `job`; the default one for training on sources alone."""
+    shared = job.method in (SUPERVISED, SOURCE_ONLY)
+    adapter: Adapter = Adapter() if shared else registry.make("adapter", job.adapter, job.options)
+    adapter.source_count = len(job.source_names)
+    return adapter
 
 
 def _trained(job: Job, adapter: Adapter, net: TorchNetwork, trainer: RunTrainer, network: Callable[[str], Path]) -> TorchNetwork:

@@ -642,7 +642,7 @@ class Adapter(Plugin):
         name, variants, short_name, title, citation, Options, options: as in `Plugin`.
         access: the part of the target that it may see. Nothing else of it is in the process.
         uses_sources: False: source-free. No image and no label of a source is in the process of `adapt`, and `sources` is empty.
-        sources: set by dabench: the number of sources of the run, for methods with modules for each source.
+        source_count: set by dabench: the number of sources of the run, for methods with modules for each source.
         without_groups: what the method does on sources without groups, if it needs them; a note below its results names these
             sources and says so.
     """
@@ -650,7 +650,7 @@ class Adapter(Plugin):
     kind: ClassVar[PluginKind] = "adapter"
     access: Access = "none"
     uses_sources: bool = True
-    sources: int = 1
+    source_count: int = 1
     without_groups: str = ""
 
     def network(self, net: Network) -> Network:

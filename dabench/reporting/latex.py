@@ -8,7 +8,7 @@ from dabench.reporting.escape import escape_latex
 from dabench.reporting.tables import TIE_MARK, Table
 
 _MOST = 8
-"""Most columns of a table that stands in one column of a page."""
+"""A table with more columns takes the full width of a two-column page."""
 
 _FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 """Makes a table narrower if it is wider than the column."""

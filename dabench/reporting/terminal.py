@@ -77,7 +77,7 @@ def print_table(table: Table, console: Console) -> None:
     lines = list(zip(table.columns, *rows, strict=True))
     if _width(lines) > console.width:
         lines = [(_broken(name, max([len(c) for c in cells], default=0)), *cells) for name, *cells in lines]
-    if table.marks:  # Padded here: rich removes the space that stands in the place of a mark.
+    if table.marks:  # rich removes trailing spaces, so cells without a mark are padded here.
         lines = [lines[0], *((line[0], *(c.rjust(_width([line])) for c in line[1:])) for line in lines[1:])]
     for number, part in enumerate(_parts(lines, console.width)):
         if number:

@@ -8,6 +8,7 @@ g that enters the first derivative, and the gradient v of the first derivative's
 from __future__ import annotations
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from torch.overrides import TorchFunctionMode
 _SIGNATURE = inspect.signature(F.batch_norm)
 
 
-class _TrainingMode(TorchFunctionMode):
+class _TrainingMode(TorchFunctionMode, ABC):
     """Context in which `batch_norm` computes the batch norms in training mode; all else is unchanged."""
 
     def __torch_function__(
@@ -35,9 +36,9 @@ class _TrainingMode(TorchFunctionMode):
                 return self.batch_norm(**call.arguments)
         return func(*args, **(kwargs or {}))
 
+    @abstractmethod
     def batch_norm(self, input: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, **running: Any) -> Tensor:
         """Return what F.batch_norm returns with training=True; `running` holds running_mean, running_var and momentum."""
-        raise NotImplementedError
 
 
 class SecondOrder(_TrainingMode):

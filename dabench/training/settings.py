@@ -79,7 +79,9 @@ class EvalConfig:
     )
     batch: int = setting(512, "images per batch", low=1)
     stream_batch: int = setting(64, "test-time methods: images per batch of the test stream", low=1)
-    stream_reset: bool = setting(False, "test-time methods: begin anew with each batch, instead of carrying the state on")
+    stream_reset: bool = setting(
+        False, "test-time methods: reset network and method before each batch; false: keep their state from batch to batch"
+    )
 
     @property
     def recorded(self) -> dict[str, Any]:

@@ -55,13 +55,14 @@ class StreamPredictor:
         device = device_of(net)
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(self._seed))
         found = torch.empty(len(images), net.head.out_features)
-        method, adapted = self._make(), copy.deepcopy(net).eval()
+        method: Adapter | None = None
+        adapted = net
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(self._seed)
             for at in torch.split(order, self._test.stream_batch):
-                if self._test.stream_reset:
+                if method is None or self._test.stream_reset:
                     method, adapted = self._make(), copy.deepcopy(net).eval()
-                batch = torch.from_numpy(np.array(images[np.asarray(at)])).to(device)
+                batch = torch.from_numpy(np.asarray(images[at.numpy()])).to(device)
                 with torch.autocast(device.type, torch.bfloat16, enabled=low_precision(self._precision, device)):
                     logits = method.predict(adapted, as_floats(self._augmenter.test(batch)))
                 found[at] = self._checked(logits, len(at), method.name).float().cpu()

@@ -8,21 +8,13 @@ import numpy as np
 import pytest
 import torch
 from dabench.adapters.coral import DeepCORAL, covariance_distance
-from planted import CLASSES, Images, accuracy, target_of, trainer, view
+from planted import CLASSES, accuracy, barred, target_of, trainer, view
 from torch import nn
 
 from dabench.training.network import TorchNetwork
 
 SEEDS = (0, 1, 2)
 WEIGHT = 10.0  # of the distance; the planted shift is strong, and the network has no norms
-
-
-def barred(images: Images) -> Images:
-    """The planted shift: a bright bar of two columns at a random place, a direction in which only the target varies."""
-    result = images.copy()
-    for image, column in zip(result, np.random.default_rng(3).integers(0, 14, len(images)), strict=True):
-        image[0, :, column : column + 2] = 1
-    return result
 
 
 def without_norms(seed: int) -> TorchNetwork:

@@ -9,18 +9,10 @@ import numpy as np
 import pytest
 import torch
 from dabench.adapters.m3sda import M3SDA, moment_distance
-from planted import CLASSES, Images, accuracy, target_of, trainer, view
+from planted import CLASSES, Images, accuracy, barred, target_of, trainer, view
 from torch import nn
 
 from dabench.training.network import TorchNetwork, adapter_network
-
-
-def barred(images: Images) -> Images:
-    """The planted shift: a bright bar of two columns at a random place."""
-    result = images.copy()
-    for image, column in zip(result, np.random.default_rng(3).integers(0, 14, len(images)), strict=True):
-        image[0, :, column : column + 2] = 1
-    return result
 
 
 def pale(images: Images) -> Images:
@@ -37,7 +29,7 @@ def made(seed: int = 0, sources: int = 2, **options: Any) -> tuple[M3SDA, TorchN
         nn.Flatten(), nn.Linear(256, 32), nn.ReLU(),
     )  # fmt: skip
     adapter = M3SDA(M3SDA.Options(**options))
-    adapter.sources = sources
+    adapter.source_count = sources
     return adapter, adapter_network(adapter, TorchNetwork(encoder, 32, len(CLASSES)))
 
 

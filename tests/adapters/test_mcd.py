@@ -9,19 +9,11 @@ import numpy as np
 import pytest
 import torch
 from dabench.adapters.mcd import MCD, discrepancy
-from planted import Images, accuracy, network, target_of, trainer, view
+from planted import accuracy, barred, network, target_of, trainer, view
 
 from dabench.training.network import TorchNetwork, adapter_network
 
 SEEDS = (0, 1, 2)
-
-
-def barred(images: Images) -> Images:
-    """The planted shift: a bright bar of two columns at a random place."""
-    result = images.copy()
-    for image, column in zip(result, np.random.default_rng(3).integers(0, 14, len(images)), strict=True):
-        image[0, :, column : column + 2] = 1
-    return result
 
 
 def fresh(seed: int = 0) -> TorchNetwork:

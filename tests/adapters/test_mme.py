@@ -7,18 +7,10 @@ import copy
 import numpy as np
 import torch
 from dabench.adapters.mme import MME
-from planted import Images, accuracy, network, target_of, trainer, view
+from planted import accuracy, barred, network, target_of, trainer, view
 from torch.nn import functional as F
 
 from dabench.training.network import TorchNetwork, adapter_network
-
-
-def barred(images: Images) -> Images:
-    """The planted shift: a bright bar of two columns at a random place."""
-    result = images.copy()
-    for image, column in zip(result, np.random.default_rng(3).integers(0, 14, len(images)), strict=True):
-        image[0, :, column : column + 2] = 1
-    return result
 
 
 def fresh(seed: int = 0) -> TorchNetwork:

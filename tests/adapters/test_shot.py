@@ -8,19 +8,11 @@ import numpy as np
 import pytest
 import torch
 from dabench.adapters.shot import SHOT, information
-from planted import Images, accuracy, network, target_of, trainer, view
+from planted import accuracy, barred, network, target_of, trainer, view
 
 from dabench.training.network import TorchNetwork, adapter_network
 
 SEEDS = (0, 1, 2)
-
-
-def barred(images: Images) -> Images:
-    """The planted shift: a bright bar of two columns at a random place. The statistics of batch norms win back little of it."""
-    result = images.copy()
-    for image, column in zip(result, np.random.default_rng(3).integers(0, 14, len(images)), strict=True):
-        image[0, :, column : column + 2] = 1
-    return result
 
 
 def fresh(seed: int = 0) -> TorchNetwork:

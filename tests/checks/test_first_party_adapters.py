@@ -46,7 +46,7 @@ def source(channels: int = 1, grouped: bool = True, name: str = "source") -> Vie
 
 
 def fresh(adapter: Adapter, channels: int = 1, seed: int = 0, sources: int = 1) -> TorchNetwork:
-    adapter.sources = sources
+    adapter.source_count = sources
     return adapter_network(adapter, network(8, seed=seed, channels=channels))
 
 
