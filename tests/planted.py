@@ -61,6 +61,11 @@ def barred(images: Images) -> Images:
     return result
 
 
+def noisy(images: Images) -> Images:
+    """A shift: half the contrast, and noise. The statistics of batch norms win back most of it, and leave room for more."""
+    return 0.5 * images + 0.25 + np.random.default_rng(5).normal(0, 0.25, images.shape)
+
+
 def target_of(train: View, shots: int = 0) -> Target:
     """Return what an adapter may see of `train`: its images, and the first `shots` of each class with labels."""
     assert train.labels is not None

@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import torch
 from dabench.adapters.mme import MME
-from planted import accuracy, barred, network, target_of, trainer, view
+from planted import accuracy, barred, network, noisy, target_of, trainer, view
 from torch.nn import functional as F
 
 from dabench.training.network import TorchNetwork, adapter_network
@@ -52,13 +52,13 @@ def test_a_step_raises_the_entropy_by_the_classifier_and_lowers_it_by_the_encode
 
 
 def test_mme_gains_more_than_its_labels_alone() -> None:
-    source, test = view("source", 400, 1), view("target", 300, 4, barred)
-    target, gains = target_of(view("target", 400, 3, barred), shots=2), []
-    for seed in range(3):
+    source, test = view("source", 400, 1), view("target", 300, 4, noisy)
+    target, gains = target_of(view("target", 400, 3, noisy), shots=1), []
+    for seed in range(4):
         net = MME().pretrain(fresh(seed), [source], trainer(seed, steps=150, lr=0.02))
         found = []
-        for weight in (0.1, 0.0):
+        for weight in (0.3, 0.0):
             method, at = MME(MME.Options(weight=weight)), trainer(seed, steps=200, lr=0.01)
             found.append(accuracy(method.adapt(copy.deepcopy(net), [source], target, at), test))  # type: ignore[arg-type]
         gains.append(found[0] - found[1])
-    assert np.mean(gains) > 0  # seen: +0.7, +3.0, -0.3; the step by hand above holds the method
+    assert np.mean(gains) > 1  # seen: 3.8 over seven seeds (-5.4 to 13.6); with the sign of the entropy turned, -7.3 over four
