@@ -121,7 +121,8 @@ class MethodRow:
 
     Attributes:
         setting: one of SETTINGS, or REFERENCE. role: METHOD, or what a row that does not compete shows.
-        results: for each task its result, None without one. average: their mean, None if one is missing or lacks seeds.
+        results: for each task its result, None without one. average: their mean over tasks with a labelled target,
+            None if one is missing or lacks seeds.
         uses_sources: whether it is given its sources while adapting; None if it does not adapt.
         cells: the cells that it shows, with its conditions.
     """
@@ -178,12 +179,14 @@ class _Maker:
         adapter: str,
         setting: str,
         role: str,
+        tasks: Sequence[Task],
         results: list[TaskResult | None],
         cells: Sequence[Cell | None],
         mark: str = "",
     ) -> MethodRow:
-        seeds = len(self.record.seeds)
-        average = mean_of([r.mean if r and r.seeds == seeds else None for r in results])
+        seeds, labelled = len(self.record.seeds), self.record.labelled_tasks
+        counted = [r for r, task in zip(results, tasks, strict=True) if task in labelled]
+        average = mean_of([r.mean if r and r.seeds == seeds else None for r in counted])
         facts = self.record.adapters[adapter]
         uses = facts.uses_sources if facts.adapts and role != IN_DOMAIN else None
         return MethodRow(adapter, setting, role, results, average, mark, uses, [c for c in cells if c])
@@ -192,13 +195,13 @@ class _Maker:
         """Return the row of networks trained on the target. They saw all its labels, so its conditions say so."""
         cells = [self.cell(plain, (target,), target) for _, target in tasks]
         seen = [c and replace(c, label_budget="all", target_images="train") for c in cells]
-        return self.row(plain, REFERENCE, IN_DOMAIN, [self.result(c) for c in cells], seen)
+        return self.row(plain, REFERENCE, IN_DOMAIN, tasks, [self.result(c) for c in cells], seen)
 
     def method(self, adapter: str, tasks: Sequence[Task], marks: Sequence[Mapping[str, str]], average: str) -> MethodRow:
         cells = [self.cell(adapter, *task) for task in tasks]
         results = [self.result(c, of.get(adapter, "")) for c, of in zip(cells, marks, strict=True)]
         setting = setting_of(self.record.adapters[adapter], self.record.sweep.shots)
-        return self.row(adapter, setting, METHOD, results, cells, average)
+        return self.row(adapter, setting, METHOD, tasks, results, cells, average)
 
     def single_sources(self, row: MethodRow, tasks: Sequence[Task]) -> list[MethodRow]:
         """Return the rows of the best single source and of the mean of single sources of a method; none without any."""
@@ -209,8 +212,8 @@ class _Maker:
             return []
         means = [_mean_result(cells) if cells else None for cells in known]
         return [
-            self.row(row.adapter, row.setting, BEST_SINGLE, [self.result(c) for c in best], best),
-            self.row(row.adapter, row.setting, MEAN_SINGLE, means, [c for cells in known for c in cells]),
+            self.row(row.adapter, row.setting, BEST_SINGLE, tasks, [self.result(c) for c in best], best),
+            self.row(row.adapter, row.setting, MEAN_SINGLE, tasks, means, [c for cells in known for c in cells]),
         ]
 
 
@@ -235,8 +238,8 @@ def method_tables(
     """
     maker, found = _Maker(record, cells, each, metric), []
     for kind, tasks in kinds_of(record.tasks).items():
-        compared = [comparisons.get(task) for task in tasks]
-        marks, averages = [standings([c], metric) for c in compared], standings(compared, metric)
+        marks = [standings([comparisons.get(task)], metric) for task in tasks]
+        averages = standings([comparisons.get(task) for task in tasks if task in record.labelled_tasks], metric)
         methods = [maker.method(name, tasks, marks, averages.get(name, "")) for name in record.methods]
         rows = [maker.in_domain(record.plain, tasks)] if record.plain else []
         for row in sorted(methods, key=lambda row: SETTINGS.index(row.setting)):

@@ -86,6 +86,9 @@ def methods_notes(matrix: Matrix, best: str = "Bold") -> list[str]:
         lines.append(
             "Best single source: of the method with each source alone, chosen by test result: an oracle, which does not compete."
         )
+    if matrix.record.unlabelled:
+        names = ", ".join(matrix.datasets[name].short_name for name in matrix.record.unlabelled)
+        lines.append(f"Without labels, so their columns are empty and no average counts them: {names}.")
     if matrix.missing:
         lines.append("A method without all seeds of a task is not compared on it and has no average.")
     return lines

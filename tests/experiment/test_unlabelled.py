@@ -20,6 +20,7 @@ from dabench.experiment.plan import Plan
 from dabench.experiment.planner import make_plan
 from dabench.experiment.validation import sweep_from
 from dabench.plugins.registry import Registry
+from dabench.reporting.methods import methods_notes
 from dabench.reporting.tables import unfinished
 from dabench.storage.run_store import RunStore
 
@@ -123,6 +124,18 @@ def test_it_has_no_cells_and_the_other_target_has_all(matrix: Matrix) -> None:
 
 def test_means_are_over_the_targets_with_labels(matrix: Matrix) -> None:
     assert {s.adapter: s.pairs for s in matrix.summary} == {"none": 1, "adabn": 1}
+
+
+def test_its_column_in_the_table_of_methods_is_empty_and_the_average_is_over_the_others(matrix: Matrix) -> None:
+    (table,) = matrix.methods
+    column = [target for _, target in table.tasks].index("bare")
+    assert {row.adapter: row.results[column] for row in table.rows} == {"none": None, "adabn": None}
+    for row in table.rows:
+        assert row.average == next(r.mean for r in row.results if r)
+
+
+def test_the_table_of_methods_says_why_its_column_is_empty(matrix: Matrix) -> None:
+    assert "Without labels, so their columns are empty and no average counts them: BARE." in methods_notes(matrix)
 
 
 def test_the_report_says_why_its_column_is_empty(matrix: Matrix) -> None:
