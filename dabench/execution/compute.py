@@ -6,7 +6,7 @@ import errno
 import functools
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from dabench.data.augment import Augmenter
 from dabench.errors import DabenchError, DivergedError
-from dabench.execution.checkpoint_thread import in_own_thread
+from dabench.execution.checkpoint_thread import Checkpoints, in_own_thread
+from dabench.execution.correction import CorrectedCheckpoints
 from dabench.execution.scores import CheckpointScorer
 from dabench.plugins.contract import SOURCE_ONLY, SUPERVISED, Adapter, Target, View
 from dabench.training.device import reproducible
@@ -59,12 +60,17 @@ def compute(
     checkpoints = RunCheckpoints(job, augmenter, stream)
     alike = reproducible(job.train.threads, job.seed, device, job.train.deterministic)
     with alike, in_own_thread(checkpoints, job.train.threads) as tests:
-        trainer = RunTrainer(job.train, augmenter, device, job.seed, tests, partial, notify)
+        sources = [_source(grant, job.classes, device) for grant in job.sources]
+        target = _target(job.target, job.classes, device) if job.target else None
+        corrected = _corrected(job, adapter, sources, target, augmenter, tests)
+        trainer = RunTrainer(job.train, augmenter, device, job.seed, corrected or tests, partial, notify)
         backbone = registry.make("backbone", job.backbone, job.backbone_options)
         pretrained = job.pretrained and job.parent is None
         fresh = build_network(backbone, job.channels, augmenter.size[0], len(job.classes), pretrained)
         try:
-            net = _trained(job, adapter, adapter_network(adapter, fresh).to(device), trainer, network)
+            net = _trained(job, adapter, adapter_network(adapter, fresh).to(device), sources, target, trainer, network)
+            if corrected:
+                corrected.correct(net)  # stays in the stored network
             tests(net, trainer.trace.steps)
         except EndTrial:
             assert checkpoints.ended is not None
@@ -80,20 +86,40 @@ def _adapter(job: Job, registry: Registry) -> Adapter:
     shared = job.method in (SUPERVISED, SOURCE_ONLY)
     adapter: Adapter = Adapter() if shared else registry.make("adapter", job.adapter, job.options)
     adapter.source_count = len(job.source_names)
+    if job.correction:
+        adapter.correction = registry.make("adapter", job.correction, job.correction_options)
     return adapter
 
 
-def _trained(job: Job, adapter: Adapter, net: TorchNetwork, trainer: RunTrainer, network: Callable[[str], Path]) -> TorchNetwork:
+def _corrected(
+    job: Job, adapter: Adapter, sources: Sequence[View], target: Target | None, augmenter: Augmenter, tests: Checkpoints
+) -> CorrectedCheckpoints | None:
+    """Return the checkpoints that correct the network before `tests`; None without a correction."""
+    if adapter.correction is None or target is None or target.unlabelled is None:
+        return None
+    predict = functools.partial(logits, augmenter=augmenter, test=job.test, precision=job.train.precision)
+    proportional = job.train.source_batches == "proportional"
+    return CorrectedCheckpoints(tests, adapter.correction, sources, target.unlabelled, predict, proportional)
+
+
+def _trained(
+    job: Job,
+    adapter: Adapter,
+    net: TorchNetwork,
+    sources: Sequence[View],
+    target: Target | None,
+    trainer: RunTrainer,
+    network: Callable[[str], Path],
+) -> TorchNetwork:
     """Return `net` after pretraining; or, with the weights of its pretraining, after adaptation or longer training on sources."""
-    sources = [_source(grant, job.classes, trainer.device) for grant in job.sources]
     if job.parent is not None:
         load_network(net, network(job.parent))
     if job.length is not None:
         result = trainer.supervised(net, sources, steps=job.length)
-    elif job.target is None:
+    elif target is None:
         result = adapter.pretrain(net, sources, trainer)
     else:
-        result = adapter.adapt(net, sources, _target(job.target, job.classes, trainer.device), trainer)
+        result = adapter.adapt(net, sources, target, trainer)
     if not isinstance(result, TorchNetwork):
         raise DabenchError(
             f"adapter '{job.method}' returned {type(result).__name__}; pretrain() and adapt() must return a Network"

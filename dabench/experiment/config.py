@@ -56,7 +56,9 @@ class Sweep:
     datasets: tuple[str, ...] = setting(
         (), "the datasets; every ordered pair becomes a task, source -> target; NAME/* is every member of a family"
     )
-    adapters: tuple[str, ...] = setting((), "the methods to compare; NAME@OPTION=VALUE is one with other options")
+    adapters: tuple[str, ...] = setting(
+        (), "the methods to compare; NAME@OPTION=VALUE is one with other options, NAME + CORRECTION one for label shift"
+    )
     backbone: str = setting("", "the architecture of the encoder")
     seeds: int | tuple[int, ...] = setting(3, "number of seeds (3 means 0, 1 and 2), or a list of seeds", low=1)
     shots: int | Literal["all"] = setting(5, "labelled target images per class for few-shot adapters", low=1)

@@ -20,6 +20,7 @@ class Job:
         name, digest, method, seed, label_budget, parent, probe: those of the run (dabench.storage.schema.Run).
         adapter: the name of the adapter's plugin, where there is one.
         options, backbone_options: the options of the adapter and of the backbone that the sweep sets.
+        correction: the name of the plugin that corrects the predictions of the adapter, or None; correction_options: its options.
         channels, size: channels and side of the prepared images.
         source_names: the sources of its network. sources: the files of them that it may open; empty in a source-free adaptation.
         target: None in a pretraining.
@@ -36,6 +37,8 @@ class Job:
     method: str
     adapter: str
     options: Mapping[str, Any]
+    correction: str | None
+    correction_options: Mapping[str, Any]
     backbone: str
     backbone_options: Mapping[str, Any]
     channels: int

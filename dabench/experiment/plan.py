@@ -95,6 +95,7 @@ class Plan:
         if run.target is not None and adapter is not None:
             target = grant_target(self.prepared[run.target], adapter.access, self.sweep.shots, run.seed)
         used = run.target is None or adapter is None or adapter.uses_sources
+        correction = adapter.correction if adapter and run.target else None
         targets = [run.target] if run.target else run.tests  # a pretraining is scored for every dataset
         scored = {t: grant_scored(self.prepared[t]) for t in targets}
         validated = {validation_of(t): path for t, path in scored.items() if run.probe and run.probe.validates}
@@ -104,6 +105,8 @@ class Plan:
             method=run.method,
             adapter=plugin_of(run.method),
             options=adapter_options(self.sweep, run.method) | _of(run.method, run.settings),
+            correction=correction.name if correction else None,
+            correction_options=asdict(correction.options) if correction else {},
             backbone=self.sweep.backbone,
             backbone_options=self.sweep.options.get(self.sweep.backbone, {}),
             channels=self.channels,
@@ -229,6 +232,8 @@ def _run(
         if target is not None:
             labels = budget_text(_facts(adapter).budget(sweep.shots))
             how += [adapter.access, labels, plan.prepared[target].digest]
+            if adapter.correction:
+                how += [code_digest(adapter.correction), asdict(adapter.correction.options)]
     key = {
         "code": core_digest(),
         "backbone": [sweep.backbone, code_digest(plan.backbone), asdict(plan.backbone.options)],

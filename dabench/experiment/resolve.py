@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from dabench.errors import PluginError, SpecError, nearest
-from dabench.experiment.adapter_names import own_options, plugin_of
+from dabench.experiment.adapter_names import own_options, parts_of, plugin_of
 from dabench.experiment.config import DatasetTable, Sweep
 from dabench.experiment.overrides import absolute, put
-from dabench.plugins.contract import Adapter, Backbone, Dataset
+from dabench.plugins.contract import Adapter, Backbone, Correction, Dataset
 from dabench.plugins.options import KeyProblem, build
 from dabench.plugins.registry import Registry
 
@@ -100,12 +100,46 @@ def adapter_options(sweep: Sweep, name: str) -> dict[str, Any]:
 
 
 def make_adapter(sweep: Sweep, name: str, registry: Registry) -> Adapter:
-    """Return the adapter `name`, such as "dann" or "dann@weight=1", with its options. Options of the name are in its title.
+    """Return the adapter `name`, such as "dann", "dann@weight=1" or "dann+em-prior", with its options and its correction.
 
     Raises:
-        KeyProblem: an option or its value is wrong.
+        KeyProblem: an option or its value is wrong, or the method cannot have the correction.
         PluginError: there is no such adapter.
     """
+    first, *others = parts_of(name)
+    adapter = _make_method(sweep, first, registry)
+    if not others:
+        return adapter.with_facts(correction=adapter) if isinstance(adapter, Correction) else adapter
+    correction = _make_method(sweep, others[0], registry)
+    if problem := _uncorrectable(name, adapter, correction, others):
+        raise KeyProblem("adapters", f"adapters: '{name}': {problem}")
+    return adapter.with_facts(
+        title=f"{adapter.title} + {correction.title}",
+        citation="\n".join(dict.fromkeys(filter(None, (adapter.citation, correction.citation)))),
+        access=correction.access if adapter.access == "none" else adapter.access,
+        correction=correction,
+    )
+
+
+def _uncorrectable(name: str, adapter: Adapter, correction: Adapter, others: Sequence[str]) -> str:
+    """Return why the adapter cannot have the correction, and what to write instead; "" if it can."""
+    if len(others) > 1:
+        return "an adapter has one correction; name each in a row of its own"
+    if not isinstance(correction, Correction):
+        return f"{others[0]} is a method, not a correction; after '+' a correction is allowed (see: dabench list adapters)"
+    if isinstance(adapter, Correction) or not (adapter.adapts() or not adapter.shares_pretraining()):
+        return f"source-only training with {others[0]} is written '{others[0]}'"
+    if not adapter.adapts():
+        return f"{adapter.name} does not adapt to a target, so there is no target to correct it for"
+    if adapter.access == "test":
+        return f"{adapter.name} predicts at test time from the test stream, and a correction needs a network that stays the same"
+    if not adapter.uses_sources:
+        return f"{adapter.name} is source-free, and a correction needs the validation images of the sources"
+    return ""
+
+
+def _make_method(sweep: Sweep, name: str, registry: Registry) -> Adapter:
+    """Return the adapter of a name without correction. Options of the name are in its title."""
     plugin, own = plugin_of(name), own_options(name)
     adapter: Adapter = registry.make("adapter", plugin, sweep.options.get(plugin))
     if plugin == name:

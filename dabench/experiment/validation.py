@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dabench.errors import PluginError, SpecError, nearest
-from dabench.experiment.adapter_names import plugin_of
+from dabench.experiment.adapter_names import plugins_of, without_spaces
 from dabench.experiment.config import Sweep, pair_of
 from dabench.experiment.resolve import NAME, declared, make_adapter, make_backbone, make_dataset, with_members
 from dabench.experiment.search_validation import with_space
@@ -36,7 +36,7 @@ def sweep_from(table: Mapping[str, Any], registry: Registry, folder: Path | None
     if isinstance(table.get("classes"), Mapping):
         table |= _classes(table["classes"])
     sweep = build(Sweep, table)
-    sweep = replace(sweep, dataset=declared(sweep.dataset, folder))
+    sweep = replace(sweep, adapters=tuple(map(without_spaces, sweep.adapters)), dataset=declared(sweep.dataset, folder))
     _check(sweep, registry)
     if "search" in table and "trials" not in table["search"]:
         raise KeyProblem(
@@ -130,7 +130,8 @@ def _check_pairs(sweep: Sweep) -> None:
 
 def _check_plugins(sweep: Sweep, registry: Registry) -> None:
     """Make every plugin of the sweep, to find unknown names and wrong options early."""
-    unused = [name for name in sweep.options if name not in {*map(plugin_of, sweep.adapters), sweep.backbone}]
+    used = {plugin for name in sweep.adapters for plugin in plugins_of(name)} | {sweep.backbone}
+    unused = [name for name in sweep.options if name not in used]
     adapters = {entry.name for entry in registry.entries("adapter")}
     asked: list[tuple[str, Callable[[], object]]] = [
         ("datasets", lambda: [make_dataset(sweep, n, registry) for n in (*sweep.datasets, *sweep.dataset)]),
@@ -149,6 +150,7 @@ def _check_adapters(sweep: Sweep, registry: Registry) -> None:
     made: dict[str, str] = {}
     for name in sweep.adapters:
         adapter = make_adapter(sweep, name, registry)
-        other = made.setdefault(f"{adapter.name} {adapter.options}", name)
+        methods = [adapter] if adapter.correction is None else [adapter, adapter.correction]
+        other = made.setdefault(" + ".join(f"{method.name} {method.options}" for method in methods), name)
         if other != name:
             raise KeyProblem("adapters", f"adapters: '{other}' and '{name}' are the same method with the same options; keep one")

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from dabench.hashing import digest
-from dabench.plugins.contract import Adapter, Backbone, Dataset, Plugin
+from dabench.plugins.contract import Adapter, Backbone, Correction, Dataset, Plugin
 
 CORE = ("dabench.execution.compute", "dabench.experiment.access", "dabench.plugins.contract")
 """The modules that compute a run: training and testing, access (the shots), and the base classes of plugins."""
@@ -36,7 +36,7 @@ NUMBERLESS = (
 )  # fmt: skip
 """Modules and packages of dabench that do not affect results. They are not followed; every other imported module counts."""
 
-_BASES = (Plugin, Dataset, Backbone, Adapter)
+_BASES = (Plugin, Dataset, Backbone, Adapter, Correction)
 
 _SAYS = ("say", "_say", "log", "note", "warn", "print")
 

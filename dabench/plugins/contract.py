@@ -42,6 +42,8 @@ __all__ = [
     "Augment",
     "Backbone",
     "Batch",
+    "ClassPredictions",
+    "Correction",
     "DataError",
     "Dataset",
     "Images",
@@ -645,6 +647,7 @@ class Adapter(Plugin):
         source_count: set by dabench: the number of sources of the run, for methods with modules for each source.
         without_groups: what the method does on sources without groups, if it needs them; a note below its results names these
             sources and says so.
+        correction: set by dabench: the correction of "ADAPTER + CORRECTION"; None without one.
     """
 
     kind: ClassVar[PluginKind] = "adapter"
@@ -652,6 +655,7 @@ class Adapter(Plugin):
     uses_sources: bool = True
     source_count: int = 1
     without_groups: str = ""
+    correction: Correction | None = None
 
     def network(self, net: Network) -> Network:
         """Return the network of this method, built from the fresh `net`. The default returns `net` unchanged.
@@ -731,3 +735,39 @@ class Adapter(Plugin):
     def adapts(cls) -> bool:
         """Return whether the method adapts to a target."""
         return cls.adapt is not Adapter.adapt or cls.predict is not Adapter.predict
+
+
+@dataclass(frozen=True)
+class ClassPredictions:
+    """What a `Correction` is given: probabilities of a trained network, float64, each row sums to 1.
+
+    Attributes:
+        shares: (K,) share of each class in the labelled images that the network was trained on.
+        source: (N, K) probabilities of the validation images of the sources.
+        labels: (N,) int64, the classes of these images.
+        target: (M, K) probabilities of the training images of the target, which have no labels.
+    """
+
+    shares: NDArray[np.float64]
+    source: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    target: NDArray[np.float64]
+
+
+class Correction(Adapter, ABC):
+    """A correction of the predictions of another method where classes are more or less frequent in the target (label shift).
+
+    A sweep names it as "dann + em-prior". Alone, as "em-prior", it corrects a network that trains on the sources for as long as
+    an adaptation. At each checkpoint, the probability of each class is multiplied by the ratio that `ratios` returns, and
+    divided by their sum. The training does not change.
+    """
+
+    access = "unlabelled"
+
+    @abstractmethod
+    def ratios(self, given: ClassPredictions) -> NDArray[np.float64]:
+        """Return how many times as frequent each class is in the target as in the labelled images: (K,), finite, at least 0."""
+
+    def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
+        """Train on the sources, as `none` does; dabench then corrects the network."""
+        return trainer.supervised(net, sources, steps=self.length(trainer.adaptation_steps(sources)))

@@ -20,10 +20,16 @@ class TorchNetwork(nn.Module):
     """The contract's Network as a torch module: (B, C, H, W) float in [0, 1] -> features (B, F) -> logits (B, K).
 
     Features and logits are float32 for every precision inside.
+
+    Attributes:
+        log_ratios: (K,) what a correction adds to the logits, the logarithms of its ratios; None without one.
     """
+
+    log_ratios: Tensor | None
 
     def __init__(self, encoder: nn.Module, num_features: int, classes: int, dropout: float = 0.0) -> None:
         super().__init__()
+        self.register_buffer("log_ratios", None)
         self.encoder = encoder
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(num_features, classes)
@@ -34,7 +40,8 @@ class TorchNetwork(nn.Module):
 
     def classify(self, features: Tensor) -> Tensor:
         """Return logits (B, K) float32 of features (B, F)."""
-        return cast(Tensor, self.head(self.dropout(features))).float()
+        logits = cast(Tensor, self.head(self.dropout(features))).float()
+        return logits if self.log_ratios is None else logits + self.log_ratios
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits, (B, K) float32."""

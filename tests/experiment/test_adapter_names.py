@@ -55,10 +55,41 @@ def run_of(plan: Plan, method: str) -> Run:
         ("dann@weight=1", "dann", {"weight": 1}),
         ("fine-tune@head_only=true,passes=1e-2", "fine-tune", {"head_only": True, "passes": 0.01}),
         ("mine/a@kind=all-of-it", "mine/a", {"kind": "all-of-it"}),
+        ("dann@weight=1e+1+em-prior", "dann", {"weight": 10}),
     ],
 )
 def test_a_name_holds_the_plugin_and_its_options(name: str, plugin: str, options: dict[str, Any]) -> None:
     assert (plugin_of(name), own_options(name)) == (plugin, options)
+
+
+def test_a_correction_follows_a_plus(registry: Registry) -> None:
+    sweep = sweep_from(BASE | {"adapters": ["dann + em-prior", "bbse"], "em-prior": {"iterations": 7}}, registry)
+    assert sweep.adapters == ("dann+em-prior", "bbse")
+    corrected, alone = (make_adapter(sweep, name, registry) for name in sweep.adapters)
+    assert corrected.correction is not None
+    assert (corrected.name, corrected.correction.name, corrected.correction.options.iterations) == ("dann", "em-prior", 7)
+    assert alone.correction is not None
+    assert (alone.name, alone.correction.name) == ("bbse", "bbse")
+    assert "Saerens" in corrected.citation
+    assert "Ganin" in corrected.citation
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("none + em-prior", "source-only training with em-prior is written 'em-prior'"),
+        ("bbse + em-prior", "source-only training with em-prior is written 'em-prior'"),
+        ("dann + mcd", "mcd is a method, not a correction; after '+' a correction is allowed (see: dabench list adapters)"),
+        ("dann + bbse + em-prior", "an adapter has one correction; name each in a row of its own"),
+        ("tent + bbse", "tent predicts at test time from the test stream, and a correction needs a network that stays the same"),
+        ("shot + bbse", "shot is source-free, and a correction needs the validation images of the sources"),
+        ("augmented + bbse", "augmented does not adapt to a target, so there is no target to correct it for"),
+    ],
+)
+def test_a_correction_that_cannot_be_is_refused(registry: Registry, name: str, why: str) -> None:
+    with pytest.raises(SpecError) as refused:
+        sweep_from(BASE | {"adapters": [name]}, registry)
+    assert str(refused.value) == f"adapters: '{name.replace(' ', '')}': {why}"
 
 
 @pytest.mark.parametrize(
