@@ -23,6 +23,7 @@ class Augmented(Adapter):
     name = "augmented"
     title = "source only, random shifts"
     access = "none"
+    family = "control"
 
     def pretrain(self, net: Network, sources: Sequence[View], trainer: Trainer) -> Network:
         """Train as `none` does, on shifted images."""

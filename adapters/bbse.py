@@ -22,6 +22,7 @@ class BBSE(Correction):
 
     name = "bbse"
     title = "class ratios of the target by its predicted classes (label shift)"
+    family = "label shift"
     citation = """@inproceedings{lipton2018detecting,
   title = {Detecting and Correcting for Label Shift with Black Box Predictors},
   author = {Lipton, Zachary and Wang, Yu-Xiang and Smola, Alexander},

@@ -18,6 +18,7 @@ class DeepCORAL(Adapter):
     name = "coral"
     title = "correlation alignment"
     access = "unlabelled"
+    family = "alignment"
     citation = """@inproceedings{sun2016deep,
   title = {Deep {CORAL}: Correlation Alignment for Deep Domain Adaptation},
   author = {Sun, Baochen and Saenko, Kate},

@@ -23,6 +23,7 @@ class DANN(Adapter):
     name = "dann"
     title = "domain-adversarial training"
     access = "unlabelled"
+    family = "alignment"
     citation = """@article{ganin2016domain,
   title = {Domain-Adversarial Training of Neural Networks},
   author = {Ganin, Yaroslav and Ustinova, Evgeniya and Ajakan, Hana and Germain, Pascal and Larochelle, Hugo and

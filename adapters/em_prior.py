@@ -27,6 +27,7 @@ class EMPrior(Correction):
     name = "em-prior"
     short_name = "EM"
     title = "class shares of the target by EM (label shift)"
+    family = "label shift"
     citation = """@article{saerens2002adjusting,
   title = {Adjusting the Outputs of a Classifier to New a Priori Probabilities: A Simple Procedure},
   author = {Saerens, Marco and Latinne, Patrice and Decaestecker, Christine},

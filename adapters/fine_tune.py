@@ -15,6 +15,7 @@ class FineTune(Adapter):
     name = "fine-tune"
     title = "fine-tuning on labelled target shots"
     access = "few-shot"
+    family = "fine-tuning"
 
     @dataclass(frozen=True)
     class Options:

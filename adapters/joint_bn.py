@@ -22,6 +22,7 @@ class JointBatchNorm(Adapter):
     name = "joint-bn"
     title = "control: shared batch statistics, no domain loss"
     access = "unlabelled"
+    family = "control"
 
     @dataclass(frozen=True)
     class Options:

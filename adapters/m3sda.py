@@ -26,6 +26,7 @@ class M3SDA(Adapter):
     name = "m3sda"
     title = "moment matching of several sources"
     access = "unlabelled"
+    family = "several sources"
     citation = """@inproceedings{peng2019moment,
   title = {Moment Matching for Multi-Source Domain Adaptation},
   author = {Peng, Xingchao and Bai, Qinxun and Xia, Xide and Huang, Zijun and Saenko, Kate and Wang, Bo},

@@ -30,6 +30,7 @@ class MAML(Adapter):
     name = "maml"
     title = "meta-learning over groups of a source"
     access = "few-shot"
+    family = "meta-learning"
     without_groups = "MAML on synthetic shifts of one source, because its images have no groups"
     citation = """@inproceedings{finn2017model,
   title = {Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks},

@@ -25,6 +25,7 @@ class MCD(Adapter):
     name = "mcd"
     title = "maximum classifier discrepancy"
     access = "unlabelled"
+    family = "alignment"
     citation = """@inproceedings{saito2018maximum,
   title = {Maximum Classifier Discrepancy for Unsupervised Domain Adaptation},
   author = {Saito, Kuniaki and Watanabe, Kohei and Ushiku, Yoshitaka and Harada, Tatsuya},

@@ -22,6 +22,7 @@ class MME(Adapter):
     name = "mme"
     title = "minimax entropy (semi-supervised)"
     access = "few-shot"
+    family = "self-training"
     citation = """@inproceedings{saito2019semi,
   title = {Semi-Supervised Domain Adaptation via Minimax Entropy},
   author = {Saito, Kuniaki and Kim, Donghyun and Sclaroff, Stan and Darrell, Trevor and Saenko, Kate},

@@ -11,3 +11,4 @@ class Unadapted(Adapter):
     name = "none"
     title = "no adaptation (source only)"
     access = "none"
+    family = "baseline"

@@ -25,6 +25,7 @@ class SHOT(Adapter):
     name = "shot"
     title = "source hypothesis transfer (source-free)"
     access = "unlabelled"
+    family = "self-training"
     uses_sources = False
     citation = """@inproceedings{liang2020we,
   title = {Do We Really Need to Access the Source Data? Source Hypothesis Transfer for Unsupervised Domain Adaptation},

@@ -21,6 +21,7 @@ class TENT(Adapter):
     name = "tent"
     title = "entropy minimisation at test time"
     access = "test"
+    family = "self-training"
     citation = """@inproceedings{wang2021tent,
   title = {Tent: Fully Test-Time Adaptation by Entropy Minimization},
   author = {Wang, Dequan and Shelhamer, Evan and Liu, Shaoteng and Olshausen, Bruno and Darrell, Trevor},

@@ -87,8 +87,25 @@ def _facts(entry: Any) -> dict[str, Any]:
     plugin = entry.plugin
     facts = {"name": entry.name, "title": getattr(plugin, "title", ""), "origin": entry.origin}
     if entry.kind == "adapter" and plugin is not None:
-        facts["access"] = plugin.access
+        facts |= _needs(plugin)
     return facts | ({"error": entry.error} if entry.error else {})
+
+
+def _needs(adapter: Any) -> dict[str, Any]:
+    """Return what kind of method an adapter is, and what it is given of target and sources."""
+    from dabench.storage.schema import AdapterFacts
+
+    own = not adapter.shares_pretraining()
+    facts = AdapterFacts("", "", adapter.access, {}, adapter.adapts(), own, uses_sources=adapter.uses_sources)
+    labels = {"few-shot": "shots", "full": "all"}.get(adapter.access, "none")
+    return {
+        "access": adapter.access,
+        "family": adapter.family,
+        "setting": facts.setting(1),
+        "target_labels": labels,
+        "target_images": facts.target_images,
+        "sources_while_adapting": adapter.uses_sources if adapter.adapts() else None,
+    }
 
 
 def _title(path: Path) -> str:

@@ -17,12 +17,9 @@ from dabench.analysis.intervals import Spread, percent, spread
 from dabench.analysis.metrics import Metric
 from dabench.analysis.results import Cell, EncodedCell
 from dabench.analysis.summary import SEVERAL_SOURCES, kinds_of, mean_of
-from dabench.storage.schema import AdapterFacts, CellKey, LabelBudget, SweepRecord, Task
+from dabench.storage.schema import SETTINGS, CellKey, SweepRecord, Task
 
 REFERENCE = "reference"
-SETTINGS = ("source only", "unlabelled target", "source-free", "test-time", "few labels", "all labels")
-"""What a method may use, in the order of the tables."""
-
 METHOD, IN_DOMAIN = "method", "trained on the target"
 BEST_SINGLE, MEAN_SINGLE = "best single source", "mean of single sources"
 """The roles of rows. Only the rows of methods compete."""
@@ -83,18 +80,6 @@ def standings(comparisons: Sequence[TaskComparison | None], metric: Metric) -> d
             low, high = np.mean([c.difference(best, name) for c in known], axis=0)
             marks |= {name: TIED} if low <= 0 <= high else {}
     return marks
-
-
-def setting_of(facts: AdapterFacts, shots: LabelBudget) -> str:
-    """Return the setting of an adapter, one of SETTINGS."""
-    if not facts.adapts or facts.access == "none":
-        return SETTINGS[0]
-    if facts.access == "test":
-        return SETTINGS[3]
-    budget = facts.budget(shots)
-    if budget != 0:
-        return SETTINGS[5] if budget == "all" else SETTINGS[4]
-    return SETTINGS[1] if facts.uses_sources else SETTINGS[2]
 
 
 @dataclass(frozen=True)
@@ -200,7 +185,7 @@ class _Maker:
     def method(self, adapter: str, tasks: Sequence[Task], marks: Sequence[Mapping[str, str]], average: str) -> MethodRow:
         cells = [self.cell(adapter, *task) for task in tasks]
         results = [self.result(c, of.get(adapter, "")) for c, of in zip(cells, marks, strict=True)]
-        setting = setting_of(self.record.adapters[adapter], self.record.sweep.shots)
+        setting = self.record.adapters[adapter].setting(self.record.sweep.shots)
         return self.row(adapter, setting, METHOD, tasks, results, cells, average)
 
     def single_sources(self, row: MethodRow, tasks: Sequence[Task]) -> list[MethodRow]:

@@ -26,7 +26,7 @@ def facts_of(plugin: Plugin, origin: str, members: Sequence[str], data: Path, ca
     if isinstance(plugin, Dataset):
         facts |= _of_dataset(plugin, data, cache)
     if isinstance(plugin, Adapter):
-        facts |= {"access": plugin.access}
+        facts |= {"access": plugin.access, "family": plugin.family}
     if isinstance(plugin, Backbone):
         facts |= {"dropout": plugin.dropout, "parameters": _parameters(plugin)}
     facts |= {"options": describe(type(plugin).Options), "citation": plugin.citation}

@@ -50,11 +50,27 @@ def _list(a: argparse.Namespace) -> int:
     for what, rows in chosen.items():
         print(what)
         width = max((len(r["name"]) for r in rows), default=0)
-        for row in rows:
-            text = f"BROKEN, from {row['origin']}: {row['error']}" if row.get("error") else row["title"]
-            access = f" [{row['access']}]" if "access" in row else ""
-            print(f"  {row['name']:<{width}}  {text}{access}")
+        for heading, part in _by_setting(rows):
+            print(*([f"  {heading}"] if heading else []), *(_row(r, width, "    " if heading else "  ") for r in part), sep="\n")
     return DONE
+
+
+def _by_setting(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, Sequence[Mapping[str, Any]]]]:
+    """Return adapters by what they are given, in the order of the tables, and by family; other rows as they are."""
+    from dabench.storage.schema import SETTINGS
+
+    if not any("setting" in row for row in rows):
+        return [("", rows)]
+    named = {name: [r for r in rows if r.get("setting") == name] for name in SETTINGS}
+    rest = [r for r in rows if "setting" not in r]
+    found = [(name, sorted(part, key=lambda r: (r["family"], r["name"]))) for name, part in named.items() if part]
+    return [*found, *([("broken", rest)] if rest else [])]
+
+
+def _row(row: Mapping[str, Any], width: int, indent: str) -> str:
+    text = f"BROKEN, from {row['origin']}: {row['error']}" if row.get("error") else row["title"]
+    family = f" [{row['family']}]" if row.get("family") else ""
+    return f"{indent}{row['name']:<{width}}  {text}{family}"
 
 
 def _show(a: argparse.Namespace) -> int:

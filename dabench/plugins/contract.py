@@ -643,6 +643,7 @@ class Adapter(Plugin):
     Attributes:
         name, variants, short_name, title, citation, Options, options: as in `Plugin`.
         access: the part of the target that it may see. Nothing else of it is in the process.
+        family: what kind of method it is, in a word or two, for lists: "alignment", "self-training", ...
         uses_sources: False: source-free. No image and no label of a source is in the process of `adapt`, and `sources` is empty.
         source_count: set by dabench: the number of sources of the run, for methods with modules for each source.
         without_groups: what the method does on sources without groups, if it needs them; a note below its results names these
@@ -652,6 +653,7 @@ class Adapter(Plugin):
 
     kind: ClassVar[PluginKind] = "adapter"
     access: Access = "none"
+    family: str = ""
     uses_sources: bool = True
     source_count: int = 1
     without_groups: str = ""

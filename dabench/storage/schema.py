@@ -122,6 +122,10 @@ class Run:
         return f"{self.name}-{self.digest[:10]}"
 
 
+SETTINGS = ("source only", "unlabelled target", "source-free", "test-time", "few labels", "all labels")
+"""What a method may use, in the order of the tables."""
+
+
 @dataclass(frozen=True)
 class AdapterFacts:
     """The facts of an adapter that reports need.
@@ -158,6 +162,17 @@ class AdapterFacts:
         if not self.adapts or self.access in ("none", "unlabelled", "test"):
             return 0
         return "all" if self.access == "full" else shots
+
+    def setting(self, shots: LabelBudget) -> str:
+        """Return the setting of the adapter in a sweep with this number of shots, one of SETTINGS."""
+        if not self.adapts or self.access == "none":
+            return SETTINGS[0]
+        if self.access == "test":
+            return SETTINGS[3]
+        budget = self.budget(shots)
+        if budget != 0:
+            return SETTINGS[5] if budget == "all" else SETTINGS[4]
+        return SETTINGS[1] if self.uses_sources else SETTINGS[2]
 
 
 def networks(datasets: Sequence[str], tasks: Sequence[Task], adapters: Mapping[str, AdapterFacts]) -> Iterator[NetworkKey]:

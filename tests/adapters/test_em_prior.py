@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from dabench.adapters.em_prior import EMPrior, shares
-from label_shift import given, gains_under_label_shift
+from label_shift import gains_under_label_shift, given
 
 
 def test_one_iteration_is_equations_2_9() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,14 +17,13 @@ from dabench.analysis.methods import (
     IN_DOMAIN,
     MEAN_SINGLE,
     METHOD,
-    SETTINGS,
     TIED,
     MethodRow,
     TaskComparison,
-    setting_of,
     standings,
 )
 from dabench.analysis.metrics import accuracy, find_metric
+from dabench.storage.schema import AdapterFacts
 
 
 def made(folder: Path, **changes: Any) -> Matrix:
@@ -65,22 +63,21 @@ def test_a_method_that_lacks_a_task_is_not_compared_by_average() -> None:
 
 
 @pytest.mark.parametrize(
-    ("adapts", "access", "uses_sources", "budget", "setting"),
+    ("adapts", "access", "uses_sources", "shots", "setting"),
     [
-        (False, "none", True, 0, "source only"),
-        (True, "none", True, 0, "source only"),
-        (True, "unlabelled", True, 0, "unlabelled target"),
-        (True, "unlabelled", False, 0, "source-free"),
+        (False, "none", True, 5, "source only"),
+        (True, "none", True, 5, "source only"),
+        (True, "unlabelled", True, 5, "unlabelled target"),
+        (True, "unlabelled", False, 5, "source-free"),
         (True, "test", False, 5, "test-time"),
         (True, "few-shot", False, 5, "few labels"),
         (True, "few-shot", True, "all", "all labels"),
-        (True, "full", True, "all", "all labels"),
+        (True, "full", True, 5, "all labels"),
     ],
 )
-def test_the_setting_is_what_a_method_may_use(adapts: bool, access: str, uses_sources: bool, budget: Any, setting: str) -> None:
-    facts: Any = SimpleNamespace(adapts=adapts, access=access, uses_sources=uses_sources, budget=lambda shots: budget)
-    assert setting_of(facts, 5) == setting
-    assert setting in SETTINGS
+def test_the_setting_is_what_a_method_may_use(adapts: bool, access: str, uses_sources: bool, shots: Any, setting: str) -> None:
+    facts = AdapterFacts("", "", access, {}, adapts, own_pretraining=False, uses_sources=uses_sources)
+    assert facts.setting(shots) == setting
 
 
 def test_rows_are_the_reference_and_then_the_methods_by_setting(tmp_path: Path) -> None:

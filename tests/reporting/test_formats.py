@@ -18,7 +18,6 @@ from fabricated import ADABN, NONE, DatasetContent, Fabrication, method, two_set
 from markdown_it import MarkdownIt
 
 from dabench.analysis.matrix import Matrix, read_matrix
-from dabench.analysis.methods import SETTINGS
 from dabench.reporting import formats
 from dabench.reporting.classes import class_tables
 from dabench.reporting.escape import escape_latex
@@ -27,6 +26,7 @@ from dabench.reporting.matrices import matrix_tables
 from dabench.reporting.methods import methods_tables
 from dabench.reporting.sections import group_tables, rules_tables
 from dabench.reporting.tables import Table
+from dabench.storage.schema import SETTINGS
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 HOSTILE = {

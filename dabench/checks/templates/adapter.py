@@ -23,6 +23,7 @@ class $cls(Adapter):
     short_name = "$short_name"  # the name in tables
     title = "entropy minimisation on the target"  # what it is, in one line
     access = "unlabelled"  # what it may see of the target: none, unlabelled, few-shot, full or test
+    family = "self-training"  # a word or two for lists
     citation = ""  # BibTeX
 
     @dataclass(frozen=True)
