@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from planted import CPU, SIZE, Images, accuracy, network, trainer, view
 
 from dabench.data.augment import Augmenter
-from dabench.execution.correction import CorrectedCheckpoints
 from dabench.plugins.contract import Augment, ClassPredictions, Correction, View
+from dabench.training.correction import CorrectedCheckpoints
 from dabench.training.evaluate import logits
 from dabench.training.network import TorchNetwork
 from dabench.training.settings import EvalConfig

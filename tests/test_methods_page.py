@@ -56,7 +56,9 @@ def written(page: str) -> str:
     for name in NAMES:
         begin = BEGIN.format(name)
         before, found, rest = page.partition(begin)
-        assert found, f"docs/methods.md has no section of {name}: add '### `{name}`', a line '{begin.strip()}' and one '{END.strip()}'"
+        assert found, (
+            f"docs/methods.md has no section of {name}: add '### `{name}`', a line '{begin.strip()}' and one '{END.strip()}'"
+        )
         page = before + begin + facts(name) + END + rest.partition(END)[2]
     return page
 

@@ -14,7 +14,8 @@ from dabench.checks.backbone_checks import ALIKE, CLASSES, change_with_the_batch
 from dabench.checks.resuming import resume_problem
 from dabench.checks.rules import Doubtful, Rule, Skipped
 from dabench.data.augment import Augmenter
-from dabench.plugins.contract import Adapter, Augment, Network, Target, View
+from dabench.plugins.contract import Adapter, Augment, ClassPredictions, Correction, Network, Target, View
+from dabench.training.correction import ratios_problem
 from dabench.training.device import reproducible
 from dabench.training.network import TorchNetwork, adapter_network, misfit
 from dabench.training.resume import RunState
@@ -44,7 +45,20 @@ def adapter_rules(adapter: Adapter) -> list[Rule]:
         Rule("adapt() trains in one call of trainer.fit or run, or in few", of.at_once),
         Rule("predict() returns logits of each batch of a test stream, the same each time", of.predicts),
         Rule("pretrain(), adapt() or predict() is implemented", of.does),
+        *([Rule("ratios() returns a ratio for each class", lambda: _ratios(adapter))] if isinstance(adapter, Correction) else []),
     ]
+
+
+def _ratios(correction: Correction) -> str:
+    """Return what is wrong with the ratios of a correction, on ordinary predictions and on some of one class alone."""
+    random = np.random.default_rng(0)
+    source = random.dirichlet(np.ones(4), 80)
+    one_class = np.eye(4)[np.zeros(50, int)]
+    for name, target in (("predictions", random.dirichlet(np.ones(4), 50)), ("predictions that are all of one class", one_class)):
+        given = ClassPredictions(np.array([0.4, 0.3, 0.2, 0.1]), source, np.arange(80) % 4, target)
+        if problem := ratios_problem(correction.ratios(given), 4):
+            return f"on {name}, {problem}"
+    return ""
 
 
 class _Encoder(nn.Module):

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from dabench.data.augment import Augmenter
 from dabench.errors import DabenchError, DivergedError
 from dabench.execution.checkpoint_thread import Checkpoints, in_own_thread
-from dabench.execution.correction import CorrectedCheckpoints
 from dabench.execution.scores import CheckpointScorer
 from dabench.plugins.contract import SOURCE_ONLY, SUPERVISED, Adapter, Target, View
+from dabench.training.correction import CorrectedCheckpoints
 from dabench.training.device import reproducible
 from dabench.training.evaluate import logits
 from dabench.training.loss_log import TrainingTrace

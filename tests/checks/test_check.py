@@ -23,7 +23,7 @@ from dabench.checks.rules import Finding, Rule, Skipped, common_rules, examine
 from dabench.cli import main
 from dabench.data import lazy
 from dabench.errors import DataError, PluginError
-from dabench.plugins.contract import Adapter, Backbone, Dataset, Plugin, Samples
+from dabench.plugins.contract import Adapter, Backbone, ClassPredictions, Correction, Dataset, Plugin, Samples
 from dabench.plugins.registry import REGISTRY
 from dabench.storage.paths import cache_folder
 
@@ -589,3 +589,15 @@ def test_predict_and_access_test_go_together(access: Any) -> None:
     members = {"predict": predict} if access == "unlabelled" else {}
     found = of_plugin(adapter(title="t", access=access, **members))
     assert any("predict() is" in f.advice for f in found)
+
+
+def test_a_correction_without_a_ratio_for_each_class_fails() -> None:
+    class OneRatio(Correction):
+        name, title = "one-ratio", "a toy"
+
+        def ratios(self, given: ClassPredictions) -> NDArray[np.float64]:
+            return given.target.mean(0)[:1]
+
+    failed = {f.rule: f.advice for f in of_plugin(OneRatio)}
+    assert "it must return 4 finite numbers of at least 0" in failed.pop("ratios() returns a ratio for each class")
+    assert failed == {}

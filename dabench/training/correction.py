@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dabench.errors import PluginError
-from dabench.execution.checkpoint_thread import Checkpoints
 from dabench.plugins.contract import ClassPredictions, Correction, View
 from dabench.training.network import TorchNetwork
 
@@ -25,14 +24,14 @@ class CorrectedCheckpoints:
     """What a trainer calls at its checkpoints: it corrects the network, tests it, and removes the correction.
 
     Args:
-        tests: what tests the network.
+        tests: what tests the network, as the `checkpoint` of a trainer.
         logits: returns the logits of images, (N, K).
         proportional: batches are drawn from the sources by their sizes; else the same number from each.
     """
 
     def __init__(
         self,
-        tests: Checkpoints,
+        tests: Any,
         correction: Correction,
         sources: Sequence[View],
         target: View,
@@ -56,13 +55,9 @@ class CorrectedCheckpoints:
         Raises:
             PluginError: the correction returns other than K finite ratios of at least 0.
         """
-        ratios = np.asarray(self._correction.ratios(self._given(net)), dtype=np.float64)
-        classes = len(self._target.classes)
-        if ratios.shape != (classes,) or not np.isfinite(ratios).all() or (ratios < 0).any():
-            raise PluginError(
-                f"correction '{self._correction.name}': ratios() returned {ratios.tolist()}; it must return {classes} finite "
-                "numbers of at least 0, one for each class"
-            )
+        ratios = self._correction.ratios(self._given(net))
+        if problem := ratios_problem(ratios, len(self._target.classes)):
+            raise PluginError(f"correction '{self._correction.name}': {problem}")
         device = next(net.parameters()).device
         net.log_ratios = torch.from_numpy(np.log(np.maximum(ratios, _LEAST))).float().to(device)
 
@@ -88,11 +83,20 @@ class CorrectedCheckpoints:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the tests."""
-        return self._tests.state_dict()
+        state: dict[str, Any] = self._tests.state_dict()
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         self._tests.load_state_dict(state)
+
+
+def ratios_problem(ratios: NDArray[np.float64], classes: int) -> str:
+    """Return what is wrong with the ratios of a correction; "" if they are right."""
+    found = np.asarray(ratios, dtype=np.float64)
+    if found.shape == (classes,) and np.isfinite(found).all() and (found >= 0).all():
+        return ""
+    return f"ratios() returned {found.tolist()}; it must return {classes} finite numbers of at least 0, one for each class"
 
 
 def _numpy(labels: Tensor | None) -> NDArray[np.int64]:

@@ -15,9 +15,9 @@ from tiny_sweeps import tiny
 
 import dabench
 from dabench.errors import PluginError
-from dabench.execution.correction import CorrectedCheckpoints
 from dabench.plugins.contract import ClassPredictions, Correction
 from dabench.storage.run_store import RunStore
+from dabench.training.correction import CorrectedCheckpoints
 
 
 class Fixed(Correction):
