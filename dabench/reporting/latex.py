@@ -44,8 +44,9 @@ def narrow_latex(table: Table, text: str, notes: str, label: str) -> str:
     kind = "table*" if len(table.columns) > _MOST else "table"
     return "\n".join(
         [
-            rf"\begin{{{kind}}}", r"\centering", rf"\caption{{{escape_latex(text)}}}", rf"\label{{{label}}}", r"\small",
-            r"\setlength{\tabcolsep}{4pt}", _FIT, "\n".join(_tabular(table, head, rows)) + "}",
+            "% needs the packages booktabs and graphicx",
+            rf"\begin{{{kind}}}", r"\centering", rf"\caption{{{escape_latex(text)}}}", rf"\label{{{label}}}",
+            r"\medskip\small", r"\setlength{\tabcolsep}{4pt}", _FIT, "\n".join(_tabular(table, head, rows)) + "}",
             rf"\par\smallskip\parbox{{\linewidth}}{{\footnotesize {escape_latex(notes)}}}", rf"\end{{{kind}}}", "",
         ]
     )  # fmt: skip
@@ -59,7 +60,10 @@ def _tabular(table: Table, head: str, rows: Sequence[str]) -> list[str]:
 def _stacked(cell: str) -> str:
     """Return a result with its interval below it; other cells as they are."""
     mean, _, rest = cell.partition(" ")
-    return rf"\shortstack[r]{{{mean}\\{{\tiny {rest}}}}}" if rest.startswith(("[", "(")) else cell
+    if not rest.startswith(("[", "(")):
+        return cell
+    # Not \shortstack, whose last line would stand on the line of the method's name.
+    return rf"\begin{{tabular}}[t]{{@{{}}r@{{}}}}{mean}\\[-3pt]{{\tiny {rest}}}\end{{tabular}}"
 
 
 def _broken(name: str) -> str:

@@ -75,7 +75,7 @@ def test_latex_has_a_label_rules_a_short_caption_and_the_width_of_a_column(matri
     assert r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}" in text
     caption = next(line for line in text.splitlines() if line.startswith(r"\caption"))
     assert len(caption) < 220
-    assert r"\shortstack[r]{\textbf{90.0}\\{\tiny [" in text
+    assert r"\begin{tabular}[t]{@{}r@{}}\textbf{90.0}\\[-3pt]{\tiny [" in text
     assert "70.0$^{=}$" in text
 
 
