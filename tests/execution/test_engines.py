@@ -96,6 +96,15 @@ def test_ray_does_every_run(sweep: Tiny, by_ray: Done) -> None:
     assert (by_ray[1].completed, by_ray[1].failed, RunStore(by_ray[0]).failures()) == (len(sweep.plan.runs), 0, {})
 
 
+def test_tune_may_save_its_state_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default it never does. It used to once an hour, and failed on the trials that had ended."""
+    monkeypatch.setenv("TUNE_GLOBAL_CHECKPOINT_S", "1")
+    several = tiny(tmp_path, ["none", "adabn", "coral"])
+    outcome = several.run(tmp_path / "out", engine="ray")
+    assert len(several.standing(tmp_path / "out")) == len(several.plan.runs)
+    assert not outcome.failed
+
+
 def test_inline_does_every_run(sweep: Tiny, by_inline: Done) -> None:
     assert (by_inline[1].completed, by_inline[1].failed, RunStore(by_inline[0]).failures()) == (len(sweep.plan.runs), 0, {})
 

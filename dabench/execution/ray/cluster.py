@@ -51,7 +51,7 @@ _OF_RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO":
 _OF_TUNE = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    "TUNE_GLOBAL_CHECKPOINT_S": "inf",  # Tune's state is not used: the store has all results
     "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # workers start in parallel; the searcher limits their number
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the sweep handles Ctrl-C itself

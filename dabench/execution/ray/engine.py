@@ -51,6 +51,7 @@ class LeanScheduler(tune.schedulers.FIFOScheduler):  # type: ignore[misc]
         for trial in over:
             del self._going[trial.trial_id]
             tune_controller.get_trials().remove(trial)
+            tune_controller._trials_to_cache.discard(trial)  # or Tune would write the state of a trial that has none
             for name in _HEAVY:
                 vars(trial).pop(name, None)
         return next((t for t in self._going.values() if t.status in (t.PENDING, t.PAUSED)), None)
