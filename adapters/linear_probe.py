@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from dabench.adapters.fine_tune import steps_of
 
 from dabench import Adapter, Network, Target, Trainer, View, setting
 
@@ -39,7 +40,8 @@ class LinearProbe(Adapter):
 
     def length(self, full: int, shots: int = 0, batch: int = 1) -> int:
         """Return the steps of `passes` passes over the shots, in batches of `batch` or of all shots if there are fewer."""
-        return steps_of(self.options.passes, shots, batch)
+        steps: int = steps_of(self.options.passes, shots, batch)
+        return steps
 
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
         """Train the head on the shots; needs `target.shots`."""
@@ -47,8 +49,3 @@ class LinearProbe(Adapter):
         steps = self.length(0, len(target.shots), trainer.settings.batch)
         lr = self.options.lr_factor * trainer.settings.lr
         return trainer.supervised(net, [target.shots], steps=steps, lr=lr, trainable=[net.head])
-
-
-def steps_of(passes: float, shots: int, batch: int) -> int:
-    """Return the steps of `passes` passes over `shots` images, in batches of `batch` or of all images if there are fewer."""
-    return math.ceil(passes * shots / min(batch, shots))

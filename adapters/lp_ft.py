@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dabench.adapters.linear_probe import steps_of
+from dabench.adapters.fine_tune import steps_of
 
 from dabench import Adapter, Network, Target, Trainer, View, setting
 
