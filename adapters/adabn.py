@@ -13,7 +13,7 @@ class AdaBN(Adapter):
     name = "adabn"
     title = "target batch-norm statistics"
     access = "unlabelled"
-    family = "alignment"
+    family = "batch statistics"
     citation = """@inproceedings{li2017revisiting,
   title = {Revisiting Batch Normalization for Practical Domain Adaptation},
   author = {Li, Yanghao and Wang, Naiyan and Shi, Jianping and Liu, Jiaying and Hou, Xiaodi},

@@ -36,8 +36,7 @@ class FineTune(Adapter):
 
     def length(self, full: int, shots: int = 0, batch: int = 1) -> int:
         """Return the steps of `passes` passes over the shots, in batches of `batch` or of all shots if there are fewer."""
-        steps: float = self.options.passes * shots / min(batch, shots)
-        return math.ceil(steps)
+        return steps_of(self.options.passes, shots, batch)
 
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
         """Train on the shots; needs `target.shots`."""
@@ -49,3 +48,8 @@ class FineTune(Adapter):
             lr=self.options.lr_factor * trainer.settings.lr,
             trainable=[net.head] if self.options.head_only else None,
         )
+
+
+def steps_of(passes: float, shots: int, batch: int) -> int:
+    """Return the steps of `passes` passes over `shots` images, in batches of `batch` or of all images if there are fewer."""
+    return math.ceil(passes * shots / min(batch, shots))

@@ -48,7 +48,7 @@ class MAML(Adapter):
 
         first_order: bool = setting(
             False,
-            "ignore second derivatives (FOMAML)",
+            "ignore second derivatives (first-order MAML, Section 5.2 of the paper)",
             origin="the paper: Algorithm 2 differentiates through the inner steps",
         )
         inner_steps: int = setting(
@@ -84,7 +84,7 @@ class MAML(Adapter):
 
         steps = max(1, round(self.options.steps_fraction * trainer.steps(sources)))
         # Second derivatives lose a quarter of their size in bf16, so this method computes in fp32.
-        return trainer.fit(net, loss, Episodes(sources, self.options, trainer), steps=steps, precision="fp32")
+        return trainer.fit(net, loss, Episodes(sources, self.options, trainer, self.name), steps=steps, precision="fp32")
 
     def _query_loss(self, net: Network, task: Episode, trainer: Trainer) -> Tensor:
         import torch
@@ -92,25 +92,28 @@ class MAML(Adapter):
         from dabench.training.batchnorm import StatisticsOfFirst
 
         support, support_labels, query, query_labels = task
-        start: dict[str, Tensor] = dict(net.named_parameters())
         steps, second_order = self.options.inner_steps, not self.options.first_order
-        fast = self._inner(net, start, lambda: (support, support_labels), trainer, steps, second_order)
+        fast = self._inner(net, lambda: (support, support_labels), trainer, steps, second_order)
         with StatisticsOfFirst(len(support)):
             logits = _logits(net, fast, torch.cat([support, query]))[len(support) :]
         return trainer.cross_entropy(logits, query_labels)
 
+    def inner_parameters(self, net: Network) -> dict[str, Tensor]:
+        """Return the parameters that inner steps change, by name: all."""
+        return dict(net.named_parameters())
+
     def _inner(
         self,
         net: Network,
-        parameters: dict[str, Tensor],
         batch: Callable[[], tuple[Tensor, Tensor]],
         trainer: Trainer,
         steps: int,
         second_order: bool,
     ) -> dict[str, Tensor]:
-        """Take gradient steps from `parameters` and return the new ones, differentiable if `second_order`."""
+        """Take gradient steps from the parameters of `net` and return the new ones, differentiable if `second_order`."""
         import torch
 
+        parameters = self.inner_parameters(net)
         for _ in range(steps):
             images, labels = batch()
             loss = trainer.cross_entropy(_logits(net, parameters, images), labels)
@@ -135,7 +138,7 @@ class MAML(Adapter):
             return batch.images, batch.require_labels()
 
         net.train()
-        fast = self._inner(net, dict(net.named_parameters()), draw, trainer, self.options.test_steps, second_order=False)
+        fast = self._inner(net, draw, trainer, self.options.test_steps, second_order=False)
         net.load_state_dict(fast, strict=False)
         trainer.estimate_statistics(net, target.shots)
         return net
@@ -152,7 +155,7 @@ def _logits(net: Network, parameters: dict[str, Tensor], images: Tensor) -> Tens
 class Episodes(Iterator[list["Episode"]]):
     """Endless lists of meta-tasks drawn from labelled views."""
 
-    def __init__(self, views: Sequence[View], options: MAML.Options, trainer: Trainer) -> None:
+    def __init__(self, views: Sequence[View], options: MAML.Options, trainer: Trainer, method: str = "maml") -> None:
         import torch
 
         self.options, self.trainer = options, trainer
@@ -172,7 +175,9 @@ class Episodes(Iterator[list["Episode"]]):
                     self.pools.append((view, members, view.groups is None))
         if not self.pools:
             names = ", ".join(f"'{v.name}'" for v in views)
-            raise DataError(f"maml: no group of {names} has two images each of two classes to learn from; choose other sources")
+            raise DataError(
+                f"{method}: no group of {names} has two images each of two classes to learn from; choose other sources"
+            )
 
     def __next__(self) -> list[Episode]:
         return [self._task() for _ in range(self.options.tasks)]

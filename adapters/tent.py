@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dabench import Adapter, Network, PluginError, setting
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 
 class TENT(Adapter):
@@ -54,20 +55,33 @@ class TENT(Adapter):
     def _begin(self, net: Network) -> Any:
         """Let batch norms use batch statistics; return the optimizer of their weights and biases."""
         import torch
-        from torch import nn
+        from torch.nn.modules.batchnorm import _BatchNorm
 
-        norms = [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.affine]
+        norms = [m for m in net.modules() if isinstance(m, _BatchNorm) and m.affine]
         if not norms:
             raise PluginError("tent adapts the weights of batch norms, and this backbone has none; choose another backbone")
-        for parameter in net.parameters():
-            parameter.requires_grad_(False)
-        for norm in norms:
-            norm.train()
+        return torch.optim.Adam(only_learn(net, norms), lr=self.options.lr)
+
+
+def only_learn(net: Network, norms: Sequence[Any]) -> list[nn.Parameter]:
+    """Freeze `net` except for its normalisation layers `norms`, and return their parameters.
+
+    Those that are batch norms use the statistics of the batch from now on.
+    """
+    for parameter in net.parameters():
+        parameter.requires_grad_(False)
+    for norm in norms:
+        norm.train().requires_grad_(True)
+        if hasattr(norm, "running_mean"):
             norm.track_running_stats, norm.running_mean, norm.running_var = False, None, None
-            norm.requires_grad_(True)
-        return torch.optim.Adam([p for norm in norms for p in norm.parameters()], lr=self.options.lr)
+    return [p for norm in norms for p in norm.parameters()]
 
 
 def entropy(logits: Tensor) -> Tensor:
     """Return the mean entropy of the predictions in nats (Section 3.1), a scalar, of logits (B, K)."""
-    return -(logits.softmax(1) * logits.log_softmax(1)).sum(1).mean()
+    return entropy_of_each(logits).mean()
+
+
+def entropy_of_each(logits: Tensor) -> Tensor:
+    """Return the entropies (B,) of the predictions in nats, of logits (B, K)."""
+    return -(logits.softmax(1) * logits.log_softmax(1)).sum(1)

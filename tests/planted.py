@@ -6,10 +6,12 @@ Each class is a coarse pattern of strokes that is moved by a few pixels and made
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from dabench.backbones.conv4 import Conv4
 from dabench.data.augment import Augmenter
@@ -61,9 +63,19 @@ def barred(images: Images) -> Images:
     return result
 
 
+def shaded(images: Images) -> Images:
+    """A shift: paler patterns under a shade that grows from the top to the bottom."""
+    return 0.5 * images + 0.5 * np.linspace(0, 1, SIZE)[None, None, :, None]
+
+
 def noisy(images: Images) -> Images:
     """A shift: half the contrast, and noise. The statistics of batch norms win back most of it, and leave room for more."""
     return 0.5 * images + 0.25 + np.random.default_rng(5).normal(0, 0.25, images.shape)
+
+
+def turned(images: Images) -> Images:
+    """A shift: patterns turned by a quarter, which no statistics of batch norms can undo, but shots can."""
+    return np.rot90(images, axes=(2, 3))
 
 
 def target_of(train: View, shots: int = 0) -> Target:
@@ -76,6 +88,15 @@ def target_of(train: View, shots: int = 0) -> Target:
     return Target(train.name, train.classes, hidden, View(train.name, train.classes, train.images[at], train.labels[at]))
 
 
+def with_shuffled_labels(target: Target) -> Target:
+    """Return `target` with the labels of its shots in another order: what a method that reads labels must not gain by."""
+    shots = target.shots
+    assert shots is not None
+    assert shots.labels is not None
+    order = torch.randperm(len(shots), generator=torch.Generator().manual_seed(0))
+    return replace(target, shots=replace(shots, labels=shots.labels[order]))
+
+
 def trainer(seed: int = 0, augment: Augment | None = None, **settings: object) -> RunTrainer:
     """Return a trainer on the CPU in fp32, two checkpoints, with the [train] settings given."""
     values: dict[str, object] = {"steps": 60, "batch": 32, "precision": "fp32", "checkpoints": 2, "lr": 0.05} | settings
@@ -86,6 +107,17 @@ def network(width: int = 16, seed: int = 0, channels: int = 1) -> TorchNetwork:
     """Return a fresh conv4 for the planted classes."""
     torch.manual_seed(seed)
     return build_network(Conv4(Conv4.Options(width=width)), channels, SIZE, len(CLASSES))
+
+
+def without_norms(seed: int = 0) -> TorchNetwork:
+    """Return a fresh network without batch norm, whose statistics of mixed batches would adapt it whatever a loss does."""
+    torch.manual_seed(seed)
+    encoder = nn.Sequential(
+        nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(16, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(256, 32), nn.ReLU(),
+    )  # fmt: skip
+    return TorchNetwork(encoder, 32, len(CLASSES))
 
 
 def accuracy(net: TorchNetwork, test: View) -> float:

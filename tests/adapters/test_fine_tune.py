@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from dabench.adapters.fine_tune import FineTune
-from planted import Images, accuracy, network, target_of, trainer, view
+from planted import accuracy, network, target_of, trainer, turned, view, with_shuffled_labels
 
 from dabench.plugins.contract import Target
 from dabench.training.network import TorchNetwork
 
 SEEDS = (0, 1)
-
-
-def turned(images: Images) -> Images:
-    """The planted shift: patterns turned by a quarter, which no batch-norm statistics can undo."""
-    return np.rot90(images, axes=(2, 3))
 
 
 def pretrained(seed: int) -> TorchNetwork:
@@ -29,14 +23,6 @@ def pretrained(seed: int) -> TorchNetwork:
 def tuned(net: TorchNetwork, target: Target, seed: int, options: FineTune.Options) -> TorchNetwork:
     fine_tune = FineTune(options)
     return fine_tune.adapt(copy.deepcopy(net), [view("source", 400, 1)], target, trainer(seed, steps=150))
-
-
-def with_shuffled_labels(target: Target) -> Target:
-    shots = target.shots
-    assert shots is not None
-    assert shots.labels is not None
-    order = torch.randperm(len(shots), generator=torch.Generator().manual_seed(0))
-    return replace(target, shots=replace(shots, labels=shots.labels[order]))
 
 
 @pytest.mark.parametrize(
