@@ -20,6 +20,7 @@ class MCD(Adapter):
     several times. The discrepancy is the mean absolute difference of their probabilities (Eq. 2).
 
     The network keeps both classifiers; its logits are the mean of theirs. A, B and C together count as one optimiser step.
+    Batches are half source and half target.
     """
 
     name = "mcd"

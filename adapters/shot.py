@@ -18,8 +18,9 @@ class SHOT(Adapter):
 
     The network has a bottleneck with batch norm before a classifier with weight normalisation (Section 3.4). It is trained on
     the sources with label smoothing (Eq. 1 and 2). Then the classifier is fixed, and the encoder with the bottleneck learns from
-    target images alone. Pseudo-labels come from the nearest class centroid in cosine distance. They are computed again
-    at the beginning of each pass over the target's images.
+    target images alone. Pseudo-labels come from the nearest class centroid in cosine distance: centroids of features of length 1,
+    weighted by the predictions, and then once more by the labels found. They are computed again every ceil(N / batch) steps for
+    N target images, which is about each pass over them.
     """
 
     name = "shot"

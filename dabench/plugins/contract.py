@@ -408,6 +408,8 @@ class Network(Protocol):
 
     encoder: nn.Module
     """(B, C, h, w) -> (B, F)."""
+    dropout: nn.Module
+    """The backbone's dropout, for features before the head."""
     head: Any
     """(B, F) -> (B, K), a torch.nn.Linear or a module in its place, with the attributes `in_features` and `out_features`."""
 

@@ -31,7 +31,7 @@ class TorchNetwork(nn.Module):
         super().__init__()
         self.register_buffer("log_ratios", None)
         self.encoder = encoder
-        self.dropout = nn.Dropout(dropout)
+        self.dropout: nn.Module = nn.Dropout(dropout)
         self.head = nn.Linear(num_features, classes)
 
     def features(self, images: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ class $cls(Adapter):
             return trainer.cross_entropy(net(source.images), source.require_labels()) + self.options.weight * entropy
 
         half = max(2, trainer.settings.batch // 2)
-        steps = trainer.adaptation_steps(sources)
+        steps = self.length(trainer.adaptation_steps(sources))
         # State that the loss keeps between steps must be named, or an interrupted run cannot resume:
         # trainer.fit(..., state={"memory": memory}).
         return trainer.fit(net, loss, trainer.stream(sources, half), trainer.stream([target.unlabelled], half), steps=steps)
@@ -53,6 +53,7 @@ README = """# $name: an adaptation method for dabench
     pip install -e .
     dabench show adapter $name          # its options
     dabench check $name                 # tests the contract in short trainings on made-up images
+    dabench check $name --plugin $module.py    # the same without installing it
     pytest                              # runs dabench check
 
 Write the method in `$module.py`: `adapt`, and `pretrain` or `network` if it needs them. `access` declares what it may see of
