@@ -7,7 +7,6 @@ import random
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from fabricated import two_sets
@@ -101,19 +100,38 @@ def test_what_is_put_back_is_the_next() -> None:
 def test_tune_forgets_what_a_trial_held_that_is_over() -> None:
     from dabench.execution.ray.engine import LeanScheduler
 
-    def trial(name: str, status: str) -> Any:
-        facts = {"trial_id": name, "status": status, "config": {"job": "x" * 1000}, "PENDING": "PENDING", "PAUSED": "PAUSED"}
-        return SimpleNamespace(**facts, is_finished=lambda: status == "TERMINATED")
+    class Trial:
+        PENDING, PAUSED = "PENDING", "PAUSED"
 
-    trials = [trial("a", "TERMINATED"), trial("b", "RUNNING"), trial("c", "PENDING")]
+        def __init__(self, name: str, status: str) -> None:
+            self.trial_id, self.status, self.config = name, status, {"job": "x" * 1000}
+
+        def is_finished(self) -> bool:
+            return self.status == "TERMINATED"
+
+    trials = [Trial("a", "TERMINATED"), Trial("b", "RUNNING"), Trial("c", "PENDING")]
     over, running, waiting = trials
-    scheduler, tune = LeanScheduler(), SimpleNamespace(get_trials=lambda: trials)
+    scheduler, tune = LeanScheduler(), SimpleNamespace(get_trials=lambda: trials, _trials_to_cache=set(trials))
     for each in trials.copy():
         scheduler.on_trial_add(tune, each)
     assert scheduler.choose_trial_to_run(tune) is waiting
     assert trials == [running, waiting]
+    assert tune._trials_to_cache == {running, waiting}  # it would write the state of these
     assert not hasattr(over, "config")
     assert hasattr(running, "config")
+
+
+@pytest.mark.parametrize(("alive", "event"), [(True, "stopped"), (False, "retried")])
+def test_runs_given_back_are_retried_only_if_ray_has_ended(monkeypatch: pytest.MonkeyPatch, alive: bool, event: str) -> None:
+    from dabench.execution.ray import engine
+
+    events: list[str] = []
+    queue = RunQueue([run_named("a")], lambda event: events.append(event.what), retries=1)
+    searcher = engine.PlanSearcher(lambda run: None, queue, None, 1)  # type: ignore[arg-type,return-value]
+    searcher.suggest("trial")
+    monkeypatch.setattr(engine, "alive", lambda: alive)
+    searcher.give_back()
+    assert events[-1] == event
 
 
 @pytest.mark.slow

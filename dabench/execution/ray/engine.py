@@ -119,9 +119,10 @@ class PlanSearcher(Searcher):  # type: ignore[misc]
         return AttemptResult("retried", reason=f"its worker process ended (killed, or out of memory)\n\n{error or ''}")
 
     def give_back(self) -> None:
-        """Put the running runs back into the queue, because Ray and its workers have ended."""
+        """Put the running runs back into the queue: the sweep stops, or Ray and its workers have ended."""
         for run in self.out.values():
-            self.queue.put_back(run, Event("retried", run, reason="Ray and its worker ended"))
+            ended = Event("retried", run, reason="Ray and its worker ended")
+            self.queue.put_back(run, Event("stopped", run) if alive() else ended)
         self.out = {}
 
     def save(self, checkpoint_path: str) -> None:
