@@ -17,6 +17,7 @@ from toys import adapter, toy
 from dabench import Dataset, Samples
 from dabench.datasets.image_folder import ImageFolder
 from dabench.errors import DabenchError, PluginError, SpecError
+from dabench.experiment.adapter_names import plugins_of
 from dabench.experiment.config import Sweep
 from dabench.experiment.resolve import make_adapter, make_backbone, make_dataset
 from dabench.experiment.sweep_file import SweepFile, bundled_sweeps, line_of, read_sweep
@@ -237,6 +238,13 @@ def test_the_recipe_leaves_out_what_only_extends_a_sweep(read: Read) -> None:
     more = read(FILE.replace("seeds = 2", "seeds = 9").replace('["none", "dann"]', '["none", "dann", "coral"]')).sweep
     assert more.recipe == read().sweep.recipe
     assert read(FILE.replace("lr = 0.1", "lr = 0.2")).sweep.recipe != read().sweep.recipe
+
+
+def test_every_adapter_is_in_the_sweep_of_all_methods() -> None:
+    """But m3sda, which is for several sources."""
+    registry = Registry(entry_points=False)
+    named = {p for name in read_sweep(bundled_sweeps()["digits-zoo"], (), registry).sweep.adapters for p in plugins_of(name)}
+    assert named == {entry.name for entry in registry.entries("adapter")} - {"m3sda"}
 
 
 @pytest.mark.parametrize("name", sorted(bundled_sweeps()))
