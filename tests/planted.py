@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from dabench.backbones.conv4 import Conv4
 from dabench.data.augment import Augmenter
@@ -61,6 +62,11 @@ def barred(images: Images) -> Images:
     return result
 
 
+def shaded(images: Images) -> Images:
+    """A shift: paler patterns under a shade that grows from the top to the bottom."""
+    return 0.5 * images + 0.5 * np.linspace(0, 1, SIZE)[None, None, :, None]
+
+
 def noisy(images: Images) -> Images:
     """A shift: half the contrast, and noise. The statistics of batch norms win back most of it, and leave room for more."""
     return 0.5 * images + 0.25 + np.random.default_rng(5).normal(0, 0.25, images.shape)
@@ -86,6 +92,17 @@ def network(width: int = 16, seed: int = 0, channels: int = 1) -> TorchNetwork:
     """Return a fresh conv4 for the planted classes."""
     torch.manual_seed(seed)
     return build_network(Conv4(Conv4.Options(width=width)), channels, SIZE, len(CLASSES))
+
+
+def without_norms(seed: int = 0) -> TorchNetwork:
+    """Return a fresh network without batch norm, whose statistics of mixed batches would adapt it whatever a loss does."""
+    torch.manual_seed(seed)
+    encoder = nn.Sequential(
+        nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(16, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(256, 32), nn.ReLU(),
+    )  # fmt: skip
+    return TorchNetwork(encoder, 32, len(CLASSES))
 
 
 def accuracy(net: TorchNetwork, test: View) -> float:

@@ -8,24 +8,10 @@ import numpy as np
 import pytest
 import torch
 from dabench.adapters.coral import DeepCORAL, covariance_distance
-from planted import CLASSES, accuracy, barred, target_of, trainer, view
-from torch import nn
-
-from dabench.training.network import TorchNetwork
+from planted import accuracy, barred, target_of, trainer, view, without_norms
 
 SEEDS = (0, 1, 2)
 WEIGHT = 10.0  # of the distance; the planted shift is strong, and the network has no norms
-
-
-def without_norms(seed: int) -> TorchNetwork:
-    """A network without batch norm, whose statistics of mixed batches would adapt it whatever the distance does."""
-    torch.manual_seed(seed)
-    encoder = nn.Sequential(
-        nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(16, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(256, 32), nn.ReLU(),
-    )  # fmt: skip
-    return TorchNetwork(encoder, 32, len(CLASSES))
 
 
 def test_coral_gains_on_barred_patterns_and_not_without_weight() -> None:
