@@ -36,6 +36,7 @@ class DeepCORAL(Adapter):
             origin="a search without target labels (sweeps/defaults.toml): information maximisation chose 0.3 from USPS to MNIST "
             "and 0.1 back; the geometric mean",
         )  # fmt: skip
+        logits: bool = setting(False, "align logits, as the paper, not features", origin="not searched: `weight` is of features")
         steps_fraction: float = setting(
             1.0, "length, as a fraction of a full training (see train.least_steps)", above=0,
             origin="not searched: an adaptation as long as the pretraining",
@@ -49,8 +50,10 @@ class DeepCORAL(Adapter):
 
         def loss(progress: float, source: Batch, other: Batch) -> Tensor:
             ours, theirs = net.features(torch.cat([source.images, other.images])).tensor_split([len(source.images)])
-            apart: Tensor = self.options.weight * covariance_distance(ours, theirs)
-            return trainer.cross_entropy(net.classify(ours), source.require_labels()) + apart
+            says = net.classify(ours)
+            aligned = (says, net.classify(theirs)) if self.options.logits else (ours, theirs)
+            apart: Tensor = self.options.weight * covariance_distance(*aligned)
+            return trainer.cross_entropy(says, source.require_labels()) + apart
 
         half = max(2, trainer.settings.batch // 2)
         steps = self.length(trainer.adaptation_steps(sources))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dabench import Adapter, Batch, Network, Target, Trainer, View, setting
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 
 class DANN(Adapter):
@@ -56,15 +56,13 @@ class DANN(Adapter):
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
         """Train on labelled source and unlabelled target batches; needs `target.unlabelled`."""
         import torch
-        from torch import nn
         from torch.nn import functional as F
 
         from dabench.training.pytorch_adapt import pytorch_adapt_layers
 
         assert target.unlabelled is not None
         reverse = pytorch_adapt_layers().GradientReversal().to(trainer.device)
-        h = self.options.hidden
-        domain = nn.Sequential(nn.Linear(net.head.in_features, h), nn.ReLU(), nn.Linear(h, h), nn.ReLU(), nn.Linear(h, 1))
+        domain = domain_classifier(net.head.in_features, self.options.hidden)
 
         def loss(progress: float, source: Batch, other: Batch) -> Tensor:
             n = len(source.images)
@@ -84,6 +82,13 @@ class DANN(Adapter):
             trainable=[net, domain],
             steps=self.length(trainer.adaptation_steps(sources)),
         )
+
+
+def domain_classifier(inputs: int, hidden: int) -> nn.Sequential:
+    """Return a module (B, inputs) -> (B, 1), the logit that an image is from the target, with two hidden layers."""
+    from torch import nn
+
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
 
 
 def lambda_at(progress: float) -> float:

@@ -8,24 +8,10 @@ import numpy as np
 import pytest
 import torch
 from dabench.adapters.coral import DeepCORAL, covariance_distance
-from planted import CLASSES, accuracy, barred, target_of, trainer, view
-from torch import nn
-
-from dabench.training.network import TorchNetwork
+from planted import accuracy, barred, target_of, trainer, view, without_norms
 
 SEEDS = (0, 1, 2)
 WEIGHT = 10.0  # of the distance; the planted shift is strong, and the network has no norms
-
-
-def without_norms(seed: int) -> TorchNetwork:
-    """A network without batch norm, whose statistics of mixed batches would adapt it whatever the distance does."""
-    torch.manual_seed(seed)
-    encoder = nn.Sequential(
-        nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(16, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(256, 32), nn.ReLU(),
-    )  # fmt: skip
-    return TorchNetwork(encoder, 32, len(CLASSES))
 
 
 def test_coral_gains_on_barred_patterns_and_not_without_weight() -> None:
@@ -63,3 +49,25 @@ def test_distance_of_features_far_from_zero_is_exact_at_any_precision(precision:
     with torch.autocast("cpu", precision, enabled=precision is torch.bfloat16):
         found = covariance_distance(source, target)
     assert float(found) == pytest.approx(by_hand(source, target), rel=1e-4)
+
+
+@pytest.mark.parametrize("logits", [False, True])
+def test_a_step_aligns_features_or_with_the_option_logits(logits: bool) -> None:
+    source, target = view("source", 64, 1), target_of(view("target", 64, 3, barred))
+    plain = {"momentum": 0.0, "weight_decay": 0.0, "schedule": "constant", "lr": 0.1, "batch": 32, "steps": 1}
+    net = without_norms()
+    twin = copy.deepcopy(net).train()
+    DeepCORAL(DeepCORAL.Options(weight=3.0, logits=logits)).adapt(net, [source], target, trainer(**plain))
+    again = trainer(**plain)
+    assert target.unlabelled is not None
+    ours, theirs = (next(again.stream([v], 16)) for v in (source, target.unlabelled))
+    features = [twin.features(b.images) for b in (ours, theirs)]
+    says = [twin.head(f) for f in features]
+    first, second = ((a - a.mean(0)).T @ (a - a.mean(0)) / 15 for a in (says if logits else features))
+    apart = (first - second).square().sum() / (4 * len(first) ** 2)
+    classified = torch.nn.functional.cross_entropy(says[0], ours.require_labels())
+    parameters = list(twin.parameters())
+    for parameter, gradient in zip(parameters, torch.autograd.grad(classified + 3 * apart, parameters), strict=True):
+        parameter.data -= 0.1 * gradient
+    for (name, one), other in zip(net.named_parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6, msg=name)

@@ -9,28 +9,9 @@ import numpy as np
 import pytest
 import torch
 from dabench.adapters.dann import DANN, lambda_at
-from planted import CLASSES, Images, accuracy, target_of, trainer, view
-from torch import nn
-
-from dabench.training.network import TorchNetwork
+from planted import accuracy, shaded, target_of, trainer, view, without_norms
 
 SEEDS = (0, 1, 2)
-
-
-def shaded(images: Images) -> Images:
-    """The planted shift: paler patterns under a shade that grows from the top to the bottom."""
-    return 0.5 * images + 0.5 * np.linspace(0, 1, 16)[None, None, :, None]
-
-
-def without_norms(seed: int) -> TorchNetwork:
-    """A network without batch norm, whose statistics of mixed batches would adapt it whatever the domain loss does."""
-    torch.manual_seed(seed)
-    encoder = nn.Sequential(
-        nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(16, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(256, 32), nn.ReLU(),
-    )  # fmt: skip
-    return TorchNetwork(encoder, 32, len(CLASSES))
 
 
 def test_dann_gains_on_shaded_patterns_and_not_without_weight_or_reversal() -> None:
