@@ -90,7 +90,10 @@ FILES = {
         digits(datasets='["uci-digit", "font-digits"]'),
         ["s.toml, line 2", "unknown dataset 'uci-digit'", "did you mean 'uci-digits'", "font-digits", "--plugin FILE"],
     ),
-    "unknown adapter": (digits(adapters='["none", "dan"]'), ["s.toml, line 3", "unknown adapter 'dan'", "did you mean 'dann'"]),
+    "unknown adapter": (
+        digits(adapters='["none", "danna"]'),
+        ["s.toml, line 3", "unknown adapter 'danna'", "did you mean 'dann'"],
+    ),
     "unknown backbone": (digits(backbone='"vgg9"'), ["s.toml, line 4", "unknown backbone 'vgg9'", "did you mean 'vgg19'"]),
     "no datasets": (digits(datasets=""), ["s.toml", "datasets is missing", "datasets = ["]),
     "no backbone": (digits(backbone=""), ["s.toml", "backbone is missing", "backbone = "]),
