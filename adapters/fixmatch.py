@@ -21,7 +21,7 @@ class FixMatch(Adapter):
     random shift (that of the adapter augmented) and erasing.
 
     Differences to the paper: the strong augmentation is neither RandAugment nor CTAugment. Training starts from the network
-    that was trained on the sources, with the schedule of [train]; a moving average of the weights is [train] average. A batch
+    that was trained on the sources, with the schedule of [train]; a moving average of the weights is [train] ema. A batch
     is half source and half target, not 1 to 7. Source, weak and strong images share the statistics of batch norms.
     """
 

@@ -87,16 +87,15 @@ def _facts(entry: Any) -> dict[str, Any]:
     plugin = entry.plugin
     facts = {"name": entry.name, "title": getattr(plugin, "title", ""), "origin": entry.origin}
     if entry.kind == "adapter" and plugin is not None:
-        facts |= _needs(plugin)
+        facts |= _needs(entry.make())
     return facts | ({"error": entry.error} if entry.error else {})
 
 
 def _needs(adapter: Any) -> dict[str, Any]:
     """Return what kind of method an adapter is, and what it is given of target and sources."""
-    from dabench.storage.schema import AdapterFacts
+    from dabench.experiment.adapter_facts import adapter_facts
 
-    own = not adapter.shares_pretraining()
-    facts = AdapterFacts("", "", adapter.access, {}, adapter.adapts(), own, uses_sources=adapter.uses_sources)
+    facts = adapter_facts(adapter)
     labels = {"few-shot": "shots", "full": "all"}.get(adapter.access, "none")
     return {
         "access": adapter.access,
@@ -104,7 +103,7 @@ def _needs(adapter: Any) -> dict[str, Any]:
         "setting": facts.setting(1),
         "target_labels": labels,
         "target_images": facts.target_images,
-        "sources_while_adapting": adapter.uses_sources if adapter.adapts() else None,
+        "sources_while_adapting": facts.uses_sources if facts.adapts else None,
     }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from dabench.data.cache import Prepared
 from dabench.experiment.access import grant_scored, grant_source, grant_target, grant_test
+from dabench.experiment.adapter_facts import adapter_facts
 from dabench.experiment.adapter_names import plugin_of
 from dabench.experiment.config import Sweep
 from dabench.experiment.job import Job
@@ -57,7 +58,7 @@ class Plan:
     @property
     def facts(self) -> dict[str, AdapterFacts]:
         """The facts of each adapter."""
-        return {name: _facts(adapter) for name, adapter in self.adapters.items()}
+        return {name: adapter_facts(adapter) for name, adapter in self.adapters.items()}
 
     @property
     def networks(self) -> list[NetworkKey]:
@@ -179,7 +180,7 @@ def adaptation_length(plan: Plan, adapter: str, sources: tuple[str, ...], settin
     method, train = plan.adapters[adapter], plan.train(settings)
     if not method.adapts():
         return 0
-    budget = _facts(method).budget(plan.sweep.shots)
+    budget = adapter_facts(method).budget(plan.sweep.shots)
     largest = max(p.count("train") for p in plan.prepared.values())
     labelled = budget * len(plan.classes) if budget != "all" else largest
     images = sum(plan.prepared[s].count("train") for s in sources) if method.uses_sources else largest
@@ -191,19 +192,6 @@ def adaptation(
 ) -> Run:
     """Return the run that adapts the pretraining `parent` to a target."""
     return _run(plan, adapter, parent.sources, target, parent.seed, parent.digest, settings, probe)
-
-
-def _facts(adapter: Adapter) -> AdapterFacts:
-    return AdapterFacts(
-        title=adapter.title,
-        citation=adapter.citation,
-        access=adapter.access,
-        options=asdict(adapter.options),
-        adapts=adapter.adapts(),
-        own_pretraining=not adapter.shares_pretraining(),
-        without_groups=adapter.without_groups,
-        uses_sources=adapter.uses_sources,
-    )
 
 
 def _of(table: str, settings: Settings) -> dict[str, Any]:
@@ -230,7 +218,7 @@ def _run(
         adapter = plan.adapters[method]
         how = [method, code_digest(adapter), asdict(adapter.options) | _of(method, settings)]
         if target is not None:
-            labels = budget_text(_facts(adapter).budget(sweep.shots))
+            labels = budget_text(adapter_facts(adapter).budget(sweep.shots))
             how += [adapter.access, labels, plan.prepared[target].digest]
             if adapter.correction:
                 how += [code_digest(adapter.correction), asdict(adapter.correction.options)]

@@ -64,7 +64,9 @@ def keys_of(file: SweepFile, registry: Registry) -> dict[str, Rows]:
         own = {"plugin": dataset.plugin or dataset.name, "drop": dataset.drop}
         found[f"[dataset.{name}]"] = _filled(rows, ("dataset", name), own | vars(dataset.options), file, written)
     plugins: dict[str, Plugin] = {sweep.backbone: make_backbone(sweep, registry)}
-    for name, plugin in (plugins | {name: make_adapter(sweep, name, registry) for name in sweep.adapters}).items():
+    adapters = {name: make_adapter(sweep, name, registry) for name in sweep.adapters}
+    corrections = {a.correction.name: a.correction for a in adapters.values() if a.correction}
+    for name, plugin in (plugins | adapters | corrections).items():
         rows = _filled(describe(type(plugin).Options), (plugin.name,), vars(plugin.options), file, written)
         own = own_options(name)  # "dann@weight=1" is no table of the file
         found[name if own else f"[{plugin.name}]"] = [row | {"from": "adapters"} if row["key"] in own else row for row in rows]

@@ -127,12 +127,14 @@ def _uncorrectable(name: str, adapter: Adapter, correction: Adapter, others: Seq
         return "an adapter has one correction; name each in a row of its own"
     if not isinstance(correction, Correction):
         return f"{others[0]} is a method, not a correction; after '+' a correction is allowed (see: dabench list adapters)"
-    if isinstance(adapter, Correction) or not (adapter.adapts() or not adapter.shares_pretraining()):
+    if isinstance(adapter, Correction) or (not adapter.adapts() and adapter.shares_pretraining()):
         return f"source-only training with {others[0]} is written '{others[0]}'"
     if not adapter.adapts():
         return f"{adapter.name} does not adapt to a target, so there is no target to correct it for"
     if adapter.access == "test":
         return f"{adapter.name} predicts at test time from the test stream, and a correction needs a network that stays the same"
+    if adapter.access in ("few-shot", "full"):
+        return f"{adapter.name} learns from labels of the target, so class shares of the sources are not those of its training"
     if not adapter.uses_sources:
         return f"{adapter.name} is source-free, and a correction needs the validation images of the sources"
     return ""

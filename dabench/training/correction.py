@@ -15,7 +15,7 @@ from dabench.plugins.contract import ClassPredictions, Correction, View
 from dabench.training.network import TorchNetwork
 
 _LEAST = 1e-6
-"""The least ratio. Its logarithm is a number, and no class with a larger probability than this is lost."""
+"""Smaller ratios count as this one, so that their logarithm is finite."""
 
 Logits = Callable[[TorchNetwork, NDArray[np.uint8]], NDArray[np.float32]]
 

@@ -34,7 +34,7 @@ def test_a_broken_adapter_is_listed_last() -> None:
         ("none", ("source only", "none", "none", None)),
         ("dann", ("unlabelled target", "none", "train", True)),
         ("shot", ("source-free", "none", "train", False)),
-        ("tent", ("test-time", "none", "test", True)),
+        ("tent", ("test-time", "none", "test", False)),
         ("mme", ("few labels", "shots", "train", True)),
     ],
 )

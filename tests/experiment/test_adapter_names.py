@@ -82,6 +82,7 @@ def test_a_correction_follows_a_plus(registry: Registry) -> None:
         ("dann + mcd", "mcd is a method, not a correction; after '+' a correction is allowed (see: dabench list adapters)"),
         ("dann + bbse + em-prior", "an adapter has one correction; name each in a row of its own"),
         ("tent + bbse", "tent predicts at test time from the test stream, and a correction needs a network that stays the same"),
+        ("mme + bbse", "mme learns from labels of the target, so class shares of the sources are not those of its training"),
         ("shot + bbse", "shot is source-free, and a correction needs the validation images of the sources"),
         ("augmented + bbse", "augmented does not adapt to a target, so there is no target to correct it for"),
     ],
