@@ -626,6 +626,17 @@ class Trainer(Protocol):
                 be saved.
         """
 
+    def show(self, name: str, *rows: Tensor) -> None:
+        """Keep images for the page of the report, such as translated images below their originals.
+
+        Args:
+            name: their heading on the page. A second call with the same name replaces the images.
+            rows: (N, C, h, w) float in [0, 1], C 1 or 3, all of one shape; the first 12 of each make one row of the picture.
+
+        Raises:
+            PluginError: `rows` are not such images, or none.
+        """
+
     def estimate_statistics(self, net: Network, view: View) -> None:
         """Replace the running mean and variance of each batch norm in `net` by those of all images of `view` together.
 

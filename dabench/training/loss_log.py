@@ -85,6 +85,7 @@ class TrainingTrace:
         losses: the loss of each step, or the sum of its named losses.
         named: name -> that loss of each step, None where a step did not have it.
         train_seconds: seconds of training. steps: number of steps. trainings: number of calls of `fit` and `run`.
+        pictures: heading -> the images that the method showed, (rows, N, C, h, w) uint8.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -92,6 +93,7 @@ class TrainingTrace:
     steps: int = 0
     named: dict[str, list[float | None]] = field(default_factory=dict)
     trainings: int = 0
+    pictures: dict[str, Tensor] = field(default_factory=dict)
 
     def add(self, steps: int, losses: LossLog) -> None:
         """Add a training of `steps` steps."""

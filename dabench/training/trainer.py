@@ -25,6 +25,7 @@ from dabench.training.device import low_precision
 from dabench.training.loss_log import TOTAL, LossLog, TrainingTrace
 from dabench.training.network import estimate_statistics, frozen_else
 from dabench.training.optimizers import Trained, made_for, minimise, set_rates
+from dabench.training.pictures import picture
 from dabench.training.progress_line import TrainingProgress
 from dabench.training.resume import RunState, has_state, named_states
 from dabench.training.settings import TrainConfig, adaptation_steps, full_steps
@@ -279,6 +280,10 @@ class RunTrainer:
         if self._partial.unsaved:
             self._notify(f"-- this training is not saved and would begin anew: {self._partial.unsaved}")
         return start
+
+    def show(self, name: str, *rows: Tensor) -> None:
+        """Keep images for the page of the report; see the contract."""
+        self.trace.pictures[name] = picture(rows)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the trace so far, and the states of all generators and streams of the run."""
