@@ -3,13 +3,14 @@
 # make scale     measure sweeps of 100, 1,000 and 10,000 runs, and kill a node during a sweep (half an hour)
 # make check     check formatting, lint and types
 # make speed     measure the speed of dabench and write docs/benchmarks.md (about an hour; run nothing else meanwhile)
+# make reference compare adapters with the hooks of pytorch-adapt and write docs/reference.md (half an hour)
 # make survival  cause every known fault in a sweep and print the results (half an hour)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: quick test check speed survival scale venv dev clean
+.PHONY: quick test check speed survival scale reference venv dev clean
 
 quick: venv
 	$(BIN)/dabench sweep quick
@@ -31,6 +32,10 @@ speed: dev
 	$(BIN)/python tests/speed/table.py .benchmarks/speed.json docs/benchmarks.md
 	$(BIN)/python tests/speed/where.py docs/benchmarks.md
 	$(BIN)/python tests/speed/larger.py docs/benchmarks.md
+
+reference: dev
+	$(BIN)/dabench sweep tests/reference/pytorch-adapt.toml --plugin tests/reference/hooks.py
+	$(BIN)/python tests/reference/table.py runs/pytorch-adapt docs/reference.md
 
 survival: dev
 	$(BIN)/python tests/survival/table.py
