@@ -21,9 +21,9 @@ class AFN(Adapter):
     The features are those of a bottleneck with batch norm and ReLU before the classifier, which is trained with the network on
     the sources. Without a batch norm there, lengths grow with the product of all layers, without bound.
 
-    Differences to the paper: this is the stepwise variant (SAFN) without the entropy loss that the paper adds on some datasets,
-    and without its dropout that preserves lengths. The adaptation starts from a network that has learned the source, and batch
-    norm sees both domains together. The optimizer and the schedule are those of [train] for all layers.
+    Differences to the paper: this is the stepwise variant (SAFN) without the entropy loss that the authors' code adds on some
+    datasets, and without the paper's dropout that preserves lengths. The adaptation starts from a network that has learned the
+    source, and batch norm sees both domains together. The optimizer and the schedule are those of [train] for all layers.
     """
 
     name = "afn"

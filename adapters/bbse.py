@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class BBSE(Correction):
-    """Estimate the class ratios from the confusion matrix of the sources and the predicted classes of the target (Section 3).
+    """Estimate the class ratios from the confusion matrix of the sources and the predicted classes of the target (Section 4).
 
-    C w = mu (Eq. 1 to 4): C is the joint matrix of predicted and true class on validation images of the sources, mu the share of
-    each predicted class on training images of the target, and w the ratios. The paper trains again with w as weights of the
-    loss; here w weighs the predictions of the network that is there. Negative ratios are set to 0. A matrix that cannot be
+    C w = mu (Eq. 1 as matrices): C is the joint matrix of predicted and true class on validation images of the sources, mu the
+    share of each predicted class on training images of the target, and w the ratios. The paper trains again with w as weights of
+    the loss; here w weighs the predictions of the network that is there. Negative ratios are set to 0. A matrix that cannot be
     inverted has the solution of least squares.
     """
 

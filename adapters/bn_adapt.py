@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class BNAdapt(Adapter):
-    """Batch norms use N / (N + n) of the source's mean and variance plus n / (N + n) of the test batch's (Eq. 2).
+    """Batch norms use N / (N + n) of the source's mean and variance plus n / (N + n) of the test batch's.
 
     n is the number of images in the batch, and N, the prior, is the number of images that the source counts for. With N = 0,
     the statistics are those of the batch alone. Nothing is kept from batch to batch. The variance of the batch is the biased
@@ -68,7 +68,7 @@ class BNAdapt(Adapter):
         self._mixes = True
 
     def _mix(self, source: tuple[Tensor, Tensor], norm: Any, given: tuple[Tensor]) -> None:
-        """Set the statistics of `norm` by Eq. 2, for its input (n, C) or (n, C, ...) and the (C,) statistics of the source."""
+        """Set the mixed statistics of `norm`, for its input (n, C) or (n, C, ...) and the (C,) statistics of the source."""
         import torch
 
         n, values = len(given[0]), given[0].float().transpose(0, 1).flatten(1)  # (C, values)

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 
 class BNM(Adapter):
-    """Classification loss on the source minus the nuclear norm of the target batch's predictions over B (Section 3).
+    """Classification loss on the source minus the nuclear norm of the target batch's predictions over B.
 
     The nuclear norm is the sum of the singular values of the (B, K) matrix of probabilities. It grows as predictions become
     certain and as more classes are predicted.
 
     Differences to the paper: training starts from the network that was trained on the sources, with the schedule of [train].
-    Source and target are halves of one batch and share the statistics of batch norms.
+    Source and target are halves of one batch and share the statistics of batch norms. The authors' code divides by the number
+    of singular values, the smaller one of B and K.
     """
 
     name = "bnm"

@@ -21,7 +21,7 @@ class CDAN(Adapter):
     The map is the outer product of f and g up to 4096 numbers. Above, it is the randomised one, (R_f f) * (R_g g) / sqrt(d),
     with fixed normal matrices and d = 1024. With `entropy` (CDAN+E), an image weighs 1 + exp(-H(g)) in the domain loss, where H
     is the entropy of its prediction. Weights are normalised within each domain. As in the authors' code, no gradient passes
-    through g or the weights.
+    through g; none passes through the weights either, unlike there.
 
     Differences to the paper: the training starts from a network that has learned the source, with the optimizer and the schedule
     of [train] for all parts, and batch norm sees both domains together. The factor of the reversal rises as in dann.
@@ -49,7 +49,7 @@ class CDAN(Adapter):
         )
         weight: float = setting(
             1.0, "weight of the domain loss for the encoder, times the schedule of dann", low=0, search=10,
-            origin="the paper: lambda = 1 (Section 4.1)",
+            origin="the authors' code: 1",
         )  # fmt: skip
         hidden: int = setting(
             128, "width of the two hidden layers of the domain classifier", low=1, origin="not searched: that of dann"

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class EMPrior(Correction):
-    """Estimate the class shares of the target by expectation maximisation, and weigh the predictions by them (Section 2.2).
+    """Estimate the class shares of the target by expectation maximisation, and weigh the predictions by them.
 
-    E step, Eq. 2.9: probabilities of the target's images under the shares so far. M step: the mean probabilities are the new
-    shares. It begins with the shares of the labelled images and ends when no share changes by more than 1e-6. The paper's
-    probabilities come from the network as it is; they are not calibrated before.
+    E step: probabilities of the target's images under the shares so far. M step: the mean probabilities are the new shares. It
+    begins with the shares of the labelled images and ends when no share changes by more than 1e-6. The paper's probabilities
+    come from the network as it is; they are not calibrated before.
 
     The shares are estimated from training images of the target, and not from the test images, as in the paper. So the
     prediction of a test image does not depend on others. It is right if only the shares of classes differ between source and

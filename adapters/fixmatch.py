@@ -31,8 +31,8 @@ class FixMatch(Adapter):
     family = "self-training"
     citation = """@inproceedings{sohn2020fixmatch,
   title = {{FixMatch}: Simplifying Semi-Supervised Learning with Consistency and Confidence},
-  author = {Sohn, Kihyuk and Berthelot, David and Li, Chun-Liang and Zhang, Zizhao and Carlini, Nicholas and
-            Cubuk, Ekin D. and Kurakin, Alex and Zhang, Han and Raffel, Colin},
+  author = {Sohn, Kihyuk and Berthelot, David and Carlini, Nicholas and Zhang, Zizhao and Zhang, Han and Raffel, Colin and
+            Cubuk, Ekin Dogus and Kurakin, Alexey and Li, Chun-Liang},
   booktitle = {Advances in Neural Information Processing Systems},
   volume = {33},
   year = {2020}

@@ -22,9 +22,9 @@ class JAN(Adapter):
     median squared distance as bandwidth. Its weight rises over the training as that of dann's domain loss.
 
     Differences to the paper: this is JAN without the adversarial layers of JAN-A. The estimate is the unbiased one of all pairs
-    of a batch, where the paper takes the linear-time one. The bandwidths follow the median of each batch. The training starts
-    from a network that has learned the source, and batch norm sees both domains together. The optimizer and the schedule are
-    those of [train] for all layers.
+    of a batch, where the authors' code takes the linear-time one. The bandwidths follow the median of each batch. The training
+    starts from a network that has learned the source, and batch norm sees both domains together. The optimizer and the schedule
+    are those of [train] for all layers.
     """
 
     name = "jan"

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class M3SDA(Adapter):
-    """Cross-entropy of each source's own classifier, plus the moment distance between all domains (Eq. 1 and 4).
+    """Cross-entropy of each source's own classifier, plus the moment distance between all domains (Eq. 1 and 2).
 
-    With `beta` (M3SDA-beta), each source has two classifiers, trained as in MCD (Section 4, "M3SDA-beta"): they move apart on the
-    target with the encoder fixed, and the encoder brings them together.
+    With `beta` (M3SDA-beta), each source has two classifiers, trained as in MCD (Eq. 3 and 4): they move apart on the target
+    with the encoder fixed, and the encoder brings them together.
 
     The network predicts the logarithm of the mean of all classifiers' probabilities. The paper weights the classifiers by
-    accuracies of single sources on the target, which need its labels; here all weigh the same.
+    accuracies of single sources on the target, which need its labels; here all weigh the same, as in its M3SDA*.
     """
 
     name = "m3sda"
@@ -44,9 +44,9 @@ class M3SDA(Adapter):
         )
         weight: float = setting(
             0.05, "weight of the moment distance (lambda)", low=0, search=10,
-            origin="not searched: the paper states no value",
+            origin="not searched: a tenth of the paper's 0.5",
         )  # fmt: skip
-        encoder_steps: int = setting(4, "with beta: repetitions of the encoder's step", low=1, origin="the paper of MCD: n = 4")
+        encoder_steps: int = setting(4, "with beta: repetitions of the encoder's step", low=1, origin="the authors' code: 4")
         steps_fraction: float = setting(
             1.0, "length, as a fraction of a full training (see train.least_steps)", above=0,
             origin="not searched: an adaptation as long as the pretraining",

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class MCD(Adapter):
-    """Two classifiers on one encoder, trained in the three steps of the paper (Section 3.3).
+    """Two classifiers on one encoder, trained in the three steps of the paper.
 
-    A: encoder and classifiers learn the labelled source (Eq. 3). B: with the encoder fixed, the classifiers move apart on the
-    target and keep the source (Eq. 4 to 6). C: with the classifiers fixed, the encoder brings them together again (Eq. 7),
-    several times. The discrepancy is the mean absolute difference of their probabilities (Eq. 2).
+    A: encoder and classifiers learn the labelled source. B: with the encoder fixed, the classifiers move apart on the target and
+    keep the source. C: with the classifiers fixed, the encoder brings them together again, several times. The discrepancy is the
+    mean absolute difference of their probabilities.
 
     The network keeps both classifiers; its logits are the mean of theirs. A, B and C together count as one optimiser step.
     Batches are half source and half target.
@@ -39,7 +39,7 @@ class MCD(Adapter):
     class Options:
         """Options of mcd."""
 
-        encoder_steps: int = setting(4, "repetitions of step C", low=1, origin="the paper: n = 4 (Section 4.2)")
+        encoder_steps: int = setting(4, "repetitions of step C", low=1, origin="the authors' code: n = 4")
         steps_fraction: float = setting(
             1.0, "length, as a fraction of a full training (see train.least_steps)", above=0,
             origin="not searched: an adaptation as long as the pretraining",
@@ -78,13 +78,13 @@ class MCD(Adapter):
         return trainer.run(net, step, trainer.stream(sources, half), trainer.stream([target.unlabelled], half), steps=steps)
 
     def classified(self, net: Network, batch: Batch, trainer: Trainer) -> Tensor:
-        """Return the sum of the cross-entropies of both classifiers (Eq. 3)."""
+        """Return the sum of the cross-entropies of both classifiers."""
         features, labels = net.features(batch.images), batch.require_labels()
         return sum(trainer.cross_entropy(head(features).float(), labels) for head in net.head.heads)  # type: ignore[return-value]
 
 
 def discrepancy(net: Network, images: Tensor) -> Tensor:
-    """Return the mean absolute difference of the probabilities of two classifiers (Eq. 2), a scalar."""
+    """Return the mean absolute difference of the probabilities of two classifiers, a scalar."""
     features = net.features(images)
     first, second = (head(features).float().softmax(1) for head in net.head.heads)
     distance: Tensor = (first - second).abs().mean()

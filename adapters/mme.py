@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 class MME(Adapter):
     """Cross-entropy on source images and shots; the entropy of unlabelled target images is raised by the classifier and lowered
-    by the encoder (Eq. 3 and 4), with a gradient reversal layer between them.
+    by the encoder, with a gradient reversal layer between them.
 
-    The classifier is W f / (|f| T), without bias (Section 3.1). Labelled batches are half source and half shots.
+    The classifier is W f / (|f| T), without bias. Labelled batches are half source and half shots.
     """
 
     name = "mme"
@@ -35,12 +35,8 @@ class MME(Adapter):
     class Options:
         """Options of mme."""
 
-        weight: float = setting(
-            0.1, "weight of the entropy (lambda)", low=0, search=5, origin="the paper: lambda = 0.1 (Section 4.1)"
-        )
-        temperature: float = setting(
-            0.05, "temperature of the classifier (T)", above=0, origin="the paper: T = 0.05 (Section 4.1)"
-        )
+        weight: float = setting(0.1, "weight of the entropy (lambda)", low=0, search=5, origin="the authors' code: lambda = 0.1")
+        temperature: float = setting(0.05, "temperature of the classifier (T)", above=0, origin="the authors' code: T = 0.05")
         steps_fraction: float = setting(
             1.0, "length, as a fraction of a full training (see train.least_steps)", above=0,
             origin="not searched: an adaptation as long as the pretraining",

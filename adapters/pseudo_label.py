@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class PseudoLabel(Adapter):
-    """Cross-entropy on the source plus alpha(t) times the cross-entropy of target images with their pseudo-labels (Eq. 15).
+    """Cross-entropy on the source plus alpha(t) times the cross-entropy of target images with their pseudo-labels.
 
-    The pseudo-label of an image is its most probable class (Eq. 14), computed again in each step. The weight alpha rises
-    linearly from 0 to its final value (Eq. 16).
+    The pseudo-label of an image is its most probable class, computed again in each step. The weight alpha rises linearly from 0
+    to its final value.
 
     Differences to the paper: only images with a probability of at least `threshold` count; 0 is the paper's loss. Training
     starts from the network that was trained on the sources, so alpha rises from the first step, with the schedule of [train].

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class SHOT(Adapter):
-    """Source hypothesis transfer: information maximisation (Eq. 3 and 4) and clustered pseudo-labels (Eq. 5 to 7).
+    """Source hypothesis transfer: information maximisation and clustered pseudo-labels.
 
-    The network has a bottleneck with batch norm before a classifier with weight normalisation (Section 3.4). It is trained on
-    the sources with label smoothing (Eq. 1 and 2). Then the classifier is fixed, and the encoder with the bottleneck learns from
-    target images alone. Pseudo-labels come from the nearest class centroid in cosine distance: centroids of features of length 1,
-    weighted by the predictions, and then once more by the labels found. They are computed again every ceil(N / batch) steps for
-    N target images, which is about each pass over them.
+    The network has a bottleneck with batch norm before a classifier with weight normalisation. It is trained on the sources with
+    label smoothing. Then the classifier is fixed, and the encoder with the bottleneck learns from target images alone.
+    Pseudo-labels come from the nearest class centroid in cosine distance: centroids of features of length 1, weighted by the
+    predictions, and then once more by the labels found. They are computed again every ceil(N / batch) steps for N target images,
+    which is about each pass over them.
     """
 
     name = "shot"
@@ -43,12 +43,12 @@ class SHOT(Adapter):
         """Options of shot."""
 
         weight: float = setting(
-            0.3, "weight of the loss of pseudo-labels (beta)", low=0, search=5, origin="the paper: beta = 0.3 (Section 4.2)"
+            0.3, "weight of the loss of pseudo-labels (beta)", low=0, search=5, origin="the authors' code: 0.3, but 0.1 on digits"
         )
-        bottleneck: int = setting(256, "width of the bottleneck", low=1, origin="the paper: 256 (Section 4.2)")
+        bottleneck: int = setting(256, "width of the bottleneck", low=1, origin="the authors' code: 256")
         smoothing: float = setting(
             0.1, "label smoothing of the training on the sources (alpha)", low=0, high=0.999,
-            origin="the paper: alpha = 0.1 (Section 3.1)",
+            origin="the paper: alpha = 0.1",
         )  # fmt: skip
         steps_fraction: float = setting(
             1.0, "length, as a fraction of a full training on the target's images (see train.least_steps)", above=0,
@@ -96,7 +96,7 @@ class SHOT(Adapter):
         )  # fmt: skip
 
     def pseudo_labels(self, net: Network, images: View, trainer: Trainer) -> Tensor:
-        """Return the class of the nearest centroid of every target image, (N,) int64 (Eq. 5 and 6)."""
+        """Return the class of the nearest centroid of every target image, (N,) int64."""
         import torch
         from torch.nn import functional as F
 
@@ -106,7 +106,7 @@ class SHOT(Adapter):
             features = torch.cat([net.features(batch) for batch in trainer.batches(images)])
             share = net.classify(features).softmax(1)  # (N, K)
             features = F.normalize(features)
-            for _ in range(2):  # the second time with the labels of the first (Eq. 6)
+            for _ in range(2):  # the second time with the labels of the first
                 centroids = F.normalize(share.T @ features / share.sum(0)[:, None].clamp_min(1e-8))
                 known = share.sum(0) > 0  # a class without an image has no centroid
                 labels = (features @ centroids.T).masked_fill(~known, -2).argmax(1)
@@ -116,7 +116,7 @@ class SHOT(Adapter):
 
 
 def information(logits: Tensor) -> Tensor:
-    """Return the entropy of the mean prediction minus the mean entropy, in nats, of logits (B, K) (minus Eq. 3 plus Eq. 4)."""
+    """Return the entropy of the mean prediction minus the mean entropy, in nats, of logits (B, K)."""
     import torch
 
     p, mean = logits.softmax(1), logits.softmax(1).mean(0)

@@ -8,7 +8,7 @@ source. N images, F features, K classes; p are the softmax probabilities (N, K).
     information-maximisation  the entropy of the mean prediction minus the mean entropy (Shi and Sha 2012)
     snd                       soft neighbourhood density: mean entropy of the softmax of similarities (Saito et al. 2021)
     bnm                       batch nuclear norm of p over N (Cui et al. 2020)
-    class-cluster             adjusted mutual information of predictions and k-means clusters of features (Musgrave et al. 2021)
+    class-cluster             adjusted mutual information of predictions and k-means clusters of features (Musgrave et al. 2022)
     dev                       minus the deep embedded validation risk (You et al. 2019), in full below
 
 With some features and logits a rule has no value, such as with infinite numbers, or if DEV's weights rest on few images. Its
@@ -165,7 +165,7 @@ def dev_scores(source: Tensor, validation: Tensor, losses: Tensor, target: Tenso
 def dev(weights: NDArray[np.float64], losses: Tensor) -> float:
     """Return minus the deep embedded validation risk: the source's validation loss, weighted by its similarity to the target.
 
-    Risk = mean(w l) + eta mean(w) - eta, with eta = -cov(w l, w) / var(w) (You et al. 2019, equation 9).
+    Risk = mean(w l) + eta mean(w) - eta, with eta = -cov(w l, w) / var(w) (You et al. 2019).
 
     Args:
         weights: w of the validation images, (N,), from `density_ratio`.

@@ -25,7 +25,7 @@ def images(n: int) -> torch.Tensor:
     return torch.rand(n, 1, 16, 16, generator=torch.Generator().manual_seed(0))
 
 
-def test_statistics_are_the_papers_equation_2() -> None:
+def test_statistics_are_those_of_source_and_batch_by_their_numbers_of_images() -> None:
     net, batch = network(8).eval(), images(20)
     norm = net.encoder[1]  # type: ignore[index]
     norm.running_mean.normal_()

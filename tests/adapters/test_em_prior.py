@@ -7,7 +7,7 @@ from dabench.adapters.em_prior import EMPrior, shares
 from label_shift import gains_under_label_shift, given
 
 
-def test_one_iteration_is_equations_2_9() -> None:
+def test_one_iteration_is_the_papers_two_steps() -> None:
     p, trained = np.array([[0.7, 0.3], [0.2, 0.8], [0.4, 0.6]]), np.array([0.6, 0.4])
     first = p / trained * trained  # the shares begin with those of the labelled images
     expected = (first / first.sum(1, keepdims=True)).mean(0)

@@ -70,7 +70,7 @@ def test_the_prediction_is_the_mean_of_the_probabilities() -> None:
     torch.testing.assert_close(net.classify(features).softmax(1), mean)
 
 
-def test_a_step_without_beta_is_the_papers_equation_4() -> None:
+def test_a_step_without_beta_is_the_papers_equation_2() -> None:
     sources = [view("one", 64, 1), view("two", 64, 2, pale)]
     target = target_of(view("target", 64, 3, barred))
     assert target.unlabelled is not None

@@ -20,7 +20,7 @@ def fresh(seed: int = 0) -> TorchNetwork:
     return adapter_network(MCD(), network(8, seed))
 
 
-def test_the_discrepancy_is_the_papers_equation_2() -> None:
+def test_the_discrepancy_is_the_mean_absolute_difference() -> None:
     net, images = fresh(), torch.rand(6, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         features = net.eval().features(images).numpy()

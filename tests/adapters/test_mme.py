@@ -17,7 +17,7 @@ def fresh(seed: int = 0) -> TorchNetwork:
     return adapter_network(MME(), network(8, seed))
 
 
-def test_the_classifier_is_that_of_section_3_1() -> None:
+def test_the_classifier_is_that_of_normalised_features() -> None:
     net = fresh()
     features = torch.randn(3, net.head.in_features)
     expected = features / features.norm(dim=1, keepdim=True) @ net.head.weight.T / 0.05
@@ -26,7 +26,7 @@ def test_the_classifier_is_that_of_section_3_1() -> None:
 
 
 def test_a_step_raises_the_entropy_by_the_classifier_and_lowers_it_by_the_encoder() -> None:
-    """One step of plain descent, equal to Eq. 3 and 4 by hand."""
+    """One step of plain descent, equal to both objectives by hand."""
     source, train = view("source", 64, 1), view("target", 64, 3, barred)
     target = target_of(train, shots=4)
     plain = {"momentum": 0.0, "weight_decay": 0.0, "schedule": "constant", "lr": 0.01, "batch": 32}

@@ -19,14 +19,14 @@ def fresh(seed: int = 0) -> TorchNetwork:
     return adapter_network(SHOT(), network(8, seed))
 
 
-def test_information_is_the_papers_equations_3_and_4() -> None:
+def test_information_is_the_entropy_of_the_mean_minus_the_mean_entropy() -> None:
     logits = torch.randn(9, 4, generator=torch.Generator().manual_seed(0)).double()
     p = np.exp(logits.numpy()) / np.exp(logits.numpy()).sum(1, keepdims=True)
     entropy, mean = -(p * np.log(p)).sum(1).mean(), p.mean(0)
     assert float(information(logits)) == pytest.approx(-(mean * np.log(mean)).sum() - entropy)
 
 
-def test_pseudo_labels_are_those_of_equations_5_and_6() -> None:
+def test_pseudo_labels_are_the_nearest_centroids() -> None:
     net = SHOT().pretrain(fresh(), [view("source", 100, 1)], trainer(steps=30))
     images = view("target", 40, 3, barred)
     found = SHOT().pseudo_labels(net, images, trainer())
