@@ -20,7 +20,8 @@ class SHOT(Adapter):
     label smoothing. Then the classifier is fixed, and the encoder with the bottleneck learns from target images alone.
     Pseudo-labels come from the nearest class centroid in cosine distance: centroids of features of length 1, weighted by the
     predictions, and then once more by the labels found. They are computed again every ceil(N / batch) steps for N target images,
-    which is about each pass over them.
+    which is about each pass over them. The authors append a 1 to the features before they are scaled to length 1; here they are
+    not.
     """
 
     name = "shot"

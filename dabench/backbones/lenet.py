@@ -44,5 +44,5 @@ class LeNet(Backbone):
             nn.Conv2d(20, 50, 5), nn.ReLU(), nn.MaxPool2d(2),
             nn.Flatten(), nn.Linear(50 * left**2, 500), nn.ReLU(),
         )  # fmt: skip
-        encoder.num_features = 500
+        encoder.num_features = 500  # type: ignore[assignment]  # torch types every attribute as a module
         return encoder
