@@ -14,7 +14,9 @@ from torch.nn import functional as F
 class Generator(nn.Module):
     """Translate images: (B, C, H, W) float in [0, 1] -> the same shape and range, float32.
 
-    One convolution that halves the size, two residual blocks, and a convolution at the first size that also sees the image.
+    One convolution that halves the size, two residual blocks, and convolutions at the first size that also see the image. They
+    give another image and how much of it replaces the first one, pixel by pixel. Training starts at 12 %: nearly the image as
+    it is.
     """
 
     def __init__(self, channels: int, width: int) -> None:
@@ -25,15 +27,16 @@ class Generator(nn.Module):
         )  # fmt: skip
         self.blocks = nn.Sequential(Residual(2 * width), Residual(2 * width))
         self.up = nn.Sequential(nn.Conv2d(2 * width, width, 3, padding=1), _norm(width), nn.ReLU())
-        self.out = nn.Sequential(
-            nn.Conv2d(width + channels, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, channels, 3, padding=1)
-        )  # fmt: skip
+        self.out = nn.Sequential(nn.Conv2d(width + channels, width, 3, padding=1), nn.ReLU())
+        self.other, self.share = (nn.Conv2d(width, channels, 3, padding=1) for _ in range(2))
+        nn.init.zeros_(self.share.weight)
+        nn.init.constant_(self.share.bias, -2)  # type: ignore[arg-type]
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the translated images."""
         deep = F.interpolate(self.blocks(self.down(images)), size=images.shape[-2:])
-        image: Tensor = self.out(torch.cat([self.up(deep), images], 1))
-        return image.float().sigmoid()
+        seen = self.out(torch.cat([self.up(deep), images], 1))
+        return images.lerp(self.other(seen).float().sigmoid(), self.share(seen).float().sigmoid())
 
 
 class Residual(nn.Module):
