@@ -30,7 +30,8 @@ class Generator(nn.Module):
         self.out = nn.Sequential(nn.Conv2d(width + channels, width, 3, padding=1), nn.ReLU())
         self.other, self.share = (nn.Conv2d(width, channels, 3, padding=1) for _ in range(2))
         nn.init.zeros_(self.share.weight)
-        nn.init.constant_(self.share.bias, -2)  # type: ignore[arg-type]
+        assert self.share.bias is not None
+        nn.init.constant_(self.share.bias, -2)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the translated images."""
