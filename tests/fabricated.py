@@ -99,6 +99,7 @@ class Fabrication:
     steps: Callable[[Run], int] = lambda run: 20
     overrides: tuple[str, ...] = ()
     environment: Callable[[Run], Mapping[str, str]] = lambda run: {}
+    pictures: Callable[[Run], Mapping[str, NDArray[np.uint8]]] = lambda run: {}
 
     def sweep(self) -> Sweep:
         """Return the sweep as a file would give it."""
@@ -160,7 +161,8 @@ class Fabrication:
 
     def add(self, store: RunStore, run: Run) -> None:
         """Store one run."""
-        store.add(self.facts(run), {t: self._logits(run, t) for t in run.tests}, lambda path: path.write_bytes(b"no network"))
+        logits = {t: self._logits(run, t) for t in run.tests}
+        store.add(self.facts(run), logits, lambda path: path.write_bytes(b"no network"), self.pictures(run))
 
     def facts(self, run: Run) -> RunRecord:
         """Return what run.json says of a run."""

@@ -19,7 +19,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
@@ -31,7 +31,7 @@ from dabench.analysis.predictions import Predictions
 from dabench.errors import DataError, StoreError
 from dabench.storage.atomic import new_file
 from dabench.storage.mirror import OutputMirror
-from dabench.storage.reader import NETWORK, ResultsReader, StoredRun, file_name_of, predicted_name
+from dabench.storage.reader import NETWORK, ResultsReader, StoredRun, file_name_of, picture_name, predicted_name
 from dabench.storage.remote_fs import is_remote
 from dabench.storage.run_store import RunStore
 from dabench.storage.schema import sealed, to_json
@@ -216,7 +216,9 @@ def _contents(
         if classes_only:
             yield from _answers(record, orders)
             continue
-        kept = ["run.json", *(f for f in record.facts.files if f != NETWORK)]
+        shown = {picture_name(n) for n in range(1, len(record.facts.pictures) + 1)}
+        yield f"{record.where}/run.json", _without_pictures(stored, record, shown)
+        kept = [f for f in record.facts.files if f != NETWORK and f not in shown]
         yield from ((f"{record.where}/{f}", stored.open(f"{record.where}/{f}")) for f in kept)
     for name, reason in stored.failures().items():
         yield f"failed/{name}.txt", io.BytesIO("".join(reason.splitlines()[:1]).encode() + b"\n")
@@ -254,8 +256,17 @@ def _answers(record: StoredRun, orders: Orders) -> Iterator[tuple[str, BinaryIO]
         predicted = logits.argmax(2).astype(np.min_scalar_type(outputs))
         files[predicted_name(dataset)] = _npy(predicted[:, orders[dataset]] if dataset in orders else predicted)
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    yield f"{record.where}/run.json", io.BytesIO(_json(sealed(replace(record.facts, files=digests, outputs=outputs))))
+    facts = replace(record.facts, files=digests, outputs=outputs, pictures=())
+    yield f"{record.where}/run.json", io.BytesIO(_json(sealed(facts)))
     yield from ((f"{record.where}/{name}", io.BytesIO(content)) for name, content in files.items())
+
+
+def _without_pictures(stored: ResultsReader, record: StoredRun, shown: Collection[str]) -> BinaryIO:
+    """Return the content of run.json, in which the images that the method showed are left out: as stored if there are none."""
+    if not shown:
+        return stored.open(f"{record.where}/run.json")
+    files = {name: digest for name, digest in record.facts.files.items() if name not in shown}
+    return io.BytesIO(_json(sealed(replace(record.facts, files=files, pictures=()))))
 
 
 def _npy(array: NDArray[Any]) -> bytes:

@@ -60,7 +60,8 @@ def _execute(
     gc.collect()  # frees what an earlier run of this process left in reference cycles, including labels
     net, checkpoints, trace = compute(job, device, registry, store.network, partial, notify)
     facts = _facts(job, device, checkpoints, trace, partial.seconds())
-    store.add(facts, checkpoints.predictions(), lambda path: save_network(net, path))
+    pictures = {heading: images.numpy() for heading, images in trace.pictures.items()}
+    store.add(facts, checkpoints.predictions(), lambda path: save_network(net, path), pictures)
 
 
 def _facts(job: Job, device: torch.device, checkpoints: RunCheckpoints, trace: TrainingTrace, seconds: float) -> RunRecord:

@@ -60,6 +60,20 @@ class StoredRun:
         found: NDArray[np.float32] = np.eye(k, dtype=np.float32)[predicted]
         return found
 
+    def pictures(self) -> dict[str, NDArray[np.uint8]]:
+        """Return the images that the method showed by their headings, (rows, N, C, h, w), read-only.
+
+        Raises:
+            OSError or ValueError: a file is missing or does not hold such images.
+        """
+        found = {}
+        for number, heading in enumerate(self.facts.pictures, 1):
+            images = self.stored.array(f"{self.where}/{picture_name(number)}")
+            if images.dtype != np.uint8 or images.ndim != 5 or images.shape[2] not in (1, 3) or not images.size:
+                raise ValueError(f"{picture_name(number)} holds no images")
+            found[heading] = images
+        return found
+
     @property
     def answers(self) -> bool:
         """Whether only predicted classes were kept. Without logits there are no confidences."""
@@ -250,6 +264,11 @@ def logits_name(dataset: str) -> str:
 def predicted_name(dataset: str) -> str:
     """Return the file name of the predicted classes on a dataset's test split, which replace logits in small packs."""
     return f"{_ANSWERS}{file_name_of(dataset)}.npy"
+
+
+def picture_name(number: int) -> str:
+    """Return the file name of the images under the n-th heading of a run, counted from 1."""
+    return f"picture-{number}.npy"
 
 
 def file_name_of(name: str) -> str:

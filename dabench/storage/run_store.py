@@ -3,7 +3,7 @@
     sweep.json           the resolved sweep
     sweep.toml           the sweep file as given
     datasets/NAME/       test labels, groups, attributes and the record of each dataset, for reports
-    runs/NAME-DIGEST/    run.json, network.safetensors, logits-DATASET.npy: one folder per complete run
+    runs/NAME-DIGEST/    run.json, network.safetensors, logits-DATASET.npy, picture-1.npy: one folder per complete run
     failed/NAME.txt      the error of a failed run, until it succeeds
     logs/NAME.txt        the log of a run
     tensorboard/         written by `dabench sweep --tensorboard`
@@ -35,7 +35,7 @@ from dabench.errors import StoreError, UnwritableError
 from dabench.hashing import file_digest
 from dabench.storage.atomic import new_file, new_folder, write_text
 from dabench.storage.in_progress import SweepLock
-from dabench.storage.reader import NETWORK, SHORT, ResultsReader, file_name_of, flat, logits_name
+from dabench.storage.reader import NETWORK, SHORT, ResultsReader, file_name_of, flat, logits_name, picture_name
 from dabench.storage.schema import Claim, DatasetRecord, RunRecord, SweepRecord, sealed
 
 
@@ -157,8 +157,8 @@ class RunStore(ResultsReader):
             folder.mkdir(exist_ok=True)
             for part, values in test.items():
                 if values is not None:
-                    with new_file(folder / f"{part}.npy") as path, open(path, "wb") as f:
-                        np.lib.format.write_array(f, np.ascontiguousarray(values), allow_pickle=False)
+                    with new_file(folder / f"{part}.npy") as path:
+                        _write_array(path, np.ascontiguousarray(values))
             files = {p.name: file_digest(p) for p in sorted(folder.glob("[!.]*.npy"))}
             write_text(folder / "facts.json", json.dumps(sealed(replace(facts, files=files)), indent=1, sort_keys=True) + "\n")
         except OSError as e:
@@ -169,18 +169,20 @@ class RunStore(ResultsReader):
         facts: RunRecord,
         logits: Mapping[str, NDArray[np.float32]],
         save_network: Callable[[Path], None],
+        pictures: Mapping[str, NDArray[np.uint8]] | None = None,
     ) -> None:
         """Write a complete run.
 
         Args:
-            facts: its record without `files`.
+            facts: its record without `files` and `pictures`.
             logits: dataset -> (checkpoints, N, K) float32.
             save_network: writes the network to the path it is given.
+            pictures: heading -> the images that its method showed, (rows, N, C, h, w) uint8.
 
         Raises:
             UnwritableError: the run cannot be written; no partial files are left.
         """
-        name, digest = facts.name, facts.digest
+        name, digest, shown = facts.name, facts.digest, pictures or {}
         folder = self.runs / f"{name}-{digest[:10]}"
 
         def whole() -> bool:  # the worker of a killed sweep may have written it
@@ -190,10 +192,11 @@ class RunStore(ResultsReader):
             with new_folder(folder, whole) as hidden:
                 save_network(hidden / NETWORK)
                 for dataset, values in logits.items():
-                    with open(hidden / logits_name(dataset), "wb") as f:
-                        np.lib.format.write_array(f, values, allow_pickle=False)
+                    _write_array(hidden / logits_name(dataset), values)
+                for number, images in enumerate(shown.values(), 1):
+                    _write_array(hidden / picture_name(number), images)
                 files = {p.name: file_digest(p) for p in sorted(hidden.iterdir())}
-                record = sealed(replace(facts, files=files))
+                record = sealed(replace(facts, files=files, pictures=tuple(shown)))
                 write_text(hidden / "run.json", json.dumps(record, sort_keys=True, allow_nan=False) + "\n")
             (self.folder / "failed" / f"{name}.txt").unlink(missing_ok=True)
         except OSError as e:
@@ -218,6 +221,11 @@ class RunStore(ResultsReader):
         for where in self.places(digest):
             return self.folder / where / NETWORK
         raise StoreError(f"{self.runs}: the pretraining {digest[:10]} is missing; run the sweep again")
+
+
+def _write_array(path: Path, values: NDArray[Any]) -> None:
+    with open(path, "wb") as f:
+        np.lib.format.write_array(f, values, allow_pickle=False)
 
 
 def _unwritable(path: Path, error: OSError) -> UnwritableError:

@@ -390,6 +390,7 @@ class RunRecord:
             step did not have it; empty if there is one loss without a name.
         outputs: the number of classes, if only predicted classes are kept.
         stopped: whether it was stopped early.
+        pictures: the headings of the images that its method showed, in the order of their files.
     """
 
     name: str
@@ -413,6 +414,7 @@ class RunRecord:
     stopped: bool = False
     unscored: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     named_losses: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    pictures: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise ValueError if a file name leads out of its folder."""

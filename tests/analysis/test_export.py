@@ -151,6 +151,17 @@ def test_a_pack_holds_no_networks_and_no_reports(store: RunStore, tmp_path: Path
     assert not [name for name in names if "safetensors" in name or name.startswith("report/")]
 
 
+@pytest.mark.parametrize("kind", [{}, {"classes_only": True}, {"counts": True}])
+def test_a_pack_holds_no_pictures_and_its_runs_are_whole_without_them(tmp_path: Path, kind: dict[str, bool]) -> None:
+    images = np.zeros((2, 3, 1, 4, 4), np.uint8)
+    shown, plain = (two_sets(pictures=lambda run, of=of: of).write(tmp_path / str(len(of))) for of in ({"digits": images}, {}))
+    packs = [write_pack(store, tmp_path / f"{i}.zip", **kind) for i, store in enumerate((shown, plain))]
+    assert contents(packs[0]).keys() == contents(packs[1]).keys()
+    assert b"picture" not in b"".join(contents(packs[0]).values())
+    assert to_json(read_matrix(Pack(packs[0]))) == to_json(read_matrix(Pack(packs[1])))
+    assert read_matrix(Pack(packs[0])).missing == []
+
+
 def test_a_pack_holds_licences_digests_and_environments(pack: Path) -> None:
     files = contents(pack)
     facts = json.loads(files["datasets/print/facts.json"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-VOID = {"meta", "link", "br"}
+VOID = {"meta", "link", "br", "img"}
 IMPLIED = {"td", "th", "tr"}
 """Elements whose end may be left out."""
 

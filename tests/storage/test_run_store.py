@@ -20,6 +20,7 @@ from dabench.storage.schema import DatasetRecord
 
 DIGEST = "ab" * 32
 LOGITS = np.arange(24, dtype=np.float32).reshape(2, 4, 3)
+IMAGES = np.arange(2 * 3 * 1 * 4 * 5, dtype=np.uint8).reshape(2, 3, 1, 4, 5)
 RECIPE: dict[str, Any] = {"name": "tiny", "train": {"lr": 0.05, "steps": 4}}
 FACTS = DatasetRecord("pale", "PALE", "x", "x", "x", "x", "x", {"test": 4}, False, {})
 
@@ -34,7 +35,8 @@ def with_run(folder: Path) -> tuple[RunStore, Path]:
     """Return a store with one finished run, and that run's folder."""
     store = claimed(folder)
     facts = run_record(digest=DIGEST, tests={"pale": "01", "fonts/a": "02"})
-    store.add(facts, {"pale": LOGITS, "fonts/a": LOGITS + 1}, lambda path: _write(path, b"network"))
+    logits = {"pale": LOGITS, "fonts/a": LOGITS + 1}
+    store.add(facts, logits, lambda path: _write(path, b"network"), {"zebras/../x": IMAGES, "apes": IMAGES + 1})
     return store, store.runs / f"none_bright_s0-{DIGEST[:10]}"
 
 
@@ -60,6 +62,28 @@ def test_a_finished_run_is_found(tmp_path: Path) -> None:
 def test_its_logits_come_back_to_the_bit(tmp_path: Path, dataset: str, expected: Any) -> None:
     store, _ = with_run(tmp_path / "out")
     assert found(store).logits(dataset).tobytes() == expected.tobytes()
+
+
+def test_its_pictures_come_back_in_their_order_whatever_their_headings(tmp_path: Path) -> None:
+    store, _ = with_run(tmp_path / "out")
+    shown = found(store).pictures()
+    assert list(shown) == ["zebras/../x", "apes"]
+    assert [images.tobytes() for images in shown.values()] == [IMAGES.tobytes(), (IMAGES + 1).tobytes()]
+
+
+def test_a_run_without_pictures_is_written_as_before_there_were_any(tmp_path: Path) -> None:
+    store = claimed(tmp_path / "out")
+    store.add(run_record(digest=DIGEST), {}, lambda path: _write(path, b"network"))
+    assert "pictures" not in json.loads(store.text(f"{found(store).where}/run.json"))
+    assert found(store).pictures() == {}
+
+
+@pytest.mark.parametrize("images", [IMAGES.astype(np.float32), IMAGES[0], IMAGES.repeat(2, 2), IMAGES[:0]])
+def test_a_file_of_other_arrays_holds_no_pictures(tmp_path: Path, images: Any) -> None:
+    store = claimed(tmp_path / "out")
+    store.add(run_record(digest=DIGEST), {}, lambda path: _write(path, b"network"), {"apes": images})
+    with pytest.raises(ValueError, match=r"picture-1\.npy holds no images"):
+        found(store).pictures()
 
 
 def test_its_facts_come_back(tmp_path: Path) -> None:
@@ -99,7 +123,7 @@ def flip(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [truncate, flip, Path.unlink], ids=["truncated", "one bit flipped", "missing"])
-@pytest.mark.parametrize("file", ["logits-pale.npy", "logits-fonts-a.npy", "network.safetensors"])
+@pytest.mark.parametrize("file", ["logits-pale.npy", "logits-fonts-a.npy", "network.safetensors", "picture-2.npy"])
 def test_a_damaged_file_makes_a_run_unfinished(tmp_path: Path, damage: Any, file: str) -> None:
     store, folder = with_run(tmp_path / "out")
     damage(folder / file)

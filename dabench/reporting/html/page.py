@@ -26,6 +26,7 @@ from dabench.reporting.headline import headline
 from dabench.reporting.html import plots
 from dabench.reporting.html.cells import confusions_of, maps_of
 from dabench.reporting.html.colors import DASHES, LINES, scale_rules
+from dabench.reporting.html.pictures import pictures_of
 from dabench.reporting.html.text import breaks, clean, numeric, typeset
 from dabench.reporting.matrices import matrix_tables
 from dabench.reporting.methods import methods_notes, methods_tables
@@ -62,6 +63,7 @@ def to_html(matrix: Matrix) -> str:
         unfinished=unfinished(matrix),
         **_results(matrix),
         **_curves(matrix),
+        **_pictures(matrix),
         version=version("dabench"),
         facts=facts_tables(matrix),
         failures=failures(matrix),
@@ -108,6 +110,11 @@ def _curves(matrix: Matrix) -> dict[str, Any]:
         "left_out": len(found) < len(trained),
         "lines": _lines(matrix),
     }
+
+
+def _pictures(matrix: Matrix) -> dict[str, Any]:
+    figures, total = pictures_of(matrix)
+    return {"figures": figures, "figures_in_all": total}
 
 
 def _fitting(tables: Sequence[Table]) -> list[Table]:
