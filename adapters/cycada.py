@@ -72,12 +72,12 @@ class CyCADA(Adapter):
             500, "width of the two hidden layers of the discriminator of class scores", low=1, origin="the authors' code: 500"
         )
         pixel_fraction: float = setting(
-            1.0, "length of the training of the generators, as a fraction of a full training", above=0,
-            origin="not searched: as long as the training of the classifier",
+            0.5, "length of the training of the generators, as a fraction of a full training", above=0,
+            origin="not searched: both trainings together are as long as the pretraining",
         )  # fmt: skip
         steps_fraction: float = setting(
-            1.0, "length of the training of the classifier, as a fraction of a full training (see train.least_steps)", above=0,
-            origin="not searched: an adaptation as long as the pretraining",
+            0.5, "length of the training of the classifier, as a fraction of a full training (see train.least_steps)", above=0,
+            origin="not searched: both trainings together are as long as the pretraining",
         )  # fmt: skip
 
     def length(self, full: int, shots: int = 0, batch: int = 1) -> int:

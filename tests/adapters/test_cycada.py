@@ -9,7 +9,7 @@ import pytest
 import torch
 from dabench.adapters._translators import Discriminators, Translators
 from dabench.adapters.cycada import CyCADA, apart, discriminated, reclassified, taken_for, told_apart, translated
-from planted import barred, target_of, trainer, view, without_norms
+from planted import accuracy, barred, shaded, target_of, trainer, view, without_norms
 from torch import nn
 
 OPTIONS = CyCADA.Options(width=4, hidden=8)
@@ -88,3 +88,31 @@ def test_the_first_training_changes_the_generators_and_the_second_the_classifier
 
 def test_its_length_is_that_of_both_trainings() -> None:
     assert CyCADA(CyCADA.Options(pixel_fraction=0.5, steps_fraction=2.0)).length(100) == 250
+
+
+def gains(seed: int, *choices: CyCADA.Options) -> list[float]:
+    """Return the points that cycada gains over source-only training on shaded patterns, with each choice of options."""
+    source, test = view("source", 400, 1), view("target", 300, 4, shaded)
+    target = target_of(view("target", 400, 3, shaded))
+    net = trainer(seed, steps=300, lr=0.02).supervised(without_norms(seed), [source])
+    found = []
+    for options in choices:
+        torch.manual_seed(seed)
+        adapted = CyCADA(options).adapt(copy.deepcopy(net), [source], target, trainer(seed, steps=300, lr=0.02))
+        found.append(accuracy(adapted, test) - accuracy(net, test))  # type: ignore[arg-type]
+    return found
+
+
+@pytest.mark.slow
+def test_cycada_gains_on_shaded_patterns_by_pixels_and_by_scores() -> None:
+    """Seen at seeds 0-5, against none: +18 +22 +19 +11 +31 +23 points.
+
+    Without the feature loss +7 +10 +13 +9 +16 +13; without the generators, too, +3 +3 0 -2 +3 +2.
+    """
+    whole = CyCADA.Options(width=8)
+    pixels = CyCADA.Options(width=8, weight=0)
+    neither = CyCADA.Options(width=8, weight=0, pixel_fraction=1e-9)  # one step of the generators, which begin as the identity
+    found = np.array([gains(seed, whole, pixels, neither) for seed in (0, 1, 2)]).mean(0)
+    assert found[0] > 10
+    assert found[1] > 5
+    assert found[2] < 4

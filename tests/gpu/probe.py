@@ -238,7 +238,7 @@ def vgg19_parts(record: Record, tiny: bool) -> None:
     net = network(large(tiny), 1, 44).to(DEVICE, memory_format=LAST)
     net.train()
     parameters = list(net.parameters())
-    stream, optimizer = own.stream([images]), own._optimizer(parameters, 0.01)
+    stream, optimizer = own.stream([images]), own.optimizer(net, lr=0.01)
     names = ("input", "forward", "backward", "clip", "optimizer")
     host: dict[str, list[float]] = {name: [] for name in names}
     device: dict[str, list[float]] = {name: [] for name in names}
