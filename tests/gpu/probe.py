@@ -237,9 +237,8 @@ def vgg19_parts(record: Record, tiny: bool) -> None:
     own, images = faces_trainer(batch, 1), view(4000, 1, 48)
     net = network(large(tiny), 1, 44).to(DEVICE, memory_format=LAST)
     net.train()
-    parameters = list(net.parameters())
     stream, optimizer = own.stream([images]), own.optimizer(net, lr=0.01)
-    names = ("input", "forward", "backward", "clip", "optimizer")
+    names = ("input", "forward", "backward", "optimizer")
     host: dict[str, list[float]] = {name: [] for name in names}
     device: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(2 if tiny else 40):
@@ -260,9 +259,7 @@ def vgg19_parts(record: Record, tiny: bool) -> None:
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         mark()
-        own._clip(parameters)
-        mark()
-        optimizer.step()
+        optimizer.step()  # clips first
         mark()
         wait()
         for i, name in enumerate(names):
@@ -446,7 +443,7 @@ def _trained_by_hand(batch: int, captured: bool, steps: int = 150) -> tuple[list
         with own.autocast():
             loss = F.cross_entropy(net(x), y)
         loss.backward()
-        own._clip(parameters)
+        torch.nn.utils.clip_grad_norm_(parameters, own.settings.clip_at, foreach=True)
         optimizer.step()
         return loss.detach()
 
