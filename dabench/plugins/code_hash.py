@@ -2,7 +2,7 @@
 
 A module is hashed by the meaning of its source, together with the modules that it imports. Names and order of modules do not
 count, so a module may be moved. Comments, docstrings, layout, annotations of functions, messages (of errors, warnings and
-logs), the help and the search range of settings, and imports of dabench do not count, either.
+logs), the help, the search range and the origin of settings, and imports of dabench do not count, either.
 """
 
 from __future__ import annotations
@@ -266,7 +266,7 @@ class _Meaning(_Taking):
         owner = ast.unparse(node.func.value).lower() if isinstance(node.func, ast.Attribute) else ""
         if name == "setting":
             node.args = [*node.args[:1], *node.args[2:]]
-            node.keywords = [k for k in node.keywords if k.arg not in ("doc", "search")]
+            node.keywords = [k for k in node.keywords if k.arg not in ("doc", "search", "origin")]
         elif name in _SAYS or (name in _LOGS and "log" in owner):
             node = _Untold().visit(node)
         return self.generic_visit(node)

@@ -68,6 +68,11 @@ def test_where_a_search_looks_for_a_setting_leaves_the_code_digest() -> None:
     assert digest_of(searched.replace("low=0", "low=1")) != digest_of(plain)
 
 
+def test_where_a_default_comes_from_leaves_the_code_digest() -> None:
+    plain = PLUGIN.replace("FACTOR = 2", 'FACTOR = dabench.setting(2, "times")')
+    assert digest_of(plain.replace('"times"', '"times", origin="the paper: 2"')) == digest_of(plain)
+
+
 def test_the_help_of_a_setting_leaves_the_code_digest() -> None:
     plain = PLUGIN.replace("FACTOR = 2", 'FACTOR = dabench.setting(2, "times", low=0)')
     assert digest_of(plain.replace("times", "how often")) == digest_of(plain)
