@@ -22,7 +22,7 @@ from dabench.adapters.dann import DANN, domain_classifier, lambda_at
 from dabench.adapters.jan import JAN
 from dabench.adapters.mcc import MCC
 from dabench.adapters.mcd import MCD
-from torch import Tensor, nn
+from torch import nn
 
 from dabench import Adapter, Batch, Network, Target, Trainer, View
 
@@ -132,19 +132,7 @@ class CDANHook(HookAdapter, CDAN):
         def before(progress: float) -> None:
             of_network.weights = dict.fromkeys(of_network.weights, 0.5 * self.options.weight * lambda_at(progress))
 
-        return stepped(hook, {"G": net.encoder, "C": net.head, "D": critic, "feature_combiner": Listed(joined)}, before)
-
-
-class Listed(nn.Module):
-    """A module of two inputs that takes them as one list, as pytorch-adapt combines features."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, *given: Tensor) -> Tensor:
-        result: Tensor = self.module(*given)
-        return result
+        return stepped(hook, {"G": net.encoder, "C": net.head, "D": critic, "feature_combiner": joined}, before)
 
 
 class MCDHook(HookAdapter, MCD):
