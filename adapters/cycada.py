@@ -26,8 +26,8 @@ class CyCADA(Adapter):
     classifier afterwards, without the classification loss. So the classifier's own scores of translated images take the place
     of those of a fixed network, and it starts from the pretrained network. Generators and discriminators are small, with norms
     over groups of channels. Generators begin near the identity, so that short trainings suffice; as in Eq. 5, no loss keeps them
-    there. Discriminators see the images of the current batch alone, without a history of earlier ones. They and the generators
-    have AdamW with the momentum of [train]; all learning rates follow its schedule, which begins anew in the second training.
+    there. Discriminators see the images of the current batch alone, without a history of earlier ones. AdamW trains them and
+    the generators. Learning rates follow the schedule of [train]. The second training starts the schedule again.
     Batches are half source and half target, and both halves share the statistics of batch norms.
 
     Checkpoints of the first training have the pretrained classifier. The network that is returned and stored also holds the

@@ -20,7 +20,7 @@ def picture(rows: Sequence[Tensor]) -> Tensor:
         PluginError: `rows` are not such images, or none.
     """
     shapes = {tuple(row.shape) for row in rows}
-    if len(shapes) != 1 or ((shape := shapes.pop()) and (len(shape) != 4 or shape[1] not in (1, 3) or not shape[0])):
+    if len(shapes) != 1 or not all(len(shape) == 4 and shape[0] and shape[1] in (1, 3) for shape in shapes):
         found = ", ".join(str(tuple(row.shape)) for row in rows) or "nothing"
         raise PluginError(f"trainer.show was given {found}; it takes rows of images, all of one shape (N, C, h, w) with C 1 or 3")
     images = torch.stack([row[:MOST].detach().float() for row in rows])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -41,9 +42,9 @@ class HookAdapter(Adapter):
 
     name = ""
 
+    @abstractmethod
     def hook(self, net: Network, trainer: Trainer) -> Step:
         """Return the step of the hook on `net`."""
-        raise NotImplementedError
 
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
         """Train by the hook on labelled source and unlabelled target batches, half and half."""

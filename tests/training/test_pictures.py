@@ -23,6 +23,7 @@ def test_rows_become_one_picture_of_bytes(channels: int) -> None:
     "rows",
     [
         [],
+        [torch.tensor(0.5)],
         [torch.rand(2, 8, 8)],
         [torch.rand(2, 2, 8, 8)],
         [torch.rand(0, 1, 8, 8)],
