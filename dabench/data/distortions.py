@@ -12,7 +12,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 _ERASED = (0.02, 0.33)
-"""Smallest and largest area of an erased rectangle, as a fraction of the image (Zhong et al. 2020, Section 3)."""
+"""Smallest and largest area of an erased rectangle, as a fraction of the image.
+
+Random erasing is of Zhong et al. 2020. The two numbers are the defaults of torchvision's RandomErasing.
+"""
 
 _ASPECT = 3.3
 """Largest ratio of the sides of an erased rectangle."""
@@ -101,7 +104,7 @@ def shifted(images: Tensor, generator: torch.Generator, each: bool = False) -> T
 
 
 def mixed(images: Tensor, labels: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
-    """Return mixtures of each image with another one of the batch, and of their labels (mixup, Zhang et al. 2018, Eq. 1).
+    """Return mixtures of each image with another one of the batch, and of their labels (mixup, Zhang et al. 2018, Section 1).
 
     The share of each pair is drawn from Beta(alpha, alpha), with torch's global random numbers.
 
