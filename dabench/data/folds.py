@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from dabench.data.cache import FORMAT, DatasetContent, Notify, Prepared, cached
 from dabench.data.lazy import LazyImages
-from dabench.data.splits import hash_order, take, with_validation
+from dabench.data.splits import hash_order, take
+from dabench.data.validation import with_every_class
 from dabench.errors import DataError
 from dabench.hashing import digest
 from dabench.plugins.code_hash import modules_digest
@@ -65,7 +66,7 @@ def folded(prepared: Prepared, folds: Folds, *, notify: Notify = print) -> tuple
     def make(number: int) -> DatasetContent:
         whole, part = divided()
         splits = {"train": take(whole, np.flatnonzero(part != number)), "test": take(whole, np.flatnonzero(part == number))}
-        return DatasetContent(prepared.classes, with_validation(splits), prepared.dropped, prepared.notes)
+        return DatasetContent(prepared.classes, with_every_class(splits), prepared.dropped, prepared.notes)
 
     found = []
     for number in range(count):
