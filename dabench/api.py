@@ -770,4 +770,6 @@ def human(
     if dataset not in file.sweep.datasets:
         known = ", ".join(file.sweep.datasets)
         raise SpecError(f"'{dataset}' is not in sweep {file.sweep.name}{nearest(dataset, file.sweep.datasets)}; it has {known}")
+    if file.sweep.folds is not None:
+        raise SpecError(f"sweep {file.sweep.name} has folds; make the quiz of one test split, without folds in the sweep")
     return write_quiz(plan_of(file, data, note).prepared[dataset], folder, images, seed)

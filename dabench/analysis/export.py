@@ -21,6 +21,7 @@ import re
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -46,8 +47,8 @@ _LARGEST = 2**32
 
 _BEGINNING = (1980, 1, 1, 0, 0, 0)
 
-Orders = Mapping[str, NDArray[np.int64]]
-"""Dataset -> (N,) order of its test images in a pack, if they are sorted."""
+Orders = Mapping[tuple[str, int], NDArray[np.int64]]
+"""(dataset, fold) -> (N,) order of its test images in a pack, if they are sorted; without folds, the fold is 0."""
 
 
 class Pack(ResultsReader):
@@ -200,8 +201,8 @@ def _contents(
         folder = f"datasets/{file_name_of(dataset)}"
         files = {f: d for f, d in test.facts.files.items() if attributes or not f.startswith("attribute-")}
         facts = replace(test.facts, files=files)
-        if dataset in orders:
-            order = orders[dataset]
+        if orders:
+            order = _pooled(orders, runs, dataset)
             arrays = {"labels.npy": _npy(test.labels[order])}
             if test.groups is not None:
                 starts = np.diff(test.groups[order]) != 0  # the images of a group are adjacent; groups are numbered in order
@@ -224,14 +225,22 @@ def _contents(
         yield f"failed/{name}.txt", io.BytesIO("".join(reason.splitlines()[:1]).encode() + b"\n")
 
 
-def _orders(runs: Predictions) -> dict[str, NDArray[np.int64]]:
-    """Return the order of the test images of each dataset for a pack without labels of single images."""
+def _orders(runs: Predictions) -> Orders:
+    """Return the orders of the test images for a pack without labels of single images."""
     orders = {}
-    for dataset, test in runs.tests.items():
-        tested = [record for record in runs.records.values() if dataset in record.facts.tests]
+    for (dataset, test), fold in product(runs.tests.items(), runs.record.fold_numbers):
+        place = test.facts.tested_in(fold)
+        tested = [r for r in runs.records.values() if r.facts.fold == fold and dataset in r.facts.tests]
         predicted = [row for record in tested for row in record.logits(dataset).argmax(2)]
-        orders[dataset] = _order(np.stack([test.labels, *predicted]), test.groups)
+        groups = None if test.groups is None else test.groups[place]
+        orders[dataset, fold] = _order(np.stack([test.labels[place], *predicted]), groups)
     return orders
+
+
+def _pooled(orders: Orders, runs: Predictions, dataset: str) -> NDArray[np.int64]:
+    """Return the order of all test images of a dataset: fold after fold."""
+    starts = {fold: runs.facts[dataset].tested_in(fold).start for fold in runs.record.fold_numbers}
+    return np.concatenate([start + orders[dataset, fold] for fold, start in starts.items()])
 
 
 def _order(rows: NDArray[np.int64], groups: NDArray[np.int64] | None) -> NDArray[np.int64]:
@@ -249,12 +258,12 @@ def _order(rows: NDArray[np.int64], groups: NDArray[np.int64] | None) -> NDArray
 
 def _answers(record: StoredRun, orders: Orders) -> Iterator[tuple[str, BinaryIO]]:
     """Yield name and content of the files of a run, with predicted classes instead of logits."""
-    files, outputs = {}, 0
+    files, outputs, fold = {}, 0, record.facts.fold
     for dataset in record.facts.tests:
         logits = record.logits(dataset)
         outputs = logits.shape[2]
         predicted = logits.argmax(2).astype(np.min_scalar_type(outputs))
-        files[predicted_name(dataset)] = _npy(predicted[:, orders[dataset]] if dataset in orders else predicted)
+        files[predicted_name(dataset)] = _npy(predicted[:, orders[dataset, fold]] if orders else predicted)
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     facts = replace(record.facts, files=digests, outputs=outputs, pictures=())
     yield f"{record.where}/run.json", io.BytesIO(_json(sealed(facts)))

@@ -89,8 +89,8 @@ class Results:
     def runs(self) -> DataFrame:
         """One row for each complete run.
 
-        run (name, for `logits` and `facts`), method, sources, target, label_budget, device: text. seed, checkpoints (their
-        number): int64. train_seconds, test_seconds, total_seconds: float64.
+        run (name, for `logits` and `facts`), method, sources, target, label_budget, device: text. seed, fold (from 1; 0 without
+        folds), checkpoints (their number): int64. train_seconds, test_seconds, total_seconds: float64.
         """
         from pandas import DataFrame
 
@@ -101,6 +101,7 @@ class Results:
             "sources": ("str", ["+".join(r.sources) for r in runs]),
             "target": ("str", [r.target or "" for r in runs]),
             "seed": ("int64", [r.seed for r in runs]),
+            "fold": ("int64", [r.fold for r in runs]),
             "label_budget": ("str", [r.label_budget for r in runs]),
             "checkpoints": ("int64", [len(r.checkpoints) for r in runs]),
             **{f"{part}_seconds": ("float64", [getattr(r.seconds, part) for r in runs]) for part in ("train", "test", "total")},
@@ -111,8 +112,8 @@ class Results:
     def predictions(self, test: str, adapter: str | None = None) -> DataFrame:
         """Return the predictions of the chosen checkpoints: one row for each test image, seed and row of the matrix.
 
-        adapter, sources, target: text. seed, image (position in the test split), label, predicted: int64, the last two indices
-        into `classes`. group: int64, group of the image; only if groups are known.
+        adapter, sources, target: text. seed, image (position in the test split, or among those of all folds), label,
+        predicted: int64, the last two indices into `classes`. group: int64, group of the image; only if groups are known.
 
         Args:
             test: a dataset.

@@ -139,6 +139,7 @@ class Matrix:
             "interval": _interval(len(self.record.seeds)),
             **({"omitted_classes": omitted} if (omitted := self.omitted_classes) else {}),
             "seeds": list(self.record.seeds),
+            **({"folds": self.record.folds} if self.record.folds else {}),
             "shots": sweep.shots,
             "classes": list(self.classes),
             **({"class_map": sweep.class_map} if sweep.class_map else {}),
@@ -169,7 +170,8 @@ def _interval(seeds: int) -> str:
 def _facts(facts: DatasetRecord) -> dict[str, Any]:
     """Return the facts of a dataset for results.json; `dropped` only if images were dropped."""
     kept = {"short_name": facts.short_name, "digest": facts.digest, "counts": facts.counts, "license": facts.license}
-    return kept | ({"dropped": facts.dropped} if facts.dropped else {})
+    folds = {"folds": [asdict(fold) for fold in facts.folds]} if facts.folds else {}
+    return kept | folds | ({"dropped": facts.dropped} if facts.dropped else {})
 
 
 def read_matrix(
@@ -304,7 +306,10 @@ def _of_test(runs: Predictions, test: str, metric: Metric) -> _TestSetResults:
 def _rules(runs: Predictions) -> list[RuleOutcome]:
     """Return the results of each selection rule for each adapter, on the targets of its tasks."""
     cells = {name: [runs.record.cell(name, task) for task in runs.record.labelled_tasks] for name in runs.record.sweep.adapters}
-    of = {n: [[runs.checkpoints(r, key.test) for r in runs.of(key).values()] for key in keys] for n, keys in cells.items()}
+    of = {
+        name: [[runs.checkpoints(run, key.test) for of_seed in runs.of(key).values() for run in of_seed] for key in keys]
+        for name, keys in cells.items()
+    }
     if all(len(run.accuracy) < 2 for pairs in of.values() for pair in pairs for run in pair):
         return []
     return [chosen for adapter, pairs in of.items() for chosen in what_rules_choose(adapter, pairs)]

@@ -20,6 +20,9 @@ from dabench.storage.reader import ResultsReader, StoredLabels, StoredRun
 from dabench.storage.schema import CellKey, DatasetRecord, NetworkKey, SweepRecord
 from dabench.training.selection import LAST, ORACLE, check_rule
 
+SeedFold = tuple[int, int]
+"""(seed, fold) of a run; without folds, the fold is 0."""
+
 
 @dataclass(frozen=True)
 class EvaluatedNetworks:
@@ -28,8 +31,8 @@ class EvaluatedNetworks:
     Attributes:
         label_budget: target labels that the method saw: "0", "5 per class", "all".
         target_images: images of the target that it was adapted with: "none", "train", "test".
-        seeds: the S seeds with a complete run.
-        steps: (S,) optimiser steps of each seed with those of the networks it started from, None if not known.
+        seeds: the S seeds with all runs: one, or one for each fold.
+        steps: optimiser steps of each of these runs with those of the networks it started from, None if not known.
         outcome: predictions of their networks on the N test images.
         groups: (N,) groups of the test images, None if not known.
     """
@@ -85,24 +88,31 @@ class Predictions:
         self.rare = {n: rare_classes(test.labels, test.groups, record.classes) for n, test in labelled.items()}
         self.facts: dict[str, DatasetRecord] = {n: test.facts for n, test in self.tests.items()}
         attributes = with_attributes(self.tests, attribute_files or {})
+        if any(len(facts.folds) != record.folds for facts in self.facts.values()):
+            raise StoreError(
+                f"{store.place}: its datasets do not have the {record.folds} folds of the sweep; run the sweep again"
+            )
         self.parts = {n: bin_attributes(attributes[n], test.groups) for n, test in self.tests.items()}
         self.records: dict[str, StoredRun] = {}
         self.missing: list[str] = []
         self.damaged: dict[str, str] = {}
-        self._plain: dict[NetworkKey, dict[int, str]] = {}
-        self._searched = {NetworkKey(t.adapter, t.sources, t.target): t.runs for t in record.search}
+        self._plain: dict[NetworkKey, dict[SeedFold, str]] = {}
+        self._searched = {
+            NetworkKey(t.adapter, t.sources, t.target): {(seed, 0): digest for seed, digest in t.runs.items()}
+            for t in record.search
+        }
         # The pretraining that each source-only run continued.
         self._shorter = {run.digest: run.parent for run in record.runs if run.method == SOURCE_ONLY and run.parent}
         self.continued = bool(self._shorter) and not short_none
         self._listed = listed = store.listed()
         for run in record.runs:
-            self._plain.setdefault(run.network, {})[run.seed] = run.digest
-            tests = {t: self.facts[t].digest for t in run.tests}
+            self._plain.setdefault(run.network, {})[run.seed, run.fold] = run.digest
+            tests = {t: self.facts[t].digest_in(run.fold) for t in run.tests}
             found = store.find(run.digest, tests, network=False, among=listed)
-            if found:
+            if found and found.facts.fold == run.fold:
                 self.records[run.digest] = found
                 continue
-            self.missing.append(_named(*run.network, f"s{run.seed}"))
+            self.missing.append(_named(*run.network, f"s{run.seed}", *([f"f{run.fold}"] if run.fold else [])))
             if problem := store.damage(run.digest, network=False, among=listed):
                 self.damaged[self.missing[-1].replace("/", "-")] = problem
         self.missing += [_named(t.adapter, t.sources, t.target, "not chosen") for t in record.search if t.chosen is None]
@@ -119,8 +129,8 @@ class Predictions:
         divided = [item for parts, _ in self.parts.values() for item in parts.items()]
         return list(dict.fromkeys(name for name, parts in divided if not parts.too_few.all()))
 
-    def of(self, key: CellKey) -> dict[int, StoredRun]:
-        """Return the complete runs of a cell of the matrix by seed.
+    def of(self, key: CellKey) -> dict[int, list[StoredRun]]:
+        """Return the runs of a cell of the matrix by seed: one, or one for each fold. Seeds without all of them are left out.
 
         After a search, source-only networks have the settings chosen for `test`; adapted networks have those chosen for their
         target, on every test split.
@@ -135,32 +145,39 @@ class Predictions:
             of = [self._plain.get(NetworkKey(method, key.sources, None), {}) for method in (SOURCE_ONLY, SUPERVISED)]
             found = of[0] or of[1]
         if not own and not self.continued:
-            found = {seed: self._shorter.get(digest, digest) for seed, digest in found.items()}
-        return {seed: self.records[found[seed]] for seed in self.record.seeds if found.get(seed) in self.records}
+            found = {part: self._shorter.get(digest, digest) for part, digest in found.items()}
+        folds = self.record.fold_numbers
+        digests = {seed: [found.get((seed, fold), "") for fold in folds] for seed in self.record.seeds}
+        return {seed: [self.records[d] for d in of] for seed, of in digests.items() if all(d in self.records for d in of)}
 
-    def _confidence(self, records: Sequence[StoredRun], target: str | None, test: str) -> NDArray[np.float32]:
+    def _confidence(self, records: Sequence[list[StoredRun]], target: str | None, test: str) -> NDArray[np.float32]:
         """Return the probability of each predicted class, the maximum of the softmax of its logits, (S, N) float32."""
-        if any(record.answers for record in records):
+        if any(record.answers for of in records for record in of):
             raise StoreError(f"{self.store.place}: has predicted classes without logits, so there are no confidences; use "
                              "another --metric than ece, or the output folder")  # fmt: skip
         rows = self._chosen(records, target, test)
         return np.stack([1 / np.exp(logits - logits.max(1, keepdims=True)).sum(1) for logits in rows])
 
-    def _chosen(self, records: Sequence[StoredRun], target: str | None, test: str) -> list[NDArray[np.float32]]:
-        """Return the logits of the checkpoint that the selection rule chooses for each run, (N, K).
+    def _chosen(self, records: Sequence[list[StoredRun]], target: str | None, test: str) -> list[NDArray[np.float32]]:
+        """Return for each seed the logits of the checkpoint that the selection rule chooses for its run, (N, K).
+
+        With folds, they are those of its runs, each on the test images of its fold.
 
         The checkpoint of an adapted network is chosen for its target; that of a source-only network for `test`.
         """
+        return [np.concatenate([self._of_run(record, target, test) for record in of]) for of in records]
+
+    def _of_run(self, record: StoredRun, target: str | None, test: str) -> NDArray[np.float32]:
         if self.selection == LAST:
-            return [np.asarray(self._logits(record, test)[-1]) for record in records]
-        by_labels = self.selection == ORACLE
-        choices = [self.checkpoints(r, target or test, accuracy=by_labels).choose(self.selection) for r in records]
-        return [np.asarray(self._logits(r, test)[choice]) for r, choice in zip(records, choices, strict=True)]
+            return np.asarray(self._logits(record, test)[-1])
+        choice = self.checkpoints(record, target or test, accuracy=self.selection == ORACLE).choose(self.selection)
+        return np.asarray(self._logits(record, test)[choice])
 
     def checkpoints(self, record: StoredRun, target: str, *, accuracy: bool = True) -> RunCheckpoints:
         """Return the checkpoints of a run, scored for one of its targets; without `accuracy` no test labels are used."""
         logits = self._logits(record, target)
-        right = (logits.argmax(2) == self.tests[target].labels).mean(1) if accuracy else np.zeros(len(logits))
+        labels = self.tests[target].labels[self.facts[target].tested_in(record.facts.fold)]
+        right = (logits.argmax(2) == labels).mean(1) if accuracy else np.zeros(len(logits))
         run = record.facts
         scores = run.scores.get(target, {})
         if any(len(values) != len(logits) for values in (run.checkpoints or logits, *scores.values())):
@@ -173,7 +190,8 @@ class Predictions:
             logits = record.logits(test)
         except (OSError, ValueError) as e:
             raise StoreError(f"{self.store.place / record.where}: its predictions on '{test}' cannot be read ({e})") from e
-        if logits.shape[1:] != (len(self.tests[test].labels), len(self.record.classes)) or logits.dtype != np.float32:
+        place = self.facts[test].tested_in(record.facts.fold)
+        if logits.shape[1:] != (place.stop - place.start, len(self.record.classes)) or logits.dtype != np.float32:
             raise StoreError(f"predictions on '{test}' do not match its test labels; run the sweep again with --redo")
         return logits
 
@@ -190,8 +208,8 @@ class Predictions:
         selection = f"{self.selection} (search: oracle)" if search and search.select == ORACLE else self.selection
         facts = self.record.adapters.get(key.adapter)
         return EvaluatedNetworks(
-            key, self.record.backbone.name, records[0].facts.label_budget, facts.target_images if facts else "none", selection,
-            list(found), [self.steps(record) for record in records], outcome, truth.groups,
+            key, self.record.backbone.name, records[0][0].facts.label_budget, facts.target_images if facts else "none", selection,
+            list(found), [self.steps(record) for of in records for record in of], outcome, truth.groups,
         )  # fmt: skip
 
     def steps(self, run: StoredRun) -> int | None:
@@ -209,5 +227,5 @@ class Predictions:
         return total
 
 
-def _named(adapter: str, sources: Sequence[str], target: str | None, end: str) -> str:
-    return "_".join([adapter, "+".join(sources), *([target] if target else []), end])
+def _named(adapter: str, sources: Sequence[str], target: str | None, *end: str) -> str:
+    return "_".join([adapter, "+".join(sources), *([target] if target else []), *end])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dabench.api import SweepRequest
     from dabench.execution.estimate import Cost
     from dabench.execution.recorder import SweepOutcome
+    from dabench.experiment.plan import Plan
     from dabench.storage.schema import Run
 
 _TRAININGS = {SUPERVISED: "trainings", SOURCE_ONLY: "longer trainings on the source, as long as the longest adaptation"}
@@ -127,7 +128,7 @@ def _plan(a: argparse.Namespace) -> int:
     planned = api.plan_sweep(_request(a))
     plan = planned.plan
     for name, prepared in plan.prepared.items():
-        print(f"{name}: " + ", ".join(f"{s} {prepared.count(s):,}" for s in prepared.splits) + f"; digest {prepared.digest[:12]}")
+        print(f"{name}: {_splits(plan, name)}; digest {plan.digest_of(name)[:12]}")
         if prepared.dropped:
             print(f"  {dropped_text(prepared.dropped)}")
     if several := sum(len(sources) > 1 for sources, _ in plan.sweep.tasks):
@@ -143,11 +144,21 @@ def _plan(a: argparse.Namespace) -> int:
         print("The final runs depend on the settings that the search chooses; their number is an estimate.")
     if planned.pending:
         print("\n".join(_cost(planned.options, planned.cost)))
-    tests = {plan.datasets[name].short_name: prepared.count("test") for name, prepared in plan.prepared.items()}
+    tests = {of.short_name: sum(data[name].count("test") for data in plan.divisions) for name, of in plan.datasets.items()}
     print(planned_text(len(plan.sweep.seed_list), tests))
     if planned.mixed:
         print(f"Mixed runs: {mixed_text(planned.mixed)}. To compute all runs again alike: --redo")
     return DONE
+
+
+def _splits(plan: Plan, name: str) -> str:
+    """Return the numbers of images of a dataset by split; with folds, their ranges over folds."""
+    from dabench.reporting.tables import folds_text, size_range
+
+    parts = [data[name] for data in plan.divisions]
+    sizes = ", ".join(f"{split} {size_range([p.count(split) for p in parts])}" for split in parts[0].splits)
+    folds = folds_text(plan.sweep.folds, len(plan.folds))
+    return f"{folds}, each with {sizes}" if folds else sizes
 
 
 def _kinds(runs: Sequence[Run]) -> dict[str, list[Run]]:

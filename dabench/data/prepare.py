@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from dabench.data.cache import FORMAT, DatasetContent, Notify, Prepared, cached, open_prepared
 from dabench.data.drop_list import without
 from dabench.data.lazy import LazyImages
-from dabench.data.splits import checked, take, with_validation
+from dabench.data.splits import checked, take
+from dabench.data.validation import with_every_class
 from dabench.errors import DataError
 from dabench.hashing import digest
 from dabench.plugins.code_hash import code_digest, modules_digest
@@ -43,7 +44,7 @@ def prepare_dataset(dataset: Dataset, raw: Path, cache: Path, *, rebuild: bool =
         notify(f"preparing {dataset.name} ...")
         with _raw_files_of(dataset):
             splits = checked(dataset, at_work(dataset, cache).prepare(raw))
-        return DatasetContent(splits.classes, with_validation(splits), notes=splits.notes)
+        return DatasetContent(splits.classes, with_every_class(splits), notes=splits.notes)
 
     prepared = replace(cached(folder, dataset.name, make, rebuild=rebuild, notify=notify), name=dataset.name)
     for note in prepared.notes:
@@ -72,7 +73,7 @@ def _folder(dataset: Dataset, raw: Path, cache: Path) -> Path:
         facts = ((path, path.stat()) for path in dataset.raw_files(raw))
         files = digest([[os.path.relpath(path, raw), now.st_size, now.st_mtime_ns] for path, now in facts])
     plugin = dataset.plugin or dataset.name  # a dataset with two names is decoded once
-    code = [code_digest(dataset), modules_digest(checked.__module__)]
+    code = [code_digest(dataset), modules_digest(checked.__module__, with_every_class.__module__)]
     key = digest([FORMAT, plugin, code, repr(dataset.options), files])
     return cache / f"{plugin.replace('/', '-')}-{key[:16]}"
 

@@ -120,7 +120,7 @@ def _timed(plan: Plan, run: Run, scratch: RunStore, registry: Registry) -> float
 
 def stored_bytes(plan: Plan, run: Run, needs: ResourceNeeds) -> int:
     """Return about how many bytes a complete run takes on disk: network, logits, and losses in its record."""
-    logits = sum(4 * plan.prepared[t].count("test") * len(plan.classes) * plan.sweep.train.checkpoints for t in run.tests)
+    logits = sum(4 * plan.data(run.fold)[t].count("test") * len(plan.classes) * plan.sweep.train.checkpoints for t in run.tests)
     return needs.network + logits + _LOSS * steps_of(plan, run) + _RECORD
 
 
@@ -129,5 +129,5 @@ def steps_of(plan: Plan, run: Run) -> int:
     if run.length is not None:
         return run.length
     if run.target:
-        return adaptation_length(plan, run.method, run.sources, run.settings)
-    return full_steps(plan.train(run.settings), sum(plan.prepared[s].count("train") for s in run.sources))
+        return adaptation_length(plan.at(run.fold), run.method, run.sources, run.settings)
+    return full_steps(plan.train(run.settings), sum(plan.data(run.fold)[s].count("train") for s in run.sources))

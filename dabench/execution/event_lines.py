@@ -58,6 +58,7 @@ class EventWriter:
         counts["pending"] = counts["runs"] - known
         facts: dict[str, Any] = {"run": run.name, "method": run.method, "sources": list(run.sources), "target": run.target}
         facts["seed"] = run.seed
+        facts |= {"fold": run.fold} if run.fold else {}
         if event.what == "done":
             facts["seconds"] = round(event.seconds, 3)
         if event.reason:

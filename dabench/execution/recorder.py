@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
+from dabench.data.folds import pooled
 from dabench.errors import StoreError
 from dabench.execution.queue import Event
 from dabench.experiment.plan import Plan
@@ -15,7 +16,7 @@ from dabench.experiment.sweep_file import SweepFile
 from dabench.plugins.contract import Dataset
 from dabench.plugins.options import build
 from dabench.storage.run_store import RunStore
-from dabench.storage.schema import BackboneFacts, DatasetRecord, InputFacts, Run, SweepRecord, SweepTable
+from dabench.storage.schema import BackboneFacts, DatasetRecord, FoldRecord, InputFacts, Run, SweepRecord, SweepTable
 
 _SECONDS = 10.0
 """The choices of a search are written to sweep.json at most this often, and at the end, because the file may be large."""
@@ -138,12 +139,14 @@ def _record(file: SweepFile, plan: Plan, schedule: RunSchedule) -> SweepRecord:
         trials=tuple(schedule.trials),
         warnings=plan.warnings,
         unlabelled=plan.unlabelled,
+        folds=len(plan.folds),
     )
 
 
 def _keep_dataset(store: RunStore, plan: Plan, name: str, dataset: Dataset) -> None:
-    prepared = plan.prepared[name]
-    samples = prepared.samples("test")
+    parts = [data[name] for data in plan.divisions]
+    samples = pooled([prepared.samples("test") for prepared in parts])
+    folds = tuple(FoldRecord(p.digest, {split: p.count(split) for split in p.splits}) for p in parts) if plan.folds else ()
     facts = DatasetRecord(
         name=name,
         short_name=dataset.short_name,
@@ -151,12 +154,13 @@ def _keep_dataset(store: RunStore, plan: Plan, name: str, dataset: Dataset) -> N
         license=dataset.license,
         homepage=dataset.homepage,
         citation=dataset.citation,
-        digest=prepared.digest,
-        counts={split: prepared.count(split) for split in prepared.splits},
+        digest=plan.digest_of(name),
+        counts={"test": len(samples.images)} if folds else {s: parts[0].count(s) for s in parts[0].splits},
         grouped=samples.groups is not None,
-        train_grouped=prepared.samples("train").groups is not None,
+        train_grouped=parts[0].has_groups("train"),
         files={},
-        dropped=prepared.dropped,
+        dropped=plan.prepared[name].dropped,
+        folds=folds,
     )
     test = {"labels": samples.labels, "groups": samples.groups}
     store.add_dataset(facts, test | {f"attribute-{a}": v for a, v in samples.attributes.items()})

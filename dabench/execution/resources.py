@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dabench.data.cache import Prepared
 from dabench.errors import SpecError
 from dabench.execution.options import ExecutionOptions
 from dabench.experiment.plan import Plan
@@ -63,12 +64,17 @@ def resource_needs(plan: Plan) -> ResourceNeeds | None:
             return None
     network = sum(t.numel() * t.element_size() for t in net.state_dict().values())
     work = max(_STREAMS * train.batch * kept, _LAYERS * test.batch * largest)
-    tests = sorted(p.count("test") for p in plan.prepared.values())[-2:]
+    tests = _two_largest(plan, lambda p: p.count("test"))
     logits = 4 * len(plan.classes) * train.checkpoints * sum(tests)
-    features = 4 * net.head.in_features * _STREAMS * max(p.count("val") for p in plan.prepared.values())
-    images = sorted(p.path("train", "images").stat().st_size for p in plan.prepared.values())[-2:]
+    features = 4 * net.head.in_features * _STREAMS * max(p.count("val") for data in plan.divisions for p in data.values())
+    images = _two_largest(plan, lambda p: p.path("train", "images").stat().st_size)
     memory = _PROCESS + _COPIES * network + work + logits + features
     return ResourceNeeds(memory, sum(images), network, 3.0 * _STREAMS * train.batch * operations)
+
+
+def _two_largest(plan: Plan, size: Callable[[Prepared], int]) -> list[int]:
+    """Return the largest sizes of two datasets, each in the fold in which it is largest."""
+    return sorted(max(size(data[name]) for data in plan.divisions) for name in plan.prepared)[-2:]
 
 
 def _measured(net: TorchNetwork, plan: Plan) -> tuple[int, int, float]:

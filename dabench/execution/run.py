@@ -73,6 +73,7 @@ def _facts(job: Job, device: torch.device, checkpoints: RunCheckpoints, trace: T
         target=job.target.name if job.target else None,
         label_budget=job.label_budget,
         seed=job.seed,
+        fold=job.fold,
         digest=job.digest,
         parent=job.parent,
         tests=job.test_digests,

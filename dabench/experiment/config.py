@@ -61,6 +61,12 @@ class Sweep:
     )
     backbone: str = setting("", "the architecture of the encoder")
     seeds: int | tuple[int, ...] = setting(3, "number of seeds (3 means 0, 1 and 2), or a list of seeds", low=1)
+    folds: int | Literal["leave-one-group-out"] | None = setting(
+        None,
+        'test every image once: a number of folds, or "leave-one-group-out" for one fold per group; default: the splits of '
+        "the datasets",
+        low=2,
+    )
     shots: int | Literal["all"] = setting(5, "labelled target images per class for few-shot adapters", low=1)
     pairs: tuple[str, ...] | Literal["leave-one-out", "all + leave-one-out"] = setting(
         (),
@@ -100,9 +106,10 @@ class Sweep:
         return tuple(dict.fromkeys(single + joined if self.pairs == "all + leave-one-out" else joined))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold; [search] only where there is one."""
+        """Return plain values that JSON can hold; [search] and `folds` only where there are any."""
         found = asdict(self) | {"train": self.train.recorded, "test": self.test.recorded}
-        return {key: value for key, value in found.items() if key != "search" or self.search.trials}
+        absent = [*(["search"] if not self.search.trials else []), *(["folds"] if self.folds is None else [])]
+        return {key: value for key, value in found.items() if key not in absent}
 
     @property
     def recipe(self) -> dict[str, Any]:

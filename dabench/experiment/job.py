@@ -17,7 +17,7 @@ class Job:
     """One run as sent to a worker. Every value is plain, or a tuple, mapping or frozen dataclass of plain values.
 
     Attributes:
-        name, digest, method, seed, label_budget, parent, probe: those of the run (dabench.storage.schema.Run).
+        name, digest, method, seed, fold, label_budget, parent, probe: those of the run (dabench.storage.schema.Run).
         adapter: the name of the adapter's plugin, where there is one.
         options, backbone_options: the options of the adapter and of the backbone that the sweep sets.
         correction: the name of the plugin that corrects the predictions of the adapter, or None; correction_options: its options.
@@ -61,3 +61,4 @@ class Job:
     length: int | None
     probe: TrialConfig | None
     files: Mapping[str, str] = field(default_factory=dict)
+    fold: int = 0

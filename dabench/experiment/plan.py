@@ -35,6 +35,8 @@ class Plan:
         device: the class of device of the runs: "cpu", "cuda" or "mps".
         precision: the meaning of train.precision = "auto" on it: "bf16" or "fp32".
         warnings: what is wrong with its tasks, one line each.
+        folds: the prepared datasets of each fold; empty without folds. `prepared` then holds the undivided datasets.
+        fold: the fold that `prepared` holds instead, in the plan of one fold (`at`), from 1.
     """
 
     sweep: Sweep
@@ -49,6 +51,30 @@ class Plan:
     device: str
     precision: str
     warnings: tuple[str, ...] = ()
+    folds: tuple[Mapping[str, Prepared], ...] = ()
+    fold: int = 0
+
+    @property
+    def divisions(self) -> tuple[Mapping[str, Prepared], ...]:
+        """The prepared datasets that runs open: those of each fold, or the only ones without folds."""
+        return self.folds or (self.prepared,)
+
+    def data(self, fold: int) -> Mapping[str, Prepared]:
+        """Return the prepared datasets of a fold; without folds, the fold is 0."""
+        return self.folds[fold - 1] if fold else self.prepared
+
+    def at(self, fold: int) -> Plan:
+        """Return the plan of one fold."""
+        return replace(self, prepared=self.data(fold), fold=fold)
+
+    @property
+    def fold_numbers(self) -> range:
+        """The folds of its runs: 1, 2, ...; only 0 without folds."""
+        return range(1, len(self.folds) + 1) if self.folds else range(1)
+
+    def digest_of(self, name: str) -> str:
+        """Return the digest of a prepared dataset; with folds, one over those of its folds."""
+        return digest([data[name].digest for data in self.folds]) if self.folds else self.prepared[name].digest
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -82,7 +108,7 @@ class Plan:
 
     def test_digests(self, run: Run) -> dict[str, str]:
         """Return dataset -> digest of its prepared data, for the datasets that a run predicts."""
-        return {t: self.prepared[t].digest for t in run.tests}
+        return {t: self.data(run.fold)[t].digest for t in run.tests}
 
     def train(self, settings: Settings) -> TrainConfig:
         """Return [train] for a run with these settings, with device and precision resolved."""
@@ -91,14 +117,15 @@ class Plan:
 
     def job(self, run: Run) -> Job:
         """Return everything that a worker needs for a run. The worker is given nothing else."""
+        prepared = self.data(run.fold)
         adapter = self.adapters.get(run.method)  # none for training on sources alone
         target = None
         if run.target is not None and adapter is not None:
-            target = grant_target(self.prepared[run.target], adapter.access, self.sweep.shots, run.seed)
+            target = grant_target(prepared[run.target], adapter.access, self.sweep.shots, run.seed)
         used = run.target is None or adapter is None or adapter.uses_sources
         correction = adapter.correction if adapter and run.target else None
         targets = [run.target] if run.target else run.tests  # a pretraining is scored for every dataset
-        scored = {t: grant_scored(self.prepared[t]) for t in targets}
+        scored = {t: grant_scored(prepared[t]) for t in targets}
         validated = {validation_of(t): path for t, path in scored.items() if run.probe and run.probe.validates}
         return Job(
             name=run.name,
@@ -119,11 +146,12 @@ class Plan:
             test=self.sweep.test,
             augment=self.augment,
             seed=run.seed,
+            fold=run.fold,
             label_budget=run.label_budget,
             source_names=run.sources,
-            sources=tuple(grant_source(self.prepared[s]) for s in run.sources) if used else (),
+            sources=tuple(grant_source(prepared[s]) for s in run.sources) if used else (),
             target=target,
-            tests={t: grant_test(self.prepared[t]) for t in run.tests} | validated,
+            tests={t: grant_test(prepared[t]) for t in run.tests} | validated,
             scored=scored,
             test_digests=self.test_digests(run),
             parent=run.parent,
@@ -235,4 +263,4 @@ def _run(
         "parent": parent,
         **({"probe": asdict(probe)} if probe else {}),
     }
-    return Run(method, sources, target, seed, tests, labels, parent, digest(key), settings, probe, length)
+    return Run(method, sources, target, seed, tests, labels, parent, digest(key), settings, probe, length, plan.fold)

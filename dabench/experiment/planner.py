@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from itertools import product
 from pathlib import Path
 
 from dabench.data.cache import Notify, Prepared
+from dabench.data.folds import fold_count, folded
 from dabench.data.prepare import prepare_dataset, reshaped
 from dabench.errors import DataError, SpecError
 from dabench.experiment.access import grant_target
@@ -50,8 +52,8 @@ def make_plan(
     channels = sweep.channels or max(p.shape[0] for p in raw.values())
     size = sweep.size or max(max(p.shape[1:]) for p in raw.values())
     prepared = {n: reshaped(p, channels, size, classes, renames(sweep, n, p.classes), notify=notify) for n, p in raw.items()}
-    for name, p in prepared.items():
-        _check_counts(sweep, name, p)
+    folds = _folds(sweep, prepared, notify)
+    _check_counts(sweep, prepared, folds)
     augment = _augment(sweep, datasets)
     if augment.crop and augment.crop > size:
         raise SpecError(
@@ -63,12 +65,12 @@ def make_plan(
     for name in (n for n, p in prepared.items() if not p.labelled):
         _check_unlabelled(sweep, name, adapters)
     backbone, where = make_backbone(sweep, registry), _device_and_precision(sweep, gpus, cluster)
-    warnings = tuple(shared_images(sweep.tasks, datasets, prepared))
-    plan = Plan(sweep, augment, channels, size, datasets, prepared, adapters, backbone, (), *where, warnings)
+    warnings = tuple(shared_images(sweep.tasks, datasets, folds or (prepared,)))
+    plan = Plan(sweep, augment, channels, size, datasets, prepared, adapters, backbone, (), *where, warnings, folds)
     runs = tuple(_runs(plan))
     for run in runs:  # reports classes with too few images for the shots before any run starts
         if run.target is not None:
-            grant_target(prepared[run.target], adapters[run.method].access, sweep.shots, run.seed)
+            grant_target(plan.data(run.fold)[run.target], adapters[run.method].access, sweep.shots, run.seed)
     for line in warnings:
         notify(f"warning: {line}")
     return plan if sweep.search.trials else replace(plan, runs=runs)
@@ -89,13 +91,36 @@ def _device_and_precision(sweep: Sweep, gpus: float | None, cluster: bool) -> tu
     return resolved(sweep.train.device, gpus, cluster)
 
 
-def _check_counts(sweep: Sweep, name: str, prepared: Prepared) -> None:
-    for split in ("train", "test"):
-        for label, count in prepared.splits[split]["classes"].items():
+def _folds(sweep: Sweep, prepared: Mapping[str, Prepared], notify: Notify) -> tuple[Mapping[str, Prepared], ...]:
+    """Return the datasets of each fold; none if the sweep has no folds.
+
+    Raises:
+        DataError: a dataset cannot be divided, or the datasets have different numbers of groups to leave out.
+    """
+    if sweep.folds is None:
+        return ()
+    counts = {name: fold_count(p, sweep.folds) for name, p in prepared.items()}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{name} {n}" for name, n in counts.items())
+        raise DataError(
+            f"folds = '{sweep.folds}': the datasets have different numbers of groups ({listed}), and a run trains and tests on "
+            f"one fold of each; set folds = {min(counts.values())} or fewer"
+        )
+    divided = {name: folded(p, sweep.folds, notify=notify) for name, p in prepared.items()}
+    return tuple({name: parts[fold] for name, parts in divided.items()} for fold in range(min(counts.values())))
+
+
+def _check_counts(sweep: Sweep, prepared: Mapping[str, Prepared], folds: Sequence[Mapping[str, Prepared]]) -> None:
+    """Raise DataError if a class has no image in a training split, or in the test split of a dataset without folds."""
+    of = [(f"dataset '{name}'", p, split) for name, p in prepared.items() for split in ("train", "test")]
+    if folds:
+        of = [(f"dataset '{name}', fold {k}", p, "train") for k, data in enumerate(folds, 1) for name, p in data.items()]
+    for who, p, split in of:
+        for label, count in p.splits[split]["classes"].items():
             if count == 0:
-                others = [c for c in prepared.classes if c != label]
+                others = [c for c in p.classes if c != label]
                 advice = f", or leave the class out with {keeping(sweep, others)}" if len(others) > 1 else ""
-                raise DataError(f"dataset '{name}': its {split} split has no image of class '{label}'; add images{advice}")
+                raise DataError(f"{who}: its {split} split has no image of class '{label}'; add images{advice}")
 
 
 def _check_unlabelled(sweep: Sweep, name: str, adapters: Mapping[str, Adapter]) -> None:
@@ -132,13 +157,13 @@ def _augment(sweep: Sweep, datasets: Mapping[str, Dataset]) -> Augment:
 def _runs(plan: Plan) -> list[Run]:
     """Return the pretrainings and then the adaptations, each once."""
     found: list[Run] = []
-    for seed in plan.sweep.seed_list:
-        # Each dataset is a row of the matrix: its pretraining gives the diagonal even if no task has it as source.
-        rows = dict.fromkeys([(d,) for d in plan.trained_on] + [s for s, _ in plan.sweep.tasks])
+    # Each dataset is a row of the matrix: its pretraining gives the diagonal even if no task has it as source.
+    rows = dict.fromkeys([(d,) for d in plan.trained_on] + [s for s, _ in plan.sweep.tasks])
+    for seed, part in product(plan.sweep.seed_list, map(plan.at, plan.fold_numbers)):
         for sources in rows:
-            found += source_only(plan, sources, seed)
+            found += source_only(part, sources, seed)
         for name, sources, target in plan.networks:
-            first = pretraining(plan, name, sources, seed)
-            found += [first, adaptation(plan, name, first, target)] if target else [first]
+            first = pretraining(part, name, sources, seed)
+            found += [first, adaptation(part, name, first, target)] if target else [first]
     once = {run.digest: run for run in found}.values()
     return sorted(once, key=lambda run: run.target is not None)

@@ -6,7 +6,7 @@ A network that was trained on an image that it is tested on shows no adaptation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -21,26 +21,33 @@ _MOST_BYTES = 100_000_000
 """Splits up to this size are compared image by image, in about 0.2 s. `dabench audit` compares all."""
 
 
-def shared_images(tasks: Iterable[Task], datasets: Mapping[str, Dataset], prepared: Mapping[str, Prepared]) -> list[str]:
-    """Return one line for each source and target of a task that share images, each pair once."""
+def shared_images(
+    tasks: Iterable[Task], datasets: Mapping[str, Dataset], divisions: Sequence[Mapping[str, Prepared]]
+) -> list[str]:
+    """Return one line for each source and target of a task that share images, each pair once.
+
+    Args:
+        divisions: the prepared datasets of each fold; only one without folds.
+    """
     pairs = dict.fromkeys((source, target) for sources, target in tasks for source in sources if source != target)
-    digests = cache(lambda name, split: _digests(prepared[name], split))
+    digests = cache(lambda fold, name, split: _digests(divisions[fold][name], split))
 
     def copies(source: str, target: str) -> int:
-        trained, tested = digests(source, "train"), digests(target, "test")
-        return 0 if trained is None or tested is None else int(np.isin(tested, trained).sum())
+        of = [(digests(fold, source, "train"), digests(fold, target, "test")) for fold in range(len(divisions))]
+        return sum(int(np.isin(tested, trained).sum()) for trained, tested in of if trained is not None and tested is not None)
 
-    return list(_lines(pairs, {pair: copies(*pair) for pair in pairs}, datasets, prepared))
+    tested = {target: sum(prepared[target].count("test") for prepared in divisions) for _, target in pairs}
+    return list(_lines(pairs, {pair: copies(*pair) for pair in pairs}, datasets, tested))
 
 
 def _lines(
     pairs: Iterable[tuple[str, str]],
     copies: Mapping[tuple[str, str], int],
     datasets: Mapping[str, Dataset],
-    prepared: Mapping[str, Prepared],
+    tested: Mapping[str, int],
 ) -> Iterator[str]:
     for source, target in pairs:
-        found, of = copies[source, target], prepared[target].count("test")
+        found, of = copies[source, target], tested[target]
         facts = ["they share images, as declared"] if _related(datasets[source], datasets[target]) else []
         facts += [f"{found:,} of {of:,} test images of '{target}' are training images of '{source}'"] if found else []
         if facts:

@@ -42,6 +42,12 @@ def sweep_from(table: Mapping[str, Any], registry: Registry, folder: Path | None
         raise KeyProblem(
             "search", "search.trials is missing; write for example trials = 8 under [search]; trials = 0 means no search"
         )
+    if sweep.folds is not None and sweep.search.trials:
+        raise KeyProblem(
+            "folds",
+            f"folds = {sweep.folds!r}: a sweep with folds cannot search, because each fold would choose its own settings; search "
+            "without folds, and write the chosen settings into the sweep with folds",
+        )
     return with_space(sweep, registry)
 
 

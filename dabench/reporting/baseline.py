@@ -27,6 +27,7 @@ from dabench.reporting.tables import (
     classes_text,
     counted,
     dropped_text,
+    folds_text,
     sentence,
     with_interval,
 )
@@ -180,9 +181,10 @@ def baseline_notes(baseline: Baseline) -> list[str]:
     lines += mark_notes(baseline.get("gains", []), baseline.get("better") == "lower", baseline.get("notes", {}))
     if baseline["kind"] == "measured":
         searched = f"{baseline['search']}, " if baseline.get("search") else ""
+        folds = folds_text(baseline["settings"].get("folds"), baseline["folds"]) + ", " if baseline.get("folds") else ""
         lines.append(
             f"{counted(len(baseline['seeds']), 'seed')}, checkpoint '{baseline['selection']}', "
-            f"{searched}{baseline['interval']}; digest {baseline['digest'][:12]}"
+            f"{folds}{searched}{baseline['interval']}; digest {baseline['digest'][:12]}"
         )
         provenance = baseline["provenance"]
         wall = f"{clock(provenance['wall_seconds'])}; " if provenance.get("wall_seconds") else ""

@@ -16,13 +16,13 @@ from dabench.experiment.resolve import make_adapter, make_backbone, make_dataset
 from dabench.experiment.sweep_file import SweepFile
 from dabench.hashing import digest
 from dabench.reporting.escape import escape_latex
-from dabench.reporting.tables import counted
+from dabench.reporting.tables import counted, folds_text
 from dabench.training.selection import LAST
 
 STUDY = "paper"
 """The committed table of the study that dabench generalises; it is always cited."""
 
-_TOLD = ("datasets", "backbone", "adapters", "seeds")
+_TOLD = ("datasets", "backbone", "adapters", "seeds", "folds")
 """Settings that the sentence names anyway, so that overrides of them need not be listed."""
 
 
@@ -57,7 +57,8 @@ def cite_sweep(file: SweepFile, registry: Any) -> Citations:
     backbone = {sweep.backbone: make_backbone(sweep, registry).citation}
     adapters = {n: make_adapter(sweep, n, registry).citation for n in sweep.adapters}
     searched = searched_by(sweep.search if sweep.search.trials else None)
-    conditions = [f"sweep {_escaped(sweep.name)}", counted(len(sweep.seed_list), "seed"), searched]
+    folds = f"folds {sweep.folds}" if sweep.folds else ""
+    conditions = [f"sweep {_escaped(sweep.name)}", counted(len(sweep.seed_list), "seed"), folds, searched]
     return _cited((datasets, backbone, adapters), metadata.version("dabench"), conditions, "sweep digest", sweep.digest)
 
 
@@ -69,7 +70,8 @@ def cite_results(runs: Predictions) -> Citations:
     name = " with ".join([record.sweep.name, *([", ".join(set_to)] if set_to else [])])
     # The digest covers the runs, not the selection rule.
     chosen = f"checkpoint by {_escaped(runs.selection)}" if runs.selection != LAST else ""
-    conditions = [f"sweep {_escaped(name)}", counted(len(record.seeds), "seed"), searched_by(record.sweep.search), chosen]
+    folds = folds_text(record.sweep.folds, record.folds)
+    conditions = [f"sweep {_escaped(name)}", counted(len(record.seeds), "seed"), folds, searched_by(record.sweep.search), chosen]
     return _cited(_rests(runs), version, conditions, "table digest", runs.digest)
 
 

@@ -11,9 +11,9 @@ from typing import Any
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.trials import TIE_BREAK, searched_by
 from dabench.experiment.overrides import PATHS
-from dabench.reporting.tables import EMPTY, Table, dropped_text, first_line, sentence, trained
+from dabench.reporting.tables import EMPTY, Table, dropped_text, first_line, folds_of, sentence, size_range, trained
 from dabench.storage.clock import clock
-from dabench.storage.schema import Seconds, to_json
+from dabench.storage.schema import DatasetRecord, Seconds, to_json
 
 MOST_FAILURES = 100
 
@@ -36,7 +36,7 @@ def facts_tables(matrix: Matrix) -> list[Table]:
 def _datasets(matrix: Matrix) -> Table:
     rows = [
         (
-            facts.short_name, name, facts.title, *(f"{facts.counts.get(s, 0):,}" for s in ("train", "val", "test")),
+            facts.short_name, name, facts.title, *(_images(facts, s) for s in ("train", "val", "test")),
             "known" if facts.grouped else "not known", facts.license or EMPTY, facts.digest[:12],
             dropped_text(facts.dropped) if facts.dropped else EMPTY,
         )
@@ -44,6 +44,13 @@ def _datasets(matrix: Matrix) -> Table:
     ]  # fmt: skip
     columns = ("short name", "dataset", "title", "training", "validation", "test", "groups", "license", "digest", "dropped")
     return _without_empty(Table("Datasets", columns, tuple(rows)))
+
+
+def _images(facts: DatasetRecord, split: str) -> str:
+    """Return the number of images of a split; with folds, that of all test images, or the range over folds."""
+    if split in facts.counts or not facts.folds:
+        return f"{facts.counts.get(split, 0):,}"
+    return size_range([fold.counts.get(split, 0) for fold in facts.folds])
 
 
 def _adapters(matrix: Matrix) -> Table:
@@ -84,6 +91,7 @@ def _settings(matrix: Matrix) -> Table:
         "augmentation": _written(seen.augment if seen else sweep.augment),
         "classes": ", ".join(matrix.classes),
         "seeds": ", ".join(map(str, matrix.record.seeds)),
+        "folds": folds_of(matrix),
         "shots": str(sweep.shots),
         "pairs": sweep.pairs if isinstance(sweep.pairs, str) else "; ".join(sweep.pairs) or "every ordered pair",
         "training": _written(sweep.train),

@@ -13,6 +13,7 @@ from dabench.analysis.methods import BEST, TIED
 from dabench.analysis.results import Cell
 from dabench.analysis.trials import searched_by, tied_text
 from dabench.reporting.intervals import interval_text, intervals_text, omitted_short, omitted_text
+from dabench.storage.schema import Folds
 from dabench.training.selection import ORACLE
 
 EMPTY = "-"
@@ -107,6 +108,12 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'s' if number != 1 else ''}"
 
 
+def size_range(sizes: Collection[int]) -> str:
+    """Return "1,000", or "1,000 to 1,010" for different sizes."""
+    least, most = min(sizes), max(sizes)
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+
+
 def trained(matrix: Matrix, sources: Sequence[str], target: str | None) -> str:
     """Return sources and target as tables name them: "FER -> NAE", or "FER" without a target. Without sources: "Human"."""
     names = "+".join(matrix.datasets[s].short_name for s in sources) or "Human"
@@ -130,8 +137,9 @@ def caption_lines(matrix: Matrix, adapters: Collection[str] | None = None) -> li
         f"backbone {matrix.record.backbone.name}", chosen_by(matrix.selection), searched_by(matrix.record.sweep.search),
         shots_text(matrix, adapters), f"digest {matrix.digest[:12]}",
     )  # fmt: skip
+    tested = f"on all images, each tested once in {folds}" if (folds := folds_of(matrix)) else "on the test split"
     lines = [
-        f"{sentence(matrix.measure.title)}{lower} in % on the test split, {intervals_text(matrix)}",
+        f"{sentence(matrix.measure.title)}{lower} in % {tested}, {intervals_text(matrix)}",
         f"{sentence(', '.join(filter(None, conditions)))}.",
         guessing_text(matrix),
         " ".join(data),
@@ -163,6 +171,18 @@ def classes_text(matrix: Matrix) -> str:
     return "; ".join([", ".join(names[:_SHOWN]) + more, *renamed])
 
 
+def folds_text(folds: Folds | None, number: int) -> str:
+    """Return the folds of a sweep in words, such as "10 folds (leave-one-group-out)"; "" without folds."""
+    if folds is None:
+        return ""
+    return counted(number, "fold") if isinstance(folds, int) else f"{counted(number, 'fold')} ({folds})"
+
+
+def folds_of(matrix: Matrix) -> str:
+    """Return the folds of a matrix in words; "" without folds."""
+    return folds_text(matrix.record.sweep.folds, matrix.record.folds)
+
+
 def chosen_by(rule: str) -> str:
     """Return the selection rule in words; the oracle is marked, because it looks at target labels."""
     by_labels = " FROM TARGET TEST LABELS (a bound, not a result)" if rule == ORACLE else ""
@@ -173,14 +193,15 @@ def conditions(matrix: Matrix) -> str:
     """Return the conditions of a table in short, so that a table copied alone still states them; its rows state the others."""
     metric = " ".join(filter(None, (f"{sentence(matrix.measure.title)} in %", omitted_short(matrix))))
     searched = searched_by(matrix.record.sweep.search)
-    parts = (metric, chosen_by(matrix.selection), searched, f"digest {matrix.digest[:12]}")
+    parts = (metric, chosen_by(matrix.selection), searched, folds_of(matrix), f"digest {matrix.digest[:12]}")
     return ", ".join(filter(None, parts)) + _differences(matrix)
 
 
 def extent(matrix: Matrix) -> str:
     """Return seeds, shots, search and digest, and in what the runs differ."""
     searched = searched_by(matrix.record.sweep.search)
-    parts = (counted(len(matrix.record.seeds), "seed"), shots_text(matrix), searched, f"digest {matrix.digest[:12]}")
+    seeds, folds = counted(len(matrix.record.seeds), "seed"), folds_of(matrix)
+    parts = (seeds, folds, shots_text(matrix), searched, f"digest {matrix.digest[:12]}")
     return ", ".join(filter(None, parts)) + _differences(matrix)
 
 
@@ -217,7 +238,8 @@ def unfinished(matrix: Matrix) -> list[str]:
     lines += [f"{name} test: {matrix.measure.title} is undefined; its cells are empty." for name in undefined]
     if not matrix.missing:
         return lines
-    lines.append(f"Unfinished: {len(matrix.missing)} of {matrix.total} runs are missing; the numbers are of the complete runs.")
+    counts = "seeds with all their folds" if matrix.record.folds else "complete runs"
+    lines.append(f"Unfinished: {len(matrix.missing)} of {matrix.total} runs are missing; the numbers are of the {counts}.")
     lines += [f"  failed {name}: {first_line(name, reason)}" for name, reason in matrix.failed.items()]
     if matrix.failed:
         lines.append("  output of these runs: logs/RUN.txt in the folder of the sweep")

@@ -32,6 +32,10 @@ LabelBudget = int | Literal["all"]
 """The number of target labels that a method is given: per class, or all; 0: none."""
 
 
+Folds = int | Literal["leave-one-group-out"]
+"""How a sweep divides each dataset: into a number of folds, or into one fold for each group."""
+
+
 def budget_text(budget: LabelBudget) -> str:
     """Return a label budget as the tables print it: "0", "5 per class" or "all"."""
     return f"{budget} per class" if budget not in (0, "all") else str(budget)
@@ -85,6 +89,7 @@ class Run:
         settings: the settings that differ from the sweep.
         probe: what it does in addition as a trial of a search, if anything.
         length: optimiser steps of a source-only run; None for other runs, whose method decides.
+        fold: the fold of every dataset that it trains and tests on, from 1; 0 in a sweep without folds.
     """
 
     method: str
@@ -98,11 +103,13 @@ class Run:
     settings: Settings = ()
     probe: TrialConfig | None = None
     length: int | None = None
+    fold: int = 0
 
     @property
     def name(self) -> str:
         """A readable name, unique within a sweep, that can name a folder."""
         parts = [self.method, "+".join(self.sources), *([self.target] if self.target else []), f"s{self.seed}"]
+        parts += [f"f{self.fold}"] if self.fold else []
         parts += [digest(self.settings)[:6]] if self.settings else []
         return shortened("_".join(parts).replace("/", "-"))  # all other datasets as sources may be many
 
@@ -225,6 +232,7 @@ class SweepTable:
     options: Mapping[str, Mapping[str, Any]]
     class_map: Mapping[str, Any]
     search: SearchTable | None = None
+    folds: Folds | None = None
 
 
 @dataclass(frozen=True)
@@ -285,6 +293,7 @@ class SweepRecord:
         runs: the runs of the tables; trials: the runs of the search.
         warnings: what is wrong with its tasks, one line each, such as a source and a target that hold the same images.
         unlabelled: its datasets without labels. They are targets; predictions on them are stored, and have no results.
+        folds: number of folds of each dataset; 0 if every dataset has its own splits.
     """
 
     sweep: SweepTable
@@ -302,6 +311,7 @@ class SweepRecord:
     trials: tuple[Run, ...] = ()
     warnings: tuple[str, ...] = ()
     unlabelled: tuple[str, ...] = ()
+    folds: int = 0
 
     def __post_init__(self) -> None:
         """Raise ValueError if it refers to a dataset or adapter that it does not contain."""
@@ -314,6 +324,7 @@ class SweepRecord:
         named += [name for task in self.search for name in (*task.sources, task.target)]
         for run in (*self.runs, *self.trials):
             named += [*run.sources, *run.tests, *([run.target] if run.target else [])]
+            _must(run.fold in self.fold_numbers, f"fold {run.fold} of {run.name}", f"among {list(self.fold_numbers)}")
         for name in named:
             _must(name in self.sweep.datasets, f"dataset {name!r}", "in sweep.datasets")
         for name in (*self.sweep.adapters, *(task.adapter for task in self.search)):
@@ -323,6 +334,11 @@ class SweepRecord:
     def title(self) -> str:
         """The title of its tables."""
         return self.sweep.title or self.sweep.name
+
+    @property
+    def fold_numbers(self) -> range:
+        """The folds of its runs: 1, 2, ...; only 0 without folds."""
+        return range(1, self.folds + 1) if self.folds else range(1)
 
     @property
     def methods(self) -> dict[str, AdapterFacts]:
@@ -391,6 +407,7 @@ class RunRecord:
         outputs: the number of classes, if only predicted classes are kept.
         stopped: whether it was stopped early.
         pictures: the headings of the images that its method showed, in the order of their files.
+        fold: the fold that it trained and tested on, from 1; 0 in a sweep without folds.
     """
 
     name: str
@@ -415,6 +432,7 @@ class RunRecord:
     unscored: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     named_losses: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     pictures: tuple[str, ...] = ()
+    fold: int = 0
 
     def __post_init__(self) -> None:
         """Raise ValueError if a file name leads out of its folder."""
@@ -427,6 +445,14 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
+class FoldRecord:
+    """A fold of a dataset: the digest of its prepared data, and split -> number of images."""
+
+    digest: str
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class DatasetRecord:
     """facts.json: the facts of a dataset that reports need.
 
@@ -436,6 +462,8 @@ class DatasetRecord:
         dropped: what a cleaned variant leaves out (`Prepared.dropped`).
         sorted: its test images are sorted by their predictions, so that no file can name an image.
         train_grouped: whether the groups of its training images are known; None in older records.
+        folds: its folds in order; the arrays of its folder are those of their test splits, one after the other, and `counts` has
+            only "test". Empty if the dataset has its own splits.
     """
 
     name: str
@@ -451,10 +479,22 @@ class DatasetRecord:
     dropped: Mapping[str, Any] = field(default_factory=dict)
     sorted: bool = False
     train_grouped: bool | None = None
+    folds: tuple[FoldRecord, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise ValueError if a file name leads out of its folder."""
         check_files(self.files)
+
+    def digest_in(self, fold: int) -> str:
+        """Return the digest of the prepared data of a fold; that of the dataset for 0."""
+        return self.folds[fold - 1].digest if fold else self.digest
+
+    def tested_in(self, fold: int) -> slice:
+        """Return the place of the test images of a fold among all test images; that of all for 0."""
+        if not fold:
+            return slice(0, self.counts["test"])
+        start = sum(before.counts["test"] for before in self.folds[: fold - 1])
+        return slice(start, start + self.folds[fold - 1].counts["test"])
 
 
 def record_from(cls: type[T], value: Any) -> T:

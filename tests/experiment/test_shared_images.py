@@ -30,7 +30,7 @@ def warned(folder: Path, one: Mapping[str, Samples], two: Mapping[str, Samples],
     """Return the warnings of a sweep with tasks in both directions; `facts` are those of the first dataset."""
     datasets: dict[str, Dataset] = {"one": toy("one", one, **facts), "two": toy("two", two)}
     prepared = {n: prepare_dataset(d, folder, folder / "cache", notify=lambda line: None) for n, d in datasets.items()}
-    return shared_images(TASKS, datasets, prepared)
+    return shared_images(TASKS, datasets, [prepared])
 
 
 def splits(seed: int) -> dict[str, Samples]:

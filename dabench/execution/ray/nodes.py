@@ -132,7 +132,8 @@ def prepared_files(plan: Plan) -> dict[str, str]:
     """Return path -> SHA-256 of all files of the prepared datasets."""
     return {
         str(p.path(split, part)): sha
-        for p in plan.prepared.values()
+        for prepared in plan.divisions
+        for p in prepared.values()
         for split, facts in p.splits.items()
         for part, sha in facts["files"].items()
     }

@@ -15,7 +15,7 @@ from dabench.analysis.matrix import Matrix
 from dabench.errors import StoreError
 from dabench.reporting.tables import trained
 from dabench.storage.reader import StoredRun
-from dabench.storage.schema import NetworkKey
+from dabench.storage.schema import NetworkKey, RunRecord
 
 MOST_FIGURES, MOST_BYTES = 24, 2_000_000
 """Most figures on a page, and most bytes of all of them."""
@@ -65,6 +65,10 @@ def _first_runs(matrix: Matrix) -> list[StoredRun]:
     return sorted(first.values(), key=lambda run: names.index(run.facts.method))
 
 
+def _number(run: RunRecord) -> str:
+    return f"seed {run.seed}, fold {run.fold}" if run.fold else f"seed {run.seed}"
+
+
 def _drawn(matrix: Matrix, runs: list[StoredRun]) -> Iterator[PictureFigure]:
     for run in runs:
         try:
@@ -73,7 +77,7 @@ def _drawn(matrix: Matrix, runs: list[StoredRun]) -> Iterator[PictureFigure]:
             raise StoreError(f"run {run.facts.name}: its pictures cannot be read ({e}); run it again with --redo") from e
         for heading, images in shown.items():
             rows, columns = images.shape[:2]
-            of = f"{run.facts.method}, {trained(matrix, run.facts.sources, run.facts.target)}, seed {run.facts.seed}: {heading}"
+            of = f"{run.facts.method}, {trained(matrix, run.facts.sources, run.facts.target)}, {_number(run.facts)}: {heading}"
             text = f"{rows} {'row' if rows == 1 else 'rows'} of {columns} {'image' if columns == 1 else 'images'}: {heading}"
             yield PictureFigure(of, text, *_png(images))
 

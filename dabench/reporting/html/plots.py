@@ -132,7 +132,7 @@ def losses(matrix: Matrix, found: Sequence[Curve]) -> Markup | None:
             _line(axes, c.steps, c.losses, colours[c.sources[0]])
         axes.set_ylim(bottom=0 if min(float(c.losses.min()) for c in own) >= 0 else None)
 
-    title = "Training loss over steps, mean over seeds"
+    title = f"Training loss over steps, mean over {_runs(matrix)}"
     spoken = [f"{_name(matrix, c)}: {c.losses[0]:.2f} to {c.losses[-1]:.2f} in {c.steps[-1]} steps" for c in trainings]
     return _panels("losses", title, _spoken(spoken), "steps", _by_method(trainings), panel)
 
@@ -148,13 +148,18 @@ def accuracies(matrix: Matrix, found: Sequence[Curve]) -> Markup | None:
                 _line(axes, c.checkpoints, values, colours[test], 2.4 if (test,) == c.sources else 1.3)
         axes.set_ylim(0, 100)
 
-    title = "Accuracy in % over checkpoints, by test labels, mean over seeds"
+    title = f"Accuracy in % over checkpoints, by test labels, mean over {_runs(matrix)}"
     spoken = [
         f"{_name(matrix, c)}, on {matrix.datasets[test].short_name}: {values[0]:.1f} to {values[-1]:.1f}"
         for c in tested
         for test, values in c.accuracy.items()
     ]
     return _panels("accuracies", title, _spoken(spoken), "steps", _by_method(tested), panel)
+
+
+def _runs(matrix: Matrix) -> str:
+    """Return over what a curve is the mean."""
+    return "seeds and folds" if matrix.record.folds else "seeds"
 
 
 def _by_method(found: Sequence[Curve]) -> dict[str, list[Curve]]:
