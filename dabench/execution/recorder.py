@@ -157,6 +157,7 @@ def _keep_dataset(store: RunStore, plan: Plan, name: str, dataset: Dataset) -> N
         train_grouped=prepared.samples("train").groups is not None,
         files={},
         dropped=prepared.dropped,
+        notes=prepared.notes,
     )
     test = {"labels": samples.labels, "groups": samples.groups}
     store.add_dataset(facts, test | {f"attribute-{a}": v for a, v in samples.attributes.items()})

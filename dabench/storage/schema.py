@@ -436,6 +436,7 @@ class DatasetRecord:
         dropped: what a cleaned variant leaves out (`Prepared.dropped`).
         sorted: its test images are sorted by their predictions, so that no file can name an image.
         train_grouped: whether the groups of its training images are known; None in older records.
+        notes: what users of the dataset must know (`Prepared.notes`).
     """
 
     name: str
@@ -451,6 +452,7 @@ class DatasetRecord:
     dropped: Mapping[str, Any] = field(default_factory=dict)
     sorted: bool = False
     train_grouped: bool | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise ValueError if a file name leads out of its folder."""
