@@ -10,14 +10,18 @@ import difflib
 from collections.abc import Iterable
 
 
+def printable(text: str) -> str:
+    """Return a text as one line for every file name: what cannot be printed, such as a line break, is escaped as in Python."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 class DabenchError(Exception):
     """Base class of the errors that dabench explains; `exit_code` is the exit status of the command line."""
 
     exit_code = 2
 
     def __str__(self) -> str:
-        # One line for every file name: characters that cannot be printed, such as a line break, are escaped as in Python.
-        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in super().__str__())
+        return printable(super().__str__())
 
 
 class SpecError(DabenchError):

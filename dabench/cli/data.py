@@ -92,6 +92,8 @@ def _print_prepared(prepared: Prepared) -> None:
         print(f"  {split:<5} " + ", ".join(f"{c} {n:,}" for c, n in facts["classes"].items()))
     if prepared.dropped:
         print(f"  {dropped_text(prepared.dropped)}")
+    if prepared.skipped:
+        print(f"  {prepared.skipped['files']:,} files skipped: {prepared.skipped_list}")
     print(f"  digest {prepared.digest}\n  cache  {prepared.folder}")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.data.lazy import chunks
+from dabench.data.skipped import LIST, list_text
 from dabench.errors import DataError, StoreError
 from dabench.hashing import digest, file_digest
 from dabench.plugins.contract import Images, Samples
@@ -38,12 +40,17 @@ Notify = Callable[[str], None]
 
 @dataclass(frozen=True)
 class DatasetContent:
-    """The content of a dataset to store in the cache; `dropped` and `notes` are those of `Prepared`."""
+    """The content of a dataset to store in the cache; `dropped` and `notes` are those of `Prepared`.
+
+    Attributes:
+        skipped: path -> why the file was skipped.
+    """
 
     classes: tuple[str, ...]
     splits: Mapping[str, Samples]
     dropped: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,8 @@ class Prepared:
         dropped: what a cleaned variant leaves out: "list" (SHA-256 of the drop list), "images" and "of" (split -> number of
             dropped images, and of all images), "reasons" (reason -> number of images). Empty if nothing was dropped.
         notes: the notes of `Splits` from when it was prepared.
+        skipped: files that could not be used: "list" (SHA-256 of their list `skipped_list`), "files" (their number), "reasons"
+            (reason -> number of files). Empty if no file was skipped.
     """
 
     folder: Path
@@ -63,6 +72,7 @@ class Prepared:
     splits: Mapping[str, Mapping[str, Any]]
     dropped: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    skipped: Mapping[str, Any] = field(default_factory=dict)
 
     def path(self, split: str, part: str) -> Path:
         """Return the file of one part of a split: "images", "labels", "groups" or "attribute-NAME"."""
@@ -72,7 +82,12 @@ class Prepared:
     def files(self) -> tuple[str, ...]:
         """The names of all files in the folder."""
         arrays = (f"{split}-{part}.npy" for split, facts in self.splits.items() for part in facts["files"])
-        return (*arrays, RECORD)
+        return (*arrays, *([LIST] if self.skipped else []), RECORD)
+
+    @property
+    def skipped_list(self) -> Path:
+        """The CSV of skipped files (path, reason), if there are any."""
+        return self.folder / LIST
 
     def count(self, split: str) -> int:
         """Return the number of images in a split."""
@@ -144,6 +159,10 @@ def write(folder: Path, name: str, made: DatasetContent) -> None:
         }
     record["digest"] = digest([record["classes"], {s: v["files"] for s, v in record["splits"].items()}])
     record |= {"dropped": dict(made.dropped), "notes": list(made.notes)}
+    if made.skipped:
+        write_text(folder / LIST, list_text(made.skipped))
+        facts = {"list": file_digest(folder / LIST), "files": len(made.skipped), "reasons": Counter(made.skipped.values())}
+        record["skipped"] = facts
     record["check"] = digest(record)
     write_text(folder / RECORD, json.dumps(record, indent=1))
 
@@ -169,6 +188,8 @@ def problem_of(folder: Path) -> str:
                 if path.is_symlink() or file_digest(path) != expected:
                     return f"{path.name} has changed"
                 np.load(path, mmap_mode="r", allow_pickle=False)  # raises for other files and for Python objects
+        if (skipped := record.get("skipped")) and file_digest(folder / LIST) != skipped["list"]:
+            return f"{LIST} has changed"
         check = record.pop("check")
         return "" if digest(record) == check else f"{RECORD} has changed"
     except FileNotFoundError as e:
@@ -181,7 +202,8 @@ def open_prepared(folder: Path) -> Prepared:
     """Return the dataset in a complete folder; its arrays are not verified."""
     record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     dropped, notes = record.get("dropped", {}), tuple(record.get("notes", ()))  # older caches do not have them
-    return Prepared(folder, record["name"], tuple(record["classes"]), record["digest"], record["splits"], dropped, notes)
+    classes, skipped = tuple(record["classes"]), record.get("skipped", {})
+    return Prepared(folder, record["name"], classes, record["digest"], record["splits"], dropped, notes, skipped)
 
 
 def cached(folder: Path, name: str, make: Callable[[], DatasetContent], *, rebuild: bool, notify: Notify) -> Prepared:

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from dabench.data.cache import FORMAT, DatasetContent, Notify, Prepared, cached, open_prepared
 from dabench.data.drop_list import without
 from dabench.data.lazy import LazyImages
+from dabench.data.skipped import SkippingSplits
 from dabench.data.splits import checked, take
 from dabench.data.validation import with_every_class
-from dabench.errors import DataError
+from dabench.errors import DataError, printable
 from dabench.hashing import digest
 from dabench.plugins.code_hash import code_digest, modules_digest
 from dabench.plugins.contract import Dataset
@@ -43,8 +44,11 @@ def prepare_dataset(dataset: Dataset, raw: Path, cache: Path, *, rebuild: bool =
     def make() -> DatasetContent:
         notify(f"preparing {dataset.name} ...")
         with _raw_files_of(dataset):
-            splits = checked(dataset, at_work(dataset, cache).prepare(raw))
-        return DatasetContent(splits.classes, with_every_class(splits), notes=splits.notes)
+            found = at_work(dataset, cache).prepare(raw)
+            splits = checked(dataset, found)
+        skipped = found.skipped if isinstance(found, SkippingSplits) else {}
+        notes = tuple(map(printable, splits.notes))
+        return DatasetContent(splits.classes, with_every_class(splits), notes=notes, skipped=skipped)
 
     prepared = replace(cached(folder, dataset.name, make, rebuild=rebuild, notify=notify), name=dataset.name)
     for note in prepared.notes:

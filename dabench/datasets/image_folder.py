@@ -9,23 +9,28 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from dabench import Samples, Splits, setting
-from dabench.data.folders import files_below, pictures_in
+from dabench.data.folders import files_below, folders_in, is_leftover, picture_files
+from dabench.data.layouts import Reading, class_names, read_layout, refuse_lost_classes, refuse_untested, same_name
+from dabench.data.skipped import SkippingSplits, skipped_note
 from dabench.datasets._raw_files import RawFiles
+from dabench.storage.paths import cache_folder
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_SPLIT_NAMES = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "testing": "test",
-}  # fmt: skip
-
 
 class ImageFolder(RawFiles):
-    """Images as `<class>/<image>`, or as `train/<class>/<image>` with `test/` and optionally `val/`, in a folder or a zip.
+    """Images in class folders, in a folder or a zip: `<class>/<image>`, `<class>/<subject>/<image>`, with splits or without.
 
-    Without split folders, the part `test` of the images is held out, by whole groups if `group` is set. Images are read as image
-    viewers show them: rotated as EXIF says, transparent pixels on white, and only the first image of an animation.
+    Split folders `train/`, `test/` and optionally `val/` are around the class folders. Single folders around everything are
+    taken off. A folder below that of a class is the subject if its name says so (s1, person_03), and the group is the subject.
+    Whatever can be read in two ways is an error; the option `layout` says which is meant. How the folders were read is printed.
+
+    Without split folders, the part `test` of the images is held out, by whole groups if groups are known. Images are read as
+    image viewers show them: rotated as EXIF says, transparent pixels on white, and only the first image of an animation. Images
+    of one square size stay as they are, others become squares of one size; all become RGB if one is in colour. Files that cannot
+    be read are skipped and listed.
     """
 
     name = "image-folder"
@@ -43,10 +48,26 @@ class ImageFolder(RawFiles):
 
         path: str = setting("", "the folder or zip, relative to the sweep file; default: the raw folder, or the only zip in it")
         short_name: str = setting("", "short name in tables")
-        size: int | None = setting(None, "side in pixels of the square that images of different sizes are resized to", low=4)
-        channels: Literal[1, 3] | None = setting(None, "1: grey, 3: RGB; default: as the first image")
+        layout: str = setting(
+            "",
+            "meaning of each folder level, from the outermost: split, class, subject or * (none); default: as names say",
+        )
+        size: int | None = setting(
+            None,
+            "side in pixels of the square images; default: their own, or the median shorter side, at most 256, if they differ",
+            low=4,
+        )
+        square: Literal["stretch", "crop", "pad"] = setting(
+            "stretch", "how an image becomes square: stretch it, crop its middle, or pad it with black"
+        )
+        channels: Literal[1, 3] | None = setting(None, "1: grey, 3: RGB; default: 1 if all images are grey")
         test: float = setting(0.2, "part of the images held out for testing if there is no test folder", above=0, high=0.9)
+        test_from: Literal["train", "val"] | None = setting(
+            None, "what to test on if there are split folders without test: val: its images, train: the part `test` of them"
+        )
         group: str = setting("", "regular expression searched in the file name; its first (...) is the group (the subject)")
+        strict: bool = setting(False, "raise an error instead of skipping files")
+        skip_limit: float = setting(0.05, "largest part of the files that may be skipped", low=0, high=1)
         classes: tuple[str, ...] = setting((), "class folders in the order of their labels; default: all, sorted by name")
         labels: bool = setting(True, "false: the images have no labels, and folders name no classes; such a dataset is a target")
         license: str = setting("", "terms of use, for reports")
@@ -58,7 +79,7 @@ class ImageFolder(RawFiles):
             return Path(self.options.path).expanduser()
         if not raw.exists():
             raise self.refusal(f"its raw files are not in {raw}")
-        zips = sorted(raw.glob("*.zip"))
+        zips = sorted(path for path in raw.glob("*.zip") if not is_leftover(path.name))
         if len(zips) > 1:
             raise self.error(f"{raw} holds {len(zips)} zips; keep one, or set path to one of them")
         return zips[0] if zips else raw
@@ -68,39 +89,42 @@ class ImageFolder(RawFiles):
         root = self.root(raw)
         return files_below(root, self.who) if root.is_dir() else [root] if root.is_file() else []
 
-    def split_of(self, path: PurePosixPath) -> str | None:
-        """Return the split from an image's path, or None if it is not in a split folder."""
-        return _SPLIT_NAMES.get(path.parts[0].lower()) if len(path.parts) > 1 + self.options.labels else None
-
     def prepare(self, raw: Path) -> Splits:
-        """Read every image; an unreadable file is an error that names it."""
+        """Read every image; raise DataError if the folders can be read in two ways, a class is lost, or too much is skipped."""
         import numpy as np
 
-        from dabench.data.images import lazy_pictures
+        from dabench.data.images import read_pictures
         from dabench.data.splits import take
 
-        root = self.root(raw)
-        pictures = pictures_in(root, self.who)
-        labelled = self.options.labels
-        found = [(path, read) for path, read in pictures if len(path.parts) >= 1 + labelled]
-        if not found:
-            why = f"{root} holds no images{' in class folders (<class>/<image>)' if labelled else ''}"
-            raise self.error(why) if self.options.path else self.refusal(why)
-        stray = [path for path, _ in pictures if len(path.parts) < 1 + labelled]
-        notes = (
-            [f"{len(stray):,} of {len(pictures):,} images left out: not in a class folder, such as {stray[0]}"] if stray else []
-        )
-        classes = tuple(self.options.classes or self.classes or sorted({path.parts[-2] for path, _ in found if labelled}))
-        splits = self._splits([path for path, _ in found], root)
-        labels = np.array([self._label(path, root, classes) if labelled else 0 for path, _ in found], np.int64)
-        images = lazy_pictures(found, root, self.who, self.options.channels, self.options.size)
-        groups = self._groups([path for path, _ in found])
-        if not any(splits):
-            why = "no whole group can be held out for testing without losing a class; use train and test folders"
-            splits = self.held_out(labels, groups, f"group = {self.options.group!r}: {why}")
-        whole = Samples(images, labels if labelled else None, groups)
+        root, o = self.root(raw), self.options
+        found = picture_files(root, self.who)
+        reading = read_layout([path for path, _ in found], o.layout, root, self.who, labelled=o.labels)
+        if not reading.places:
+            why = f"{root} holds no images{' in class folders (<class>/<image>)' if o.labels else ''}"
+            raise self.error(why) if o.path else self.refusal(why)
+        names = self._classes(reading, root)
+        refuse_untested({place.split for place in reading.places.values()}, o.test_from, root, self.who)
+        rows = [(path, read) for path, read in found if path in reading.places]
+        pictures = read_pictures(rows, o.channels, o.size, o.square, self.work or cache_folder() / ".clips")
+        skipped = {str(path): "is not in a class folder" for path in reading.strays}
+        skipped |= {str(path): f"cannot be read as an image ({why})" for path, why in pictures.bad.items()}
+        notes = skipped_note(skipped, len(found), root, self.who, strict=o.strict, most=o.skip_limit)
+        kept = [rows[i][0] for i in pictures.kept.tolist()]
+        if names:
+            refuse_lost_classes(reading, folders_in(root, self.who), kept, root, self.who)
+        places = [reading.places[path] for path in kept]
+        classes = tuple(dict.fromkeys(names.values()))
+        labels = np.array([classes.index(names[same_name(p.label)]) if names else 0 for p in places], np.int64)
+        groups = self._groups(kept, [place.subject for place in places])
+        splits, how = self._splits([place.split for place in places], labels, groups)
+        whole = Samples(pictures.images, labels if names else None, groups)
         parts = {split: take(whole, np.flatnonzero(np.array(splits) == split)) for split in dict.fromkeys(splits)}
-        return Splits(parts, notes=notes, classes=classes)
+        facts = [
+            f"{len(classes)} classes" if names else "no labels",
+            f"{len(np.unique(groups))} groups" if groups is not None else "",
+        ]
+        read_as = "; ".join([f"read as: {reading.text('picture')}", ", ".join(filter(None, [*facts, how]))])
+        return SkippingSplits(parts, skipped, notes=[read_as, *pictures.notes, *notes], classes=classes)
 
     def held_out(self, labels: NDArray[np.int64], groups: NDArray[np.int64] | None, why: str) -> list[str]:
         """Return "test" or "train" for each image; raise DataError with the text `why` if a group would be divided."""
@@ -113,29 +137,49 @@ class ImageFolder(RawFiles):
             raise self.error(why)
         return ["test" if held else "train" for held in test]
 
-    def _splits(self, paths: Sequence[PurePosixPath], root: Path) -> list[str]:
-        """Return the split of each image, or "" for all if there are no split folders."""
-        splits = [self.split_of(path) or "" for path in paths]
-        if any(splits):
-            if "" in splits:
-                stray = paths[splits.index("")]
-                raise self.error(f"{root}/{stray} is not in one of the folders train, val and test; move it into one of them")
-            for split in ("train", "test"):
-                if split not in splits:
-                    raise self.error(f"{root} has split folders, but no image in {split}/<class>/; add images")
-        return splits
+    def _classes(self, reading: Reading, root: Path) -> dict[str, str]:
+        """Return each class as names are compared -> its name, in the order of the labels; empty without labels."""
+        if not self.options.labels:
+            return {}
+        found = class_names(reading, root, self.who)
+        wanted = {same_name(name): name for name in self.options.classes or self.classes}
+        if not wanted:
+            return dict(sorted(found.items(), key=lambda item: item[1]))
+        for path, place in reading.places.items():
+            if same_name(place.label) not in wanted:
+                raise self.error(f"{root}/{path}: folder '{place.label}' must be one of the classes {', '.join(wanted.values())}")
+        return wanted
 
-    def _label(self, path: PurePosixPath, root: Path, classes: Sequence[str]) -> int:
-        name = path.parts[-2]
-        if name not in classes:
-            raise self.error(f"{root}/{path}: folder '{name}' must be one of the classes {', '.join(classes)}")
-        return classes.index(name)
+    def _splits(
+        self, splits: Sequence[str], labels: NDArray[np.int64], groups: NDArray[np.int64] | None
+    ) -> tuple[list[str], str]:
+        """Return the split of each image, and in words how they are split."""
+        import numpy as np
 
-    def _groups(self, paths: Sequence[PurePosixPath]) -> NDArray[np.int64] | None:
+        how = "by group" if groups is not None else "at random"
+        why = "no whole group can be held out for testing without losing a class; use train and test folders"
+        why = (
+            f"group = {self.options.group!r}: {why}" if self.options.group else f'{why}, or ignore the folders: layout = "class"'
+        )
+        if not any(splits):
+            return self.held_out(labels, groups, why), f"split {how}"
+        if "test" in splits:
+            return list(splits), f"split by folder{_shared(splits, groups)}"
+        if self.options.test_from == "val":
+            renamed = ["test" if split == "val" else split for split in splits]
+            return renamed, f"split by folder (test: val){_shared(renamed, groups)}"
+        train = np.flatnonzero(np.array(splits) == "train")
+        result = list(splits)
+        for i, split in zip(train, self.held_out(labels[train], None if groups is None else groups[train], why), strict=True):
+            result[i] = split
+        return result, f"split by folder, test held out of train {how}{_shared(result, groups)}"
+
+    def _groups(self, paths: Sequence[PurePosixPath], subjects: Sequence[str]) -> NDArray[np.int64] | None:
+        """Return the group of each image, (N,): from file names with the option `group`, else from folders, if they tell."""
         import numpy as np
 
         if not self.options.group:
-            return None
+            return np.unique([same_name(s) for s in subjects], return_inverse=True)[1].astype(np.int64) if any(subjects) else None
         try:
             pattern = re.compile(self.options.group)
         except re.error as e:
@@ -147,3 +191,14 @@ class ImageFolder(RawFiles):
                 raise self.error(f"group = {self.options.group!r} finds no group in (...) in '{path}'")
             names.append(match.group(1))
         return np.unique(names, return_inverse=True)[1].astype(np.int64)
+
+
+def _shared(splits: Sequence[str], groups: NDArray[np.int64] | None) -> str:
+    """Return a warning if groups are in several splits."""
+    if groups is None:
+        return ""
+    several: dict[int, set[str]] = {}
+    for split, group in zip(splits, groups.tolist(), strict=True):
+        several.setdefault(group, set()).add(split)
+    count = sum(len(found) > 1 for found in several.values())
+    return f"; {count} groups are in more than one split" if count else ""

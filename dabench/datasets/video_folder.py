@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dabench import Samples, Splits, setting
 from dabench.data.clips import PARTICIPANTS, Clip, attributes_of, clips_in_csv, clips_in_folder, with_participants
 from dabench.data.folders import files_below
+from dabench.data.layouts import CLASS, SUBJECT, refuse_untested
+from dabench.data.skipped import SkippingSplits, skipped_note
 from dabench.datasets._raw_files import RawFiles
-from dabench.errors import DataError, StoreError
+from dabench.errors import DataError
 from dabench.storage.paths import cache_folder, cores
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_SHOWN = 3
 _SUBJECTS = 12
 """Subjects in a synthetic dataset; three of them are held out."""
 
@@ -38,6 +37,7 @@ class ClipOptions:
     face: bool = setting(False, "crop frames to the largest face; frames without a face are left out and counted")
     limit: float = setting(300.0, "seconds that decoding a clip may take; after that the clip is skipped", above=0, high=86400)
     strict: bool = setting(False, "raise an error instead of skipping clips")
+    skip_limit: float = setting(0.05, "largest part of the clips that may be skipped", low=0, high=1)
     val: float = setting(0.1, "part of the subjects held out for validation", above=0, high=0.45)
     test: float = setting(0.2, "part of the subjects held out for testing", above=0, high=0.45)
 
@@ -45,10 +45,14 @@ class ClipOptions:
 class VideoFolder(RawFiles):
     """Clips as `<subject>/<class>[_take].mp4`, or in a CSV with the columns path, class, subject and any attributes.
 
+    Clips may lie in `<class>/<subject>/`, `<subject>/<class>/` or `<class>/` instead, with split folders around or without, if
+    the names leave no doubt; the option `layout` says which is meant. How the folders were read is printed. In file names, case
+    and the number of the take do not matter: happy, Happy_2 and happy (3) are one class.
+
     `participants.csv` (column subject, and any others) beside the subject folders adds attributes of each subject. No subject is
-    in two splits. Clips without frames are listed with the reason and skipped; with `strict` they are an error. Decoded clips
-    are kept in the prepared cache, so that an interrupted call continues where it stopped. A decoder that hangs is stopped after
-    `limit` seconds.
+    in two splits, unless split folders say so. Clips without frames are listed with the reason and skipped; with `strict` they
+    are an error. Decoded clips are kept in the prepared cache, so that an interrupted call continues where it stopped. A decoder
+    that hangs is stopped after `limit` seconds.
     """
 
     name = "video-folder"
@@ -64,6 +68,12 @@ class VideoFolder(RawFiles):
     class Options(ClipOptions):
         """Options of video-folder."""
 
+        layout: str = setting(
+            "", "meaning of each folder level, from the outermost: split, class, subject or * (none); default: as names say"
+        )
+        test_from: Literal["train", "val"] | None = setting(
+            None, "what to test on if there are split folders without test: val: its clips, train: the part `test` of them"
+        )
         csv: str = setting("", "a CSV in the folder that lists the clips; default: clips are found by folders")
         path_column: str = setting("path", "the CSV's column with the clip's path, relative to the CSV")
         class_column: str = setting("class", "the CSV's column with the class")
@@ -124,18 +134,21 @@ class VideoFolder(RawFiles):
         paths = {c.name: root / c.name for c in clips}
         decoded = decode_clips([*paths.values()], cutting, self._work, cores(), o.limit)
         skipped |= {name: reason for name, path in paths.items() if isinstance(reason := decoded[path], str)}
-        notes += self._skipped(skipped, files, root)
+        notes += skipped_note(skipped, files, root, self.who, strict=o.strict, most=o.skip_limit)
         found = [(c, Path(decoded[paths[c.name]])) for c in clips if c.name not in skipped]
         if not found:
             first = ": ".join(next(iter(skipped.items()), ("", "")))
             raise self.refusal(f"{root} holds no usable clip (the first: {first})")
         if gone := sorted({c.label for c in clips} - {c.label for c, _ in found}):
-            notes.append(f"no usable clip of class {', '.join(gone)}")
+            first = next(c.name for c in clips if c.label == gone[0])
+            raise self.error(
+                f"no usable clip of class {', '.join(gone)} (the first: {first}: {skipped[first]}); repair or remove them"
+            )
         classes = self.classes or tuple(o.classes) or tuple(sorted({c.label for c, _ in found}))
         splits = self._splits(found, classes)
         if lost := o.frames * len(found) - sum(len(s.images) for s in splits.values()):
             notes.append(f"{lost:,} frames without a face left out of {len(found):,} clips")
-        return Splits(splits, notes=notes, classes=classes)
+        return SkippingSplits(splits, skipped, notes=notes, classes=classes)
 
     @property
     def _work(self) -> Path:
@@ -155,27 +168,18 @@ class VideoFolder(RawFiles):
         if o.csv:
             columns = {"path": o.path_column, "class": o.class_column, "subject": o.subject_column}
             clips = clips_in_csv(root / o.csv, columns, classes, who)
+            form, tables = f"lines of {o.csv}", root
         else:
-            clips, skipped = clips_in_folder(root, classes, who)
-        return with_participants(clips, root / PARTICIPANTS, who), skipped, []
-
-    def _skipped(self, skipped: Mapping[str, str], files: int, root: Path) -> list[str]:
-        """Write the CSV of skipped files beside the decoded clips and return a note about it; with `strict` raise DataError."""
-        if not skipped:
-            return []
-        which = hashlib.sha256(f"{root.resolve()} {self.options}".encode()).hexdigest()[:8]
-        path = self._work / f"{self.name.replace('/', '-')}-{which}-skipped.csv"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open(path, "w", encoding="utf-8", newline="") as f:
-                csv.writer(f).writerows([("path", "reason"), *skipped.items()])
-        except OSError as e:
-            raise StoreError(f"{path}: cannot be written ({e.strerror}); set DABENCH_CACHE to a writable folder") from e
-        first = "; ".join(f"{name}: {reason}" for name, reason in list(skipped.items())[:_SHOWN])
-        if self.options.strict:
-            which = f"{len(skipped):,} of {files:,} files of {root} cannot be used: {first} (all: {path})"
-            raise self.error(f"{which}; repair or remove them, or set strict = false")
-        return [f"{len(skipped):,} of {files:,} files skipped: {first} (all: {path})"]
+            clips, skipped, reading = clips_in_folder(root, classes, who, o.layout)
+            form = reading.text("clip" if CLASS in reading.levels else "class[_take]")
+            tables = root / reading.inside if not (root / PARTICIPANTS).is_file() else root
+            form += "" if o.csv or SUBJECT in reading.levels else ", each clip a group"
+        splits = {clip.split for clip in clips}
+        refuse_untested(splits, o.test_from, root, who)
+        names = sorted({clip.label for clip in clips})
+        how = "by folder" if any(splits) else "by group"
+        facts = f"{len(names)} classes ({', '.join(names)}), {len({clip.subject for clip in clips})} groups, split {how}"
+        return with_participants(clips, tables / PARTICIPANTS, who), skipped, [f"read as: {form}; {facts}"]
 
     def _splits(self, found: Sequence[tuple[Clip, Path]], classes: Sequence[str]) -> dict[str, Samples]:
         import numpy as np
@@ -186,31 +190,52 @@ class VideoFolder(RawFiles):
         labels = np.array([classes.index(c.label) for c in clips], np.int64)
         groups = np.unique([c.subject for c in clips], return_inverse=True)[1].astype(np.int64)
         attributes = attributes_of(clips)
-        side = self._sides(labels, groups)
+        named = np.array([c.split for c in clips])
+        side = self._of_folders(named, labels, groups) if any(named) else self._sides(labels, groups)
         result = {}
         for split in ("train", "val", "test"):
             at = np.flatnonzero(side == split)
+            if not len(at):
+                continue
             images, each = stored_frames([found[i][1] for i in at.tolist()])
             rows = np.repeat(at, each)
             result[split] = Samples(images, labels[rows], groups[rows], {a: v[rows] for a, v in attributes.items()})
         return result
 
+    def _of_folders(self, named: NDArray[np.str_], labels: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.str_]:
+        """Return the split of each clip as folders name it, with a test split from elsewhere if they name none."""
+
+        side = named.copy()
+        if "test" not in named and self.options.test_from == "val":
+            side[named == "val"] = "test"
+        elif "test" not in named:
+            self._hold_out(side, "test", self.options.test, labels, groups)
+        return side
+
     def _sides(self, labels: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.str_]:
         """Return the split of each clip, (number of clips,), by whole subjects such that training has every class."""
         import numpy as np
 
+        side = np.full(len(labels), "train")
+        self._hold_out(side, "test", self.options.test, labels, groups)
+        self._hold_out(side, "val", self.options.val / (1 - self.options.test), labels, groups)
+        return side
+
+    def _hold_out(
+        self, side: NDArray[np.str_], split: str, part: float, labels: NDArray[np.int64], groups: NDArray[np.int64]
+    ) -> None:
+        """Move part of the clips in train to another split, by whole subjects such that training has every class."""
+        import numpy as np
+
         from dabench.data.splits import held_out
 
-        side = np.full(len(labels), "train")
-        for split, part in (("test", self.options.test), ("val", self.options.val / (1 - self.options.test))):
-            rest = np.flatnonzero(side == "train")
-            try:
-                side[rest[held_out(labels[rest], groups[rest], part)]] = split
-            except DataError:  # a single clip of each class
-                side[rest] = split
-            if not (side == "train").any() or np.intersect1d(groups[side == split], groups[side != split]).size:
-                raise self.error(
-                    f"no subject can be held out for '{split}' without losing a class in training "
-                    f"({len(np.unique(groups))} subjects with usable clips); each class needs at least three subjects"
-                )
-        return side
+        rest = np.flatnonzero(side == "train")
+        try:
+            side[rest[held_out(labels[rest], groups[rest], part)]] = split
+        except DataError:  # a single clip of each class
+            side[rest] = split
+        if not (side == "train").any() or np.intersect1d(groups[side == split], groups[side == "train"]).size:
+            raise self.error(
+                f"no subject can be held out for '{split}' without losing a class in training "
+                f"({len(np.unique(groups))} subjects with usable clips); each class needs at least three subjects"
+            )

@@ -161,6 +161,7 @@ def _keep_dataset(store: RunStore, plan: Plan, name: str, dataset: Dataset) -> N
         files={},
         dropped=plan.prepared[name].dropped,
         folds=folds,
+        notes=plan.prepared[name].notes,
     )
     test = {"labels": samples.labels, "groups": samples.groups}
     store.add_dataset(facts, test | {f"attribute-{a}": v for a, v in samples.attributes.items()})

@@ -464,6 +464,7 @@ class DatasetRecord:
         train_grouped: whether the groups of its training images are known; None in older records.
         folds: its folds in order; the arrays of its folder are those of their test splits, one after the other, and `counts` has
             only "test". Empty if the dataset has its own splits.
+        notes: what users of the dataset must know (`Prepared.notes`).
     """
 
     name: str
@@ -480,6 +481,7 @@ class DatasetRecord:
     sorted: bool = False
     train_grouped: bool | None = None
     folds: tuple[FoldRecord, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise ValueError if a file name leads out of its folder."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from typing import Any
 
 import numpy as np
 import pytest
 from pictures import claiming, saved
-from PIL import Image
+from PIL import Image, features
 
 from dabench.data.images import decoded
 
@@ -89,7 +91,7 @@ def test_broken_notes_about_a_picture_are_no_broken_picture() -> None:
 
 @pytest.mark.parametrize("form", ["PCX", "TGA", "EPS", "ICO"])
 def test_formats_beyond_the_usual_are_not_opened(form: str) -> None:
-    with pytest.raises(ValueError, match=r"^it is none of BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP$"):
+    with pytest.raises(ValueError, match=r"^it is none of (AVIF, )?BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP$"):
         decoded(saved(Image.new("RGB", (16, 16)), form))
 
 
@@ -105,6 +107,59 @@ def test_numbers_of_no_known_scale_are_refused(picture: Image.Image) -> None:
 def test_a_picture_that_would_fill_the_memory_is_refused_before_it_is_unpacked(size: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="decompression bomb"):
         decoded(claiming(*size))
+
+
+NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (120, 168, 3), dtype=np.uint8))
+JPEGS: dict[str, dict[str, Any]] = {"baseline": {}, "progressive": {"progressive": True}, "optimized": {"optimize": True}}
+
+
+@pytest.mark.parametrize("how", JPEGS)
+@pytest.mark.parametrize("form", ["RGB", "L"])
+def test_a_jpeg_without_its_end_is_read(how: str, form: str) -> None:
+    content = saved(NOISE.convert(form), "JPEG", **JPEGS[how])
+    for cut in (1, 2):
+        np.testing.assert_array_equal(np.asarray(decoded(content[:-cut])), np.asarray(decoded(content)))
+
+
+@pytest.mark.parametrize("how", JPEGS)
+@pytest.mark.parametrize("part", [0.3, 0.5, 0.99])
+def test_a_jpeg_without_some_of_its_pixels_is_refused(how: str, part: float) -> None:
+    content = saved(NOISE, "JPEG", **JPEGS[how])
+    with pytest.raises(ValueError, match="truncated"):
+        decoded(content[: int(part * len(content))])
+
+
+def with_chunk(content: bytes, kind: bytes, data: bytes, check: int = 0) -> bytes:
+    """Return a PNG with another chunk after its header; `check` spoils its checksum."""
+    chunk = struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data) ^ check)
+    return content[:33] + chunk + content[33:]
+
+
+TEXT = zlib.compress(bytes(3_000_000))
+ODD_PNGS = {
+    "a long text": (b"zTXt", b"Comment\0\0" + TEXT, 0),
+    "a long international text": (b"iTXt", b"Comment\0\1\0\0\0" + TEXT, 0),
+    "a long colour profile": (b"iCCP", b"profile\0\0" + TEXT, 0),
+    "a text with a wrong checksum": (b"tEXt", b"Comment\0hello", 1),
+    "a broken text": (b"zTXt", b"Comment\0\0broken", 0),
+}
+
+
+@pytest.mark.parametrize("kind", ODD_PNGS)
+def test_a_png_is_read_whatever_is_written_beside_its_pixels(kind: str) -> None:
+    content = saved(NOISE)
+    np.testing.assert_array_equal(np.asarray(decoded(with_chunk(content, *ODD_PNGS[kind]))), np.asarray(NOISE))
+
+
+def test_a_png_with_a_long_text_stands_as_the_camera_was_held() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert decoded(with_chunk(saved(NOISE, exif=exif), b"zTXt", b"Comment\0\0" + TEXT)).size == (120, 168)
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this pillow does not read AVIF")
+def test_an_avif_is_read() -> None:
+    assert decoded(saved(NOISE, "AVIF")).size == NOISE.size
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\n", saved(Image.fromarray(GREYS))[:-30]])

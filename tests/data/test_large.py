@@ -63,7 +63,10 @@ def test_a_plugins_set_of_ten_times_the_memory_is_prepared_and_resized(tmp_path:
 
 
 FOLDER = """
+from dabench.data import images
 from dabench.datasets.image_folder import ImageFolder
+
+images._IN_MEMORY = 4_000_000
 
 def made(name):
     return prepare_dataset(ImageFolder(ImageFolder.Options(path=str(folder / name))), folder, folder / "cache", notify=print)

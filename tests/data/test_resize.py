@@ -54,5 +54,20 @@ def test_a_picture_that_is_not_square_becomes_square_when_a_size_is_given() -> N
     assert resized_picture(Image.new("RGB", (8, 4)), 3, 6).shape == (3, 6, 6)
 
 
+WIDE = np.arange(32, dtype=np.uint8).reshape(4, 8)
+"""Eight pixels in each of four rows."""
+
+
+def test_a_picture_is_stretched_cropped_or_padded() -> None:
+    picture = Image.fromarray(WIDE)
+    np.testing.assert_array_equal(resized_picture(picture, 1, 4, "crop")[0], WIDE[:, 2:6])
+    padded = resized_picture(picture, 1, 8, "pad")[0]
+    np.testing.assert_array_equal(padded[2:6], WIDE)
+    assert padded[:2].max() == padded[6:].max() == 0
+    stretched = resized_picture(picture, 1, 4, "stretch")[0]
+    assert stretched[0, 0] < 2
+    assert stretched[0, 3] > 5
+
+
 def test_without_a_size_a_picture_keeps_its_own() -> None:
     assert resized_picture(Image.new("L", (8, 4)), 3).shape == (3, 4, 8)

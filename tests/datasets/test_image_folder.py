@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pictures import as_folder, as_zip, classes, png, tree
+from pictures import as_folder, as_zip, classes, png, saved, tree
+from PIL import Image
 
 from dabench.data.cache import Prepared
 from dabench.data.prepare import prepare_dataset
 from dabench.datasets.image_folder import ImageFolder
 from dabench.errors import DataError, SpecError
-from dabench.plugins.contract import Samples
+from dabench.plugins.contract import Samples, Splits
 from dabench.plugins.registry import Registry
 
 
@@ -26,6 +28,12 @@ def folder_set(path: Path, **options: Any) -> ImageFolder:
 def read(path: Path, **options: Any) -> Mapping[str, Samples]:
     splits = folder_set(path, **options).prepare(Path())
     return {split: replace(samples, images=np.asarray(samples.images)) for split, samples in splits.items()}
+
+
+def notes(path: Path, **options: Any) -> list[str]:
+    splits = folder_set(path, **options).prepare(Path())
+    assert isinstance(splits, Splits)
+    return list(splits.notes)
 
 
 def counts(splits: Mapping[str, Samples]) -> dict[str, list[int]]:
@@ -101,19 +109,37 @@ def test_split_folders_have_other_usual_names(tmp_path: Path) -> None:
     assert set(read(as_folder(tmp_path, tree(names)))) == {"train", "val", "test"}
 
 
-def test_a_class_may_be_named_like_a_split(tmp_path: Path) -> None:
-    splits = read(as_folder(tmp_path, tree([f"{c}/{i}.png" for c in ("test", "train") for i in range(10)])))
+def test_classes_may_be_named_like_splits_if_the_option_says_so(tmp_path: Path) -> None:
+    names = [f"{c}/{i}.png" for c in ("test", "train") for i in range(10)]
+    splits = read(as_folder(tmp_path, tree(names)), layout="class")
     assert counts(splits) == {"test": [2, 2], "train": [8, 8]}
 
 
-def test_split_folders_without_test_are_an_error(tmp_path: Path) -> None:
-    names = classes(4, prefix="train/") + classes(2, prefix="val/")
-    assert "has split folders, but no image in test/<class>/" in refusal(as_folder(tmp_path, tree(names)))
+def test_split_folders_without_test_are_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    message = refusal(as_folder(tmp_path, tree(classes(4, prefix="train/") + classes(2, prefix="val/"))))
+    assert "has split folders (train, val), but no file in test" in message
+    assert 'test_from = "val" to test on the validation files or test_from = "train" to hold out' in message
+
+
+def test_the_validation_images_may_be_those_to_test_on(tmp_path: Path) -> None:
+    root = as_folder(tmp_path, tree(classes(4, prefix="train/") + classes(2, prefix="val/")))
+    splits = read(root, test_from="val")
+    assert counts(splits) == {"test": [2, 2], "train": [4, 4]}
+    assert marks(splits["test"]) == {8, 9, 10, 11}
+
+
+def test_a_test_split_may_be_held_out_of_the_training_images(tmp_path: Path) -> None:
+    root = as_folder(tmp_path, tree(classes(10, prefix="train/") + classes(2, prefix="val/")))
+    assert counts(read(root, test_from="train")) == {"test": [2, 2], "train": [8, 8], "val": [2, 2]}
+
+
+def test_split_folders_without_train_are_an_error(tmp_path: Path) -> None:
+    assert "(test), but no file in train; add files" in refusal(as_folder(tmp_path, tree(classes(4, prefix="test/"))))
 
 
 def test_a_picture_beside_the_split_folders_is_an_error_that_names_it(tmp_path: Path) -> None:
     names = [*classes(4, prefix="train/"), *classes(2, prefix="test/"), "more/a/1.png"]
-    assert "more/a/1.png is not in one of the folders train, val and test" in refusal(as_folder(tmp_path, tree(names)))
+    assert "more/a is not in one of the folders train, val and test" in refusal(as_folder(tmp_path, tree(names)))
 
 
 def test_what_is_no_picture_is_left_alone(tmp_path: Path) -> None:
@@ -141,6 +167,11 @@ def test_classes_are_the_folders_by_name(tmp_path: Path) -> None:
     dataset = folder_set(as_folder(tmp_path, tree(classes(names="cab"))))
     assert dataset.prepare(Path()).classes == ("a", "b", "c")
     assert dataset.classes == ()
+
+
+def test_the_option_classes_names_folders_without_case(tmp_path: Path) -> None:
+    dataset = folder_set(as_folder(tmp_path, tree(classes(names="AB"))), classes=("b", "a"))
+    assert dataset.prepare(Path()).classes == ("b", "a")
 
 
 def test_the_option_classes_gives_their_order(tmp_path: Path) -> None:
@@ -192,14 +223,71 @@ def test_a_group_that_is_no_regular_expression_is_an_error(tmp_path: Path) -> No
     assert "group = '(' is not a valid regular expression" in refusal(as_folder(tmp_path, tree(faces())), group="(")
 
 
+def in_folders(people: int = 5, prefix: str = "") -> list[str]:
+    return [f"{prefix}{c}/s{p}/{i}.png" for c in "ab" for p in range(people) for i in range(2)]
+
+
+def test_the_group_is_the_folder_of_the_subject(tmp_path: Path) -> None:
+    splits = read(as_folder(tmp_path, tree(in_folders())))
+    for samples in splits.values():
+        np.testing.assert_array_equal(samples.groups, samples.images[:, 0, 0, 0] % 10 // 2)
+        np.testing.assert_array_equal(samples.labels, samples.images[:, 0, 0, 0] // 10)
+    assert set(np.asarray(splits["train"].groups)) & set(np.asarray(splits["test"].groups)) == set()
+
+
+def test_a_single_subject_cannot_be_held_out(tmp_path: Path) -> None:
+    names = [f"{c}/s{p}/{i}.png" for c, p in (("a", 1), ("b", 2)) for i in range(4)]
+    assert 'or ignore the folders: layout = "class"' in refusal(as_folder(tmp_path, tree(names)))
+    assert read(tmp_path, layout="class")["train"].groups is None
+
+
+def test_how_the_folders_are_read_is_a_note(tmp_path: Path) -> None:
+    for folder, names, options, note in (
+        ("a", classes(), {}, "class/picture; 2 classes, split at random"),
+        ("b", in_folders(), {}, "class/subject/picture; 2 classes, 5 groups, split by group"),
+        ("c", faces(), {"group": r"p(\d)_"}, "class/picture; 2 classes, 5 groups, split by group"),
+        ("d", classes(prefix="x/y/"), {}, "class/picture in x/y/; 2 classes, split at random"),
+        ("e", classes(4, prefix="train/") + classes(2, prefix="val/"), {"test_from": "val"},
+         "split/class/picture; 2 classes, split by folder (test: val)"),
+        ("f", classes(5, prefix="train/"), {"test_from": "train"},
+         "split/class/picture; 2 classes, split by folder, test held out of train at random"),
+        ("g", [n for s in ("train", "test") for n in in_folders(2, f"{s}/")], {},
+         "split/class/subject/picture; 2 classes, 2 groups, split by folder; 2 groups are in more than one split"),
+    ):  # fmt: skip
+        assert notes(as_folder(tmp_path / folder, tree(names)), **options) == [f"read as: {note}"]
+    assert notes(tmp_path / "a", labels=False) == ["read as: picture; no labels, split at random"]
+
+
 # Sizes and colours
 
 
-def test_pictures_of_different_sizes_need_the_option_size(tmp_path: Path) -> None:
-    files = tree(classes()) | {"b/03.png": png(13, (12, 10))}
-    message = refusal(as_folder(tmp_path, files))
-    assert "b/03.png is 12x10, the other images are 8x8; set size = 8 to resize them all" in message
+def test_pictures_of_different_sizes_become_squares_of_the_median_shorter_side(tmp_path: Path) -> None:
+    files = tree(classes()) | {"b/03.png": png(13, (12, 10)), "a/01.png": png(1, (6, 9))}
+    assert read(as_folder(tmp_path, files))["train"].images.shape == (16, 1, 8, 8)
+    assert notes(tmp_path)[1:] == [
+        "images of 6x9 to 12x10 are resized to 8x8 (the median of their shorter sides, at most 256; set size for another); "
+        "2 that are not square are stretched (square = 'stretch')"
+    ]
+    assert notes(tmp_path, size=6, square="pad")[1:] == [
+        "images of 6x9 to 12x10 are resized to 6x6; 2 that are not square are padded with black (square = 'pad')"
+    ]
     assert read(tmp_path, size=6)["train"].images.shape == (16, 1, 6, 6)
+
+
+def test_the_largest_square_that_is_chosen_has_256_pixels_a_side(tmp_path: Path) -> None:
+    files = {f"{c}/{i}.png": saved(Image.new("L", (300 + i, 400))) for c in "ab" for i in range(3)}
+    assert read(as_folder(tmp_path, files))["train"].images.shape[1:] == (1, 256, 256)
+
+
+def test_pictures_of_one_square_size_stay_as_they_are(tmp_path: Path) -> None:
+    files = {f"{c}/{i}.png": saved(Image.new("L", (300, 300), i)) for c in "ab" for i in range(3)}
+    assert read(as_folder(tmp_path, files))["train"].images.shape[1:] == (1, 300, 300)
+    assert len(notes(tmp_path)) == 1
+
+
+def test_one_coloured_picture_makes_all_rgb(tmp_path: Path) -> None:
+    files = tree(classes()) | {"b/03.png": png(13, mode="RGB")}
+    assert read(as_folder(tmp_path, files))["train"].images.shape[1] == 3
 
 
 def test_grey_pictures_give_one_channel_and_coloured_ones_three(tmp_path: Path) -> None:
@@ -221,19 +309,78 @@ def test_two_channels_are_refused(registry: Registry) -> None:
 # Bad files
 
 
-def test_a_file_that_is_no_picture_is_an_error_that_names_it(tmp_path: Path) -> None:
-    message = refusal(as_folder(tmp_path, tree(classes()) | {"a/05.png": b"not a picture"}))
-    assert f"{tmp_path}/a/05.png cannot be read as an image" in message
-    assert message.endswith("remove or replace it")
+BAD = {
+    "text": b"not a picture",
+    "nothing": b"",
+    "a truncated JPEG": png(1, (64, 64), form="JPEG")[:-400],
+    "a truncated PNG": png(1, (64, 64))[:-400],
+    "another format": b"\0\0\0\x18ftypheic",
+}
 
 
-def test_a_truncated_picture_is_an_error_that_names_it(tmp_path: Path) -> None:
-    files = tree(classes(), form="JPEG", size=(64, 64))
-    assert "a/05.png cannot be read as an image" in refusal(as_folder(tmp_path, files | {"a/05.png": files["a/05.png"][:-400]}))
+@pytest.mark.parametrize("kind", BAD)
+def test_a_file_that_cannot_be_read_is_skipped_and_counted(tmp_path: Path, kind: str) -> None:
+    root = as_folder(tmp_path, tree(classes()) | {"a/05.png": BAD[kind]})
+    splits = read(root)
+    assert counts(splits) == {"test": [2, 2], "train": [7, 8]}
+    assert marks(splits["train"]) | marks(splits["test"]) == set(range(20)) - {5}
+    assert re.fullmatch(r"1 of 20 files skipped: 1 cannot be read as an image \(.+\), such as a/05.png", notes(root)[1])
 
 
-def test_an_empty_picture_file_is_an_error_that_names_it(tmp_path: Path) -> None:
-    assert "a/05.png cannot be read as an image" in refusal(as_folder(tmp_path, tree(classes()) | {"a/05.png": b""}))
+def test_strict_makes_an_error_of_a_skipped_file(tmp_path: Path) -> None:
+    message = refusal(as_folder(tmp_path, tree(classes()) | {"a/05.png": b"x"}), strict=True)
+    assert "1 of 20 files of" in message
+    assert "a/05.png: cannot be read as an image (it is none of " in message
+    assert message.endswith("repair or remove them, or set strict = false")
+
+
+def test_more_than_a_twentieth_is_an_error_unless_allowed(tmp_path: Path) -> None:
+    root = as_folder(tmp_path, tree(classes()) | {"a/05.png": b"x", "b/05.png": b"x"})
+    message = refusal(root)
+    assert "2 of 20 files" in message
+    assert message.endswith("more than skip_limit = 0.05 allows: " + message.partition("allows: ")[2])
+    assert "allow them with skip_limit = 0.11" in message
+    assert counts(read(root, skip_limit=0.11)) == {"test": [2, 2], "train": [7, 7]}
+
+
+def test_pictures_in_no_class_folder_are_skipped(tmp_path: Path) -> None:
+    root = as_folder(tmp_path, tree(classes()) | {"cover.png": png()})
+    assert notes(root)[1] == "1 of 21 files skipped: 1 is not in a class folder, such as cover.png"
+
+
+@pytest.mark.parametrize("content", [{}, {"c/a.heic": b"\0\0\0\x18ftypheic"}, {"c/a.xyz": b"x"}, {"c/a.png": b"x"}])
+def test_a_class_of_which_no_picture_can_be_read_is_an_error(tmp_path: Path, content: dict[str, bytes]) -> None:
+    root = as_folder(tmp_path, tree(classes(12)) | content)
+    (root / "c").mkdir(exist_ok=True)
+    assert f"class folder {root}/c {'holds 1 files (' if content else 'is empty'}" in refusal(root)
+
+
+@pytest.mark.parametrize("name", ["a/x.jfif", "a/x.JPE", "a/x", "a/x.jpg_large", "a/x.heic"])
+def test_a_picture_is_read_whatever_its_suffix(tmp_path: Path, name: str) -> None:
+    for made in (
+        as_folder(tmp_path / "f", files := tree(classes()) | {name: png(77, form="JPEG")}),
+        as_zip(tmp_path / "z.zip", files),
+    ):
+        assert sum(len(s.images) for s in read(made).values()) == 21
+
+
+LEFTOVERS = [
+    "a/._00.png",
+    ".ipynb_checkpoints/a.png",
+    "a/.ipynb_checkpoints/a.png",
+    "__MACOSX/a/b.png",
+    "a/Thumbs.db",
+    "a/@eaDir/a.png",
+]
+
+
+@pytest.mark.parametrize("name", LEFTOVERS)
+def test_what_systems_leave_behind_is_no_data(tmp_path: Path, name: str) -> None:
+    files = tree(classes()) | {name: png(77)}
+    for made in (as_folder(tmp_path / "f", files), as_zip(tmp_path / "z.zip", files)):
+        assert counts(read(made)) == {"test": [2, 2], "train": [8, 8]}
+        assert notes(made) == ["read as: class/picture; 2 classes, split at random"]
+    assert not [path for path in folder_set(tmp_path / "f").raw_files(Path()) if path == tmp_path / "f" / name]
 
 
 def test_a_truncated_zip_is_an_error_that_says_get_it_again(tmp_path: Path) -> None:
@@ -248,7 +395,7 @@ def test_a_damaged_picture_in_a_zip_is_an_error_that_names_it(tmp_path: Path) ->
     content = path.read_bytes()
     at = content.index(b"a/05.png") + len("a/05.png")
     path.write_bytes(content[:at] + b"\xff" * 40 + content[at + 40 :])
-    assert f"{path}/a/05.png cannot be read as an image" in refusal(path)
+    assert "1 cannot be read as an image (is damaged (" in notes(path)[1]
 
 
 def test_an_encrypted_zip_is_an_error_that_says_so(tmp_path: Path) -> None:

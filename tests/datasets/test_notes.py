@@ -84,18 +84,18 @@ def ravdess(raw: Path) -> Dataset:
 def video_folder(raw: Path) -> Dataset:
     people(raw)
     (raw / "s0" / "sad_2.mp4").touch()
-    return VideoFolder(VideoFolder.Options(frames=4, size=12))
+    return VideoFolder(VideoFolder.Options(frames=4, size=12, skip_limit=0.1))
 
 
 SETS = {
-    image_folder: "1 of 21 images left out: not in a class folder, such as cover.png",
+    image_folder: "1 of 21 files skipped: 1 is not in a class folder, such as cover.png",
     kdef: "35 of 105 images left out: not frontal (frontal = true)",
     rafd: "8 of 48 images left out: not from the front camera (frontal = true)",
     ckplus: "4 of 32 sequences left out: they have no label",
     muxspace: "4 of 38 images left out: 1 with two emotions, 2 of other classes, 1 not in the legend",
     fer_plus: "1 of 48 images left out: no emotion has the majority of votes",
     ravdess: "8 of 48 clips left out: of another channel or modality (options channel and modality)",
-    video_folder: "1 of 13 files skipped: s0/sad_2.mp4: is empty (0 bytes) (all: ",
+    video_folder: "1 of 13 files skipped: 1 is empty (0 bytes), such as s0/sad_2.mp4",
 }
 
 
@@ -105,7 +105,7 @@ def test_what_is_left_out_is_kept_and_said_at_each_use(made: Callable[[Path], Da
     for _ in range(2):
         said: list[str] = []
         prepared = prepare_dataset(dataset, tmp_path / "raw", tmp_path / "cache", notify=said.append)
-        assert [n[: len(note)] for n in prepared.notes] == [note]
+        assert [n for n in prepared.notes if not n.startswith("read as: ")] == [note]
         assert [line for line in said if line.startswith(f"{dataset.name}: {note}")]
 
 
@@ -117,9 +117,10 @@ def test_preparing_leaves_the_dataset_and_the_environment_as_they_are(made: Call
     assert (vars(dataset), dict(os.environ)) == before
 
 
-def test_a_set_that_leaves_nothing_out_has_no_notes(tmp_path: Path) -> None:
+def test_a_set_that_leaves_nothing_out_says_only_how_its_folders_are_read(tmp_path: Path) -> None:
     as_folder(tmp_path / "raw", tree(classes()))
-    assert prepare_dataset(ImageFolder(), tmp_path / "raw", tmp_path / "cache", notify=lambda line: None).notes == ()
+    (note,) = prepare_dataset(ImageFolder(), tmp_path / "raw", tmp_path / "cache", notify=lambda line: None).notes
+    assert note == "read as: class/picture; 2 classes, split at random"
 
 
 def test_no_dataset_prints() -> None:

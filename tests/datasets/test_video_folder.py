@@ -14,6 +14,7 @@ import pytest
 from clips import clip, people
 
 import dabench
+from dabench.data.skipped import SkippingSplits
 from dabench.data.synthetic import moving_frames, synthetic_image, write_clip
 from dabench.data.video import ClipError, ClipSampling, positions
 from dabench.datasets.nae import NAE
@@ -131,23 +132,23 @@ def damaged(path: Path) -> None:
         (lambda p: p.write_bytes(clip(p).read_bytes()[:-100]), "cannot be decoded as a video"),
         (damaged, "is damaged: not all of its frames can be decoded"),
         (lambda p: clip(p, frames=3), "too short: 3 frames, 4 wanted"),
-        (lambda p: p.with_suffix(".txt").write_text("a note"), "its suffix '.txt' is not that of a video"),
+        (lambda p: p.with_suffix(".rm").write_text("x"), "its suffix '.rm' is not that of a video"),
     ],
     ids=["zero bytes", "text", "truncated", "damaged", "too short", "no video"],
 )
 class TestBadFile:
-    def test_it_is_listed_with_its_reason_and_the_rest_is_read(
-        self, make: Callable[[Path], Any], reason: str, tmp_path: Path, cache: Path
+    def test_it_is_counted_with_its_reason_and_the_rest_is_read(
+        self, make: Callable[[Path], Any], reason: str, tmp_path: Path
     ) -> None:
         root = people(tmp_path / "raw")
         make(root / "s0" / "sad_2.mp4")
-        said = notes(root)
-        assert total(read(root)) == 48
-        assert said.startswith("1 of 13 files skipped: s0/sad_2.")
-        assert reason in said
-        (table,) = (cache / ".clips").glob("video-folder-*-skipped.csv")
-        assert str(table) in said
-        assert reason in table.read_text()
+        splits = read(root, skip_limit=0.1)
+        assert total(splits) == 48
+        assert isinstance(splits, SkippingSplits)
+        assert splits.notes[1].startswith(f"1 of 13 files skipped: 1 {reason}")
+        ((name, why),) = splits.skipped.items()
+        assert name.startswith("s0/sad_2.")
+        assert why.startswith(reason)
 
     def test_strict_makes_it_an_error(self, make: Callable[[Path], Any], reason: str, tmp_path: Path) -> None:
         root = people(tmp_path / "raw")
@@ -155,17 +156,32 @@ class TestBadFile:
         assert reason in refusal(root, strict=True)
 
 
-def test_a_class_that_loses_all_its_clips_is_named(tmp_path: Path) -> None:
+def test_more_than_a_twentieth_of_bad_clips_is_an_error(tmp_path: Path) -> None:
+    root = people(tmp_path / "raw")
+    (root / "s0" / "sad_2.mp4").touch()
+    assert "more than skip_limit = 0.05 allows: s0/sad_2.mp4: is empty (0 bytes); repair or remove them, or allow" in refusal(
+        root
+    )
+
+
+def test_notes_beside_clips_are_left_alone(tmp_path: Path) -> None:
+    root = people(tmp_path / "raw")
+    for name in ("README.txt", "s0/happy.srt", "s0/._happy.mp4", ".DS_Store"):
+        (root / name).touch()
+    assert notes(root) == "read as: subject/class[_take]; 2 classes (happy, sad), 6 groups, split by group"
+
+
+def test_a_class_that_loses_all_its_clips_is_an_error(tmp_path: Path) -> None:
     root = people(tmp_path / "raw")
     for subject in range(6):
         (root / f"s{subject}" / "fear.mp4").touch()
-    assert "no usable clip of class fear" in notes(root)
+    assert "no usable clip of class fear (the first: s0/fear.mp4: is empty (0 bytes))" in refusal(root, skip_limit=0.5)
 
 
 def test_a_folder_of_bad_files_alone_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "raw" / "s0").mkdir(parents=True)
     (tmp_path / "raw" / "s0" / "happy.mp4").write_bytes(b"")
-    assert "holds no usable clip (the first: s0/happy.mp4: is empty (0 bytes))" in refusal(tmp_path / "raw")
+    assert "holds no usable clip (the first: s0/happy.mp4: is empty (0 bytes))" in refusal(tmp_path / "raw", skip_limit=1.0)
 
 
 UNREADABLE = """
@@ -189,7 +205,7 @@ def test_a_folder_that_cannot_be_read_is_an_error_that_names_it(mode: int, tmp_p
     (root / "s2").chmod(mode)
     ran = subprocess.run([sys.executable, "-c", UNREADABLE], cwd=root, capture_output=True, text=True)
     (root / "s2").chmod(0o755)
-    assert ran.stdout == "dataset 'video-folder': folder ./s2 cannot be read (Permission denied); change its permissions\n"
+    assert ran.stdout == "dataset 'video-folder': folder s2 cannot be read (Permission denied); change its permissions\n"
 
 
 def test_two_files_of_one_subject_class_and_take_are_an_error(tmp_path: Path) -> None:
@@ -242,8 +258,10 @@ def test_what_was_skipped_is_said_each_time_the_set_is_used(tmp_path: Path, caps
     root = people(tmp_path / "raw")
     (root / "s0" / "sad_2.mp4").touch()
     for _ in range(2):
-        dabench.prepare("video-folder", raw=root, set=QUICK)
-        assert "video-folder: 1 of 13 files skipped: s0/sad_2.mp4: is empty (0 bytes) (all: " in capsys.readouterr().err
+        prepared = dabench.prepare("video-folder", raw=root, set=QUICK | {"skip_limit": 0.1})
+        assert "video-folder: 1 of 13 files skipped: 1 is empty (0 bytes), such as s0/sad_2.mp4\n" in capsys.readouterr().err
+    assert prepared.skipped_list.read_text() == "path,reason\ns0/sad_2.mp4,is empty (0 bytes)\n"
+    assert (prepared.skipped["files"], prepared.skipped["reasons"]) == (1, {"is empty (0 bytes)": 1})
 
 
 def test_nae_has_the_seven_emotions() -> None:
@@ -285,10 +303,9 @@ def test_real_clips_are_decoded(tmp_path: Path, real_data: Callable[[str], Path]
 def test_real_clips_without_a_face_are_skipped_and_counted(tmp_path: Path, real_data: Callable[[str], Path]) -> None:
     pytest.importorskip("cv2", reason="finding faces needs opencv-python-headless")
     root = real_folder(tmp_path / "raw", real_data)
-    assert total(read(root, face=True)) == 6 * 4
-    said = notes(root, face=True)
-    assert "no usable clip of class sad" in said
-    assert said.startswith("6 of 12 files skipped: s0/sad.mp4: no face found in any of its 4 frames; s1/sad.mp4: ")
+    assert "6 of 12 files of" in (message := refusal(root, face=True))
+    assert "s0/sad.mp4: no face found in any of its 4 frames; s1/sad.mp4: " in message
+    assert "no usable clip of class sad" in refusal(root, face=True, skip_limit=0.5)
 
 
 def test_real_frames_without_a_face_are_left_out_and_counted(tmp_path: Path, real_data: Callable[[str], Path]) -> None:
@@ -299,4 +316,4 @@ def test_real_frames_without_a_face_are_left_out_and_counted(tmp_path: Path, rea
         (root / f"s{subject}" / "sad.mp4").unlink()
     left = total(read(root, face=True))
     assert 6 * 4 < left < 2 * 6 * 4
-    assert notes(root, face=True) == f"{2 * 6 * 4 - left} frames without a face left out of 12 clips"
+    assert notes(root, face=True).splitlines()[1] == f"{2 * 6 * 4 - left} frames without a face left out of 12 clips"

@@ -1,0 +1,73 @@
+"""Files that a dataset skips: counted by reason, listed in a CSV of the prepared dataset, and an error if they are too many."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dabench.errors import DataError, printable
+from dabench.plugins.contract import Samples, Splits
+
+LIST = "skipped.csv"
+"""The file in the folder of a prepared dataset, with the columns path and reason."""
+
+_SHOWN = 3
+
+
+class SkippingSplits(Splits):
+    """Splits of a dataset whose `prepare` skipped files.
+
+    Attributes:
+        skipped: path below the raw folder -> why the file was skipped. What cannot be printed is escaped.
+    """
+
+    def __init__(
+        self, splits: Mapping[str, Samples], skipped: Mapping[str, str], *, notes: Sequence[str] = (), classes: Sequence[str] = ()
+    ) -> None:
+        super().__init__(splits, notes=notes, classes=classes)
+        self.skipped = {printable(name): printable(reason) for name, reason in skipped.items()}
+
+
+def skipped_note(skipped: Mapping[str, str], files: int, root: Path, who: str, *, strict: bool, most: float) -> list[str]:
+    """Return the note about skipped files, or none.
+
+    Args:
+        skipped: path -> reason.
+        files: number of all files.
+        root: the folder or zip of the files.
+        strict: make an error of any.
+        most: the largest part that may be skipped.
+
+    Raises:
+        DataError: files are skipped and `strict` is set, or more than `most` are skipped.
+    """
+    if not skipped:
+        return []
+    which = f"{len(skipped):,} of {files:,} files"
+    if strict or len(skipped) > most * files:
+        first = "; ".join(f"{name}: {reason}" for name, reason in list(skipped.items())[:_SHOWN])
+        rest = f"; and {len(skipped) - _SHOWN:,} more" if len(skipped) > _SHOWN else ""
+        share = len(skipped) / files
+        why = "" if strict else f", more than skip_limit = {most:g} allows"
+        advice = "set strict = false" if strict else f"allow them with skip_limit = {min(1.0, int(100 * share + 1) / 100):g}"
+        raise DataError(f"{who}: {which} of {root} cannot be used{why}: {first}{rest}; repair or remove them, or {advice}")
+    return [f"{which} skipped: {_reasons(skipped)}"]
+
+
+def _reasons(skipped: Mapping[str, str]) -> str:
+    """Return the most frequent reasons, each with its number of files and the first of them."""
+    files: dict[str, list[str]] = {}
+    for name, reason in skipped.items():
+        files.setdefault(reason, []).append(name)
+    most = sorted(files.items(), key=lambda item: -len(item[1]))
+    rest = f"; {len(most) - _SHOWN:,} other reasons" if len(most) > _SHOWN else ""
+    return "; ".join(f"{len(names):,} {reason}, such as {names[0]}" for reason, names in most[:_SHOWN]) + rest
+
+
+def list_text(skipped: Mapping[str, str]) -> str:
+    """Return the CSV of skipped files."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([("path", "reason"), *skipped.items()])
+    return out.getvalue()
