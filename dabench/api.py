@@ -11,13 +11,14 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from dabench.errors import DataError, SpecError, StoreError, nearest
+from dabench.errors import DataError, NotDownloadedError, SpecError, StoreError, nearest
 from dabench.execution.options import ExecutionOptions
 from dabench.experiment.resolve import make_dataset, make_standalone_dataset
 from dabench.experiment.sweep_file import Overrides, SweepFile, as_pairs, bundled_sweeps, sweep_file
 from dabench.plugins.contract import KINDS, Dataset, Plugin, PluginKind
 from dabench.plugins.options import KeyProblem
 from dabench.plugins.registry import REGISTRY
+from dabench.plugins.weights import offline
 from dabench.storage.paths import cache_folder, data_folder
 from dabench.storage.remote_fs import is_remote
 
@@ -329,6 +330,7 @@ class SweepPreview:
     Attributes:
         plan: the plan with all runs; during a search, some are placeholders for runs that are not known yet.
         complete: digests of the complete runs.
+        cost: None if the network cannot be built without a download.
         mixed: in what the runs in the store differ from each other, or from runs computed now.
     """
 
@@ -336,7 +338,7 @@ class SweepPreview:
     complete: set[str]
     pending: list[Run]
     options: ExecutionOptions
-    cost: Cost
+    cost: Cost | None
     mixed: Mixed
 
 
@@ -367,7 +369,7 @@ class SweepRequest:
 
 
 def plan_sweep(request: SweepRequest) -> SweepPreview:
-    """Return a preview of `run_sweep`. Prepares the data, and keeps no trained network."""
+    """Return a preview of `run_sweep`. Prepares the data, keeps no trained network, and downloads no weights."""
     from dabench.execution.estimate import estimate_cost
     from dabench.execution.output import OutputFolder
     from dabench.execution.resources import fit_to_machine, resource_needs
@@ -381,9 +383,17 @@ def plan_sweep(request: SweepRequest) -> SweepPreview:
     schedule.begin()
     plan, complete = replace(plan, runs=tuple(schedule.expected())), schedule.complete
     pending = launch_order([run for run in plan.runs if run.digest not in complete])
-    needs = resource_needs(plan)
+    local = replace(plan, sweep=replace(plan.sweep, pretrained=False), backbone=offline(plan.backbone))
+    if plan.sweep.pretrained:
+        note("network: its published weights are loaded by the sweep; a plan downloads nothing")
+    needs, unknown = None, False
+    try:
+        needs = resource_needs(local, note)
+    except NotDownloadedError as e:
+        note(f"time and memory are not known: {e}")
+        unknown = True
     options = fit_to_machine(plan, needs, replace(request.options, address=None), note)  # on this machine, not on a cluster
-    cost = estimate_cost(plan, pending, store, REGISTRY, options, needs)
+    cost = None if unknown else estimate_cost(local, pending, store, REGISTRY, options, needs)
     return SweepPreview(plan, complete, pending, options, cost, _mixed(plan, complete, store))
 
 

@@ -32,6 +32,10 @@ class PluginError(DabenchError):
     """A plugin is unknown, broken, or violates its contract, or two plugins have the same name."""
 
 
+class NotDownloadedError(PluginError):
+    """A backbone needs files from a hub, and a plan downloads nothing."""
+
+
 class DataError(DabenchError):
     """The files of a dataset are missing or unreadable, or do not contain what a sweep needs."""
 

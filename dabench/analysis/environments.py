@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dabench.experiment.overrides import PATHS
+from dabench.experiment.overrides import PATHS, WEIGHTS
 from dabench.storage.reader import StoredRun, flat
 from dabench.storage.schema import SweepRecord, to_json
 
@@ -23,7 +23,8 @@ def settings_of(record: SweepRecord) -> dict[str, Any]:
     found = {key: value for key, value in sorted(to_json(sweep).items()) if key not in _NAMES}
     found |= {"seeds": record.seeds, "classes": record.classes, "input": dict(sorted((to_json(record.input) or {}).items()))}
     found["dataset"] = {n: {k: v for k, v in table.items() if k not in PATHS} for n, table in sweep.dataset.items()}
-    found |= {sweep.backbone: sweep.options.get(sweep.backbone, {})}
+    options = {key: value for key, value in sweep.options.get(sweep.backbone, {}).items() if key != WEIGHTS}
+    found |= {sweep.backbone: options | ({WEIGHTS: record.backbone.weights} if record.backbone.weights else {})}
     found |= {name: facts.options for name, facts in record.adapters.items()}
     return flat(found)
 

@@ -29,7 +29,7 @@ def facts_of(plugin: Plugin, origin: str, members: Sequence[str], data: Path, ca
         facts |= {"access": plugin.access, "family": plugin.family}
     if isinstance(plugin, Backbone):
         facts |= {"dropout": plugin.dropout, "parameters": _parameters(plugin)}
-    facts |= {"options": describe(type(plugin).Options), "citation": plugin.citation}
+    facts |= {"options": describe(type(plugin.options)), "citation": plugin.citation}
     return facts | {"about": " ".join((type(plugin).__doc__ or "").split())}
 
 

@@ -135,14 +135,15 @@ def _plan(a: argparse.Namespace) -> int:
         print(f"{len(plan.sweep.tasks)} tasks: {len(plan.sweep.tasks) - several} with one source, {several} with several")
     print(f"network {plan.backbone.name}, input {plan.channels}x{plan.input_size}x{plan.input_size}, {len(plan.classes)} classes")
     for run in plan.runs if a.verbose else ():
-        state = "complete" if run.digest in planned.complete else f"to do, about {clock(planned.cost.seconds[run.digest])}"
+        took = f", about {clock(planned.cost.seconds[run.digest])}" if planned.cost and run.digest not in planned.complete else ""
+        state = "complete" if run.digest in planned.complete else f"to do{took}"
         print(f"  {run.name:<60} {state}")
     print(f"{len(plan.runs)} runs: {len(planned.complete)} complete, {len(planned.pending)} to do")
     for kind, runs in _kinds(plan.runs).items():
         print(f"  {len(runs)} {kind}: {sum(r.digest in planned.complete for r in runs)} complete")
     if planned.pending and plan.sweep.search.trials:
         print("The final runs depend on the settings that the search chooses; their number is an estimate.")
-    if planned.pending:
+    if planned.pending and planned.cost:
         print("\n".join(_cost(planned.options, planned.cost)))
     tests = {of.short_name: sum(data[name].count("test") for data in plan.divisions) for name, of in plan.datasets.items()}
     print(planned_text(len(plan.sweep.seed_list), tests))

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from dabench.data.folds import pooled
 from dabench.errors import StoreError
@@ -15,6 +16,7 @@ from dabench.experiment.schedule import RunSchedule
 from dabench.experiment.sweep_file import SweepFile
 from dabench.plugins.contract import Dataset
 from dabench.plugins.options import build
+from dabench.plugins.weights import weights_of
 from dabench.storage.run_store import RunStore
 from dabench.storage.schema import BackboneFacts, DatasetRecord, FoldRecord, InputFacts, Run, SweepRecord, SweepTable
 
@@ -132,7 +134,7 @@ def _record(file: SweepFile, plan: Plan, schedule: RunSchedule) -> SweepRecord:
         seeds=sweep.seed_list,
         classes=plan.classes,
         input=InputFacts(plan.channels, plan.size, asdict(plan.augment)),
-        backbone=BackboneFacts(backbone.name, backbone.short_name, backbone.citation),
+        backbone=BackboneFacts(backbone.name, backbone.short_name, backbone.citation, _weights(plan)),
         adapters=plan.facts,
         runs=tuple(schedule.table_runs),
         search=tuple(schedule.searched()),
@@ -141,6 +143,10 @@ def _record(file: SweepFile, plan: Plan, schedule: RunSchedule) -> SweepRecord:
         unlabelled=plan.unlabelled,
         folds=len(plan.folds),
     )
+
+
+def _weights(plan: Plan) -> str:
+    return f"{Path(weights_of(plan.backbone)).name}, SHA-256 {plan.weights[:12]}" if plan.weights else ""
 
 
 def _keep_dataset(store: RunStore, plan: Plan, name: str, dataset: Dataset) -> None:

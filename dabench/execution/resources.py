@@ -53,11 +53,17 @@ class ResourceNeeds:
     operations: float
 
 
-def resource_needs(plan: Plan) -> ResourceNeeds | None:
-    """Return the needs of each run of the plan, or None if its network cannot be measured; raise as `build_network`."""
+def resource_needs(plan: Plan, notify: Callable[[str], None] = lambda line: None) -> ResourceNeeds | None:
+    """Return the needs of each run of the plan, or None if its network cannot be measured; raise as `build_network`.
+
+    Args:
+        notify: called with the note of the encoder, if it has one: which weights it starts from, how images are normalised.
+    """
     train, test = plan.sweep.train, plan.sweep.test
     with torch.random.fork_rng(devices=[]):
         net = build_network(plan.backbone, plan.channels, plan.input_size, len(plan.classes), plan.sweep.pretrained)
+        if note := getattr(net.encoder, "note", ""):
+            notify(f"network: {note}")
         try:
             kept, largest, operations = _measured(net, plan)
         except Exception:  # the run itself will raise the error

@@ -61,7 +61,7 @@ def execute_sweep(
     if options.redo or runs:
         from dabench.execution.resources import fit_to_machine, resource_needs  # imports torch
 
-        options = fit_to_machine(plan, resource_needs(plan), options, callbacks.notify)
+        options = fit_to_machine(plan, resource_needs(plan, callbacks.notify), options, callbacks.notify)
     if options.redo:
         remove_runs(store, schedule.expected())
         schedule = schedule_of(plan, store)

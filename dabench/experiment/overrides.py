@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +14,9 @@ from dabench.errors import SpecError
 def put(table: dict[str, Any], text: str) -> None:
     """Put "a.b=value" into `table`; the value is read by `value_of`. Paths become absolute."""
     key, equals, value = text.partition("=")
-    path = [p.strip().strip('"') for p in key.split(".")]
-    if not equals or not all(path):
+    # Quotes hold the dots of a name together, as in "timm/resnet18.a1_in1k".weights=FILE.
+    path = [part.strip() for part in next(csv.reader([key], delimiter=".", skipinitialspace=True), [])]
+    if not equals or not path or not all(path):
         raise SpecError(f"--set {text!r}: write key=value, for example --set train.epochs=2")
     given: Any = value_of(value)
     for part in reversed(path):
@@ -39,6 +41,9 @@ def value_of(text: str) -> Any:
 PATHS = ("path", "drop")
 """The keys of a [dataset.NAME] table that are paths."""
 
+WEIGHTS = "weights"
+"""The key of the table of a backbone that is a path, if there is such a file: a plugin may have an own option of this name."""
+
 
 def absolute(table: Mapping[str, Any], folder: Path = Path()) -> dict[str, Any]:
     """Return the table of a sweep, or a part of one, with its paths made absolute from `folder`.
@@ -47,6 +52,9 @@ def absolute(table: Mapping[str, Any], folder: Path = Path()) -> dict[str, Any]:
     """
     result = dict(table)
     plugins, datasets = table.get("plugins"), table.get("dataset")
+    for name, options in table.items():
+        if isinstance(options, Mapping) and _is_file(file := options.get(WEIGHTS), folder):
+            result[name] = {**options, WEIGHTS: _resolved(file, folder)}
     if isinstance(plugins, (list, tuple)):
         result["plugins"] = [_resolved(p, folder) for p in plugins]
     if isinstance(datasets, Mapping):
@@ -55,6 +63,10 @@ def absolute(table: Mapping[str, Any], folder: Path = Path()) -> dict[str, Any]:
             for n, o in datasets.items()
         }
     return result
+
+
+def _is_file(path: Any, folder: Path) -> bool:
+    return isinstance(path, (str, Path)) and bool(str(path)) and (folder / Path(path).expanduser()).is_file()
 
 
 def _resolved(path: Any, folder: Path) -> Any:

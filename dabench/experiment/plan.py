@@ -18,8 +18,9 @@ from dabench.experiment.config import Sweep
 from dabench.experiment.job import Job
 from dabench.experiment.resolve import adapter_options
 from dabench.hashing import digest
-from dabench.plugins.code_hash import code_digest, core_digest
+from dabench.plugins.code_hash import code_digest, core_digest, modules_digest
 from dabench.plugins.contract import SOURCE_ONLY, SUPERVISED, Adapter, Augment, Backbone, Dataset
+from dabench.plugins.weights import own_options
 from dabench.storage.schema import AdapterFacts, NetworkKey, Run, Settings, TrialConfig, budget_text, networks
 from dabench.training.settings import TrainConfig, adaptation_steps
 
@@ -35,6 +36,7 @@ class Plan:
         device: the class of device of the runs: "cpu", "cuda" or "mps".
         precision: the meaning of train.precision = "auto" on it: "bf16" or "fp32".
         warnings: what is wrong with its tasks, one line each.
+        weights: the SHA-256 of the file that the backbone starts from; "" without one.
         folds: the prepared datasets of each fold; empty without folds. `prepared` then holds the undivided datasets.
         fold: the fold that `prepared` holds instead, in the plan of one fold (`at`), from 1.
     """
@@ -51,6 +53,7 @@ class Plan:
     device: str
     precision: str
     warnings: tuple[str, ...] = ()
+    weights: str = ""
     folds: tuple[Mapping[str, Prepared], ...] = ()
     fold: int = 0
 
@@ -252,7 +255,8 @@ def _run(
                 how += [code_digest(adapter.correction), asdict(adapter.correction.options)]
     key = {
         "code": core_digest(),
-        "backbone": [sweep.backbone, code_digest(plan.backbone), asdict(plan.backbone.options)],
+        "backbone": [sweep.backbone, code_digest(plan.backbone), own_options(plan.backbone)],
+        **({"weights": [plan.weights, modules_digest("dabench.plugins.weights")]} if plan.weights else {}),
         "input": [plan.channels, plan.size, sweep.pretrained, list(plan.classes)],
         "train": plan.train(settings).recorded,  # faster than asdict for tens of thousands of runs
         "test": sweep.test.recorded,

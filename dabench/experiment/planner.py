@@ -19,8 +19,10 @@ from dabench.experiment.config import Sweep
 from dabench.experiment.plan import Plan, adaptation, pretraining, source_only
 from dabench.experiment.resolve import make_adapter, make_backbone, make_dataset
 from dabench.experiment.shared_images import shared_images
+from dabench.hashing import file_digest
 from dabench.plugins.contract import Adapter, Augment, Dataset
 from dabench.plugins.registry import Registry
+from dabench.plugins.weights import weights_of
 from dabench.storage.atomic import remove_abandoned, temporary_prefix
 from dabench.storage.paths import cache_folder
 from dabench.storage.schema import Run
@@ -66,7 +68,10 @@ def make_plan(
         _check_unlabelled(sweep, name, adapters)
     backbone, where = make_backbone(sweep, registry), _device_and_precision(sweep, gpus, cluster)
     warnings = tuple(shared_images(sweep.tasks, datasets, folds or (prepared,)))
-    plan = Plan(sweep, augment, channels, size, datasets, prepared, adapters, backbone, (), *where, warnings, folds)
+    weights = _weights_digest(weights_of(backbone), sweep.backbone)
+    plan = Plan(
+        sweep, augment, channels, size, datasets, prepared, adapters, backbone, (), *where, warnings, weights, folds
+    )
     runs = tuple(_runs(plan))
     for run in runs:  # reports classes with too few images for the shots before any run starts
         if run.target is not None:
@@ -74,6 +79,17 @@ def make_plan(
     for line in warnings:
         notify(f"warning: {line}")
     return plan if sweep.search.trials else replace(plan, runs=runs)
+
+
+def _weights_digest(file: str, backbone: str) -> str:
+    """Return the SHA-256 of the file that a backbone starts from; "" without one."""
+    try:
+        return file_digest(Path(file)) if file else ""
+    except OSError as e:
+        raise SpecError(
+            f"[{backbone}] weights = '{file}': cannot be read ({e.strerror or e}); a path in a sweep file is relative to "
+            "that file, one given with --set to the working folder"
+        ) from e
 
 
 def _device_and_precision(sweep: Sweep, gpus: float | None, cluster: bool) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from dabench.experiment.sweep_file import SweepFile, line_of
 from dabench.plugins.contract import Augment, Plugin, PluginKind
 from dabench.plugins.options import describe
 from dabench.plugins.registry import Registry
+from dabench.plugins.weights import options_of
 from dabench.training.settings import EvalConfig, TrainConfig
 
 Rows = list[dict[str, Any]]
@@ -39,7 +40,7 @@ def all_keys() -> dict[str, Rows]:
 
 def plugin_keys(registry: Registry, kind: PluginKind) -> dict[str, Rows]:
     """Return the options of every working plugin of a kind that has any: plugin name -> rows."""
-    found = {e.name: describe(e.plugin.Options) for e in registry.entries(kind) if e.plugin is not None}
+    found = {e.name: describe(options_of(e.plugin)) for e in registry.entries(kind) if e.plugin is not None}
     return {name: rows for name, rows in found.items() if rows}
 
 
@@ -67,7 +68,7 @@ def keys_of(file: SweepFile, registry: Registry) -> dict[str, Rows]:
     adapters = {name: make_adapter(sweep, name, registry) for name in sweep.adapters}
     corrections = {a.correction.name: a.correction for a in adapters.values() if a.correction}
     for name, plugin in (plugins | adapters | corrections).items():
-        rows = _filled(describe(type(plugin).Options), (plugin.name,), vars(plugin.options), file, written)
+        rows = _filled(describe(type(plugin.options)), (plugin.name,), vars(plugin.options), file, written)
         own = own_options(name)  # "dann@weight=1" is no table of the file
         found[name if own else f"[{plugin.name}]"] = [row | {"from": "adapters"} if row["key"] in own else row for row in rows]
     return {heading: rows for heading, rows in found.items() if rows}

@@ -10,6 +10,7 @@ from typing import Any
 from dabench.errors import PluginError, SpecError, nearest
 from dabench.experiment.adapter_names import plugins_of, without_spaces
 from dabench.experiment.config import Sweep, pair_of
+from dabench.experiment.overrides import absolute
 from dabench.experiment.resolve import NAME, declared, make_adapter, make_backbone, make_dataset, with_members
 from dabench.experiment.search_validation import with_space
 from dabench.plugins.contract import Augment
@@ -35,7 +36,7 @@ def sweep_from(table: Mapping[str, Any], registry: Registry, folder: Path | None
     table["options"] = _options(table, registry)
     if isinstance(table.get("classes"), Mapping):
         table |= _classes(table["classes"])
-    sweep = build(Sweep, table)
+    sweep = build(Sweep, table | {"options": absolute(table["options"], folder or Path())})
     sweep = replace(sweep, adapters=tuple(map(without_spaces, sweep.adapters)), dataset=declared(sweep.dataset, folder))
     _check(sweep, registry)
     if "search" in table and "trials" not in table["search"]:

@@ -27,6 +27,7 @@ from typing import Any, get_args
 from dabench.errors import PluginError, nearest
 from dabench.plugins.contract import Access, Adapter, Backbone, Dataset, Plugin, PluginKind
 from dabench.plugins.options import build
+from dabench.plugins.weights import options_of, started
 
 _FIRST_PARTY: Mapping[PluginKind, str] = {
     "dataset": "dabench.datasets",
@@ -56,7 +57,9 @@ class Entry:
                 return self.plugin
             options = {**dataclasses.asdict(self.plugin.options), **options}
         cls = self.plugin if isinstance(self.plugin, type) else type(self.plugin)
-        return cls(build(cls.Options, options or {}, (variant and self.name.removesuffix("*") + variant) or self.name), variant)
+        name = (variant and self.name.removesuffix("*") + variant) or self.name
+        made = cls(build(options_of(cls), options or {}, name), variant)
+        return started(made) if isinstance(made, Backbone) else made
 
 
 class Registry:

@@ -10,7 +10,7 @@ from typing import Any
 
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.trials import TIE_BREAK, searched_by
-from dabench.experiment.overrides import PATHS
+from dabench.experiment.overrides import PATHS, WEIGHTS
 from dabench.reporting.tables import EMPTY, Table, dropped_text, first_line, folds_of, sentence, size_range, trained
 from dabench.storage.clock import clock
 from dabench.storage.schema import DatasetRecord, Seconds, to_json
@@ -85,7 +85,8 @@ def _settings(matrix: Matrix) -> Table:
     space = search.pop("space", {})
     rows = {
         "backbone": matrix.record.backbone.name,
-        "backbone options": _written(sweep.options.get(sweep.backbone, {})),
+        "backbone options": _written({k: v for k, v in sweep.options.get(sweep.backbone, {}).items() if k != WEIGHTS}),
+        "weights": matrix.record.backbone.weights,
         "pretrained": "yes" if sweep.pretrained else "no",
         "input": f"{seen.channels} x {seen.size} x {seen.size}" if seen else "",
         "augmentation": _written(seen.augment if seen else sweep.augment),

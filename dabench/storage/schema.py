@@ -246,11 +246,16 @@ class InputFacts:
 
 @dataclass(frozen=True)
 class BackboneFacts:
-    """The facts of the backbone that reports need."""
+    """The facts of the backbone that reports need.
+
+    Attributes:
+        weights: name and digest of the file that it starts from; "" without one.
+    """
 
     name: str
     short_name: str
     citation: str
+    weights: str = ""
 
 
 @dataclass(frozen=True)

@@ -196,6 +196,31 @@ def test_what_changes_every_number_changes_every_digest(plan: MakePlan, changes:
     assert changed(old, plan(adapters=["none", "dann", "maml"], **changes)) == set(digests(old))
 
 
+def test_the_content_of_a_file_of_weights_counts_for_every_run_and_its_place_does_not(plan: MakePlan, tmp_path: Path) -> None:
+    files = {name: tmp_path / name for name in ("a", "b", "c")}
+    for name, content in zip(files, (b"1", b"1", b"2"), strict=True):
+        files[name].write_bytes(content)
+    none = plan()
+    one, moved, other = (plan(conv4={"weights": str(file)}) for file in files.values())
+    assert changed(none, one) == changed(one, other) == set(digests(one))
+    assert changed(one, moved) == set()
+
+
+def test_the_code_that_reads_weights_counts_for_the_runs_that_start_from_a_file(
+    plan: MakePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "w").write_bytes(b"1")
+    old = [plan(), plan(conv4={"weights": str(tmp_path / "w")})]
+    monkeypatch.setattr(plan_module, "modules_digest", lambda name: f"new code of {name}")
+    new = [plan(), plan(conv4={"weights": str(tmp_path / "w")})]
+    assert [len(changed(*pair)) for pair in zip(old, new, strict=True)] == [0, len(old[1].runs)]
+
+
+def test_a_file_of_weights_that_is_not_there_is_an_error_with_its_key(plan: MakePlan) -> None:
+    with pytest.raises(SpecError, match=r"\[conv4\] weights = 'w\.pth': cannot be read \(No such file or directory\); a path"):
+        plan(conv4={"weights": "w.pth"})
+
+
 def test_code_that_computes_a_run_counts_for_every_run(plan: MakePlan, monkeypatch: pytest.MonkeyPatch) -> None:
     old = plan(adapters=["none", "dann", "maml"])
     read = code_hash._source

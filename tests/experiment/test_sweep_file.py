@@ -505,6 +505,23 @@ def test_an_adapter_registered_in_python_is_taken(registry: Registry) -> None:
     assert sweep_from(BASE | {"adapters": ["none", "mine"]}, registry).adapters == ("none", "mine")
 
 
+TAGGED = FILE.replace('"conv4"', '"timm/resnet18.a1_in1k"') + '\n["timm/resnet18.a1_in1k"]\nweights = "w.pth"\n'
+
+
+def test_a_file_of_weights_is_relative_to_the_sweep_file(read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "w.pth").write_bytes(b"")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert read(TAGGED).sweep.options["timm/resnet18.a1_in1k"] == {"weights": str(tmp_path / "w.pth")}
+
+
+def test_a_name_with_a_dot_is_set_in_quotes(read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.pth").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    sweep = read(TAGGED, '"timm/resnet18.a1_in1k".weights=mine.pth').sweep
+    assert sweep.options["timm/resnet18.a1_in1k"] == {"weights": str(tmp_path / "mine.pth")}
+
+
 # [dataset.NAME]
 
 

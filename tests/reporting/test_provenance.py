@@ -28,8 +28,9 @@ def change(store: RunStore, **sweep: Any) -> RunStore:
 def test_settings_are_those_of_the_sweep_without_the_places_of_files(tmp_path: Path) -> None:
     store = two_sets(seeds=1).write(tmp_path / "s")
     change(
-        store, dataset={"print": {"path": "/home/someone/secret", "drop": "/home/someone/list.csv", "size": 8}}, pretrained=True
-    )
+        store, dataset={"print": {"path": "/home/someone/secret", "drop": "/home/someone/list.csv", "size": 8}}, pretrained=True,
+        options={"conv4": {"width": 8, "weights": "/home/someone/w.pth"}},
+    )  # fmt: skip
     rows = dict(tables_of(store)["Settings"].rows)
     assert rows["dataset print"] == "size = 8"
     assert rows["pretrained"] == "yes"

@@ -26,6 +26,7 @@ from dabench.execution.ray.cluster import on_node, ray
 from dabench.experiment.job import Job
 from dabench.experiment.plan import Plan
 from dabench.hashing import digest, file_digest
+from dabench.plugins.weights import weights_of
 from dabench.storage.atomic import new_file, put_folder, remove_abandoned, temporary_folder
 from dabench.storage.paths import cache_folder, node_folder
 from dabench.storage.reader import NETWORK
@@ -129,8 +130,9 @@ def start_transfer(plan: Plan, store: RunStore) -> ClusterTransfer:
 
 
 def prepared_files(plan: Plan) -> dict[str, str]:
-    """Return path -> SHA-256 of all files of the prepared datasets."""
-    return {
+    """Return path -> SHA-256 of all files of the prepared datasets, and of the file that the backbone starts from."""
+    weights = {weights_of(plan.backbone): plan.weights} if plan.weights else {}
+    return weights | {
         str(p.path(split, part)): sha
         for prepared in plan.divisions
         for p in prepared.values()
