@@ -66,3 +66,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Return "; did you mean 'x'?" for the known words closest to `word`, or an empty string."""
     close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.5)
     return f"; did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
+
+
+def quoted(text: str | bytes, longest: int = 40) -> str:
+    """Return a part of a user's file for a message: in quotes, on one line, printable, and at most `longest` characters of it."""
+    if isinstance(text, bytes):
+        text = text[: 4 * longest].decode("utf-8", "replace")
+    return repr(text if len(text) <= longest else f"{text[:longest]}...")

@@ -7,7 +7,11 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from dabench.data.archives import content
 from dabench.errors import DataError, nearest
+
+_SHOWN = 1000
+"""How many characters at the beginning, of which messages show some, must be those of a text."""
 
 
 def image_name(digest: str, position: int) -> str:
@@ -36,15 +40,16 @@ def read_rows(
     """
     file = f"{who}: {table}" if who else f"{table}"
     try:
-        reader = csv.reader(io.StringIO((read or table.read_bytes)().decode("utf-8-sig"), newline=""), strict=True)
+        text = (read() if read else content(table, who)).decode("utf-8-sig")
+        if not all(c.isprintable() or c.isspace() for c in text[:_SHOWN]):
+            raise DataError(f"{file}: begins with characters that no text has, so it is not a CSV")
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         try:
             header = _header(next(reader, []), needed, file)
             for values in filter(any, reader):
                 yield reader.line_num, _row(values, header, () if gaps else needed, gaps, f"{file}, line {reader.line_num}")
         except csv.Error as e:
             raise DataError(f"{file}, line {reader.line_num}: is not valid CSV ({e})") from e
-    except FileNotFoundError as e:
-        raise DataError(f"{who}: {table} does not exist" if who else f"{table} does not exist") from e
     except (OSError, UnicodeDecodeError) as e:
         raise DataError(f"{file}: cannot be read as a CSV in UTF-8 ({e})") from e
 

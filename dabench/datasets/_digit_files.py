@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import zlib
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dabench import Samples
+from dabench import DataError, Samples
+from dabench.data.archives import content, opened
 from dabench.datasets._raw_files import RawFiles
 from dabench.datasets.uci_digits import DIGITS
+from dabench.errors import quoted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_LARGEST = 200_000_000
-"""Bytes that one file may unpack to: four times the largest of these datasets. A larger file is an attack or a mistake."""
 
 
 class DigitFiles(RawFiles):
@@ -41,31 +37,28 @@ class DigitFiles(RawFiles):
         """Return the images and labels of a part; raise DataError if its files are missing, damaged or of another dataset."""
 
     def file(self, raw: Path, *names: str) -> Path:
-        """Return the first of the files `names` that exists in the folder `raw`.
+        """Return the first of the files `names`, or of their aliases, that exists in the folder `raw`.
 
         Raises:
             DataError: none of them exists.
         """
-        for name in names:
-            if (raw / name).is_file():
-                return raw / name
+        for folder in self.names_of("."):
+            for name in names:
+                for alias in self.names_of(name):
+                    if (path := raw / folder / alias).is_file():
+                        return path
         raise self.refusal(raw / names[0], "does not exist")
 
     def content(self, path: Path) -> bytes:
-        """Return the unpacked content of a .gz or .bz2 file, or the content of any other file.
+        """Return the content of a file, unpacked if it is packed, whatever its name.
 
         Raises:
             DataError: the file cannot be read, is damaged, or unpacks to more bytes than such a dataset has.
         """
-        opened: Any = {".gz": gzip.open, ".bz2": bz2.open}.get(path.suffix, open)
         try:
-            with opened(path, "rb") as file:
-                content: bytes = file.read(_LARGEST + 1)
-        except (OSError, EOFError, zlib.error) as e:
-            raise self.refusal(path, f"cannot be read ({getattr(e, 'strerror', None) or e}); download it again") from e
-        if len(content) > _LARGEST:
-            raise self.refusal(path, f"unpacks to more than {_LARGEST:,} bytes, so it is not a file of this dataset")
-        return content
+            return content(path, self.who)
+        except DataError as e:
+            raise DataError(f"{e}. {self.download_instructions}") from e
 
     def compare(self, labels: NDArray[Any], images: int, allowed: range, path: Path) -> None:
         """Check the labels of the file `path` against the number of images and the allowed labels.
@@ -80,3 +73,47 @@ class DigitFiles(RawFiles):
         outside = labels[~np.isin(labels, allowed)]
         if len(outside):
             raise self.refusal(path, f"holds the label {outside[0]:g}; it must be {allowed[0]} to {allowed[-1]}")
+
+
+class MatDigits(DigitFiles):
+    """A dataset in MATLAB files with X of 32x32x3xN bytes and y of N labels. scipy reads them.
+
+    Attributes:
+        codes: the labels; 10 is the digit 0.
+    """
+
+    name = ""
+    codes: ClassVar[range] = range(10)
+
+    def part(self, raw: Path, part: str) -> Samples:
+        """Read one file."""
+        import numpy as np
+        from scipy.io import loadmat
+
+        path = self.file(raw, part)
+        with opened(path, self.who) as file:
+            try:
+                found = loadmat(file, variable_names=["X", "y"])
+            except Exception as e:  # scipy may raise any exception for damaged bytes
+                why = quoted(f"{type(e).__name__}: {e}", 100)
+                raise self.refusal(path, f"cannot be read as a .mat file ({why}); download it again") from e
+        images, labels = found.get("X"), found.get("y")
+        if images is None or images.dtype != np.uint8 or images.ndim != 4 or images.shape[:3] != (32, 32, 3) or labels is None:
+            raise self.refusal(path, "does not contain X (32x32x3xN bytes) and y, so it is another file")
+        labels = np.asarray(labels, np.int64).ravel()
+        self.compare(labels, images.shape[3], self.codes, path)
+        return Samples(images.transpose(3, 2, 0, 1), labels % 10)
+
+    def make_synthetic(self, raw: Path, n: int, seed: int) -> None:
+        """Write the files, with n images of each digit."""
+        import numpy as np
+        from scipy.io import savemat
+
+        from dabench.data.synthetic import synthetic_image
+
+        rng = np.random.default_rng(seed)
+        raw.mkdir(parents=True, exist_ok=True)
+        labels = np.tile(np.array(self.codes, np.uint8), n)
+        for name in self.parts.values():
+            images = np.stack([synthetic_image(int(label) % 10, rng, 32, 32, 3) for label in labels], axis=3)
+            savemat(raw / name, {"X": images, "y": labels[:, None]}, do_compression=True)

@@ -96,7 +96,7 @@ class NamedPictures(FromNames, ImageFolder):
         root = self.root(raw)
         rows, notes = self.rows(pictures_in(root, self.who), root)
         if not rows:
-            raise self.refusal(f"its raw files are not in {root}")
+            raise self.missing(root)
         images = lazy_pictures([picture for picture, _ in rows], root, self.who, self.options.channels, self.options.size)
         return self.samples(images, [facts for _, facts in rows], root, notes)
 

@@ -11,6 +11,7 @@ from dabench import FACES, DataError, Splits, setting
 from dabench.datasets._emotions import BASIC
 from dabench.datasets._fer2013_csv import (
     CSVS,
+    TRAINING_CSV,
     USAGES,
     VOTES_CITATION,
     VOTES_FILE,
@@ -29,8 +30,9 @@ class FER2013(NamedPictures):
     """FER2013 with its official splits: Training, PublicTest and PrivateTest are train, val and test.
 
     Two forms can be read; having both is an error. The CSV form is fer2013.csv, icml_face_data.csv, fer2013.tar.gz or a zip with
-    one of them; of several files the first in this order is read, because they hold the same rows. The folder form, or a zip of
-    it, is `train/<class>/Training_*.jpg`, `test/<class>/PublicTest_*.jpg` and `PrivateTest_*.jpg`. The images are the same, but
+    one of them; of several files the first in this order is read, because they hold the same rows. A CSV may be packed under any
+    name (gzip, bzip2, xz, tar, zip), and may have other columns. Without the column Usage it must have all rows of the dataset:
+    their published order gives the splits. The folder form, or a zip of it, is `train/<class>/Training_*.jpg`, `test/<class>/PublicTest_*.jpg` and `PrivateTest_*.jpg`. The images are the same, but
     saving them as JPEG has changed their pixels: the two forms have different digests, and results may differ slightly.
 
     FER+ labels are the majority of ten votes (see `read_votes`); images without a majority are left out. The labels belong to
@@ -105,7 +107,9 @@ class FER2013(NamedPictures):
         folders = [place] if (place / "train").is_dir() else []
         folders += [path for path in sorted(place.glob("*.zip")) if path not in csvs]
         if not csvs and not folders:
-            raise self.refusal(f"its raw files are not in {place}")
+            alone = csvs_in(place, self.who, (TRAINING_CSV,))
+            found = f" ({alone[0].name} holds the training rows alone, which dataset 'fer2013-train' reads)" if alone else ""
+            raise self.refusal(f"its raw files are not in {place}{found}")
         if len(folders) > 1 or (csvs and folders):
             both = ", ".join(str(path) for path in (*csvs[:1], *folders))
             raise self.error(f"{place} holds two forms of the dataset ({both}), which differ; keep one, or set path to one")
@@ -129,6 +133,16 @@ class FER2013(NamedPictures):
             raise DataError(f"{who}: {root.parent / VOTES_FILE} does not exist; download it from {VOTES_HOME}")
         return found[0]
 
+    def _usages(self, rows: int, root: Path) -> list[str]:
+        """Return the usages of a CSV without this column: its rows are in the published order, if there are as many."""
+        usages = [usage for usage, split in USAGES.items() for _ in range(FER2013.counts[split])]
+        if rows == len(usages):
+            return usages
+        raise self.error(
+            f"{root} has no column Usage, so it must have the {len(usages):,} rows of the dataset in their published order, not "
+            f"{rows:,}; {TRAINING_CSV}, with {FER2013.counts['train']:,} rows of Training, is read by dataset 'fer2013-train'"
+        )
+
     def named(self, path: PurePosixPath) -> ImageFacts:
         """Read train/angry/Training_1.jpg."""
         usage = path.name.partition("_")[0]
@@ -149,10 +163,13 @@ class FER2013(NamedPictures):
             return super().prepare(raw)
         faces, emotions, usages = read_faces(root, who)
         labels, notes = [self.classes[e] for e in emotions], []
+        if not usages:
+            usages = self._usages(len(emotions), root)
+            notes = [f"{root.name} has no column Usage; the published order of its rows gives the splits"]
         if votes:
             labels = read_votes(votes, usages, who)
             if left_out := labels.count(""):
-                notes = [f"{left_out:,} of {len(labels):,} images left out: no emotion has the majority of votes"]
+                notes += [f"{left_out:,} of {len(labels):,} images left out: no emotion has the majority of votes"]
         kept = np.array([i for i, label in enumerate(labels) if label], np.int64)
         shape = (len(kept), o.channels, o.size, o.size)
         images = LazyImages(shape, lambda at: resized(faces, kept[at], o.channels, o.size))

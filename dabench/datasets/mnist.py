@@ -19,8 +19,15 @@ _MIRRORS = (
 )
 
 
+_NAMES = tuple(f"{part}-{what}-ubyte" for part in ("train", "t10k") for what in ("images-idx3", "labels-idx1"))
+
+
 def _remote(name: str, size: int, sha256: str) -> RemoteFile:
     return RemoteFile(f"{name}.gz", tuple(f"{mirror}{name}.gz" for mirror in _MIRRORS), sha256, size, unpacked=name)
+
+
+def _dotted(name: str) -> str:
+    return name.replace("-idx", ".idx")
 
 
 class MNIST(DigitFiles):
@@ -41,6 +48,11 @@ class MNIST(DigitFiles):
         "train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz, or the unpacked files, into "
         "the folder named above."
     )
+    aliases = {  # noqa: RUF012 -- torchvision's folder; the names with a dot, and folders with the file's name, are Kaggle's
+        ".": ("MNIST/raw", "raw"),
+        **{name: (_dotted(name), f"{name}/{name}", f"{name}/{_dotted(name)}") for name in _NAMES},
+        **{f"{name}.gz": (f"{_dotted(name)}.gz",) for name in _NAMES},
+    }
     parts = {"train": "train", "test": "t10k"}  # noqa: RUF012
     counts = {"train": 60000, "test": 10000}  # noqa: RUF012
     files: tuple[RemoteFile, ...] = (

@@ -7,8 +7,10 @@ from pathlib import Path, PurePosixPath
 
 from dabench import Samples
 from dabench.datasets._digit_files import DigitFiles
+from dabench.datasets._raw_files import numbered_lines
+from dabench.errors import quoted
 
-_LINE = re.compile(r"([^\s/\\]+\.png) ([0-9])")
+_LINE = re.compile(r"([^\s/\\]+\.png)\s+([0-9])")
 
 
 class MNISTM(DigitFiles):
@@ -24,6 +26,7 @@ class MNISTM(DigitFiles):
         "mnist_m_test and the files mnist_m_train_labels.txt and mnist_m_test_labels.txt are in the raw folder, or in its "
         "folder mnist_m."
     )
+    aliases = {".": ("mnist_m",)}  # noqa: RUF012 -- of the archive
     parts = {"train": "mnist_m_train", "test": "mnist_m_test"}  # noqa: RUF012
     counts = {"train": 59001, "test": 9001}  # noqa: RUF012
     citation = """@article{ganin2016domain,
@@ -42,13 +45,12 @@ class MNISTM(DigitFiles):
 
         from dabench.data.images import lazy_pictures
 
-        root = raw / "mnist_m" if (raw / "mnist_m").is_dir() else raw
-        path, folder = self.file(root, f"{part}_labels.txt"), root / part
-        rows = []
-        for number, line in enumerate(self.content(path).decode("utf-8", "replace").splitlines(), 1):
-            match = _LINE.fullmatch(line.strip())
+        path = self.file(raw, f"{part}_labels.txt")
+        folder, rows = path.parent / part, []
+        for number, line in numbered_lines(self.content(path)):
+            match = _LINE.fullmatch(line)
             if not match:
-                raise self.refusal(path, f"line {number} is {line[:40]!r}; must be like '00000000.png 5'")
+                raise self.refusal(path, f"line {number} is {quoted(line)}; must be like '00000000.png 5'")
             rows.append((match[1], int(match[2])))
         names, there = [name for name, _ in rows], sorted(p.name for p in folder.glob("*.png"))
         if sorted(names) != there:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dabench import RemoteFile, Samples
 from dabench.datasets._digit_files import DigitFiles
+from dabench.errors import quoted
 
 _ADDRESS = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/multiclass/"
 
@@ -25,6 +26,7 @@ class USPS(DigitFiles):
         "Run dabench prepare usps, which downloads two files; or put usps.bz2 and usps.t.bz2 from LIBSVM's page of multi-class "
         "datasets into the folder named above."
     )
+    aliases = {"usps.bz2": ("usps",), "usps.t.bz2": ("usps.t",)}  # noqa: RUF012 -- unpacked
     parts = {"train": "usps.bz2", "test": "usps.t.bz2"}  # noqa: RUF012
     counts = {"train": 7291, "test": 2007}  # noqa: RUF012
     files = (
@@ -53,7 +55,9 @@ class USPS(DigitFiles):
         try:
             values, labels = load_svmlight_file(content, n_features=256, zero_based=False, dtype=np.float32)
         except ValueError as e:
-            raise self.refusal(path, f"must have lines 'label index:value ...' with indices 1 to 256 ({e})") from e
+            raise self.refusal(
+                path, f"must have lines 'label index:value ...' with indices 1 to 256 ({quoted(str(e), 80)})"
+            ) from e
         pixels = values.toarray()
         if not np.all(np.abs(pixels) <= 1):  # also fails for NaN
             raise self.refusal(path, "contains pixels outside -1 to 1")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -13,6 +17,7 @@ from pictures import as_folder, as_zip, tree
 
 from dabench.data.prepare import prepare_dataset
 from dabench.datasets.fer2013 import FER2013
+from dabench.datasets.fer2013_train import FER2013Train
 from dabench.errors import DataError
 
 USAGES = ("Training", "Training", "PublicTest", "PrivateTest")
@@ -28,6 +33,10 @@ def table(rows: list[tuple[object, str, str]] = ROWS, header: str = "emotion,pix
     return "\n".join([header, *(",".join(map(str, row)) for row in rows), ""]).encode()
 
 
+def without_usage(rows: list[tuple[int, str, str]]) -> bytes:
+    return "\n".join(["emotion,pixels", *(f"{label},{pixels}" for label, pixels, _ in rows)]).encode()
+
+
 def reordered() -> bytes:
     """As icml_face_data.csv has it."""
     rows = [(label, usage, pixels) for label, pixels, usage in ROWS]
@@ -40,9 +49,15 @@ def written(place: Path, content: bytes) -> Path:
     return place
 
 
-def tarred(place: Path, name: str = "fer2013/fer2013.csv") -> Path:
+def numbered(name: str) -> bytes:
+    """As pandas writes it with its index."""
+    lines = table().decode().splitlines()
+    return "\n".join([f"{name},{lines[0]}", *(f"{n},{line}" for n, line in enumerate(lines[1:]))]).encode()
+
+
+def tarred(place: Path, name: str = "fer2013/fer2013.csv", mode: Literal["w:", "w:gz"] = "w:gz") -> Path:
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(place, "w:gz") as archive:
+    with tarfile.open(place, mode) as archive:
         for member, content in (("fer2013/README", b"words"), (name, table())):
             info = tarfile.TarInfo(member)
             info.size = len(content)
@@ -58,6 +73,23 @@ FORMS: dict[str, Callable[[Path], object]] = {
     "zip": lambda raw: as_zip(raw / "archive.zip", {"fer2013.csv": table()}),
     "competition's zip": lambda raw: as_zip(raw / "c.zip", {"icml_face_data.csv": reordered(), "train.csv": b"emotion,pixels\n"}),
     "Windows lines": lambda raw: written(raw / "fer2013.csv", table().replace(b"\n", b"\r\n")),
+    "tar": lambda raw: tarred(raw / "fer2013.tar", mode="w:"),
+    "tgz": lambda raw: tarred(raw / "fer2013.tgz"),
+    "gzip": lambda raw: written(raw / "fer2013.csv.gz", gzip.compress(table())),
+    "bzip2": lambda raw: written(raw / "icml_face_data.csv.bz2", bz2.compress(reordered())),
+    "xz": lambda raw: written(raw / "fer2013.csv.xz", lzma.compress(table())),
+    "tar named csv": lambda raw: tarred(raw / "fer2013.csv", mode="w:"),
+    "tar.gz named csv": lambda raw: tarred(raw / "fer2013.csv"),
+    "tar.gz named csv in its folder": lambda raw: tarred(raw / "fer2013" / "fer2013.csv"),
+    "gzip named csv": lambda raw: written(raw / "fer2013.csv", gzip.compress(table())),
+    "zip named csv": lambda raw: as_zip(raw / "fer2013.csv", {"fer2013/fer2013.csv": table(), "__MACOSX/._fer2013.csv": b"x"}),
+    "csv named tar.gz": lambda raw: written(raw / "fer2013.tar.gz", table()),
+    "zip of a gzip": lambda raw: as_zip(raw / "fer2013.csv", {"data.csv.gz": gzip.compress(table())}),
+    "mark of UTF-8": lambda raw: written(raw / "fer2013.csv", b"\xef\xbb\xbf" + table()),
+    "semicolons": lambda raw: written(raw / "fer2013.csv", table().replace(b",", b";")),
+    "columns with blanks and capitals": lambda raw: written(raw / "fer2013.csv", table(header=" Emotion, Pixels , usage")),
+    "number of the row": lambda raw: written(raw / "fer2013.csv", numbered("")),
+    "number of the row, named": lambda raw: written(raw / "fer2013.csv", numbered("Unnamed: 0")),
     "quoted": lambda raw: written(raw / "fer2013.csv", table([(a, f'"{b}"', c) for a, b, c in ROWS])),
 }
 
@@ -110,12 +142,11 @@ def test_the_option_path_names_the_csv(tmp_path: Path) -> None:
     assert len(FER2013(FER2013.Options(path=str(place))).prepare(tmp_path / "nowhere")["val"].images) == 7
 
 
-@pytest.mark.parametrize(
-    ("header", "named"), [("emotion,pixels", "emotion, pixels"), ("emotion,pixels,Usage,age", "emotion, pixels, Usage, age")]
-)
-def test_missing_and_extra_columns_are_named(header: str, named: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("header", ["emotion,pixel,Usage", "pixels,Usage", "emotion,pixels,pixels", "emotion,Usage,pixels,usage"])
+def test_columns_that_are_missing_or_there_twice_are_an_error(header: str, tmp_path: Path) -> None:
     said = refusal(tmp_path, ROWS, header)
-    assert said.endswith(f"fer2013.csv, line 1: the columns must be emotion, pixels, Usage, in any order, not {named}")
+    named = header.replace(",", ", ")
+    assert said.endswith(f"line 1: must name the columns emotion, pixels, Usage once each, in any order, but is {named!r}")
 
 
 @pytest.mark.parametrize(
@@ -154,6 +185,70 @@ def test_a_tar_without_the_csv_is_an_error_that_names_it(tmp_path: Path) -> None
     tarred(tmp_path / "fer2013.tar.gz", "other.csv")
     with pytest.raises(DataError, match=r"does not contain fer2013\.csv or icml_face_data\.csv"):
         FER2013().prepare(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "form"),
+    [(b"Rar!\x1a\x07\x01\x00\x1b[31m", "RAR"), (b"7z\xbc\xaf\x27\x1c\x00", "7z"), (b"\x28\xb5\x2f\xfd\x07", "Zstandard")],
+)
+def test_a_form_that_is_not_read_is_named(content: bytes, form: str, tmp_path: Path) -> None:
+    written(tmp_path / "fer2013.csv", content)
+    with pytest.raises(DataError, match=rf"fer2013\.csv is packed as {form}, which is not read; unpack it") as caught:
+        FER2013().prepare(tmp_path)
+    assert str(caught.value).isascii()
+
+
+@pytest.mark.parametrize("content", [b"\x1b[31m\x00\x07" * 500, bytes(range(256)) * 9, b"\x89PNG\r\n\x1a\n" + bytes(99)])
+def test_no_raw_byte_of_the_file_is_in_the_message(content: bytes, tmp_path: Path) -> None:
+    written(tmp_path / "fer2013.csv", content)
+    with pytest.raises(DataError, match="must name the columns emotion, pixels, Usage") as caught:
+        FER2013().prepare(tmp_path)
+    said = caught.value.args[0]
+    assert said.isprintable()
+    assert len(said) < len(str(tmp_path)) + 400
+
+
+@pytest.fixture
+def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dataset of as many rows as the table of these tests."""
+    monkeypatch.setattr(FER2013, "counts", {"train": 14, "val": 7, "test": 7})
+
+
+@pytest.mark.usefixtures("few_rows")
+def test_without_usage_the_published_order_gives_the_splits(tmp_path: Path) -> None:
+    written(tmp_path / "fer2013.csv", without_usage(ROWS))
+    splits = FER2013().prepare(tmp_path)
+    assert {split: len(s.images) for split, s in splits.items()} == {"train": 14, "val": 7, "test": 7}
+    assert splits.notes == ("fer2013.csv has no column Usage; the published order of its rows gives the splits",)
+
+
+@pytest.mark.usefixtures("few_rows")
+def test_without_usage_another_number_of_rows_is_refused(tmp_path: Path) -> None:
+    written(tmp_path / "fer2013.csv", without_usage(ROWS[:14]))
+    with pytest.raises(DataError, match="must have the 28 rows of the dataset in their published order, not 14; train"):
+        FER2013().prepare(tmp_path)
+
+
+def test_the_training_rows_alone_are_another_dataset(tmp_path: Path) -> None:
+    written(tmp_path / "train.csv", without_usage(ROWS[:14]))
+    with pytest.raises(DataError, match=r"train\.csv holds the training rows alone, which dataset 'fer2013-train' reads"):
+        FER2013().prepare(tmp_path)
+    splits = FER2013Train().prepare(tmp_path)
+    assert {split: np.bincount(np.asarray(s.labels)).tolist() for split, s in splits.items()} == {
+        "train": [1] * 7,
+        "test": [1] * 7,
+    }
+
+
+def test_the_training_rows_are_found_in_the_zip_of_the_competition(tmp_path: Path) -> None:
+    as_zip(tmp_path / "c.zip", {"icml_face_data.csv": reordered(), "train.csv": without_usage(ROWS[:14]), "test.csv": b"pixels"})
+    assert sum(len(s.images) for s in FER2013Train().prepare(tmp_path).values()) == 14
+
+
+def test_the_whole_dataset_is_not_read_as_its_training_rows(tmp_path: Path) -> None:
+    written(tmp_path / "train.csv", table())
+    with pytest.raises(DataError, match=r"train\.csv has a column Usage, so it is not train\.csv; dataset 'fer2013' reads it"):
+        FER2013Train().prepare(tmp_path)
 
 
 def test_a_part_of_the_rows_is_refused_with_both_counts(tmp_path: Path) -> None:

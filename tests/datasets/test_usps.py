@@ -61,9 +61,7 @@ def test_a_missing_file_is_named_with_its_folder(tmp_path: Path) -> None:
     assert f"{tmp_path}/usps.t.bz2 does not exist. Run dabench prepare usps" in refusal(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "damage", [lambda content: content[:-20], lambda content: b"no bzip2", lambda content: b"BZh9" + content[8:]]
-)
+@pytest.mark.parametrize("damage", [lambda content: content[:-20], lambda content: b"BZh9" + content[8:]])
 def test_a_damaged_file_is_named(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     path = written(tmp_path, line(1)) / "usps.t.bz2"
     path.write_bytes(damage(path.read_bytes()))
