@@ -69,9 +69,7 @@ def make_plan(
     backbone, where = make_backbone(sweep, registry), _device_and_precision(sweep, gpus, cluster)
     warnings = tuple(shared_images(sweep.tasks, datasets, folds or (prepared,)))
     weights = _weights_digest(weights_of(backbone), sweep.backbone)
-    plan = Plan(
-        sweep, augment, channels, size, datasets, prepared, adapters, backbone, (), *where, warnings, weights, folds
-    )
+    plan = Plan(sweep, augment, channels, size, datasets, prepared, adapters, backbone, (), *where, warnings, weights, folds)
     runs = tuple(_runs(plan))
     for run in runs:  # reports classes with too few images for the shots before any run starts
         if run.target is not None:
