@@ -23,7 +23,7 @@ class ADDA(Adapter):
     is used. Both updates together count as one optimiser step. The batch norms of the target's encoder learn the statistics of
     the target alone.
 
-    Differences to the paper: the optimizers are AdamW with the momentum and the schedule of [train], in place of Adam. The
+    Differences to the paper: the optimizers are AdamW with the weight decay and the schedule of [train], in place of Adam. The
     discriminator is updated first, and the encoder then sees the new one.
     """
 
@@ -46,6 +46,9 @@ class ADDA(Adapter):
             2e-4, "highest learning rate of encoder and discriminator, both with AdamW", above=0, search=10,
             origin="the authors' code: 0.0002 with Adam, from SVHN to MNIST",
         )  # fmt: skip
+        beta: float = setting(
+            0.5, "first beta of AdamW, in place of train.momentum", low=0, high=0.99, origin="the authors' code: Adam with 0.5"
+        )  # fmt: skip
         hidden: int = setting(500, "width of the two hidden layers of the discriminator", low=1, origin="the authors' code: 500")
         steps_fraction: float = setting(
             1.0, "length, as a fraction of a full training (see train.least_steps)", above=0,
@@ -62,6 +65,8 @@ class ADDA(Adapter):
         discriminator = domain_classifier(net.head.in_features, self.options.hidden)
         of_discriminator = trainer.optimizer(discriminator, lr=self.options.lr, kind="adamw")
         of_encoder = trainer.optimizer(net.encoder, lr=self.options.lr, kind="adamw")
+        for group in (*of_discriminator.param_groups, *of_encoder.param_groups):
+            group["betas"] = (self.options.beta, 0.999)
 
         def wrong(features: Tensor, is_target: float) -> Tensor:
             says = discriminator(features).float()

@@ -23,7 +23,10 @@ class AFN(Adapter):
 
     Differences to the paper: this is the stepwise variant (SAFN) without the entropy loss that the authors' code adds on some
     datasets, and without the paper's dropout that preserves lengths. The adaptation starts from a network that has learned the
-    source, and batch norm sees both domains together. The optimizer and the schedule are those of [train] for all layers.
+    source. The optimizer and the schedule are those of [train] for all layers.
+
+    Each domain passes through the network by itself, as in the authors' code, so that a batch norm normalises each by its own
+    batch.
     """
 
     name = "afn"
@@ -64,19 +67,16 @@ class AFN(Adapter):
 
     def adapt(self, net: Network, sources: Sequence[View], target: Target, trainer: Trainer) -> Network:
         """Train on labelled source and unlabelled target batches; needs `target.unlabelled`."""
-        import torch
-
         from dabench.training.pytorch_adapt import pytorch_adapt_layers
 
         assert target.unlabelled is not None
         longer = pytorch_adapt_layers().AdaptiveFeatureNorm(self.options.radius)
 
         def loss(progress: float, source: Batch, other: Batch) -> dict[str, Tensor]:
-            n = len(source.images)
-            features = net.features(torch.cat([source.images, other.images]))
+            ours, theirs = net.features(source.images), net.features(other.images)
             return {
-                "classification": trainer.cross_entropy(net.classify(features[:n]), source.require_labels()),
-                "lengths": self.options.weight * (longer(features[:n]) + longer(features[n:])),
+                "classification": trainer.cross_entropy(net.classify(ours), source.require_labels()),
+                "lengths": self.options.weight * (longer(ours) + longer(theirs)),
             }
 
         half = max(1, trainer.settings.batch // 2)

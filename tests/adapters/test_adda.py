@@ -26,7 +26,7 @@ def test_a_step_is_the_papers_two_updates() -> None:
     assert target.unlabelled is not None
     streams = again.stream([source], 16), again.stream([target.unlabelled], 16)
     modules = discriminator, twin.encoder
-    optimizers = [torch.optim.AdamW(m.parameters(), lr=1e-3, betas=(0.0, 0.999), weight_decay=0) for m in modules]
+    optimizers = [torch.optim.AdamW(m.parameters(), lr=1e-3, betas=(0.5, 0.999), weight_decay=0) for m in modules]
 
     def descend(loss: torch.Tensor, number: int) -> None:
         optimizers[number].zero_grad()

@@ -29,9 +29,9 @@ def test_a_step_is_the_papers() -> None:
     again = trainer(**plain)
     assert target.unlabelled is not None
     ours, theirs = (next(again.stream([v], 16)) for v in (source, target.unlabelled))
-    features = twin.features(torch.cat([ours.images, theirs.images]))  # batch norm sees both domains together
-    lengths = [f.square().sum(1).sqrt().mean() for f in features.split(16)]
-    classified = F.cross_entropy(twin.head(features[:16]), ours.require_labels())
+    features = [twin.features(batch.images) for batch in (ours, theirs)]  # batch norm sees each domain by itself
+    lengths = [f.square().sum(1).sqrt().mean() for f in features]
+    classified = F.cross_entropy(twin.head(features[0]), ours.require_labels())
     parameters = list(twin.parameters())
     gradients = torch.autograd.grad(classified - 0.3 * 2 * 2 * (lengths[0] + lengths[1]), parameters)
     for parameter, gradient in zip(parameters, gradients, strict=True):

@@ -12,8 +12,8 @@ from planted import noisy, target_of, trainer, view, without_norms
 from dabench.plugins.contract import Adapter
 from dabench.training.network import TorchNetwork, adapter_network
 
-ALIKE = [hooks.DANNHook, hooks.MCDHook, hooks.MCCHook, hooks.BNMHook, hooks.CORALHook]
-OTHERWISE = [hooks.CDANHook, hooks.DANHook, hooks.JANHook, hooks.AFNHook]
+ALIKE = [hooks.DANNHook, hooks.MCDHook, hooks.MCCHook, hooks.BNMHook, hooks.CORALHook, hooks.AFNHook]
+OTHERWISE = [hooks.CDANHook, hooks.DANHook, hooks.JANHook]
 
 
 def adapted(method: Adapter, net: TorchNetwork, steps: int = 4) -> dict[str, torch.Tensor]:
@@ -36,9 +36,10 @@ def moved(hook: type[hooks.HookAdapter]) -> tuple[list[torch.Tensor], ...]:
 
 @pytest.mark.parametrize("hook", ALIKE, ids=lambda hook: hook.name)
 def test_steps_are_those_of_the_hook(hook: type[hooks.HookAdapter]) -> None:
-    for one, other in zip(*moved(hook), strict=True):
+    ours, theirs = moved(hook)
+    for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-6)
-        assert bool(one.abs().max() > 1e-4)
+    assert all(bool(one.abs().max() > 1e-4) for one in ours if one.dim() > 1)  # a bias below a batch norm has no gradient
 
 
 def test_the_encoder_of_adda_only_learns_against_a_strong_discriminator() -> None:
