@@ -155,9 +155,9 @@ def _refuse_odd_classes(keys: Sequence[str], named: set[tuple[str, str]], who: s
 
 def refuse_twice(clips: Sequence[Clip], who: str) -> None:
     """Raise DataError if two clips have the same subject, class and take."""
-    seen: dict[tuple[str, str, str], str] = {}
+    seen: dict[tuple[str, str, str, str], str] = {}
     for clip in clips:
-        key = (clip.subject, clip.label, clip.take)
+        key = (clip.split, clip.subject, clip.label, clip.take)
         if key in seen:
             raise DataError(
                 f"{who}: {seen[key]} and {clip.name} both have subject '{clip.subject}', class '{clip.label}', "

@@ -121,6 +121,11 @@ def test_split_folders_without_test_are_an_error_that_says_what_to_do(tmp_path: 
     assert 'test_from = "val" to test on the validation files or test_from = "train" to hold out' in message
 
 
+def test_images_of_a_split_in_no_class_folder_are_named(tmp_path: Path) -> None:
+    message = refusal(as_folder(tmp_path, tree([*classes(4, prefix="train/"), "test/0.png"])))
+    assert "(train), but no file in test (test/0.png is in no class folder)" in message
+
+
 def test_the_validation_images_may_be_those_to_test_on(tmp_path: Path) -> None:
     root = as_folder(tmp_path, tree(classes(4, prefix="train/") + classes(2, prefix="val/")))
     splits = read(root, test_from="val")
