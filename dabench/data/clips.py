@@ -78,7 +78,9 @@ def clips_in_folder(root: Path, classes: Sequence[str], who: str, layout: str = 
         refuse_lost_classes(reading, folders_in(root, who), reading.places, root, who)
     else:
         found = _of_file_names(reading, named, classes, who)
-    clips = sorted(found, key=lambda clip: clip.name)
+    spelled: dict[str, str] = {}
+    same = [replace(clip, subject=spelled.setdefault(same_name(clip.subject), clip.subject)) for clip in found]
+    clips = sorted(same, key=lambda clip: clip.name)
     refuse_twice(clips, who)
     return clips, skipped, reading
 
@@ -153,9 +155,9 @@ def _refuse_odd_classes(keys: Sequence[str], named: set[tuple[str, str]], who: s
 
 def refuse_twice(clips: Sequence[Clip], who: str) -> None:
     """Raise DataError if two clips have the same subject, class and take."""
-    seen: dict[tuple[str, str, str], str] = {}
+    seen: dict[tuple[str, str, str, str], str] = {}
     for clip in clips:
-        key = (clip.subject, clip.label, clip.take)
+        key = (clip.split, clip.subject, clip.label, clip.take)
         if key in seen:
             raise DataError(
                 f"{who}: {seen[key]} and {clip.name} both have subject '{clip.subject}', class '{clip.label}', "
@@ -183,7 +185,8 @@ def clips_in_csv(table: Path, columns: Mapping[str, str], classes: Sequence[str]
             raise DataError(f"{where}: path '{name}' must be relative and inside {table.parent}")
         if str(place) in clips:
             raise DataError(f"{where}: '{name}' is listed twice; remove one of the lines")
-        label = known.get(same_name(label), label)
+        if classes:
+            label = known.get(same_name(label), label)
         if classes and label not in classes:
             raise DataError(f"{where}: class '{label}' must be one of {', '.join(classes)}{nearest(label, classes)}")
         if (other := known.setdefault(same_name(label), label)) != label:

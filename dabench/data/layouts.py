@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from dabench.errors import DataError
@@ -125,28 +125,40 @@ def read_layout(
     if labelled and levels and CLASS not in levels and not named:
         raise DataError(f"{who}: layout = {option!r} must name the level of the class")
     least = len(levels) or int(labelled)
-    strays = tuple(path for path in files if len(path.parts) <= least) if least else ()
+    strays = [path for path in files if len(path.parts) <= least] if least else []
     dirs = {path: path.parts[:-1] for path in files if len(path.parts) > least}
     inside = _wrapping(dirs.values(), least)
     below = {path: parts[len(inside.parts) :] for path, parts in dirs.items()}
-    if (
-        labelled
-        and not levels
-        and any(len(parts) > 1 for parts in below.values())
-        and all(split_of(p[0]) for p in below.values())
-    ):
-        strays += tuple(path for path, parts in below.items() if len(parts) == 1)  # in a split, but in no class
+    if labelled and not levels and _are_splits(below.values()):
+        strays += [path for path, parts in below.items() if len(parts) == 1]  # in a split, but in no class
         below = {path: parts for path, parts in below.items() if len(parts) > 1}
-    if not levels and below:
-        where = root / inside
+    if below and not levels:
         labels = {(below[path], label) for path, label in named.items() if path in below}
-        dirs_below = set(below.values())
-        levels = _Guess(where, who, labels).levels(dirs_below) if labelled else _unlabelled(dirs_below, where, who)
-    reading = Reading(levels, inside, {}, strays)
+        levels = _guessed(set(below.values()), labels, labelled, inside, root, who)
+    reading = Reading(levels, inside, {}, tuple(strays))
     places = {path: reading.place(path.parent) for path in below}
     if SPLIT in levels and (odd := [path for path, place in places.items() if not place.split]):
         raise _beside_splits(root / odd[0], who)
-    return Reading(levels, inside, places, strays)
+    return replace(reading, places=places)
+
+
+def _are_splits(dirs: Collection[Dirs]) -> bool:
+    """Whether the outermost folders are splits with folders in them."""
+    return any(len(parts) > 1 for parts in dirs) and all(split_of(parts[0]) for parts in dirs)
+
+
+def _guessed(
+    dirs: set[Dirs], labels: set[tuple[Dirs, str]], labelled: bool, inside: PurePosixPath, root: Path, who: str
+) -> tuple[str, ...]:
+    """Return the levels of these paths of folders inside `inside`, by their names."""
+    if not labelled:
+        return _unlabelled(dirs, root / inside, who)
+    levels = _Guess(root / inside, who, labels).levels(dirs)
+    names = {parts[0] for parts in dirs}
+    if inside.parts and levels == (CLASS,) and _are_subjects(names):
+        what = f"{root}: {inside} is a folder around everything, or a class with the subjects {_some(names)}"
+        raise DataError(f'{who}: {what}; set layout = "class" or layout = "class/subject"')
+    return levels
 
 
 def class_names(reading: Reading, root: Path, who: str) -> dict[str, str]:
@@ -193,10 +205,9 @@ def refuse_lost_classes(
         if known(reading.place(folder)) not in seen:
             files = [name for below, names in folders.items() if below.is_relative_to(folder) for name in names]
             suffixes = ", ".join(sorted({PurePosixPath(name).suffix.lower() or "no suffix" for name in files}))
-            what = (
-                f"holds {len(files):,} files ({suffixes}), but none that is read; convert or repair them" if files else "is empty"
-            )
-            raise DataError(f"{who}: class folder {root / folder} {what}; or remove the folder, if it is not a class")
+            what = f"holds {len(files):,} files ({suffixes}), but none that can be read; convert or repair them"
+            what = what if files else "is empty; add files"
+            raise DataError(f"{who}: class folder {root / folder} {what}, or remove the folder if it is not a class")
 
 
 def _wrapping(dirs: Collection[Dirs], least: int) -> PurePosixPath:
@@ -264,7 +275,10 @@ class _Guess:
         unknown = [level for level in range(depth) if not found[level]]
         if len(unknown) > 2:
             example = "/".join(min(dirs))
-            raise self._error(f"{self.where} has {depth} levels of folders, such as {example}", [_filled(found, unknown, CLASS)])
+            layouts = [
+                _filled(found, unknown, *levels) for levels in ((CLASS,), (CLASS, SUBJECT), (ANY, CLASS), (SUBJECT, CLASS))
+            ]
+            raise self._error(f"{self.where} has {depth} levels of folders, such as {example}", layouts)
         names = [{parts[level] for parts in dirs} for level in unknown]
         meanings = self._two(dirs, unknown, names, found) if len(unknown) == 2 else (self._one(names[0], found),)
         for level, meaning in zip(unknown, meanings, strict=True):
@@ -374,10 +388,11 @@ def _are_subjects(names: Iterable[str]) -> bool:
     return all(_SUBJECT.fullmatch(name) for name in names)
 
 
-def _filled(found: Sequence[str], unknown: Sequence[int], meaning: str) -> str:
-    levels = list(found)
-    for level in unknown:
-        levels[level] = meaning if level == unknown[0] else ANY
+def _filled(found: Sequence[str], unknown: Sequence[int], *meanings: str) -> str:
+    """Return the option in which the first unknown levels have these meanings, and the others none."""
+    levels = [level or ANY for level in found]
+    for level, meaning in zip(unknown, meanings, strict=False):
+        levels[level] = meaning
     while levels[-1] == ANY:
         levels.pop()
     return "/".join(levels)
@@ -388,17 +403,26 @@ def _some(names: Collection[str], most: int = _SHOWN) -> str:
     return ", ".join(shown) + (" ..." if len(names) > most else "")
 
 
-def refuse_untested(splits: Collection[str], test_from: str | None, root: Path, who: str) -> None:
+def shared_text(splits: Sequence[str], groups: Iterable[object]) -> str:
+    """Return a warning if groups are in several splits. Both arguments have one item for each file."""
+    several: dict[object, set[str]] = {}
+    for split, group in zip(splits, groups, strict=True):
+        several.setdefault(group, set()).add(split)
+    count = sum(len(found) > 1 for found in several.values())
+    return f"; {count} groups are in more than one split" if count else ""
+
+
+def refuse_untested(reading: Reading, test_from: str | None, root: Path, who: str) -> None:
     """Raise DataError if there are split folders, but none to train on, or none to test on.
 
     Args:
-        splits: the split of each file, "" where folders name none.
         test_from: the option of this name: what to test on if there are split folders without test.
     """
-    there = set(splits) - {""}
+    there = {place.split for place in reading.places.values()} - {""}
+    first = "".join(f" ({stray} is in no class folder)" for stray in reading.strays[:1])
     if there and "train" not in there:
-        raise DataError(f"{who}: {root} has split folders ({', '.join(sorted(there))}), but no file in train; add files")
+        raise DataError(f"{who}: {root} has split folders ({', '.join(sorted(there))}), but no file in train{first}; add files")
     if there and "test" not in there and test_from not in there:
         choices = {"val": "to test on the validation files", "train": "to hold out the part `test` of the training files"}
         advice = " or ".join(f'test_from = "{split}" {what}' for split, what in choices.items() if split in there)
-        raise DataError(f"{who}: {root} has split folders ({', '.join(sorted(there))}), but no file in test; set {advice}")
+        raise DataError(f"{who}: {root} has split folders ({', '.join(sorted(there))}), but no file in test{first}; set {advice}")

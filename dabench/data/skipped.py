@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -57,13 +58,10 @@ def skipped_note(skipped: Mapping[str, str], files: int, root: Path, who: str, *
 
 
 def _reasons(skipped: Mapping[str, str]) -> str:
-    """Return the most frequent reasons, each with its number of files and the first of them."""
-    files: dict[str, list[str]] = {}
-    for name, reason in skipped.items():
-        files.setdefault(reason, []).append(name)
-    most = sorted(files.items(), key=lambda item: -len(item[1]))
+    """Return the most frequent reasons with their numbers of files. Reports show them, so they name no file."""
+    most = Counter(skipped.values()).most_common()
     rest = f"; {len(most) - _SHOWN:,} other reasons" if len(most) > _SHOWN else ""
-    return "; ".join(f"{len(names):,} {reason}, such as {names[0]}" for reason, names in most[:_SHOWN]) + rest
+    return "; ".join(f"{count:,} {reason}" for reason, count in most[:_SHOWN]) + rest
 
 
 def list_text(skipped: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dabench import Samples, Splits, setting
 from dabench.data.folders import files_below, folders_in, is_leftover, picture_files
-from dabench.data.layouts import Reading, class_names, read_layout, refuse_lost_classes, refuse_untested, same_name
+from dabench.data.layouts import Reading, class_names, read_layout, refuse_lost_classes, refuse_untested, same_name, shared_text
 from dabench.data.skipped import SkippingSplits, skipped_note
 from dabench.datasets._raw_files import RawFiles
 from dabench.storage.paths import cache_folder
@@ -103,15 +103,15 @@ class ImageFolder(RawFiles):
             why = f"{root} holds no images{' in class folders (<class>/<image>)' if o.labels else ''}"
             raise self.error(why) if o.path else self.refusal(why)
         names = self._classes(reading, root)
-        refuse_untested({place.split for place in reading.places.values()}, o.test_from, root, self.who)
+        refuse_untested(reading, o.test_from, root, self.who)
         rows = [(path, read) for path, read in found if path in reading.places]
         pictures = read_pictures(rows, o.channels, o.size, o.square, self.work or cache_folder() / ".clips")
         skipped = {str(path): "is not in a class folder" for path in reading.strays}
         skipped |= {str(path): f"cannot be read as an image ({why})" for path, why in pictures.bad.items()}
-        notes = skipped_note(skipped, len(found), root, self.who, strict=o.strict, most=o.skip_limit)
         kept = [rows[i][0] for i in pictures.kept.tolist()]
         if names:
             refuse_lost_classes(reading, folders_in(root, self.who), kept, root, self.who)
+        notes = skipped_note(skipped, len(found), root, self.who, strict=o.strict, most=o.skip_limit)
         places = [reading.places[path] for path in kept]
         classes = tuple(dict.fromkeys(names.values()))
         labels = np.array([classes.index(names[same_name(p.label)]) if names else 0 for p in places], np.int64)
@@ -161,18 +161,22 @@ class ImageFolder(RawFiles):
         why = (
             f"group = {self.options.group!r}: {why}" if self.options.group else f'{why}, or ignore the folders: layout = "class"'
         )
+
+        def shared(parts: Sequence[str]) -> str:
+            return "" if groups is None else shared_text(parts, groups.tolist())
+
         if not any(splits):
             return self.held_out(labels, groups, why), f"split {how}"
         if "test" in splits:
-            return list(splits), f"split by folder{_shared(splits, groups)}"
+            return list(splits), f"split by folder{shared(splits)}"
         if self.options.test_from == "val":
             renamed = ["test" if split == "val" else split for split in splits]
-            return renamed, f"split by folder (test: val){_shared(renamed, groups)}"
+            return renamed, f"split by folder (test: val){shared(renamed)}"
         train = np.flatnonzero(np.array(splits) == "train")
         result = list(splits)
         for i, split in zip(train, self.held_out(labels[train], None if groups is None else groups[train], why), strict=True):
             result[i] = split
-        return result, f"split by folder, test held out of train {how}{_shared(result, groups)}"
+        return result, f"split by folder, test held out of train {how}{shared(result)}"
 
     def _groups(self, paths: Sequence[PurePosixPath], subjects: Sequence[str]) -> NDArray[np.int64] | None:
         """Return the group of each image, (N,): from file names with the option `group`, else from folders, if they tell."""
@@ -191,14 +195,3 @@ class ImageFolder(RawFiles):
                 raise self.error(f"group = {self.options.group!r} finds no group in (...) in '{path}'")
             names.append(match.group(1))
         return np.unique(names, return_inverse=True)[1].astype(np.int64)
-
-
-def _shared(splits: Sequence[str], groups: NDArray[np.int64] | None) -> str:
-    """Return a warning if groups are in several splits."""
-    if groups is None:
-        return ""
-    several: dict[int, set[str]] = {}
-    for split, group in zip(splits, groups.tolist(), strict=True):
-        several.setdefault(group, set()).add(split)
-    count = sum(len(found) > 1 for found in several.values())
-    return f"; {count} groups are in more than one split" if count else ""

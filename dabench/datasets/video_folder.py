@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from dabench import Samples, Splits, setting
 from dabench.data.clips import PARTICIPANTS, Clip, attributes_of, clips_in_csv, clips_in_folder, with_participants
 from dabench.data.folders import files_below
-from dabench.data.layouts import CLASS, SUBJECT, refuse_untested
+from dabench.data.layouts import CLASS, SUBJECT, refuse_untested, shared_text
 from dabench.data.skipped import SkippingSplits, skipped_note
 from dabench.datasets._raw_files import RawFiles
 from dabench.errors import DataError
@@ -173,12 +173,12 @@ class VideoFolder(RawFiles):
             clips, skipped, reading = clips_in_folder(root, classes, who, o.layout)
             form = reading.text("clip" if CLASS in reading.levels else "class[_take]")
             tables = root / reading.inside if not (root / PARTICIPANTS).is_file() else root
-            form += "" if o.csv or SUBJECT in reading.levels else ", each clip a group"
-        splits = {clip.split for clip in clips}
-        refuse_untested(splits, o.test_from, root, who)
+            form += "" if SUBJECT in reading.levels else ", each clip a group"
+            refuse_untested(reading, o.test_from, root, who)
         names = sorted({clip.label for clip in clips})
-        how = "by folder" if any(splits) else "by group"
-        facts = f"{len(names)} classes ({', '.join(names)}), {len({clip.subject for clip in clips})} groups, split {how}"
+        splits, subjects = [clip.split for clip in clips], [clip.subject for clip in clips]
+        how = f"by folder{shared_text(splits, subjects)}" if any(splits) else "by group"
+        facts = f"{len(names)} classes ({', '.join(names)}), {len(set(subjects))} groups, split {how}"
         return with_participants(clips, tables / PARTICIPANTS, who), skipped, [f"read as: {form}; {facts}"]
 
     def _splits(self, found: Sequence[tuple[Clip, Path]], classes: Sequence[str]) -> dict[str, Samples]:

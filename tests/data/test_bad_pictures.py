@@ -153,16 +153,17 @@ def test_a_bad_set_of_pictures_is_refused(refused: Refused, tmp_path: Path, case
 
 
 SKIPPED: Mapping[str, tuple[Make, str]] = {
+    # what is written, and a part of the line in the list of skipped files
     "a tiny picture of 50,000 x 50,000": (folder(a__05_png=claiming(50_000, 50_000)), "decompression bomb"),
     "text instead of a picture": (folder(a__05_png=b"hello"), "(it is none of "),
     "an empty file": (folder(a__05_png=b""), "(it is none of "),
     "a truncated picture": (folder(a__05_png=png(size=(64, 64))[:-400]), "truncated"),
-    "a bad first picture": (folder(a__00_png=b"x"), "such as a/00.png"),
-    "a bad last picture": (folder(b__99_png=b"x"), "such as b/99.png"),
-    "fractions": (folder(a__05_tif=FLOATS), "scale is not known; save it with 8 bits), such as a/05.tif"),
+    "a bad first picture": (folder(a__00_png=b"x"), "\na/00.png,"),
+    "a bad last picture": (folder(b__99_png=b"x"), "\nb/99.png,"),
+    "fractions": (folder(a__05_tif=FLOATS), "so their scale is not known; save it with 8 bits)"),
     "more than 16 bits": (folder(a__05_tif=DEEP), "scale is not known"),
-    "a name of two lines": (strange, "such as a/two\\nlines \N{GRINNING FACE}.png"),
-    "a name that is no text": (strange_bytes, "such as a/caf\\udce9.png"),
+    "a name of two lines": (strange, "\na/two\\nlines \N{GRINNING FACE}.png,"),
+    "a name that is no text": (strange_bytes, "\na/caf\\udce9.png,"),
 }
 
 
@@ -178,10 +179,11 @@ def test_a_bad_picture_is_skipped(
     out, err = capsys.readouterr()
     (line,) = [line for line in err.splitlines() if "skipped" in line]
     assert line.startswith("image-folder: 1 of 2")
-    assert part in line
     (table,) = (tmp_path / "cache").glob("*/skipped.csv")
     assert f"  1 files skipped: {table}\n" in out
-    assert table.read_text(encoding="utf-8").startswith("path,reason\n")
+    listed = table.read_text(encoding="utf-8")
+    assert listed.startswith("path,reason\n")
+    assert part in listed
 
 
 def good(raw: Path, tmp_path: Path) -> dict[str, int]:

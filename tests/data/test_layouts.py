@@ -81,6 +81,13 @@ def test_single_folders_around_everything_are_taken_off(wrapping: str) -> None:
     assert reading.text("picture") == f"split/class/picture in {wrapping}/"
 
 
+def test_a_single_folder_around_subjects_may_be_a_class() -> None:
+    message = refusal(paths(("happy",), PEOPLE))
+    assert "happy is a folder around everything, or a class with the subjects s1, s2, s3" in message
+    assert levels(paths(("happy",), PEOPLE), "class/subject") == "class/subject"
+    assert levels(paths(("orl",), PEOPLE), "class") == "class"
+
+
 def test_the_folder_of_a_split_is_not_taken_off() -> None:
     assert {place.split for place in read(paths(("train",), EMOTIONS)).places.values()} == {"train"}
 
@@ -115,7 +122,7 @@ AMBIGUOUS = {
         ['"class"', '"*/class"', '"class/subject"'],
     ),
     "splits within domains": (paths(("photo", "art"), ("train", "test"), EMOTIONS), ['path = "/data/art"', "a split below art"]),
-    "three levels": (paths(EMOTIONS, PEOPLE, ("a", "b")), ["has 3 levels of folders, such as angry/s1/a", '"class"']),
+    "three levels": (paths(EMOTIONS, PEOPLE, ("a", "b")), ["has 3 levels of folders, such as angry/s1/a", '"class/subject"']),
     "two depths": ([*paths(EMOTIONS), *paths(("happy",), ("more",))], ["lie in angry and deeper, in happy/more", '"class"']),
     "a class named train": (paths(("bus", "train"), ("front", "side")), ["folder train is named like a split, folder bus"]),
     "splits without classes": (paths(("train", "test")), ["named like splits, but hold no class folders", '"class"']),
@@ -226,7 +233,9 @@ def test_an_empty_class_folder_is_an_error() -> None:
 
 def test_a_class_folder_without_files_that_are_read_is_an_error_that_names_their_suffixes() -> None:
     folders = {"fear": ["a.xyz", "b.heic"], "fear/more": ["c"]}
-    assert "/data/fear holds 3 files (.heic, .xyz, no suffix), but none that is read" in lost(read(paths(EMOTIONS)), folders)
+    assert "/data/fear holds 3 files (.heic, .xyz, no suffix), but none that can be read; convert" in lost(
+        read(paths(EMOTIONS)), folders
+    )
 
 
 def test_a_class_that_is_lost_in_one_split_is_an_error() -> None:

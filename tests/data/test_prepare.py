@@ -14,6 +14,7 @@ from toys import CLASSES, even, samples, toy
 
 from dabench.data.cache import Prepared
 from dabench.data.prepare import prepare_dataset, reshaped
+from dabench.data.skipped import SkippingSplits
 from dabench.errors import DataError, StoreError
 from dabench.plugins.contract import Dataset, Samples
 
@@ -170,6 +171,27 @@ def test_a_damaged_array_is_noticed_and_made_again(case: Case, file: str, damage
     assert everything(second) == before
     reason = f"{file} is missing" if damage == "missing" else f"{file} has changed"
     assert f"prepared cache of toy is damaged ({reason}): making it again" in case.said
+
+
+def test_skipped_files_are_listed_counted_and_kept_with_the_set(tmp_path: Path) -> None:
+    reasons = {"b/2.png": "is empty", "a/1.png": "is empty", "a/3.png": "is text, not an image"}
+    made = SkippingSplits({s: samples(even(10)) for s in ("train", "val", "test")}, reasons)
+    case = Case(tmp_path, splits=made)
+    first = case.prepare()
+    assert first.skipped["reasons"] == {"is empty": 2, "is text, not an image": 1}
+    assert first.skipped_list.name in first.files
+    assert first.skipped_list.read_text() == (
+        'path,reason\nb/2.png,is empty\na/1.png,is empty\na/3.png,"is text, not an image"\n'
+    )
+    assert case.prepare() == first
+    first.skipped_list.write_text("path,reason\n")
+    assert case.prepare() == first
+    assert "prepared cache of toy is damaged (skipped.csv has changed): making it again" in case.said
+
+
+def test_a_set_that_skips_nothing_has_no_list(case: Case) -> None:
+    assert case.prepare().skipped == {}
+    assert not case.prepare().skipped_list.exists()
 
 
 @pytest.mark.parametrize(

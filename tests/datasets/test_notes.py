@@ -88,14 +88,14 @@ def video_folder(raw: Path) -> Dataset:
 
 
 SETS = {
-    image_folder: "1 of 21 files skipped: 1 is not in a class folder, such as cover.png",
+    image_folder: "1 of 21 files skipped: 1 is not in a class folder",
     kdef: "35 of 105 images left out: not frontal (frontal = true)",
     rafd: "8 of 48 images left out: not from the front camera (frontal = true)",
     ckplus: "4 of 32 sequences left out: they have no label",
     muxspace: "4 of 38 images left out: 1 with two emotions, 2 of other classes, 1 not in the legend",
     fer_plus: "1 of 48 images left out: no emotion has the majority of votes",
     ravdess: "8 of 48 clips left out: of another channel or modality (options channel and modality)",
-    video_folder: "1 of 13 files skipped: 1 is empty (0 bytes), such as s0/sad_2.mp4",
+    video_folder: "1 of 13 files skipped: 1 is empty (0 bytes)",
 }
 
 

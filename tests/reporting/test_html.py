@@ -213,6 +213,13 @@ def test_what_was_run_is_there(matrix: Matrix, html: Page) -> None:
     assert any("@misc{p, title={P}}" in e.content for e in html.all("pre"))
 
 
+def test_what_is_to_know_of_a_dataset_is_there(tmp_path: Path) -> None:
+    store = two_sets(seeds=1).write(tmp_path / "s")
+    note = "read as: class/picture; 2 classes <b>, split at random"
+    edit(store.folder / "datasets" / "print" / "facts.json", lambda text: text.replace("{", f'{{"notes": ["{note}"],', 1))
+    assert f"P: {note}" in [e.content for e in page_of(store).all("p", class_="note")]
+
+
 def test_the_command_to_run_it_again_holds_the_overrides(tmp_path: Path) -> None:
     store = two_sets(seeds=1).write(tmp_path / "s")
     store.write_record(replace(store.read_sweep(), overrides=("train.steps=60", 'title="It\'s; rm -rf /"')))
