@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fabricated import edit
-from tiny_sweeps import Tiny, tiny
+from tiny_sweeps import SHAPES, Tiny, tiny
 
 import dabench
 from dabench.analysis.export import Pack, write_pack
 from dabench.analysis.matrix import Matrix, read_matrix
+from dabench.cli import main
 from dabench.data.splits import image_digests
 from dabench.errors import StoreError
 from dabench.execution.status import read_status
@@ -107,6 +108,14 @@ def test_a_record_that_names_other_folds_is_refused(old: str, new: str, interrup
     edit(interrupted.folder / "sweep.json", lambda text: text.replace(old, new))
     with pytest.raises(StoreError, match="fold"):
         read_matrix(interrupted)
+
+
+@pytest.mark.usefixtures("registry_restored")
+def test_the_plan_prints_the_sizes_of_folds(planned: Tiny, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep", str(planned.file.path), "--plan", "--plugin", str(SHAPES), "--out", str(folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("bright: 2 folds, each with train 48, val 24, test 72; digest ")
+    assert "6 runs: 6 complete, 0 to do" in lines
 
 
 def test_the_runs_say_their_fold(folder: Path) -> None:
