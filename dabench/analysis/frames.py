@@ -56,6 +56,11 @@ class Results:
         return _frame(Cell, self.matrix.cells)
 
     @cached_property
+    def clips(self) -> DataFrame:
+        """One row for each cell on clips, for test splits whose clips are known: the columns of `cells`, with n clips."""
+        return _frame(Cell, self.matrix.clips)
+
+    @cached_property
     def gains(self) -> DataFrame:
         """One row for the gain of each adapter over `none` on each pair of datasets.
 

@@ -34,6 +34,7 @@ class Matrix:
 
     Attributes:
         metric: the name of `measure`.
+        clips: cells on clips, of the test splits whose clips are known; `n` is the number of clips.
         subgroups: results by attributes of test images.
         omitted_attributes: dataset -> attribute -> why there are no results by it.
         methods: the methods on each task, one table for tasks with one source and one for tasks with several.
@@ -73,6 +74,7 @@ class Matrix:
     published: Sequence[Published] = ()
     methods: Sequence[MethodTable] = ()
     spread: str = "interval"
+    clips: Sequence[Cell] = ()
 
     @property
     def total(self) -> int:
@@ -153,6 +155,7 @@ class Matrix:
             "cells": [asdict(c) | search for c in self.cells],
             "gains": [asdict(g) | search for g in self.gains],
             "summary": [asdict(s) | search for s in self.summary],
+            **({"clips": [asdict(c) | search for c in self.clips]} if self.clips else {}),
             "ranks": [asdict(r) | search for r in self.ranks],
             "subgroups": [asdict(g) | search for g in self.subgroups],
             "rules": [to_json(c) | search for c in self.rules],
@@ -228,6 +231,7 @@ def read_matrix(
         ranks=rankings(record, summary, each, measure),
         methods=method_tables(record, in_order, each, comparisons, measure),
         mixed=mixed(run.facts.environment for run in runs.records.values()),
+        clips=_of_clips(runs, in_order, measure),
     )
 
 
@@ -246,6 +250,13 @@ class _TestSetResults:
     confusion: Mapping[CellKey, NDArray[np.float64]]
     each: Mapping[CellKey, NDArray[np.float64]]
     comparisons: Mapping[Task, TaskComparison]
+
+
+def _of_clips(runs: Predictions, cells: Sequence[Cell], metric: Metric) -> list[Cell]:
+    """Return the cells on clips that correspond to cells on images, where clips are known."""
+    of = [(cell.name, runs.of_clips(cell.key)) for cell in cells]
+    found = [cell_of(EncodedCell(tested, metric.encode(tested.outcome)), metric, name) for name, tested in of if tested]
+    return [cell for cell in found if cell]
 
 
 def _adapted(record: SweepRecord) -> list[CellKey]:

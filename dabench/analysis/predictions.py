@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dabench.analysis.attributes import bin_attributes, with_attributes
 from dabench.analysis.checkpoints import RunCheckpoints
+from dabench.analysis.clips import ClipFrames, clips_of
 from dabench.analysis.metrics import SeedPredictions, rare_classes
 from dabench.errors import StoreError
 from dabench.hashing import digest
@@ -65,6 +66,7 @@ class Predictions:
         records: digest -> complete run of the table.
         missing: names of the runs that are not complete, and of the tasks for which a search has chosen no trial yet.
         rare: dataset -> number -> name of the classes that class-averaged metrics leave out on its test split.
+        clips: dataset -> the clips of its test split, where they are known.
         damaged: name -> what is wrong with its folder, for missing runs with a damaged folder.
     """
 
@@ -86,6 +88,7 @@ class Predictions:
                     f"{store.place}: test labels of '{name}' are outside the classes of the sweep; run the sweep again"
                 )
         self.rare = {n: rare_classes(test.labels, test.groups, record.classes) for n, test in labelled.items()}
+        self.clips = {n: clips for n, test in labelled.items() if (clips := clips_of(test))}
         self.facts: dict[str, DatasetRecord] = {n: test.facts for n, test in self.tests.items()}
         attributes = with_attributes(self.tests, attribute_files or {})
         if any(len(facts.folds) != record.folds for facts in self.facts.values()):
@@ -150,22 +153,27 @@ class Predictions:
         digests = {seed: [found.get((seed, fold), "") for fold in folds] for seed in self.record.seeds}
         return {seed: [self.records[d] for d in of] for seed, of in digests.items() if all(d in self.records for d in of)}
 
-    def _confidence(self, records: Sequence[list[StoredRun]], target: str | None, test: str) -> NDArray[np.float32]:
+    def _confidence(
+        self, records: Sequence[list[StoredRun]], target: str | None, test: str, clips: ClipFrames | None
+    ) -> NDArray[np.float32]:
         """Return the probability of each predicted class, the maximum of the softmax of its logits, (S, N) float32."""
         if any(record.answers for of in records for record in of):
             raise StoreError(f"{self.store.place}: has predicted classes without logits, so there are no confidences; use "
                              "another --metric than ece, or the output folder")  # fmt: skip
-        rows = self._chosen(records, target, test)
+        rows = self._chosen(records, target, test, clips)
         return np.stack([1 / np.exp(logits - logits.max(1, keepdims=True)).sum(1) for logits in rows])
 
-    def _chosen(self, records: Sequence[list[StoredRun]], target: str | None, test: str) -> list[NDArray[np.float32]]:
+    def _chosen(
+        self, records: Sequence[list[StoredRun]], target: str | None, test: str, clips: ClipFrames | None
+    ) -> list[NDArray[np.float32]]:
         """Return for each seed the logits of the checkpoint that the selection rule chooses for its run, (N, K).
 
-        With folds, they are those of its runs, each on the test images of its fold.
+        With folds, they are those of its runs, each on the test images of its fold. With clips, they are means over frames.
 
         The checkpoint of an adapted network is chosen for its target; that of a source-only network for `test`.
         """
-        return [np.concatenate([self._of_run(record, target, test) for record in of]) for of in records]
+        rows = [np.concatenate([self._of_run(record, target, test) for record in of]) for of in records]
+        return [clips.mean(row) for row in rows] if clips else rows
 
     def _of_run(self, record: StoredRun, target: str | None, test: str) -> NDArray[np.float32]:
         if self.selection == LAST:
@@ -195,22 +203,38 @@ class Predictions:
             raise StoreError(f"predictions on '{test}' do not match its test labels; run the sweep again with --redo")
         return logits
 
-    def tested(self, key: CellKey) -> EvaluatedNetworks | None:
-        """Return the predictions of one cell of the matrix, or None if no run is complete or the test images have no labels."""
+    def tested(self, key: CellKey, clips: ClipFrames | None = None) -> EvaluatedNetworks | None:
+        """Return the predictions of one cell of the matrix, or None if no run is complete or the test images have no labels.
+
+        Args:
+            clips: those of its test split: predictions are then of clips instead of images.
+        """
         found = self.of(key)
         if not found or key.test in self.record.unlabelled:
             return None
-        records, truth = list(found.values()), self.tests[key.test]
-        confidence = partial(self._confidence, records, key.target, key.test)
-        predicted = np.stack([logits.argmax(1) for logits in self._chosen(records, key.target, key.test)]).astype(np.int64)
-        outcome = SeedPredictions(truth.labels, predicted, confidence, self.parts[key.test][0], self.rare[key.test])
+        records, truth, bins, rare = list(found.values()), self.tests[key.test], self.parts[key.test][0], self.rare[key.test]
+        labels, groups = truth.labels, truth.groups
+        if clips:
+            labels, groups = labels[clips.first], None if groups is None else groups[clips.first]
+            bins = {name: replace(part, bin_of=part.bin_of[clips.first]) for name, part in bins.items()}
+            rare = rare_classes(labels, groups, self.record.classes)
+        confidence = partial(self._confidence, records, key.target, key.test, clips)
+        predicted = np.stack([row.argmax(1) for row in self._chosen(records, key.target, key.test, clips)]).astype(np.int64)
+        outcome = SeedPredictions(labels, predicted, confidence, bins, rare)
         search = self.record.sweep.search if self.record.search else None
         selection = f"{self.selection} (search: oracle)" if search and search.select == ORACLE else self.selection
         facts = self.record.adapters.get(key.adapter)
         return EvaluatedNetworks(
             key, self.record.backbone.name, records[0][0].facts.label_budget, facts.target_images if facts else "none", selection,
-            list(found), [self.steps(record) for of in records for record in of], outcome, truth.groups,
+            list(found), [self.steps(record) for of in records for record in of], outcome, groups,
         )  # fmt: skip
+
+    def of_clips(self, key: CellKey) -> EvaluatedNetworks | None:
+        """Return the predictions of one cell on clips; None if its clips are not known, or its logits were not kept."""
+        clips = self.clips.get(key.test)
+        if clips is None or any(run.answers for of in self.of(key).values() for run in of):
+            return None
+        return self.tested(key, clips)
 
     def steps(self, run: StoredRun) -> int | None:
         """Return the optimiser steps of a run and of all runs before it: the run it starts from, what that starts from, ...

@@ -56,7 +56,8 @@ def folded(prepared: Prepared, folds: Folds, *, notify: Notify = print) -> tuple
     def divided() -> tuple[Samples, NDArray[np.int64]]:
         whole = pooled([prepared.samples(split) for split in prepared.splits])
         whole = take(whole, hash_order(whole.images))
-        notify(f"dividing {prepared.name} into {count} folds ...")
+        size = count * int(np.prod(whole.images.shape)) / 1_000_000
+        notify(f"dividing {prepared.name} into {count} folds ({size:,.0f} MB in the cache) ...")
         labels = np.zeros(len(whole.images), np.int64) if whole.labels is None else whole.labels
         part = parts_of(labels, whole.groups, folds)
         if len(np.unique(part)) < count:

@@ -67,6 +67,7 @@ _SECTIONS: Mapping[str, Callable[[Matrix], list[str]]] = {
     "classes": lambda m: _sections(m, class_tables(m), [CLASSES_NOTE], sentence(extent(m))),
     "matrix": lambda m: _sections(m, matrix_tables(m), sections.beside_notes(m)),
     "gains": _gains,
+    "clips": lambda m: _sections(m, [sections.clip_table(m)], [sections.CLIPS_NOTE]) if m.clips else [],
     "subgroups": lambda m: _sections(m, sections.group_tables(m), sections.group_notes(m)),
     "rules": _rules,
 }
@@ -147,6 +148,9 @@ FILES: Mapping[str, Callable[[Matrix], str]] = {
     "classes.md": lambda m: _markdown_file(m, "classes", "Results by class"),
     "classes.csv": lambda m: _csv_file(m, class_rows(m), _CONDITIONS[1:]),
     "confusion.csv": lambda m: _csv_file(m, _confusion_rows(m)),
+    "clips.md": lambda m: _markdown_file(m, "clips", "Results on clips"),
+    "clips.csv": lambda m: _csv_file(m, cell_rows(m.clips)),
+    "clips.tex": lambda m: _latex_file([(sections.clip_table(m), f"{caption(m)} {sections.CLIPS_NOTE}")]),
     "subgroups.md": lambda m: _markdown_file(m, "subgroups", "Results by group"),
     "subgroups.csv": lambda m: _csv_file(m, cell_rows(m.subgroups)),
     "subgroups.tex": lambda m: _latex_file((t, f"{caption(m)} {sections.RULE}") for t in sections.group_tables(m)),
@@ -154,7 +158,7 @@ FILES: Mapping[str, Callable[[Matrix], str]] = {
     "rules.csv": lambda m: _csv_file(m, cell_rows(m.rules), ("digest", "search", "mixed")),
     "rules.tex": lambda m: _latex_file((t, f"{note} {sentence(extent(m))}.") for t, note in sections.rules_tables(m)),
 }
-"""The files of a report and their texts. Files of methods, classes, ranks, subgroups and rules are written only if not empty."""
+"""The files of a report and their texts. Methods, classes, ranks, clips, subgroups and rules have files only if not empty."""
 
 
 def files_of(matrix: Matrix) -> list[str]:
@@ -163,6 +167,7 @@ def files_of(matrix: Matrix) -> list[str]:
         ("methods.", matrix.methods),
         ("classes.", matrix.methods),
         ("ranks.", matrix.ranks),
+        ("clips.", matrix.clips),
         ("subgroups.", matrix.subgroups),
         ("rules.", matrix.rules),
     )

@@ -37,13 +37,21 @@ def _datasets(matrix: Matrix) -> Table:
     rows = [
         (
             facts.short_name, name, facts.title, *(_images(facts, s) for s in ("train", "val", "test")),
-            "known" if facts.grouped else "not known", facts.license or EMPTY, facts.digest[:12],
+            _groups(matrix, name), facts.license or EMPTY, facts.digest[:12],
             dropped_text(facts.dropped) if facts.dropped else EMPTY,
         )
         for name, facts in matrix.datasets.items()
     ]  # fmt: skip
     columns = ("short name", "dataset", "title", "training", "validation", "test", "groups", "license", "digest", "dropped")
     return _without_empty(Table("Datasets", columns, tuple(rows)))
+
+
+def _groups(matrix: Matrix, name: str) -> str:
+    """Return whether the groups of the test images are known; with folds, how many they are."""
+    groups = matrix.predictions.tests[name].groups
+    if groups is None:
+        return "not known"
+    return f"{len(set(groups.tolist())):,}" if matrix.record.folds else "known"
 
 
 def _images(facts: DatasetRecord, split: str) -> str:

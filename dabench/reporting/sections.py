@@ -92,6 +92,27 @@ def group_notes(matrix: Matrix) -> list[str]:
     return lines
 
 
+CLIPS_NOTE = (
+    "A clip is classified by the mean of the logits of its frames. Intervals are over the groups of the clips, or over clips "
+    "where groups are not known."
+)
+"""The note on the table of clips."""
+
+
+def clip_table(matrix: Matrix) -> Table:
+    """Return the results on clips beside those on single frames: a row for each cell whose clips are known."""
+    of_frames = {cell.key: cell for cell in matrix.cells}
+    rows = tuple(
+        (
+            c.adapter, trained(matrix, c.sources, c.target), matrix.datasets[c.test].short_name, with_interval(of_frames[c.key]),
+            with_interval(c), f"{of_frames[c.key].n:,}", f"{c.n:,}",
+        )
+        for c in matrix.clips
+    )  # fmt: skip
+    columns = ("adapter", "trained on", "test", "single frames [95 %]", "clips [95 %]", "number of frames", "number of clips")
+    return with_conditions(Table(f"{sentence(matrix.measure.title)} of clips", columns, rows), [[c] for c in matrix.clips])
+
+
 _CHOSEN = (
     "Mean accuracy on the test splits of the targets, over all pairs and seeds; in brackets, points to the oracle. "
     "The oracle chooses by these test labels: its number is a bound, not a result."

@@ -47,6 +47,7 @@ def print_matrix(matrix: Matrix, console: Console, *, rules: bool = False, every
         (summary_tables(matrix), summary_notes(matrix)),
         (ranks_tables(matrix, axis=True), ranks_notes(matrix)),
         (class_tables(matrix) if every else [], [CLASSES_NOTE] if every else []),
+        ([sections.clip_table(matrix)], [sections.CLIPS_NOTE] if matrix.clips else []),
         (sections.group_tables(matrix), sections.group_notes(matrix)),
     ]
     if rules:

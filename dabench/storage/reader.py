@@ -165,6 +165,8 @@ class ResultsReader(ABC):
             arrays.setdefault("labels", np.full(facts.counts["test"], UNLABELLED))
             attributes = {k.removeprefix("attribute-"): v for k, v in arrays.items() if k.startswith("attribute-")}
             _check_arrays(arrays)
+            if len(arrays["labels"]) != facts.counts["test"]:
+                raise ValueError(f"labels.npy must have {facts.counts['test']} values, one per test image")
             return StoredLabels(arrays["labels"], arrays.get("groups"), attributes, facts)
         except (OSError, ValueError, KeyError, RecursionError) as e:
             raise StoreError(f"{self.place / folder}: cannot be read ({e}); run the sweep again to rewrite it") from e

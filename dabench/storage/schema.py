@@ -489,8 +489,10 @@ class DatasetRecord:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raise ValueError if a file name leads out of its folder."""
+        """Raise ValueError if a file name leads out of its folder, or the folds do not have the test images."""
         check_files(self.files)
+        tested = sum(fold.counts.get("test", 0) for fold in self.folds)
+        _must(not self.folds or tested == self.counts.get("test"), "counts", "those of all folds")
 
     def digest_in(self, fold: int) -> str:
         """Return the digest of the prepared data of a fold; that of the dataset for 0."""

@@ -111,7 +111,7 @@ def test_folds_are_made_once(tmp_path: Path) -> None:
     whole, lines = prepared(tmp_path, PEOPLE), list[str]()
     first = folded(whole, 2, notify=lines.append)
     assert folded(whole, 2, notify=lines.append) == first
-    assert lines == ["dividing toy into 2 folds ..."]
+    assert lines == ["dividing toy into 2 folds (0 MB in the cache) ..."]
 
 
 def test_another_number_of_folds_is_another_division(tmp_path: Path) -> None:

@@ -7,16 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_sweeps import Tiny, tiny
+from fabricated import edit
+from tiny_sweeps import SHAPES, Tiny, tiny
 
 import dabench
 from dabench.analysis.export import Pack, write_pack
 from dabench.analysis.matrix import Matrix, read_matrix
+from dabench.cli import main
 from dabench.data.splits import image_digests
+from dabench.errors import StoreError
 from dabench.execution.status import read_status
+from dabench.reporting.baseline import baseline_from, baseline_md
 from dabench.reporting.citation import cite_results
 from dabench.reporting.formats import to_json
 from dabench.reporting.html.page import to_html
+from dabench.reporting.provenance import facts_tables
 from dabench.reporting.tables import caption, unfinished
 from dabench.storage.reader import ResultsReader
 from dabench.storage.run_store import RunStore
@@ -86,6 +91,31 @@ def test_the_table_says_how_it_was_tested(matrix: Matrix) -> None:
     assert "1 seed, 2 folds" in to_html(matrix)
     assert "1 seed, 2 folds" in cite_results(matrix.predictions).sentence
     assert matrix.as_dict()["folds"] == 2
+
+
+def test_the_page_names_the_sizes_of_folds_and_the_tested_groups(matrix: Matrix) -> None:
+    (row, _) = facts_tables(matrix)[0].rows
+    assert row[:2] == ("BRIGHT", "bright")
+    assert row[3:7] == ("48", "24", "144", "6")
+
+
+def test_a_committed_table_says_its_folds(folder: Path) -> None:
+    assert "1 seed, checkpoint 'last', 2 folds, " in baseline_md(baseline_from(RunStore(folder), None))
+
+
+@pytest.mark.parametrize(("old", "new"), [('"folds": 2', '"folds": 3'), ('"fold": 2', '"fold": 3')], ids=["sweep", "runs"])
+def test_a_record_that_names_other_folds_is_refused(old: str, new: str, interrupted: RunStore) -> None:
+    edit(interrupted.folder / "sweep.json", lambda text: text.replace(old, new))
+    with pytest.raises(StoreError, match="fold"):
+        read_matrix(interrupted)
+
+
+@pytest.mark.usefixtures("registry_restored")
+def test_the_plan_prints_the_sizes_of_folds(planned: Tiny, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep", str(planned.file.path), "--plan", "--plugin", str(SHAPES), "--out", str(folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("bright: 2 folds, each with train 48, val 24, test 72; digest ")
+    assert "6 runs: 6 complete, 0 to do" in lines
 
 
 def test_the_runs_say_their_fold(folder: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tiny_sweeps import Tiny, tiny
 from toys import CLASSES, even, samples, toy
 
+import dabench
 from dabench.data.splits import image_digests
 from dabench.errors import DabenchError, DataError, SpecError
 from dabench.experiment.config import Sweep
@@ -93,6 +94,12 @@ def test_wrong_folds_are_refused_with_their_line(head: str, tables: str, expecte
     with pytest.raises(SpecError, match="line 8: ") as error:
         tiny(tmp_path, ["none"], head=head, tables=tables)
     assert expected in str(error.value)
+
+
+def test_a_quiz_is_of_one_test_split(tmp_path: Path) -> None:
+    table = {"name": "own", "datasets": ["uci-digits"], "adapters": ["none"], "backbone": "conv4", "folds": 2}
+    with pytest.raises(SpecError, match="sweep own has folds"):
+        dabench.human("uci-digits", tmp_path / "quiz", sweep=table)
 
 
 def test_folds_can_be_set_for_one_call(tmp_path: Path) -> None:

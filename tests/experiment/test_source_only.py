@@ -60,7 +60,7 @@ def test_gains_over_the_pretraining_alone_can_be_asked_for(tmp_path: Path) -> No
     store = RunStore(tmp_path / "out")
     long, short = (read_matrix(store, short_none=short).predictions for short in (False, True))
     key = next(key for key in long.record.cells if key.adapter == "none")
-    methods = [{run.facts.method for run in predictions.of(key).values()} for predictions in (long, short)]
+    methods = [{run.facts.method for of in predictions.of(key).values() for run in of} for predictions in (long, short)]
     assert methods == [{SOURCE_ONLY}, {SUPERVISED}]
 
 

@@ -96,6 +96,8 @@ def _results(matrix: Matrix) -> dict[str, Any]:
         "rules": sections.rules_tables(matrix),
         "groups": [table for table in shown if table.rows],
         "omitted_groups": len(groups) - len(shown),
+        "clips": sections.clip_table(matrix) if matrix.clips else None,
+        "clips_note": sections.CLIPS_NOTE,
         "group_notes": sections.group_notes(matrix),
         "confusions": confusions_of(matrix),
         "images": len(foremost(matrix.cells, most_pictures(len(matrix.classes)))),
