@@ -257,9 +257,9 @@ def audit(
     set: Overrides = (),
     radius: int | None = None,
 ) -> Audit:
-    """Find copies, near copies, conflicting labels, shared subjects and constant images. Prepares the datasets if needed.
+    """Find copies (near and mirrored, too), conflicting labels, shared subjects and constant images.
 
-    A dataset with unreadable images is not checked further, but all of these images are listed.
+    Prepares the datasets if needed. A dataset with unreadable images is not checked further, but all of these images are listed.
 
     Args:
         names: datasets, or sweeps (bundled name or path of a .toml file): all their datasets.

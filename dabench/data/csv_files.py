@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from dabench.errors import DataError, nearest
+from dabench.storage.text_files import decoded
 
 
 def image_name(digest: str, position: int) -> str:
     """Return the name of a test image without its suffix: the first digits of the dataset's digest, and its position."""
     return f"{digest[:8]}-{position}"
 
+
+_DELIMITERS = (",", ";", "\t")
+
+_SEP = re.compile(r"sep=([,;\t])(\r|\n)")
+"""A first line of Excel that names the delimiter; it is no row."""
 
 Row = tuple[int, dict[str, str]]
 """Line number in the CSV file, and column -> value."""
@@ -22,7 +29,10 @@ Row = tuple[int, dict[str, str]]
 def read_rows(
     table: Path, needed: Sequence[str], who: str = "", read: Callable[[], bytes] | None = None, *, gaps: bool = False
 ) -> Iterator[Row]:
-    """Yield the rows of a CSV in UTF-8. Spaces around names and values are removed, and empty lines are ignored.
+    """Yield the rows of a CSV, as editors and spreadsheets write it. Spaces around names and values are removed, and empty lines
+    are ignored.
+
+    It is in UTF-8, or in UTF-16 with a byte order mark. Commas, semicolons or tabs separate values; line ends may be any.
 
     Args:
         table: the file, also for messages.
@@ -36,7 +46,12 @@ def read_rows(
     """
     file = f"{who}: {table}" if who else f"{table}"
     try:
-        reader = csv.reader(io.StringIO((read or table.read_bytes)().decode("utf-8-sig"), newline=""), strict=True)
+        text = decoded((read or table.read_bytes)())
+        named = _SEP.match(text)
+        delimiter = named[1] if named else _delimiter(text, needed)
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
+        if named:
+            next(reader)
         try:
             header = _header(next(reader, []), needed, file)
             for values in filter(any, reader):
@@ -46,7 +61,14 @@ def read_rows(
     except FileNotFoundError as e:
         raise DataError(f"{who}: {table} does not exist" if who else f"{table} does not exist") from e
     except (OSError, UnicodeDecodeError) as e:
-        raise DataError(f"{file}: cannot be read as a CSV in UTF-8 ({e})") from e
+        raise DataError(f"{file}: cannot be read as a CSV in UTF-8 ({e}); save it as CSV UTF-8") from e
+
+
+def _delimiter(text: str, needed: Sequence[str]) -> str:
+    """Return what separates the values: the character that gives the needed columns, else the one that gives most columns."""
+    first = text.lstrip("\r\n").splitlines()[:1]
+    columns = {d: [name.strip() for name in next(csv.reader(first, delimiter=d), [])] for d in _DELIMITERS}
+    return max(columns, key=lambda d: (set(needed) <= set(columns[d]), len(columns[d])))
 
 
 def _header(names: Sequence[str], needed: Sequence[str], file: str) -> list[str]:

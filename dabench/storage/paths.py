@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dabench.errors import SpecError
 from dabench.hashing import digest
+from dabench.storage.cgroups import cpu_quota
 from dabench.storage.remote_fs import is_remote, shown
 
 
@@ -61,6 +62,8 @@ def _from(variable: str, default: str) -> Path:
     return Path(value).expanduser().resolve() if value else Path("~/.cache/dabench").expanduser() / default
 
 
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def cores(root: Path = Path("/")) -> int:
+    """Return the number of cores that this process may use: those of its affinity, and whole ones of its cgroups' quota."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cpu_quota(root)
+    return there if quota is None else max(1, min(there, int(quota)))
