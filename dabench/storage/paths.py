@@ -59,7 +59,12 @@ def _from(variable: str, default: str) -> Path:
             f"{variable} = {shown(value)}: must be a folder, which may be on a mounted network file system "
             "(only the prepared cache, DABENCH_CACHE=s3://..., and results folders, --out s3://..., may be addresses)"
         )
-    return Path(value).expanduser().resolve() if value else Path("~/.cache/dabench").expanduser() / default
+    try:
+        return Path(value).expanduser().resolve() if value else Path("~/.cache/dabench").expanduser() / default
+    except RuntimeError as e:  # no HOME, and the system does not know the user
+        raise SpecError(
+            f"{variable} is not set, and this user has no home folder; set HOME, or DABENCH_CACHE and DABENCH_DATA, to folders"
+        ) from e
 
 
 def cores(root: Path = Path("/")) -> int:
