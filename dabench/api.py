@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+from dabench.data.raw_place import raw_place
 from dabench.errors import DataError, NotDownloadedError, SpecError, StoreError, nearest
 from dabench.execution.options import ExecutionOptions
 from dabench.experiment.resolve import make_dataset, make_standalone_dataset
@@ -207,7 +208,8 @@ def prepare(
     made = make_standalone_dataset(dataset, as_pairs(set), REGISTRY)
     if strict:
         (made,) = _strict([made])
-    return _prepared(made, Path(raw).expanduser().resolve() if raw else made.raw_in(data_folder(data)), rebuild)
+    with raw_place(made, data_folder(data), Path(raw).expanduser().resolve() if raw else None) as place:
+        return _prepared(made, place, rebuild)
 
 
 def prepare_sweep(
@@ -224,7 +226,11 @@ def prepare_sweep(
     made = [make_dataset(file.sweep, name, REGISTRY) for name in file.sweep.datasets]
     if strict:
         made = _strict(made)
-    return [_prepared(d, d.raw_in(data_folder(data)), rebuild) for d in made]
+    found = []
+    for dataset in made:
+        with raw_place(dataset, data_folder(data)) as place:
+            found.append(_prepared(dataset, place, rebuild))
+    return found
 
 
 def _strict(datasets: Sequence[Dataset]) -> list[Dataset]:
@@ -257,9 +263,9 @@ def audit(
     set: Overrides = (),
     radius: int | None = None,
 ) -> Audit:
-    """Find copies, near copies, conflicting labels, shared subjects and constant images. Prepares the datasets if needed.
+    """Find copies (near and mirrored, too), conflicting labels, shared subjects and constant images.
 
-    A dataset with unreadable images is not checked further, but all of these images are listed.
+    Prepares the datasets if needed. A dataset with unreadable images is not checked further, but all of these images are listed.
 
     Args:
         names: datasets, or sweeps (bundled name or path of a .toml file): all their datasets.
@@ -372,13 +378,16 @@ def plan_sweep(request: SweepRequest) -> SweepPreview:
     """Return a preview of `run_sweep`. Prepares the data, keeps no trained network, and downloads no weights."""
     from dabench.execution.estimate import estimate_cost
     from dabench.execution.output import OutputFolder
+    from dabench.execution.recorder import left_out
     from dabench.execution.resources import fit_to_machine, resource_needs
     from dabench.experiment.schedule import launch_order, schedule_of
 
     file = request.file
     store = OutputFolder(request.out, file.sweep.name, note).store
-    store.check(file.sweep.recipe)
+    store.check(file.sweep.recipe, write=False)
     plan = plan_of(file, request.data, note, request.options)
+    if left := left_out(store, plan):
+        note(left)
     schedule = schedule_of(plan, store)
     schedule.begin()
     plan, complete = replace(plan, runs=tuple(schedule.expected())), schedule.complete

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dabench.errors import SpecError, StoreError, nearest
+from dabench.storage.text_files import decoded, lines_alike
 
 SECOND_METRIC = "balanced-accuracy"
 """The second metric of a measured table; it differs from accuracy if classes are imbalanced."""
@@ -71,7 +72,7 @@ def read_baseline(name: str | Path) -> Baseline:
             f"unknown baseline '{name}'{nearest(str(name), known)}; known: {', '.join(known)}, or a .json or .toml file"
         )
     try:
-        text = path.read_text(encoding="utf-8")
+        text = lines_alike(decoded(path.read_bytes()))
         value: Baseline = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
         if not isinstance(value, dict):
             raise ValueError("the file must contain a table")

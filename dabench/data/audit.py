@@ -1,4 +1,5 @@
-"""Audit the images of datasets: find unreadable, constant, identical and near-identical images, and subjects in two splits.
+"""Audit the images of datasets: find unreadable, constant, identical, near-identical and mirrored images, and subjects in two
+splits.
 
 Test images that also occur in training are written as attributes, so that reports can give results by group.
 """
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from dabench.data.cache import Prepared
 from dabench.data.csv_files import image_name
-from dabench.data.fingerprints import Fingerprints, fingerprints, near_pairs, same_pixels
+from dabench.data.fingerprints import Fingerprints, fingerprints, mirrored_pairs, near_pairs, same_pixels
 from dabench.data.lazy import LazyImages
 from dabench.data.splits import classes_of
 from dabench.errors import DataError
@@ -71,7 +72,10 @@ NOT_IN_TRAINING = "no"
 Row = tuple[str, ...]
 """(image, identical, near-identical)."""
 
-FindingKind = Literal["identical", "near-identical", "constant"]
+FindingKind = Literal["identical", "near-identical", "mirrored", "constant"]
+
+NOT_LOOKED_FOR = "crops, rotations and other moves of a few per cent, changed colours of parts, pictures inside others"
+"""Copies that an audit does not look for; it may find some of them (docs/datasets.md has numbers)."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +176,8 @@ def audit_datasets(
     groups = [_group(pictures, "identical", members) for members in same_pixels(pictures.prints)]
     near = np.empty((0, 2), np.int64) if radius is None else near_pairs(pictures.prints, radius, correlation)
     groups += [_group(pictures, "near-identical", members) for members in _linked(pictures, near)]
+    mirrored = np.empty((0, 2), np.int64) if radius is None else mirrored_pairs(pictures.prints, radius, correlation)
+    groups += [_group(pictures, "mirrored", members) for members in _linked(pictures, mirrored)]
     constant = np.flatnonzero(pictures.prints.constant)
     groups += [_group(pictures, "constant", np.array([picture])) for picture in constant.tolist()]
     overlaps = tuple(o for s in sets for o in _overlaps(s))

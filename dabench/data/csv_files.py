@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from dabench.data.archives import content
 from dabench.errors import DataError, nearest
+from dabench.storage.text_files import decoded
 
 _SHOWN = 1000
 """How many characters at the beginning, of which messages show some, must be those of a text."""
@@ -19,6 +21,11 @@ def image_name(digest: str, position: int) -> str:
     return f"{digest[:8]}-{position}"
 
 
+_DELIMITERS = (",", ";", "\t")
+
+_SEP = re.compile(r"sep=([,;\t])(\r|\n)")
+"""A first line of Excel that names the delimiter; it is no row."""
+
 Row = tuple[int, dict[str, str]]
 """Line number in the CSV file, and column -> value."""
 
@@ -26,7 +33,10 @@ Row = tuple[int, dict[str, str]]
 def read_rows(
     table: Path, needed: Sequence[str], who: str = "", read: Callable[[], bytes] | None = None, *, gaps: bool = False
 ) -> Iterator[Row]:
-    """Yield the rows of a CSV in UTF-8. Spaces around names and values are removed, and empty lines are ignored.
+    """Yield the rows of a CSV, as editors and spreadsheets write it. Spaces around names and values are removed, and empty lines
+    are ignored.
+
+    It is in UTF-8, or in UTF-16 with a byte order mark. Commas, semicolons or tabs separate values; line ends may be any.
 
     Args:
         table: the file, also for messages.
@@ -40,10 +50,14 @@ def read_rows(
     """
     file = f"{who}: {table}" if who else f"{table}"
     try:
-        text = (read() if read else content(table, who)).decode("utf-8-sig")
+        text = decoded(read() if read else content(table, who))
         if not all(c.isprintable() or c.isspace() for c in text[:_SHOWN]):
             raise DataError(f"{file}: begins with characters that no text has, so it is not a CSV")
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        named = _SEP.match(text)
+        delimiter = named[1] if named else _delimiter(text, needed)
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
+        if named:
+            next(reader)
         try:
             header = _header(next(reader, []), needed, file)
             for values in filter(any, reader):
@@ -51,7 +65,14 @@ def read_rows(
         except csv.Error as e:
             raise DataError(f"{file}, line {reader.line_num}: is not valid CSV ({e})") from e
     except (OSError, UnicodeDecodeError) as e:
-        raise DataError(f"{file}: cannot be read as a CSV in UTF-8 ({e})") from e
+        raise DataError(f"{file}: cannot be read as a CSV in UTF-8 ({e}); save it as CSV UTF-8") from e
+
+
+def _delimiter(text: str, needed: Sequence[str]) -> str:
+    """Return what separates the values: the character that gives the needed columns, else the one that gives most columns."""
+    first = text.lstrip("\r\n").splitlines()[:1]
+    columns = {d: [name.strip() for name in next(csv.reader(first, delimiter=d), [])] for d in _DELIMITERS}
+    return max(columns, key=lambda d: (set(needed) <= set(columns[d]), len(columns[d])))
 
 
 def _header(names: Sequence[str], needed: Sequence[str], file: str) -> list[str]:

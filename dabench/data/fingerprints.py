@@ -3,7 +3,7 @@
 Near-identical images are found in two steps. The 64-bit difference hash (whether each of 8x8 places is clearly darker than its
 right neighbour) proposes pairs that differ in at most `radius` bits. Aligned images such as faces can agree there by chance, so
 a pair counts only if the correlation of the two 16x16 thumbnails is also high. The cost is nearly linear in the number of
-images, as long as few images share bands of their hash.
+images, as long as few images share bands of their hash. Mirrored copies are found in the same way, by a second hash.
 """
 
 from __future__ import annotations
@@ -38,12 +38,14 @@ class Fingerprints:
     Attributes:
         pixels: (N,) bytes, a digest of size and pixels; an image with three equal channels has the digest of the grey image.
         hashes: (N,) uint64 difference hashes.
+        mirrored: (N,) uint64 difference hashes of the images mirrored left-right.
         thumbnails: (N, 256) float32 with mean 0 and length 1, so that a scalar product is a correlation; 0 if constant.
         constant: (N,) bool, whether all pixels have one value.
     """
 
     pixels: NDArray[np.bytes_]
     hashes: NDArray[np.uint64]
+    mirrored: NDArray[np.uint64]
     thumbnails: NDArray[np.float32]
     constant: NDArray[np.bool_]
 
@@ -64,14 +66,20 @@ def _of_chunk(images: NDArray[np.uint8]) -> Fingerprints:
     pixels = np.array([_pixel_digest(image[:1] if g else image) for image, g in zip(images, grey, strict=True)], dtype="S32")
     plain = images[:, 0].astype(np.float32) if channels == 1 else np.einsum("nchw,c->nhw", images, _GREY)
     steps = _shrunk(plain, 8, 9)
-    bits = (steps[:, :, :-1] + _MARGIN < steps[:, :, 1:]).reshape(n, 64)
-    hashes = np.packbits(bits, axis=1).view(np.uint64)[:, 0]
+    hashes, mirrored = _hashes(steps), _hashes(steps[:, :, ::-1])
     small = _shrunk(plain, THUMBNAIL, THUMBNAIL).reshape(n, THUMBNAIL**2)
     small = small - small.mean(1, keepdims=True)
     length = np.linalg.norm(small, axis=1, keepdims=True)
     constant = (images == images[:, :, :1, :1]).all(axis=(1, 2, 3))
     thumbnails = np.divide(small, length, out=np.zeros_like(small), where=(length > 0) & ~constant[:, None])
-    return Fingerprints(pixels, hashes, thumbnails, constant)
+    return Fingerprints(pixels, hashes, mirrored, thumbnails, constant)
+
+
+def _hashes(steps: NDArray[np.float32]) -> NDArray[np.uint64]:
+    """Return the difference hashes (N,) of images averaged to (N, 8, 9)."""
+    bits = (steps[:, :, :-1] + _MARGIN < steps[:, :, 1:]).reshape(len(steps), 64)
+    hashes: NDArray[np.uint64] = np.packbits(bits, axis=1).view(np.uint64)[:, 0]
+    return hashes
 
 
 def _pixel_digest(image: NDArray[np.uint8]) -> bytes:
@@ -107,19 +115,52 @@ def near_pairs(of: Fingerprints, radius: int, correlation: float) -> NDArray[np.
         radius: bits in which two hashes may differ, 0 to 15.
         correlation: the least correlation of two thumbnails.
     """
+    first = _distinct(of)
+    return _alike(of.thumbnails, of.thumbnails, first[_within(of.hashes[first], radius)], correlation)
+
+
+def mirrored_pairs(of: Fingerprints, radius: int, correlation: float) -> NDArray[np.int64]:
+    """Return the pairs of which one image is near-identical to the mirrored other one, (P, 2) positions, as `near_pairs` does.
+
+    A pair that is near-identical as it is, such as one of two symmetric images, is not among them.
+    """
+    first = _distinct(of)
+    pairs = _within(np.concatenate([of.hashes[first], of.mirrored[first]]), radius)
+    across = pairs[(pairs < len(first)).sum(1) == 1] % max(1, len(first))
+    across = np.unique(np.sort(across[across[:, 0] != across[:, 1]], axis=1), axis=0)
+    thumbnails = of.thumbnails.reshape(-1, THUMBNAIL, THUMBNAIL)[:, :, ::-1].reshape(of.thumbnails.shape)
+    found = _alike(of.thumbnails, thumbnails, first[across], correlation)
+    upright = np.bitwise_count(of.hashes[found[:, 0]] ^ of.hashes[found[:, 1]]) <= radius
+    both = {tuple(pair) for pair in _alike(of.thumbnails, of.thumbnails, found[upright], correlation).tolist()}
+    return found[[tuple(pair) not in both for pair in found.tolist()]] if both else found
+
+
+def _distinct(of: Fingerprints) -> NDArray[np.int64]:
+    """Return the first of identical images, without constant ones, as positions in order."""
     first = np.sort(np.unique(of.pixels, return_index=True)[1])
-    first = first[~of.constant[first]]
-    hashes, near = of.hashes[first], np.empty(0, np.int64)
-    for mask in _masks(radius, len(first)):
+    distinct: NDArray[np.int64] = first[~of.constant[first]]
+    return distinct
+
+
+def _within(hashes: NDArray[np.uint64], radius: int) -> NDArray[np.int64]:
+    """Return the pairs of positions, (P, 2), whose hashes differ in at most `radius` bits."""
+    n, near = len(hashes), np.empty(0, np.int64)
+    for mask in _masks(radius, n):
         found = [near]
         for a, b in _agreeing(hashes & mask):
             close = np.bitwise_count(hashes[a] ^ hashes[b]) <= radius
             a, b = a[close], b[close]
-            found.append(np.minimum(a, b) * len(first) + np.maximum(a, b))
+            found.append(np.minimum(a, b) * n + np.maximum(a, b))
         near = np.unique(np.concatenate(found))  # several masks may find the same pair
-    pairs = first[np.stack(np.divmod(near, max(1, len(first))), axis=1)]
+    return np.stack(np.divmod(near, max(1, n)), axis=1)
+
+
+def _alike(
+    ones: NDArray[np.float32], others: NDArray[np.float32], pairs: NDArray[np.int64], correlation: float
+) -> NDArray[np.int64]:
+    """Return the pairs whose thumbnails correlate by at least `correlation`."""
     blocks = (pairs[start : start + _BLOCK] for start in range(0, len(pairs), _BLOCK))
-    alike = [np.einsum("pf,pf->p", of.thumbnails[a], of.thumbnails[b]) >= correlation for a, b in (block.T for block in blocks)]
+    alike = [np.einsum("pf,pf->p", ones[a], others[b]) >= correlation for a, b in (block.T for block in blocks)]
     chosen: NDArray[np.int64] = pairs[np.concatenate([np.empty(0, bool), *alike])]
     return chosen
 

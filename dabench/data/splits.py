@@ -159,7 +159,10 @@ def held_out(labels: NDArray[np.int64], groups: NDArray[np.int64] | None, part: 
         at = rng.permutation(np.flatnonzero(labels == label))
         held[at[: max(1, round(part * len(at))) if len(at) > 1 else 0]] = True
     if not held.any():
-        raise DataError("no image can be held out, because every class has a single image; add images, or give a 'val' split")
+        raise DataError(
+            f"no image can be held out of {len(labels)}, because each class has a single one left: training, validation "
+            "and testing need three images of a class; add images, or give a 'val' or 'test' split"
+        )
     return held
 
 

@@ -113,6 +113,21 @@ class SweepRecorder:
         )
 
 
+def left_out(store: RunStore, plan: Plan) -> str:
+    """Return which adapters and datasets of the stored tables a sweep does not name, in one line; "" if none."""
+    try:
+        there = store.read_sweep()
+    except StoreError:  # no sweep yet, or a damaged record, which is written anew
+        return ""
+    gone = [n for n in there.adapters if n not in plan.adapters] + [n for n in there.sweep.datasets if n not in plan.datasets]
+    if not gone:
+        return ""
+    return (
+        f"{store.folder}: also has runs of {', '.join(gone)}, which this sweep does not name: its tables leave them out; the "
+        "runs are kept, and a sweep that names them shows them again"
+    )
+
+
 def remove_runs(store: RunStore, runs: Iterable[Run]) -> None:
     """Delete these runs, and the trials of a search that sweep.json names."""
     try:

@@ -14,6 +14,7 @@ from dabench.data.cache import Prepared
 from dabench.errors import SpecError
 from dabench.execution.options import ExecutionOptions
 from dabench.experiment.plan import Plan
+from dabench.storage.cgroups import cgroup_folders
 from dabench.storage.paths import cores
 from dabench.training.network import TorchNetwork, build_network
 
@@ -180,14 +181,11 @@ def free_memory(root: Path = Path("/")) -> int | None:
 
 def _left_by_cgroups(root: Path) -> Iterator[int]:
     """Yield the free bytes of each cgroup (version 1 or 2) of this process and its parents. Reclaimable files count as free."""
-    with suppress(OSError):
-        for line in (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines():
-            _, kinds, path = line.split(":", 2)
-            folder, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
-            if "memory" in kinds.split(","):
-                folder, names = folder / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-            for part in (Path(path.lstrip("/")), *Path(path.lstrip("/")).parents):
-                with suppress(OSError, ValueError):  # the root has no limit, and "max" means none
-                    limit, used = (int((folder / part / name).read_text(encoding="utf-8")) for name in names[:2])
-                    stat = dict(s.split() for s in (folder / part / "memory.stat").read_text(encoding="utf-8").splitlines())
-                    yield limit - used + int(stat.get(names[2], 0))
+    for folder, version in cgroup_folders("memory", root):
+        names = ("memory.max", "memory.current", "inactive_file")
+        if version == 1:
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        with suppress(OSError, ValueError):  # the root has no limit, and "max" means none
+            limit, used = (int((folder / name).read_text(encoding="utf-8")) for name in names[:2])
+            stat = dict(s.split() for s in (folder / "memory.stat").read_text(encoding="utf-8").splitlines())
+            yield limit - used + int(stat.get(names[2], 0))

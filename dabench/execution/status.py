@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from dabench.execution.progress import OVER, TimeEstimator
 from dabench.storage.events import EventLog, event_logs
+from dabench.storage.reader import NETWORK, logits_name
 from dabench.storage.run_store import RunStore
 from dabench.storage.schema import Run
 from dabench.training.progress_line import last_progress
@@ -50,7 +51,8 @@ class Status:
             sweep itself failed; "dead": its process ended without an event; "not begun": no run has begun.
         processes: ids of the processes that run the sweep.
         last: time of the last event, ISO 8601 in UTC, or "".
-        runs, complete, running, failed, pending: numbers of runs; complete: the folder exists (checksums are not verified).
+        runs, complete, running, failed, pending: numbers of runs; complete: the folder exists with its files (checksums are not
+            verified).
         active: the running runs.
         seconds_left: estimated seconds left; None if unknown.
         resume_command: command that continues the sweep, or "".
@@ -83,7 +85,7 @@ def read_status(folder: Path) -> Status:
     # The runs after the trials of a search are known only when the trials are done.
     runs = {run.name: run for run in (*record.runs, *record.trials)}
     standing = set(store.names("runs"))
-    done = {name for name, r in runs.items() if r.folder in standing}
+    done = {name for name, r in runs.items() if r.folder in standing and not _lacks_files(store, r)}
     found = event_logs(folder / "events")
     alive = [s for s in found if s.alive]
     now = {e["run"]: e for s in alive for e in _open(s)}
@@ -107,6 +109,13 @@ def read_status(folder: Path) -> Status:
         tuple(_failure(store, name) for name in sorted(failed)),
         str(found[-1].events[0].get("resume_command", "")) if found and found[-1].events else "",
     )
+
+
+def _lacks_files(store: RunStore, run: Run) -> bool:
+    """Whether a file of a complete run was deleted: its record, its network, or its predictions."""
+    there = set(store.names(f"runs/{run.folder}"))
+    logits = {logits_name(test) for test in run.tests}
+    return not {"run.json", NETWORK} <= there or not (logits <= there)
 
 
 def _state(found: Sequence[EventLog], complete: bool) -> SweepState:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dabench.execution.event_lines import EventWriter
 from dabench.execution.options import ExecutionOptions
 from dabench.execution.queue import Event, Execution
-from dabench.execution.recorder import SweepOutcome, SweepRecorder, remove_runs
+from dabench.execution.recorder import SweepOutcome, SweepRecorder, left_out, remove_runs
 from dabench.execution.signals import interruptible
 from dabench.experiment.plan import Plan
 from dabench.experiment.schedule import schedule_of
@@ -66,6 +66,8 @@ def execute_sweep(
         remove_runs(store, schedule.expected())
         schedule = schedule_of(plan, store)
         runs = schedule.begin()
+    if left := left_out(store, plan):
+        callbacks.notify(left)
     keep = SweepRecorder(file, plan, store, schedule)
     keep.claim_store()
     return keep.outcome(_do(runs, keep, registry, options, callbacks, resume_command))

@@ -12,6 +12,7 @@ from pathlib import Path
 from dabench.data.cache import Notify, Prepared
 from dabench.data.folds import fold_count, folded
 from dabench.data.prepare import prepare_dataset, reshaped
+from dabench.data.raw_place import raw_place
 from dabench.errors import DataError, SpecError
 from dabench.experiment.access import grant_target
 from dabench.experiment.classes import keeping, renames, shared_classes
@@ -47,10 +48,16 @@ def make_plan(
     remove_abandoned(cache_folder() / ".*")
     remove_abandoned(temporary_prefix())
     datasets = {name: make_dataset(sweep, name, registry) for name in sweep.datasets}
-    raw = {
-        name: prepare_dataset(dataset, dataset.raw_in(data), cache_folder(), notify=notify) for name, dataset in datasets.items()
-    }
+    raw = {}
+    for name, dataset in datasets.items():
+        with raw_place(dataset, data) as place:
+            raw[name] = prepare_dataset(dataset, place, cache_folder(), notify=notify)
     classes = shared_classes(sweep, raw)
+    if len(classes) < 2:
+        raise SpecError(
+            f"the datasets have a single class, '{classes[0]}', so every network is right; add images of another class, or name "
+            "more in classes"
+        )
     channels = sweep.channels or max(p.shape[0] for p in raw.values())
     size = sweep.size or max(max(p.shape[1:]) for p in raw.values())
     prepared = {n: reshaped(p, channels, size, classes, renames(sweep, n, p.classes), notify=notify) for n, p in raw.items()}

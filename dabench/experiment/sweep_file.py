@@ -16,6 +16,7 @@ from dabench.experiment.overrides import absolute, put
 from dabench.experiment.validation import sweep_from
 from dabench.plugins.options import KeyProblem
 from dabench.plugins.registry import REGISTRY, Registry
+from dabench.storage.text_files import decoded, lines_alike
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def read_sweep(path: Path, overrides: Sequence[str], registry: Registry) -> Swee
         PluginError: a plugin file is broken.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = lines_alike(decoded(path.read_bytes()))
     except (OSError, UnicodeDecodeError) as e:
         raise SpecError(f"{path}: cannot be read ({getattr(e, 'strerror', None) or e})") from e
     try:

@@ -133,7 +133,7 @@ class Registry:
         """
         key = str(path if source is not None else Path(path).expanduser().resolve())
         try:
-            text = source if source is not None else Path(key).read_text(encoding="utf-8")
+            text = source if source is not None else Path(key).read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as e:
             raise PluginError(f"plugin file {path}: cannot be read ({getattr(e, 'strerror', None) or e})") from e
         if self._files.get(key) == text:

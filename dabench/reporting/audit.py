@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from dabench.data.audit import Audit, FindingKind, ImageFinding, write_leaks
+from dabench.data.audit import NOT_LOOKED_FOR, Audit, FindingKind, ImageFinding, write_leaks
 from dabench.reporting.contact_sheet import Tile, contact_sheet
 from dabench.reporting.tables import EMPTY, Table
 
@@ -17,7 +17,7 @@ COLUMNS = ("finding", "group", "dataset", "split", "position", "class", "subject
 
 _ACROSS = 12
 
-_KINDS: tuple[FindingKind, ...] = ("identical", "near-identical", "constant")
+_KINDS: tuple[FindingKind, ...] = ("identical", "near-identical", "mirrored", "constant")
 
 
 def audit_tables(audit: Audit) -> list[Table]:
@@ -38,12 +38,16 @@ def _unreadable(audit: Audit, shown: int = 20) -> Table:
 def _findings(audit: Audit) -> Table:
     limits = f"hash within {audit.radius} of 64 bits and correlation >= {audit.correlation:g}"
     near = f"near-identical images, linked by pairs ({limits})"
-    titles: dict[FindingKind, str] = {"identical": "identical images", "near-identical": near}
+    titles: dict[FindingKind, str] = {
+        "identical": "identical images",
+        "near-identical": near,
+        "mirrored": "mirrored copies (the same limits)",
+    }
     rows = []
     for kind, title in titles.items():
         groups = audit.of(kind)
-        if kind == "near-identical" and audit.radius is None:
-            rows.append(("near-identical images (not searched)", EMPTY, EMPTY))
+        if kind != "identical" and audit.radius is None:
+            rows.append((f"{kind} {'copies' if kind == 'mirrored' else 'images'} (not searched)", EMPTY, EMPTY))
             continue
         rows.append(_row(title, groups))
         rows.append(_row("  across splits", [g for g in groups if g.across_splits]))
@@ -58,6 +62,7 @@ def _findings(audit: Audit) -> Table:
         without = [n for n, p in audit.pictures.sets.items() if not any(map(p.has_groups, p.splits))]
         known = f" ({', '.join(without)}: subjects not known)" if without else ""
         rows.append((f"subjects in two splits{known}", EMPTY if len(without) == len(audit.pictures.sets) else "0", EMPTY))
+    rows.append((f"not looked for: {NOT_LOOKED_FOR}", EMPTY, EMPTY))
     total = len(audit.pictures.image_positions)
     heading = f"Audit of {', '.join(audit.pictures.sets)}: {total:,} images"
     return Table(heading, ("finding", "groups", "images"), tuple(rows))
@@ -145,7 +150,7 @@ def _packed(groups: Sequence[list[int]]) -> list[list[list[int]]]:
 
 def _examples(audit: Audit) -> Iterator[tuple[str, list[ImageFinding]]]:
     """Yield titles with findings; each finding is listed under its most serious problem."""
-    for kind in _KINDS[:2]:
+    for kind in _KINDS[:3]:
         found = audit.of(kind)
         yield f"{kind}, conflicting labels", [g for g in found if g.conflicting]
         yield f"{kind}, across datasets", [g for g in found if g.across_datasets and not g.conflicting]

@@ -34,7 +34,9 @@ def write_report(matrix: Matrix, report: Path) -> Path:
             (folder / name).unlink(missing_ok=True)
         draw_confusions(matrix, folder / "confusion")
     except OSError as e:
-        raise StoreError(f"{folder}: cannot be written ({e.strerror or e})") from e
+        raise StoreError(
+            f"{folder}: cannot be written ({e.strerror or e}); give another folder with --out, or print it with --format md"
+        ) from e
     return folder
 
 

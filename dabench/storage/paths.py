@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dabench.errors import SpecError
 from dabench.hashing import digest
+from dabench.storage.cgroups import cpu_quota
 from dabench.storage.remote_fs import is_remote, shown
 
 
@@ -58,9 +59,16 @@ def _from(variable: str, default: str) -> Path:
             f"{variable} = {shown(value)}: must be a folder, which may be on a mounted network file system "
             "(only the prepared cache, DABENCH_CACHE=s3://..., and results folders, --out s3://..., may be addresses)"
         )
-    return Path(value).expanduser().resolve() if value else Path("~/.cache/dabench").expanduser() / default
+    try:
+        return Path(value).expanduser().resolve() if value else Path("~/.cache/dabench").expanduser() / default
+    except RuntimeError as e:  # no HOME, and the system does not know the user
+        raise SpecError(
+            f"{variable} is not set, and this user has no home folder; set HOME, or DABENCH_CACHE and DABENCH_DATA, to folders"
+        ) from e
 
 
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def cores(root: Path = Path("/")) -> int:
+    """Return the number of cores that this process may use: those of its affinity, and whole ones of its cgroups' quota."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cpu_quota(root)
+    return there if quota is None else max(1, min(there, int(quota)))

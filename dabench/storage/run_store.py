@@ -120,12 +120,16 @@ class RunStore(ResultsReader):
             for leftover in self.folder.glob(pattern):
                 leftover.unlink(missing_ok=True)
 
-    def check(self, recipe: Mapping[str, Any]) -> None:
-        """Raise StoreError if the folder cannot be the store of the sweep with this recipe; change nothing."""
+    def check(self, recipe: Mapping[str, Any], *, write: bool = True) -> None:
+        """Raise StoreError if the folder cannot be the store of the sweep with this recipe; change nothing.
+
+        Args:
+            write: the folder is written; False for a plan.
+        """
         there = next(p for p in (self.folder, *self.folder.absolute().parents) if p.exists())
         inside = [self.folder / name for name in ("runs", "datasets", "report", "failed")] if there == self.folder else []
         for folder in (there, *(p for p in inside if p.exists())):
-            if not folder.is_dir() or not os.access(folder, os.W_OK):
+            if not folder.is_dir() or (write and not os.access(folder, os.W_OK)):
                 why = "" if folder == self.folder else f" ({folder} is not a writable folder)"
                 raise StoreError(f"{self.folder}: cannot be written{why}; give another folder with --out")
         if (self.folder / "sweep.json").exists():

@@ -20,7 +20,7 @@ from toys import CLASSES, even, samples, toy
 import dabench
 from dabench.cli import main
 from dabench.data.audit import Audit, audit_datasets
-from dabench.data.fingerprints import fingerprints, near_pairs, same_pixels
+from dabench.data.fingerprints import fingerprints, mirrored_pairs, near_pairs, same_pixels
 from dabench.data.prepare import prepare_dataset
 from dabench.errors import PluginError, SpecError
 from dabench.plugins.contract import Samples
@@ -153,6 +153,33 @@ def test_a_chain_of_near_pairs_is_one_group(tmp_path: Path) -> None:
     for k, factor in enumerate((0.97, 0.9, 0.8)):
         made["train"].images[k + 1] = (made["train"].images[0] * factor).astype(np.uint8)
     assert flags(found(tmp_path, made, radius=5), "near-identical") == [(4, False, False, False)]
+
+
+@pytest.mark.parametrize("change", [lambda image: image, lambda image: image * 0.9, lambda image: compressed(image)])
+def test_a_mirrored_copy_is_found_across_splits(tmp_path: Path, change: Callable[[Any], Any]) -> None:
+    made = splits()
+    made["test"].images[0] = change(made["train"].images[4][:, :, ::-1].astype(np.float64)).astype(np.uint8)
+    result = found(tmp_path, made, radius=5)
+    assert flags(result, "mirrored") == [(2, True, False, False)]
+    assert flags(result, "near-identical") == []
+
+
+def test_a_near_copy_of_a_symmetric_picture_is_not_mirrored() -> None:
+    half = smooth(1, 3)
+    whole = np.concatenate([half, half[:, :, :, ::-1]], axis=3)
+    of = fingerprints(np.concatenate([whole, (whole * 0.9).astype(np.uint8)]))
+    assert len(near_pairs(of, 5, 0.95)) == 1
+    assert len(mirrored_pairs(of, 5, 0.95)) == 0
+
+
+def test_mirrored_copies_are_found_among_the_first_of_identical_pictures() -> None:
+    images = smooth(6, 5)[[0, 1, 1, 2, 3]]
+    images[4] = images[1][:, :, ::-1]
+    assert mirrored_pairs(fingerprints(images), 5, 0.95).tolist() == [[1, 4]]
+
+
+def test_the_table_says_what_is_not_looked_for(tmp_path: Path) -> None:
+    assert table(found(tmp_path, splits(), radius=5), "not looked for")[0].startswith("not looked for: crops, rotations")
 
 
 @pytest.mark.parametrize("radius", [0, 1, 3, 5, 15])

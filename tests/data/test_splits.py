@@ -204,7 +204,7 @@ def test_a_class_of_one_image_keeps_it_in_train() -> None:
 
 
 def test_classes_of_one_image_each_cannot_be_split() -> None:
-    with pytest.raises(DataError, match="every class has a single image"):
+    with pytest.raises(DataError, match="no image can be held out of 3, because each class has a single one left"):
         held_out(np.array([0, 1, 2]), None, 0.1)
 
 

@@ -52,6 +52,15 @@ def test_what_stands_is_done_whoever_did_it(tmp_path: Path) -> None:
     assert (found.complete, found.pending) == (2, 4)
 
 
+@pytest.mark.parametrize("file", ["run.json", "network.safetensors", "logits-*.npy"])
+def test_a_run_that_lacks_a_file_is_to_do(tmp_path: Path, file: str) -> None:
+    at = store(tmp_path, lambda run: True)
+    happened(at)
+    next((at.folder / "runs").glob(f"*/{file}")).unlink()
+    found = read_status(at.folder)
+    assert (found.state, found.complete, found.pending, found.resume_command[:14]) == ("ended", 5, 1, "dabench sweep ")
+
+
 def test_a_sweep_whose_runs_all_stand_is_complete(tmp_path: Path) -> None:
     at = store(tmp_path, lambda run: True)
     happened(at)

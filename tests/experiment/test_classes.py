@@ -117,9 +117,16 @@ def test_a_renaming_of_one_set_leaves_the_others(plan: Callable[..., Plan]) -> N
 
 
 def test_what_is_said_of_one_set_counts_more_than_what_is_said_of_all(plan: Callable[..., Plan]) -> None:
-    made = plan(classes={"keep": ["quiet"], "map": {"neutral": "quiet", "acted": {"neutral": "neutral", "calm": "quiet"}}})
-    assert originally(made.prepared["acted"]) == {"quiet": {"calm"}}
-    assert originally(made.prepared["wild"]) == {"quiet": {"neutral"}}
+    made = plan(
+        classes={"keep": ["quiet", "happy"], "map": {"neutral": "quiet", "acted": {"neutral": "neutral", "calm": "quiet"}}}
+    )
+    assert originally(made.prepared["acted"]) == {"quiet": {"calm"}, "happy": {"happy"}}
+    assert originally(made.prepared["wild"]) == {"quiet": {"neutral"}, "happy": {"happy"}}
+
+
+def test_a_single_class_is_an_error(plan: Callable[..., Plan]) -> None:
+    with pytest.raises(SpecError, match="the datasets have a single class, 'happy', so every network is right; add images of"):
+        plan(classes={"keep": ["happy"]})
 
 
 def test_classes_can_change_places(plan: Callable[..., Plan]) -> None:
@@ -270,8 +277,8 @@ def test_the_same_map_by_file_by_override_and_in_python(tmp_path: Path, one_set:
 
 @pytest.mark.usefixtures("registered")
 def test_a_map_in_python_may_speak_of_all_sets_and_of_one(tmp_path: Path) -> None:
-    table = BASE | {"classes": {"keep": ["quiet"], "map": {"acted": {"calm": "quiet"}, "neutral": "quiet"}}}
-    assert plan_sweep(SweepRequest(table)).plan.prepared["acted"].splits["train"]["classes"] == {"quiet": 20}
+    table = BASE | {"classes": {"keep": ["quiet", "happy"], "map": {"acted": {"calm": "quiet"}, "neutral": "quiet"}}}
+    assert plan_sweep(SweepRequest(table)).plan.prepared["acted"].splits["train"]["classes"] == {"quiet": 20, "happy": 10}
 
 
 def test_sets_of_different_classes_are_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -469,6 +469,24 @@ def test_the_line_of_a_key_is_found_however_it_is_written(text: str, path: str, 
     assert line_of(text, path) == line
 
 
+ENDS = {"Unix": "\n", "Windows": "\r\n", "old Mac": "\r"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("ends", ENDS)
+def test_a_file_is_read_in_the_forms_that_editors_write(tmp_path: Path, registry: Registry, encoding: str, ends: str) -> None:
+    text = FILE.replace("seeds = 2", "seeds = 0").replace("\n", ENDS[ends])
+    (tmp_path / "try.toml").write_bytes(text.encode(encoding))
+    with pytest.raises(SpecError, match=r"try\.toml, line 6: seeds = 0"):
+        read_sweep(tmp_path / "try.toml", (), registry)
+
+
+def test_a_plugin_file_may_begin_with_a_byte_order_mark(read: Read, tmp_path: Path, registry: Registry) -> None:
+    (tmp_path / "mine.py").write_text("import dabench\nclass Mine(dabench.Adapter):\n    name = 'mine'\n", encoding="utf-8-sig")
+    read('plugins = ["mine.py"]\n' + FILE)
+    assert registry.find("adapter", "mine").name == "mine"
+
+
 # Plugins
 
 
