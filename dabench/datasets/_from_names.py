@@ -158,8 +158,7 @@ class NamedClips(FromNames, VideoFolder):
         refuse_twice(clips, self.who)
         expected = self.counts.get("clips", len(clips))
         if not clips or len(clips) != expected:
-            there = f"{len(clips):,} of its {expected:,} clips are" if clips else "its raw files are not"
-            raise self.refusal(f"{there} in {root}")
+            raise self.refusal(f"{len(clips):,} of its {expected:,} clips are in {root}") if clips else self.missing(root)
         return clips, {}, self.notes("clips", len(clips), len(videos))
 
     def make_synthetic(self, raw: Path, n: int, seed: int) -> None:

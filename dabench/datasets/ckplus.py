@@ -11,6 +11,7 @@ from dabench import FACES, setting
 from dabench.data.folders import Picture, files_in
 from dabench.datasets._emotions import BASIC
 from dabench.datasets._from_names import ImageFacts, NamedPictures
+from dabench.errors import quoted
 
 _FRAME = re.compile(r"(S\d+)_\d+_\d+", re.IGNORECASE)
 _WORDS = ("anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise")
@@ -103,7 +104,7 @@ class CKPlus(NamedPictures):
             if path.stem.endswith("_emotion"):
                 text = read().decode("ascii", "replace").strip()
                 if text not in _CODES:
-                    raise self.error(f"{root}/{path}: {text[:30]!r} must be the number of an emotion, 1 to 7")
+                    raise self.error(f"{root}/{path}: {quoted(text)} must be the number of an emotion, 1 to 7")
                 labels[path.stem.upper().rsplit("_", 2)[0]] = self.emotion(_CODES[text], path)
         if not labels:
             raise self.refusal(f"no label file such as {root}/Emotion/S005/001/S005_001_00000011_emotion.txt exists")

@@ -32,8 +32,9 @@ class FER2013(NamedPictures):
     Two forms can be read; having both is an error. The CSV form is fer2013.csv, icml_face_data.csv, fer2013.tar.gz or a zip with
     one of them; of several files the first in this order is read, because they hold the same rows. A CSV may be packed under any
     name (gzip, bzip2, xz, tar, zip), and may have other columns. Without the column Usage it must have all rows of the dataset:
-    their published order gives the splits. The folder form, or a zip of it, is `train/<class>/Training_*.jpg`, `test/<class>/PublicTest_*.jpg` and `PrivateTest_*.jpg`. The images are the same, but
-    saving them as JPEG has changed their pixels: the two forms have different digests, and results may differ slightly.
+    their published order gives the splits. The folder form, or a zip of it, is `train/<class>/Training_*.jpg`,
+    `test/<class>/PublicTest_*.jpg` and `PrivateTest_*.jpg`. The images are the same, but saving them as JPEG has changed their
+    pixels: the two forms have different digests, and results may differ slightly.
 
     FER+ labels are the majority of ten votes (see `read_votes`); images without a majority are left out. The labels belong to
     rows of the CSV, so they need the CSV form: the folder form does not give the row of an image.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from dabench import FACES, setting
+from dabench.data.folders import Picture
 from dabench.datasets._emotions import BASIC
 from dabench.datasets._from_names import ImageFacts, NamedPictures
 
@@ -55,6 +57,10 @@ class KDEF(NamedPictures):
         code = ("AN", "DI", "AF", "HA", "SA", "SU", "NE")[label]
         folder = f"{'AB'[take % 2]}{'FM'[subject % 2]}{subject + 1:02}"
         return f"{folder}/{folder}{code}{('S', 'HL', 'HR', 'FL', 'FR')[take // 2 % 5]}.JPG"
+
+    def rows(self, found: Sequence[Picture], root: Path) -> tuple[list[tuple[Picture, ImageFacts]], list[str]]:
+        """Return the images of KDEF, without those of AKDEF, mean faces that its download has beside them."""
+        return super().rows([picture for picture in found if "AKDEF" not in map(str.upper, picture[0].parts)], root)
 
     def named(self, path: PurePosixPath) -> ImageFacts | None:
         """Read AF01ANS.JPG."""

@@ -11,6 +11,7 @@ from dabench.data.csv_files import read_rows
 from dabench.data.folders import Picture, files_in
 from dabench.datasets._emotions import BASIC, EMOTIONS, emotion
 from dabench.datasets._from_names import ImageFacts, NamedPictures
+from dabench.errors import quoted
 
 _PERSON = re.compile(r"(.+)_\d+")
 
@@ -99,7 +100,7 @@ class Muxspace(NamedPictures):
             label = emotion(row["emotion"])
             if label is None:
                 where = f"{root / path}, line {line}"
-                raise self.error(f"{where}: emotion '{row['emotion']}' must be one of {', '.join(EMOTIONS)}")
+                raise self.error(f"{where}: emotion {quoted(row['emotion'])} must be one of {', '.join(EMOTIONS)}")
             name = row["image"]
             labels[name] = label if labels.get(name, label) == label else ""
         return labels

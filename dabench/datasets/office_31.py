@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dabench.datasets._office import DomainFolders
+from dabench.datasets._domains import DomainFolders
 
 
 class Office31(DomainFolders):
-    """Images such as amazon/images/back_pack/frame_0001.jpg; the same for dslr and webcam."""
+    """Images such as amazon/images/back_pack/frame_0001.jpg; the same for dslr and webcam. The folder images may be missing."""
 
     name = "office-31/*"
-    domains = {"amazon": 2817, "dslr": 498, "webcam": 795}  # noqa: RUF012
+    domains = {"amazon": {"all": 2817}, "dslr": {"all": 498}, "webcam": {"all": 795}}  # noqa: RUF012
     variants = tuple(domains)
+    aliases = {"office-31": ("domain_adaptation_images",)}  # noqa: RUF012
     folder = "images"
     raw_folder = "office-31"
     title = f"office objects, 31 classes, RGB; domains {', '.join(domains)}"

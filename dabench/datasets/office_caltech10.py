@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from dabench.datasets._office import DomainFolders
+from dabench.datasets._domains import DomainFolders
 
 
 class OfficeCaltech10(DomainFolders):
-    """Images such as amazon/back_pack/frame_0001.jpg; the same for caltech, dslr and webcam."""
+    """Images such as amazon/back_pack/frame_0001.jpg; the same for caltech, dslr and webcam.
+
+    Most copies name the domain caltech10 and the class of laptops laptop; both are read.
+    """
 
     name = "office-caltech10/*"
     short_name = "10"  # follows the domain's name, because Office-31 has domains with the same names
-    domains = {"amazon": 958, "caltech": 1123, "dslr": 157, "webcam": 295}  # noqa: RUF012
+    domains = {"amazon": {"all": 958}, "caltech": {"all": 1123}, "dslr": {"all": 157}, "webcam": {"all": 295}}  # noqa: RUF012
     variants = tuple(domains)
+    aliases = {  # noqa: RUF012 -- the names with a number are those of Caltech-256
+        "caltech": ("caltech10", "caltech256"),
+        "back_pack": ("003.backpack",),
+        "bike": ("touring-bike", "224.touring-bike"),
+        "calculator": ("027.calculator",),
+        "headphones": ("101.head-phones",),
+        "keyboard": ("computer-keyboard", "045.computer-keyboard"),
+        "laptop_computer": ("laptop", "laptop-101", "127.laptop-101"),
+        "monitor": ("computer-monitor", "046.computer-monitor"),
+        "mouse": ("computer-mouse", "047.computer-mouse"),
+        "mug": ("coffee-mug", "041.coffee-mug"),
+        "projector": ("video-projector", "238.video-projector"),
+    }
     raw_folder = "office-caltech10"
     title = f"office objects, 10 classes, RGB; domains {', '.join(domains)}"
     classes = (

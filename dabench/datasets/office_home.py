@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dabench.datasets._office import DomainFolders
+from dabench.datasets._domains import DomainFolders
 
 
 class OfficeHome(DomainFolders):
     """Images such as Art/Alarm_Clock/00001.jpg; the same for Clipart, Product and "Real World"."""
 
     name = "office-home/*"
-    domains = {"art": 2427, "clipart": 4365, "product": 4439, "real-world": 4357}  # noqa: RUF012
+    domains = {"art": {"all": 2427}, "clipart": {"all": 4365}, "product": {"all": 4439}, "real-world": {"all": 4357}}  # noqa: RUF012
     variants = tuple(domains)
+    aliases = {"office-home": ("OfficeHomeDataset_10072016",), "real-world": ("Real",)}  # noqa: RUF012
     raw_folder = "office-home"
     title = f"office and home objects, 65 classes, RGB; domains {', '.join(domains)}"
     classes = (

@@ -8,21 +8,25 @@ from pathlib import Path, PurePosixPath
 
 from dabench import FACES
 from dabench.data.folders import Picture, files_in
-from dabench.datasets._emotions import BASIC
+from dabench.datasets._emotions import BASIC, emotion
 from dabench.datasets._from_names import ImageFacts, NamedPictures
+from dabench.datasets._raw_files import numbered_lines
+from dabench.errors import quoted
 
 _LIST = "list_patition_label.txt"  # spelt like this in the dataset
-_NAME = re.compile(r"((train|test)_\d+)_aligned", re.IGNORECASE)
+_LISTS = (_LIST, "list_partition_label.txt")
+_NAME = re.compile(r"((train|test)_\d+)(_aligned)?", re.IGNORECASE)
 _NUMBERS = ("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral")
 _CODES = {str(number): name for number, name in enumerate(_NUMBERS, 1)}
 """The codes of the emotions in the dataset."""
 
 
 class RAFDB(NamedPictures):
-    """The single-label part: train_00001_aligned.jpg is in the training split. Subjects are not known.
+    """The single-label part, basic: train_00001_aligned.jpg is in the training split. Subjects are not known.
 
     The published form has basic/Image/aligned/train_00001_aligned.jpg and the classes in basic/EmoLabel/list_patition_label.txt
-    (lines such as "train_00001.jpg 5"). In the folder form, the folder is the class number: train/5/train_00001_aligned.jpg.
+    (lines such as "train_00001.jpg 5"). Its folder compound, beside basic, and Image/original are not read. In the folder form,
+    the folder is the class, by number or name: train/5/train_00001_aligned.jpg, often below a folder DATASET.
     The images are 100x100 in colour; set size = 100 and channels = 3 to keep this.
     """
 
@@ -55,17 +59,18 @@ class RAFDB(NamedPictures):
     def named(self, path: PurePosixPath) -> ImageFacts:
         """Read train/1/train_00001_aligned.jpg."""
         match = self.matched(_NAME, path, "train_00001_aligned.jpg")
-        return ImageFacts(_CODES.get(path.parent.name, ""), split=match[2].lower())
+        word = path.parent.name
+        return ImageFacts(_CODES.get(word) or emotion(word) or "", split=match[2].lower())
 
     def rows(self, found: Sequence[Picture], root: Path) -> tuple[list[tuple[Picture, ImageFacts]], list[str]]:
         """Return the aligned images, with the classes of the list if there is one."""
-        aligned = [(path, read) for path, read in found if path.parent.name != "original"]
+        aligned = [(path, read) for path, read in found if path.parent.name.lower() != "original" and _is_basic(path)]
         (rows, notes), listed = super().rows(aligned, root), self._listed(root)
         if not listed:
             if unlabelled := [picture[0] for picture, facts in rows if not facts.label]:
                 raise self.refusal(f"{root}/{unlabelled[0]} is not in a folder 1 to 7, and {_LIST} does not exist")
             return rows, notes
-        pictures = {f"{path.stem.removesuffix('_aligned')}.jpg": (path, read) for (path, read), _ in rows}
+        pictures = {_listed_name(path.name): (path, read) for (path, read), _ in rows}
         for one, other, what in ((listed, pictures, f"are only in {_LIST}"), (pictures, listed, f"are not in {_LIST}")):
             if lacking := [name for name in one if name not in other]:
                 raise self.refusal(f"{root}: {len(lacking)} images {what}; the first is {lacking[0]}")
@@ -75,11 +80,21 @@ class RAFDB(NamedPictures):
         """Return image name ("train_00001.jpg") -> class from the list; empty if there is no list."""
         listed = {}
         for path, read in files_in(root, self.who, {".txt"}):
-            if path.name == _LIST:
-                for number, line in enumerate(read().decode("ascii", "replace").splitlines(), 1):
-                    name, _, code = line.strip().partition(" ")
-                    if code not in _CODES or not re.fullmatch(r"(train|test)_\d+\.jpg", name):
+            if path.name.lower() in _LISTS and _is_basic(path):
+                for number, line in numbered_lines(read()):
+                    name, code = [*line.split(), ""][:2]
+                    if code not in _CODES or len(line.split()) > 2 or not _NAME.fullmatch(PurePosixPath(name).stem):
                         where = f"{root}/{path}, line {number}"
-                        raise self.error(f"{where}: {line[:40]!r} must be like 'train_00001.jpg 5', with a class from 1 to 7")
-                    listed[name] = _CODES[code]
+                        raise self.error(f"{where}: {quoted(line)} must be like 'train_00001.jpg 5', with a class from 1 to 7")
+                    listed[_listed_name(name)] = _CODES[code]
         return listed
+
+
+def _is_basic(path: PurePosixPath) -> bool:
+    """Whether a file does not belong to the part with compound emotions, whose lists and images have the same names."""
+    return "compound" not in [part.lower() for part in path.parts]
+
+
+def _listed_name(name: str) -> str:
+    """Return the name of an image as the published list has it, train_00001.jpg."""
+    return f"{PurePosixPath(name.lower()).stem.removesuffix('_aligned')}.jpg"

@@ -31,6 +31,46 @@ def class_folders() -> dict[str, bytes]:
     return tree(names, size=(100, 100), mode="RGB", form="JPEG") | {"train_labels.csv": b"image,label\n"}
 
 
+def with_compound() -> dict[str, bytes]:
+    """As its authors give it: a part with compound emotions, whose images and list have the same names."""
+    names = [f"compound/Image/aligned/train_{code:05}_aligned.jpg" for code in range(1, 12)]
+    rows = "".join(f"train_{code:05}.jpg {code}\n" for code in range(1, 12))
+    return published() | tree(names, form="JPEG") | {LIST.replace("basic", "compound"): rows.encode()}
+
+
+def listed(change: Callable[[str], str]) -> dict[str, bytes]:
+    files = published()
+    return files | {LIST: change(files[LIST].decode()).encode()}
+
+
+def folders_of(name: Callable[[int], str], inside: str = "") -> dict[str, bytes]:
+    names = [f"{inside}{split}/{name(code)}/{split}_{code:05}_aligned.jpg" for split in ("train", "test") for code in range(1, 8)]
+    return tree(names, form="JPEG")
+
+
+CIRCULATING = {
+    "basic beside compound": with_compound(),
+    "empty lines": listed(lambda text: f"\n{text}\n\n"),
+    "blanks and Windows lines": listed(lambda text: text.replace(" ", "  \t").replace("\n", " \r\n")),
+    "a mark of UTF-8": listed(lambda text: f"\ufeff{text}"),
+    "aligned names in the list": listed(lambda text: text.replace(".jpg", "_aligned.jpg")),
+    "list_partition_label": {name.replace("patition", "partition"): content for name, content in published().items()},
+    "without basic": {name.removeprefix("basic/"): content for name, content in published().items()},
+    "plain names": {name.replace("_aligned", ""): c for name, c in published().items() if "original" not in name},
+    "names of classes": folders_of(lambda code: ORDER[code - 1].title()),
+    "other names of classes": folders_of(
+        lambda code: ("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral")[code - 1]
+    ),
+    "DATASET": folders_of(str, "DATASET/"),
+}
+
+
+@pytest.mark.parametrize("form", CIRCULATING)
+def test_each_form_that_circulates_gives_the_same(form: str, tmp_path: Path) -> None:
+    splits = RAFDB().prepare(as_folder(tmp_path, CIRCULATING[form]))
+    assert {s: sorted(np.asarray(v.labels).tolist()) for s, v in splits.items()} == {"train": [*range(7)], "test": [*range(7)]}
+
+
 @pytest.mark.parametrize("files", [published(), class_folders()], ids=["published", "class folders"])
 def test_every_class_is_in_both_official_splits(files: dict[str, bytes], tmp_path: Path) -> None:
     splits = RAFDB().prepare(as_folder(tmp_path, files))
