@@ -27,7 +27,7 @@ Small = TypeVar("Small")
 Pixels = NDArray[np.uint8]
 
 _INDEXED = "mov,mp4,m4a,3gp,3g2,mj2"
-"""FFmpeg's name of the formats of MP4 and QuickTime, whose index lists every frame."""
+"""FFmpeg's name of the formats of MP4 and QuickTime, whose index lists every frame by its time."""
 
 _FORMATS = f"{_INDEXED},avi,matroska,webm,mpeg,mpegts,mpegvideo,m4v,asf,flv,ogg"
 """Formats that are read, whatever the suffix. FFmpeg can open pictures, texts, and playlists that name other files as well."""
@@ -60,7 +60,7 @@ class _Contents:
     Attributes:
         shown: the expected timeline. It can be wrong, because a packet is not always a frame.
         declared: number of frames that the file should show.
-        cut: how far the file reaches, if that is less than its header says; else "".
+        reasons: how far the file reaches, if that is less than its header says.
         complaints: the last error message of reading them, if any.
         keyframes: number of frames that can be decoded without others.
         numbered: whether decord gives each frame its right number.
@@ -68,7 +68,7 @@ class _Contents:
 
     shown: Timeline
     declared: int
-    cut: str
+    reasons: list[str]
     complaints: list[str]
     keyframes: int
     numbered: bool
@@ -133,9 +133,8 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         # A sound file shows its cover as a video.
         videos = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if not videos:
-            raise ClipError(
-                f"holds no video, only {', '.join(sorted({s.type for s in container.streams})) or 'an empty list of streams'}"
-            )
+            kinds = ", ".join(sorted({s.type for s in container.streams}))
+            raise ClipError(f"holds no video, only {kinds}" if kinds else "holds no video")
         best = container.streams.best("video")
         stream = best if best in videos else videos[0]
         if stream.codec_context is None:
@@ -153,33 +152,45 @@ def _contents(path: Path, complaints: Sequence[tuple[int, str, str]]) -> _Conten
     with _opened(path) as (container, stream):
         with suppress(av.FFmpegError):  # decoding meets the same error
             for packet in container.demux():
-                if not packet.size or packet.pts is None:
+                start = packet.dts if packet.pts is None else packet.pts
+                if start is None:
                     continue
-                until = max(until, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+                until = max(until, float((start + (packet.duration or 0)) * packet.time_base))
                 if packet.stream_index != stream.index:
                     continue
                 packets += 1
                 keyframes += packet.is_keyframe
-                if first is None:
+                if first is None and packet.size:  # its display matrix is that of the clip
                     with suppress(av.FFmpegError):
                         first = next(iter(stream.decode(packet)), None)
-                if not packet.is_discard:  # a trimmed clip holds frames that are not shown
-                    frames.append((packet.pts, packet.duration or 0))
-        indexed = max(packets, len(stream.index_entries))
-        length = (container.duration or 0) / av.time_base
-        if container.format.name == "avi" and stream.average_rate:
-            length = max(length, float(stream.frames / stream.average_rate))
-        in_order = all(a < b for (a, _), (b, _) in pairwise(frames))
+                # A trimmed clip holds frames that are not shown. An empty packet stands for a frame that was dropped.
+                if packet.size and not packet.is_discard:
+                    frames.append((start, packet.duration or 0))
+        # Other formats list only some of the keyframes.
+        indexed = max(packets, len(stream.index_entries)) if container.format.name in (_INDEXED, "avi") else packets
+        cut = f"it holds {packets} of {indexed} frames" if packets < indexed else _cut_off(until, container, stream)
         alone = container.format.name == _INDEXED or stream.codec_context.codec.intra_only
-        certain = alone and in_order and len(frames) == indexed == stream.frames
+        in_order = all(a < b for (a, _), (b, _) in pairwise(frames))
+        certain = alone and in_order and len(frames) == indexed == stream.frames and not cut
     said = [_plain(text) for *_, text in complaints[-1:]]
-    cut = ""
-    if packets < indexed:
-        cut = ": ".join([f"it holds {packets} of {indexed} frames", *said])
-    elif until < length - _SHORT_BY:
-        cut = ": ".join([f"it ends after {until:.1f} of {length:.1f} s", *said])
-    upright = first is not None and _matrix(first) is None
-    return _Contents(_timeline(sorted(frames)), indexed - packets + len(frames), cut, said, keyframes, certain and upright)
+    return _Contents(
+        shown=_timeline(sorted(frames)),
+        declared=indexed - packets + len(frames),
+        reasons=[": ".join([cut, *said])] if cut else [],
+        complaints=said,
+        keyframes=keyframes,
+        numbered=certain and first is not None and _matrix(first) is None,
+    )
+
+
+def _cut_off(until: float, container: InputContainer, stream: VideoStream) -> str:
+    """Return how far a file reaches, in seconds, if that is less than its header declares; else ""."""
+    import av
+
+    length = (container.duration or 0) / av.time_base
+    if container.format.name == "avi" and stream.average_rate:  # FFmpeg estimates the duration by the size of the file
+        length = max(length, float(stream.frames / stream.average_rate))
+    return f"it ends after {until:.1f} of {length:.1f} s" if until < length - _SHORT_BY else ""
 
 
 def _timeline(frames: Sequence[tuple[int, int]]) -> Timeline:
@@ -204,7 +215,7 @@ def _by_number(
     import decord
 
     try:
-        reader = decord.VideoReader(str(path), num_threads=1)
+        reader = decord.VideoReader(os.path.abspath(path), num_threads=1)
         if len(reader) != len(contents.shown.starts):
             return None
         return {i: make_small(reader[i].asnumpy()) for i in sorted(set(wanted))}
@@ -222,7 +233,7 @@ def _by_time(
     """
     frames: list[tuple[int, int]] = []
     small: dict[int, Small | None] = {}
-    reasons = [contents.cut] if contents.cut else []
+    reasons = [*contents.reasons]
     numbers, sound, back = set(wanted), 0, 0.0
     for frame in _decoded(path, reasons):
         number = len(frames)
@@ -257,7 +268,7 @@ def _decoded(path: Path, reasons: list[str]) -> Iterator[VideoFrame]:
                 packet = next(packets, None)
                 if packet is None:
                     return
-                if packet.size or packet.pts is None:  # an empty packet with a time stands for a frame that was dropped
+                if packet.size or packet.dts is None:  # an empty packet with a time stands for a frame that was dropped
                     yield from stream.decode(packet)
             except av.FFmpegError as e:
                 reasons.append(_reason(e))

@@ -84,6 +84,7 @@ CLIPS: dict[str, dict[str, Any]] = {
     "elementary.mpg": {"codec": "mpeg2video", "format": "mpeg2video", "options": {"bf": "2"}},
     "windows.wmv": {"codec": "wmv2", "format": "asf"},
     "flash.flv": {"codec": "flv"},
+    "all_keys.flv": {"options": {"bf": "0", "g": "1"}},
     "phone.3gp": {"codec": "h263", "size": (176, 144)},
     "vp8.webm": {"codec": "libvpx", "options": FAST},
     "vp9.webm": {"codec": "libvpx-vp9", "options": {**FAST, "auto-alt-ref": "1", "lag-in-frames": "12"}},
