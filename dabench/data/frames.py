@@ -133,7 +133,7 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         # A sound file shows its cover as a video.
         videos = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if not videos:
-            kinds = ", ".join(sorted({s.type for s in container.streams}))
+            kinds = ", ".join(sorted({"a cover" if s.type == "video" else s.type for s in container.streams}))
             raise ClipError(f"holds no video, only {kinds}" if kinds else "holds no video")
         best = container.streams.best("video")
         stream = best if best in videos else videos[0]

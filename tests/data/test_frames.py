@@ -183,6 +183,20 @@ def with_sound(path: Path, seconds: int, video: bool = True) -> Path:
     return path
 
 
+def test_the_cover_of_a_sound_file_is_not_a_video(tmp_path: Path) -> None:
+    from av.stream import Disposition
+
+    with av.open(str(tmp_path / "a.mp4"), "w") as file:
+        sound, cover = file.add_stream("aac", rate=8000), file.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt, cover.disposition = 96, 64, "yuvj420p", Disposition.attached_pic
+        file.mux(cover.encode(av.VideoFrame.from_ndarray(numbered_frame(0, 96, 64), "rgb24")))
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.float32), "fltp", "mono")
+        silence.sample_rate = 8000
+        for packet in [*cover.encode(), *sound.encode(silence), *sound.encode()]:
+            file.mux(packet)
+    assert reason(tmp_path / "a.mp4") == "holds no video, only a cover, audio"
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
 def test_a_longer_sound_does_not_count(name: str, tmp_path: Path) -> None:
     assert shown(with_sound(tmp_path / name, 5)) == expected()
