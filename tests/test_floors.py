@@ -36,7 +36,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 SHELVES = ("datasets", "backbones", "adapters")
 """Packages with one plugin a file. A plugin may also import `dabench` itself, as a stranger's plugin does."""
 MOST_LOOSE = 6
-HEAVY = ("torch", "torchvision", "ray", "optuna", "timm", "pytorch_adapt", "matplotlib", "sklearn", "decord", "cv2", "pydantic")
+HEAVY = (
+    "torch", "torchvision", "ray", "optuna", "timm", "pytorch_adapt", "matplotlib", "sklearn", "av", "decord", "cv2", "pydantic",
+)  # fmt: skip
 
 
 def sources() -> dict[str, Path]:

@@ -12,7 +12,7 @@ from dabench.storage.paths import cache_address, cache_folder, cores, data_folde
 from dabench.storage.remote_fs import shown
 
 _PACKAGES = {
-    "torch": "torch", "torchvision": "torchvision", "timm": "timm", "ray": "ray", "decord": "decord",
+    "torch": "torch", "torchvision": "torchvision", "timm": "timm", "ray": "ray", "av": "av", "decord": "decord",
     "pytorch-adapt": "pytorch_adapt", "numpy": "numpy", "scikit-learn": "sklearn", "matplotlib": "matplotlib",
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Decode frames of clips, and find the largest face with the frontal Haar cascade of OpenCV 4's package (no download)."""
+"""Take frames of clips, and find the largest face with the frontal Haar cascade of OpenCV 4's package (no download)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dabench.data.frames import ClipError, Timeline, read_frames
 from dabench.data.lazy import LazyImages
 from dabench.hashing import digest
 from dabench.storage.atomic import new_file
@@ -62,15 +65,8 @@ def _detector() -> Any:
     return cv2.CascadeClassifier(f"{haarcascades}haarcascade_frontalface_default.xml")
 
 
-FORMAT = 2
+FORMAT = 3
 """Increased when a clip would give other frames than before, so that older decoded frames are not used."""
-
-_DECODED_AT_ONCE = 64_000_000
-"""Bytes of full-size frames in memory at a time. Thirty frames of a 4K clip would take 750 MB."""
-
-
-class ClipError(Exception):
-    """A clip gives no frames; the text says why in a few words."""
 
 
 @dataclass(frozen=True)
@@ -91,25 +87,31 @@ class ClipSampling:
     face: bool = False
 
 
-def positions(length: int, cutting: ClipSampling) -> list[int]:
-    """Return the frame numbers to take from a clip of `length` frames, evenly spaced, each in the middle of its interval.
+def positions(shown: Timeline, cutting: ClipSampling) -> list[int]:
+    """Return the numbers of the frames that are shown at evenly spaced times, each time in the middle of its interval.
+
+    Where frames are shown for different times, a frame can be shown at several of the times, and its number is then repeated.
 
     Raises:
         ClipError: the kept part has fewer frames than needed.
     """
-    first, last = round(length * cutting.skip_start), length - round(length * cutting.skip_end)
-    kept = max(0, last - first)
+    start, length = (shown.starts[0], shown.end - shown.starts[0]) if shown.starts else (0, 0)
+    # The decimal number that was given: 0.1 of 10 frames is one frame.
+    first = start + Fraction(str(cutting.skip_start)) * length
+    last = start + (1 - Fraction(str(cutting.skip_end))) * length
+    kept = max(0, bisect_left(shown.starts, last) - max(0, bisect_right(shown.starts, first) - 1))
     if kept < cutting.frames:
-        part = "" if kept == length else f" of {length} in the part that is kept"
+        part = "" if kept == len(shown.starts) else f" of {len(shown.starts)} in the part that is kept"
         raise ClipError(f"too short: {kept} frames{part}, {cutting.frames} wanted")
-    return [first + (2 * i + 1) * kept // (2 * cutting.frames) for i in range(cutting.frames)]
+    step = (last - first) / cutting.frames
+    return [bisect_right(shown.starts, first + step * (2 * i + 1) / 2) - 1 for i in range(cutting.frames)]
 
 
 def read_clip(path: Path, cutting: ClipSampling) -> NDArray[np.uint8]:
     """Return the frames of a clip, (N, size, size) uint8 grey. N is `frames`, or with `face` the number that show a face.
 
     Raises:
-        ClipError: the file is empty, not a video, too short, or shows no face.
+        ClipError: the file is empty, not a video, damaged, cut off or too short, or shows no face.
     """
     try:
         with open(path, "rb") as f:
@@ -117,30 +119,10 @@ def read_clip(path: Path, cutting: ClipSampling) -> NDArray[np.uint8]:
                 raise ClipError("is empty (0 bytes)")
     except OSError as e:
         raise ClipError(f"cannot be read ({e.strerror})") from e
-    import decord
-
-    try:
-        # One thread: each core has its own process.
-        reader = decord.VideoReader(str(path), num_threads=1)
-        length = len(reader)
-    except Exception as e:  # decord raises RuntimeError and subclasses of it
-        raise ClipError("cannot be decoded as a video") from e
-    wanted = positions(length, cutting)
-    try:
-        frames = [small for native in _native(reader, wanted) if (small := _small(native, cutting)) is not None]
-    except Exception as e:
-        raise ClipError(f"is damaged: not all of its frames can be decoded ({type(e).__name__})") from e
+    frames = read_frames(path, lambda shown: positions(shown, cutting), lambda native: _small(native, cutting))
     if not frames:
-        raise ClipError(f"no face found in any of its {len(wanted)} frames")
+        raise ClipError(f"no face found in any of its {cutting.frames} frames")
     return np.stack(frames)
-
-
-def _native(reader: Any, wanted: list[int]) -> Iterator[NDArray[np.uint8]]:
-    """Yield the frames at full size, (H, W, 3) uint8; a bounded number is decoded at a time."""
-    size = int(np.prod(reader[wanted[0]].shape))
-    step = max(1, _DECODED_AT_ONCE // size)
-    for start in range(0, len(wanted), step):
-        yield from reader.get_batch(wanted[start : start + step]).asnumpy()
 
 
 def _small(native: NDArray[np.uint8], cutting: ClipSampling) -> NDArray[np.uint8] | None:
@@ -204,6 +186,7 @@ def _serve(requests: IO[str], answers: IO[str]) -> None:
 
     An answer is {"reason": why there are no frames, or ""}, or {"trouble": why they cannot be written}.
     """
+    import av  # noqa: F401
     import decord  # noqa: F401
 
     print("ready", file=answers, flush=True)

@@ -18,7 +18,8 @@ from importlib.util import find_spec
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from dabench.data.video import ClipError, ClipSampling, is_whole, kept_at
+from dabench.data.frames import ClipError
+from dabench.data.video import ClipSampling, is_whole, kept_at
 from dabench.errors import DataError, StoreError
 
 
@@ -38,8 +39,9 @@ def decode_clips(paths: Sequence[Path], cutting: ClipSampling, work: Path, cores
         DataError: a package for decoding or face detection is not installed.
         StoreError: `work` cannot be written.
     """
-    for module, package, wanted in (("decord", "decord", True), ("cv2", "opencv-python-headless<5", cutting.face)):
-        if wanted and find_spec(module) is None:
+    needed = {"av": "av", "decord": "decord"} | ({"cv2": "opencv-python-headless<5"} if cutting.face else {})
+    for module, package in needed.items():
+        if find_spec(module) is None:
             raise DataError(f"videos need the package {package}, which is not installed: pip install '{package}'")
     results: dict[Path, Path | str] = {}
     left: queue.SimpleQueue[tuple[Path, Path]] = queue.SimpleQueue()

@@ -25,7 +25,7 @@ QUICK = {"frames": 4, "size": 12}
 
 
 class Opened:
-    """The clips that the misbehaving decord was asked to open, and the processes that asked."""
+    """The clips that the misbehaving av was asked to open, and the processes that asked."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -43,11 +43,11 @@ class Opened:
 
 @pytest.fixture
 def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
-    """Put the misbehaving decord before the real one, for workers of this process and of those it starts."""
+    """Put the misbehaving av before the real one, for workers of this process and of those it starts."""
     file = tmp_path / "opened"
     monkeypatch.setattr(sys, "path", [str(MISBEHAVING), *sys.path])
     monkeypatch.setenv("PYTHONPATH", str(MISBEHAVING))
-    monkeypatch.setenv("DECORD_OPENED", str(file))
+    monkeypatch.setenv("AV_OPENED", str(file))
     monkeypatch.setenv("DABENCH_CACHE", str(tmp_path / "cache"))
     return Opened(file)
 
@@ -75,7 +75,7 @@ def kept(work: Path) -> int:
 def test_a_clip_on_which_the_decoder_hangs_is_stopped_and_the_rest_goes_on(
     tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DECORD_HANGS", "s2/sad")
+    monkeypatch.setenv("AV_HANGS", "s2/sad")
     paths = sorted(people(tmp_path / "raw").rglob("*.mp4"))
     decoded = decode_clips(paths, ClipSampling(**QUICK), tmp_path / "work", 1, limit=2)
     reasons = {f"{p.parent.name}/{p.name}": r for p, r in decoded.items() if isinstance(r, str)}
@@ -88,7 +88,7 @@ def test_a_clip_on_which_the_decoder_hangs_is_stopped_and_the_rest_goes_on(
 def test_a_clip_on_which_the_decoder_dies_is_listed_and_the_rest_goes_on(
     tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DECORD_DIES", "s0/happy")
+    monkeypatch.setenv("AV_DIES", "s0/happy")
     paths = sorted(people(tmp_path / "raw", subjects=2).rglob("*.mp4"))
     decoded = decode_clips(paths, ClipSampling(**QUICK), tmp_path / "work", 1, limit=60)
     assert [r for r in decoded.values() if isinstance(r, str)] == ["the decoder crashed on it (exit status 9)"]
@@ -100,7 +100,7 @@ def test_a_decoder_that_cannot_be_loaded_is_an_error_and_no_clip_is_blamed(
 ) -> None:
     paths = sorted(people(tmp_path / "raw", subjects=1).rglob("*.mp4"))
     (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "decord.py").write_text("raise ImportError")
+    (tmp_path / "broken" / "av.py").write_text("raise ImportError")
     monkeypatch.setattr(sys, "path", [str(tmp_path / "broken"), *sys.path])
     with pytest.raises(StoreError, match="a process that decodes clips could not be started"):
         decode_clips(paths, ClipSampling(**QUICK), tmp_path / "work", 2, limit=60)
@@ -135,7 +135,7 @@ def test_preparing_goes_on_where_it_was_ended_and_no_process_stays_behind(
     end: signal.Signals, tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, cache = people(tmp_path / "raw"), tmp_path / "cache"
-    monkeypatch.setenv("DECORD_HANGS", "s5/")  # the last two
+    monkeypatch.setenv("AV_HANGS", "s5/")  # the last two
     words = [sys.executable, "-m", "dabench", "prepare", "video-folder", "--raw", str(root)]
     words += [w for key, value in QUICK.items() for w in ("--set", f"{key}={value}")]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, preexec_fn=_interruptible) as command:
@@ -152,7 +152,7 @@ def test_preparing_goes_on_where_it_was_ended_and_no_process_stays_behind(
     wait_for(lambda: all(map(gone, opened.workers())))
     assert [p.name for p in cache.iterdir()] == [".clips"]
 
-    monkeypatch.delenv("DECORD_HANGS")
+    monkeypatch.delenv("AV_HANGS")
     opened.file.unlink()
     digest = prepared(root)
     assert opened.clips() == ["s5/happy.mp4", "s5/sad.mp4"]

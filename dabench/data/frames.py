@@ -1,0 +1,306 @@
+"""Read the frames of a clip that a player shows at chosen times.
+
+PyAV decodes a clip from its start to its end, and each frame comes with the time at which it is shown. decord fetches frames by
+their number and skips the others, which is faster in a long clip. Its numbers are wrong in many files, so it reads only files in
+which they are certain.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+Small = TypeVar("Small")
+Pixels = NDArray[np.uint8]
+
+_INDEXED = "mov,mp4,m4a,3gp,3g2,mj2"
+"""FFmpeg's name of the formats of MP4 and QuickTime, whose index lists every frame by its time."""
+
+_FORMATS = f"{_INDEXED},avi,matroska,webm,mpeg,mpegts,mpegvideo,m4v,asf,flv,ogg"
+"""Formats that are read, whatever the suffix. FFmpeg can open pictures, texts, and playlists that name other files as well."""
+
+_SHORT_BY = 0.5
+"""Seconds by which a whole file may end before the duration in its header, which writers round or guess."""
+
+
+_BACK = 1.0
+"""Seconds by which the time of a frame may lie before that of the frame before. The decoder returns frames in the order in which
+they are shown, but AVI and cut MPEG files give some of them the time of a neighbour."""
+
+
+class ClipError(Exception):
+    """A clip gives no frames; the text says why in a few words."""
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """When a clip shows its frames: the start of each, rising, and the end of the last, in a unit of time of the file."""
+
+    starts: tuple[int, ...]
+    end: int
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """What the packets of a file say about its frames.
+
+    Attributes:
+        shown: the expected timeline. It can be wrong, because a packet is not always a frame.
+        declared: number of frames that the file should show.
+        reasons: how far the file reaches, if that is less than its header says.
+        complaints: the last error message of reading them, if any.
+        keyframes: number of frames that can be decoded without others.
+        numbered: whether decord gives each frame its right number.
+    """
+
+    shown: Timeline
+    declared: int
+    reasons: list[str]
+    complaints: list[str]
+    keyframes: int
+    numbered: bool
+
+
+def read_frames(
+    path: Path, choose: Callable[[Timeline], Sequence[int]], make_small: Callable[[Pixels], Small | None]
+) -> list[Small]:
+    """Return the chosen frames in their order, each as `make_small` returns it; those that it returns None for are left out.
+
+    Args:
+        path: the clip.
+        choose: returns the numbers of the wanted frames, counted from 0; a number may occur several times.
+        make_small: is called once for each wanted frame, (H, W, 3) uint8 RGB, turned and mirrored as a player shows it.
+
+    Raises:
+        ClipError: the file holds no video, is damaged or cut off, or `choose` refuses its timeline.
+    """
+    with _complaints() as complaints:
+        contents = _contents(path, complaints)
+        wanted: Sequence[int] = ()
+        with suppress(ClipError):  # only the timeline of decoded frames is certain
+            wanted = choose(contents.shown)
+        small = _by_number(path, contents, wanted, make_small)
+        if small is None:
+            shown, small = _by_time(path, contents, wanted, make_small)
+            wanted = choose(shown)
+            if shown != contents.shown:
+                _, small = _by_time(path, contents, wanted, make_small)
+    return [frame for i in wanted if (frame := small[i]) is not None]
+
+
+@contextmanager
+def _complaints() -> Iterator[list[tuple[int, str, str]]]:
+    """Collect the error messages of FFmpeg as (level, source, text) instead of printing them."""
+    import av.logging
+
+    before = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture() as complaints:
+            yield complaints
+    finally:
+        av.logging.set_level(before)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a clip and its video stream, for decoding with one thread: each core has its own process."""
+    import av
+    from av.stream import Disposition
+
+    try:
+        # An absolute path cannot be taken for an address.
+        container = av.open(os.path.abspath(path), container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"})
+    except av.FFmpegError as e:
+        source, text = _log(e)
+        if "not on whitelist" in text:
+            raise ClipError(f"is not a video, but a file of format '{source.removesuffix('_pipe')}'") from e
+        raise ClipError(f"cannot be decoded as a video: {_reason(e)}") from e
+    with container:
+        # A sound file shows its cover as a video.
+        videos = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+        if not videos:
+            kinds = ", ".join(sorted({"a cover" if s.type == "video" else s.type for s in container.streams}))
+            raise ClipError(f"holds no video, only {kinds}" if kinds else "holds no video")
+        best = container.streams.best("video")
+        stream = best if best in videos else videos[0]
+        if stream.codec_context is None:
+            raise ClipError("cannot be decoded as a video: its codec is unknown")
+        stream.codec_context.thread_count = 1
+        yield container, stream
+
+
+def _contents(path: Path, complaints: Sequence[tuple[int, str, str]]) -> _Contents:
+    """Read the packets of a file, without decoding more than its first frame."""
+    import av
+
+    frames: list[tuple[int, int]] = []  # start and duration of each packet that is shown, in the order of the file
+    packets, keyframes, until, first = 0, 0, 0.0, None
+    with _opened(path) as (container, stream):
+        with suppress(av.FFmpegError):  # decoding meets the same error
+            for packet in container.demux():
+                start = packet.dts if packet.pts is None else packet.pts
+                if start is None:
+                    continue
+                until = max(until, float((start + (packet.duration or 0)) * packet.time_base))
+                if packet.stream_index != stream.index:
+                    continue
+                packets += 1
+                keyframes += packet.is_keyframe
+                if first is None and packet.size:  # its display matrix is that of the clip
+                    with suppress(av.FFmpegError):
+                        first = next(iter(stream.decode(packet)), None)
+                # A trimmed clip holds frames that are not shown. An empty packet stands for a frame that was dropped.
+                if packet.size and not packet.is_discard:
+                    frames.append((start, packet.duration or 0))
+        # Other formats list only some of the keyframes.
+        indexed = max(packets, len(stream.index_entries)) if container.format.name in (_INDEXED, "avi") else packets
+        cut = f"it holds {packets} of {indexed} frames" if packets < indexed else _cut_off(until, container, stream)
+        alone = container.format.name == _INDEXED or stream.codec_context.codec.intra_only
+        in_order = all(a < b for (a, _), (b, _) in pairwise(frames))
+        certain = alone and in_order and len(frames) == indexed == stream.frames and not cut
+    said = [_plain(text) for *_, text in complaints[-1:]]
+    return _Contents(
+        shown=_timeline(sorted(frames)),
+        declared=indexed - packets + len(frames),
+        reasons=[": ".join([cut, *said])] if cut else [],
+        complaints=said,
+        keyframes=keyframes,
+        numbered=certain and first is not None and _matrix(first) is None,
+    )
+
+
+def _cut_off(until: float, container: InputContainer, stream: VideoStream) -> str:
+    """Return how far a file reaches, in seconds, if that is less than its header declares; else ""."""
+    import av
+
+    length = (container.duration or 0) / av.time_base
+    if container.format.name == "avi" and stream.average_rate:  # FFmpeg estimates the duration by the size of the file
+        length = max(length, float(stream.frames / stream.average_rate))
+    return f"it ends after {until:.1f} of {length:.1f} s" if until < length - _SHORT_BY else ""
+
+
+def _timeline(frames: Sequence[tuple[int, int]]) -> Timeline:
+    """Return the timeline of frames, given by start and duration; an unknown duration of the last is the mean of the others."""
+    if not frames:
+        return Timeline((), 0)
+    starts = tuple(start for start, _ in frames)
+    mean = round((starts[-1] - starts[0]) / max(1, len(starts) - 1))
+    return Timeline(starts, starts[-1] + (frames[-1][1] or max(1, mean)))
+
+
+def _by_number(
+    path: Path, contents: _Contents, wanted: Collection[int], make_small: Callable[[Pixels], Small | None]
+) -> dict[int, Small | None] | None:
+    """Return the wanted frames by number, or None if decord is not certain to read them right, or is not faster.
+
+    The numbers are certain in a whole file that stores the frames in the order in which they are shown, and that is an MP4 or
+    compresses each frame by itself. decord is faster where it skips frames: where there are at least as many keyframes as wanted.
+    """
+    if not wanted or not contents.numbered or contents.keyframes < len(wanted):
+        return None
+    import decord
+
+    try:
+        reader = decord.VideoReader(os.path.abspath(path), num_threads=1)
+        if len(reader) != len(contents.shown.starts):
+            return None
+        return {i: make_small(reader[i].asnumpy()) for i in sorted(set(wanted))}
+    except decord.DECORDError:  # PyAV says what is wrong
+        return None
+
+
+def _by_time(
+    path: Path, contents: _Contents, wanted: Collection[int], make_small: Callable[[Pixels], Small | None]
+) -> tuple[Timeline, dict[int, Small | None]]:
+    """Decode a whole clip. Return its timeline and the wanted frames by number.
+
+    Raises:
+        ClipError: the clip is damaged or cut off, or consists of several recordings.
+    """
+    frames: list[tuple[int, int]] = []
+    small: dict[int, Small | None] = {}
+    reasons = [*contents.reasons]
+    numbers, sound, back = set(wanted), 0, 0.0
+    for frame in _decoded(path, reasons):
+        number = len(frames)
+        # A file without times shows its frames at a constant rate.
+        frames.append((number if frame.pts is None else frame.pts, frame.duration or 0))
+        if number and frame.time_base:
+            back = max(back, float((frames[-2][0] - frames[-1][0]) * frame.time_base))
+        sound += not frame.is_corrupt
+        if number in numbers:
+            small[number] = make_small(_turned(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), _matrix(frame)))
+    if sound < len(frames):
+        reasons.append("the others are incomplete")
+    if reasons or not frames:
+        of = max(contents.declared, len(frames))
+        count = f"{sound} of {of} frames" if 0 < sound < of else f"{sound} frames" if sound else "no frame"
+        raise ClipError(
+            f"is damaged or cut off: {count} can be decoded ({(reasons or contents.complaints or ['it is empty'])[0]})"
+        )
+    if back > _BACK:
+        raise ClipError(f"goes back in time by {back:.1f} s, as joined recordings do; convert it, or split it there")
+    return _timeline(sorted(frames)), small
+
+
+def _decoded(path: Path, reasons: list[str]) -> Iterator[VideoFrame]:
+    """Decode a whole clip; what cannot be decoded is left out, and the reason is added to `reasons`."""
+    import av
+
+    with _opened(path) as (container, stream):
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+                if packet is None:
+                    return
+                if packet.size or packet.dts is None:  # an empty packet with a time stands for a frame that was dropped
+                    yield from stream.decode(packet)
+            except av.FFmpegError as e:
+                reasons.append(_reason(e))
+
+
+def _matrix(frame: VideoFrame) -> NDArray[np.int32] | None:
+    """Return the matrix that turns and mirrors a frame, (2, 2), or None for a frame that is shown as it is."""
+    data = frame.side_data.get("DISPLAYMATRIX")
+    return None if data is None else np.frombuffer(bytes(cast(Any, data)), np.int32).reshape(3, 3)[:2, :2]
+
+
+def _turned(pixels: Pixels, matrix: NDArray[np.int32] | None) -> Pixels:
+    """Return a frame turned by quarters and mirrored. Row i of the matrix says where axis i (x, y) of the frame points."""
+    if matrix is None:
+        return pixels
+    across, down = matrix[0, 0], matrix[1, 1]
+    if abs(matrix[0, 1]) > abs(across):
+        pixels, across, down = pixels.swapaxes(0, 1), matrix[1, 0], matrix[0, 1]
+    return pixels[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
+
+
+def _log(error: Exception) -> tuple[str, str]:
+    """Return the part of FFmpeg that reported an error, and its message; or two empty texts."""
+    log: tuple[int, str, str] | None = getattr(error, "log", None)
+    return (log[1], log[2]) if log else ("", "")
+
+
+def _reason(error: Exception) -> str:
+    """Return what FFmpeg says about an error, in one printable line."""
+    return _plain(_log(error)[1] or getattr(error, "strerror", None) or str(error))
+
+
+def _plain(text: str) -> str:
+    """Return text that may hold bytes of a file as one short printable line of ASCII."""
+    return " ".join("".join(c if " " <= c <= "~" else " " for c in text).split())[:200]
