@@ -21,6 +21,8 @@ _FIRST_BYTES = {
     "gzip": b"\x1f\x8b", "bzip2": b"BZh", "xz": b"\xfd7zXZ\0", "zip": b"PK\3\4", "RAR": b"Rar!\x1a\7",
     "7z": b"7z\xbc\xaf\x27\x1c", "Zstandard": b"\x28\xb5\x2f\xfd",
 }  # fmt: skip
+POINTER = b"version https://git-lfs"
+"""The first bytes of the text that stands for a file of a repository until `git lfs pull` fetches it."""
 _COMPRESSED: dict[str, Callable[[IO[bytes]], Any]] = {
     "gzip": lambda file: gzip.GzipFile(fileobj=file, mode="rb"),
     "bzip2": bz2.BZ2File,
@@ -65,8 +67,8 @@ def opened(path: Path, who: str = "", names: Sequence[str] = ()) -> Iterator[IO[
             file in it.
 
     Raises:
-        DataError: the file does not exist or is damaged, here or while it is read; it is packed as RAR, 7z or Zstandard; or it
-            is a tar or zip without the wanted file.
+        DataError: the file does not exist or is damaged, here or while it is read; it is packed as RAR, 7z or Zstandard, or
+            a pointer of Git LFS; or it is a tar or zip without the wanted file.
     """
     where = f"{who}: {path}" if who else f"{path}"
     try:
@@ -95,8 +97,11 @@ def content(path: Path, who: str = "") -> bytes:
 
 def _unpacked(file: IO[bytes], stack: ExitStack, names: Sequence[str], where: str) -> IO[bytes]:
     for _ in range(_LAYERS):
-        form = packed_as(file.read(_TAR_MARK + 5))
+        first = file.read(_TAR_MARK + 5)
+        form = packed_as(first)
         file.seek(0)
+        if first.startswith(POINTER):
+            raise DataError(f"{where} is a pointer of Git LFS, not the file itself; run git lfs pull in its repository")
         if not form:
             return file
         if form in _COMPRESSED:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from dabench import DataError, Images, Samples, Splits, setting
+from dabench.data.archives import opened
 from dabench.data.clips import VIDEOS, Clip, refuse_twice
 from dabench.data.folders import Picture, files_below, pictures_in
 from dabench.datasets._emotions import emotion
@@ -119,6 +120,8 @@ class NamedPictures(FromNames, ImageFolder):
             why = f"{root}: no whole subject can be held out without losing a class"
             splits = np.array(self.held_out(labels, groups, why))
         whole, there = Samples(images, labels, groups), set(splits.tolist())
+        if lacking := {"train", "test"} - there:
+            raise self.refusal(f"{root} has no image of the split {' or '.join(sorted(lacking))}")
         parts = {split: take(whole, np.flatnonzero(splits == split)) for split in ("train", "val", "test") if split in there}
         return Splits(parts, notes=notes)
 
@@ -153,6 +156,9 @@ class NamedClips(FromNames, VideoFolder):
     def declared(self, root: Path) -> tuple[list[Clip], dict[str, str], list[str]]:
         """Return the clips from their names, with notes; raise DataError if clips are missing or duplicated."""
         videos = [p for p in files_below(root, self.who) if p.suffix.lower() in VIDEOS] if root.is_dir() else []
+        for video in videos[:1]:
+            with opened(video, self.who):  # raises an error for a pointer of Git LFS, which stands for all
+                pass
         named = [self.named(PurePosixPath(path.relative_to(root).as_posix())) for path in videos]
         clips = [clip for clip in named if clip]
         refuse_twice(clips, self.who)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -41,10 +43,10 @@ class RawFiles(Dataset):
     def raw_in(self, data: Path) -> Path:
         """Return the folder of the raw files below `data`: the only one with this name in any spelling, or with an alias."""
         folder = super().raw_in(data)
-        if folder.exists() or not data.is_dir():
-            return folder
-        wanted = {plain(name) for name in self.names_of(folder.name)}
-        there = [path for path in data.iterdir() if plain(path.name) in wanted and path.is_dir()]
+        wanted, there = {plain(name) for name in self.names_of(folder.name)}, []
+        if not os.path.lexists(folder):
+            with contextlib.suppress(OSError):  # what cannot be listed is reported when it is read
+                there = [path for path in data.iterdir() if plain(path.name) in wanted and path.is_dir()]
         return there[0] if len(there) == 1 else folder
 
     def error(self, what: str) -> DataError:

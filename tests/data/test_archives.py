@@ -113,6 +113,12 @@ def test_a_cut_file_is_damaged(cut: int, tmp_path: Path) -> None:
         content(tmp_path / "file")
 
 
+def test_a_pointer_of_git_lfs_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n")
+    with pytest.raises(DataError, match="/file is a pointer of Git LFS, not the file itself; run git lfs pull"):
+        content(tmp_path / "file")
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"^x: .*/file does not exist$"):
         content(tmp_path / "file", "x")

@@ -14,6 +14,7 @@ from pictures import as_folder, as_zip, tree
 
 from dabench.datasets._digit_files import DigitFiles
 from dabench.datasets.ckplus import CKPlus
+from dabench.datasets.crema_d import CREMAD
 from dabench.datasets.jaffe import JAFFE
 from dabench.datasets.kdef import KDEF
 from dabench.datasets.mnist import MNIST
@@ -99,6 +100,12 @@ def test_archives_that_nobody_unpacked_are_named(kind: type[JAFFE | CKPlus | RAV
             archive.add(__file__, "a.txt")
     with pytest.raises(DataError, match=f"its raw files are not in {tmp_path}; unpack {name} there first"):
         kind().prepare(tmp_path)
+
+
+def test_a_clone_without_its_videos_says_how_to_get_them(tmp_path: Path) -> None:
+    raw = as_folder(tmp_path, {"VideoFlash/1001_DFA_ANG_XX.flv": b"version https://git-lfs.github.com/spec/v1\n"})
+    with pytest.raises(DataError, match=r"1001_DFA_ANG_XX\.flv is a pointer of Git LFS, not the file itself; run git lfs pull"):
+        CREMAD().prepare(raw)
 
 
 def test_the_mean_faces_beside_kdef_are_no_part_of_it(tmp_path: Path) -> None:

@@ -251,6 +251,10 @@ def test_the_whole_dataset_is_not_read_as_its_training_rows(tmp_path: Path) -> N
         FER2013Train().prepare(tmp_path)
 
 
+def test_rows_of_one_split_alone_are_refused_in_a_word(tmp_path: Path) -> None:
+    assert f"{tmp_path}/fer2013.csv has no image of the split test. Download FER2013" in refusal(tmp_path, ROWS[:14])
+
+
 def test_a_part_of_the_rows_is_refused_with_both_counts(tmp_path: Path) -> None:
     written(tmp_path / "fer2013.csv", table())
     with pytest.raises(DataError, match="train holds 14 images, but the dataset has 28,709"):
