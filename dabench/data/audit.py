@@ -10,7 +10,7 @@ import csv
 import itertools
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +21,7 @@ from dabench.data.cache import Prepared
 from dabench.data.csv_files import image_name
 from dabench.data.fingerprints import Fingerprints, fingerprints, mirrored_pairs, near_pairs, same_pixels
 from dabench.data.lazy import LazyImages
+from dabench.data.skipped import SkippingSplits
 from dabench.data.splits import classes_of
 from dabench.errors import DataError
 from dabench.plugins.contract import Dataset
@@ -42,12 +43,16 @@ class UnreadableImage:
 
 
 def unreadable(dataset: Dataset, raw: Path) -> list[UnreadableImage]:
-    """Return the images of a lazily read dataset that cannot be read. One image is in memory at a time.
+    """Return the images of a dataset that cannot be read: those that it skips, or those of a lazily read dataset, one by one.
 
     Raises:
         DataError: the dataset cannot be read at all, because its files are missing or because it reads all images at once.
     """
+    if hasattr(dataset.options, "skip_limit"):
+        dataset = dataset.with_facts(options=replace(dataset.options, skip_limit=1.0, strict=False))
     found, splits = [], dataset.prepare(raw)
+    if isinstance(splits, SkippingSplits):
+        return [UnreadableImage(dataset.name, "", "", f"{path}: {why}") for path, why in splits.skipped.items()]
     for split, samples in splits.items():
         for at in range(len(samples.images)) if isinstance(samples.images, LazyImages) else ():
             try:

@@ -57,9 +57,10 @@ def test_a_wrong_option_is_an_error_of_one_line(option: str, message: str) -> No
 
 
 def test_strict_makes_an_error_of_what_would_be_skipped(videos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (videos / "s0" / "notes.txt").touch()
-    assert main(["prepare", "video-folder", "--raw", "raw", "--set", "frames=3"]) == 0
-    assert main(["prepare", "video-folder", "--raw", "raw", "--set", "frames=3", "--strict"]) == 2
+    (videos / "s0" / "happy_2.rm").touch()
+    words = ["prepare", "video-folder", "--raw", "raw", "--set", "frames=3", "--set", "skip_limit=0.1"]
+    assert main(words) == 0
+    assert main([*words, "--strict"]) == 2
     assert "1 of 13 files of " in capsys.readouterr().err
 
 
@@ -76,10 +77,10 @@ def test_a_sweep_stands_for_its_datasets(tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_options_of_a_sweeps_datasets_reach_them(videos: Path) -> None:
-    tables = '[dataset.mine]\nplugin = "video-folder"\npath = "raw"\nframes = 3'
+    tables = '[dataset.mine]\nplugin = "video-folder"\npath = "raw"\nframes = 3\nskip_limit = 0.1'
     text = TINY.format(adapters='["none"]', head="", tables=tables).replace('"pale"', '"mine"')
     (videos.parent / "tiny.toml").write_text(text, encoding="utf-8")
-    (videos / "s0" / "notes.txt").touch()
+    (videos / "s0" / "happy_2.rm").touch()
     made = prepare_sweep("tiny.toml", plugins=[SHAPES], set=["dataset.mine.size=8"])
     assert [(m.name, m.shape) for m in made] == [("bright", (1, 16, 16)), ("mine", (1, 8, 8))]
     with pytest.raises(DabenchError, match="dataset 'mine': 1 of 13 files"):

@@ -81,6 +81,25 @@ def test_nobody_is_in_two_splits(tmp_path: Path) -> None:
     assert sum(map(len, subjects)) == len(set().union(*subjects)) == 6
 
 
+@pytest.mark.parametrize(("folder", "options"), [("test", {}), ("val", {"test_from": "val"})])
+def test_split_folders_are_the_splits(folder: str, options: dict[str, Any], tmp_path: Path) -> None:
+    root = people(tmp_path / "raw" / "train", 4).parent
+    (root / folder).mkdir()
+    (root / "train" / "s3").rename(root / folder / "s3")
+    splits = read(root, **options)
+    assert {split: set(s.attributes["subject"].tolist()) for split, s in splits.items()} == {
+        "train": {"s0", "s1", "s2"},
+        "test": {"s3"},
+    }
+    assert notes(root, **options) == "read as: split/subject/class[_take]; 2 classes (happy, sad), 4 groups, split by folder"
+
+
+def test_split_folders_without_test_say_what_to_do(tmp_path: Path) -> None:
+    for name in ("train/s0/happy.mp4", "train/s1/sad.mp4", "val/s2/happy.mp4", "val/s3/sad.mp4"):
+        table(tmp_path / Path(name).parent, "", Path(name).name)
+    assert 'no file in test; set test_from = "val"' in refusal(tmp_path)
+
+
 def test_two_subjects_are_too_few_for_three_splits(tmp_path: Path) -> None:
     assert "each class needs at least three subjects" in refusal(people(tmp_path / "raw", subjects=2))
 
