@@ -90,11 +90,11 @@ class Predictions:
         self.rare = {n: rare_classes(test.labels, test.groups, record.classes) for n, test in labelled.items()}
         self.clips = {n: clips for n, test in labelled.items() if (clips := clips_of(test))}
         self.facts: dict[str, DatasetRecord] = {n: test.facts for n, test in self.tests.items()}
-        attributes = with_attributes(self.tests, attribute_files or {})
         if any(len(facts.folds) != record.folds for facts in self.facts.values()):
             raise StoreError(
                 f"{store.place}: its datasets do not have the {record.folds} folds of the sweep; run the sweep again"
             )
+        attributes = with_attributes(self.tests, attribute_files or {})
         self.parts = {n: bin_attributes(attributes[n], test.groups) for n, test in self.tests.items()}
         self.records: dict[str, StoredRun] = {}
         self.missing: list[str] = []
