@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,7 +109,8 @@ def _human(a: argparse.Namespace) -> int:
     folder = files[0].parent
     print(f"{folder}: {len(files) - 2} images, classes.txt, and answers.csv with one line per image")
     print("Each person fills in a copy of answers.csv: a name in column rater, a class in column answer.")
-    print(f"Next: dabench report RUNS --human {a.dataset}={folder / 'answers.csv'}")
+    answers = shlex.quote(f"{a.dataset}={folder / 'answers.csv'}")
+    print(f"Next: dabench report RUNS --human {answers}")
     return DONE
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -157,5 +158,5 @@ def _export(a: argparse.Namespace) -> int:
         print(f"  {name}: {labels} test labels; licence: {test.facts.license}{attributes}")
     if any(test.attributes for test in datasets.values()):
         print("If attributes can identify people, export with --without-attributes.")
-    print(f"Next: dabench report {path}")
+    print(f"Next: dabench report {shlex.quote(str(path))}")
     return DONE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -84,7 +85,7 @@ def _sweep(a: argparse.Namespace) -> int:
 
 
 def _print_end(outcome: SweepOutcome, a: argparse.Namespace) -> None:
-    folder = outcome.store.folder
+    folder = shlex.quote(str(outcome.store.folder))  # a path with blanks, for the commands below
     print(f"\n{outcome.completed} completed, {outcome.already_complete} already complete, {outcome.failed} failed.")
     if outcome.trials_failed:
         print(
@@ -104,8 +105,6 @@ def _print_end(outcome: SweepOutcome, a: argparse.Namespace) -> None:
 
 def _again(a: argparse.Namespace) -> str:
     """Return the command that continues the sweep. It is printed and logged, so credentials in an address are left out."""
-    import shlex
-
     words = ["dabench", "sweep", a.sweep]
     words += [w for f in a.plugin for w in ("--plugin", f)] + [w for s in a.set for w in ("--set", s)]
     words += ["--out", keyless(a.out)] if a.out else []

@@ -116,7 +116,7 @@ def near_pairs(of: Fingerprints, radius: int, correlation: float) -> NDArray[np.
         correlation: the least correlation of two thumbnails.
     """
     first = _distinct(of)
-    return _alike(of.thumbnails, of.thumbnails, first[_within(of.hashes[first], radius)], correlation)
+    return _alike(of.thumbnails, first[_within(of.hashes[first], radius)], correlation)
 
 
 def mirrored_pairs(of: Fingerprints, radius: int, correlation: float) -> NDArray[np.int64]:
@@ -128,10 +128,9 @@ def mirrored_pairs(of: Fingerprints, radius: int, correlation: float) -> NDArray
     pairs = _within(np.concatenate([of.hashes[first], of.mirrored[first]]), radius)
     across = pairs[(pairs < len(first)).sum(1) == 1] % max(1, len(first))
     across = np.unique(np.sort(across[across[:, 0] != across[:, 1]], axis=1), axis=0)
-    thumbnails = of.thumbnails.reshape(-1, THUMBNAIL, THUMBNAIL)[:, :, ::-1].reshape(of.thumbnails.shape)
-    found = _alike(of.thumbnails, thumbnails, first[across], correlation)
+    found = _alike(of.thumbnails, first[across], correlation, mirrored=True)
     upright = np.bitwise_count(of.hashes[found[:, 0]] ^ of.hashes[found[:, 1]]) <= radius
-    both = {tuple(pair) for pair in _alike(of.thumbnails, of.thumbnails, found[upright], correlation).tolist()}
+    both = {tuple(pair) for pair in _alike(of.thumbnails, found[upright], correlation).tolist()}
     return found[[tuple(pair) not in both for pair in found.tolist()]] if both else found
 
 
@@ -156,12 +155,16 @@ def _within(hashes: NDArray[np.uint64], radius: int) -> NDArray[np.int64]:
 
 
 def _alike(
-    ones: NDArray[np.float32], others: NDArray[np.float32], pairs: NDArray[np.int64], correlation: float
+    thumbnails: NDArray[np.float32], pairs: NDArray[np.int64], correlation: float, *, mirrored: bool = False
 ) -> NDArray[np.int64]:
-    """Return the pairs whose thumbnails correlate by at least `correlation`."""
-    blocks = (pairs[start : start + _BLOCK] for start in range(0, len(pairs), _BLOCK))
-    alike = [np.einsum("pf,pf->p", ones[a], others[b]) >= correlation for a, b in (block.T for block in blocks)]
-    chosen: NDArray[np.int64] = pairs[np.concatenate([np.empty(0, bool), *alike])]
+    """Return the pairs whose thumbnails, the second one mirrored or not, correlate by at least `correlation`."""
+    alike = [np.empty(0, bool)]
+    for start in range(0, len(pairs), _BLOCK):
+        one, other = (thumbnails[at] for at in pairs[start : start + _BLOCK].T)
+        if mirrored:
+            other = other.reshape(-1, THUMBNAIL, THUMBNAIL)[:, :, ::-1].reshape(other.shape)
+        alike.append(np.einsum("pf,pf->p", one, other) >= correlation)
+    chosen: NDArray[np.int64] = pairs[np.concatenate(alike)]
     return chosen
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import json
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fabricated import two_sets
@@ -20,6 +22,7 @@ from tiny_sweeps import SHAPES, TINY
 import dabench
 from dabench import cli
 from dabench.cli import doctor, main
+from dabench.cli import sweep as sweep_command
 from dabench.errors import StoreError
 from dabench.execution.options import ExecutionOptions
 
@@ -535,3 +538,10 @@ def test_the_command_that_goes_on_keeps_the_execution_options_but_does_not_redo(
     said = capsys.readouterr().err
     assert "--engine inline --time-limit 120 --max-parallel 3" in said
     assert "--redo" not in said
+
+
+def test_the_next_command_quotes_a_folder_with_blanks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = SimpleNamespace(folder=tmp_path / "ünï cödé dir")
+    counts = {"completed": 1, "already_complete": 0, "failed": 0, "trials_failed": 0, "searched": False}
+    sweep_command._print_end(SimpleNamespace(store=store, **counts), argparse.Namespace(tensorboard=False))
+    assert f"Next: dabench report '{store.folder}' --metric" in capsys.readouterr().out
