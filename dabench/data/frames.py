@@ -149,12 +149,12 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def _contents(path: Path, complaints: Sequence[tuple[int, str, str]]) -> _Contents:
-    """Read the packets of a file, without decoding more than its first frame."""
+    """Read the packets of a file, without decoding them."""
     import av
 
     frames: list[tuple[int, int]] = []  # start and duration of each packet that is shown, in the order of the file
     groups: list[list[int]] = []
-    packets, until, first = 0, 0.0, None
+    until = 0.0
     with _opened(path) as (container, stream):
         with suppress(av.FFmpegError):  # decoding meets the same error
             for packet in container.demux():
@@ -164,16 +164,13 @@ def _contents(path: Path, complaints: Sequence[tuple[int, str, str]]) -> _Conten
                 until = max(until, float((start + (packet.duration or 0)) * packet.time_base))
                 if packet.stream_index != stream.index:
                     continue
-                packets += 1
                 if packet.is_keyframe or not groups:
                     groups.append([])
                 groups[-1].append(start)
-                if first is None and packet.size:  # its display matrix is that of the clip
-                    with suppress(av.FFmpegError):
-                        first = next(iter(stream.decode(packet)), None)
                 # A trimmed clip holds frames that are not shown. An empty packet stands for a frame that was dropped.
                 if packet.size and not packet.is_discard:
                     frames.append((start, packet.duration or 0))
+        packets = sum(map(len, groups))
         # Other formats list only some of the keyframes.
         indexed = max(packets, len(stream.index_entries)) if container.format.name in (_INDEXED, "avi") else packets
         cut = f"it holds {packets} of {indexed} frames" if packets < indexed else _cut_off(until, container, stream)
@@ -189,7 +186,7 @@ def _contents(path: Path, complaints: Sequence[tuple[int, str, str]]) -> _Conten
         complaints=said,
         groups=groups,
         whole=whole and indexed_by_time,
-        numbered=numbered and first is not None and _matrix(first) is None,
+        numbered=numbered,
     )
 
 
@@ -218,9 +215,13 @@ def _by_number(
     """Return the wanted frames by number, or None if decord is not certain to read them right, or is not faster.
 
     The numbers are certain in a whole file that stores the frames in the order in which they are shown, and that is an MP4 or
-    compresses each frame by itself. decord is faster where it skips frames: where there are at least as many keyframes as wanted.
+    compresses each frame by itself. Frames that are turned or mirrored are left to PyAV. decord is faster where it skips frames:
+    where there are at least as many keyframes as wanted frames.
     """
     if not wanted or not contents.numbered or len(contents.groups) < len(wanted):
+        return None
+    first = next(_decoded(path, []), None)
+    if first is None or _matrix(first) is not None:
         return None
     import decord
 
