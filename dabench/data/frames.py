@@ -1,14 +1,14 @@
 """Read the frames of a clip that a player shows at chosen times.
 
-PyAV decodes a clip from its start to its end, and each frame comes with the time at which it is shown. decord fetches frames by
-their number and skips the others, which is faster in a long clip. Its numbers are wrong in many files, so it reads only files in
-which they are certain.
+PyAV decodes a clip from its start to its end, and each frame comes with the time at which it is shown. In a long clip most frames
+are skipped. decord fetches frames by their number. Its numbers are wrong in many files, so it reads only files in which they are
+certain. In other files with a complete index, PyAV skips what the wanted frames do not depend on.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -36,6 +36,9 @@ _SHORT_BY = 0.5
 """Seconds by which a whole file may end before the duration in its header, which writers round or guess."""
 
 
+_FEW = 0.8
+"""Largest part of the frames of a clip that is decoded by itself. Above it, all are decoded, which checks them all."""
+
 _BACK = 1.0
 """Seconds by which the time of a frame may lie before that of the frame before. The decoder returns frames in the order in which
 they are shown, but AVI and cut MPEG files give some of them the time of a neighbour."""
@@ -62,7 +65,8 @@ class _Contents:
         declared: number of frames that the file should show.
         reasons: how far the file reaches, if that is less than its header says.
         complaints: the last error message of reading them, if any.
-        keyframes: number of frames that can be decoded without others.
+        groups: the starts of the frames in the order of the file, each group from one keyframe to the next.
+        whole: whether an index lists every frame, and every frame is there and shown.
         numbered: whether decord gives each frame its right number.
     """
 
@@ -70,7 +74,8 @@ class _Contents:
     declared: int
     reasons: list[str]
     complaints: list[str]
-    keyframes: int
+    groups: list[list[int]]
+    whole: bool
     numbered: bool
 
 
@@ -92,8 +97,8 @@ def read_frames(
         wanted: Sequence[int] = ()
         with suppress(ClipError):  # only the timeline of decoded frames is certain
             wanted = choose(contents.shown)
-        small = _by_number(path, contents, wanted, make_small)
-        if small is None:
+        small = _by_number(path, contents, wanted, make_small) or _by_groups(path, contents, wanted, make_small)
+        if not small:
             shown, small = _by_time(path, contents, wanted, make_small)
             wanted = choose(shown)
             if shown != contents.shown:
@@ -144,11 +149,12 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def _contents(path: Path, complaints: Sequence[tuple[int, str, str]]) -> _Contents:
-    """Read the packets of a file, without decoding more than its first frame."""
+    """Read the packets of a file, without decoding them."""
     import av
 
     frames: list[tuple[int, int]] = []  # start and duration of each packet that is shown, in the order of the file
-    packets, keyframes, until, first = 0, 0, 0.0, None
+    groups: list[list[int]] = []
+    until = 0.0
     with _opened(path) as (container, stream):
         with suppress(av.FFmpegError):  # decoding meets the same error
             for packet in container.demux():
@@ -158,28 +164,29 @@ def _contents(path: Path, complaints: Sequence[tuple[int, str, str]]) -> _Conten
                 until = max(until, float((start + (packet.duration or 0)) * packet.time_base))
                 if packet.stream_index != stream.index:
                     continue
-                packets += 1
-                keyframes += packet.is_keyframe
-                if first is None and packet.size:  # its display matrix is that of the clip
-                    with suppress(av.FFmpegError):
-                        first = next(iter(stream.decode(packet)), None)
+                if packet.is_keyframe or not groups:
+                    groups.append([])
+                groups[-1].append(start)
                 # A trimmed clip holds frames that are not shown. An empty packet stands for a frame that was dropped.
                 if packet.size and not packet.is_discard:
                     frames.append((start, packet.duration or 0))
+        packets = sum(map(len, groups))
         # Other formats list only some of the keyframes.
         indexed = max(packets, len(stream.index_entries)) if container.format.name in (_INDEXED, "avi") else packets
         cut = f"it holds {packets} of {indexed} frames" if packets < indexed else _cut_off(until, container, stream)
-        alone = container.format.name == _INDEXED or stream.codec_context.codec.intra_only
+        whole = len(frames) == indexed == stream.frames and not cut
         in_order = all(a < b for (a, _), (b, _) in pairwise(frames))
-        certain = alone and in_order and len(frames) == indexed == stream.frames and not cut
+        indexed_by_time = container.format.name == _INDEXED
+        numbered = whole and in_order and (indexed_by_time or stream.codec_context.codec.intra_only)
     said = [_plain(text) for *_, text in complaints[-1:]]
     return _Contents(
         shown=_timeline(sorted(frames)),
         declared=indexed - packets + len(frames),
         reasons=[": ".join([cut, *said])] if cut else [],
         complaints=said,
-        keyframes=keyframes,
-        numbered=certain and first is not None and _matrix(first) is None,
+        groups=groups,
+        whole=whole and indexed_by_time,
+        numbered=numbered,
     )
 
 
@@ -208,9 +215,13 @@ def _by_number(
     """Return the wanted frames by number, or None if decord is not certain to read them right, or is not faster.
 
     The numbers are certain in a whole file that stores the frames in the order in which they are shown, and that is an MP4 or
-    compresses each frame by itself. decord is faster where it skips frames: where there are at least as many keyframes as wanted.
+    compresses each frame by itself. Frames that are turned or mirrored are left to PyAV. decord is faster where it skips frames:
+    where there are at least as many keyframes as wanted frames.
     """
-    if not wanted or not contents.numbered or contents.keyframes < len(wanted):
+    if not wanted or not contents.numbered or len(contents.groups) < len(wanted):
+        return None
+    first = next(_decoded(path, []), None)
+    if first is None or _matrix(first) is not None:
         return None
     import decord
 
@@ -221,6 +232,37 @@ def _by_number(
         return {i: make_small(reader[i].asnumpy()) for i in sorted(set(wanted))}
     except decord.DECORDError:  # PyAV says what is wrong
         return None
+
+
+def _by_groups(
+    path: Path, contents: _Contents, wanted: Collection[int], make_small: Callable[[Pixels], Small | None]
+) -> dict[int, Small | None] | None:
+    """Return the wanted frames by number, of as few others as possible; None if that saves little, or a frame is missing.
+
+    A frame depends on frames that come before it in its group. If it is shown before the keyframe of its group, it also depends
+    on the group before.
+    """
+    starts, groups = contents.shown.starts, contents.groups
+    at = {start: (n, place) for n, group in enumerate(groups) for place, start in enumerate(group, 1)}
+    needed: dict[int, int] = {}  # the number of a group, and how many of its frames are decoded
+    for n, place in [at[starts[i]] for i in wanted] if contents.whole else ():
+        needed[n] = max(needed.get(n, 0), place)
+        if n and groups[n][place - 1] < groups[n][0]:
+            needed[n - 1] = len(groups[n - 1])
+    if not needed or sum(needed.values()) > _FEW * len(starts):
+        return None
+    joined = {n for n in needed if n and needed.get(n - 1) == len(groups[n - 1])}
+    expected = {s for n, count in needed.items() for s in groups[n][:count] if s >= groups[n][0] or n in joined}
+    numbers = {starts[i]: i for i in wanted}
+    small: dict[int, Small | None] = {}
+    reasons: list[str] = []
+    for frame in _decoded(path, reasons, needed):
+        expected.discard(frame.pts)
+        if frame.is_corrupt:
+            return None
+        if frame.pts in numbers:
+            small[numbers[frame.pts]] = make_small(_pixels(frame))
+    return None if reasons or expected else small
 
 
 def _by_time(
@@ -243,7 +285,7 @@ def _by_time(
             back = max(back, float((frames[-2][0] - frames[-1][0]) * frame.time_base))
         sound += not frame.is_corrupt
         if number in numbers:
-            small[number] = make_small(_turned(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), _matrix(frame)))
+            small[number] = make_small(_pixels(frame))
     if sound < len(frames):
         reasons.append("the others are incomplete")
     if reasons or not frames:
@@ -257,17 +299,26 @@ def _by_time(
     return _timeline(sorted(frames)), small
 
 
-def _decoded(path: Path, reasons: list[str]) -> Iterator[VideoFrame]:
-    """Decode a whole clip; what cannot be decoded is left out, and the reason is added to `reasons`."""
+def _decoded(path: Path, reasons: list[str], needed: Mapping[int, int] | None = None) -> Iterator[VideoFrame]:
+    """Decode a clip, or as many frames of each group as are needed. The reason for what is left out is added to `reasons`."""
     import av
 
     with _opened(path) as (container, stream):
         packets = container.demux(stream)
+        group, place, inside = -1, 0, False
         while True:
             try:
                 packet = next(packets, None)
                 if packet is None:
                     return
+                group, place = (group + 1, 1) if packet.is_keyframe else (group, place + 1)
+                if needed is not None and place > needed.get(group, 0) and packet.dts is not None:
+                    if inside:  # the decoder still holds some frames
+                        yield from stream.decode(None)
+                        stream.codec_context.flush_buffers()
+                    inside = False
+                    continue
+                inside = True
                 if packet.size or packet.dts is None:  # an empty packet with a time stands for a frame that was dropped
                     yield from stream.decode(packet)
             except av.FFmpegError as e:
@@ -278,6 +329,11 @@ def _matrix(frame: VideoFrame) -> NDArray[np.int32] | None:
     """Return the matrix that turns and mirrors a frame, (2, 2), or None for a frame that is shown as it is."""
     data = frame.side_data.get("DISPLAYMATRIX")
     return None if data is None else np.frombuffer(bytes(cast(Any, data)), np.int32).reshape(3, 3)[:2, :2]
+
+
+def _pixels(frame: VideoFrame) -> Pixels:
+    """Return a frame as it is shown, (H, W, 3) RGB."""
+    return _turned(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), _matrix(frame))
 
 
 def _turned(pixels: Pixels, matrix: NDArray[np.int32] | None) -> Pixels:

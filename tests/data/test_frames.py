@@ -267,6 +267,32 @@ def test_frames_read_by_number_and_by_time_are_equal(tmp_path: Path, monkeypatch
     np.testing.assert_array_equal(read_clip(path, sampling), first)
 
 
+LONG: dict[str, dict[str, Any]] = {
+    "b_frames.mp4": {"options": B_FRAMES},
+    "open.mp4": {"options": OPEN},
+    "open.3gp": {"options": OPEN},
+    "hevc.mov": {"codec": "libx265", "options": {"x265-params": "keyint=12:log-level=none"}},
+    "mpeg4.mp4": {"codec": "mpeg4", "options": {"bf": "2"}},
+    "uneven.mp4": {"options": OPEN, "times": [2 * time + time % 2 for time in range(96)]},
+    "turned.mp4": {"options": B_FRAMES, "matrix": [0, UNIT, 0, -UNIT, 0, 0, 0, 0, 1 << 30], "turn": np.rot90},
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_frames_of_a_long_clip_are_the_same_if_others_are_skipped(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = numbered_clip(tmp_path / name, **{"times": range(96), **LONG[name]})
+    samplings = [ClipSampling(n, 48, skip_start=skip) for n, skip in ((1, 0.0), (2, 0.1), (3, 0.3), (4, 0.85))]
+    with monkeypatch.context() as skipping:
+        skipping.setattr(frames, "_by_time", lambda *_: pytest.fail("decoded whole"))
+        parts = [read_clip(path, sampling) for sampling in samplings]
+    monkeypatch.setattr(frames, "_by_groups", lambda *_: None)
+    for sampling, part in zip(samplings, parts, strict=True):
+        assert -1 not in map(number_shown, part)
+        np.testing.assert_array_equal(read_clip(path, sampling), part)
+
+
 def part(path: Path, start: float, end: float) -> Path:
     """Keep a part of the bytes of a file."""
     content = path.read_bytes()
