@@ -1,8 +1,8 @@
 """Read the frames of a clip that a player shows at chosen times.
 
-PyAV decodes a clip from its start to its end, and each frame comes with the time at which it is shown. In a long clip most frames
-are skipped. decord fetches frames by their number. Its numbers are wrong in many files, so it reads only files in which they are
-certain. In other files with a complete index, PyAV skips what the wanted frames do not depend on.
+PyAV decodes a clip from its start to its end, and each frame comes with the time at which it is shown. Where an index gives the
+time of each frame, PyAV decodes only those that the wanted frames depend on. decord fetches frames by their number. Its numbers
+are wrong in many files, so it reads only files in which they are certain.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def read_frames(
         wanted: Sequence[int] = ()
         with suppress(ClipError):  # only the timeline of decoded frames is certain
             wanted = choose(contents.shown)
-        small = _by_number(path, contents, wanted, make_small) or _by_groups(path, contents, wanted, make_small)
+        small = _by_groups(path, contents, wanted, make_small) or _by_number(path, contents, wanted, make_small)
         if not small:
             shown, small = _by_time(path, contents, wanted, make_small)
             wanted = choose(shown)
@@ -176,8 +176,8 @@ def _contents(path: Path, complaints: Sequence[tuple[int, str, str]]) -> _Conten
         cut = f"it holds {packets} of {indexed} frames" if packets < indexed else _cut_off(until, container, stream)
         whole = len(frames) == indexed == stream.frames and not cut
         in_order = all(a < b for (a, _), (b, _) in pairwise(frames))
-        indexed_by_time = container.format.name == _INDEXED
-        numbered = whole and in_order and (indexed_by_time or stream.codec_context.codec.intra_only)
+        numbered = whole and in_order and stream.codec_context.codec.intra_only
+        whole &= container.format.name == _INDEXED
     said = [_plain(text) for *_, text in complaints[-1:]]
     return _Contents(
         shown=_timeline(sorted(frames)),
@@ -185,7 +185,7 @@ def _contents(path: Path, complaints: Sequence[tuple[int, str, str]]) -> _Conten
         reasons=[": ".join([cut, *said])] if cut else [],
         complaints=said,
         groups=groups,
-        whole=whole and indexed_by_time,
+        whole=whole,
         numbered=numbered,
     )
 
@@ -212,13 +212,12 @@ def _timeline(frames: Sequence[tuple[int, int]]) -> Timeline:
 def _by_number(
     path: Path, contents: _Contents, wanted: Collection[int], make_small: Callable[[Pixels], Small | None]
 ) -> dict[int, Small | None] | None:
-    """Return the wanted frames by number, or None if decord is not certain to read them right, or is not faster.
+    """Return the wanted frames by number, or None if decord is not certain to read them right.
 
-    The numbers are certain in a whole file that stores the frames in the order in which they are shown, and that is an MP4 or
-    compresses each frame by itself. Frames that are turned or mirrored are left to PyAV. decord is faster where it skips frames:
-    where there are at least as many keyframes as wanted frames.
+    The numbers are certain in a whole file with an index whose frames are compressed each by itself, such as Motion JPEG in AVI.
+    Frames that are turned or mirrored are left to PyAV.
     """
-    if not wanted or not contents.numbered or len(contents.groups) < len(wanted):
+    if not wanted or not contents.numbered:
         return None
     first = next(_decoded(path, []), None)
     if first is None or _matrix(first) is not None:
