@@ -1,21 +1,38 @@
-"""Choose the classes of a sweep and rename the classes of its datasets."""
+"""Choose the classes of a sweep and rename the classes of its datasets.
+
+Names are compared without case and in Unicode NFC. A class is written as in [classes] keep, else as in the first dataset.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from dabench.data.cache import Prepared
+from dabench.data.layouts import same_name
 from dabench.errors import nearest
 from dabench.experiment.config import Sweep
 from dabench.plugins.options import KeyProblem
 
 
-def renames(sweep: Sweep, dataset: str, classes: Sequence[str]) -> dict[str, str]:
-    """Return class -> its name in the sweep, for the dataset's `classes` that [classes.map] renames."""
+def renames(sweep: Sweep, dataset: str, classes: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """Return class -> its name in the sweep, for the dataset's `classes` that have another name there.
+
+    Args:
+        names: the classes of the sweep.
+    """
     own = sweep.class_map.get(dataset)
     table = {**sweep.class_map, **(own if isinstance(own, Mapping) else {})}
-    return {old: new for old in classes if isinstance(new := table.get(old, old), str) and new != old}
+    mapped = {old: new if isinstance(new := table.get(old, old), str) else old for old in classes}
+    written = {old: _as_written(new, names, set(mapped.values())) for old, new in mapped.items()}
+    return {old: new for old, new in written.items() if new != old}
+
+
+def _as_written(name: str, names: Sequence[str], own: Collection[str]) -> str:
+    """Return the one of `names` that is equal without case, unless the dataset has two such classes, such as "a" and "A"."""
+    alike = [known for known in names if same_name(known) == same_name(name)]
+    mine = [other for other in own if same_name(other) == same_name(name)]
+    return alike[0] if len(alike) == len(mine) == 1 else name
 
 
 def shared_classes(sweep: Sweep, prepared: Mapping[str, Prepared]) -> tuple[str, ...]:
@@ -25,9 +42,12 @@ def shared_classes(sweep: Sweep, prepared: Mapping[str, Prepared]) -> tuple[str,
         KeyProblem: the datasets have different classes and the sweep does not choose, or it names an unknown class.
     """
     _check_renames(sweep, prepared)
-    named = {name: _named(sweep, name, p) for name, p in prepared.items() if p.labelled}
-    if not named:
+    labelled = {name: p for name, p in prepared.items() if p.labelled}
+    if not labelled:
         raise KeyProblem("datasets", "no dataset has labels, and a source needs them; name one that has")
+    first = next(iter(labelled))
+    names = sweep.classes or _named(sweep, first, labelled[first], ())
+    named = {name: _named(sweep, name, p, names) for name, p in labelled.items()}
     if sweep.classes:
         for name, classes in named.items():
             missing = [c for c in sweep.classes if c not in classes]
@@ -38,8 +58,8 @@ def shared_classes(sweep: Sweep, prepared: Mapping[str, Prepared]) -> tuple[str,
                     f"classes: dataset '{name}' has no {', '.join(missing)}{near}; its classes are {', '.join(classes)}",
                 )
         return sweep.classes
-    (first, ours), *others = named.items()
-    for name, theirs in others:
+    ours = named[first]
+    for name, theirs in named.items():
         if set(theirs) != set(ours):
             shared = [c for c in ours if all(c in classes for classes in named.values())]
             advice = f"keep the shared classes with this line in the sweep file: {keeping(sweep, shared)}"
@@ -56,8 +76,8 @@ def keeping(sweep: Sweep, classes: Sequence[str]) -> str:
     return f"keep = {json.dumps(classes)} under [classes]" if sweep.class_map else f"classes = {json.dumps(classes)}"
 
 
-def _named(sweep: Sweep, dataset: str, prepared: Prepared) -> tuple[str, ...]:
-    new = renames(sweep, dataset, prepared.classes)
+def _named(sweep: Sweep, dataset: str, prepared: Prepared, names: Sequence[str]) -> tuple[str, ...]:
+    new = renames(sweep, dataset, prepared.classes, names)
     return tuple(dict.fromkeys(new.get(c, c) for c in prepared.classes))
 
 

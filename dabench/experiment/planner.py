@@ -60,7 +60,9 @@ def make_plan(
         )
     channels = sweep.channels or max(p.shape[0] for p in raw.values())
     size = sweep.size or max(max(p.shape[1:]) for p in raw.values())
-    prepared = {n: reshaped(p, channels, size, classes, renames(sweep, n, p.classes), notify=notify) for n, p in raw.items()}
+    prepared = {
+        n: reshaped(p, channels, size, classes, renames(sweep, n, p.classes, classes), notify=notify) for n, p in raw.items()
+    }
     folds = _folds(sweep, prepared, notify)
     _check_counts(sweep, prepared, folds)
     augment = _augment(sweep, datasets)

@@ -99,6 +99,21 @@ def test_without_a_word_the_order_is_that_of_the_first_set(plan: Callable[..., P
     assert made.classes == made.prepared["wild"].classes == ("happy", "neutral", "angry")
 
 
+def test_names_that_differ_in_case_alone_are_one_class(plan: Callable[..., Plan]) -> None:
+    made = plan(*sets(acted=("Neutral", "SURPRISE\u0301D"), wild=("neutral", "surpris\u00e9d")))
+    assert made.classes == made.prepared["wild"].classes == ("Neutral", "SURPRISE\u0301D")
+
+
+def test_names_are_written_as_they_are_kept(plan: Callable[..., Plan]) -> None:
+    made = plan(classes=["Happy", "NEUTRAL"])
+    assert made.classes == ("Happy", "NEUTRAL")
+    assert originally(made.prepared["wild"]) == {"Happy": {"happy"}, "NEUTRAL": {"neutral"}}
+
+
+def test_letters_in_two_cases_stay_two_classes(plan: Callable[..., Plan]) -> None:
+    assert plan(*sets(acted=("a", "A", "b"), wild=("A", "a", "B"))).classes == ("a", "A", "b")
+
+
 # What is renamed
 
 
