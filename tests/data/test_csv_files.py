@@ -52,7 +52,9 @@ def test_a_column_with_another_name_is_an_error_that_lists_the_columns(tmp_path:
 
 
 @pytest.mark.parametrize(
-    "content", [gzip.compress(TEXT.encode()), "rater;image;\u00e4\n".encode("cp1252"), TEXT.encode("utf-16-le")]
+    "content",
+    [gzip.compress(TEXT.encode()), "rater;image;\u00e4\n".encode("cp1252"), TEXT.encode("utf-16-le")],
+    ids=["gzip", "cp1252", "utf-16 without a mark"],
 )
 def test_another_encoding_or_an_archive_is_one_printable_line(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(DataError) as e:
