@@ -225,10 +225,12 @@ class ADDAHook(HookAdapter, ADDA):
     def hook(self, net: Network, trainer: Trainer) -> Step:
         of_source = copy.deepcopy(net.encoder)
         critic = nn.Sequential(domain_classifier(net.head.in_features, self.options.hidden), nn.Flatten(0))
-        rate = self.options.lr
+        of_critic, of_encoder = (trainer.optimizer(m, lr=self.options.lr, kind="adamw") for m in (critic, net.encoder))
+        for group in (*of_critic.param_groups, *of_encoder.param_groups):
+            group["betas"] = (self.options.beta, 0.999)
         hook = hooks.ADDAHook(
-            d_opts=[trainer.optimizer(critic, lr=rate, kind="adamw")],
-            g_opts=[trainer.optimizer(net.encoder, lr=rate, kind="adamw")],
+            d_opts=[of_critic],
+            g_opts=[of_encoder],
             d_weighter=SumWeighter(weights={"d_src_domain_loss": 0.5, "d_target_domain_loss": 0.5}),
         )
         return stepped(hook, {"G": of_source, "T": net.encoder, "C": net.head, "D": critic})
