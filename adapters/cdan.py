@@ -24,7 +24,8 @@ class CDAN(Adapter):
     through g; none passes through the weights either, unlike there.
 
     Differences to the paper: the training starts from a network that has learned the source, with the optimizer and the schedule
-    of [train] for all parts, and batch norm sees both domains together. The factor of the reversal rises as in dann.
+    of [train] for all parts, and batch norm sees both domains together. The factor of the reversal rises as in dann. The hook of
+    pytorch-adapt alternates two optimisations instead, which gives other accuracies (docs/reference.md).
     """
 
     name = "cdan"
