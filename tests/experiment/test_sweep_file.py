@@ -437,7 +437,7 @@ def test_a_file_that_is_not_there_is_one_error(tmp_path: Path, registry: Registr
 
 
 def test_a_file_that_is_no_text_is_one_error(tmp_path: Path, registry: Registry) -> None:
-    (tmp_path / "x.toml").write_bytes(b"\xff\xfe")
+    (tmp_path / "x.toml").write_bytes(b"\xff\xff")
     with pytest.raises(SpecError, match=r"x\.toml: cannot be read"):
         read_sweep(tmp_path / "x.toml", (), registry)
 

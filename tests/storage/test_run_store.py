@@ -200,7 +200,7 @@ def test_a_failure_is_forgotten_when_the_run_succeeds(tmp_path: Path) -> None:
 
 def test_test_labels_groups_and_attributes_of_a_dataset_come_back(tmp_path: Path) -> None:
     store = claimed(tmp_path / "out")
-    labels, groups, ages = np.array([1, 0, 2]), np.array([5, 5, 6]), np.array([20, 20, 84])
+    labels, groups, ages = np.array([1, 0, 2, 0]), np.array([5, 5, 6, 6]), np.array([20, 20, 84, 84])
     store.add_dataset(FACTS, {"labels": labels, "groups": groups, "attribute-age": ages})
     kept = store.dataset("pale")
     assert kept.groups is not None
@@ -210,7 +210,7 @@ def test_test_labels_groups_and_attributes_of_a_dataset_come_back(tmp_path: Path
 
 def test_a_dataset_without_groups_has_none(tmp_path: Path) -> None:
     store = claimed(tmp_path / "out")
-    store.add_dataset(FACTS, {"labels": np.array([1]), "groups": None})
+    store.add_dataset(FACTS, {"labels": np.array([1, 0, 2, 0]), "groups": None})
     assert store.dataset("pale").groups is None
 
 
