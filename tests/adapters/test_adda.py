@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import numpy as np
+import pytest
 import torch
 from dabench.adapters.adda import ADDA
 from dabench.adapters.dann import domain_classifier
@@ -57,6 +58,7 @@ def test_its_losses_are_recorded_by_name() -> None:
     assert set(at.trace.named) == {"discriminator", "encoder"}
 
 
+@pytest.mark.slow
 def test_adda_gains_on_shaded_patterns_without_any_source_label() -> None:
     """Seen at seeds 0-5, against none, which has no batch norm to adapt: +14 +10 0 +10 +16 +15 points."""
     source, test = view("source", 400, 1), view("target", 300, 4, shaded)

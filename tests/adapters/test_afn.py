@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import numpy as np
+import pytest
 import torch
 from dabench.adapters.afn import AFN
 from planted import accuracy, barred, shaded, target_of, trainer, view, without_norms
@@ -47,6 +48,7 @@ def test_the_loss_of_lengths_is_always_twice_weight_times_the_squared_radius() -
     assert np.allclose(at.trace.named["lengths"], 0.3 * 2 * 4, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_afn_gains_by_longer_features_on_barred_patterns() -> None:
     """Seen at seeds 0-5, over weight 0, which shares network and steps: +4 +14 +10 +5 +6 +13 points; each reaches 100 %."""
     source, test = view("source", 400, 1), view("target", 300, 4, barred)

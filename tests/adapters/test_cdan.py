@@ -49,6 +49,7 @@ def test_the_domain_loss_is_the_papers(entropy: bool) -> None:
     assert float(domain_loss(says, logits, n, entropy)) == pytest.approx((source_part + target_part) / 2, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_cdan_gains_on_shaded_patterns_and_not_without_weight() -> None:
     """Seen at seeds 0-5, against none: weight 1 +20 +20 +1 +13 +22 +16 points; weight 0 +4 0 -4 -5 +1 +4.
 

@@ -64,6 +64,7 @@ def test_equal_features_have_a_finite_gradient() -> None:
     assert bool(torch.isfinite(x.grad).all())
 
 
+@pytest.mark.slow
 def test_dan_gains_on_shaded_patterns_and_not_without_weight() -> None:
     """Seen at seeds 0-5, against none: weight 1 +28 +22 +18 +16 +26 +24 points; weight 0 +4 0 -4 -5 +1 +4."""
     source, test = view("source", 400, 1), view("target", 300, 4, shaded)

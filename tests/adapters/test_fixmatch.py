@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import numpy as np
+import pytest
 import torch
 from dabench.adapters.fixmatch import FixMatch
 from planted import accuracy, barred, network, target_of, trainer, view, without_norms
@@ -35,6 +36,7 @@ def test_a_step_descends_the_papers_equations_3_and_4() -> None:
         torch.testing.assert_close(one, expected, rtol=1e-4, atol=1e-6, msg=name)
 
 
+@pytest.mark.slow
 def test_fixmatch_gains_on_barred_patterns_over_the_same_training_without() -> None:
     """Seen at seeds 0-5, against weight 0: +22 +24 +13 +12 +15 +28 points."""
     source, test = view("source", 400, 1), view("target", 300, 4, barred)

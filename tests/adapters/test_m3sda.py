@@ -93,6 +93,7 @@ def test_a_step_without_beta_is_the_papers_equation_2() -> None:
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6, msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beta", [False, True])
 def test_m3sda_gains_from_two_sources(beta: bool) -> None:
     sources, test = [view("one", 300, 1), view("two", 300, 2, pale)], view("target", 300, 4, barred)

@@ -44,6 +44,7 @@ def none() -> float:
     return float(np.mean([accuracy(net, renamed("target", 300, 4, by=2)) for net in nets]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first_order", [False, True], ids=["second order", "first order"])
 def test_maml_gains_on_renamed_classes(none: float, first_order: bool) -> None:
     """Seen: second order 100 and 99 %, first order 99 and 100 %."""

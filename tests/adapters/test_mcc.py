@@ -46,6 +46,7 @@ def test_certain_predictions_have_no_confusion_and_a_finite_gradient() -> None:
     assert bool(torch.isfinite(logits.grad).all())
 
 
+@pytest.mark.slow
 def test_mcc_gains_by_its_confusion_on_noisy_patterns() -> None:
     """Seen at seeds 0-5, over weight 0, which shares batch norms and steps: +22 +18 +24 +7 +25 +10 points."""
     source, test = view("source", 400, 1), view("target", 300, 4, noisy)

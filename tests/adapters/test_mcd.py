@@ -73,6 +73,7 @@ def test_a_step_is_the_papers_three_steps() -> None:
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6, msg=name)
 
 
+@pytest.mark.slow
 def test_mcd_gains_by_its_discrepancy() -> None:
     """Against the same training without steps B and C, which shares everything else."""
     source, test = view("source", 400, 1), view("target", 300, 4, barred)

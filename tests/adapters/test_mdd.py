@@ -63,6 +63,7 @@ def test_a_step_raises_the_discrepancy_by_the_adversary_and_lowers_it_by_the_enc
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5, msg=name)
 
 
+@pytest.mark.slow
 def test_mdd_gains_on_shaded_patterns_and_not_without_weight() -> None:
     """Seen at seeds 0-5, against none: weight 0.1 +6 +9 +16 +1 +15 +14 points; weight 0 -1 0 0 0 0 0.
 

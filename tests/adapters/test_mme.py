@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import numpy as np
+import pytest
 import torch
 from dabench.adapters.mme import MME
 from planted import accuracy, barred, network, noisy, target_of, trainer, view
@@ -51,6 +52,7 @@ def test_a_step_raises_the_entropy_by_the_classifier_and_lowers_it_by_the_encode
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5, msg=name)
 
 
+@pytest.mark.slow
 def test_mme_gains_more_than_its_labels_alone() -> None:
     source, test = view("source", 400, 1), view("target", 300, 4, noisy)
     target, gains = target_of(view("target", 400, 3, noisy), shots=1), []

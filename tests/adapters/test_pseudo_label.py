@@ -37,6 +37,7 @@ def test_the_weight_rises_and_the_losses_are_recorded_by_name() -> None:
     assert np.mean(found[5:15]) / np.mean(found[20:]) == pytest.approx(0.475, abs=0.06)  # the mean of 5/20 to 14/20
 
 
+@pytest.mark.slow
 def test_pseudo_labels_gain_on_barred_patterns_over_the_same_training_without() -> None:
     """Seen at seeds 0-5, against weight 0: +8 +8 +5 +6 +3 +5 points."""
     source, test = view("source", 400, 1), view("target", 300, 4, barred)
