@@ -1,4 +1,4 @@
-"""Open a named file whatever it is packed as: compressed files and archives are recognised by their first bytes, not by name."""
+"""Open a file that may be compressed or in an archive. Its form is recognised by its first bytes, not by its name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FIRST_BYTES = {
     "7z": b"7z\xbc\xaf\x27\x1c", "Zstandard": b"\x28\xb5\x2f\xfd",
 }  # fmt: skip
 POINTER = b"version https://git-lfs"
-"""The first bytes of the text that stands for a file of a repository until `git lfs pull` fetches it."""
+"""The first bytes of a pointer of Git LFS: a text file in place of the real file, which `git lfs pull` downloads."""
 _COMPRESSED: dict[str, Callable[[IO[bytes]], Any]] = {
     "gzip": lambda file: gzip.GzipFile(fileobj=file, mode="rb"),
     "bzip2": bz2.BZ2File,

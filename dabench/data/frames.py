@@ -30,7 +30,7 @@ _INDEXED = "mov,mp4,m4a,3gp,3g2,mj2"
 """FFmpeg's name of the formats of MP4 and QuickTime, whose index lists every frame by its time."""
 
 _FORMATS = f"{_INDEXED},avi,matroska,webm,mpeg,mpegts,mpegvideo,m4v,asf,flv,ogg"
-"""Formats that are read, whatever the suffix. FFmpeg can open pictures, texts, and playlists that name other files as well."""
+"""The formats that are read; the suffix does not count. FFmpeg would also open images, texts, and playlists of other files."""
 
 _SHORT_BY = 0.5
 """Seconds by which a whole file may end before the duration in its header, which writers round or guess."""
@@ -167,7 +167,7 @@ def _contents(path: Path, complaints: Sequence[tuple[int, str, str]]) -> _Conten
                 if packet.is_keyframe or not groups:
                     groups.append([])
                 groups[-1].append(start)
-                # A trimmed clip holds frames that are not shown. An empty packet stands for a frame that was dropped.
+                # A trimmed clip holds frames that are not shown. An empty packet marks a dropped frame.
                 if packet.size and not packet.is_discard:
                     frames.append((start, packet.duration or 0))
         packets = sum(map(len, groups))
@@ -318,7 +318,7 @@ def _decoded(path: Path, reasons: list[str], needed: Mapping[int, int] | None = 
                     inside = False
                     continue
                 inside = True
-                if packet.size or packet.dts is None:  # an empty packet with a time stands for a frame that was dropped
+                if packet.size or packet.dts is None:  # an empty packet with a time marks a dropped frame
                     yield from stream.decode(packet)
             except av.FFmpegError as e:
                 reasons.append(_reason(e))

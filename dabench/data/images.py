@@ -95,7 +95,7 @@ def _ended_jpeg(content: bytes) -> bytes | None:
     ends = [bytes([value]) * 64 + b"\xff\xd9" for value in (0x00, 0x55, 0xAA)]
     try:
         first, *others = (_opened(body + end).tobytes() for end in ends)
-    except Exception:
+    except Exception:  # each decoder of pillow raises its own errors; the caller reports the first one
         return None
     return body + ends[0] if others == [first, first] else None
 

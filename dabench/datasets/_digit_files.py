@@ -50,7 +50,7 @@ class DigitFiles(RawFiles):
         raise self.refusal(raw / names[0], "does not exist")
 
     def content(self, path: Path) -> bytes:
-        """Return the content of a file, unpacked if it is packed, whatever its name.
+        """Return the content of a file. A compressed file or an archive is unpacked, whatever its name.
 
         Raises:
             DataError: the file cannot be read, is damaged, or unpacks to more bytes than such a dataset has.

@@ -157,7 +157,7 @@ class NamedClips(FromNames, VideoFolder):
         """Return the clips from their names, with notes; raise DataError if clips are missing or duplicated."""
         videos = [p for p in files_below(root, self.who) if p.suffix.lower() in VIDEOS] if root.is_dir() else []
         for video in videos[:1]:
-            with opened(video, self.who):  # raises an error for a pointer of Git LFS, which stands for all
+            with opened(video, self.who):  # the first clip alone is looked at: all are pointers of Git LFS, or none
                 pass
         named = [self.named(PurePosixPath(path.relative_to(root).as_posix())) for path in videos]
         clips = [clip for clip in named if clip]

@@ -117,7 +117,7 @@ def left_out(store: RunStore, plan: Plan) -> str:
     """Return which adapters and datasets of the stored tables a sweep does not name, in one line; "" if none."""
     try:
         there = store.read_sweep()
-    except StoreError:  # no sweep yet, or a damaged record, which is written anew
+    except StoreError:  # the folder is new, or its record is damaged and will be written again
         return ""
     gone = [n for n in there.adapters if n not in plan.adapters] + [n for n in there.sweep.datasets if n not in plan.datasets]
     if not gone:
