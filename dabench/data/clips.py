@@ -11,8 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from dabench.data.csv_files import read_rows
+from dabench.data.folder_names import CLASS, same_name
 from dabench.data.folders import files_below, folders_in
-from dabench.data.layouts import CLASS, Reading, class_names, read_layout, refuse_lost_classes, same_name
+from dabench.data.layouts import Reading, class_names, read_layout, refuse_lost_classes
 from dabench.errors import DataError, nearest
 from dabench.plugins.contract import NAMING
 

@@ -8,33 +8,33 @@ are wrong in many files, so it reads only files in which they are certain.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
+from dabench.data.av_files import (
+    INDEXED,
+    ClipError,
+    Pixels,
+    collected_complaints,
+    decoded_frames,
+    display_matrix,
+    opened,
+    plain,
+    shown_pixels,
+)
 
 if TYPE_CHECKING:
     from av.container import InputContainer
-    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 Small = TypeVar("Small")
-Pixels = NDArray[np.uint8]
-
-_INDEXED = "mov,mp4,m4a,3gp,3g2,mj2"
-"""FFmpeg's name of the formats of MP4 and QuickTime, whose index lists every frame by its time."""
-
-_FORMATS = f"{_INDEXED},avi,matroska,webm,mpeg,mpegts,mpegvideo,m4v,asf,flv,ogg"
-"""The formats that are read; the suffix does not count. FFmpeg would also open images, texts, and playlists of other files."""
 
 _SHORT_BY = 0.5
 """Seconds by which a whole file may end before the duration in its header, which writers round or guess."""
-
 
 _FEW = 0.8
 """Largest part of the frames of a clip that is decoded by itself. Above it, all are decoded, which checks them all."""
@@ -42,10 +42,6 @@ _FEW = 0.8
 _BACK = 1.0
 """Seconds by which the time of a frame may lie before that of the frame before. The decoder returns frames in the order in which
 they are shown, but AVI and cut MPEG files give some of them the time of a neighbour."""
-
-
-class ClipError(Exception):
-    """A clip gives no frames; the text says why in a few words."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +88,7 @@ def read_frames(
     Raises:
         ClipError: the file holds no video, is damaged or cut off, or `choose` refuses its timeline.
     """
-    with _complaints() as complaints:
+    with collected_complaints() as complaints:
         contents = _contents(path, complaints)
         wanted: Sequence[int] = ()
         with suppress(ClipError):  # only the timeline of decoded frames is certain
@@ -106,48 +102,6 @@ def read_frames(
     return [frame for i in wanted if (frame := small[i]) is not None]
 
 
-@contextmanager
-def _complaints() -> Iterator[list[tuple[int, str, str]]]:
-    """Collect the error messages of FFmpeg as (level, source, text) instead of printing them."""
-    import av.logging
-
-    before = av.logging.get_level()
-    av.logging.set_level(av.logging.ERROR)
-    try:
-        with av.logging.Capture() as complaints:
-            yield complaints
-    finally:
-        av.logging.set_level(before)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a clip and its video stream, for decoding with one thread: each core has its own process."""
-    import av
-    from av.stream import Disposition
-
-    try:
-        # An absolute path cannot be taken for an address.
-        container = av.open(os.path.abspath(path), container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"})
-    except av.FFmpegError as e:
-        source, text = _log(e)
-        if "not on whitelist" in text:
-            raise ClipError(f"is not a video, but a file of format '{source.removesuffix('_pipe')}'") from e
-        raise ClipError(f"cannot be decoded as a video: {_reason(e)}") from e
-    with container:
-        # A sound file shows its cover as a video.
-        videos = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-        if not videos:
-            kinds = ", ".join(sorted({"a cover" if s.type == "video" else s.type for s in container.streams}))
-            raise ClipError(f"holds no video, only {kinds}" if kinds else "holds no video")
-        best = container.streams.best("video")
-        stream = best if best in videos else videos[0]
-        if stream.codec_context is None:
-            raise ClipError("cannot be decoded as a video: its codec is unknown")
-        stream.codec_context.thread_count = 1
-        yield container, stream
-
-
 def _contents(path: Path, complaints: Sequence[tuple[int, str, str]]) -> _Contents:
     """Read the packets of a file, without decoding them."""
     import av
@@ -155,7 +109,7 @@ def _contents(path: Path, complaints: Sequence[tuple[int, str, str]]) -> _Conten
     frames: list[tuple[int, int]] = []  # start and duration of each packet that is shown, in the order of the file
     groups: list[list[int]] = []
     until = 0.0
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         with suppress(av.FFmpegError):  # decoding meets the same error
             for packet in container.demux():
                 start = packet.dts if packet.pts is None else packet.pts
@@ -172,13 +126,13 @@ def _contents(path: Path, complaints: Sequence[tuple[int, str, str]]) -> _Conten
                     frames.append((start, packet.duration or 0))
         packets = sum(map(len, groups))
         # Other formats list only some of the keyframes.
-        indexed = max(packets, len(stream.index_entries)) if container.format.name in (_INDEXED, "avi") else packets
+        indexed = max(packets, len(stream.index_entries)) if container.format.name in (INDEXED, "avi") else packets
         cut = f"it holds {packets} of {indexed} frames" if packets < indexed else _cut_off(until, container, stream)
         whole = len(frames) == indexed == stream.frames and not cut
         in_order = all(a < b for (a, _), (b, _) in pairwise(frames))
         numbered = whole and in_order and stream.codec_context.codec.intra_only
-        whole &= container.format.name == _INDEXED
-    said = [_plain(text) for *_, text in complaints[-1:]]
+        whole &= container.format.name == INDEXED
+    said = [plain(text) for *_, text in complaints[-1:]]
     return _Contents(
         shown=_timeline(sorted(frames)),
         declared=indexed - packets + len(frames),
@@ -209,30 +163,6 @@ def _timeline(frames: Sequence[tuple[int, int]]) -> Timeline:
     return Timeline(starts, starts[-1] + (frames[-1][1] or max(1, mean)))
 
 
-def _by_number(
-    path: Path, contents: _Contents, wanted: Collection[int], make_small: Callable[[Pixels], Small | None]
-) -> dict[int, Small | None] | None:
-    """Return the wanted frames by number, or None if decord is not certain to read them right.
-
-    The numbers are certain in a whole file with an index whose frames are compressed each by itself, such as Motion JPEG in AVI.
-    Frames that are turned or mirrored are left to PyAV.
-    """
-    if not wanted or not contents.numbered:
-        return None
-    first = next(_decoded(path, []), None)
-    if first is None or _matrix(first) is not None:
-        return None
-    import decord
-
-    try:
-        reader = decord.VideoReader(os.path.abspath(path), num_threads=1)
-        if len(reader) != len(contents.shown.starts):
-            return None
-        return {i: make_small(reader[i].asnumpy()) for i in sorted(set(wanted))}
-    except decord.DECORDError:  # PyAV says what is wrong
-        return None
-
-
 def _by_groups(
     path: Path, contents: _Contents, wanted: Collection[int], make_small: Callable[[Pixels], Small | None]
 ) -> dict[int, Small | None] | None:
@@ -255,13 +185,37 @@ def _by_groups(
     numbers = {starts[i]: i for i in wanted}
     small: dict[int, Small | None] = {}
     reasons: list[str] = []
-    for frame in _decoded(path, reasons, needed):
+    for frame in decoded_frames(path, reasons, needed):
         expected.discard(frame.pts)
         if frame.is_corrupt:
             return None
         if frame.pts in numbers:
-            small[numbers[frame.pts]] = make_small(_pixels(frame))
+            small[numbers[frame.pts]] = make_small(shown_pixels(frame))
     return None if reasons or expected else small
+
+
+def _by_number(
+    path: Path, contents: _Contents, wanted: Collection[int], make_small: Callable[[Pixels], Small | None]
+) -> dict[int, Small | None] | None:
+    """Return the wanted frames by number, or None if decord is not certain to read them right.
+
+    The numbers are certain in a whole file with an index whose frames are compressed each by itself, such as Motion JPEG in AVI.
+    Frames that are turned or mirrored are left to PyAV.
+    """
+    if not wanted or not contents.numbered:
+        return None
+    first = next(decoded_frames(path, []), None)
+    if first is None or display_matrix(first) is not None:
+        return None
+    import decord
+
+    try:
+        reader = decord.VideoReader(os.path.abspath(path), num_threads=1)
+        if len(reader) != len(contents.shown.starts):
+            return None
+        return {i: make_small(reader[i].asnumpy()) for i in sorted(set(wanted))}
+    except decord.DECORDError:  # PyAV says what is wrong
+        return None
 
 
 def _by_time(
@@ -276,7 +230,7 @@ def _by_time(
     small: dict[int, Small | None] = {}
     reasons = [*contents.reasons]
     numbers, sound, back = set(wanted), 0, 0.0
-    for frame in _decoded(path, reasons):
+    for frame in decoded_frames(path, reasons):
         number = len(frames)
         # A file without times shows its frames at a constant rate.
         frames.append((number if frame.pts is None else frame.pts, frame.duration or 0))
@@ -284,7 +238,7 @@ def _by_time(
             back = max(back, float((frames[-2][0] - frames[-1][0]) * frame.time_base))
         sound += not frame.is_corrupt
         if number in numbers:
-            small[number] = make_small(_pixels(frame))
+            small[number] = make_small(shown_pixels(frame))
     if sound < len(frames):
         reasons.append("the others are incomplete")
     if reasons or not frames:
@@ -296,66 +250,3 @@ def _by_time(
     if back > _BACK:
         raise ClipError(f"goes back in time by {back:.1f} s, as joined recordings do; convert it, or split it there")
     return _timeline(sorted(frames)), small
-
-
-def _decoded(path: Path, reasons: list[str], needed: Mapping[int, int] | None = None) -> Iterator[VideoFrame]:
-    """Decode a clip, or as many frames of each group as are needed. The reason for what is left out is added to `reasons`."""
-    import av
-
-    with _opened(path) as (container, stream):
-        packets = container.demux(stream)
-        group, place, inside = -1, 0, False
-        while True:
-            try:
-                packet = next(packets, None)
-                if packet is None:
-                    return
-                group, place = (group + 1, 1) if packet.is_keyframe else (group, place + 1)
-                if needed is not None and place > needed.get(group, 0) and packet.dts is not None:
-                    if inside:  # the decoder still holds some frames
-                        yield from stream.decode(None)
-                        stream.codec_context.flush_buffers()
-                    inside = False
-                    continue
-                inside = True
-                if packet.size or packet.dts is None:  # an empty packet with a time marks a dropped frame
-                    yield from stream.decode(packet)
-            except av.FFmpegError as e:
-                reasons.append(_reason(e))
-
-
-def _matrix(frame: VideoFrame) -> NDArray[np.int32] | None:
-    """Return the matrix that turns and mirrors a frame, (2, 2), or None for a frame that is shown as it is."""
-    data = frame.side_data.get("DISPLAYMATRIX")
-    return None if data is None else np.frombuffer(bytes(cast(Any, data)), np.int32).reshape(3, 3)[:2, :2]
-
-
-def _pixels(frame: VideoFrame) -> Pixels:
-    """Return a frame as it is shown, (H, W, 3) RGB."""
-    return _turned(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), _matrix(frame))
-
-
-def _turned(pixels: Pixels, matrix: NDArray[np.int32] | None) -> Pixels:
-    """Return a frame turned by quarters and mirrored. Row i of the matrix says where axis i (x, y) of the frame points."""
-    if matrix is None:
-        return pixels
-    across, down = matrix[0, 0], matrix[1, 1]
-    if abs(matrix[0, 1]) > abs(across):
-        pixels, across, down = pixels.swapaxes(0, 1), matrix[1, 0], matrix[0, 1]
-    return pixels[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
-
-
-def _log(error: Exception) -> tuple[str, str]:
-    """Return the part of FFmpeg that reported an error, and its message; or two empty texts."""
-    log: tuple[int, str, str] | None = getattr(error, "log", None)
-    return (log[1], log[2]) if log else ("", "")
-
-
-def _reason(error: Exception) -> str:
-    """Return what FFmpeg says about an error, in one printable line."""
-    return _plain(_log(error)[1] or getattr(error, "strerror", None) or str(error))
-
-
-def _plain(text: str) -> str:
-    """Return text that may hold bytes of a file as one short printable line of ASCII."""
-    return " ".join("".join(c if " " <= c <= "~" else " " for c in text).split())[:200]

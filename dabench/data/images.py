@@ -1,13 +1,10 @@
-"""Decode image files into 8-bit grey or RGB pixels, the right way up, or say why a file cannot be decoded."""
+"""Read image files as arrays of one shape: square, of one size, grey or RGB."""
 
 from __future__ import annotations
 
-import io
 import math
-import re
-import struct
-import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from tempfile import SpooledTemporaryFile
@@ -15,8 +12,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError, features
+from PIL import Image, ImageOps
 
+from dabench.data.decoding import decoded, header
 from dabench.data.folders import Picture
 from dabench.data.lazy import LazyImages
 from dabench.errors import DataError, StoreError
@@ -30,137 +28,6 @@ LARGEST_SIDE = 256
 
 _IN_MEMORY = 128_000_000
 """Bytes of decoded images that are kept in memory."""
-
-_FORMATS = (*(["AVIF"] if features.check("avif") else []), "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""The formats that are read, regardless of the suffix. Some other formats of pillow start programs or read other files."""
-
-_ORIENTATION = 0x0112
-"""The EXIF tag of the camera's orientation; 2 to 8 mean rotated or mirrored."""
-
-
-def decoded(content: bytes) -> Image.Image:
-    """Return an image in pillow's mode L if it is grey, else RGB, as image viewers show it.
-
-    Palettes are resolved, black and white become 0 and 255, 16 bits become 8 (65,535 becomes 255), CMYK becomes RGB by pillow's
-    formula, and transparent pixels are put on white. The image is rotated as its EXIF orientation says. Of an animation, or of
-    several pages, the first image is taken.
-
-    Raises:
-        ValueError: the content is not an image, is damaged, would fill the memory, or has pixel values of unknown scale.
-    """
-    picture = _loaded(content)
-    try:
-        return _plain(_upright(picture))
-    except Exception as e:
-        raise ValueError(str(e) or type(e).__name__) from e
-
-
-def _loaded(content: bytes, pixels: bool = True) -> Image.Image:
-    """Return an image, with its pixels or only with its size and mode; raise ValueError if it cannot be read."""
-    try:
-        return _opened(content, pixels)
-    except Exception as e:  # each decoder of pillow raises its own errors
-        if (whole := _mended(content)) is not None:
-            return _loaded(whole, pixels)
-        unknown = f"it is none of {', '.join(_FORMATS)}"
-        raise ValueError(unknown if isinstance(e, UnidentifiedImageError) else str(e) or type(e).__name__) from e
-
-
-def _opened(content: bytes, pixels: bool = True) -> Image.Image:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about odd metadata in a readable file
-        # A few kilobytes may decode to gigabytes. Pillow warns about this; here it is an error.
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        picture = Image.open(io.BytesIO(content), formats=_FORMATS)
-        if pixels:
-            picture.load()
-        return picture
-
-
-def _mended(content: bytes) -> bytes | None:
-    """Return a file with the same pixels that pillow reads, or None: viewers show a JPEG without end and a PNG with odd notes."""
-    if content.startswith(b"\xff\xd8"):
-        return _ended_jpeg(content)
-    return _bare_png(content) if content.startswith(_PNG) else None
-
-
-def _ended_jpeg(content: bytes) -> bytes | None:
-    """Return a JPEG with its end mark, or None if pixels are missing.
-
-    The decoder takes what follows the content for pixels only if some are missing, so different bytes then give different pixels.
-    """
-    body = content.rstrip(b"\xff")
-    if not _has_all_scans(body):
-        return None
-    ends = [bytes([value]) * 64 + b"\xff\xd9" for value in (0x00, 0x55, 0xAA)]
-    try:
-        first, *others = (_opened(body + end).tobytes() for end in ends)
-    except Exception:  # each decoder of pillow raises its own errors; the caller reports the first one
-        return None
-    return body + ends[0] if others == [first, first] else None
-
-
-def _has_all_scans(content: bytes) -> bool:
-    """Whether a JPEG holds every coefficient of every colour to its last bit. A progressive one may end between two scans."""
-    colours, bits, at = 0, dict[tuple[int, int], int](), 2
-    while at + 4 <= len(content) and content[at] == 0xFF:
-        marker, end = content[at + 1], at + 2 + int.from_bytes(content[at + 2 : at + 4])
-        segment, at = content[at + 4 : end], end
-        if marker in (0xC0, 0xC1, 0xC2) and len(segment) > 5:
-            colours = segment[5]
-        elif marker == 0xDA and len(segment) >= 4:
-            first, last, low = segment[-3], segment[-2], segment[-1] & 15
-            bits |= {(c, k): low for c in segment[1 : 1 + 2 * segment[0] : 2] for k in range(first, last + 1)}
-            found = _AFTER_SCAN.search(content, at)
-            at = found.start() if found else len(content)
-    return len(bits) == 64 * colours > 0 and not any(bits.values())
-
-
-_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-"""A marker that ends the pixels of a scan: neither an escaped byte nor a restart."""
-
-_PNG = b"\x89PNG\r\n\x1a\n"
-
-_SHOWN = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"eXIf", b"IEND")
-"""The chunks of a PNG that decide what is shown, and which way up. Others hold text, times and colour profiles."""
-
-
-def _bare_png(content: bytes) -> bytes | None:
-    """Return a PNG without the chunks that are not shown, or None if its form is broken."""
-    parts, at = [_PNG], len(_PNG)
-    while at + 12 <= len(content):
-        (length,) = struct.unpack_from(">I", content, at)
-        kind, end = content[at + 4 : at + 8], at + 12 + length
-        if end > len(content):
-            return None
-        if kind in _SHOWN:
-            parts.append(content[at:end])
-        at = end
-    bare = b"".join(parts)
-    return bare if bare != content else None
-
-
-def _upright(picture: Image.Image) -> Image.Image:
-    try:
-        turned = picture.getexif().get(_ORIENTATION, 1) != 1
-        return ImageOps.exif_transpose(picture) if turned else picture
-    except Exception:  # unreadable metadata does not make the image unreadable
-        return picture
-
-
-def _plain(picture: Image.Image) -> Image.Image:
-    if picture.mode == "F" or picture.mode.startswith("I"):
-        values = np.asarray(picture)
-        if picture.mode == "F" or values.min() < 0 or values.max() > 65535:
-            raise ValueError("its pixel values are not 8 or 16 bit integers, so their scale is not known; save it with 8 bits")
-        # Not with pillow, which clips all values above 255 to white.
-        return Image.fromarray((values // 257).astype(np.uint8))
-    mode = "L" if picture.mode in ("1", "L", "LA", "La") else "RGB"
-    if picture.has_transparency_data:
-        ground = Image.new("RGBA", picture.size, "white")
-        ground.alpha_composite(picture.convert("RGBA"))
-        picture = ground
-    return picture.convert(mode)
 
 
 def resized(images: NDArray[np.uint8], at: NDArray[np.int64], channels: int, size: int) -> NDArray[np.uint8]:
@@ -250,7 +117,7 @@ def read_pictures(found: Sequence[Picture], channels: int | None, size: int | No
         StoreError: `work` cannot be written.
     """
     bad: dict[PurePosixPath, str] = {}
-    seen = [head for picture in found if (head := _header(picture))] if not (channels and size) else []
+    seen = list(_headers(found)) if not (channels and size) else []
     planes = channels or (1 if all(grey for _, grey in seen) else 3)
     chosen = size or _side([shape for shape, _ in seen])
     kept: list[int] = []
@@ -306,13 +173,11 @@ def _content(read: Callable[[], bytes]) -> bytes:
         raise ValueError(f"is damaged ({e})") from e
 
 
-def _header(picture: Picture) -> tuple[tuple[int, int], bool] | None:
-    """Return the size of an image, and whether it is grey, without decoding its pixels; None if it is no image."""
-    try:
-        head = _loaded(_content(picture[1]), pixels=False)
-    except ValueError:
-        return None
-    return head.size, head.mode in ("1", "L", "LA", "La", "F") or head.mode.startswith("I")
+def _headers(found: Sequence[Picture]) -> Iterator[tuple[tuple[int, int], bool]]:
+    """Return the size of each image, and whether it is grey; files that are no images are left out."""
+    for _, content in found:
+        with suppress(ValueError):
+            yield header(_content(content))
 
 
 def _side(sizes: Sequence[tuple[int, int]]) -> int:

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dabench.data.frames import ClipError, Timeline, read_frames
+from dabench.data.av_files import ClipError
+from dabench.data.frames import Timeline, read_frames
 from dabench.data.lazy import LazyImages
 from dabench.hashing import digest
 from dabench.storage.atomic import new_file

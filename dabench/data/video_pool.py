@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from dabench.data.frames import ClipError
+from dabench.data.av_files import ClipError
 from dabench.data.video import ClipSampling, is_whole, kept_at
 from dabench.errors import DataError, StoreError
 

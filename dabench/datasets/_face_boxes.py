@@ -22,7 +22,7 @@ def face(picture: Picture, box: Box) -> Picture:
 
 
 def _cut(read: Callable[[], bytes], box: Box) -> bytes:
-    from dabench.data.images import decoded
+    from dabench.data.decoding import decoded
 
     picture = decoded(read())
     edges = (*picture.size, *picture.size)

@@ -9,8 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from dabench import Samples, Splits, setting
+from dabench.data.folder_names import same_name
 from dabench.data.folders import files_below, folders_in, is_leftover, picture_files
-from dabench.data.layouts import Reading, class_names, read_layout, refuse_lost_classes, refuse_untested, same_name, shared_text
+from dabench.data.layouts import Reading, class_names, read_layout, refuse_lost_classes, refuse_untested, shared_text
 from dabench.data.skipped import SkippingSplits, skipped_note
 from dabench.datasets._raw_files import RawFiles
 from dabench.storage.paths import cache_folder

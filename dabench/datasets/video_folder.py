@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal
 
 from dabench import Samples, Splits, setting
 from dabench.data.clips import PARTICIPANTS, Clip, attributes_of, clips_in_csv, clips_in_folder, with_participants
+from dabench.data.folder_names import CLASS, SUBJECT
 from dabench.data.folders import files_below
-from dabench.data.layouts import CLASS, SUBJECT, refuse_untested, shared_text
+from dabench.data.layouts import refuse_untested, shared_text
 from dabench.data.skipped import SkippingSplits, skipped_note
 from dabench.datasets._raw_files import RawFiles
 from dabench.errors import DataError

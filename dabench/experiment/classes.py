@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 
 from dabench.data.cache import Prepared
-from dabench.data.layouts import same_name
+from dabench.data.folder_names import same_name
 from dabench.errors import nearest
 from dabench.experiment.config import Sweep
 from dabench.plugins.options import KeyProblem

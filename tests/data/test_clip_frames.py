@@ -15,7 +15,8 @@ import pytest
 from clips import number_shown, numbered_clip, numbered_frame
 
 from dabench.data import frames
-from dabench.data.frames import ClipError, Timeline
+from dabench.data.av_files import ClipError
+from dabench.data.frames import Timeline
 from dabench.data.video import ClipSampling, positions, read_clip
 
 GROUPS = {"bf": "0", "g": "8"}

@@ -11,7 +11,7 @@ import pytest
 from pictures import claiming, saved
 from PIL import Image, features
 
-from dabench.data.images import decoded
+from dabench.data.decoding import decoded
 
 GREYS = np.arange(256, dtype=np.uint8).reshape(16, 16)
 RED, WHITE = (255, 0, 0), (255, 255, 255)

@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from dabench.data.layouts import CLASS, Reading, class_names, levels_of, read_layout, refuse_lost_classes, split_of
+from dabench.data.folder_names import CLASS, split_of
+from dabench.data.layouts import Reading, class_names, levels_of, read_layout, refuse_lost_classes
 from dabench.errors import DataError
 
 ROOT = Path("/data")
