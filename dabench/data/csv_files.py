@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from dabench.data.archives import content
@@ -31,7 +32,13 @@ Row = tuple[int, dict[str, str]]
 
 
 def read_rows(
-    table: Path, needed: Sequence[str], who: str = "", read: Callable[[], bytes] | None = None, *, gaps: bool = False
+    table: Path,
+    needed: Sequence[str],
+    who: str = "",
+    read: Callable[[], bytes] | None = None,
+    *,
+    gaps: bool = False,
+    columns: Sequence[str] = (),
 ) -> Iterator[Row]:
     """Yield the rows of a CSV, as editors and spreadsheets write it. Spaces around names and values are removed, and empty lines
     are ignored.
@@ -44,6 +51,7 @@ def read_rows(
         who: the owner of the file, for messages.
         read: returns the bytes if the file is inside a zip.
         gaps: required columns may be empty, and rows may be shorter, because spreadsheets omit empty fields at the end.
+        columns: the names of the columns if the first line does not name those that are needed, and so is a row.
 
     Raises:
         DataError: the file is missing or not valid CSV, or a column or a value is missing; the message names the line.
@@ -54,13 +62,15 @@ def read_rows(
         if not all(c.isprintable() or c.isspace() for c in text[:_SHOWN]):
             raise DataError(f"{file}: begins with characters that no text has, so it is not a CSV")
         named = _SEP.match(text)
-        delimiter = named[1] if named else _delimiter(text, needed)
+        delimiter = named[1] if named else _delimiter(text, needed, len(columns))
         reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
         if named:
             next(reader)
         try:
-            header = _header(next(reader, []), needed, file)
-            for values in filter(any, reader):
+            first = next(reader, [])
+            bare = bool(columns) and not set(needed) <= {name.strip() for name in first}
+            header = list(columns) if bare else _header(first, needed, file)
+            for values in filter(any, chain([first], reader) if bare else reader):
                 yield reader.line_num, _row(values, header, () if gaps else needed, gaps, f"{file}, line {reader.line_num}")
         except csv.Error as e:
             raise DataError(f"{file}, line {reader.line_num}: is not valid CSV ({e})") from e
@@ -68,11 +78,11 @@ def read_rows(
         raise DataError(f"{file}: cannot be read as a CSV in UTF-8 ({e}); save it as CSV UTF-8") from e
 
 
-def _delimiter(text: str, needed: Sequence[str]) -> str:
-    """Return what separates the values: the character that gives the needed columns, else the one that gives most columns."""
+def _delimiter(text: str, needed: Sequence[str], number: int) -> str:
+    """Return what separates the values: the character that gives the needed columns, else their number, else most columns."""
     first = text.lstrip("\r\n").splitlines()[:1]
     columns = {d: [name.strip() for name in next(csv.reader(first, delimiter=d), [])] for d in _DELIMITERS}
-    return max(columns, key=lambda d: (set(needed) <= set(columns[d]), len(columns[d])))
+    return max(columns, key=lambda d: (set(needed) <= set(columns[d]), len(columns[d]) == number, len(columns[d])))
 
 
 def _header(names: Sequence[str], needed: Sequence[str], file: str) -> list[str]:

@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from tempfile import SpooledTemporaryFile
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +16,9 @@ from PIL import Image, ImageOps
 from dabench.data.decoding import decoded, header
 from dabench.data.folders import Picture
 from dabench.data.lazy import LazyImages
+from dabench.data.squares import MADE_SQUARE, Square
 from dabench.errors import DataError, StoreError
 from dabench.plugins.contract import Images
-
-Square = Literal["stretch", "crop", "pad"]
-"""How an image becomes square: both sides are scaled, the middle is cut out, or black is added."""
 
 LARGEST_SIDE = 256
 """Side in pixels of the largest square that is chosen for images of different sizes."""
@@ -187,9 +184,6 @@ def _side(sizes: Sequence[tuple[int, int]]) -> int:
     return min(LARGEST_SIDE, int(np.median([min(size) for size in sizes]))) if sizes else 1
 
 
-_MADE_SQUARE = {"stretch": "stretched", "crop": "cropped to their middle", "pad": "padded with black"}
-
-
 def _resizing(shown: Sequence[tuple[int, int]], size: int, square: Square, chosen: bool) -> list[str]:
     """Return the note about how images of different sizes became squares of `size`; none if they were."""
     oblong = sum(width != height for width, height in shown)
@@ -198,5 +192,5 @@ def _resizing(shown: Sequence[tuple[int, int]], size: int, square: Square, chose
     small, large = (f"{width}x{height}" for width, height in (min(shown, key=math.prod), max(shown, key=math.prod)))
     what = f"images of {small}" if small == large else f"images of {small} to {large}"
     side = f" (the median of their shorter sides, at most {LARGEST_SIDE}; set size for another)" if chosen else ""
-    how = f"; {oblong:,} that are not square are {_MADE_SQUARE[square]} (square = '{square}')" if oblong else ""
+    how = f"; {oblong:,} that are not square are {MADE_SQUARE[square]}" if oblong else ""
     return [f"{what} are resized to {size}x{size}{side}{how}"]

@@ -45,10 +45,10 @@ def prepare_dataset(dataset: Dataset, raw: Path, cache: Path, *, rebuild: bool =
         notify(f"preparing {dataset.name} ...")
         with _raw_files_of(dataset):
             found = at_work(dataset, cache).prepare(raw)
-            splits = checked(dataset, found)
-        skipped = found.skipped if isinstance(found, SkippingSplits) else {}
+            skips = found if isinstance(found, SkippingSplits) else SkippingSplits({}, {})
+            splits = checked(dataset.with_facts(counts=skips.counts(dataset.counts)), found)
         notes = tuple(map(printable, splits.notes))
-        return DatasetContent(splits.classes, with_every_class(splits), notes=notes, skipped=skipped)
+        return DatasetContent(splits.classes, with_every_class(splits), notes=notes, skipped=skips.skipped)
 
     prepared = replace(cached(folder, dataset.name, make, rebuild=rebuild, notify=notify), name=dataset.name)
     for note in prepared.notes:

@@ -22,13 +22,26 @@ class SkippingSplits(Splits):
 
     Attributes:
         skipped: path below the raw folder -> why the file was skipped. What cannot be printed is escaped.
+        lost: split -> number of images that the skipped files would have added to it.
     """
 
     def __init__(
-        self, splits: Mapping[str, Samples], skipped: Mapping[str, str], *, notes: Sequence[str] = (), classes: Sequence[str] = ()
+        self,
+        splits: Mapping[str, Samples],
+        skipped: Mapping[str, str],
+        *,
+        lost: Mapping[str, int] = {},
+        notes: Sequence[str] = (),
+        classes: Sequence[str] = (),
     ) -> None:
         super().__init__(splits, notes=notes, classes=classes)
         self.skipped = {printable(name): printable(reason) for name, reason in skipped.items()}
+        self.lost = lost
+
+    def counts(self, published: Mapping[str, int]) -> dict[str, int]:
+        """Return the published numbers of images per split without those that were lost; "all" counts every split."""
+        lost = {**self.lost, "all": sum(self.lost.values())}
+        return {split: count - lost.get(split, 0) for split, count in published.items()}
 
 
 def skipped_note(skipped: Mapping[str, str], files: int, root: Path, who: str, *, strict: bool, most: float) -> list[str]:

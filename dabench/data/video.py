@@ -22,6 +22,7 @@ from PIL import Image
 from dabench.data.av_files import ClipError
 from dabench.data.frames import Timeline, read_frames
 from dabench.data.lazy import LazyImages
+from dabench.data.squares import Square
 from dabench.hashing import digest
 from dabench.storage.atomic import new_file
 
@@ -79,6 +80,7 @@ class ClipSampling:
         size: side of the square frames in pixels.
         skip_start, skip_end: parts of the clip (0 to 1) that are left out at its start and end.
         face: crop each frame to its largest face; frames without a face are left out.
+        square: how a frame becomes square.
     """
 
     frames: int = 30
@@ -86,6 +88,7 @@ class ClipSampling:
     skip_start: float = 0.0
     skip_end: float = 0.0
     face: bool = False
+    square: Square = "stretch"
 
 
 def positions(shown: Timeline, cutting: ClipSampling) -> list[int]:
@@ -138,7 +141,7 @@ def _small(native: NDArray[np.uint8], cutting: ClipSampling) -> NDArray[np.uint8
         if box is None:
             return None
         grey = grey.crop(box)
-    small: NDArray[np.uint8] = resized_picture(grey, 1, cutting.size)[0]
+    small: NDArray[np.uint8] = resized_picture(grey, 1, cutting.size, cutting.square)[0]
     return small
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,6 +14,8 @@ from dabench import DataError, Images, Samples, Splits, setting
 from dabench.data.archives import opened
 from dabench.data.clips import VIDEOS, Clip, refuse_twice
 from dabench.data.folders import Picture, files_below, pictures_in
+from dabench.data.skipped import SkippingSplits, skipped_note
+from dabench.data.squares import SQUARE_HELP, Square
 from dabench.datasets._emotions import emotion
 from dabench.datasets._raw_files import RawFiles
 from dabench.datasets.image_folder import ImageFolder
@@ -68,7 +71,10 @@ class NamedPictures(FromNames, ImageFolder):
         path: str = setting("", "the folder or zip; default: the dataset's raw folder")
         size: int = setting(48, "side in pixels of the square that images are resized to", low=4)
         channels: Literal[1, 3] = setting(1, "1: grey, 3: RGB")
+        square: Square = setting("stretch", SQUARE_HELP)  # noqa: RUF009 -- a Literal
         test: float = setting(0.2, "part of the subjects held out for testing if the dataset has no splits", above=0, high=0.9)
+        strict: bool = setting(False, "raise an error instead of skipping files")
+        skip_limit: float = setting(0.05, "largest part of the files that may be skipped", low=0, high=1)
 
     @abstractmethod
     def named(self, path: PurePosixPath) -> ImageFacts | None:
@@ -91,15 +97,23 @@ class NamedPictures(FromNames, ImageFolder):
                 write_picture(raw / self.example(label, i % 5, i // 5), pixels)
 
     def prepare(self, raw: Path) -> Splits:
-        """Read the images; a file name without a class is an error."""
-        from dabench.data.images import lazy_pictures
+        """Read the images and skip those that cannot be decoded; a file name without a class is an error."""
+        from dabench.data.images import read_pictures
 
-        root = self.root(raw)
+        root, o = self.root(raw), self.options
         rows, notes = self.rows(pictures_in(root, self.who), root)
         if not rows:
             raise self.missing(root)
-        images = lazy_pictures([picture for picture, _ in rows], root, self.who, self.options.channels, self.options.size)
-        return self.samples(images, [facts for _, facts in rows], root, notes)
+        pictures = read_pictures([picture for picture, _ in rows], o.channels, o.size, o.square, self.work_folder)
+        skipped = {str(path): f"cannot be read as an image ({why})" for path, why in pictures.bad.items()}
+        notes += [*pictures.notes, *skipped_note(skipped, len(rows), root, self.who, strict=o.strict, most=o.skip_limit)]
+        facts = [facts for _, facts in rows]
+        kept = [facts[i] for i in pictures.kept.tolist()]
+        if gone := {of.label for of in facts} - {of.label for of in kept}:
+            raise self.error(f"{root}: no image of class {', '.join(sorted(gone))} can be read; repair or replace them")
+        splits = self.samples(pictures.images, kept, root, notes)
+        lost = Counter(of.split or "train" for of in facts) - Counter(of.split or "train" for of in kept)
+        return SkippingSplits(splits, skipped, lost=lost, notes=notes)
 
     def rows(self, found: Sequence[Picture], root: Path) -> tuple[list[tuple[Picture, ImageFacts]], list[str]]:
         """Return the images of the dataset with their facts, and notes about left-out images."""

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from dabench import DataError, Dataset
 from dabench.data.archives import form_of
+from dabench.storage.paths import cache_folder
 
 _ARCHIVES = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z"}
 
@@ -35,6 +36,11 @@ class RawFiles(Dataset):
     def who(self) -> str:
         """The name of the dataset in messages."""
         return f"dataset '{self.name}'"
+
+    @property
+    def work_folder(self) -> Path:
+        """A folder for intermediate results of `prepare`: the one that dabench sets, else one in its cache."""
+        return self.work or cache_folder() / ".clips"
 
     def names_of(self, name: str) -> tuple[str, ...]:
         """Return a name and its aliases, the name first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -106,8 +106,8 @@ class AffectNet(NamedPictures):
     def _of_tables(self, found: Sequence[Picture], tables: Sequence[Picture], root: Path) -> tuple[list[_Row], int]:
         """Return the faces of the tables with an emotion, and the number of all faces."""
         pictures, rows, there = {picture[0].parts[-2:]: picture for picture in found}, [], 0
-        for path, read in tables:
-            for line, row in read_rows(root / path, (_COLUMNS[0], "expression"), self.who, _with_header(read), gaps=True):
+        for path, read in tables:  # the published validation.csv has no line with the names of its columns
+            for line, row in read_rows(root / path, (_COLUMNS[0], "expression"), self.who, read, gaps=True, columns=_COLUMNS):
                 there, where, code = there + 1, f"{root / path}, line {line}", row["expression"]
                 if not code.isdecimal() or int(code) >= len(_CODES):
                     raise self.error(f"{where}: expression {quoted(code)} must be a number from 0 to {len(_CODES) - 1}")
@@ -152,14 +152,3 @@ class AffectNet(NamedPictures):
             if label:
                 rows.append((picture, ImageFacts(label, split=split)))
         return rows, len(numbers)
-
-
-def _with_header(read: Callable[[], bytes]) -> Callable[[], bytes]:
-    """Return a function that reads a table; the published validation.csv has no line with the names of its columns."""
-
-    def content() -> bytes:
-        table = read()
-        named = b"expression" in table.partition(b"\n")[0]
-        return table if named else ",".join(_COLUMNS).encode() + b"\n" + table
-
-    return content

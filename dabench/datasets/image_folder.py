@@ -13,8 +13,8 @@ from dabench.data.folder_names import same_name
 from dabench.data.folders import files_below, folders_in, is_leftover, picture_files
 from dabench.data.layouts import Reading, class_names, read_layout, refuse_lost_classes, refuse_untested, shared_text
 from dabench.data.skipped import SkippingSplits, skipped_note
+from dabench.data.squares import SQUARE_HELP, Square
 from dabench.datasets._raw_files import RawFiles
-from dabench.storage.paths import cache_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,9 +58,7 @@ class ImageFolder(RawFiles):
             "side in pixels of the square images; default: their own, or the median shorter side, at most 256, if they differ",
             low=4,
         )
-        square: Literal["stretch", "crop", "pad"] = setting(
-            "stretch", "how an image becomes square: stretch it, crop its middle, or pad it with black"
-        )
+        square: Square = setting("stretch", SQUARE_HELP)  # noqa: RUF009 -- a Literal
         channels: Literal[1, 3] | None = setting(None, "1: grey, 3: RGB; default: 1 if all images are grey")
         test: float = setting(0.2, "part of the images held out for testing if there is no test folder", above=0, high=0.9)
         test_from: Literal["train", "val"] | None = setting(
@@ -106,7 +104,7 @@ class ImageFolder(RawFiles):
         names = self._classes(reading, root)
         refuse_untested(reading, o.test_from, root, self.who)
         rows = [(path, read) for path, read in found if path in reading.places]
-        pictures = read_pictures(rows, o.channels, o.size, o.square, self.work or cache_folder() / ".clips")
+        pictures = read_pictures(rows, o.channels, o.size, o.square, self.work_folder)
         skipped = {str(path): "is not in a class folder" for path in reading.strays}
         skipped |= {str(path): f"cannot be read as an image ({why})" for path, why in pictures.bad.items()}
         kept = [rows[i][0] for i in pictures.kept.tolist()]

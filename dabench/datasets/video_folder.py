@@ -14,9 +14,10 @@ from dabench.data.folder_names import CLASS, SUBJECT
 from dabench.data.folders import files_below
 from dabench.data.layouts import refuse_untested, shared_text
 from dabench.data.skipped import SkippingSplits, skipped_note
+from dabench.data.squares import MADE_SQUARE, SQUARE_HELP, Square
 from dabench.datasets._raw_files import RawFiles
 from dabench.errors import DataError
-from dabench.storage.paths import cache_folder, cores
+from dabench.storage.paths import cores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +33,8 @@ class ClipOptions:
 
     path: str = setting("", "the folder, relative to the sweep file; default: the raw folder")
     frames: int = setting(30, "number of frames per clip, evenly spaced", low=1)
-    size: int = setting(48, "side in pixels of the square that each frame is resized to, whatever its aspect ratio", low=4)
+    size: int = setting(48, "side in pixels of the square that each frame is resized to", low=4)
+    square: Square = setting("stretch", SQUARE_HELP)  # noqa: RUF009 -- a Literal
     skip_start: float = setting(0.0, "part of each clip that is left out at its start (0.2: the first fifth)", low=0, high=0.9)
     skip_end: float = setting(0.0, "part of each clip that is left out at its end", low=0, high=0.9)
     face: bool = setting(False, "crop frames to the largest face; frames without a face are left out and counted")
@@ -131,9 +133,9 @@ class VideoFolder(RawFiles):
             raise self.error(f"skip_start + skip_end = {o.skip_start + o.skip_end:g} leaves no frames; it must be less than 1")
         clips, skipped, notes = self.declared(root)
         files = len(clips) + len(skipped)
-        cutting = ClipSampling(o.frames, o.size, o.skip_start, o.skip_end, o.face)
+        cutting = ClipSampling(o.frames, o.size, o.skip_start, o.skip_end, o.face, o.square)
         paths = {c.name: root / c.name for c in clips}
-        decoded = decode_clips([*paths.values()], cutting, self._work, cores(), o.limit)
+        decoded = decode_clips([*paths.values()], cutting, self.work_folder, cores(), o.limit)
         skipped |= {name: reason for name, path in paths.items() if isinstance(reason := decoded[path], str)}
         notes += skipped_note(skipped, files, root, self.who, strict=o.strict, most=o.skip_limit)
         found = [(c, Path(decoded[paths[c.name]])) for c in clips if c.name not in skipped]
@@ -149,11 +151,8 @@ class VideoFolder(RawFiles):
         splits = self._splits(found, classes)
         if lost := o.frames * len(found) - sum(len(s.images) for s in splits.values()):
             notes.append(f"{lost:,} frames without a face left out of {len(found):,} clips")
+        notes.append(f"frames that are not square are {MADE_SQUARE[o.square]}")
         return SkippingSplits(splits, skipped, notes=notes, classes=classes)
-
-    @property
-    def _work(self) -> Path:
-        return self.work or cache_folder() / ".clips"
 
     def declared(self, root: Path) -> tuple[list[Clip], dict[str, str], list[str]]:
         """Return the clips to decode, the unusable files with the reasons, and notes about left-out clips.

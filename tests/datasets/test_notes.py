@@ -105,7 +105,7 @@ def test_what_is_left_out_is_kept_and_said_at_each_use(made: Callable[[Path], Da
     for _ in range(2):
         said: list[str] = []
         prepared = prepare_dataset(dataset, tmp_path / "raw", tmp_path / "cache", notify=said.append)
-        assert [n for n in prepared.notes if not n.startswith("read as: ")] == [note]
+        assert [n for n in prepared.notes if not n.startswith(("read as: ", "images of ", "frames that "))] == [note]
         assert [line for line in said if line.startswith(f"{dataset.name}: {note}")]
 
 

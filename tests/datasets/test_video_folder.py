@@ -91,7 +91,8 @@ def test_split_folders_are_the_splits(folder: str, options: dict[str, Any], tmp_
         "train": {"s0", "s1", "s2"},
         "test": {"s3"},
     }
-    assert notes(root, **options) == "read as: split/subject/class[_take]; 2 classes (happy, sad), 4 groups, split by folder"
+    first = notes(root, **options).splitlines()[0]
+    assert first == "read as: split/subject/class[_take]; 2 classes (happy, sad), 4 groups, split by folder"
 
 
 def test_split_folders_without_test_say_what_to_do(tmp_path: Path) -> None:
@@ -173,7 +174,8 @@ def test_notes_beside_clips_are_left_alone(tmp_path: Path) -> None:
     root = people(tmp_path / "raw")
     for name in ("README.txt", "s0/happy.srt", "s0/._happy.mp4", ".DS_Store"):
         (root / name).touch()
-    assert notes(root) == "read as: subject/class[_take]; 2 classes (happy, sad), 6 groups, split by group"
+    read_as = "read as: subject/class[_take]; 2 classes (happy, sad), 6 groups, split by group"
+    assert notes(root).splitlines() == [read_as, "frames that are not square are stretched (square = 'stretch')"]
 
 
 def test_a_class_that_loses_all_its_clips_is_an_error(tmp_path: Path) -> None:

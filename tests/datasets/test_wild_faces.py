@@ -14,6 +14,7 @@ from PIL import Image
 from dabench.checks.dataset_checks import dataset_rules
 from dabench.checks.rules import examine
 from dabench.data.folders import files_in
+from dabench.data.skipped import SkippingSplits
 from dabench.datasets._from_names import NamedPictures
 from dabench.datasets.affectnet import AffectNet
 from dabench.datasets.expw import ExpW
@@ -108,6 +109,10 @@ def test_faces_of_affectnet_without_an_expression_are_counted(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
+        (
+            lambda text: text if text.startswith("sub") else text.replace(",0,0,0", ",12,0,0", 1),
+            "validation.csv, line 1: expression '12'",
+        ),
         (lambda text: text.replace(",7,0,0", ",11,0,0"), "expression '11' must be a number from 0 to 10"),
         (lambda text: text.replace("1/3.png", "1/x.png"), "training.csv, line 5: there is no image '1/x.png'"),
         (lambda text: text.replace("1/3.png,25", "1/3.png,x"), "line 5: the box of the face, 'x,2,10,10', must be four numbers"),
@@ -166,11 +171,18 @@ def test_the_numbers_of_expw_are_these_expressions(tmp_path: Path) -> None:
         ),
         (lambda text: text.replace("60.5 6", "60.5 7", 1), "must be like NAME FACE TOP LEFT RIGHT BOTTOM CONFIDENCE CLASS"),
         (lambda text: text.replace("0_0.png", "x.png"), "label.lst, line 1: there is no image 'x.png'"),
-        (lambda text: text.replace("0_0.png 0 2 5 15 18", "0_0.png 0 2 15 5 18"), "is outside the image of 40x20"),
     ],
 )
 def test_a_wrong_line_of_expw_is_named(change: Callable[[str], str], reason: str, tmp_path: Path) -> None:
     assert reason in refusal(ExpW(), as_folder(tmp_path, expw(change)))
+
+
+def test_a_box_outside_its_image_is_skipped(tmp_path: Path) -> None:
+    raw = as_folder(tmp_path, expw(lambda text: text.replace("0_0.png 0 2 5 15 18", "0_0.png 0 2 15 5 18")))
+    splits = ExpW(ExpW.Options(skip_limit=0.5)).prepare(raw)
+    assert isinstance(splits, SkippingSplits)
+    assert [*splits.skipped] == ["origin/0_0.png"]
+    assert "is outside the image of 40x20" in splits.skipped["origin/0_0.png"]
 
 
 def test_expw_needs_its_list(tmp_path: Path) -> None:
