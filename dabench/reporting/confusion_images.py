@@ -18,6 +18,10 @@ from dabench.reporting.intervals import interval_text
 from dabench.reporting.tables import foremost
 
 
+_NAMED = 200
+"""Most classes whose names stand beside an image, which is then 3,630 pixels wide. Of more classes, some are named."""
+
+
 def max_pictures(classes: int) -> int:
     """Return the most images to draw, which takes some seconds. confusion.csv has the counts of all cells."""
     return max(6, min(24, 240 // classes))
@@ -39,13 +43,15 @@ def draw_confusions(matrix: Matrix, folder: Path) -> list[Path]:
 def draw_confusion(counts: NDArray[np.float64], classes: Sequence[str], title: str, path: Path) -> None:
     """Draw (K, K) counts by true and predicted class, in % of each true class; numbers only for up to 20 classes."""
     k = len(classes)
-    side = max(3.2, 0.5 * k + 1.4) if k <= 20 else 0.12 * k + 9
+    named = range(0, k, -(-k // _NAMED))
+    names = [classes[i] for i in named]
+    side = max(3.2, 0.5 * k + 1.4) if k <= 20 else 0.12 * len(named) + 9
     figure = Figure(figsize=(side, side), layout="constrained", dpi=110)
     axes = figure.subplots()
     share = 100 * counts / np.maximum(1, counts.sum(1, keepdims=True))
     axes.imshow(share, cmap="Blues", vmin=0, vmax=100)
-    axes.set_xticks(range(k), list(classes), rotation=45, ha="right", parse_math=False)
-    axes.set_yticks(range(k), list(classes), parse_math=False)
+    axes.set_xticks(named, names, rotation=45, ha="right", parse_math=False)
+    axes.set_yticks(named, names, parse_math=False)
     axes.set(xlabel="predicted", ylabel="true")
     axes.set_title(title, fontsize=9, parse_math=False)
     for (row, column), value in np.ndenumerate(share) if k <= 20 else ():

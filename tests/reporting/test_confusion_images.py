@@ -54,6 +54,11 @@ def test_many_classes_are_drawn_without_numbers(tmp_path: Path) -> None:
     assert opened(tmp_path / "c.png").shape[0] > 1300
 
 
+def test_a_thousand_classes_make_an_image_that_programs_can_open(tmp_path: Path) -> None:
+    draw_confusion(np.eye(1000), [f"class {i}" for i in range(1000)], "t", tmp_path / "c.png")
+    assert opened(tmp_path / "c.png").shape[:2] <= (4000, 4000)
+
+
 def test_of_many_cells_the_foremost_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "max_pictures", lambda classes: 6)
     files = draw_confusions(read_matrix(two_sets(seeds=1).write(tmp_path / "s")), tmp_path / "confusion")
