@@ -65,6 +65,10 @@ class CyCADA(Adapter):
             origin="without labels: of 0.001 to 0.008, translations of planted images came nearest to the planted shift at 0.002 "
             "and 0.004, and collapsed at 0.008; the authors' 0.0002 is for trainings that are much longer",
         )  # fmt: skip
+        beta: float = setting(
+            0.5, "first beta of AdamW for generators and discriminators, in place of train.momentum", low=0, high=0.99,
+            origin="the authors' code: Adam with 0.5",
+        )  # fmt: skip
         width: int = setting(
             16, "channels of the first convolution of generators and discriminators", low=1, origin="not searched: small images"
         )
@@ -104,10 +108,17 @@ class CyCADA(Adapter):
         show(net, sources[0], target.unlabelled, trainer)
         return self.learn_classes(net, streams, trainer, super().length(full))
 
+    def adam(self, module: Any, trainer: Trainer) -> Any:
+        """Return the optimizer of a generator or discriminator."""
+        optimizer = trainer.optimizer(module, lr=self.options.rate, kind="adamw")
+        for group in optimizer.param_groups:
+            group["betas"] = (self.options.beta, 0.999)
+        return optimizer
+
     def learn_pixels(self, net: Network, d: Any, streams: Sequence[Iterator[Batch]], trainer: Trainer, steps: int) -> None:
         """Train the generators in `net` against the discriminators `d`; encoder and head of `net` are fixed."""
         g = cast(Any, net).translators
-        of_g, of_d = (trainer.optimizer(module, lr=self.options.rate, kind="adamw") for module in (g, d))
+        of_g, of_d = (self.adam(module, trainer) for module in (g, d))
 
         def step(progress: float, source: Batch, other: Batch) -> dict[str, Tensor]:
             s, t = source.images, other.images
@@ -132,7 +143,7 @@ class CyCADA(Adapter):
         h = self.options.hidden
         d = nn.Sequential(nn.Linear(net.head.out_features, h), nn.ReLU(), nn.Linear(h, h), nn.ReLU(), nn.Linear(h, 1))
         of_net = trainer.optimizer(net.encoder, net.dropout, net.head)
-        of_d = trainer.optimizer(d, lr=self.options.rate, kind="adamw")
+        of_d = self.adam(d, trainer)
 
         def step(progress: float, source: Batch, other: Batch) -> dict[str, Tensor]:
             n = len(source.images)
