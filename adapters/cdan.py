@@ -75,7 +75,7 @@ class CDAN(Adapter):
             n = len(source.images)
             features = net.features(torch.cat([source.images, other.images]))
             logits = net.classify(features)
-            reverse.weight[0] = self.options.weight * lambda_at(progress)
+            reverse.weight.fill_(self.options.weight * lambda_at(progress))  # an item set by its index waits for a GPU
             says = domain(joined(reverse(features), logits.detach().softmax(1))).float().squeeze(1)
             return {
                 "classification": trainer.cross_entropy(logits[:n], source.require_labels()),

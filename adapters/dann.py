@@ -67,7 +67,7 @@ class DANN(Adapter):
         def loss(progress: float, source: Batch, other: Batch) -> Tensor:
             n = len(source.images)
             features = net.features(torch.cat([source.images, other.images]))
-            reverse.weight[0] = self.options.weight * lambda_at(progress)
+            reverse.weight.fill_(self.options.weight * lambda_at(progress))  # an item set by its index waits for a GPU
             says = domain(reverse(features)).float().squeeze(1)
             truth = (torch.arange(len(says), device=says.device) >= n).float()
             classified = trainer.cross_entropy(net.classify(features[:n]), source.require_labels())

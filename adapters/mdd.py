@@ -79,7 +79,7 @@ class MDD(Adapter):
             n = len(source.images)
             features = net.features(torch.cat([source.images, other.images]))
             logits = net.classify(features)
-            reverse.weight[0] = given.weight * lambda_at(progress)
+            reverse.weight.fill_(given.weight * lambda_at(progress))  # an item set by its index waits for a GPU
             says = adversary(reverse(features)).float()
             return {
                 "classification": trainer.cross_entropy(logits[:n], source.require_labels()),

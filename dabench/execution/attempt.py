@@ -25,11 +25,12 @@ class AttemptResult:
 
     Attributes:
         what: "retried": failed, but another attempt may succeed. "stopped": stopped on request, can continue from its last
-            checkpoint. "unwritable": the output folder cannot be written.
+            checkpoint. "unwritable": the output folder cannot be written. "lost": failed, and this process can use its GPU no
+            more.
         reason: one line why the run is not done, and for some errors the traceback.
     """
 
-    what: Literal["done", "failed", "retried", "stopped", "unwritable"]
+    what: Literal["done", "failed", "retried", "stopped", "unwritable", "lost"]
     seconds: float = 0.0
     reason: str = ""
 
@@ -59,19 +60,14 @@ def attempt(job: Job, store: RunStore, registry: Registry, options: ExecutionOpt
 
 
 def _failure(error: BaseException, options: ExecutionOptions) -> AttemptResult:
+    from dabench.execution.gpu import lost, out_of_memory
+
     if isinstance(error, DabenchError):
         return AttemptResult("failed", reason=str(error))
     trace = "".join(traceback.format_exception(error))
     if isinstance(error, TimeLimitExceeded):
         return AttemptResult("failed", reason=f"{LIMIT.format(options.time_limit)}\n\n{trace}")
-    if _out_of_memory(error):
+    if out_of_memory(error):
         line = str(error).splitlines()[0] if str(error) else "no details"
         return AttemptResult("retried", reason=f"ran out of memory ({line}); try a smaller train.batch or test.batch\n\n{trace}")
-    return AttemptResult("failed", reason=f"{type(error).__name__}: {error}\n\n{trace}")
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on CPU or GPU. On a CPU, torch raises a RuntimeError that only its text identifies."""
-    import torch
-
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    return AttemptResult("lost" if lost(error) else "failed", reason=f"{type(error).__name__}: {error}\n\n{trace}")

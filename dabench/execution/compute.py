@@ -23,7 +23,7 @@ from dabench.training.correction import CorrectedCheckpoints
 from dabench.training.device import reproducible
 from dabench.training.evaluate import logits
 from dabench.training.loss_log import TrainingTrace
-from dabench.training.network import TorchNetwork, adapter_network, build_network, load_network
+from dabench.training.network import TorchNetwork, adapter_network, build_network, load_network, moved
 from dabench.training.test_stream import StreamPredictor
 from dabench.training.trainer import RunTrainer
 
@@ -68,7 +68,7 @@ def compute(
         pretrained = job.pretrained and job.parent is None
         fresh = build_network(backbone, job.channels, augmenter.size[0], len(job.classes), pretrained)
         try:
-            net = _trained(job, adapter, adapter_network(adapter, fresh).to(device), sources, target, trainer, network)
+            net = _trained(job, adapter, moved(adapter_network(adapter, fresh), device), sources, target, trainer, network)
             if corrected:
                 corrected.correct(net)  # stays in the stored network
             tests(net, trainer.trace.steps)

@@ -63,7 +63,7 @@ def estimate_cost(
     wall = wall_time(runs, seconds, options.max_parallel or 1) + (_START if options.engine == "ray" else 0.0)
     disk = sum(stored_bytes(plan, r, needs) for r in runs) if needs else None
     cpu = total * (options.cpus_per_run or 1)
-    return Cost(seconds, wall, cpu, total * (options.gpus_per_run or 0), needs.memory if needs else None, disk)
+    return Cost(seconds, wall, cpu, total * (options.gpus_per_run or 0), needs.host if needs else None, disk)
 
 
 def wall_time(runs: Sequence[Run], seconds: dict[str, float], side: int) -> float:

@@ -19,7 +19,13 @@ def run_all(runs: Sequence[Run], execution: Execution) -> None:
     """
     of, queue = execution, execution.queue(runs)
     while (run := queue.next()) is not None:
-        queue.take(run, attempt(of.plan.job(run), of.store, of.registry, of.how))
+        result = attempt(of.plan.job(run), of.store, of.registry, of.how)
+        queue.take(run, result)
+        if result.what == "lost":
+            raise StoppedError(
+                f"an error of CUDA in {run.name} ended the use of the GPU in this process; complete runs are kept; see "
+                f"{of.store.folder / 'failed' / f'{run.name}.txt'}, or use --engine ray, where such a run stops no other"
+            )
     if queue.trouble:
         raise StoppedError(queue.trouble)
     if queue.stopped:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dabench.data.cache import Prepared
 from dabench.errors import SpecError
+from dabench.execution.gpu import free_gpu_memory
 from dabench.execution.options import ExecutionOptions
 from dabench.experiment.plan import Plan
 from dabench.storage.cgroups import cgroup_folders
@@ -20,6 +21,9 @@ from dabench.training.network import TorchNetwork, build_network
 
 _PROCESS = 600_000_000
 """Bytes of a worker before training: Python, torch and the libraries of scores, measured on Linux."""
+
+_PROCESS_CUDA = 2_500_000_000
+"""Bytes of main memory of a worker that uses a GPU, where the libraries of CUDA are loaded, too. Its work lies on the GPU."""
 
 _STREAMS = 2
 """Batches of an adaptation step: one of the source, one of the target."""
@@ -42,13 +46,15 @@ class ResourceNeeds:
     """Needs of each run of a plan.
 
     Attributes:
-        memory: most bytes, without images: all runs share them by memory mapping.
-        images: bytes of the images of the largest source and target; a run on a GPU copies them there.
+        memory: most bytes on the device, without images: on a CPU, all runs share them by memory mapping.
+        host: most bytes of main memory.
+        images: bytes of the images of the largest sources and target of a run; a run on a GPU copies them there.
         network: bytes of the network's parameters and buffers.
         operations: floating-point operations of a training step on a batch of the source and a batch of the target.
     """
 
     memory: int
+    host: int
     images: int
     network: int
     operations: float
@@ -71,17 +77,19 @@ def resource_needs(plan: Plan, notify: Callable[[str], None] = lambda line: None
             return None
     network = sum(t.numel() * t.element_size() for t in net.state_dict().values())
     work = max(_STREAMS * train.batch * kept, _LAYERS * test.batch * largest)
-    tests = _two_largest(plan, lambda p: p.count("test"))
+    used = 1 + max((len(run.sources) for run in plan.runs), default=1)  # datasets of a run: its sources and its target
+    tests = _largest(plan, 2, lambda p: p.count("test"))
     logits = 4 * len(plan.classes) * train.checkpoints * sum(tests)
     features = 4 * net.head.in_features * _STREAMS * max(p.count("val") for data in plan.divisions for p in data.values())
-    images = _two_largest(plan, lambda p: p.path("train", "images").stat().st_size)
+    images = _largest(plan, used, lambda p: p.path("train", "images").stat().st_size)
     memory = _PROCESS + _COPIES * network + work + logits + features
-    return ResourceNeeds(memory, sum(images), network, 3.0 * _STREAMS * train.batch * operations)
+    host = _PROCESS_CUDA + network + logits + features if plan.device == "cuda" else memory
+    return ResourceNeeds(memory, host, sum(images), network, 3.0 * _STREAMS * train.batch * operations)
 
 
-def _two_largest(plan: Plan, size: Callable[[Prepared], int]) -> list[int]:
-    """Return the largest sizes of two datasets, each in the fold in which it is largest."""
-    return sorted(max(size(data[name]) for data in plan.divisions) for name in plan.prepared)[-2:]
+def _largest(plan: Plan, number: int, size: Callable[[Prepared], int]) -> list[int]:
+    """Return the largest sizes of a number of datasets, each in the fold in which it is largest."""
+    return sorted(max(size(data[name]) for data in plan.divisions) for name in plan.prepared)[-number:]
 
 
 def _measured(net: TorchNetwork, plan: Plan) -> tuple[int, int, float]:
@@ -130,7 +138,7 @@ def fit_to_machine(
     share = options.gpus_per_run if options.gpus_per_run is not None else _share(needs, there, each)
     side = 1 if inline else max(1, int(min(cores() / each, there / share if share else cores() / each)))
     if options.max_parallel is None and needs is not None:
-        side = _in_memory(plan, needs.memory - (_PROCESS if inline else 0), side, notify)  # inline: this process already exists
+        side = _in_memory(plan, needs.host - (_PROCESS if inline else 0), side, notify)  # inline: this process already exists
     return replace(options, cpus_per_run=each, gpus_per_run=share, max_parallel=min(side, options.max_parallel or side))
 
 
@@ -139,15 +147,11 @@ def gpus(plan: Plan) -> int:
     return torch.cuda.device_count() if plan.device == "cuda" else 0
 
 
-def _gpu_memory() -> int:
-    return torch.cuda.get_device_properties(0).total_memory
-
-
 def _share(needs: ResourceNeeds | None, there: int, cpus: float) -> float:
     """Return the share of a GPU for each run, as operations, GPU memory and cores allow."""
     if not there or needs is None:
         return float(min(1, there))
-    by_memory = _gpu_memory() / (needs.memory + needs.images)
+    by_memory = free_gpu_memory() / (needs.memory + needs.images)
     return 1 / max(1, int(min(_BUSY / max(1.0, needs.operations), by_memory, cores() / cpus / there, _MOST)))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from dabench.execution.compute import RunCheckpoints, compute
+from dabench.execution.gpu import free_cached
 from dabench.experiment.job import Job
 from dabench.plugins.registry import Registry
 from dabench.storage.paths import cores
@@ -45,7 +46,9 @@ def execute(
     ongoing = store.sweep_lock
     device = planned(job.train.device, job.train.precision, job.asked_precision)
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {platform.machine()}"
-    partial = RunState(ongoing.partial(job.name, job.digest), key | {"device": kind}, save_every, lambda: ongoing.stopping)
+    partial = RunState(
+        ongoing.partial(job.name, job.digest), key | {"device": kind}, save_every, lambda: ongoing.stopping, device
+    )
     try:
         _execute(job, device, store, registry, partial, notify)
     except ResumeError:
@@ -58,6 +61,7 @@ def _execute(
     job: Job, device: torch.device, store: RunStore, registry: Registry, partial: RunState, notify: Callable[[str], object]
 ) -> None:
     gc.collect()  # frees what an earlier run of this process left in reference cycles, including labels
+    free_cached(device)
     net, checkpoints, trace = compute(job, device, registry, store.network, partial, notify)
     facts = _facts(job, device, checkpoints, trace, partial.seconds())
     pictures = {heading: images.numpy() for heading, images in trace.pictures.items()}

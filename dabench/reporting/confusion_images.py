@@ -17,7 +17,6 @@ from dabench.hashing import shortened
 from dabench.reporting.intervals import interval_text
 from dabench.reporting.tables import foremost
 
-
 _NAMED = 200
 """Most classes whose names stand beside an image, which is then 3,630 pixels wide. Of more classes, some are named."""
 

@@ -73,6 +73,14 @@ def adapter_network(adapter: Adapter, net: TorchNetwork) -> TorchNetwork:
     return result
 
 
+def moved(net: TorchNetwork, device: torch.device) -> TorchNetwork:
+    """Return `net` on a device.
+
+    On CUDA its weights lie channels last, like the images. Otherwise each convolution would copy its weight in every pass.
+    """
+    return (net.to(memory_format=torch.channels_last) if device.type == "cuda" else net).to(device)
+
+
 def parameter_count(net: nn.Module) -> int:
     """Return the number of trainable parameters."""
     return sum(p.numel() for p in net.parameters() if p.requires_grad)

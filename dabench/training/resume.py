@@ -43,14 +43,22 @@ class RunState:
         key: plain values; a file with other values is ignored.
         every: seconds between two files.
         stopping: called at each checkpoint; returns whether to stop.
+        device: the device of the run, whose global random numbers are saved; default: the CPU.
 
     Attributes:
         unsaved: why the current training cannot be saved, or "".
         earlier: seconds of the interrupted tries of the run until they were saved.
     """
 
-    def __init__(self, folder: Path, key: Mapping[str, Any], every: float, stopping: Callable[[], bool]) -> None:
-        self.folder, self.key, self.every, self.stopping = folder, dict(key), every, stopping
+    def __init__(
+        self,
+        folder: Path,
+        key: Mapping[str, Any],
+        every: float,
+        stopping: Callable[[], bool],
+        device: torch.device | None = None,
+    ) -> None:
+        self.folder, self.key, self.every, self.stopping, self.device = folder, dict(key), every, stopping, device
         self.unsaved, self.earlier = "", 0.0
         self._begun = self._last = time.monotonic()
 
@@ -75,7 +83,7 @@ class RunState:
         name = ""
         try:
             with torch.no_grad():
-                for name, thing in _with_random(things).items():
+                for name, thing in self._with_random(things).items():
                     _restore(thing, _unpacked(saved["things"][name]))
             self.earlier = max(self.earlier, float(saved["seconds"]))
             return int(saved["step"])
@@ -91,7 +99,7 @@ class RunState:
         """
         stop = self.stopping()
         if not self.unsaved and (stop or time.monotonic() - self._last >= self.every):
-            states = {name: _packed(_state(thing), name) for name, thing in _with_random(things).items()}
+            states = {name: _packed(_state(thing), name) for name, thing in self._with_random(things).items()}
             self.save(training, {"step": step, "things": states})
         if stop:
             raise RunStopped
@@ -118,6 +126,9 @@ class RunState:
                     if state.pop("key") == self.key:
                         return state
         return None
+
+    def _with_random(self, things: Mapping[str, Any]) -> dict[str, Any]:
+        return {**things, "random numbers": _SharedRandom(self.device)}  # last, because restoring the others may draw numbers
 
     def clear(self) -> None:
         """Remove all files, because the run is complete or starts again."""
@@ -162,22 +173,24 @@ def _restore(thing: Any, saved: Any) -> None:
 
 
 class _SharedRandom:
-    """The global random generators of the process: torch's, NumPy's and Python's."""
+    """The global random generators of the process that a run on `device` uses: torch's, NumPy's and Python's.
+
+    Those of other GPUs are left alone: asking for them starts CUDA, and where the run resumes there may be fewer.
+    """
+
+    def __init__(self, device: torch.device | None) -> None:
+        self.gpu = device if device is not None and device.type == "cuda" else None
 
     def state_dict(self) -> dict[str, Any]:
-        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-        return {"torch": torch.get_rng_state(), "cuda": cuda, "numpy": np.random.get_state(), "python": random.getstate()}
+        cuda = {"cuda": torch.cuda.get_rng_state(self.gpu)} if self.gpu else {}
+        return {"torch": torch.get_rng_state(), **cuda, "numpy": np.random.get_state(), "python": random.getstate()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         torch.set_rng_state(state["torch"])
-        if state["cuda"]:
-            torch.cuda.set_rng_state_all(state["cuda"])
+        if self.gpu:
+            torch.cuda.set_rng_state(state["cuda"], self.gpu)
         np.random.set_state(state["numpy"])
         random.setstate(state["python"])
-
-
-def _with_random(things: Mapping[str, Any]) -> dict[str, Any]:
-    return {**things, "random numbers": _SharedRandom()}  # restored last, because restoring the others may draw numbers
 
 
 _ARRAY = "numpy array"

@@ -31,7 +31,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setattr(room, "cores", lambda: 8)
     monkeypatch.setattr(room, "gpus", lambda plan: 0)
     monkeypatch.setattr(room, "free_memory", lambda: 1000 * GB)
-    monkeypatch.setattr(room, "_gpu_memory", lambda: 80 * GB)
+    monkeypatch.setattr(room, "free_gpu_memory", lambda: 80 * GB)
     return monkeypatch
 
 
@@ -68,7 +68,7 @@ def test_a_run_that_keeps_a_gpu_busy_has_it_alone(sweep: Tiny, machine: pytest.M
 
 def test_the_memory_of_a_gpu_bounds_the_runs_on_it(sweep: Tiny, machine: pytest.MonkeyPatch) -> None:
     machine.setattr(room, "gpus", lambda plan: 1)
-    machine.setattr(room, "_gpu_memory", lambda: 2 * GB)
+    machine.setattr(room, "free_gpu_memory", lambda: 2 * GB)
     share = found(sweep)[1]
     assert share in (1 / 2, 1 / 3)
 
@@ -129,6 +129,27 @@ def test_a_larger_batch_needs_more_memory_and_arithmetic(tmp_path: Path) -> None
     assert second is not None
     assert second.memory > first.memory
     assert second.operations == pytest.approx(10 * first.operations)
+
+
+def test_a_run_on_a_gpu_needs_main_memory_for_the_libraries_of_cuda_and_not_for_its_work(sweep: Tiny) -> None:
+    large = replace(sweep.plan.sweep.train, batch=4096)
+    on_cpu, on_gpu = (
+        resource_needs(replace(sweep.plan, sweep=replace(sweep.plan.sweep, train=large), device=device))
+        for device in ("cpu", "cuda")
+    )
+    assert on_cpu is not None
+    assert on_gpu is not None
+    assert on_gpu.memory == on_cpu.memory == on_cpu.host
+    assert 2.5 * GB < on_gpu.host < 2.6 * GB
+
+
+def test_the_images_of_all_sources_of_a_run_count(sweep: Tiny) -> None:
+    """Three datasets, each a copy of one: pairs take two of them, and two sources with a target all three."""
+    one = sweep.plan.prepared["bright"]
+    plan = replace(sweep.plan, prepared={"bright": one, "second": one, "third": one})
+    several = replace(plan, runs=[replace(run, sources=("bright", "second")) for run in plan.runs])
+    found = [needs.images for given in (plan, several) if (needs := resource_needs(given))]
+    assert found == [2 * one.path("train", "images").stat().st_size, 3 * one.path("train", "images").stat().st_size]
 
 
 def test_asking_what_a_run_needs_changes_no_random_number(sweep: Tiny) -> None:

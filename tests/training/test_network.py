@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from dabench.training.network import (
     estimate_statistics,
     load_network,
     misfit,
+    moved,
     parameter_count,
     save_network,
 )
@@ -100,6 +102,20 @@ def test_a_network_in_channels_last_memory_can_be_saved(tmp_path: Path) -> None:
     save_network(net, tmp_path / "network.safetensors")
     load_network(other, tmp_path / "network.safetensors")
     assert torch.equal(net.encoder[4].weight, other.encoder[4].weight)
+
+
+@pytest.mark.parametrize(("device", "last"), [("cuda", True), ("cpu", False)])
+def test_on_cuda_weights_lie_channels_last(monkeypatch: pytest.MonkeyPatch, device: str, last: bool) -> None:
+    net, places, real = network(), list[object](), nn.Module.to
+
+    def to(self: nn.Module, *place: Any, **form: Any) -> nn.Module:
+        places.extend(place)
+        return self if place else real(self, **form)
+
+    monkeypatch.setattr(nn.Module, "to", to)
+    weights = [p for p in moved(net, torch.device(device)).parameters() if p.dim() == 4 and p.shape[1] > 1]
+    assert places == [torch.device(device)]
+    assert [p.is_contiguous(memory_format=torch.channels_last) for p in weights] == [last] * len(weights) != []
 
 
 def test_another_networks_file_is_an_error(tmp_path: Path) -> None:

@@ -326,3 +326,56 @@ def test_a_trainer_does_not_keep_a_stream_alive() -> None:
     gone = weakref.ref(at.stream([data]))
     gc.collect()
     assert gone() is None
+
+
+# The random numbers of a GPU. Calls of CUDA are recorded, and none is made.
+
+
+class Dice:
+    """The random state of GPUs: what was asked for, and what was set."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[object] = []
+        self.set: list[object] = []
+
+        def get(device: object) -> torch.Tensor:
+            self.asked.append(device)
+            return torch.ones(16)
+
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "get_rng_state", get)
+        monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: self.set.append((device, float(state.sum()))))
+        for name in ("get_rng_state_all", "set_rng_state_all"):
+            monkeypatch.setattr(torch.cuda, name, None)
+
+
+@pytest.mark.parametrize("device", [None, torch.device("cpu")])
+def test_a_run_on_the_cpu_asks_no_gpu_for_its_random_numbers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, device: torch.device | None
+) -> None:
+    dice = Dice(monkeypatch)
+    state = RunState(tmp_path, {}, 0.0, lambda: False, device)
+    state.checkpoint(1, 5, {})
+    assert state.resume(1, {}) == 5
+    assert (dice.asked, dice.set) == ([], [])
+
+
+def test_a_run_on_a_gpu_keeps_the_random_numbers_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    dice, gpu = Dice(monkeypatch), torch.device("cuda:1")
+    state = RunState(tmp_path, {}, 0.0, lambda: False, gpu)
+    state.checkpoint(1, 5, {})
+    assert state.resume(1, {}) == 5
+    assert (dice.asked, dice.set) == ([gpu], [(gpu, 16.0)])
+
+
+def test_random_numbers_that_do_not_fit_let_the_run_begin_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    Dice(monkeypatch)
+    state = RunState(tmp_path, {}, 0.0, lambda: False, torch.device("cuda:1"))
+    state.checkpoint(1, 5, {})
+
+    def fails(*given: object) -> None:
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr(torch.cuda, "set_rng_state", fails)
+    with pytest.raises(ResumeError, match=r"cannot be resumed: random numbers: IndexError"):
+        state.resume(1, {})

@@ -128,7 +128,12 @@ def _start_here(warm: bool, folder: Path) -> None:
     # With this, Ray uses 127.0.0.1; otherwise four of its processes listen on all interfaces.
     ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
     # Without this limit, Ray may end idle workers that are about to get a run.
-    workers = {"RAY_preload_python_modules": _OF_RUNS if warm else "", "RAY_num_workers_soft_limit": str(cores())}
+    workers = {
+        "RAY_preload_python_modules": _OF_RUNS if warm else "",
+        "RAY_num_workers_soft_limit": str(cores()),
+        # Runs of different sizes share a GPU. Without this, blocks of memory of one size stay unused by another.
+        "PYTORCH_ALLOC_CONF": "expandable_segments:True",
+    }
     with _environment(_OF_RAY | workers):
         ray.init(
             address="local",  # do not join another Ray on this machine

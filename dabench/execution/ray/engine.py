@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 from dabench.errors import StoppedError
@@ -24,13 +26,28 @@ from dabench.execution.ray.cluster import (
     tune,
 )
 from dabench.execution.ray.nodes import start_transfer
-from dabench.execution.ray.worker import Worker
+from dabench.execution.ray.worker import LostGpuError, Worker
 from dabench.experiment.job import Job
 from dabench.storage.atomic import temporary_folder, temporary_prefix
 from dabench.storage.schema import Run
 
 _HEAVY = ("config", "evaluated_params", "_Trial__unresolved_config", "run_metadata", "temporary_state", "_state_json")
 """Large attributes of a Tune trial: its job, statistics of all reported values, and both as text."""
+
+
+_LOW_MEMORY = "memory usage threshold"
+"""Part of what Ray says when it ends a worker because the machine has little memory left."""
+
+
+_COLOUR = re.compile(r"\x1b\[\d*m")
+
+
+def _error_text(trial: Any) -> str:
+    """Return what Tune wrote about the error of a trial, without colours, or "". The error itself is only there as a pickle."""
+    file = trial.error_file if trial else None
+    with suppress(OSError):
+        return _COLOUR.sub("", Path(file).read_text(encoding="utf-8", errors="replace")) if file else ""
+    return ""
 
 
 class LeanScheduler(tune.schedulers.FIFOScheduler):  # type: ignore[misc]
@@ -111,12 +128,15 @@ class PlanSearcher(Searcher):  # type: ignore[misc]
         if trace:
             limit = LIMIT.format(self.execution.how.time_limit)
             return AttemptResult("failed", reason=f"{limit}; its worker did not respond and was killed\n\n{trace}")
-        error = trial.get_error() if trial else None
-        if isinstance(error, ray.exceptions.OutOfMemoryError):
+        error = _error_text(trial)
+        _, lost, reason = error.partition(f"{LostGpuError.__name__}: ")
+        if lost:
+            return AttemptResult("failed", reason=reason.strip())
+        if _LOW_MEMORY in error:
             return AttemptResult(
-                "retried", reason="ran out of memory: Ray ended its worker; run fewer in parallel with --max-parallel"
+                "retried", reason=f"ran out of memory: Ray ended its worker; run fewer in parallel with --max-parallel\n\n{error}"
             )
-        return AttemptResult("retried", reason=f"its worker process ended (killed, or out of memory)\n\n{error or ''}")
+        return AttemptResult("retried", reason=f"its worker process ended (killed, or out of memory)\n\n{error}")
 
     def give_back(self) -> None:
         """Put the running runs back into the queue: the sweep stops, or Ray and its workers have ended."""

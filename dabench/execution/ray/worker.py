@@ -16,6 +16,10 @@ from dabench.plugins.registry import Registry
 from dabench.storage.run_store import RunStore
 
 
+class LostGpuError(Exception):
+    """A run failed with an error of CUDA after which its process can do no other run; the text is the reason of its failure."""
+
+
 class Worker(tune.Trainable):  # type: ignore[misc]
     """Do one run per trial; Tune reuses the process for the next trial."""
 
@@ -32,7 +36,7 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         self.apart = None if collector is None or sees_folder(Path(folder)) else RemoteWorkspace(collector, folder)
         self.store = self.apart.store if self.apart else RunStore(Path(folder))
         self.how = how
-        _settle()
+        _settle(how)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         return True
@@ -44,7 +48,10 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         return {**asdict(result), "done": True}
 
     def _attempt(self, job: Job) -> AttemptResult:
-        return attempt(job, self.store, self.registry, self.how, self.store.sweep_lock.hung(job.name))
+        result = attempt(job, self.store, self.registry, self.how, self.store.sweep_lock.hung(job.name))
+        if result.what == "lost":
+            raise LostGpuError(result.reason)  # Tune ends this process, and another does the next run
+        return result
 
     def cleanup(self) -> None:
         if self.apart:
@@ -57,9 +64,12 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         """Do nothing: the store has all results."""
 
 
-def _settle() -> None:
-    """Import the modules of runs, and exclude them from later garbage collections, which they would slow down."""
-    from dabench.execution import run  # noqa: F401
+def _settle(how: ExecutionOptions) -> None:
+    """Import the modules of runs, exclude them from later garbage collections, which they would slow down, and take a share of a
+    GPU.
+    """
+    from dabench.execution import gpu, run  # noqa: F401
 
     gc.collect()
     gc.freeze()
+    gpu.hold_to_share(how.gpus_per_run)

@@ -1,0 +1,52 @@
+"""What a process of runs does with its GPU: its share of the memory, what it frees between runs, and errors that end CUDA."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import torch
+
+_MEMORY_TEXTS = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+"""Texts of errors of CUDA after which a process can go on: there was not enough memory."""
+
+_WAIT = 60.0
+"""Seconds that asking for the free memory may take."""
+
+
+def hold_to_share(share: float | None) -> None:
+    """Limit the GPU memory of this process to its share (0 to 1) of the GPU, so that no run takes the memory of its neighbours.
+
+    Nothing is limited without a GPU, or if the share is unknown or a whole GPU.
+    """
+    if share and share < 1 and torch.cuda.is_available():
+        torch.cuda.set_per_process_memory_fraction(share)
+
+
+def free_cached(device: torch.device) -> None:
+    """Give memory that torch keeps for later back to the GPU, for a run that needs blocks of other sizes, or another process."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on CPU or GPU. On a CPU, torch raises a RuntimeError that only its text identifies."""
+    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return known or any(text in str(error) for text in ("can't allocate memory", *_MEMORY_TEXTS))
+
+
+def lost(error: BaseException) -> bool:
+    """Whether an error has ended CUDA in this process, such as a label out of range: each later call raises it again."""
+    return not out_of_memory(error) and (isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error))
+
+
+def free_gpu_memory() -> int:
+    """Return the free bytes of the first GPU.
+
+    A short process asks, because a process that asked keeps half a gigabyte of the GPU until it ends.
+    """
+    asked = [sys.executable, "-c", "import torch; print(torch.cuda.mem_get_info(0)[0])"]
+    try:
+        return int(subprocess.run(asked, capture_output=True, check=True, timeout=_WAIT, text=True).stdout)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return torch.cuda.get_device_properties(0).total_memory
