@@ -69,7 +69,7 @@ def clips_in_folder(root: Path, classes: Sequence[str], who: str, layout: str = 
         if path.suffix.lower() in VIDEOS:
             videos.append(name)
         elif path.suffix.lower() not in _BESIDE:
-            skipped[str(name)] = f"its suffix '{path.suffix}' is not that of a video"
+            skipped[str(name)] = f"has the suffix '{path.suffix}', which is not that of a video"
     named = {name: _class_and_take(name.stem, classes) for name in videos}
     labels = {name: _key(label) for name, (label, _) in named.items()}
     reading = read_layout(videos, layout, root, who, named=labels)

@@ -16,6 +16,9 @@ LIST = "skipped.csv"
 
 _SHOWN = 3
 
+_PLURALS = {"is": "are", "holds": "hold", "goes": "go", "has": "have"}
+"""The first words of reasons, for one file and for several."""
+
 
 class SkippingSplits(Splits):
     """Splits of a dataset whose `prepare` skipped files.
@@ -74,7 +77,13 @@ def _reasons(skipped: Mapping[str, str]) -> str:
     """Return the most frequent reasons with their numbers of files. Reports show them, so they name no file."""
     most = Counter(skipped.values()).most_common()
     rest = f"; {len(most) - _SHOWN:,} other reasons" if len(most) > _SHOWN else ""
-    return "; ".join(f"{count:,} {reason}" for reason, count in most[:_SHOWN]) + rest
+    return "; ".join(f"{count:,} {_of_several(reason) if count > 1 else reason}" for reason, count in most[:_SHOWN]) + rest
+
+
+def _of_several(reason: str) -> str:
+    """Return a reason of one file as that of several: "are empty" for "is empty"."""
+    verb, _, rest = reason.partition(" ")
+    return f"{_PLURALS.get(verb, verb)} {rest}"
 
 
 def list_text(skipped: Mapping[str, str]) -> str:

@@ -138,7 +138,7 @@ def damaged(path: Path) -> None:
         (lambda p: p.write_bytes(clip(p).read_bytes()[:-100]), "is damaged or cut off: no frame can be decoded"),
         (damaged, "is damaged or cut off: 27 of 40 frames can be decoded (header damaged)"),
         (lambda p: clip(p, frames=3), "too short: 3 frames, 4 wanted"),
-        (lambda p: p.with_suffix(".rm").write_text("x"), "its suffix '.rm' is not that of a video"),
+        (lambda p: p.with_suffix(".rm").write_text("x"), "has the suffix '.rm', which is not that of a video"),
     ],
     ids=["zero bytes", "text", "truncated", "damaged", "too short", "no video"],
 )
