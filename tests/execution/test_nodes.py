@@ -27,7 +27,9 @@ from dabench.execution.ray.nodes import (
     sees_folder,
 )
 from dabench.hashing import file_digest
+from dabench.plugins.registry import REGISTRY
 from dabench.storage.run_store import RunStore
+from dabench.training.network import build_network, save_network
 
 
 class Here:
@@ -86,6 +88,18 @@ def test_a_job_on_another_node_names_no_path_of_the_drivers_cache(sweep: Tiny) -
         moved = json.dumps(asdict(nodes._moved(job, lambda text, files=files: "/node/file" if text in files else text)))
         assert str(sweep.plan.prepared["bright"].folder.parent) not in moved
         assert "/node/file" in moved
+
+
+def test_a_file_of_weights_travels_with_the_job(tmp_path: Path) -> None:
+    net = build_network(REGISTRY.make("backbone", "conv4", {"width": 4}), 1, 28, 3)
+    save_network(net.encoder, tmp_path / "start.safetensors")
+    plan = tiny(tmp_path, ["none"], overrides=['conv4.weights="start.safetensors"']).plan
+    job = plan.job(next(run for run in plan.runs if run.parent is None))
+    there = granted_files(job, prepared_files(plan))
+    path = str(tmp_path / "start.safetensors")
+    assert there[path] == file_digest(Path(path))
+    moved = nodes._moved(job, lambda text: "/node/file" if text in there else text)
+    assert moved.backbone_options["weights"] == "/node/file"
 
 
 def test_files_come_whole_and_are_checked(sweep: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
