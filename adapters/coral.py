@@ -66,5 +66,11 @@ def covariance_distance(ours: Tensor, theirs: Tensor) -> Tensor:
 
     # In bf16, or without centring first, as in Eqs. 2 and 3, covariances of features far from 0 cancel to rounding errors.
     with torch.autocast(ours.device.type, enabled=False):
-        apart = torch.cov(ours.float().T) - torch.cov(theirs.float().T)
+        apart = covariance(ours.float()) - covariance(theirs.float())
         return apart.square().sum() / (4 * ours.shape[1] ** 2)
+
+
+def covariance(features: Tensor) -> Tensor:
+    """Return the covariance matrix (F, F) of features (B, F). `torch.cov` does the same, and waits for the GPU in each call."""
+    centred = features.T - features.T.mean(1, keepdim=True)
+    return centred @ centred.T / (len(features) - 1)

@@ -26,7 +26,7 @@ NAMES = [
 def damaged(name: str, raw: Path, **options: object) -> tuple[dabench.Dataset, str]:
     """Return a made-up dataset of at least 21 images of which one is cut in the middle, and the path of that one."""
     dataset = Registry(entry_points=False).make("dataset", name, options)
-    dataset.make_synthetic(raw, 25, 0)
+    dataset.make_synthetic(raw, 25 // len(dataset.classes) + 1, 0)
     root = dataset.root(raw)
     rows, _ = dataset.rows(pictures_in(root, dataset.who), root)
     bad = root / rows[0][0][0]

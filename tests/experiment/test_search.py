@@ -120,7 +120,7 @@ def test_trials_run_on_a_seed_of_their_own(done: Done) -> None:
 # Whatever happens
 
 
-@pytest.mark.parametrize("after", [1, 4, 7])
+@pytest.mark.parametrize("after", [pytest.param(1, marks=pytest.mark.slow), 4, pytest.param(7, marks=pytest.mark.slow)])
 def test_a_search_that_was_stopped_goes_on_to_the_same_result(done: Done, tmp_path: Path, after: int) -> None:
     ended: list[str] = []
 
@@ -305,6 +305,7 @@ def test_a_trial_that_is_behind_is_ended_early_and_kept(tmp_path: Path) -> None:
     assert [t.chosen for t in trials] == [True, False, False]
 
 
+@pytest.mark.slow
 def test_early_stopping_comes_to_the_same_when_it_goes_on(tmp_path: Path) -> None:
     of = searched(tmp_path, "early_stopping = true", '"pushes.by" = [10.0, 1000.0, 0.0]')
     of.run(tmp_path / "whole")

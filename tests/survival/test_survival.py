@@ -11,18 +11,17 @@ from faults import Bench, Row
 MOUNT = faults.cannot_mount()
 
 FAULTS: dict[str, Callable[[Bench], Row]] = {
-    "a driver that is killed again and again": lambda bench: faults.driver_killed(bench, 2, "inline"),
     "two sweeps at once": lambda bench: faults.two_at_once(bench, 1),
     "damage by hand": lambda bench: faults.damaged(bench, 3),
 }
 SLOW: dict[str, Callable[[Bench], Row]] = {
+    "a driver that is killed again and again": lambda bench: faults.driver_killed(bench, 2, "inline"),
     "a clock set back, and Ctrl-C": faults.clock_set_back,
     "scratch folders left": faults.scratch_left,
     "a raylet that is killed": lambda bench: faults.ray_killed(bench, "raylet"),
     "Ctrl-C once, runs on Ray": lambda bench: faults.interrupted(bench, "ray", 1),
 }
 MOUNTED: dict[str, Callable[[Bench], Row]] = {
-    "a full disk": lambda bench: faults.disk_full(bench, "inline", 200),
     "a read-only folder": faults.read_only,
 }
 
@@ -54,6 +53,7 @@ def test_nothing_is_lost_and_every_result_is_the_same_after_a_fault_that_takes_l
 
 @pytest.mark.slow
 @pytest.mark.skipif(bool(MOUNT), reason=MOUNT)
-def test_nothing_is_lost_and_every_result_is_the_same_after_a_full_disk_of_runs_on_ray(bench: Bench) -> None:
-    row = faults.disk_full(bench, "ray", 200)
+@pytest.mark.parametrize("engine", ["inline", "ray"])
+def test_nothing_is_lost_and_every_result_is_the_same_after_a_full_disk(bench: Bench, engine: str) -> None:
+    row = faults.disk_full(bench, engine, 200)
     assert (row.lost, row.equal) == (0, True)
