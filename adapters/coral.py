@@ -57,7 +57,8 @@ class DeepCORAL(Adapter):
 
         half = max(2, trainer.settings.batch // 2)
         steps = self.length(trainer.adaptation_steps(sources))
-        return trainer.fit(net, loss, trainer.stream(sources, half), trainer.stream([target.unlabelled], half), steps=steps)
+        streams = trainer.stream(sources, half), trainer.stream([target.unlabelled], half)
+        return trainer.fit(net, loss, *streams, steps=steps, replay=True)
 
 
 def covariance_distance(ours: Tensor, theirs: Tensor) -> Tensor:
@@ -66,11 +67,5 @@ def covariance_distance(ours: Tensor, theirs: Tensor) -> Tensor:
 
     # In bf16, or without centring first, as in Eqs. 2 and 3, covariances of features far from 0 cancel to rounding errors.
     with torch.autocast(ours.device.type, enabled=False):
-        apart = covariance(ours.float()) - covariance(theirs.float())
+        apart = torch.cov(ours.float().T) - torch.cov(theirs.float().T)
         return apart.square().sum() / (4 * ours.shape[1] ** 2)
-
-
-def covariance(features: Tensor) -> Tensor:
-    """Return the covariance matrix (F, F) of features (B, F). `torch.cov` does the same, and waits for the GPU in each call."""
-    centred = features.T - features.T.mean(1, keepdim=True)
-    return centred @ centred.T / (len(features) - 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dabench import Adapter, Batch, Network, Target, Trainer, View, setting
 
@@ -81,6 +81,7 @@ class DANN(Adapter):
             trainer.stream([target.unlabelled], half),
             trainable=[net, domain],
             steps=self.length(trainer.adaptation_steps(sources)),
+            replay=True,
         )
 
 
@@ -91,6 +92,7 @@ def domain_classifier(inputs: int, hidden: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
 
 
-def lambda_at(progress: float) -> float:
-    """Return the paper's lambda_p for progress p from 0 to 1: from 0 up to almost 1."""
-    return 2 / (1 + math.exp(-10 * progress)) - 1
+def lambda_at(progress: Any) -> Any:
+    """Return the paper's lambda_p for progress p from 0 to 1, a number or a scalar tensor: from 0 up to almost 1."""
+    power = -10 * progress
+    return 2 / (1 + (math.exp(power) if isinstance(progress, float) else power.exp())) - 1

@@ -532,6 +532,7 @@ class Trainer(Protocol):
         lr: float | None = None,
         precision: Literal["auto", "bf16", "fp32"] | None = None,
         state: Mapping[str, Any] | None = None,
+        replay: bool = False,
     ) -> Network:
         """Minimise `loss` for `steps` steps and return `net` in evaluation mode.
 
@@ -559,6 +560,8 @@ class Trainer(Protocol):
                 torch, NumPy or Python, a tensor or numpy array that is changed in place, or a dict, list or deque of numbers,
                 texts, None, tensors, numpy arrays, and dicts, lists and tuples of them. Restoring keeps the object itself; a
                 dict, list or deque gets new items. `dabench check` interrupts and resumes each adapter and finds what is missing.
+            replay: a promise about `loss`: it does the same operations in each step, and reads no number from a tensor. With
+                [train] replay, steps are then captured as CUDA graphs, and `progress` is a float64 scalar on the device.
 
         Raises:
             DivergedError: a loss was not a finite number; do not catch it.

@@ -37,14 +37,17 @@ def made_for(
     device: torch.device,
     lr: float,
     kind: Literal["sgd", "adamw"] | None = None,
+    replayed: bool = False,
 ) -> Trained:
     """Return an optimizer of [train] for the parameters of `modules`, which clips its gradients before each step.
 
     Args:
         lr: the highest learning rate of the schedule.
         kind: in place of [train] optimizer.
+        replayed: its steps are captured, so its learning rate is a tensor, (), that is filled.
     """
-    optimizer = _new(settings, [p for m in modules for p in m.to(device).parameters()], device, lr, kind or settings.optimizer)
+    parameters = [p for m in modules for p in m.to(device).parameters()]
+    optimizer = _new(settings, parameters, device, lr, kind or settings.optimizer, replayed)
     for group in optimizer.param_groups:
         group[_HIGHEST] = lr
     optimizer.register_step_pre_hook(lambda of, *_: _clip(settings, parameters_of([of])))
@@ -53,16 +56,19 @@ def made_for(
     return Trained(optimizer, tuple(modules))
 
 
-def _new(s: TrainConfig, parameters: Iterable[nn.Parameter], device: torch.device, lr: float, kind: str) -> Optimizer:
+def _new(
+    s: TrainConfig, parameters: Iterable[nn.Parameter], device: torch.device, lr: float, kind: str, replayed: bool
+) -> Optimizer:
     fused, own = device.type in ("cuda", "cpu"), dict.fromkeys(parameters)
     # Biases and the weights of norms are vectors; decay would change scales there, and regularises nothing.
     decayed = [p for p in own if s.decay_norms or p.dim() > 1]
     others = [p for p in own if not (s.decay_norms or p.dim() > 1)]
     decay = s.decay_of(kind)
     groups = [{"params": p, "weight_decay": d} for p, d in ((decayed, decay), (others, 0.0)) if p]
+    rate = torch.tensor(lr, device=device) if replayed else lr
     if kind == "adamw":
-        return torch.optim.AdamW(groups, lr=lr, betas=(s.momentum, 0.999), fused=fused)
-    return torch.optim.SGD(groups, lr=lr, momentum=s.momentum, nesterov=s.nesterov and s.momentum > 0, fused=fused)
+        return torch.optim.AdamW(groups, lr=rate, betas=(s.momentum, 0.999), fused=fused, capturable=replayed)
+    return torch.optim.SGD(groups, lr=rate, momentum=s.momentum, nesterov=s.nesterov and s.momentum > 0, fused=fused)
 
 
 def _clip(settings: TrainConfig, parameters: Sequence[nn.Parameter]) -> None:
@@ -82,7 +88,11 @@ def set_rates(optimizers: Iterable[Optimizer], settings: TrainConfig, progress: 
     part = rate_at(settings, progress)
     for of in optimizers:
         for group in of.param_groups:
-            group["lr"] = group[_HIGHEST] * part
+            rate = group[_HIGHEST] * part
+            if isinstance(group["lr"], Tensor):  # a captured step reads its rate here
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
 
 
 def minimise(loss: Tensor, optimizers: Sequence[Optimizer]) -> None:

@@ -10,7 +10,7 @@ from dabench.plugins.options import setting
 
 _DECAY = {"sgd": 5e-4, "adamw": 0.05}
 
-_LATER = ("source_batches", "stream_batch", "stream_reset")
+_LATER = ("source_batches", "replay", "stream_batch", "stream_reset")
 """Keys that are younger than stored results. At their default they are in no digest and no record, so that these stay valid."""
 
 
@@ -52,6 +52,9 @@ class TrainConfig:
     clip_at: float = setting(1.0, "limit of `clip`; ignored if `clip` is 'none'", above=0)
     precision: Literal["auto", "bf16", "fp32"] = setting("auto", "'auto': bf16 autocast where the device supports it, else fp32")
     deterministic: bool = setting(True, "on CUDA, only deterministic algorithms; elsewhere they always are")
+    replay: bool = setting(
+        False, "on CUDA, capture steps as CUDA graphs, where the method allows it; not measured on a GPU so far"
+    )
     device: Literal["auto", "cuda", "mps", "cpu"] = setting("auto", "'auto': CUDA if there is a GPU, else MPS, else CPU")
     threads: int = setting(1, "CPU threads of one run; results depend on it, because it fixes the order of sums", low=1, high=256)
     checkpoints: int = setting(10, "number of points of a training at which test predictions are stored", low=1, high=10000)

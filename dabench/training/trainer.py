@@ -27,6 +27,7 @@ from dabench.training.network import estimate_statistics, frozen_else
 from dabench.training.optimizers import Trained, made_for, minimise, set_rates
 from dabench.training.pictures import picture
 from dabench.training.progress_line import TrainingProgress
+from dabench.training.replay import ReplayedStep
 from dabench.training.resume import RunState, has_state, named_states
 from dabench.training.settings import TrainConfig, adaptation_steps, full_steps
 
@@ -126,6 +127,7 @@ class RunTrainer:
             return self.cross_entropy(net(images), labels)
 
         fit.setdefault("steps", self.steps(views))
+        fit.setdefault("replay", not alpha)  # the draws of mixup were not tried in a captured step
         return self.fit(net, loss, self.stream(views), **fit)
 
     def fit(
@@ -138,6 +140,7 @@ class RunTrainer:
         lr: float | None = None,
         precision: Literal["auto", "bf16", "fp32"] | None = None,
         state: Mapping[str, Any] | None = None,
+        replay: bool = False,
     ) -> Network:
         """Minimise `loss` for `steps` steps and return `net` in evaluation mode, as `dabench.Trainer.fit` says.
 
@@ -147,7 +150,8 @@ class RunTrainer:
             RunStopped: the run was asked to stop.
         """
         modules: list[nn.Module | Network] = list(trainable) if trainable is not None else [net]
-        trained = made_for(self.settings, modules, self.device, self.settings.lr if lr is None else lr)
+        replay = replay and self._captures_steps()
+        trained = made_for(self.settings, modules, self.device, self.settings.lr if lr is None else lr, replayed=replay)
 
         def step(progress: float, *batches: Any) -> Mapping[str, Tensor]:
             found = loss(progress, *batches)
@@ -155,7 +159,11 @@ class RunTrainer:
             minimise(sum(losses.values()), [trained.optimizer])  # type: ignore[arg-type]
             return losses
 
-        return self._run(net, step, streams, steps, [trained], modules, precision, state)
+        taken = ReplayedStep(step, self.device) if replay else step
+        return self._run(net, taken, streams, steps, [trained], modules, precision, state)
+
+    def _captures_steps(self) -> bool:
+        return self.settings.replay and self.device.type == "cuda"
 
     def optimizer(
         self,

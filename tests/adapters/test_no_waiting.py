@@ -29,8 +29,8 @@ NAMES = [entry.name for entry in Registry(entry_points=False).entries("adapter")
 WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "_unique2", "equal", "is_nonzero", "lift_fresh"}
 """Operations that give a size or a number to Python, and `torch.tensor(...)`, which makes a tensor on the CPU."""
 
-OF_THE_CPU = {"maml": {"_local_scalar_dense"}, "anil": {"_local_scalar_dense"}}
-"""Adapters that draw numbers for Python from a generator of the CPU, which no GPU has to wait for."""
+OF_THE_CPU = {"maml": {"_local_scalar_dense"}, "anil": {"_local_scalar_dense"}, "coral": {"equal"}}
+"""Operations on tensors that lie on the CPU anyway: numbers drawn for the order of tasks, and the divisor inside `torch.cov`."""
 
 
 class Recorder(TorchDispatchMode):

@@ -89,13 +89,13 @@ def trainer(side: int, augment: Augment, **settings: Any) -> RunTrainer:
     return RunTrainer(config, Augmenter(augment, side, side, DEVICE), DEVICE, seed=0)
 
 
-def faces_trainer(batch: int, steps: int, precision: str = "auto") -> RunTrainer:
+def faces_trainer(batch: int, steps: int, precision: str = "auto", replay: bool = False) -> RunTrainer:
     """Return a trainer with the optimizer of `paper` (batches of 128 and more) or of `paper-modern`."""
     if batch >= 128:
-        return trainer(
-            48, FACES, batch=batch, steps=steps, lr=0.01, clip="value", clip_at=0.1, precision=precision
-        )  # fmt: skip
-    return trainer(48, FACES, batch=batch, steps=steps, optimizer="adamw", lr=3e-4, label_smoothing=0.1, precision=precision)
+        study = {"lr": 0.01, "clip": "value", "clip_at": 0.1}
+        return trainer(48, FACES, batch=batch, steps=steps, precision=precision, replay=replay, **study)
+    modern = {"optimizer": "adamw", "lr": 3e-4, "label_smoothing": 0.1}
+    return trainer(48, FACES, batch=batch, steps=steps, precision=precision, replay=replay, **modern)
 
 
 def milliseconds(run: Callable[[int], object], steps: int, rounds: int) -> list[float]:
@@ -167,6 +167,44 @@ def gradients(record: Record, tiny: bool) -> None:
             convolutions(tf32=mode == "tf32")
             found = of(copy.deepcopy(net).to(DEVICE), x.to(DEVICE), y.to(DEVICE), mode == "bf16")
             record(f"{backbone} {mode}", float(f"{(found - truth).norm() / truth.norm():.3g}"))
+
+
+@stage
+def agree(record: Record, tiny: bool) -> None:
+    """Largest difference of weights between the device and the CPU after 20 steps in fp32, IEEE; and of the CPU with itself."""
+    steps = 2 if tiny else 20
+    x, y = torch.rand(64, 1, 44, 44), torch.randint(7, (64,))
+
+    def ends(device: torch.device) -> torch.Tensor:
+        net = network("conv4", 1, 44).to(device)
+        net.dropout.p = 0.0
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
+        for _ in range(steps):
+            optimizer.zero_grad()
+            F.cross_entropy(net.train()(x.to(device)), y.to(device)).backward()
+            optimizer.step()
+        return weights(net)
+
+    convolutions(deterministic=True, tf32=False)
+    on_cpu = ends(torch.device("cpu"))
+    for name, device in (("device", DEVICE), ("cpu", torch.device("cpu"))):
+        record(name, float(f"{(ends(device) - on_cpu).abs().max():.3g}"))
+
+
+@stage
+def memory(record: Record, tiny: bool) -> None:
+    """What is said of a run that does not fit into the memory of the card, and whether the next run of the process is done."""
+    from dabench.execution.gpu import free_cached, lost, out_of_memory
+
+    if not CUDA:
+        return
+    try:
+        torch.empty(2 * torch.cuda.get_device_properties(0).total_memory, dtype=torch.uint8, device=DEVICE)
+    except Exception as e:
+        record("told as memory, as lost", [out_of_memory(e), lost(e)])
+    free_cached(DEVICE)
+    method("none")(5)
+    record("the next training", "done")
 
 
 @stage
@@ -383,82 +421,42 @@ def work(steps: int) -> None:
     print(steps / (time.perf_counter() - start), flush=True)
 
 
-class Replayed:
-    """A step that is captured once for each shape of its tensors and replayed from then on; the first three are eager."""
-
-    def __init__(self, step: Callable[..., torch.Tensor]) -> None:
-        self.step, self.seen = step, Counter[Any]()
-        self.made: dict[Any, tuple[list[torch.Tensor], torch.cuda.CUDAGraph, torch.Tensor]] = {}
-        self.side = torch.cuda.Stream()
-
-    def __call__(self, *given: torch.Tensor) -> torch.Tensor:
-        key = tuple((t.shape, t.dtype, t.stride()) for t in given)
-        if key not in self.made:
-            self.seen[key] += 1
-            if self.seen[key] <= 3:
-                self.side.wait_stream(torch.cuda.current_stream())
-                with torch.cuda.stream(self.side):
-                    value = self.step(*given)
-                torch.cuda.current_stream().wait_stream(self.side)
-                return value
-            static, graph = [t.clone() for t in given], torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
-                value = self.step(*static)
-            self.made[key] = static, graph, value
-        static, graph, value = self.made[key]
-        for to, t in zip(static, given, strict=True):
-            to.copy_(t)
-        graph.replay()
-        return value
-
-
 @stage
 def replay(record: Record, tiny: bool) -> None:
-    """A captured step against the same step done eagerly: time, and whether losses and weights are equal to the bit."""
-    if not CUDA:
-        return
-    for batch in (64, 128):
-        eager, again, graph = (_trained_by_hand(batch, captured=c) for c in (False, False, True))
-        record(f"vgg19 b{batch}", {
-            "eager ms": eager[2], "replay ms": graph[2], "ratio": round(eager[2] / graph[2], 2),
-            "eager repeats": eager[0] == again[0], "losses equal": eager[0] == graph[0],
-            "weights equal": bool(torch.equal(eager[1], graph[1])),
+    """A captured step ([train] replay) against the same step done as usual: time, and whether losses and weights are equal."""
+
+    def own(name: str, steps: int, replayed: bool) -> RunTrainer:
+        if name.startswith("vgg19"):
+            return faces_trainer(int(name.rpartition("b")[2]), steps, replay=replayed)
+        return trainer(32, Augment(rotate=10), batch=128, steps=steps, replay=replayed)
+
+    convolutions(deterministic=True)
+    few, many = (2, 6) if tiny else (50, 250)
+    for name in ("vgg19 b64", "vgg19 b128", "dann", "coral"):
+        seconds: dict[bool, dict[int, float]] = {False: {}, True: {}}
+        ends = {}
+        _trained(name, own(name, few, False), few, tiny)  # to be warm
+        for replayed in (False, True):
+            for steps in (few, many):
+                run, start = own(name, steps, replayed), time.perf_counter()
+                net = _trained(name, run, steps, tiny)
+                wait()
+                seconds[replayed][steps] = time.perf_counter() - start
+                ends[replayed] = run.trace.losses, weights(net)
+        ms = {r: round(1e3 * (of[many] - of[few]) / (many - few), 3) for r, of in seconds.items()}  # without what a start takes
+        record(name, {
+            "as usual, ms": ms[False], "replayed, ms": ms[True], "ratio": round(ms[False] / ms[True], 2),
+            "losses equal": ends[False][0] == ends[True][0], "weights equal": bool(torch.equal(ends[False][1], ends[True][1])),
         })  # fmt: skip
 
 
-def _trained_by_hand(batch: int, captured: bool, steps: int = 150) -> tuple[list[float], torch.Tensor, float]:
-    convolutions(deterministic=True)
-    own, images = faces_trainer(batch, 1), view(4000, 1, 48)
-    net = network("vgg19", 1, 44).to(DEVICE, memory_format=LAST)
-    net.train()
-    parameters, rate = list(net.parameters()), torch.zeros((), device=DEVICE)
-    optimizer: torch.optim.Optimizer
-    if batch >= 128:
-        optimizer = torch.optim.SGD(parameters, lr=rate, momentum=0.9, weight_decay=5e-4, fused=True)
-    else:
-        optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=5e-4, fused=True, capturable=True)
-
-    def step(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        optimizer.zero_grad(set_to_none=True)
-        with own.autocast():
-            loss = F.cross_entropy(net(x), y)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, own.settings.clip_at, foreach=True)
-        optimizer.step()
-        return loss.detach()
-
-    call, stream = Replayed(step) if captured else step, own.stream([images])
-    losses = torch.zeros(steps, device=DEVICE)
-    start = 0.0
-    for i in range(steps):
-        if i == 20:
-            wait()
-            start = time.perf_counter()
-        rate.fill_(3e-4 if i % 2 else 2e-4)
-        got = next(stream)
-        losses[i] = call(got.images, got.require_labels())
-    wait()
-    return losses.tolist(), weights(net), round(1e3 * (time.perf_counter() - start) / (steps - 20), 3)
+def _trained(name: str, own: RunTrainer, steps: int, tiny: bool) -> TorchNetwork:
+    torch.manual_seed(0)
+    if name.startswith("vgg19"):
+        net = network(large(tiny), 1, 44).to(DEVICE, memory_format=LAST)
+        return own.supervised(net, [view(400 if tiny else 4000, 1, 48)], steps=steps)  # type: ignore[return-value]
+    net, target = network("conv4", 3, 32).to(DEVICE), view(2000, 3, 32, name="t", seed=1, labels=False)
+    return REGISTRY.make("adapter", name).adapt(net, [view(2000, 3, 32)], Target("t", target.classes, target), own)  # type: ignore[no-any-return]
 
 
 def main(arguments: list[str]) -> None:
@@ -467,10 +465,14 @@ def main(arguments: list[str]) -> None:
         return work(int(arguments[1]))
     tiny = "--tiny" in arguments
     out, *names = [a for a in arguments if a != "--tiny"]
-    found: dict[str, Any] = {"card": torch.cuda.get_device_name(0) if CUDA else "none", "torch": torch.__version__}
+    card = torch.cuda.get_device_name(0) if CUDA else "none"
+    found: dict[str, Any] = json.loads(Path(out).read_text()) if Path(out).is_file() else {}
+    if found.get("card") != card:
+        found = {"card": card, "torch": torch.__version__}
     begin = time.time()
-    for name in names or STAGES:
-        results = found[name] = {}
+    for name in [n for n in names or STAGES if "seconds" not in found.get(n, {})]:  # what is done is not done again
+        results, started = found.setdefault(name, {}), time.time()
+        results.clear()
         print(f"[{time.time() - begin:5.1f}] {name}: {STAGES[name].__doc__}", flush=True)
 
         def record(what: str, value: Any) -> None:
@@ -485,7 +487,7 @@ def main(arguments: list[str]) -> None:
         convolutions()
         if CUDA:
             torch.cuda.empty_cache()
-        record("seconds until here", round(time.time() - begin, 1))
+        record("seconds", round(time.time() - started, 1))
     return None
 
 
