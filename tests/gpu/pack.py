@@ -1,6 +1,7 @@
 """Put what a bare GPU machine needs to measure dabench into .gpu/: wheels that are missing there, and FER2013.
 
-    python tests/gpu/pack.py FER2013      # the folder with the class folders train/ and test/, or with a zip of them
+    python tests/gpu/pack.py FER2013               # the folder with the class folders train/ and test/, or with a zip of them
+    python tests/gpu/pack.py FER2013 MUXSPACE      # also .gpu-faces/, for a second call on the same machine: muxspace
 
 The machine needs python3 with torch, torchvision, timm, numpy, pandas, scipy, scikit-learn, matplotlib, jinja2, pillow, pyarrow,
 rich and safetensors. The checkout goes there, too, with .gpu/ in it (46 MB); then, in its root: bash tests/gpu/measure.sh.
@@ -20,8 +21,8 @@ WHEELS = ("pytorch-adapt==0.0.83", "pytorch-metric-learning==1.6.3", "torchmetri
 """What dabench imports beyond the list above, without what these need in turn."""
 
 
-def main(raw: Path, parcel: Path = Path(".gpu")) -> None:
-    """Fill `parcel`; the images are packed once and kept."""
+def main(raw: Path, second: Path | None = None, parcel: Path = Path(".gpu")) -> None:
+    """Fill `parcel`, and with `second` the folder .gpu-faces; the images are packed once and kept."""
     parcel.mkdir(exist_ok=True)
     for old in parcel.glob("*.whl"):
         old.unlink()
@@ -29,9 +30,13 @@ def main(raw: Path, parcel: Path = Path(".gpu")) -> None:
     pip = [sys.executable, "-m", "pip", "--quiet"]
     subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", str(parcel), "."], check=True)
     subprocess.run([*pip, "download", "--no-deps", "--only-binary=:all:", "--dest", str(parcel), *WHEELS], check=True)
-    if not (parcel / "fer2013.tar.xz").is_file():
-        pack_images(raw, parcel / "fer2013.tar.xz")
-    print(f"{parcel}: {sum(f.stat().st_size for f in parcel.iterdir()) / 1e6:.0f} MB")
+    packed = [(raw, parcel / "fer2013.tar.xz")]
+    packed += [(second, parcel.with_name(f"{parcel.name}-faces") / "muxspace.tar.xz")] if second else []
+    for images, to in packed:
+        if not to.is_file():
+            to.parent.mkdir(exist_ok=True)
+            pack_images(images, to)
+        print(f"{to.parent}: {sum(f.stat().st_size for f in to.parent.iterdir()) / 1e6:.0f} MB")
 
 
 def pack_images(raw: Path, to: Path) -> None:
@@ -49,4 +54,4 @@ def pack_images(raw: Path, to: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*map(Path, sys.argv[1:3]))
