@@ -35,6 +35,19 @@ def test_memory_is_given_back_between_runs_on_a_gpu(monkeypatch: pytest.MonkeyPa
     assert len(emptied) == calls
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only the C library of Linux keeps freed memory this way")
+def test_memory_is_given_back_to_the_system_between_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    trimmed: list[int] = []
+    monkeypatch.setattr("ctypes.CDLL", lambda name: SimpleNamespace(malloc_trim=trimmed.append))
+    free_cached(torch.device("cpu"))
+    assert trimmed == [0]
+
+
+def test_a_c_library_without_this_call_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctypes.CDLL", lambda name: SimpleNamespace())
+    free_cached(torch.device("cpu"))
+
+
 ERRORS = [
     (torch.AcceleratorError("CUDA error: device-side assert triggered"), "lost"),
     (RuntimeError("CUDA error: an illegal memory access was encountered"), "lost"),
