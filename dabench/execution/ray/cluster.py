@@ -133,6 +133,8 @@ def _start_here(warm: bool, folder: Path) -> None:
         "RAY_num_workers_soft_limit": str(cores()),
         # Runs of different sizes share a GPU. Without this, blocks of memory of one size stay unused by another.
         "PYTORCH_ALLOC_CONF": "expandable_segments:True",
+        # The C library of Linux keeps freed memory for each of the many threads of Ray.
+        "MALLOC_ARENA_MAX": "1",
     }
     with _environment(_OF_RAY | workers):
         ray.init(
