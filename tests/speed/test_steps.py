@@ -124,7 +124,10 @@ def test_dann_step(benchmark: Any) -> None:
 
 
 def meta_step(net: nn.Module, tasks: list[Any], inner_steps: int, inner_lr: float) -> torch.Tensor:
-    """Return the meta-loss as a plain loop writes it: create_graph, one task after the other."""
+    """Return the meta-loss as a plain loop writes it: create_graph, one task after the other.
+
+    The query images pass together with the support images, as in dabench, where the support images give the statistics.
+    """
     total = torch.zeros(())
     for support, support_labels, query, query_labels in tasks:
         fast = dict(net.named_parameters())
@@ -132,7 +135,8 @@ def meta_step(net: nn.Module, tasks: list[Any], inner_steps: int, inner_lr: floa
             loss = F.cross_entropy(torch.func.functional_call(net, fast, (support,)), support_labels)
             gradients = torch.autograd.grad(loss, list(fast.values()), create_graph=True)
             fast = {name: value - inner_lr * g for (name, value), g in zip(fast.items(), gradients, strict=True)}
-        total = total + F.cross_entropy(torch.func.functional_call(net, fast, (query,)), query_labels)
+        logits = torch.func.functional_call(net, fast, (torch.cat([support, query]),))[len(support) :]
+        total = total + F.cross_entropy(logits, query_labels)
     return total / len(tasks)
 
 
