@@ -23,7 +23,7 @@ _NAMED = 200
 
 def max_pictures(classes: int) -> int:
     """Return the most images to draw, which takes some seconds. confusion.csv has the counts of all cells."""
-    return max(6, min(24, 240 // classes))
+    return max(6, min(12, 240 // classes))
 
 
 def draw_confusions(matrix: Matrix, folder: Path) -> list[Path]:

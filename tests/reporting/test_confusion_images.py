@@ -67,7 +67,7 @@ def test_of_many_cells_the_foremost_are_drawn(tmp_path: Path, monkeypatch: pytes
 
 
 def test_of_larger_pictures_fewer_are_drawn() -> None:
-    assert [pictures.max_pictures(classes) for classes in (2, 10, 20, 100)] == [24, 24, 12, 6]
+    assert [pictures.max_pictures(classes) for classes in (2, 10, 20, 100)] == [12, 12, 12, 6]
 
 
 def test_the_name_of_a_timm_dataset_or_adapter_stays_within_the_folder(tmp_path: Path) -> None:

@@ -86,6 +86,8 @@ def main(data: str, method: str, source: str, target: str, seed: str) -> None:
     if method in ("fine-tune", "maml"):
         steps = 3 if method == "maml" else STEPS * 3 // 10
         supervised(net, TensorDataset(others[shots], truth[shots]), steps, LR / 5)
+    elif method == "none":  # as long in all as the longest adaptation
+        supervised(net, TensorDataset(x, y), STEPS, LR)
     elif method == "dann":
         dann(net, TensorDataset(x, y), TensorDataset(others))
     for name in (source, target):
