@@ -56,9 +56,8 @@ class DeepCORAL(Adapter):
             return trainer.cross_entropy(says, source.require_labels()) + apart
 
         half = max(2, trainer.settings.batch // 2)
-        steps = self.length(trainer.adaptation_steps(sources))
         streams = trainer.stream(sources, half), trainer.stream([target.unlabelled], half)
-        return trainer.fit(net, loss, *streams, steps=steps, replay=True)
+        return trainer.fit(net, loss, *streams, steps=self.length(trainer.adaptation_steps(sources)), replay=True)
 
 
 def covariance_distance(ours: Tensor, theirs: Tensor) -> Tensor:

@@ -95,4 +95,4 @@ def domain_classifier(inputs: int, hidden: int) -> nn.Sequential:
 def lambda_at(progress: Any) -> Any:
     """Return the paper's lambda_p for progress p from 0 to 1, a number or a scalar tensor: from 0 up to almost 1."""
     power = -10 * progress
-    return 2 / (1 + (math.exp(power) if isinstance(progress, float) else power.exp())) - 1
+    return 2 / (1 + (math.exp(power) if isinstance(progress, int | float) else power.exp())) - 1

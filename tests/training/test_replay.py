@@ -127,6 +127,6 @@ def test_the_rate_of_a_captured_step_is_a_tensor_that_the_schedule_fills(kind: A
     assert float(rate) == pytest.approx(0.05)
 
 
-@pytest.mark.parametrize("progress", [0.0, 0.1, 0.73])
+@pytest.mark.parametrize("progress", [0.0, 0.1, 0.73, 1])
 def test_the_factor_of_the_reversal_is_the_same_for_a_number_and_a_tensor(progress: float) -> None:
     assert float(lambda_at(torch.tensor(progress, dtype=torch.float64))) == pytest.approx(lambda_at(progress), abs=1e-12)
