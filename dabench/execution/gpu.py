@@ -1,4 +1,4 @@
-"""What a process of runs does with its GPU: its share of the memory, what it frees between runs, and errors that end CUDA."""
+"""Memory of a process of runs: its share of a GPU, what it gives back between runs, and errors of CUDA that end its use."""
 
 from __future__ import annotations
 
