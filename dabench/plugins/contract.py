@@ -553,7 +553,8 @@ class Trainer(Protocol):
             trainable: the modules whose parameters change (default: `net`); name extra modules here. They are moved to
                 `device` and are in training mode during the call. The rest of `net` is in evaluation mode and does not change,
                 including its batch statistics.
-            lr: the highest learning rate (default: [train] lr).
+            lr: the highest learning rate (default: [train] lr). [train] encoder_lr_factor multiplies it for the parameters of
+                the encoder, head_lr_factor for all others.
             precision: in place of [train] precision.
             state: name -> anything else that changes during the training and affects its result: an object with state_dict() and
                 load_state_dict() (a module that is not in `net` or `trainable`, another optimizer), a random generator of
@@ -581,7 +582,8 @@ class Trainer(Protocol):
 
         Args:
             modules: the modules to train; they are moved to `device`.
-            lr: the highest learning rate (default: [train] lr). lr_factor: a factor of it, such as 0.1 for a pretrained encoder.
+            lr: the highest learning rate (default: [train] lr). lr_factor: a factor of it, such as 0.1. [train]
+                encoder_lr_factor and head_lr_factor multiply it as in `fit`.
             kind: in place of [train] optimizer.
         """
 

@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from dabench.errors import PluginError, StoreError
 from dabench.plugins.contract import Adapter, Backbone, Network
 
+_OF_ENCODER = "of_encoder"
+"""Attribute of the modules of an encoder. It stays with them in copies, and where an adapter puts the encoder into others."""
+
 
 class TorchNetwork(nn.Module):
     """The contract's Network as a torch module: (B, C, H, W) float in [0, 1] -> features (B, F) -> logits (B, K).
@@ -31,6 +34,8 @@ class TorchNetwork(nn.Module):
         super().__init__()
         self.register_buffer("log_ratios", None)
         self.encoder = encoder
+        for module in encoder.modules():
+            vars(module)[_OF_ENCODER] = True
         self.dropout: nn.Module = nn.Dropout(dropout)
         self.head = nn.Linear(num_features, classes)
 
@@ -122,6 +127,12 @@ def misfit(net: nn.Module, stored: Mapping[str, Tensor]) -> str:
         f"the stored network has {' and '.join(found)}; pretrain() must return the modules that it is given, so add others in "
         "the adapter's network(), which makes them for pretrain() and adapt() alike"
     )
+
+
+def encoder_parameters(modules: Iterable[nn.Module | Network]) -> set[int]:
+    """Return the ids of the parameters in `modules` that belong to the encoder of a network, or to a copy of it."""
+    own = [m for module in modules for m in module.modules() if _OF_ENCODER in vars(m)]
+    return {id(p) for m in own for p in m.parameters(recurse=False)}
 
 
 def device_of(net: nn.Module) -> torch.device:

@@ -10,7 +10,10 @@ from dabench.plugins.options import setting
 
 _DECAY = {"sgd": 5e-4, "adamw": 0.05}
 
-_LATER = ("source_batches", "replay", "stream_batch", "stream_reset")
+_LATER = (
+    "source_batches", "replay", "stream_batch", "stream_reset",
+    "encoder_lr_factor", "head_lr_factor", "inverse_factor", "inverse_power",
+)  # fmt: skip
 """Keys that are younger than stored results. At their default they are in no digest and no record, so that these stay valid."""
 
 
@@ -27,6 +30,12 @@ class TrainConfig:
     least_steps: int = setting(500, "least steps of an adaptation as long as a full training; ignored if `steps` is set", low=1)
     optimizer: Literal["sgd", "adamw"] = setting("sgd", "optimiser: SGD with momentum, or AdamW")
     lr: float = setting(0.05, "highest learning rate of the schedule", above=0, search=10)
+    encoder_lr_factor: float = setting(
+        1.0, "factor of the learning rate for the encoder; 0: its weights do not change, the statistics of its norms do", low=0
+    )
+    head_lr_factor: float = setting(
+        1.0, "factor of the learning rate for all other parameters: head, bottleneck, modules of adapters", above=0
+    )
     momentum: float = setting(0.9, "momentum of SGD; beta1 of AdamW", low=0, high=0.9999)
     nesterov: bool = setting(False, "Nesterov momentum of SGD; ignored by AdamW")
     weight_decay: float | None = setting(
@@ -41,11 +50,15 @@ class TrainConfig:
         low=0,
         high=0.999999,
     )
-    schedule: Literal["constant", "step", "cosine", "one-cycle"] = setting("one-cycle", "course of the learning rate")
+    schedule: Literal["constant", "step", "cosine", "one-cycle", "inverse"] = setting("one-cycle", "course of the learning rate")
     step_from: float = setting(0.32, "step schedule: fraction of the training after which the rate first falls", low=0, high=1)
     step_every: float = setting(0.02, "step schedule: fraction of the training between two falls", above=0, high=1)
     step_factor: float = setting(0.9, "step schedule: factor of each fall", above=0, high=1)
     warmup: float = setting(0.2, "one-cycle schedule: fraction of the training in which the rate rises", low=0, high=1)
+    inverse_factor: float = setting(
+        10.0, "inverse schedule, (1 + inverse_factor * p) ** -inverse_power at the fraction p of the training", low=0
+    )
+    inverse_power: float = setting(0.75, "inverse schedule: its power", low=0)
     label_smoothing: float = setting(0.0, "label smoothing of the supervised loss", low=0, high=0.999)
     mixup: float = setting(0.0, "mixup of the supervised loss: parameter of its beta distribution, such as 0.2; 0: none", low=0)
     clip: Literal["none", "norm", "value"] = setting("none", "gradient clipping: by the global norm, or each value by itself")

@@ -491,11 +491,18 @@ def test_a_sweep_that_searches_nothing_has_the_digest_that_it_always_had(pinned:
     assert digest(pinned.sweep.recipe) == "c3591d2936137a7859d101d89af2c6e3eb31e4a543897d072a7e4457dba3ccf9"
 
 
-def test_a_key_that_is_younger_than_stored_results_is_in_no_digest_at_its_default(pinned: Plan) -> None:
-    assert "source_batches" not in pinned.sweep.as_dict()["train"]
-    train = replace(pinned.sweep.train, source_batches="proportional")
+YOUNGER: dict[str, Any] = {
+    "source_batches": "proportional", "encoder_lr_factor": 0.1, "head_lr_factor": 10.0, "inverse_factor": 5.0,
+    "inverse_power": 1.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", YOUNGER)
+def test_a_key_that_is_younger_than_stored_results_is_in_no_digest_at_its_default(pinned: Plan, key: str) -> None:
+    assert key not in pinned.sweep.as_dict()["train"]
+    train = replace(pinned.sweep.train, **{key: YOUNGER[key]})
     other = replace(pinned, sweep=replace(pinned.sweep, train=train))
-    assert other.sweep.recipe["train"]["source_batches"] == "proportional"
+    assert other.sweep.recipe["train"][key] == YOUNGER[key]
     assert not {r.digest for r in planning._runs(other)} & {r.digest for r in planning._runs(pinned)}
 
 

@@ -32,7 +32,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory, _cache: Path) -> tuple[Tiny,
         patch.setenv("DABENCH_CACHE", str(_cache))
         planned = tiny(
             folder, ADAPTERS, head='pairs = ["bright -> pale"]', plugins=(SHAPES, PLUGINS / "memories.py"),
-            overrides=["train.steps=10", "train.checkpoints=5", "train.ema=0.9", "train.mixup=0.3"],
+            overrides=[f"train.{of}" for of in ("steps=10", "checkpoints=5", "ema=0.9", "mixup=0.3", "encoder_lr_factor=0.5")],
         )  # fmt: skip
     planned.run(folder / "out")
     return planned, folder / "out"
