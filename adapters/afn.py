@@ -50,18 +50,23 @@ class AFN(Adapter):
         radius: float = setting(
             1.0, "how much longer each feature is to be (r)", low=0, origin="the authors' code: 1 on Office-31"
         )
-        bottleneck: int = setting(256, "width of the bottleneck", low=1, origin="not searched: that of shot")
+        bottleneck: int = setting(
+            256, "width of the bottleneck; that of [network] is used instead if there is one", low=1,
+            origin="not searched: that of shot",
+        )  # fmt: skip
         steps_fraction: float = setting(
             1.0, "length, as a fraction of a full training (see train.least_steps)", above=0,
             origin="not searched: an adaptation as long as the pretraining",
         )  # fmt: skip
 
     def network(self, net: Network) -> Network:
-        """Add the bottleneck, whose features are to grow, and a new classifier."""
+        """Add the bottleneck, whose features are to grow, unless the sweep has one, and a new classifier."""
         from torch import nn
 
-        width = self.options.bottleneck
-        net.encoder = nn.Sequential(net.encoder, nn.Linear(net.head.in_features, width), nn.BatchNorm1d(width), nn.ReLU())
+        width = net.bottleneck or self.options.bottleneck
+        if not net.bottleneck:
+            own = nn.Linear(net.head.in_features, width), nn.BatchNorm1d(width), nn.ReLU()
+            net.encoder = nn.Sequential(net.encoder, *own)
         net.head = nn.Linear(width, net.head.out_features)
         return net
 

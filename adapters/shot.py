@@ -46,7 +46,10 @@ class SHOT(Adapter):
         weight: float = setting(
             0.3, "weight of the loss of pseudo-labels (beta)", low=0, search=5, origin="the authors' code: 0.3, but 0.1 on digits"
         )
-        bottleneck: int = setting(256, "width of the bottleneck", low=1, origin="the authors' code: 256")
+        bottleneck: int = setting(
+            256, "width of the bottleneck; that of [network] is used instead if there is one", low=1,
+            origin="the authors' code: 256",
+        )  # fmt: skip
         smoothing: float = setting(
             0.1, "label smoothing of the training on the sources (alpha)", low=0, high=0.999,
             origin="the paper: alpha = 0.1",
@@ -57,12 +60,13 @@ class SHOT(Adapter):
         )  # fmt: skip
 
     def network(self, net: Network) -> Network:
-        """Add the bottleneck, and normalise the weights of the classifier."""
+        """Add the bottleneck, unless the sweep has one, and normalise the weights of the classifier."""
         from torch import nn
         from torch.nn.utils import parametrizations
 
-        width = self.options.bottleneck
-        net.encoder = nn.Sequential(net.encoder, nn.Linear(net.head.in_features, width), nn.BatchNorm1d(width))
+        width = net.bottleneck or self.options.bottleneck
+        if not net.bottleneck:
+            net.encoder = nn.Sequential(net.encoder, nn.Linear(net.head.in_features, width), nn.BatchNorm1d(width))
         net.head = parametrizations.weight_norm(nn.Linear(width, net.head.out_features))
         return net
 

@@ -88,7 +88,7 @@ def keys() -> set[str]:
 
 
 def test_each_key_of_the_glossary_exists() -> None:
-    tables = {"train", "augment", "test", "search", "classes"}
+    tables = {"train", "augment", "network", "test", "search", "classes"}
     named = {key for key in re.findall(r"`([a-z]+\.[a-z_]+)`", TEXT) if key.partition(".")[0] in tables}
     assert named
     assert named <= keys()

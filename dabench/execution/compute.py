@@ -66,7 +66,7 @@ def compute(
         trainer = RunTrainer(job.train, augmenter, device, job.seed, corrected or tests, partial, notify)
         backbone = registry.make("backbone", job.backbone, job.backbone_options)
         pretrained = job.pretrained and job.parent is None
-        fresh = build_network(backbone, job.channels, augmenter.size[0], len(job.classes), pretrained)
+        fresh = build_network(backbone, job.channels, augmenter.size[0], len(job.classes), pretrained, job.network)
         try:
             net = _trained(job, adapter, moved(adapter_network(adapter, fresh), device), sources, target, trainer, network)
             if corrected:

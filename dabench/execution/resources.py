@@ -68,7 +68,8 @@ def resource_needs(plan: Plan, notify: Callable[[str], None] = lambda line: None
     """
     train, test = plan.sweep.train, plan.sweep.test
     with torch.random.fork_rng(devices=[]):
-        net = build_network(plan.backbone, plan.channels, plan.input_size, len(plan.classes), plan.sweep.pretrained)
+        sweep, classes = plan.sweep, len(plan.classes)
+        net = build_network(plan.backbone, plan.channels, plan.input_size, classes, sweep.pretrained, sweep.network)
         if note := getattr(net.encoder, "note", ""):
             notify(f"network: {note}")
         try:

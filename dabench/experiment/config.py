@@ -1,4 +1,7 @@
-"""The keys of a sweep file, with their defaults, ranges and meanings; [train] and [test] are in dabench.training.settings."""
+"""The keys of a sweep file, with their defaults, ranges and meanings.
+
+Those of [train], [test] and [network] are in dabench.training.settings.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from dabench.errors import SpecError, nearest
 from dabench.hashing import digest
 from dabench.plugins.options import setting
 from dabench.storage.schema import Task
-from dabench.training.settings import EvalConfig, TrainConfig
+from dabench.training.settings import EvalConfig, NetworkConfig, TrainConfig
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class Sweep:
     pretrained: bool = setting(False, "start from the published weights of the backbone")
     train: TrainConfig = field(default_factory=TrainConfig)
     test: EvalConfig = field(default_factory=EvalConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     augment: Mapping[str, Any] = setting({}, "training augmentation; default: that of the datasets")
     dataset: Mapping[str, Mapping[str, Any]] = setting({}, "options of a dataset")
@@ -106,10 +110,11 @@ class Sweep:
         return tuple(dict.fromkeys(single + joined if self.pairs == "all + leave-one-out" else joined))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold; [search] and `folds` only where there are any."""
-        found = asdict(self) | {"train": self.train.recorded, "test": self.test.recorded}
-        absent = [*(["search"] if not self.search.trials else []), *(["folds"] if self.folds is None else [])]
-        return {key: value for key, value in found.items() if key not in absent}
+        """Return plain values that JSON can hold; [search], [network] and `folds` only where there are any."""
+        network = self.network.recorded
+        found = asdict(self) | {"train": self.train.recorded, "test": self.test.recorded, "network": network}
+        there = {"search": self.search.trials, "network": network, "folds": self.folds}
+        return {key: value for key, value in found.items() if there.get(key, True)}
 
     @property
     def recipe(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from dabench.experiment.access import SourceGrant, TargetGrant
 from dabench.plugins.contract import Augment
 from dabench.storage.schema import TrialConfig
-from dabench.training.settings import EvalConfig, TrainConfig
+from dabench.training.settings import EvalConfig, NetworkConfig, TrainConfig
 
 
 @dataclass(frozen=True)
@@ -62,3 +62,4 @@ class Job:
     probe: TrialConfig | None
     files: Mapping[str, str] = field(default_factory=dict)
     fold: int = 0
+    network: NetworkConfig = field(default_factory=NetworkConfig)

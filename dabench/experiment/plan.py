@@ -150,6 +150,7 @@ class Plan:
             channels=self.channels,
             size=self.size,
             pretrained=self.sweep.pretrained,
+            network=self.sweep.network,
             classes=self.classes,
             train=self.train(run.settings),
             asked_precision=dict(run.settings).get("train.precision", self.sweep.train.precision),
@@ -265,6 +266,7 @@ def _run(
         "backbone": [sweep.backbone, code_digest(plan.backbone), own_options(plan.backbone)],
         **({"weights": [plan.weights, modules_digest("dabench.plugins.weights")]} if plan.weights else {}),
         "input": [plan.channels, plan.size, sweep.pretrained, list(plan.classes)],
+        **({"network": sweep.network.recorded} if sweep.network.recorded else {}),
         "train": plan.train(settings).recorded,  # faster than asdict for tens of thousands of runs
         "test": sweep.test.recorded,
         "augment": vars(plan.augment),

@@ -59,6 +59,8 @@ def make_plan(
             "more in classes"
         )
     channels = sweep.channels or max(p.shape[0] for p in raw.values())
+    if unlike := sweep.network.unlike(channels):
+        raise SpecError(unlike)
     size = sweep.size or max(max(p.shape[1:]) for p in raw.values())
     prepared = {
         n: reshaped(p, channels, size, classes, renames(sweep, n, p.classes, classes), notify=notify) for n, p in raw.items()

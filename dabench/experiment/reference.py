@@ -15,12 +15,14 @@ from dabench.plugins.contract import Augment, Plugin, PluginKind
 from dabench.plugins.options import describe
 from dabench.plugins.registry import Registry
 from dabench.plugins.weights import options_of
-from dabench.training.settings import EvalConfig, TrainConfig
+from dabench.training.settings import EvalConfig, NetworkConfig, TrainConfig
 
 Rows = list[dict[str, Any]]
 """One dict per key: key, type, default, range and doc; "required" where there is no default; of a sweep, also value and from."""
 
-_TABLES: Mapping[str, type] = {"train": TrainConfig, "augment": Augment, "test": EvalConfig, "search": SearchConfig}
+_TABLES: Mapping[str, type] = {
+    "train": TrainConfig, "augment": Augment, "network": NetworkConfig, "test": EvalConfig, "search": SearchConfig,
+}  # fmt: skip
 
 _REQUIRED = {"name", "datasets", "adapters", "backbone"}
 

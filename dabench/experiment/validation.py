@@ -116,6 +116,9 @@ def _check(sweep: Sweep, registry: Registry) -> None:
     _check_adapters(sweep, registry)
     _check_pairs(sweep)
     build(Augment, sweep.augment, "augment")
+    if sweep.network.problem:
+        key = "network.mean" if sweep.network.mean else "network.std"
+        raise KeyProblem(key, f"{key}: {sweep.network.problem}")
     if sweep.test.crops == 10 and not sweep.augment.get("crop", True):
         raise KeyProblem(
             "test.crops",

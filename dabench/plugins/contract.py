@@ -407,7 +407,10 @@ class Network(Protocol):
     """
 
     encoder: nn.Module
-    """(B, C, h, w) -> (B, F)."""
+    """(B, C, h, w) -> (B, F); with [network] bottleneck, it ends with the bottleneck."""
+    bottleneck: int
+    """The number of features of the bottleneck that [network] sets, which is then F; 0 without one. Where it is not 0, a method
+    adds no bottleneck of its own."""
     dropout: nn.Module
     """The backbone's dropout, for features before the head."""
     head: Any

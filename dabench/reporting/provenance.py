@@ -96,6 +96,7 @@ def _settings(matrix: Matrix) -> Table:
         "backbone options": _written({k: v for k, v in sweep.options.get(sweep.backbone, {}).items() if k != WEIGHTS}),
         "weights": matrix.record.backbone.weights,
         "pretrained": "yes" if sweep.pretrained else "no",
+        "network": _written(sweep.network or {}),
         "input": f"{seen.channels} x {seen.size} x {seen.size}" if seen else "",
         "augmentation": _written(seen.augment if seen else sweep.augment),
         "classes": ", ".join(matrix.classes),

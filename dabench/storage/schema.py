@@ -233,6 +233,7 @@ class SweepTable:
     class_map: Mapping[str, Any]
     search: SearchTable | None = None
     folds: Folds | None = None
+    network: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

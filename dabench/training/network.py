@@ -1,4 +1,4 @@
-"""The network of a run: a backbone's encoder, dropout, and one linear layer."""
+"""The network of a run: a backbone's encoder, perhaps a bottleneck, dropout, and one linear layer."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from torch import Tensor, nn
 
 from dabench.errors import PluginError, StoreError
 from dabench.plugins.contract import Adapter, Backbone, Network
+from dabench.training.settings import NetworkConfig
 
 _OF_ENCODER = "of_encoder"
 """Attribute of the modules of an encoder. It stays with them in copies, and where an adapter puts the encoder into others."""
+
+_DEFAULT = NetworkConfig()
 
 
 class TorchNetwork(nn.Module):
@@ -25,22 +28,34 @@ class TorchNetwork(nn.Module):
     Features and logits are float32 for every precision inside.
 
     Attributes:
+        bottleneck: number of features of the bottleneck of [network], which then ends `encoder`; 0 without one.
         log_ratios: (K,) what a correction adds to the logits, the logarithms of its ratios; None without one.
     """
 
     log_ratios: Tensor | None
 
-    def __init__(self, encoder: nn.Module, num_features: int, classes: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        encoder: nn.Module,
+        num_features: int,
+        classes: int,
+        dropout: float = 0.0,
+        bottleneck: int = 0,
+        bottleneck_norm: bool = True,
+    ) -> None:
         super().__init__()
         self.register_buffer("log_ratios", None)
-        self.encoder = encoder
         for module in encoder.modules():
             vars(module)[_OF_ENCODER] = True
+        self.bottleneck, self.encoder = bottleneck, encoder
+        if bottleneck:
+            norm = (nn.BatchNorm1d(bottleneck), nn.ReLU()) if bottleneck_norm else ()
+            self.encoder = nn.Sequential(encoder, nn.Linear(num_features, bottleneck), *norm)
         self.dropout: nn.Module = nn.Dropout(dropout)
-        self.head = nn.Linear(num_features, classes)
+        self.head = nn.Linear(bottleneck or num_features, classes)
 
     def features(self, images: Tensor) -> Tensor:
-        """Return the encoder's features, (B, F) float32."""
+        """Return the features, (B, F) float32: those of the encoder, or of the bottleneck after it."""
         return cast(Tensor, self.encoder(images)).float()
 
     def classify(self, features: Tensor) -> Tensor:
@@ -53,8 +68,15 @@ class TorchNetwork(nn.Module):
         return self.classify(self.features(images))
 
 
-def build_network(backbone: Backbone, channels: int, size: int, classes: int, pretrained: bool = False) -> TorchNetwork:
-    """Return a new network of `backbone` for `classes` classes.
+def build_network(
+    backbone: Backbone,
+    channels: int,
+    size: int,
+    classes: int,
+    pretrained: bool = False,
+    settings: NetworkConfig = _DEFAULT,
+) -> TorchNetwork:
+    """Return a new network of `backbone` for `classes` classes, with the normalisation and the bottleneck of [network].
 
     Raises:
         PluginError: the backbone violates its contract, or its pretrained weights are not available.
@@ -63,7 +85,35 @@ def build_network(backbone: Backbone, channels: int, size: int, classes: int, pr
     features = getattr(encoder, "num_features", None)
     if not isinstance(encoder, nn.Module) or not isinstance(features, int):
         raise PluginError(f"backbone '{backbone.name}': build() must return a torch module with an int attribute `num_features`")
-    return TorchNetwork(encoder, features, classes, backbone.dropout)
+    if settings.mean:
+        encoder = _normalised(encoder, *(_each(values, channels) for values in (settings.mean, settings.std)))
+    net = TorchNetwork(encoder, features, classes, backbone.dropout, settings.bottleneck, settings.bottleneck_norm)
+    vars(net.encoder)["note"] = getattr(encoder, "note", "")
+    return net
+
+
+def _each(values: Sequence[float], channels: int) -> list[float]:
+    return list(values) * (channels if len(values) == 1 else 1)
+
+
+def _normalised(encoder: nn.Module, mean: Sequence[float], std: Sequence[float]) -> nn.Module:
+    """Return the encoder of images that are normalised by (x - mean) / std.
+
+    A sequence of modules that begins with torchvision's Normalize, as that of a timm model, normalises by these values instead.
+    """
+    from torchvision.transforms.v2 import Normalize
+
+    replaced = isinstance(encoder, nn.Sequential) and isinstance(next(iter(encoder), None), Normalize)
+    if replaced:
+        encoder[0] = Normalize(mean, std)  # type: ignore[index, operator]
+        found: nn.Module = encoder
+    else:
+        found = nn.Sequential(Normalize(mean, std), encoder)
+    first = (", ".join(f"{v:.3g}" for v in values) for values in (mean, std))
+    words = f"[network] normalises images by mean {next(first)} and standard deviation {next(first)}"
+    notes = [getattr(encoder, "note", ""), words + (" instead" if replaced else "")]
+    vars(found)["note"] = "; ".join(filter(None, notes))
+    return found
 
 
 def adapter_network(adapter: Adapter, net: TorchNetwork) -> TorchNetwork:

@@ -1,4 +1,4 @@
-"""The keys of [train] and [test] in a sweep file, with their defaults, ranges and meanings."""
+"""The keys of [train], [test] and [network] in a sweep file, with their defaults, ranges and meanings."""
 
 from __future__ import annotations
 
@@ -103,6 +103,47 @@ class EvalConfig:
     def recorded(self) -> dict[str, Any]:
         """The settings as digests and records hold them, as `TrainConfig.recorded`."""
         return _recorded(self)
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """[network]: what is put before and after the encoder of the backbone."""
+
+    bottleneck: int = setting(
+        0, "features of a linear layer between encoder and head; adapters see the features after it; 0: no such layer", low=0
+    )
+    bottleneck_norm: bool = setting(True, "batch norm and ReLU after the bottleneck; false: the linear layer alone")
+    mean: tuple[float, ...] = setting(
+        (),
+        "images, with values from 0 to 1, are normalised by (x - mean) / std before the encoder: one value, or one for each "
+        "channel; default: what the backbone does by itself",
+    )
+    std: tuple[float, ...] = setting((), "see `mean`")
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """The settings that differ from their defaults; digests and records hold these alone."""
+        return {key: value for key, value in vars(self).items() if value != getattr(type(self), key)}
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with `mean` and `std` together, and what is allowed; "" if nothing is."""
+        if bool(self.mean) != bool(self.std):
+            return "mean and std belong together; set both, for example mean = [0.5] and std = [0.5]"
+        if any(not 0 <= m <= 1 for m in self.mean) or any(not 0 < s <= 1 for s in self.std):
+            return (
+                f"mean = {list(self.mean)}, std = {list(self.std)}: a mean is from 0 to 1, a std above 0 and at most 1; divide "
+                "values for images from 0 to 255 by 255"
+            )
+        return ""
+
+    def unlike(self, channels: int) -> str:
+        """Return which of `mean` and `std` has neither one value nor one for each channel; "" if both fit."""
+        for key, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) not in (0, 1, channels):
+                per_channel = f" or {channels}, one for each channel" if channels > 1 else ", because images are grey"
+                return f"network.{key} has {len(values)} values; allowed: 1{per_channel}"
+        return ""
 
 
 def _recorded(of: TrainConfig | EvalConfig) -> dict[str, Any]:

@@ -20,6 +20,13 @@ def fresh(seed: int = 0) -> TorchNetwork:
     return adapter_network(AFN(), without_norms(seed))
 
 
+def test_the_bottleneck_of_the_sweep_takes_the_place_of_its_own() -> None:
+    net = adapter_network(AFN(), TorchNetwork(without_norms().encoder, 32, 5, bottleneck=6))
+    assert [type(m).__name__ for m in net.encoder.children()][1:] == ["Linear", "BatchNorm1d", "ReLU"]
+    assert (net.encoder[1].out_features, net.head.in_features) == (6, 6)  # type: ignore[index]
+    assert net(torch.rand(2, 1, 16, 16)).shape == (2, 5)
+
+
 def test_a_step_is_the_papers() -> None:
     """The gradient of (|f| - (|f|_0 + r))^2 at |f| = |f|_0 is -2 r times that of |f|."""
     source, target = view("source", 64, 1), target_of(view("target", 64, 3, shaded))

@@ -19,6 +19,13 @@ def fresh(seed: int = 0) -> TorchNetwork:
     return adapter_network(SHOT(), network(8, seed))
 
 
+def test_the_bottleneck_of_the_sweep_takes_the_place_of_its_own() -> None:
+    net = adapter_network(SHOT(), TorchNetwork(network(8).encoder, 8, 5, bottleneck=6))
+    assert [type(m).__name__ for m in net.encoder.children()][1:] == ["Linear", "BatchNorm1d", "ReLU"]
+    assert (net.encoder[1].out_features, net.head.in_features) == (6, 6)  # type: ignore[index]
+    assert net(torch.rand(2, 1, 16, 16)).shape == (2, 5)
+
+
 def test_information_is_the_entropy_of_the_mean_minus_the_mean_entropy() -> None:
     logits = torch.randn(9, 4, generator=torch.Generator().manual_seed(0)).double()
     p = np.exp(logits.numpy()) / np.exp(logits.numpy()).sum(1, keepdims=True)

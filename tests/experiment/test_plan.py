@@ -25,6 +25,7 @@ from dabench.plugins import code_hash
 from dabench.plugins.contract import FACES, SOURCE_ONLY, SUPERVISED, Augment, Dataset, Samples
 from dabench.plugins.registry import Registry
 from dabench.storage.schema import Run
+from dabench.training.settings import NetworkConfig
 
 BASE: dict[str, Any] = {"name": "try", "datasets": ["x", "y"], "adapters": ["none"], "backbone": "conv4", "seeds": 2, "shots": 3}
 
@@ -504,6 +505,24 @@ def test_a_key_that_is_younger_than_stored_results_is_in_no_digest_at_its_defaul
     other = replace(pinned, sweep=replace(pinned.sweep, train=train))
     assert other.sweep.recipe["train"][key] == YOUNGER[key]
     assert not {r.digest for r in planning._runs(other)} & {r.digest for r in planning._runs(pinned)}
+
+
+@pytest.mark.parametrize("table", [{"bottleneck": 8}, {"mean": (0.5,), "std": (0.5,)}])
+def test_the_table_network_is_in_digests_only_where_it_is_set(pinned: Plan, table: dict[str, Any]) -> None:
+    assert "network" not in pinned.sweep.as_dict()
+    other = replace(pinned, sweep=replace(pinned.sweep, network=NetworkConfig(**table)))
+    assert other.sweep.recipe["network"] == table
+    assert not {r.digest for r in planning._runs(other)} & {r.digest for r in planning._runs(pinned)}
+
+
+def test_a_job_has_the_table_network(plan: MakePlan) -> None:
+    found = plan(network={"bottleneck": 8})
+    assert found.job(found.runs[0]).network == NetworkConfig(bottleneck=8)
+
+
+def test_values_of_the_normalisation_must_fit_the_channels(plan: MakePlan) -> None:
+    with pytest.raises(SpecError, match=r"network\.mean has 3 values; allowed: 1, because images are grey"):
+        plan(network={"mean": [0.5, 0.5, 0.5], "std": [0.5]}, channels=1)
 
 
 # Settings of a run's own

@@ -25,7 +25,7 @@ from dabench.experiment.validation import sweep_from
 from dabench.plugins.options import KeyProblem
 from dabench.plugins.registry import Registry
 from dabench.training.optimizers import rate_at
-from dabench.training.settings import TrainConfig
+from dabench.training.settings import NetworkConfig, TrainConfig
 
 BASE: dict[str, Any] = {
     "name": "try", "datasets": ["font-digits", "uci-digits"], "adapters": ["none", "dann"], "backbone": "conv4",
@@ -538,6 +538,30 @@ def test_a_name_with_a_dot_is_set_in_quotes(read: Read, tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     sweep = read(TAGGED, '"timm/resnet18.a1_in1k".weights=mine.pth').sweep
     assert sweep.options["timm/resnet18.a1_in1k"] == {"weights": str(tmp_path / "mine.pth")}
+
+
+# [network]
+
+
+def test_the_table_network_is_read(read: Read) -> None:
+    table = "[network]\nbottleneck = 256\nbottleneck_norm = false\nmean = [0.5]\nstd = [0.25, 0.25, 0.5]\n"
+    assert read(FILE + table).sweep.network == NetworkConfig(256, False, (0.5,), (0.25, 0.25, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("mean = [0.5]", "line 17: network.mean: mean and std belong together; set both"),
+        ("std = [0.5]", "line 17: network.std: mean and std belong together; set both"),
+        ("mean = [127]\nstd = [0.5]", "mean = [127.0], std = [0.5]: a mean is from 0 to 1, a std above 0 and at most 1; divide"),
+        ("mean = [0.5]\nstd = [0]", "a std above 0 and at most 1"),
+        ("mean = 0.5", "network.mean = 0.5: must be a list of numbers"),
+        ("bottleneck = -1", "network.bottleneck = -1: must be at least 0"),
+        ("bottelneck = 1", "unknown key 'network.bottelneck'; did you mean 'bottleneck'"),
+    ],
+)
+def test_a_wrong_key_of_the_table_network_is_an_error(refusal: Refuse, table: str, words: str) -> None:
+    assert words in refusal(f"{FILE}[network]\n# here\n{table}\n")
 
 
 # [dataset.NAME]

@@ -10,6 +10,8 @@ import torch
 from planted import SIZE, network, trainer, view
 from torch import nn
 
+from dabench.backbones.conv4 import Conv4
+from dabench.backbones.timm import Timm
 from dabench.errors import PluginError, StoreError
 from dabench.plugins.contract import Backbone
 from dabench.training.network import (
@@ -23,6 +25,7 @@ from dabench.training.network import (
     parameter_count,
     save_network,
 )
+from dabench.training.settings import NetworkConfig
 
 IMAGES = torch.rand(6, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
 
@@ -69,6 +72,70 @@ def test_dropout_acts_between_features_and_classifier() -> None:
     net = build_network(Dropping(), 1, 4, 3).train()
     net.dropout.p = 1.0
     assert torch.equal(net(torch.ones(2, 1, 4, 4)), net.head.bias.expand(2, 3))
+
+
+# [network]
+
+
+def conv4(**settings: Any) -> TorchNetwork:
+    torch.manual_seed(0)
+    return build_network(Conv4(Conv4.Options(width=8)), 1, SIZE, 3, settings=NetworkConfig(**settings))
+
+
+def test_features_with_a_bottleneck_are_those_of_the_bottleneck() -> None:
+    net = conv4(bottleneck=5).eval()
+    assert (net.bottleneck, net.head.in_features) == (5, 5)
+    own, linear, norm, relu = net.encoder.children()
+    assert torch.equal(net.features(IMAGES), relu(norm(linear(own(IMAGES)))))
+    assert net(IMAGES).shape == (6, 3)
+
+
+def test_a_bottleneck_has_batch_norm_and_relu_unless_it_is_the_linear_layer_alone() -> None:
+    kinds = [[type(m).__name__ for m in conv4(bottleneck=5, bottleneck_norm=on).encoder.children()][1:] for on in (True, False)]
+    assert kinds == [["Linear", "BatchNorm1d", "ReLU"], ["Linear"]]
+
+
+def test_without_settings_a_network_is_what_it_always_was() -> None:
+    plain, own = network(8), conv4()
+    assert own.bottleneck == 0
+    assert own.state_dict().keys() == plain.state_dict().keys()
+    assert torch.equal(own.features(IMAGES), plain.features(IMAGES))
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "expected"),
+    [
+        ((0.5,), (0.25,), [-2.0, 0.0, 2.0]),
+        ((0.0, 0.5, 1.0), (1.0, 0.5, 0.25), [0.0, 0.0, 0.0]),
+        ((0.5,), (1, 0.5, 0.25), [-0.5, 0, 2]),
+    ],
+)
+def test_images_are_normalised_by_one_value_or_by_one_for_each_channel(
+    mean: tuple[float, ...], std: tuple[float, ...], expected: list[float]
+) -> None:
+    net = build_network(Dropping(), 3, 2, 3, settings=NetworkConfig(mean=mean, std=std))
+    images = torch.tensor([0.0, 0.5, 1.0])[None, :, None, None].expand(1, 3, 2, 2)
+    torch.testing.assert_close(net.features(images).view(3, 4), torch.tensor(expected)[:, None].expand(3, 4))
+
+
+def test_the_normalisation_of_a_timm_model_is_replaced() -> None:
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    own, other = (
+        build_network(Timm(variant="test_resnet"), 3, 32, 7, settings=s).eval()
+        for s in (NetworkConfig(), NetworkConfig(mean=(0.25,), std=(0.5,)))
+    )
+    assert misfit(own, other.state_dict()) == ""
+    own.load_state_dict(other.state_dict())
+    with torch.inference_mode():
+        torch.testing.assert_close(other.features(images), own.encoder[1]((images - 0.25) / 0.5))  # type: ignore[index]
+    assert str(other.encoder.note).endswith(
+        "; [network] normalises images by mean 0.25, 0.25, 0.25 and standard deviation 0.5, 0.5, 0.5 instead"
+    )
+
+
+def test_the_note_of_an_encoder_stays_with_its_bottleneck() -> None:
+    net = build_network(Timm(variant="test_resnet"), 3, 32, 7, settings=NetworkConfig(bottleneck=4))
+    assert str(net.encoder.note).startswith("images are normalised by mean")
 
 
 @pytest.mark.parametrize("given", [nn.Flatten(), "no module", None])

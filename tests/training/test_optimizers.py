@@ -55,6 +55,12 @@ def test_a_bottleneck_that_an_adapter_puts_after_the_encoder_has_the_rate_of_the
     all_move_by(moves(adapter_network(SHOT(), network(8)), trainer(**PLAIN, **FACTORS)), where, expected)
 
 
+@pytest.mark.parametrize(("where", "expected"), [("encoder.0.", 0.1), ("encoder.1.", 2.0), ("encoder.2.", 2.0)])
+def test_the_bottleneck_of_a_sweep_has_the_rate_of_the_head(where: str, expected: float) -> None:
+    net = TorchNetwork(network(8).encoder, 8, 5, bottleneck=4)
+    all_move_by(moves(net, trainer(**PLAIN, **FACTORS)), where, expected)
+
+
 def test_a_copy_of_an_encoder_and_a_part_of_it_have_its_rate() -> None:
     part = copy.deepcopy(network(8).encoder[0])  # type: ignore[index]
     all_move_by(moves(network(8), trainer(**PLAIN, **FACTORS), part), "1.", 0.1)
