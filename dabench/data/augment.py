@@ -2,10 +2,10 @@
 
 One gather of uint8 pixels does crop, flip and rotation at once. The pixels of each image are looked up through an index table;
 the gather is the only computation per pixel. For small images the tables of all crops, flips and angles are made beforehand,
-one row each. Rotation takes the nearest pixel, at angles a quarter of a degree apart. With scale, translation or shear, one
-bilinear resampling does all of the geometry instead. Outside the image the pixels of its edge are repeated.
+one row each. Rotation takes the nearest pixel, at angles a quarter of a degree apart. With scale, translation, shear or a resized
+crop, one bilinear resampling does all of the geometry instead. Outside the image the pixels of its edge are repeated.
 
-Contrast, brightness and gamma are one table of 256 values for each image.
+Contrast, brightness and gamma are one table of 256 values for each image, saturation and hue one matrix.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dabench.data.distortions import affine, between, erased, lit, shifted, warped
+from dabench.data.distortions import affine, between, boxes, colour_parts, coloured, erased, lit, pixels_within, shifted, warped
 from dabench.errors import SpecError
 from dabench.plugins.contract import Augment, Batch, View
 
@@ -40,6 +40,10 @@ class Augmenter:
         self.whole = augment.crop is None or (self.crop == height == width)
         self.height, self.width, self.device = height, width, device
         self._ranges = _ranges(augment).to(device)
+        self._colour_parts = colour_parts(device)
+        self._colours = torch.tensor(
+            [[1 - augment.saturation, 1 + augment.saturation], [-augment.hue, augment.hue]], device=device
+        )
         self._levels = torch.arange(256, device=device) / 255
         self._turns = _rotations(augment.rotate, height, width).to(device)
         self._ready = self._ready_made()
@@ -55,10 +59,14 @@ class Augmenter:
         `generator` is on the device.
         """
         wanted = self.augment
-        if wanted.scale or wanted.translate or wanted.shear:
+        if wanted.resized_crop:
+            floats = self._resized(self._lit(images, generator), generator)
+        elif wanted.scale or wanted.translate or wanted.shear:
             floats = self._warped(self._lit(images, generator), generator)
         else:
             floats = self._lit(self.cut(images, generator), generator)
+        if (wanted.saturation or wanted.hue) and images.shape[1] == 3:
+            floats = coloured(floats, *between(self._colours, len(images), generator), self._colour_parts)
         return erased(floats, wanted.erasing, generator) if wanted.erasing else floats
 
     def _lit(self, images: Tensor, generator: torch.Generator) -> Tensor:
@@ -81,6 +89,21 @@ class Augmenter:
         move += (matrix @ start[:, :, None])[:, :, 0]
         matrix[:, :, 0] *= (1 - 2 * mirrored)[:, None]
         return warped(images, matrix, move, self.size)
+
+    def _resized(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Return random boxes of (B, C, H, W) float32 images, resized, under a random flip and what else `_warped` does.
+
+        The bilinear resampling does not smooth. Boxes are smaller than the result, or larger by little, where `crop` is close to
+        the side of the images.
+        """
+        b, sides = len(images), (self.height, self.width)
+        starts, lengths = boxes(self.augment.resized_crop, b, sides, generator)
+        y, x = (pixels_within(*of) for of in zip(starts, lengths, sides, self.size, strict=True))
+        mirrored = self._random(self._choices[2], b, generator)
+        x = torch.where(mirrored[:, None, None].bool(), x.flip(2), x)
+        angle, scale, shear, right, down = between(self._ranges[:5], b, generator)
+        move = torch.stack([right * self.width, down * self.height], dim=1)
+        return warped(images, affine(angle, scale, shear), move, self.size, (y, x))
 
     def cut(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Return `images` (B, C, H, W) uint8 under a random crop, flip and rotation, as (B, C, *size) uint8."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from dabench.data.folds import pooled
@@ -148,7 +148,7 @@ def _record(file: SweepFile, plan: Plan, schedule: RunSchedule) -> SweepRecord:
         tasks=sweep.tasks,
         seeds=sweep.seed_list,
         classes=plan.classes,
-        input=InputFacts(plan.channels, plan.size, asdict(plan.augment)),
+        input=InputFacts(plan.channels, plan.size, plan.augment.recorded),
         backbone=BackboneFacts(backbone.name, backbone.short_name, backbone.citation, _weights(plan)),
         adapters=plan.facts,
         runs=tuple(schedule.table_runs),

@@ -269,7 +269,7 @@ def _run(
         **({"network": sweep.network.recorded} if sweep.network.recorded else {}),
         "train": plan.train(settings).recorded,  # faster than asdict for tens of thousands of runs
         "test": sweep.test.recorded,
-        "augment": vars(plan.augment),
+        "augment": plan.augment.recorded,
         "sources": [plan.prepared[s].digest for s in sources],
         "seed": seed,
         "method": how,

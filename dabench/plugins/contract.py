@@ -136,9 +136,22 @@ class Splits(dict[str, Samples]):
         self.notes, self.classes = tuple(notes), tuple(classes)
 
 
+_LATER = ("resized_crop", "saturation", "hue")
+"""Fields of Augment that are younger than stored results. At their default they are in no digest, so that these stay valid."""
+
+
 @dataclass(frozen=True)
 class Augment:
-    """Training augmentation, drawn for each image of each batch. Testing uses the centre crop."""
+    """Training augmentation, drawn for each image of each batch. Testing uses the centre crop.
+
+    With `resized_crop`, a random box takes the place of the random crop: its area is from this fraction of the image to all of
+    it, drawn uniformly, the ratio of its sides from 3/4 to 4/3, drawn uniformly on a logarithmic scale. The box is resized to
+    the crop, bilinearly and without smoothing (torchvision's RandomResizedCrop, antialias=False).
+
+    `saturation` and `hue` change images in colour, after contrast, brightness and gamma. In the colour space YIQ, whose Y is
+    0.299 R + 0.587 G + 0.114 B, the chroma (I, Q) is multiplied by a factor and turned by an angle. Y stays. Results are clipped
+    to [0, 1]. Grey images have no chroma and do not change.
+    """
 
     crop: int | None = setting(None, "side of the random crop in pixels (the centre when testing); 0: the whole image", low=0)
     flip: bool = setting(False, "mirror left-right with probability 1/2")
@@ -150,6 +163,21 @@ class Augment:
     brightness: float = setting(0.0, "largest change of brightness to either side; 1 is from black to white", low=0, high=1)
     gamma: float = setting(0.0, "largest gamma: an exponent from 1 / (1 + gamma) to 1 + gamma", low=0, high=9)
     erasing: float = setting(0.0, "probability that a rectangle of 2 to 33 % of the image becomes one random grey", low=0, high=1)
+    resized_crop: float = setting(
+        0.0,
+        "smallest area of a random box that is resized to `crop`, as a fraction of the image, such as 0.08; 0: no resizing",
+        low=0,
+        high=1,
+    )
+    saturation: float = setting(
+        0.0, "largest change of saturation: a factor from 1 - saturation to 1 + saturation", low=0, high=1
+    )
+    hue: float = setting(0.0, "largest turn of the hue to either side, as a fraction of the circle", low=0, high=0.5)
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """The values as digests and records hold them: a field of _LATER only if it differs from its default."""
+        return {key: value for key, value in vars(self).items() if key not in _LATER or value != getattr(type(self), key)}
 
     def __str__(self) -> str:
         """Return the fields that differ from their defaults, as they are written in code."""

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dabench.data import augment
+from dabench.data import augment as augment_module
 from dabench.data.augment import Augmenter, _rotations, as_floats
-from dabench.data.distortions import affine, erased, mixed, shifted, warped
+from dabench.data.distortions import affine, boxes, colour_parts, coloured, erased, mixed, shifted, warped
 from dabench.errors import SpecError
 from dabench.plugins.contract import Augment
 from dabench.plugins.options import build
@@ -184,8 +184,8 @@ def test_floats_reach_from_0_to_1() -> None:
 def test_tables_made_beforehand_give_the_same_pictures_as_those_made_by_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     images = torch.randint(0, 256, (64, 3, 12, 12), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     found = []
-    for most in (augment._READY_MADE, 0):
-        monkeypatch.setattr(augment, "_READY_MADE", most)
+    for most in (augment_module._READY_MADE, 0):
+        monkeypatch.setattr(augment_module, "_READY_MADE", most)
         augmenter = Augmenter(Augment(crop=9, flip=True, rotate=5), 12, 12, torch.device("cpu"))
         assert (augmenter._ready is None) == (most == 0)
         found.append(augmenter.cut(images, torch.Generator().manual_seed(2)))
@@ -303,6 +303,162 @@ def test_an_augmentation_is_written_as_what_differs_from_the_default() -> None:
 def test_an_option_out_of_its_range_is_an_error(key: str, value: float, words: str) -> None:
     with pytest.raises(SpecError, match=rf"augment\.{key} = {value}: {words}"):
         build(Augment, {key: value}, "augment")
+
+
+# Resized crops
+
+
+def resized(box: tuple[int, int, int, int], augment: Augment, images: Tensor, monkeypatch: pytest.MonkeyPatch) -> Tensor:
+    """Return images under a resized crop of the box (top, left, height, width)."""
+    top, left, height, width = (torch.full((len(images),), float(n)) for n in box)
+    monkeypatch.setattr(augment_module, "boxes", lambda *_: (torch.stack([top, left]), torch.stack([height, width])))
+    return trained_on(augment, images)
+
+
+BOXES = [(0, 0, 32, 32), (3, 5, 20, 17), (10, 0, 7, 9), (31, 2, 1, 30)]
+
+
+@pytest.mark.parametrize("box", BOXES)
+@pytest.mark.parametrize("crop", [32, 24])
+def test_a_box_is_resized_as_torchvision_does(box: tuple[int, int, int, int], crop: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.transforms.v2 import functional as V
+
+    images = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    ours = resized(box, Augment(crop=crop, resized_crop=0.08), images, monkeypatch)
+    theirs = V.resized_crop(as_floats(images), *box, [crop, crop], antialias=False)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+
+
+def test_a_flipped_box_is_the_mirror_image_of_the_box(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = NUMBERED.expand(40, 1, 16, 16)
+    plain, flipped = (resized((2, 3, 9, 7), Augment(flip=flip, resized_crop=0.08), images, monkeypatch) for flip in (False, True))
+    mirrored = [torch.allclose(image, plain[0].flip(-1), atol=1e-5) for image in flipped]
+    assert 10 < sum(mirrored) < 30
+    assert all(m or torch.allclose(image, plain[0], atol=1e-5) for m, image in zip(mirrored, flipped, strict=True))
+
+
+def test_boxes_are_drawn_as_torchvision_does() -> None:
+    from torchvision.transforms.v2 import RandomResizedCrop
+
+    torch.manual_seed(0)
+    other, image = RandomResizedCrop(24, scale=(0.08, 1.0)), torch.zeros(1, 64, 64)
+    drawn = [other.make_params([image]) for _ in range(4000)]
+    theirs = torch.tensor([[float(d[key]) for d in drawn] for key in ("top", "left", "height", "width")])
+    ours = torch.cat(boxes(0.08, 4000, (64, 64), torch.Generator().manual_seed(0)))
+    found = [(n, torch.log(w / h), h * w / 64**2) for n in (ours, theirs) for h, w in [n[2:]]]
+    for one, other_one in zip(found[0], found[1], strict=True):
+        torch.testing.assert_close(one.mean(-1), other_one.mean(-1), rtol=0.05, atol=0.02)
+        torch.testing.assert_close(one.std(-1), other_one.std(-1), rtol=0.05, atol=0.02)
+
+
+def test_boxes_are_whole_pixels_within_the_image_of_the_area_and_the_ratio_asked_for() -> None:
+    (top, left), (height, width) = boxes(0.25, 5000, (60, 60), torch.Generator().manual_seed(0))
+    for start, length in ((top, height), (left, width)):
+        assert torch.equal(start, start.round())
+        assert float(start.min()) == 0
+        assert float((start + length).max()) == 60
+    area, ratio = height * width / 3600, width / height
+    assert 0.24 < float(area.min()) < 0.27
+    assert 0.95 < float(area.max()) <= 1
+    assert 0.73 < float(ratio.min()) < 0.77
+    assert 1.3 < float(ratio.max()) < 1.37
+
+
+def test_a_box_that_does_not_fit_is_the_whole_image() -> None:
+    starts, lengths = boxes(1.0, 50, (60, 60), torch.Generator().manual_seed(0))
+    assert (starts.unique().tolist(), lengths.unique().tolist()) == ([0.0], [60.0])
+
+
+def test_the_whole_image_at_its_own_size_is_the_image() -> None:
+    torch.testing.assert_close(trained_on(Augment(resized_crop=1.0), batch(5)), as_floats(batch(5)), rtol=0, atol=1e-5)
+
+
+def test_each_image_has_a_box_of_its_own() -> None:
+    assert len(torch.unique(trained_on(Augment(crop=12, resized_crop=0.2), batch(40)), dim=0)) > 30
+
+
+def test_a_box_turns_around_the_centre_of_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 180 degrees the box below on the right shows what lies above on the left."""
+    monkeypatch.setattr(augment_module, "between", lambda *_: torch.tensor([[180.0], [1.0], [0.0], [0.0], [0.0]]))
+    found = resized((8, 8, 8, 8), Augment(crop=8, rotate=180.0, resized_crop=0.2), NUMBERED, monkeypatch)
+    torch.testing.assert_close(found, as_floats(NUMBERED[..., :8, :8].flip(2, 3)), rtol=0, atol=1e-4)
+
+
+def test_training_sees_resized_boxes_and_testing_the_centre_crop() -> None:
+    augmenter = Augmenter(Augment(crop=12, resized_crop=0.2, flip=True), 16, 16, CPU)
+    assert augmenter.train(batch(3), torch.Generator()).shape == (3, 1, 12, 12)
+    assert torch.equal(augmenter.test(batch(1)), NUMBERED[..., 2:14, 2:14])
+
+
+# Saturation and hue
+
+
+COLOURS = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 0.5 + 0.25
+
+
+def changed(saturation: float, hue: float, images: Tensor = COLOURS) -> Tensor:
+    both = (torch.full((len(images),), value) for value in (saturation, hue))
+    return coloured(images, *both, colour_parts(CPU))
+
+
+def luma(images: Tensor) -> Tensor:
+    return (images * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1)
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.6, 1.0, 1.4])
+def test_saturation_is_torchvisions(factor: float) -> None:
+    from torchvision.transforms.v2 import functional as V
+
+    torch.testing.assert_close(changed(factor, 0.0), V.adjust_saturation(COLOURS, factor), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("hue", [-0.3, 0.1, 0.5])
+def test_hue_keeps_the_luma_and_leaves_grey_as_it_is(hue: float) -> None:
+    pale = 0.5 + (COLOURS - 0.5) * 0.2  # so that nothing is clipped
+    torch.testing.assert_close(luma(changed(1.0, hue, pale)), luma(pale), rtol=0, atol=1e-5)
+    grey = COLOURS[:, :1].expand(-1, 3, -1, -1)
+    torch.testing.assert_close(changed(0.7, hue, grey), grey, rtol=0, atol=1e-5)
+
+
+def test_hue_is_a_turn() -> None:
+    pale = 0.5 + (COLOURS - 0.5) * 0.2
+    torch.testing.assert_close(changed(1.0, 0.15, changed(1.0, 0.2, pale)), changed(1.0, 0.35, pale), rtol=0, atol=1e-5)
+    torch.testing.assert_close(changed(1.0, 0.5, pale), 2 * luma(pale)[:, None] - pale, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("field", "value"), [("saturation", 0.5), ("hue", 0.2)])
+def test_saturation_and_hue_are_drawn_for_each_image_within_their_range(field: str, value: float) -> None:
+    red = torch.tensor([180, 100, 100], dtype=torch.uint8)[None, :, None, None].expand(2000, 3, 1, 1)
+    found = trained_on(Augment(**{field: value}), red)[:, :, 0, 0]  # type: ignore[arg-type]
+    own, chroma = as_floats(red)[0, :, 0, 0], found - luma(found[:, :, None, None])[:, 0]
+    assert len(torch.unique(found, dim=0)) > 1000
+    if field == "saturation":
+        factor = chroma[:, 0] / (own - luma(own[None, :, None, None])[0, 0])[0]
+        assert 0.5 <= float(factor.min()) + 1e-4 < 0.51
+        assert 1.49 < float(factor.max()) <= 1.5 + 1e-4
+    else:
+        ends = [changed(1.0, turn, own[None, :, None, None])[0, :, 0, 0] for turn in (-0.2, 0.2)]
+        assert all(float((found - end).abs().sum(1).min()) < 0.01 for end in ends)
+        assert float(found[:, 0].min()) >= min(float(end[0]) for end in ends) - 1e-4  # less red at each further turn
+
+
+def test_grey_images_draw_nothing_for_saturation_and_hue() -> None:
+    one, other = torch.Generator().manual_seed(0), torch.Generator().manual_seed(0)
+    plain, own = Augment(crop=12, erasing=0.5), Augment(crop=12, erasing=0.5, saturation=0.5, hue=0.2)
+    found = [Augmenter(a, 16, 16, CPU).train(batch(8), g) for a, g in ((plain, one), (own, other))]
+    assert torch.equal(*found)
+
+
+def test_colours_are_not_rounded_under_autocast() -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        found = changed(1.3, 0.1)
+    assert torch.equal(found, changed(1.3, 0.1))
+
+
+@pytest.mark.parametrize("field", ["resized_crop", "saturation", "hue"])
+def test_a_younger_field_is_recorded_only_where_it_is_set(field: str) -> None:
+    assert field not in Augment().recorded
+    assert Augment(**{field: 0.25}).recorded[field] == 0.25  # type: ignore[arg-type]
 
 
 # One shift for all images, or one each; mixup

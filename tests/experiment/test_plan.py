@@ -525,6 +525,11 @@ def test_values_of_the_normalisation_must_fit_the_channels(plan: MakePlan) -> No
         plan(network={"mean": [0.5, 0.5, 0.5], "std": [0.5]}, channels=1)
 
 
+def test_a_younger_field_of_the_augmentation_is_in_no_digest_at_its_default(pinned: Plan) -> None:
+    other = replace(pinned, augment=Augment(hue=0.1))
+    assert not {r.digest for r in planning._runs(other)} & {r.digest for r in planning._runs(pinned)}
+
+
 # Settings of a run's own
 
 
