@@ -10,7 +10,7 @@ from typing import Any, Literal
 from dabench.errors import SpecError, nearest
 from dabench.hashing import digest
 from dabench.plugins.options import setting
-from dabench.storage.schema import Task
+from dabench.storage.schema import INDUCTIVE, TRANSDUCTIVE, Task
 from dabench.training.settings import EvalConfig, TrainConfig
 
 
@@ -67,6 +67,11 @@ class Sweep:
         "the datasets",
         low=2,
     )
+    protocol: Literal["inductive", "transductive"] = setting(
+        "inductive",
+        '"inductive": methods adapt to the training images of a target, and its test images are tested; "transductive": all '
+        "images of a target are both, without their labels",
+    )
     shots: int | Literal["all"] = setting(5, "labelled target images per class for few-shot adapters", low=1)
     pairs: tuple[str, ...] | Literal["leave-one-out", "all + leave-one-out"] = setting(
         (),
@@ -89,6 +94,11 @@ class Sweep:
     options: Mapping[str, Mapping[str, Any]] = setting({}, "options of adapters and of the backbone, by name")
 
     @property
+    def transductive(self) -> bool:
+        """Whether targets are tested on the unlabelled images that methods adapt to."""
+        return self.protocol == TRANSDUCTIVE
+
+    @property
     def seed_list(self) -> tuple[int, ...]:
         """The seeds."""
         return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
@@ -106,9 +116,10 @@ class Sweep:
         return tuple(dict.fromkeys(single + joined if self.pairs == "all + leave-one-out" else joined))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold; [search] and `folds` only where there are any."""
+        """Return plain values that JSON can hold; [search], `folds` and `protocol` only where they are not the default."""
         found = asdict(self) | {"train": self.train.recorded, "test": self.test.recorded}
         absent = [*(["search"] if not self.search.trials else []), *(["folds"] if self.folds is None else [])]
+        absent += ["protocol"] if self.protocol == INDUCTIVE else []
         return {key: value for key, value in found.items() if key not in absent}
 
     @property
