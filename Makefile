@@ -31,6 +31,7 @@ speed: dev
 	$(BIN)/pytest tests/speed/test_*.py -s --benchmark-json=.benchmarks/speed.json
 	$(BIN)/python tests/speed/table.py .benchmarks/speed.json docs/benchmarks.md
 	$(BIN)/python tests/speed/where.py docs/benchmarks.md
+	$(BIN)/python tests/speed/profiles.py docs/benchmarks.md
 	$(BIN)/python tests/speed/larger.py docs/benchmarks.md
 
 reference: dev

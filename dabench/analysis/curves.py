@@ -57,7 +57,8 @@ def curves(runs: Predictions) -> list[Curve]:
     for network in _some(list(alike)):
         records = max(alike[network].values(), key=len)
         asked = dict.fromkeys([*network.sources, *(t for s, t in tasks if s == network.sources)])
-        found.append(_curve(runs, network, records, (network.target,) if network.target else tuple(asked)))
+        tested = [t for t in asked if t in records[0].facts.tests]  # sources are not tested in the transductive protocol
+        found.append(_curve(runs, network, records, (network.target,) if network.target else tested))
     return found
 
 

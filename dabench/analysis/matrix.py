@@ -142,6 +142,7 @@ class Matrix:
             **({"omitted_classes": omitted} if (omitted := self.omitted_classes) else {}),
             "seeds": list(self.record.seeds),
             **({"folds": self.record.folds} if self.record.folds else {}),
+            **({"protocol": sweep.protocol} if sweep.transductive else {}),
             "shots": sweep.shots,
             "classes": list(self.classes),
             **({"class_map": sweep.class_map} if sweep.class_map else {}),

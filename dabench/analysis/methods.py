@@ -226,7 +226,7 @@ def method_tables(
         marks = [standings([comparisons.get(task)], metric) for task in tasks]
         averages = standings([comparisons.get(task) for task in tasks if task in record.labelled_tasks], metric)
         methods = [maker.method(name, tasks, marks, averages.get(name, "")) for name in record.methods]
-        rows = [maker.in_domain(record.plain, tasks)] if record.plain else []
+        rows = [maker.in_domain(record.plain, tasks)] if record.plain and not record.sweep.transductive else []
         for row in sorted(methods, key=lambda row: SETTINGS.index(row.setting)):
             rows += [row, *(maker.single_sources(row, tasks) if kind == SEVERAL_SOURCES else ())]
         found.append(MethodTable(kind, tasks, rows))

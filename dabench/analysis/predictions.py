@@ -31,7 +31,7 @@ class EvaluatedNetworks:
 
     Attributes:
         label_budget: target labels that the method saw: "0", "5 per class", "all".
-        target_images: images of the target that it was adapted with: "none", "train", "test".
+        target_images: images of the target that it was adapted with: "none", "train", "test", or "all (tested)".
         seeds: the S seeds with all runs: one, or one for each fold.
         steps: optimiser steps of each of these runs with those of the networks it started from, None if not known.
         outcome: predictions of their networks on the N test images.
@@ -136,8 +136,10 @@ class Predictions:
         """Return the runs of a cell of the matrix by seed: one, or one for each fold. Seeds without all of them are left out.
 
         After a search, source-only networks have the settings chosen for `test`; adapted networks have those chosen for their
-        target, on every test split.
+        target, on every test split. In the transductive protocol no network is tested on a source, and there are no such runs.
         """
+        if self.record.sweep.transductive and key.test in key.sources:
+            return {}
         facts = self.record.adapters.get(key.adapter)
         own = facts is not None and facts.own_networks
         if self._searched:
@@ -223,9 +225,9 @@ class Predictions:
         outcome = SeedPredictions(labels, predicted, confidence, bins, rare)
         search = self.record.sweep.search if self.record.search else None
         selection = f"{self.selection} (search: oracle)" if search and search.select == ORACLE else self.selection
-        facts = self.record.adapters.get(key.adapter)
+        images = self.record.target_images(key.adapter)
         return EvaluatedNetworks(
-            key, self.record.backbone.name, records[0][0].facts.label_budget, facts.target_images if facts else "none", selection,
+            key, self.record.backbone.name, records[0][0].facts.label_budget, images, selection,
             list(found), [self.steps(record) for of in records for record in of], outcome, groups,
         )  # fmt: skip
 

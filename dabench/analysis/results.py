@@ -45,7 +45,8 @@ class Cell:
         label_budget: target labels that the method saw: "0", "5 per class", "all"; "human" for answers of people.
         mean: mean over seeds; low, high: its 95 % interval.
         seeds: number of seeds; for answers of people, of raters. n: number of test images.
-        target_images: images of the target that the method was adapted with: "none", "train", "test"; "" for people.
+        target_images: images of the target that the method was adapted with: "none", "train", "test", "all (tested)"; "" for
+            people.
         steps_min, steps_max: least and most optimiser steps of a seed, pretraining included; None if not known.
         interval_over: over what the interval is, such as "seeds and groups"; for one seed "images" or "groups", which says
             nothing of other trainings. None in results of earlier versions.

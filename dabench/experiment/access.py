@@ -52,17 +52,20 @@ def grant_source(prepared: Prepared) -> SourceGrant:
     return SourceGrant(prepared.name, images, labels, groups, val_images, val_labels)
 
 
-def grant_target(prepared: Prepared, access: Access, shots: int | str, seed: int) -> TargetGrant:
+def grant_target(prepared: Prepared, access: Access, shots: int | str, seed: int, split: str = "train") -> TargetGrant:
     """Return the data of the target that `access` grants.
+
+    Args:
+        split: that of the unlabelled images: "test" in the transductive protocol, which grants no labels.
 
     Raises:
         DataError: a class has fewer images than `shots`.
     """
     if access in ("none", "test"):
         return TargetGrant(prepared.name)
-    images = str(prepared.path("train", "images"))
     if access == "unlabelled":
-        return TargetGrant(prepared.name, images)
+        return TargetGrant(prepared.name, str(prepared.path(split, "images")))
+    images = str(prepared.path("train", "images"))
     labels = prepared.labels("train")
     at = choose_shots(labels, prepared.classes, "all" if access == "full" else shots, seed, prepared.name)
     return TargetGrant(prepared.name, images, Shots(tuple(at.tolist()), tuple(labels[at].tolist())))

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from dabench.errors import SpecError, nearest
 from dabench.hashing import digest
 from dabench.plugins.options import setting
-from dabench.storage.schema import Task
+from dabench.storage.schema import TRANSDUCTIVE, Task
 from dabench.training.settings import EvalConfig, NetworkConfig, TrainConfig
 
 
@@ -70,6 +70,11 @@ class Sweep:
         "the datasets",
         low=2,
     )
+    protocol: Literal["inductive", "transductive"] = setting(
+        "inductive",
+        '"inductive": methods adapt to the training images of a target, and its test images are tested; "transductive": all '
+        "images of a target are both, without their labels",
+    )
     shots: int | Literal["all"] = setting(5, "labelled target images per class for few-shot adapters", low=1)
     pairs: tuple[str, ...] | Literal["leave-one-out", "all + leave-one-out"] = setting(
         (),
@@ -93,6 +98,11 @@ class Sweep:
     options: Mapping[str, Mapping[str, Any]] = setting({}, "options of adapters and of the backbone, by name")
 
     @property
+    def transductive(self) -> bool:
+        """Whether targets are tested on the unlabelled images that methods adapt to."""
+        return self.protocol == TRANSDUCTIVE
+
+    @property
     def seed_list(self) -> tuple[int, ...]:
         """The seeds."""
         return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
@@ -110,11 +120,11 @@ class Sweep:
         return tuple(dict.fromkeys(single + joined if self.pairs == "all + leave-one-out" else joined))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold; [search], [network] and `folds` only where there are any."""
+        """Return plain values that JSON can hold; [search], [network], `folds` and `protocol` only where not the default."""
         network = self.network.recorded
         found = asdict(self) | {"train": self.train.recorded, "test": self.test.recorded, "network": network}
-        there = {"search": self.search.trials, "network": network, "folds": self.folds}
-        return {key: value for key, value in found.items() if there.get(key, True)}
+        changed = {"search": self.search.trials, "network": network, "folds": self.folds, "protocol": self.transductive}
+        return {key: value for key, value in found.items() if changed.get(key, True)}
 
     @property
     def recipe(self) -> dict[str, Any]:

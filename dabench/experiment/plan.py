@@ -22,7 +22,7 @@ from dabench.hashing import digest
 from dabench.plugins.code_hash import code_digest, core_digest, modules_digest
 from dabench.plugins.contract import SOURCE_ONLY, SUPERVISED, Adapter, Augment, Backbone, Dataset
 from dabench.plugins.weights import own_options, weights_of
-from dabench.storage.schema import AdapterFacts, NetworkKey, Run, Settings, TrialConfig, budget_text, networks
+from dabench.storage.schema import AdapterFacts, NetworkKey, Run, Settings, TrialConfig, budget_text, networks, tests_of
 from dabench.training.settings import TrainConfig, adaptation_steps
 
 
@@ -102,8 +102,11 @@ class Plan:
 
     @property
     def trained_on(self) -> tuple[str, ...]:
-        """The datasets with labels; on each alone, a network is trained."""
-        return tuple(name for name in self.sweep.datasets if name not in self.unlabelled)
+        """The datasets on each of which alone a network is trained: those with labels.
+
+        In the transductive protocol there are none but the sources of tasks: all images of a target are tested.
+        """
+        return () if self.sweep.transductive else tuple(n for n in self.sweep.datasets if n not in self.unlabelled)
 
     @property
     def input_size(self) -> int:
@@ -131,7 +134,8 @@ class Plan:
         adapter = self.adapters.get(run.method)  # none for training on sources alone
         target = None
         if run.target is not None and adapter is not None:
-            target = grant_target(prepared[run.target], adapter.access, self.sweep.shots, run.seed)
+            split = "test" if self.sweep.transductive else "train"
+            target = grant_target(prepared[run.target], adapter.access, self.sweep.shots, run.seed, split)
         used = run.target is None or adapter is None or adapter.uses_sources
         correction = adapter.correction if adapter and run.target else None
         targets = [run.target] if run.target else run.tests  # a pretraining is scored for every dataset
@@ -249,7 +253,8 @@ def _run(
     probe: TrialConfig | None,
     length: int | None = None,
 ) -> Run:
-    sweep, tests = plan.sweep, (*sources, target) if target else plan.sweep.datasets
+    sweep = plan.sweep
+    tests = tests_of(NetworkKey(method, sources, target), sweep.datasets, sweep.transductive)
     settings = tuple((key, value) for key, value in settings if key.startswith(("train.", f"{method}.")))
     labels = "0"
     how: list[Any] = [SUPERVISED] if length is None else [SOURCE_ONLY, length]

@@ -13,6 +13,7 @@ from dabench.data.cache import Notify, Prepared
 from dabench.data.folds import fold_count, folded
 from dabench.data.prepare import prepare_dataset, reshaped
 from dabench.data.raw_place import raw_place
+from dabench.data.whole import whole
 from dabench.errors import DataError, SpecError
 from dabench.experiment.access import grant_target
 from dabench.experiment.classes import keeping, renames, shared_classes
@@ -65,6 +66,8 @@ def make_plan(
     prepared = {
         n: reshaped(p, channels, size, classes, renames(sweep, n, p.classes, classes), notify=notify) for n, p in raw.items()
     }
+    if sweep.transductive:
+        prepared = {n: whole(p, notify=notify) for n, p in prepared.items()}
     folds = _folds(sweep, prepared, notify)
     _check_counts(sweep, prepared, folds)
     augment = _augment(sweep, datasets)

@@ -49,6 +49,10 @@ def sweep_from(table: Mapping[str, Any], registry: Registry, folder: Path | None
             f"folds = {sweep.folds!r}: a sweep with folds cannot search, because each fold would choose its own settings; search "
             "without folds, and write the chosen settings into the sweep with folds",
         )
+    if sweep.folds is not None and sweep.transductive:
+        raise KeyProblem(
+            "protocol", 'protocol = "transductive" tests all images of each dataset already; leave folds out, or the protocol'
+        )
     return with_space(sweep, registry)
 
 
@@ -160,6 +164,12 @@ def _check_adapters(sweep: Sweep, registry: Registry) -> None:
     made: dict[str, str] = {}
     for name in sweep.adapters:
         adapter = make_adapter(sweep, name, registry)
+        if sweep.transductive and adapter.adapts() and adapter.access in ("few-shot", "full"):
+            raise KeyProblem(
+                "protocol",
+                f"protocol = \"transductive\": adapter '{name}' learns target labels (access {adapter.access}), and every image "
+                'of a target is tested; leave the adapter out, or set protocol = "inductive"',
+            )
         methods = [adapter] if adapter.correction is None else [adapter, adapter.correction]
         other = made.setdefault(" + ".join(f"{method.name} {method.options}" for method in methods), name)
         if other != name:

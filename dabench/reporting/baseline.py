@@ -28,6 +28,7 @@ from dabench.reporting.tables import (
     counted,
     dropped_text,
     folds_text,
+    protocol_text,
     sentence,
     with_interval,
 )
@@ -35,6 +36,7 @@ from dabench.storage.atomic import new_file, write_text
 from dabench.storage.clock import clock
 from dabench.storage.events import wall_seconds
 from dabench.storage.reader import ResultsReader
+from dabench.storage.schema import TRANSDUCTIVE
 from dabench.training.selection import LAST, ORACLE
 
 
@@ -181,10 +183,12 @@ def baseline_notes(baseline: Baseline) -> list[str]:
     lines += mark_notes(baseline.get("gains", []), baseline.get("better") == "lower", baseline.get("notes", {}))
     if baseline["kind"] == "measured":
         searched = f"{baseline['search']}, " if baseline.get("search") else ""
+        protocol = protocol_text(baseline["settings"].get("protocol") == TRANSDUCTIVE)
+        protocol += ", " if protocol else ""
         folds = folds_text(baseline["settings"].get("folds"), baseline["folds"]) + ", " if baseline.get("folds") else ""
         lines.append(
             f"{counted(len(baseline['seeds']), 'seed')}, checkpoint '{baseline['selection']}', "
-            f"{folds}{searched}{baseline['interval']}; digest {baseline['digest'][:12]}"
+            f"{protocol}{folds}{searched}{baseline['interval']}; digest {baseline['digest'][:12]}"
         )
         provenance = baseline["provenance"]
         wall = f"{clock(provenance['wall_seconds'])}; " if provenance.get("wall_seconds") else ""

@@ -16,7 +16,7 @@ from dabench.experiment.resolve import make_adapter, make_backbone, make_dataset
 from dabench.experiment.sweep_file import SweepFile
 from dabench.hashing import digest
 from dabench.reporting.escape import escape_latex
-from dabench.reporting.tables import counted, folds_text
+from dabench.reporting.tables import counted, folds_text, protocol_text
 from dabench.training.selection import LAST
 
 STUDY = "paper"
@@ -58,7 +58,8 @@ def cite_sweep(file: SweepFile, registry: Any) -> Citations:
     adapters = {n: make_adapter(sweep, n, registry).citation for n in sweep.adapters}
     searched = searched_by(sweep.search if sweep.search.trials else None)
     folds = f"folds {sweep.folds}" if sweep.folds else ""
-    conditions = [f"sweep {_escaped(sweep.name)}", counted(len(sweep.seed_list), "seed"), folds, searched]
+    protocol = protocol_text(sweep.transductive)
+    conditions = [f"sweep {_escaped(sweep.name)}", counted(len(sweep.seed_list), "seed"), protocol, folds, searched]
     return _cited((datasets, backbone, adapters), metadata.version("dabench"), conditions, "sweep digest", sweep.digest)
 
 
@@ -71,7 +72,8 @@ def cite_results(runs: Predictions) -> Citations:
     # The digest covers the runs, not the selection rule.
     chosen = f"checkpoint by {_escaped(runs.selection)}" if runs.selection != LAST else ""
     folds = folds_text(record.sweep.folds, record.folds)
-    conditions = [f"sweep {_escaped(name)}", counted(len(record.seeds), "seed"), folds, searched_by(record.sweep.search), chosen]
+    searched, protocol = searched_by(record.sweep.search), protocol_text(record.sweep.transductive)
+    conditions = [f"sweep {_escaped(name)}", counted(len(record.seeds), "seed"), protocol, folds, searched, chosen]
     return _cited(_rests(runs), version, conditions, "table digest", runs.digest)
 
 

@@ -22,6 +22,7 @@ def headline(matrix: Matrix) -> str:
     parts = parts or [_alone(matrix)]
     parts += [f"Checkpoints {by_labels.format('target test')}"] if matrix.selection == ORACLE else []
     parts += [f"Hyperparameters {by_labels.format('target')}"] if search and search.select == ORACLE else []
+    parts += ["Targets are tested on the unlabelled images that methods adapt to."] if matrix.record.sweep.transductive else []
     parts += [f"Unfinished: {len(matrix.missing)} of {matrix.total} runs are missing."] if matrix.missing else []
     return " ".join(filter(None, parts))
 

@@ -183,6 +183,11 @@ def folds_of(matrix: Matrix) -> str:
     return folds_text(matrix.record.sweep.folds, matrix.record.folds)
 
 
+def protocol_text(transductive: bool) -> str:
+    """Return the protocol of a sweep in words; "" for the inductive one."""
+    return "transductive: adapted to the unlabelled test images" if transductive else ""
+
+
 def chosen_by(rule: str) -> str:
     """Return the selection rule in words; the oracle is marked, because it looks at target labels."""
     by_labels = " FROM TARGET TEST LABELS (a bound, not a result)" if rule == ORACLE else ""
@@ -193,7 +198,8 @@ def conditions(matrix: Matrix) -> str:
     """Return the conditions of a table in short, so that a table copied alone still states them; its rows state the others."""
     metric = " ".join(filter(None, (f"{sentence(matrix.measure.title)} in %", omitted_short(matrix))))
     searched = searched_by(matrix.record.sweep.search)
-    parts = (metric, chosen_by(matrix.selection), searched, folds_of(matrix), f"digest {matrix.digest[:12]}")
+    protocol = protocol_text(matrix.record.sweep.transductive)
+    parts = (metric, chosen_by(matrix.selection), searched, protocol, folds_of(matrix), f"digest {matrix.digest[:12]}")
     return ", ".join(filter(None, parts)) + _differences(matrix)
 
 

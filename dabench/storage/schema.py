@@ -36,6 +36,16 @@ Folds = int | Literal["leave-one-group-out"]
 """How a sweep divides each dataset: into a number of folds, or into one fold for each group."""
 
 
+Protocol = Literal["inductive", "transductive"]
+"""Which images of a target are adapted to: those of its training split, or the test images themselves."""
+
+INDUCTIVE: Protocol = "inductive"
+TRANSDUCTIVE: Protocol = "transductive"
+
+ALL_TESTED = "all (tested)"
+"""The target images that a method is adapted with in the transductive protocol."""
+
+
 def budget_text(budget: LabelBudget) -> str:
     """Return a label budget as the tables print it: "0", "5 per class" or "all"."""
     return f"{budget} per class" if budget not in (0, "all") else str(budget)
@@ -234,6 +244,12 @@ class SweepTable:
     search: SearchTable | None = None
     folds: Folds | None = None
     network: Mapping[str, Any] | None = None
+    protocol: Protocol = INDUCTIVE
+
+    @property
+    def transductive(self) -> bool:
+        """Whether targets are tested on the unlabelled images that methods adapt to."""
+        return self.protocol == TRANSDUCTIVE
 
 
 @dataclass(frozen=True)
@@ -359,7 +375,8 @@ class SweepRecord:
     @property
     def networks(self) -> list[NetworkKey]:
         """The networks of the rows of the cross matrices."""
-        return list(networks([d for d in self.sweep.datasets if d not in self.unlabelled], self.tasks, self.methods))
+        alone = [d for d in self.sweep.datasets if d not in self.unlabelled and not self.sweep.transductive]
+        return list(networks(alone, self.tasks, self.methods))
 
     @property
     def labelled_tasks(self) -> list[Task]:
@@ -368,8 +385,14 @@ class SweepRecord:
 
     @property
     def cells(self) -> list[CellKey]:
-        """All cells of the cross matrices. An adapted network is tested only on its sources and its target."""
-        return [CellKey(*of, test) for of in self.networks for test in _tests(of, self.sweep.datasets)]
+        """All cells of the cross matrices."""
+        sweep = self.sweep
+        return [CellKey(*of, test) for of in self.networks for test in tests_of(of, sweep.datasets, sweep.transductive)]
+
+    def target_images(self, adapter: str) -> str:
+        """Return the target's images that the networks of an adapter are adapted with: "none", "train", "test" or ALL_TESTED."""
+        found = self.adapters[adapter].target_images if adapter in self.adapters else "none"
+        return ALL_TESTED if found == "train" and self.sweep.transductive else found
 
     def cell(self, adapter: str, task: Task) -> CellKey:
         """Return the cell of an adapter for a task: its networks tested on the target."""
@@ -386,8 +409,14 @@ class Claim:
     intact: bool
 
 
-def _tests(of: NetworkKey, datasets: Sequence[str]) -> Sequence[str]:
-    return datasets if of.target is None else (*of.sources, of.target)
+def tests_of(of: NetworkKey, datasets: Sequence[str], transductive: bool) -> tuple[str, ...]:
+    """Return the datasets that a network is tested on: all, or the sources and the target that it was adapted to.
+
+    In the transductive protocol, the test images of a source are those that the network learned with their labels, so sources are
+    left out.
+    """
+    tested = tuple(datasets) if of.target is None else (*of.sources, of.target)
+    return tuple(name for name in tested if not transductive or name not in of.sources)
 
 
 @dataclass(frozen=True)
