@@ -200,7 +200,7 @@ class Episodes(Iterator[list["Episode"]]):
             k = min(self.options.support, len(order) // 2)
             support.append(order[:k])
             query.append(order[k : k + self.options.query])
-        at = torch.cat(support + query).to(view.images.device)
+        at = torch.cat(support + query).to(self.trainer.device)
         images = self._images(view, at, needs_shift)
         assert view.labels is not None
         labels, split = view.labels[at], sum(map(len, support))
@@ -209,7 +209,7 @@ class Episodes(Iterator[list["Episode"]]):
     def _images(self, view: View, at: Tensor, needs_shift: bool) -> Tensor:
         from dabench.data.distortions import shifted
 
-        images = self.trainer.augmented(view.images.index_select(0, at), self.generator)
+        images = self.trainer.augmented(view.rows(at), self.generator)
         # Second derivatives of convolutions are twice as slow on channels-last memory.
         return (shifted(images, self.shuffler) if needs_shift else images).contiguous()
 

@@ -171,7 +171,7 @@ def _kinds(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 
 def _cost(options: ExecutionOptions, cost: Cost) -> list[str]:
-    from dabench.execution.resources import size
+    from dabench.execution.gpu import size
 
     gpu = f", {clock(cost.gpu)} of GPU time (GPUs per run: {options.gpus_per_run:g})" if cost.gpu else ""
     memory = [] if cost.memory is None else [f"memory: {size(cost.memory)} per run"]

@@ -20,7 +20,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.data.file_rows import open_images
 from dabench.data.lazy import chunks
+from dabench.data.packed import write_header, write_packed
 from dabench.data.skipped import LIST, list_text
 from dabench.errors import DataError, StoreError
 from dabench.hashing import digest, file_digest
@@ -40,7 +42,7 @@ Notify = Callable[[str], None]
 
 @dataclass(frozen=True)
 class DatasetContent:
-    """The content of a dataset to store in the cache; `dropped` and `notes` are those of `Prepared`.
+    """The content of a dataset to store in the cache; `dropped`, `notes` and `store` are those of `Prepared`.
 
     Attributes:
         skipped: path -> why the file was skipped.
@@ -51,6 +53,7 @@ class DatasetContent:
     dropped: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
+    store: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ class Prepared:
         notes: the notes of `Splits` from when it was prepared.
         skipped: files that could not be used: "list" (SHA-256 of their list `skipped_list`), "files" (their number), "reasons"
             (reason -> number of files). Empty if no file was skipped.
+        store: how images are compressed: "codec" ("jpeg") and "quality". Empty if they are not. `digest` is then that of the
+            decoded images.
     """
 
     folder: Path
@@ -73,6 +78,7 @@ class Prepared:
     dropped: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     skipped: Mapping[str, Any] = field(default_factory=dict)
+    store: Mapping[str, Any] = field(default_factory=dict)
 
     def path(self, split: str, part: str) -> Path:
         """Return the file of one part of a split: "images", "labels", "groups" or "attribute-NAME"."""
@@ -121,8 +127,8 @@ class Prepared:
         return np.asarray(np.load(self.path(split, "groups"), allow_pickle=False), dtype=np.int64)
 
     def samples(self, split: str) -> Samples:
-        """Open a split: its images are memory-mapped, everything else is read."""
-        images = np.load(self.path(split, "images"), mmap_mode="r", allow_pickle=False)
+        """Open a split: its images are memory-mapped, or read on access if they are large; everything else is read."""
+        images = open_images(self.path(split, "images"))
         parts = self.splits[split]["files"]
         attributes = {
             part.removeprefix("attribute-"): np.load(self.path(split, part), allow_pickle=False)
@@ -138,13 +144,15 @@ def write(folder: Path, name: str, made: DatasetContent) -> None:
     for split, samples in made.splits.items():
         parts: dict[str, Any] = {"images": samples.images, "labels": samples.labels, "groups": samples.groups}
         parts |= {f"attribute-{a}": v for a, v in samples.attributes.items()}
-        files = {}
+        files, decoded = {}, {}
         for part, values in parts.items():
             if values is None:
                 continue
             path = folder / f"{split}-{part}.npy"
             with open(path, "wb") as f:
-                if part == "images":
+                if part == "images" and made.store:
+                    decoded[part] = write_packed(f, values, made.store["quality"])
+                elif part == "images":
                     _write_images(f, values)
                 else:
                     np.lib.format.write_array(f, np.ascontiguousarray(values), allow_pickle=False)
@@ -156,9 +164,12 @@ def write(folder: Path, name: str, made: DatasetContent) -> None:
             "shape": list(samples.images.shape),
             "classes": {} if counts is None else dict(zip(made.classes, counts.tolist(), strict=True)),
             "files": files,
+            **({"decoded": decoded} if decoded else {}),
         }
-    record["digest"] = digest([record["classes"], {s: v["files"] for s, v in record["splits"].items()}])
+    content = {s: v["files"] | v.get("decoded", {}) for s, v in record["splits"].items()}
+    record["digest"] = digest([record["classes"], content])
     record |= {"dropped": dict(made.dropped), "notes": list(made.notes)}
+    record |= {"store": dict(made.store)} if made.store else {}
     if made.skipped:
         write_text(folder / LIST, list_text(made.skipped))
         facts = {"list": file_digest(folder / LIST), "files": len(made.skipped), "reasons": Counter(made.skipped.values())}
@@ -169,8 +180,7 @@ def write(folder: Path, name: str, made: DatasetContent) -> None:
 
 def _write_images(file: BinaryIO, images: Images) -> None:
     """Write (N, C, H, W) uint8 images in numpy's .npy format, with some megabytes in memory at a time."""
-    header = {"descr": "|u1", "fortran_order": False, "shape": tuple(map(int, images.shape))}
-    np.lib.format.write_array_header_1_0(file, header)
+    write_header(file, images.shape)
     for chunk in chunks(images):
         file.write(chunk.data)
 
@@ -187,14 +197,17 @@ def problem_of(folder: Path) -> str:
                 path = folder / f"{split}-{part}.npy"
                 if path.is_symlink() or file_digest(path) != expected:
                     return f"{path.name} has changed"
-                np.load(path, mmap_mode="r", allow_pickle=False)  # raises for other files and for Python objects
+                if part == "images":
+                    open_images(path)  # raises for images that this machine decodes otherwise
+                else:
+                    np.load(path, mmap_mode="r", allow_pickle=False)  # raises for other files and for Python objects
         if (skipped := record.get("skipped")) and file_digest(folder / LIST) != skipped["list"]:
             return f"{LIST} has changed"
         check = record.pop("check")
         return "" if digest(record) == check else f"{RECORD} has changed"
     except FileNotFoundError as e:
         return f"{Path(e.filename).name} is missing"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError) as e:
         return f"it cannot be read: {e}"
 
 
@@ -203,7 +216,8 @@ def open_prepared(folder: Path) -> Prepared:
     record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     dropped, notes = record.get("dropped", {}), tuple(record.get("notes", ()))  # older caches do not have them
     classes, skipped = tuple(record["classes"]), record.get("skipped", {})
-    return Prepared(folder, record["name"], classes, record["digest"], record["splits"], dropped, notes, skipped)
+    store = record.get("store", {})
+    return Prepared(folder, record["name"], classes, record["digest"], record["splits"], dropped, notes, skipped, store)
 
 
 def cached(folder: Path, name: str, make: Callable[[], DatasetContent], *, rebuild: bool, notify: Notify) -> Prepared:

@@ -83,7 +83,8 @@ def without(prepared: Prepared, path: Path, *, rebuild: bool = False, notify: No
             leave = np.zeros(prepared.count(split), dtype=bool)
             leave[[d.position for d in drops if d.split == split]] = True
             splits[split] = take(prepared.samples(split), np.flatnonzero(~leave))
-        return DatasetContent(prepared.classes, splits, _record(listed, prepared, drops), prepared.notes)
+        dropped = _record(listed, prepared, drops)
+        return DatasetContent(prepared.classes, splits, dropped, prepared.notes, store=prepared.store)
 
     return replace(cached(folder, prepared.name, make, rebuild=rebuild, notify=notify), name=prepared.name)
 

@@ -67,7 +67,8 @@ def folded(prepared: Prepared, folds: Folds, *, notify: Notify = print) -> tuple
     def make(number: int) -> DatasetContent:
         whole, part = divided()
         splits = {"train": take(whole, np.flatnonzero(part != number)), "test": take(whole, np.flatnonzero(part == number))}
-        return DatasetContent(prepared.classes, with_every_class(splits), prepared.dropped, prepared.notes)
+        divided_splits = with_every_class(splits)
+        return DatasetContent(prepared.classes, divided_splits, prepared.dropped, prepared.notes, store=prepared.store)
 
     found = []
     for number in range(count):
@@ -116,10 +117,17 @@ def pooled(parts: Sequence[Samples]) -> Samples:
             found[here] = part[at[here] - start]
         return found
 
+    def encoded(at: NDArray[np.int64]) -> list[bytes]:
+        found = np.searchsorted(starts, at, "right") - 1
+        return [images[part].encoded(at[i : i + 1] - starts[part])[0] for i, part in enumerate(found.tolist())]
+
+    whole = LazyImages((int(starts[-1]), c, h, w), read)
+    if all(getattr(part, "encoded", None) for part in images):
+        whole.encoded = encoded
     names = [name for name in parts[0].attributes if all(name in part.attributes for part in parts)]
     attributes = {name: np.concatenate([part.attributes[name] for part in parts]) for name in names}
     return Samples(
-        LazyImages((int(starts[-1]), c, h, w), read),
+        whole,
         _joined([p.labels for p in parts]),
         _joined([p.groups for p in parts]),
         attributes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from dabench.data.decoding import decoded, header
+from dabench.data.file_rows import FileRows
 from dabench.data.folders import Picture
 from dabench.data.lazy import LazyImages
 from dabench.data.squares import MADE_SQUARE, Square
@@ -154,10 +156,12 @@ def _collected(images: Iterator[NDArray[np.uint8]], folder: Path) -> Images:
                 file.flush()
             except OSError as e:
                 raise StoreError(f"{folder}: cannot be written ({e.strerror or e}); set DABENCH_CACHE to another folder") from e
-        file.seek(0)
         if n * int(np.prod(shape)) <= _IN_MEMORY:
+            file.seek(0)
             return np.frombuffer(file.read(), np.uint8).reshape(n, *shape)
-        return np.memmap(file, np.uint8, "r", shape=(n, *shape))
+        if not hasattr(os, "preadv"):
+            return np.memmap(file, np.uint8, "r", shape=(n, *shape))
+        return FileRows(file.fileno(), 0, (n, *shape), f"decoded images in {folder}")
 
 
 def _content(read: Callable[[], bytes]) -> bytes:

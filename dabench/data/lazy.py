@@ -27,12 +27,16 @@ class LazyImages:
     Args:
         shape: (N, C, H, W).
         read: takes (n,) int64 positions and returns those images, (n, C, H, W) uint8, in that order.
+
+    Attributes:
+        encoded: set by dabench: of images from a compressed file, a function from positions to the bytes of these images there.
     """
 
     dtype = np.dtype(np.uint8)
 
     def __init__(self, shape: tuple[int, int, int, int], read: Callable[[NDArray[np.int64]], NDArray[np.uint8]]) -> None:
         self.shape, self._read = shape, read
+        self.encoded: Callable[[NDArray[np.int64]], list[bytes]] | None = None
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -69,7 +73,10 @@ class LazyImages:
 def select_images(images: Images, at: NDArray[np.int64]) -> LazyImages:
     """Return the images at positions `at`, in that order, without reading them."""
     _, c, h, w = images.shape
-    return LazyImages((len(at), c, h, w), lambda positions: np.asarray(images[at[positions]]))
+    selected = LazyImages((len(at), c, h, w), lambda positions: np.asarray(images[at[positions]]))
+    if encoded := getattr(images, "encoded", None):
+        selected.encoded = lambda positions: encoded(at[positions])
+    return selected
 
 
 def decoded_if_small(images: Images) -> Images:
@@ -79,6 +86,12 @@ def decoded_if_small(images: Images) -> Images:
 
 def chunks(images: Images) -> Iterator[NDArray[np.uint8]]:
     """Yield all images in order, some megabytes at a time."""
+    for at in position_chunks(images):
+        yield np.ascontiguousarray(images[at[0] : at[-1] + 1])
+
+
+def position_chunks(images: Images) -> Iterator[NDArray[np.int64]]:
+    """Yield all positions in order, those of some megabytes of images at a time."""
     rows = max(1, _BYTES // max(1, int(np.prod(images.shape[1:]))))
     for start in range(0, len(images), rows):
-        yield np.ascontiguousarray(images[start : start + rows])
+        yield np.arange(start, min(start + rows, len(images)))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,13 +48,22 @@ def prepare_dataset(dataset: Dataset, raw: Path, cache: Path, *, rebuild: bool =
             found = at_work(dataset, cache).prepare(raw)
             skips = found if isinstance(found, SkippingSplits) else SkippingSplits({}, {})
             splits = checked(dataset.with_facts(counts=skips.counts(dataset.counts)), found)
-        notes = tuple(map(printable, splits.notes))
-        return DatasetContent(splits.classes, with_every_class(splits), notes=notes, skipped=skips.skipped)
+        store = _store(dataset)
+        notes = (*map(printable, splits.notes), *([_LOSSY.format(**store)] if store else []))
+        return DatasetContent(splits.classes, with_every_class(splits), notes=notes, skipped=skips.skipped, store=store)
 
     prepared = replace(cached(folder, dataset.name, make, rebuild=rebuild, notify=notify), name=dataset.name)
     for note in prepared.notes:
         notify(f"{dataset.name}: {note}")
     return without(prepared, Path(dataset.drop), rebuild=rebuild, notify=notify) if dataset.drop else prepared
+
+
+_LOSSY = "images are stored as JPEG of quality {quality}, so pixels differ slightly from those of the raw files"
+
+
+def _store(dataset: Dataset) -> dict[str, Any]:
+    """Return how the images of the dataset are compressed, as in `Prepared`."""
+    return {"codec": "jpeg", "quality": dataset.store_quality} if dataset.store == "jpeg" else {}
 
 
 def at_work(dataset: Dataset, cache: Path) -> Dataset:
@@ -78,7 +88,8 @@ def _folder(dataset: Dataset, raw: Path, cache: Path) -> Path:
         files = digest([[os.path.relpath(path, raw), now.st_size, now.st_mtime_ns] for path, now in facts])
     plugin = dataset.plugin or dataset.name  # a dataset with two names is decoded once
     code = [code_digest(dataset), modules_digest(checked.__module__, with_every_class.__module__)]
-    key = digest([FORMAT, plugin, code, repr(dataset.options), files])
+    store = _store(dataset)
+    key = digest([FORMAT, plugin, code, repr(dataset.options), files, *([store] if store else [])])
     return cache / f"{plugin.replace('/', '-')}-{key[:16]}"
 
 
@@ -101,7 +112,8 @@ def reshaped(
     if prepared.shape == (channels, size, size) and prepared.classes == classes and not renames:
         return prepared
     code = modules_digest(reshaped.__module__, "dabench.data.images")
-    key = digest([FORMAT, code, prepared.digest, dict(prepared.dropped), channels, size, classes, dict(renames)])
+    own = [dict(prepared.store)] if prepared.store else []
+    key = digest([FORMAT, code, prepared.digest, dict(prepared.dropped), channels, size, classes, dict(renames), *own])
     folder = prepared.folder.parent / f"{prepared.name.replace('/', '-')}-{channels}x{size}x{size}-{key[:16]}"
 
     def make() -> DatasetContent:
@@ -118,7 +130,7 @@ def reshaped(
                 lambda at, images=old.images, kept=kept: resized(images, kept[at], channels, size),  # type: ignore[misc]
             )
             splits[split] = replace(take(old, kept), images=images, labels=labels)
-        return DatasetContent(classes, splits, prepared.dropped, prepared.notes)
+        return DatasetContent(classes, splits, prepared.dropped, prepared.notes, store=prepared.store)
 
     return cached(folder, prepared.name, make, rebuild=False, notify=notify)
 

@@ -60,7 +60,7 @@ def attempt(job: Job, store: RunStore, registry: Registry, options: ExecutionOpt
 
 
 def _failure(error: BaseException, options: ExecutionOptions) -> AttemptResult:
-    from dabench.execution.gpu import lost, out_of_memory
+    from dabench.execution.gpu import lost, memory_advice, out_of_memory
 
     if isinstance(error, DabenchError):
         return AttemptResult("failed", reason=str(error))
@@ -68,6 +68,5 @@ def _failure(error: BaseException, options: ExecutionOptions) -> AttemptResult:
     if isinstance(error, TimeLimitExceeded):
         return AttemptResult("failed", reason=f"{LIMIT.format(options.time_limit)}\n\n{trace}")
     if out_of_memory(error):
-        line = str(error).splitlines()[0] if str(error) else "no details"
-        return AttemptResult("retried", reason=f"ran out of memory ({line}); try a smaller train.batch or test.batch\n\n{trace}")
+        return AttemptResult("retried", reason=f"{memory_advice(error)}\n\n{trace}")
     return AttemptResult("lost" if lost(error) else "failed", reason=f"{type(error).__name__}: {error}\n\n{trace}")

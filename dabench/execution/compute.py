@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from dabench.data.augment import Augmenter
+from dabench.data.file_rows import open_images
 from dabench.errors import DabenchError, DivergedError
 from dabench.execution.checkpoint_thread import Checkpoints, in_own_thread
+from dabench.execution.placement import ImagePlacement
 from dabench.execution.scores import CheckpointScorer
 from dabench.plugins.contract import SOURCE_ONLY, SUPERVISED, Adapter, Target, View
 from dabench.training.correction import CorrectedCheckpoints
@@ -57,11 +57,11 @@ def compute(
     adapter, stream = make(), None
     if job.target is not None and adapter.access == "test":
         stream = StreamPredictor(make, augmenter, job.test, job.train.precision, job.seed)
-    checkpoints = RunCheckpoints(job, augmenter, stream)
+    checkpoints, placement = RunCheckpoints(job, augmenter, stream), ImagePlacement(device, notify, job.train.threads)
     alike = reproducible(job.train.threads, job.seed, device, job.train.deterministic)
-    with alike, in_own_thread(checkpoints, job.train.threads) as tests:
-        sources = [_source(grant, job.classes, device) for grant in job.sources]
-        target = _target(job.target, job.classes, device) if job.target else None
+    with alike, placement.explained(), in_own_thread(checkpoints, job.train.threads) as tests:
+        sources = [_source(grant, job.classes, placement) for grant in job.sources]
+        target = _target(job.target, job.classes, placement) if job.target else None
         corrected = _corrected(job, adapter, sources, target, augmenter, tests)
         trainer = RunTrainer(job.train, augmenter, device, job.seed, corrected or tests, partial, notify)
         backbone = registry.make("backbone", job.backbone, job.backbone_options)
@@ -145,7 +145,7 @@ class RunCheckpoints:
     """
 
     def __init__(self, job: Job, augmenter: Augmenter, stream: StreamPredictor | None = None) -> None:
-        self._images = {name: np.load(path, mmap_mode="r", allow_pickle=False) for name, path in job.tests.items()}
+        self._images = {name: open_images(path, threads=job.train.threads) for name, path in job.tests.items()}
         self._predict = (
             stream.logits
             if stream
@@ -185,34 +185,25 @@ class RunCheckpoints:
 
 
 def _tensor(path: str, device: torch.device) -> torch.Tensor:
-    try:
-        # Copy-on-write: torch needs writable memory, and pages stay shared until they are written.
-        array = np.load(path, mmap_mode="c", allow_pickle=False)
-    except OSError as e:
-        if e.errno != errno.ENOMEM:
-            raise
-        # A copy-on-write mapping counts fully as memory of the process. Under a memory limit, or without overcommit, a dataset
-        # larger than memory cannot be mapped this way. A read-only mapping does not count. A method that writes into its
-        # images, against the contract, then ends its process instead of changing its own copy.
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-        return torch.from_numpy(array).to(device)
+    return torch.from_numpy(np.load(path, allow_pickle=False)).to(device)
 
 
-def _source(grant: SourceGrant, classes: tuple[str, ...], device: torch.device) -> View:
+def _source(grant: SourceGrant, classes: tuple[str, ...], placement: ImagePlacement) -> View:
+    device, placed = placement.device, placement.placed
     groups = _tensor(grant.groups, device) if grant.groups else None
-    held = View(grant.name, classes, _tensor(grant.val_images, device), _tensor(grant.val_labels, device))
-    return View(grant.name, classes, _tensor(grant.images, device), _tensor(grant.labels, device), groups, held)
+    images = placed(grant.name, grant.images)
+    held = View(grant.name, classes, placed(f"{grant.name}, validation", grant.val_images), _tensor(grant.val_labels, device))
+    return View(grant.name, classes, images, _tensor(grant.labels, device), groups, held)
 
 
-def _target(grant: TargetGrant, classes: tuple[str, ...], device: torch.device) -> Target:
+def _target(grant: TargetGrant, classes: tuple[str, ...], placement: ImagePlacement) -> Target:
     if grant.images is None:
         return Target(grant.name, classes)
-    images = _tensor(grant.images, device)
+    images = placement.placed(grant.name, grant.images)
     shots = None
     if grant.shots:
-        at, labels = (torch.tensor(values, device=device) for values in (grant.shots.at, grant.shots.labels))
+        at, labels = (torch.tensor(values, device=placement.device) for values in (grant.shots.at, grant.shots.labels))
         # If all images are shots, they are not copied: the copy may not fit into memory.
-        shots = View(grant.name, classes, images if len(at) == len(images) else images[at], labels)
+        few = images if len(at) == len(images) else placement.selected(f"{grant.name}, shots", images, grant.shots.at)
+        shots = View(grant.name, classes, few, labels)
     return Target(grant.name, classes, View(grant.name, classes, images), shots)

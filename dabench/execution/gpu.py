@@ -41,6 +41,26 @@ def out_of_memory(error: BaseException) -> bool:
     return known or any(text in str(error) for text in ("can't allocate memory", *_MEMORY_TEXTS))
 
 
+class ImageMemoryError(MemoryError):
+    """Memory of a GPU ran out, and images take most of it. The message says what helps; a smaller batch would not."""
+
+
+def memory_advice(error: BaseException) -> str:
+    """Return what ran out of memory and what helps, in one line, for an error of which `out_of_memory` is true."""
+    line = str(error).splitlines()[0] if str(error) else "no details"
+    if isinstance(error, ImageMemoryError):
+        return f"ran out of memory: {line}"
+    return f"ran out of memory ({line}); try a smaller train.batch or test.batch"
+
+
+def room_on(device: torch.device) -> int:
+    """Return the bytes of GPU memory that this process can still take, as its share and other processes allow."""
+    free, total = torch.cuda.mem_get_info(device)
+    used, kept = torch.cuda.memory_allocated(device), torch.cuda.memory_reserved(device)
+    share = torch.cuda.get_per_process_memory_fraction(device)
+    return max(0, min(free + kept - used, int(share * total) - used))
+
+
 def lost(error: BaseException) -> bool:
     """Whether an error has ended CUDA in this process, such as a label out of range: each later call raises it again."""
     return not out_of_memory(error) and (isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error))
@@ -56,3 +76,8 @@ def free_gpu_memory() -> int:
         return int(subprocess.run(asked, capture_output=True, check=True, timeout=_WAIT, text=True).stdout)
     except (OSError, ValueError, subprocess.SubprocessError):
         return torch.cuda.get_device_properties(0).total_memory
+
+
+def size(count: float) -> str:
+    """Return bytes as 640 MB or 3.2 GB."""
+    return f"{count / 1e6:.0f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -10,9 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dabench.data import file_rows
 from dabench.data.cache import Prepared
 from dabench.errors import SpecError
-from dabench.execution.gpu import free_gpu_memory
+from dabench.execution.gpu import free_gpu_memory, size
 from dabench.execution.options import ExecutionOptions
 from dabench.experiment.plan import Plan
 from dabench.storage.cgroups import cgroup_folders
@@ -82,10 +84,17 @@ def resource_needs(plan: Plan, notify: Callable[[str], None] = lambda line: None
     tests = _largest(plan, 2, lambda p: p.count("test"))
     logits = 4 * len(plan.classes) * train.checkpoints * sum(tests)
     features = 4 * net.head.in_features * _STREAMS * max(p.count("val") for data in plan.divisions for p in data.values())
-    images = _largest(plan, used, lambda p: p.path("train", "images").stat().st_size)
-    memory = _PROCESS + _COPIES * network + work + logits + features
+    images = _largest(plan, used, lambda p: p.count("train") * math.prod(p.shape))
+    decoded = sum(_largest(plan, used, _decoded)) if plan.device != "cuda" else 0  # there, they are among `images`
+    memory = _PROCESS + _COPIES * network + work + logits + features + decoded
     host = _PROCESS_CUDA + network + logits + features if plan.device == "cuda" else memory
     return ResourceNeeds(memory, host, sum(images), network, 3.0 * _STREAMS * train.batch * operations)
+
+
+def _decoded(prepared: Prepared) -> int:
+    """Return the bytes of compressed images that a run decodes into memory of its own."""
+    splits = [prepared.count(split) * math.prod(prepared.shape) for split in ("train", "val")]
+    return sum(size for size in splits if size <= file_rows.LARGEST_MAPPED) if prepared.store else 0
 
 
 def _largest(plan: Plan, number: int, size: Callable[[Prepared], int]) -> list[int]:
@@ -168,11 +177,6 @@ def _in_memory(plan: Plan, each: int, side: int, notify: Callable[[str], None]) 
     if free // each < side:
         notify(f"memory: a run needs about {size(each)} and {size(free)} are free: {free // each} runs in parallel, not {side}")
     return min(side, free // each)
-
-
-def size(count: float) -> str:
-    """Return bytes as 640 MB or 3.2 GB."""
-    return f"{count / 1e6:.0f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
 
 
 def free_memory(root: Path = Path("/")) -> int | None:

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dabench.data.augment import Augmenter
+from dabench.data.file_rows import first_images, open_images
 from dabench.experiment.job import Job
 from dabench.storage.schema import TrialConfig
 from dabench.training import validators
@@ -47,9 +48,11 @@ class CheckpointScorer:
     """
 
     def __init__(self, job: Job, augmenter: Augmenter, stream: StreamPredictor | None = None) -> None:
-        self._targets = {name: _mapped(path)[:SCORED_BY_DEV] for name, path in job.scored.items()}
+        self._targets = {name: first_images(open_images(path), SCORED_BY_DEV) for name, path in job.scored.items()}
         most = max((len(images) for images in self._targets.values()), default=0)
-        self._sources = [(_mapped(s.images)[:most], _mapped(s.val_images), _mapped(s.val_labels)) for s in job.sources]
+        self._sources = [
+            (first_images(open_images(s.images), most), open_images(s.val_images), _labels(s.val_labels)) for s in job.sources
+        ]
         self._outputs = functools.partial(outputs, augmenter=augmenter, test=job.test, precision=job.train.precision)
         self._predict = stream.outputs if stream else self._outputs
         self.found: dict[str, dict[str, list[float | None]]] = {t: {r: [] for r in _STORED} for t in self._targets}
@@ -111,5 +114,5 @@ class CheckpointScorer:
         return last is not None and any(at == len(scores) - 1 and last < least for at, least in probe.bar)
 
 
-def _mapped(path: str) -> Any:
+def _labels(path: str) -> Any:
     return np.load(path, mmap_mode="r", allow_pickle=False)

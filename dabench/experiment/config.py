@@ -48,6 +48,10 @@ class DatasetTable:
 
     plugin: str | None = setting(None, "the dataset plugin to use; default: NAME if it is one, else image-folder")
     drop: str = setting("", "a drop list: a CSV of images to leave out, relative to the sweep file")
+    store: Literal["raw", "jpeg"] = setting(
+        "raw", '"jpeg": prepared images are kept as JPEG, which takes a fraction of the space and changes pixels slightly'
+    )
+    store_quality: int = setting(95, 'quality of `store = "jpeg"`', low=1, high=100)
 
 
 @dataclass(frozen=True)

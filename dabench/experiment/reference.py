@@ -64,7 +64,8 @@ def keys_of(file: SweepFile, registry: Registry) -> dict[str, Rows]:
     found["[classes]"] = _filled(renaming, ("classes",), {"map": sweep.class_map}, file, written)
     for name, dataset in datasets.items():
         rows = describe(DatasetTable) + describe(type(dataset).Options)
-        own = {"plugin": dataset.plugin or dataset.name, "drop": dataset.drop}
+        own = {f.name: getattr(dataset, f.name) for f in dataclasses.fields(DatasetTable)}
+        own |= {"plugin": dataset.plugin or dataset.name}
         found[f"[dataset.{name}]"] = _filled(rows, ("dataset", name), own | vars(dataset.options), file, written)
     plugins: dict[str, Plugin] = {sweep.backbone: make_backbone(sweep, registry)}
     adapters = {name: make_adapter(sweep, name, registry) for name in sweep.adapters}

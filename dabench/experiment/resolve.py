@@ -23,15 +23,17 @@ def make_dataset(sweep: Sweep, name: str, registry: Registry) -> Dataset:
     """Return the dataset `name`: a plugin with the options of [dataset.NAME], or a dataset that this table declares.
 
     The table declares a dataset if no plugin has its name. Such a dataset uses the plugin of the key `plugin` (default:
-    image-folder) and reads the raw files of that plugin. The key `drop` names a list of images to leave out.
+    image-folder) and reads the raw files of that plugin. The key `drop` names a list of images to leave out, and `store` how
+    prepared images are stored.
 
     Raises:
         KeyProblem: a key of the table is wrong.
         PluginError: there is no such dataset.
     """
     options = dict(sweep.dataset.get(name, {}))
-    own = build(DatasetTable, {key: options.pop(key) for key in ("plugin", "drop") if key in options}, f"dataset.{name}")
-    plugin, drop = own.plugin, own.drop
+    keys = [f.name for f in fields(DatasetTable)]
+    own = build(DatasetTable, {key: options.pop(key) for key in keys if key in options}, f"dataset.{name}")
+    plugin = own.plugin
     if name in sweep.dataset:
         known = {member for e in registry.entries("dataset") for member in registry.members("dataset", e.name)}
         if name not in known and not NAME.fullmatch(name):
@@ -49,7 +51,7 @@ def make_dataset(sweep: Sweep, name: str, registry: Registry) -> Dataset:
     except KeyProblem as e:
         key = e.path.removeprefix(plugin or name)
         raise KeyProblem(f"dataset.{name}{key}", f"[dataset.{name}] {e}") from e
-    facts = {"drop": drop or dataset.drop}
+    facts: dict[str, Any] = {"drop": own.drop or dataset.drop, "store": own.store, "store_quality": own.store_quality}
     if dataset.name != name:
         facts |= {"plugin": dataset.name, "name": name}
         if dataset.short_name in (dataset.name.upper(), type(dataset).short_name):

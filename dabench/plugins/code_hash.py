@@ -31,6 +31,8 @@ NUMBERLESS = (
     "dabench.training.settings", "dabench.experiment.job",
     # Storage, and resuming: a resumed run gives the same results.
     "dabench.hashing", "dabench.storage", "dabench.data.cache", "dabench.training.resume",
+    # Where the images of a run lie, and where memory is: batches are the same to the bit.
+    "dabench.execution.placement", "dabench.execution.gpu",
     # Progress.
     "dabench.training.progress_line",
 )  # fmt: skip

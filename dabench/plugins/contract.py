@@ -280,6 +280,7 @@ class Dataset(Plugin, ABC):
         files: the files that `dabench prepare` downloads if they are missing. Empty if the terms of use do not allow it.
         augment: the default training augmentation; [augment] of a sweep changes it.
         drop: set by dabench: the path of a list of images to leave out, from the key `drop` of [dataset.NAME].
+        store, store_quality: set by dabench: how prepared images are stored, from these keys of [dataset.NAME].
         work: set by dabench: a folder for intermediate results of `prepare`, such as decoded clips, from which an interrupted
             call continues; else None.
     """
@@ -296,6 +297,8 @@ class Dataset(Plugin, ABC):
     files: tuple[RemoteFile, ...] = ()
     augment: Augment = Augment()
     drop: str = ""
+    store: Literal["raw", "jpeg"] = "raw"
+    store_quality: int = 95
     work: Path | None = None
 
     @abstractmethod
@@ -363,7 +366,8 @@ class View:
     Attributes:
         name: the dataset.
         classes: the names of the K classes of the sweep.
-        images: (N, C, H, W) uint8, values 0 to 255, of the sweep's size; neither cropped nor augmented.
+        images: (N, C, H, W) uint8, values 0 to 255, of the sweep's size; neither cropped nor augmented. Images that are too
+            large for the device are not a tensor: they have only shape, dtype, device and len(), and `rows` reads them.
         labels: (N,) int64, indices into `classes`, or None where they are withheld.
         groups: (N,) int64, or None where there are none or they are withheld.
         validation: of a source: its validation split, with labels; else None.
@@ -378,6 +382,14 @@ class View:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def rows(self, at: Tensor) -> Tensor:
+        """Return the images at positions `at` (n,) int64 on any device: (n, C, H, W) uint8 on the trainer's device.
+
+        It works for sets of every size. `Trainer.stream` and `Trainer.batches` do, too, and read ahead.
+        """
+        read: Callable[[Tensor], Tensor] | None = getattr(self.images, "rows", None)  # a tensor has no such attribute
+        return read(at) if read else self.images.index_select(0, at.to(self.images.device))
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dabench.data.host_images import stored
 from dabench.errors import PluginError
-from dabench.plugins.contract import ClassPredictions, Correction, View
+from dabench.plugins.contract import ClassPredictions, Correction, Images, View
 from dabench.training.network import TorchNetwork
 
 _LEAST = 1e-6
 """Smaller ratios count as this one, so that their logarithm is finite."""
 
-Logits = Callable[[TorchNetwork, NDArray[np.uint8]], NDArray[np.float32]]
+Logits = Callable[[TorchNetwork, Images], NDArray[np.float32]]
 
 
 class CorrectedCheckpoints:
@@ -77,7 +78,7 @@ class CorrectedCheckpoints:
         return np.asarray(drawn.sum(0) / drawn.sum())
 
     def _probabilities(self, net: TorchNetwork, view: View) -> NDArray[np.float64]:
-        logits = self._logits(net, view.images.cpu().numpy()).astype(np.float64)
+        logits = self._logits(net, stored(view.images)).astype(np.float64)
         odds = np.exp(logits - logits.max(1, keepdims=True))
         return np.asarray(odds / odds.sum(1, keepdims=True))
 

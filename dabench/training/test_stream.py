@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dabench.data.augment import Augmenter, as_floats
 from dabench.errors import DivergedError, PluginError
-from dabench.plugins.contract import Adapter
+from dabench.plugins.contract import Adapter, Images
 from dabench.training.device import low_precision
 from dabench.training.evaluate import outputs
 from dabench.training.network import TorchNetwork, device_of
@@ -31,13 +31,13 @@ class StreamPredictor:
     def __init__(self, make: Callable[[], Adapter], augmenter: Augmenter, test: EvalConfig, precision: str, seed: int) -> None:
         self._make, self._augmenter, self._test, self._precision, self._seed = make, augmenter, test, precision, seed
 
-    def logits(self, net: TorchNetwork, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def logits(self, net: TorchNetwork, images: Images) -> NDArray[np.float32]:
         """Return the logits of every image when it was predicted, in the order of `images`: (N, K) float32.
 
         `net` does not change.
 
         Args:
-            images: (N, C, H, W) uint8, memory-mapped or not.
+            images: (N, C, H, W) uint8: in memory, memory-mapped, or read on access.
 
         Raises:
             DivergedError: a logit is not a finite number.
@@ -45,12 +45,12 @@ class StreamPredictor:
         """
         return np.asarray(self._stream(net, images)[0].numpy(), dtype=np.float32)
 
-    def outputs(self, net: TorchNetwork, images: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+    def outputs(self, net: TorchNetwork, images: Images) -> tuple[Tensor, Tensor]:
         """Return the features (N, F) of every image after the stream, and its logits (N, K) when it was predicted."""
         logits, adapted = self._stream(net, images)
         return outputs(adapted, images, self._augmenter, self._test, self._precision)[0], logits
 
-    def _stream(self, net: TorchNetwork, images: NDArray[np.uint8]) -> tuple[Tensor, TorchNetwork]:
+    def _stream(self, net: TorchNetwork, images: Images) -> tuple[Tensor, TorchNetwork]:
         """Return the logits, and the network after the stream; with [test] stream_reset the network of before."""
         device = device_of(net)
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(self._seed))

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from dabench.data.augment import Augmenter, Stream, as_floats
 from dabench.data.distortions import mixed
+from dabench.data.host_images import in_parts
 from dabench.errors import DivergedError, PluginError
 from dabench.plugins.contract import Batch, Network, View
 from dabench.training.average import WeightAverage
@@ -94,8 +95,8 @@ class RunTrainer:
 
     def batches(self, view: View, batch: int = 512) -> Iterator[Tensor]:
         """Yield every image of `view` once, cropped as in testing: (B, C, H, W) float32 in [0, 1]."""
-        for start in range(0, len(view), batch):
-            yield as_floats(self.augmenter.test(view.images[start : start + batch]))
+        for part in in_parts(view.images, [*range(0, len(view), batch), len(view)]):
+            yield as_floats(self.augmenter.test(part))
 
     def augmented(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Return (B, C, H, W) uint8 images as (B, C, h, w) float32 in [0, 1], augmented as in training."""
@@ -106,8 +107,9 @@ class RunTrainer:
 
         The images pass in equal batches of 512, a half more or less, so that no image counts for more in a small batch.
         """
-        parts = view.images.tensor_split(max(1, round(len(view) / _STATISTICS_BATCH)))
-        estimate_statistics(net, (as_floats(self.augmenter.test(part)) for part in parts))
+        count = max(1, round(len(view) / _STATISTICS_BATCH))
+        edges = [len(view) // count * i + min(i, len(view) % count) for i in range(count + 1)]
+        estimate_statistics(net, (as_floats(self.augmenter.test(part)) for part in in_parts(view.images, edges)))
 
     def cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the mean cross-entropy of (B, K) logits with the sweep's label smoothing.

@@ -31,12 +31,12 @@ def read(path: Path, barrier: Barrier, found: multiprocessing.SimpleQueue[tuple[
     """Map the images as a run does, touch every page, and tell what the process costs before, then, and with a copy."""
     import torch
 
-    from dabench.execution.compute import _tensor
+    from dabench.execution.placement import ImagePlacement
 
     barrier.wait()
     before = pss()
     barrier.wait()
-    images = _tensor(str(path), torch.device("cpu"))
+    images = ImagePlacement(torch.device("cpu"), print).placed("shared", str(path))
     touched = int(images.flatten()[::PAGE].sum())
     barrier.wait()
     shared = pss()

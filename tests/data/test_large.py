@@ -153,3 +153,37 @@ for job in (training, replace(adapting, sources=sources, target=target)):
 def test_a_set_of_ten_times_the_memory_is_trained_on_and_tested(tmp_path: Path) -> None:
     lines = run_limited(HEAD + TRAINING, tmp_path).splitlines()
     assert lines[-2:] == ["430080128 (1, 35000, 2)", "430080128 (1, 80, 2)"]
+
+
+# Resident memory, with the pages of mapped files
+
+PEAK = """
+from dabench.data import file_rows
+
+file_rows.LARGEST_MAPPED = int(sys.argv[2])
+
+def highest():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+"""
+
+BOUND = 120_000_000
+
+
+def growth(code: str, folder: Path, largest_mapped: int) -> int:
+    """Return by how many bytes the highest memory of a process grows in `code`, from where a limit would be set."""
+    before, _, after = code.partition("limit(")
+    measured = f"{HEAD}{PEAK}{before}floor = highest()\n{after.partition(')')[2]}\nprint(highest() - floor)"
+    return int(run_limited(measured, folder, largest_mapped).split()[-1])
+
+
+def test_training_and_testing_on_a_large_set_keep_to_little_memory(tmp_path: Path) -> None:
+    assert growth(TRAINING, tmp_path, 2**20) < BOUND
+
+
+def test_training_and_testing_on_a_mapped_set_take_its_size(tmp_path: Path) -> None:
+    assert growth(TRAINING, tmp_path, 2**40) > 2 * BOUND
+
+
+def test_preparing_and_resizing_a_large_set_keep_to_little_memory(tmp_path: Path) -> None:
+    assert growth(PLUGIN, tmp_path, 2**20) < BOUND / 2

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tiny_sweeps import Tiny, tiny
 
+from dabench.data import file_rows
 from dabench.errors import PluginError, SpecError
 from dabench.execution import resources as room
 from dabench.execution.estimate import stored_bytes
@@ -149,7 +151,18 @@ def test_the_images_of_all_sources_of_a_run_count(sweep: Tiny) -> None:
     plan = replace(sweep.plan, prepared={"bright": one, "second": one, "third": one})
     several = replace(plan, runs=[replace(run, sources=("bright", "second")) for run in plan.runs])
     found = [needs.images for given in (plan, several) if (needs := resource_needs(given))]
-    assert found == [2 * one.path("train", "images").stat().st_size, 3 * one.path("train", "images").stat().st_size]
+    images = one.count("train") * math.prod(one.shape)
+    assert found == [2 * images, 3 * images]
+
+
+def test_images_that_a_run_decodes_into_memory_count(sweep: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = sweep.plan.prepared["bright"]
+    images = (one.count("train") + one.count("val")) * math.prod(one.shape)
+    packed = replace(sweep.plan, prepared={name: replace(one, store={"codec": "jpeg", "quality": 95}) for name in ("a", "b")})
+    of = [needs.memory for plan in (sweep.plan, packed) if (needs := resource_needs(plan))]
+    assert of[1] - of[0] == 2 * images
+    monkeypatch.setattr(file_rows, "LARGEST_MAPPED", 0)  # such images are decoded for each batch
+    assert [needs.memory for needs in [resource_needs(packed)] if needs] == of[:1]
 
 
 def test_asking_what_a_run_needs_changes_no_random_number(sweep: Tiny) -> None:

@@ -253,7 +253,7 @@ def test_what_execute_reaches_and_computes_with_tensors_is_in_the_core(monkeypat
     # These store: results, states of unfinished runs, prepared sets.
     storing = {"execution.run", "storage.run_store", "storage.reader", "training.resume", "data.cache"}
     started = {"plugins.weights"}  # counts for the runs that start from a file
-    beside = {"execution.gpu"}  # memory and errors of a GPU
+    beside = {"execution.gpu", "execution.placement"}  # memory and errors of a GPU; where images lie (test_placement.py)
     assert computing - core <= {f"dabench.{name}" for name in storing | started | beside}
     assert {"dabench.training.trainer", "dabench.training.validators", "dabench.data.augment"} <= computing
 
