@@ -193,6 +193,8 @@ class Episodes(Iterator[list["Episode"]]):
     def _task(self) -> Episode:
         import torch
 
+        from dabench.data.transfer import sent
+
         view, members, needs_shift = self.pools[self._below(len(self.pools))]
         support, query = [], []
         for positions in members:
@@ -200,7 +202,7 @@ class Episodes(Iterator[list["Episode"]]):
             k = min(self.options.support, len(order) // 2)
             support.append(order[:k])
             query.append(order[k : k + self.options.query])
-        at = torch.cat(support + query).to(self.trainer.device)
+        at = sent(torch.cat(support + query), self.trainer.device)
         images = self._images(view, at, needs_shift)
         assert view.labels is not None
         labels, split = view.labels[at], sum(map(len, support))

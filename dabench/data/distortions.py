@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dabench.data.transfer import sent
+
 _ERASED = (0.02, 0.33)
 """Smallest and largest area of an erased rectangle, as a fraction of the image.
 
@@ -164,7 +166,7 @@ def shifted(images: Tensor, generator: torch.Generator, each: bool = False) -> T
         each: every image has a shift of its own; otherwise all images have the same one.
     """
     size = (len(_SHIFTS), len(images) if each else 1)
-    drawn = torch.rand(size, generator=generator, device=generator.device).to(images.device)
+    drawn = sent(torch.rand(size, generator=generator, device=generator.device), images.device)
     # A tensor of the ranges would make a GPU wait for its copy.
     angle, scale, shear, x, y, *light = [low + (high - low) * row for (low, high), row in zip(_SHIFTS, drawn, strict=True)]
     move = torch.stack([x * images.shape[3], y * images.shape[2]], dim=1)

@@ -40,9 +40,8 @@ def whole(prepared: Prepared, *, notify: Notify = print) -> Prepared:
         every = pooled([prepared.samples(split) for split in prepared.splits])
         notify(f"putting the splits of {prepared.name} together ({2 * _bytes(every.images.shape):,.0f} MB in the cache) ...")
         every = take(every, hash_order(every.images))
-        return DatasetContent(
-            prepared.classes, with_every_class({"train": every, "test": every}), prepared.dropped, prepared.notes
-        )
+        splits = with_every_class({"train": every, "test": every})
+        return DatasetContent(prepared.classes, splits, prepared.dropped, prepared.notes, store=prepared.store)
 
     code = modules_digest(whole.__module__, pooled.__module__, with_every_class.__module__)
     key = digest([FORMAT, code, prepared.digest, dict(prepared.dropped)])
