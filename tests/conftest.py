@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,14 @@ from dabench.plugins.registry import REGISTRY, Registry
 
 # Before torch is imported: tests share the cores with others, and threads that wait for each other there take minutes.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def pytest_collection_finish() -> None:
+    """Leave the objects of imports and tests out of garbage collection. A run begins with one, which would look at them all."""
+    import hypothesis  # noqa: F401  # it looks for what refers to an object, and would not see what is left out
+
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
