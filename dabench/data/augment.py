@@ -67,7 +67,8 @@ class Augmenter:
         else:
             floats = self._lit(self.cut(images, generator), generator)
         if (wanted.saturation or wanted.hue) and images.shape[1] == 3:
-            floats = coloured(floats, *between(self._colours, len(images), generator), self._colour_parts)
+            saturation, hue = between(self._colours, len(images), generator)
+            floats = coloured(floats, saturation, hue, self._colour_parts)
         return erased(floats, wanted.erasing, generator) if wanted.erasing else floats
 
     def _lit(self, images: Tensor, generator: torch.Generator) -> Tensor:

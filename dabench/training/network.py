@@ -105,7 +105,7 @@ def _normalised(encoder: nn.Module, mean: Sequence[float], std: Sequence[float])
 
     replaced = isinstance(encoder, nn.Sequential) and isinstance(next(iter(encoder), None), Normalize)
     if replaced:
-        encoder[0] = Normalize(mean, std)  # type: ignore[index, operator]
+        encoder[0] = Normalize(mean, std)  # type: ignore[operator]
         found: nn.Module = encoder
     else:
         found = nn.Sequential(Normalize(mean, std), encoder)

@@ -65,13 +65,11 @@ def _groups(
     """Return the groups of parameters of one rate and one decay. The first groups are those with decay."""
     of_encoder, decay = encoder_parameters(modules), s.decay_of(kind)
     # Biases and the weights of norms are vectors; decay would change scales there, and regularises nothing.
-    decayed, others = [], []
-    for p in dict.fromkeys(parameters):
-        (decayed if s.decay_norms or p.dim() > 1 else others).append(p)
+    decays = {p: s.decay_norms or p.dim() > 1 for p in parameters}
     found: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for p, d in (*((p, decay) for p in decayed), *((p, 0.0) for p in others)):
+    for p in sorted(decays, key=lambda p: not decays[p]):
         factor = s.encoder_lr_factor if id(p) in of_encoder else s.head_lr_factor
-        found.setdefault((lr * factor, d), []).append(p)
+        found.setdefault((lr * factor, decay if decays[p] else 0.0), []).append(p)
     return [{"params": of, "weight_decay": d, _HIGHEST: highest} for (highest, d), of in found.items()]
 
 

@@ -551,8 +551,8 @@ def test_the_table_network_is_read(read: Read) -> None:
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ("mean = [0.5]", "line 17: network.mean: mean and std belong together; set both"),
-        ("std = [0.5]", "line 17: network.std: mean and std belong together; set both"),
+        ("mean = [0.5]", "line 16: network.mean: mean and std belong together; set both"),
+        ("std = [0.5]", "line 16: network.std: mean and std belong together; set both"),
         ("mean = [127]\nstd = [0.5]", "mean = [127.0], std = [0.5]: a mean is from 0 to 1, a std above 0 and at most 1; divide"),
         ("mean = [0.5]\nstd = [0]", "a std above 0 and at most 1"),
         ("mean = 0.5", "network.mean = 0.5: must be a list of numbers"),
