@@ -24,26 +24,30 @@ def prepare_all(datasets: Mapping[str, Dataset], data: Path, cache: Path, notify
         MissingFilesError: raw files are missing.
         DataError: a dataset cannot be prepared.
     """
-    if any(d.download_instructions and not d.raw_in(data).exists() for d in datasets.values()):
+    if any(not d.raw_in(data).exists() for d in datasets.values() if _has_place(d)):
         _refuse(lacking(datasets, data), datasets, data)
     prepared: dict[str, Prepared] = {}
     for name, dataset in datasets.items():
         try:
             with raw_place(dataset, data) as place:
                 prepared[name] = prepare_dataset(dataset, place, cache, notify=notify)
-        except DataError:
-            _refuse(lacking({n: d for n, d in datasets.items() if n not in prepared}, data), datasets, data)
+        except DataError as e:
+            missing = lacking({n: d for n, d in datasets.items() if n not in prepared}, data)
+            _refuse(missing | ({name: e} if name in missing else {}), datasets, data)
             raise
     return prepared
 
 
 def lacking(datasets: Mapping[str, Dataset], data: Path) -> dict[str, DataError]:
-    """Return the datasets that have no raw files, each with the error that says so. Only lists of files are read."""
+    """Return the datasets that have no raw files, each with the error that says so. Only lists of files are read.
+
+    Datasets that need none are left out, and those that the user declares with a path of their own.
+    """
     found = {}
-    for name, dataset in datasets.items():
+    for name, dataset in ((n, d) for n, d in datasets.items() if _has_place(d)):
         try:
             with raw_place(dataset, data) as place:
-                if not dataset.raw_files(place) and dataset.download_instructions:
+                if not dataset.raw_files(place):
                     told = dataset.download_instructions
                     raise DataError(f"dataset '{dataset.name}': its raw files are not in {place}. {told}")
         except DataError as e:
@@ -51,6 +55,11 @@ def lacking(datasets: Mapping[str, Dataset], data: Path) -> dict[str, DataError]
         except OSError:
             continue  # what cannot be listed is reported when it is read
     return found
+
+
+def _has_place(dataset: Dataset) -> bool:
+    """Whether the raw files of a dataset belong below the folder of all raw datasets."""
+    return bool(dataset.download_instructions) and not getattr(dataset.options, "path", "")
 
 
 def _refuse(missing: Mapping[str, DataError], datasets: Mapping[str, Dataset], data: Path) -> None:

@@ -97,3 +97,10 @@ def test_a_plan_without_raw_files_makes_no_network(
 
 def test_each_line_is_escaped_by_itself() -> None:
     assert str(MissingFilesError("a\x1b", "b")) == "a\\x1b\nb"
+
+
+def test_a_folder_that_the_user_declares_keeps_its_own_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine").mkdir()
+    text = told(capsys, sweep(tmp_path, 'datasets = ["mine"]', '[dataset.mine]\npath = "mine"\n'))
+    assert "have no raw files" not in text
+    assert len(text.splitlines()) == 1 + text.startswith("preparing")
