@@ -506,7 +506,8 @@ def _watched(place: OutputFolder, board: TensorBoardWriter | None, request: Swee
 
 
 def _reported(store: RunStore) -> Matrix:
-    from dabench.analysis.matrix import read_matrix, with_published
+    from dabench.analysis.matrix import read_matrix
+    from dabench.analysis.published import with_published
     from dabench.reporting.write import write_report
 
     matrix = with_published(read_matrix(store))
@@ -568,7 +569,8 @@ def report(
     """
     from dabench.analysis.export import open_results
     from dabench.analysis.human import with_human
-    from dabench.analysis.matrix import read_matrix, with_published
+    from dabench.analysis.matrix import read_matrix
+    from dabench.analysis.published import with_published
 
     if spread not in ("interval", "std"):
         raise SpecError(f"spread '{spread}': must be interval or std")

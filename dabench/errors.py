@@ -1,7 +1,7 @@
 """The errors that dabench raises on purpose.
 
-Every message says what is wrong, where, what is allowed and what to do next. The command line prints it as one line and
-exits with `exit_code`.
+Every message says what is wrong, where, what is allowed and what to do next. The command line prints it as one line
+(missing raw files as a block for each dataset) and exits with `exit_code`.
 """
 
 from __future__ import annotations
@@ -38,6 +38,13 @@ class NotDownloadedError(PluginError):
 
 class DataError(DabenchError):
     """The files of a dataset are missing or unreadable, or do not contain what a sweep needs."""
+
+
+class MissingFilesError(DataError):
+    """Raw files of datasets are missing. The only error of several lines, which are its arguments."""
+
+    def __str__(self) -> str:
+        return "\n".join(map(printable, self.args))
 
 
 class StoreError(DabenchError):

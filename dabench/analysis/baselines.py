@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from dabench.analysis.printed import with_cells
 from dabench.errors import SpecError, StoreError, nearest
 from dabench.storage.text_files import decoded, lines_alike
 
@@ -29,11 +30,13 @@ notes (adapter -> a warning about its rows, such as a setting that was chosen by
 
 @dataclass(frozen=True)
 class Published:
-    """A published number in %, with the same datasets, classes, backbone, adapter and metric, but another protocol.
+    """A published number in %, with the same datasets, classes, adapter and metric, but another protocol.
 
     Attributes:
         low, high: the interval, None if none was published.
         baseline: the committed table with this number; source: authors and publication.
+        spread: what the source prints after "±", None if nothing; its protocol says what it is.
+        printed: the number and its spread with the digits of the source; empty: two digits.
     """
 
     name: str
@@ -49,12 +52,25 @@ class Published:
     baseline: str
     source: str
     protocol: str
+    spread: float | None = None
+    printed: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the entry of results.json; without spread and digits if the source gives none."""
+        return {key: value for key, value in asdict(self).items() if value or key not in ("spread", "printed")}
 
 
 def committed_tables() -> dict[str, Path]:
     """Return the committed tables: name -> file."""
     folder = Path(next(iter(import_module("dabench.baselines").__path__)))
     return {p.stem: p for p in sorted(folder.iterdir(), key=lambda p: p.stem) if p.suffix in (".toml", ".json")}
+
+
+def published_tables(datasets: Collection[str]) -> list[Baseline]:
+    """Return the published tables that name one of these datasets. Other tables are not parsed."""
+    files = {name: path for name, path in committed_tables().items() if path.suffix == ".toml"}
+    near = [name for name, path in files.items() if any(d in path.read_text(encoding="utf-8") for d in datasets)]
+    return [table for table in map(read_baseline, near) if table["kind"] == "published"]
 
 
 def records_of(name: str | Path) -> Path | None:
@@ -76,6 +92,7 @@ def read_baseline(name: str | Path) -> Baseline:
         value: Baseline = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
         if not isinstance(value, dict):
             raise ValueError("the file must contain a table")
+        value = with_cells(value)
         missing = [key for key in ("name", "kind", "title", "source", "metric", "cells") if key not in value]
         if missing:
             raise ValueError(f"missing keys: {', '.join(missing)}; make a table with dabench baseline NAME --from RUNS")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.analysis.baselines import Published, committed_tables, read_baseline
+from dabench.analysis.baselines import Published
 from dabench.analysis.checkpoints import RuleOutcome, what_rules_choose
 from dabench.analysis.environments import Mixed, mixed
 from dabench.analysis.guessing import Guessing, guessing
@@ -46,6 +46,7 @@ class Matrix:
         predictions: the runs and their predictions.
         mixed: in what the runs differ that can change results.
         human: dataset -> what its human cell is based on; published: published numbers for the same datasets.
+        other_networks: published numbers for tasks of the table, with other networks.
         spread: what reports print beside the means of methods: "interval", or "std" for the standard deviation over seeds.
     """
 
@@ -72,6 +73,7 @@ class Matrix:
     mixed: Mixed = field(default_factory=dict)
     human: Mapping[str, HumanResult] = field(default_factory=dict)
     published: Sequence[Published] = ()
+    other_networks: Sequence[Published] = ()
     methods: Sequence[MethodTable] = ()
     spread: str = "interval"
     clips: Sequence[Cell] = ()
@@ -161,7 +163,8 @@ class Matrix:
             "subgroups": [asdict(g) | search for g in self.subgroups],
             "rules": [to_json(c) | search for c in self.rules],
             **({"human": {test: asdict(p) for test, p in self.human.items()}} if self.human else {}),
-            **({"published": [asdict(p) for p in self.published]} if self.published else {}),
+            **({"published": [p.as_dict() for p in self.published]} if self.published else {}),
+            **({"other_networks": [p.as_dict() for p in self.other_networks]} if self.other_networks else {}),
         }
 
 
@@ -325,26 +328,3 @@ def _rules(runs: Predictions) -> list[RuleOutcome]:
     if all(len(run.accuracy) < 2 for pairs in of.values() for pair in pairs for run in pair):
         return []
     return [chosen for adapter, pairs in of.items() for chosen in what_rules_choose(adapter, pairs)]
-
-
-def with_published(matrix: Matrix) -> Matrix:
-    """Return the matrix with matching published numbers from the committed tables."""
-    tables = [t for t in map(read_baseline, committed_tables()) if t["kind"] == "published" and t["metric"] == matrix.metric]
-    published = [
-        Published(
-            c["name"], c["adapter"], c["backbone"], list(c["sources"]), c.get("target"), c["test"], table["metric"],
-            c["mean"], c.get("low"), c.get("high"), table["name"], table["source"], " ".join(table.get("protocol", "").split()),
-        )
-        for table in tables
-        if {*table.get("classes", ())} == {*matrix.classes}
-        for c in table["cells"]
-        if _same(matrix, c)
-    ]  # fmt: skip
-    return replace(matrix, published=published)
-
-
-def _same(matrix: Matrix, cell: Mapping[str, Any]) -> bool:
-    """Whether a published cell matches the sweep; a human cell matches if its dataset is in the sweep."""
-    used = {*cell["sources"], cell["test"], cell.get("target") or cell["test"]}
-    known = cell["adapter"] in matrix.record.methods and cell["backbone"] == matrix.record.backbone.name
-    return used <= matrix.datasets.keys() and (known or cell["adapter"] == "human")

@@ -1,4 +1,4 @@
-"""The command line: commands that call dabench.api. Errors are one line.
+"""The command line: commands that call dabench.api. Errors are one line, but for missing raw files.
 
 Exit codes: 0 success, 1 a part of the work failed, 2 wrong request.
 """

@@ -106,7 +106,8 @@ def _baseline(a: argparse.Namespace) -> int:
     if not a.name:
         for name in committed_tables():
             value = read_baseline(name)
-            print(f"{name}  {value['title']} ({value['kind']}; {value['source']})")
+            source = value["source"]
+            print(f"{name}  {value['title']} ({value['kind']}{f'; {source}' if value['kind'] == 'measured' else ''})")
         return DONE
     if a.runs:
         for file in write_baseline(a.name, Path(a.runs), Path(a.to), a.select, a.counts):

@@ -20,7 +20,8 @@ class DomainFolders(NamedPictures):
 
     Further folders may be around and between them. Names are compared without case, blanks and punctuation, and may be `aliases`.
     Without lists of splits, the part `test` of each class is held out, always the same images. Most published results use all
-    images of a domain for both training and testing, so they cannot be compared with results on this split.
+    images of a domain for both training and testing; `protocol = "transductive"` in a sweep file does so, too. Results on the
+    held-out part cannot be compared with them.
 
     Attributes:
         domains: name of each domain -> its `counts`.

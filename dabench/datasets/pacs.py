@@ -11,7 +11,8 @@ class PACS(DomainFolders):
     The published lists divide each domain in train (90 %) and crossval (10 %), in art_painting_train_kfold.txt and
     art_painting_crossval_kfold.txt. Where both lists lie anywhere beside the images, crossval is the test split. The third list,
     test, names all images of both and is not read. Without lists, the part `test` of each class is held out. A note says which
-    rule was used. Most published results test on all images of a domain, so they cannot be compared with either.
+    rule was used. Most published results test on all images of a domain, so they cannot be compared with either; with
+    `protocol = "transductive"` in a sweep file, all images are tested.
 
     Tried on the images of the dataset scaled to 128 pixels, without lists; the lists, on made-up files.
     """

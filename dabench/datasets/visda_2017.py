@@ -22,8 +22,9 @@ class VisDA2017(DomainFolders):
     class of each image ("trunk00/x.jpg 3"). Its published list has no numbers; the list with them is in the repository of the
     challenge. Lists in the other domains are not read, because their folders name the classes.
 
-    The published results train on all images of train and test on all of validation, so they cannot be compared with results on
-    the held-out part of each class. Not tried on the real files, only on made-up ones in the layout that its page documents.
+    The published results train on all images of train and test on all of validation, as `protocol = "transductive"` in a sweep
+    file does; they cannot be compared with results on the held-out part of each class. Not tried on the real files, only on
+    made-up ones in the layout that its page documents.
     """
 
     name = "visda-2017/*"

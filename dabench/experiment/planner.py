@@ -11,14 +11,14 @@ from pathlib import Path
 
 from dabench.data.cache import Notify, Prepared
 from dabench.data.folds import fold_count, folded
-from dabench.data.prepare import prepare_dataset, reshaped
-from dabench.data.raw_place import raw_place
+from dabench.data.prepare import reshaped
 from dabench.data.whole import whole
 from dabench.errors import DataError, SpecError
 from dabench.experiment.access import grant_target
 from dabench.experiment.classes import keeping, renames, shared_classes
 from dabench.experiment.config import Sweep
 from dabench.experiment.plan import Plan, adaptation, pretraining, source_only
+from dabench.experiment.raw_files import prepare_all
 from dabench.experiment.resolve import make_adapter, make_backbone, make_dataset
 from dabench.experiment.shared_images import shared_images
 from dabench.hashing import file_digest
@@ -49,10 +49,7 @@ def make_plan(
     remove_abandoned(cache_folder() / ".*")
     remove_abandoned(temporary_prefix())
     datasets = {name: make_dataset(sweep, name, registry) for name in sweep.datasets}
-    raw = {}
-    for name, dataset in datasets.items():
-        with raw_place(dataset, data) as place:
-            raw[name] = prepare_dataset(dataset, place, cache_folder(), notify=notify)
+    raw = prepare_all(datasets, data, cache_folder(), notify)
     classes = shared_classes(sweep, raw)
     if len(classes) < 2:
         raise SpecError(

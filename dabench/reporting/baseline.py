@@ -12,7 +12,8 @@ from dabench.analysis.baselines import SECOND_METRIC, Baseline, short_names_of
 from dabench.analysis.compare import NOTE, CellPair, Comparison, ComparisonSide
 from dabench.analysis.environments import environments_of, mixed_text, settings_of
 from dabench.analysis.export import open_results, write_pack
-from dabench.analysis.matrix import Matrix, read_matrix, with_published
+from dabench.analysis.matrix import Matrix, read_matrix
+from dabench.analysis.published import with_published
 from dabench.errors import DabenchError, StoreError
 from dabench.reporting.citation import citations_of_results
 from dabench.reporting.conditions import with_conditions
@@ -20,6 +21,7 @@ from dabench.reporting.escape import escape_md
 from dabench.reporting.formats import markdown
 from dabench.reporting.intervals import gap_text, interval_text, omitted_sentence
 from dabench.reporting.marks import mark_notes, marks_of
+from dabench.reporting.printed import printed_table
 from dabench.reporting.tables import (
     EMPTY,
     Table,
@@ -75,8 +77,8 @@ def baseline_from(store: ResultsReader, wall: float | None, select: str | None =
         "settings": settings_of(matrix.record),
         "citations": citations_of_results(matrix.predictions),
         "short_names": {n: f.short_name for n, f in matrix.datasets.items()},
-        # The rows of methods repeat its cells; a committed table holds each number once.
-        **{key: value for key, value in matrix.as_dict().items() if key != "methods"},
+        # The rows of methods repeat its cells; a committed table holds each number once, and none of other networks.
+        **{key: value for key, value in matrix.as_dict().items() if key not in ("methods", "other_networks")},
         "other_metrics": other,
     }
 
@@ -127,6 +129,8 @@ def baseline_md(baseline: Baseline) -> str:
 
 def baseline_tables(baseline: Baseline) -> list[Table]:
     """Return the tables to print."""
+    if "columns" in baseline:
+        return [printed_table(baseline)]
     labels, cells, gains = short_names_of(baseline), baseline["cells"], baseline.get("gains", [])
     others, published = baseline.get("other_metrics", {}), baseline["kind"] == "published"
     columns = {
@@ -171,8 +175,9 @@ def _table(title: str, columns: Mapping[str, list[str]], of: Sequence[Mapping[st
 
 def _published(cell: Mapping[str, Any], published: Sequence[Mapping[str, Any]]) -> str:
     """Return the published numbers of a cell, or EMPTY."""
-    same = ("adapter", "sources", "target", "test")
-    return ", ".join(with_interval(p) for p in published if all(p[key] == cell[key] for key in same)) or EMPTY
+    same, several = ("adapter", "sources", "target", "test"), len({p["baseline"] for p in published}) > 1
+    here = [p for p in published if all(p[key] == cell[key] for key in same)]
+    return ", ".join(with_interval(p) + (f" ({p['baseline']})" if several else "") for p in here) or EMPTY
 
 
 def baseline_notes(baseline: Baseline) -> list[str]:
@@ -180,6 +185,8 @@ def baseline_notes(baseline: Baseline) -> list[str]:
     lines = [f"Source: {baseline['source']}"]
     if baseline.get("note"):
         lines.append(baseline["note"])
+    if baseline["kind"] == "published" and baseline.get("protocol"):
+        lines.append(f"Protocol: {' '.join(baseline['protocol'].split())}")
     lines += mark_notes(baseline.get("gains", []), baseline.get("better") == "lower", baseline.get("notes", {}))
     if baseline["kind"] == "measured":
         searched = f"{baseline['search']}, " if baseline.get("search") else ""

@@ -22,6 +22,7 @@ from dabench.reporting.gains import gains_notes, gains_table, summary_notes, sum
 from dabench.reporting.latex import latex
 from dabench.reporting.matrices import matrix_tables
 from dabench.reporting.methods import methods_latex, methods_notes, methods_rows, methods_tables
+from dabench.reporting.other_networks import other_networks_notes, other_networks_tables
 from dabench.reporting.ranks import letters, ranks_latex, ranks_notes, ranks_tables
 from dabench.reporting.tables import TIE_MARK, Table, caption, classes_text, conditions, extent, sentence, unfinished
 from dabench.storage import schema
@@ -65,7 +66,10 @@ def _rules(matrix: Matrix) -> list[str]:
 _SECTIONS: Mapping[str, Callable[[Matrix], list[str]]] = {
     "methods": lambda m: _sections(m, methods_tables(m), methods_notes(m)),
     "classes": lambda m: _sections(m, class_tables(m), [CLASSES_NOTE], sentence(extent(m))),
-    "matrix": lambda m: _sections(m, matrix_tables(m), sections.beside_notes(m)),
+    "matrix": lambda m: [
+        *_sections(m, matrix_tables(m), sections.beside_notes(m)),
+        *_sections(m, other_networks_tables(m), other_networks_notes(m)),
+    ],
     "gains": _gains,
     "clips": lambda m: _sections(m, [sections.clip_table(m)], [sections.CLIPS_NOTE]) if m.clips else [],
     "subgroups": lambda m: _sections(m, sections.group_tables(m), sections.group_notes(m)),
@@ -106,7 +110,9 @@ def _latex_file(tables: Iterable[tuple[Table, str]]) -> str:
 
 def _matrix_tex(matrix: Matrix) -> str:
     tables = zip(matrix_tables(matrix), matrix.record.methods, strict=True)
-    return _latex_file((t, " ".join([caption(matrix, {name}), *sections.beside_notes(matrix, name)])) for t, name in tables)
+    texts = [(t, " ".join([caption(matrix, {name}), *sections.beside_notes(matrix, name)])) for t, name in tables]
+    others = ((t, " ".join([caption(matrix), *other_networks_notes(matrix)])) for t in other_networks_tables(matrix))
+    return _latex_file([*texts, *others])
 
 
 def _gains_tex(matrix: Matrix) -> str:

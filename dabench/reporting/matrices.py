@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from dabench.analysis.baselines import Published
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.results import Cell
 from dabench.reporting.conditions import with_conditions
-from dabench.reporting.tables import PUBLISHED, Table, labels_text, shown_in, trained, with_interval
+from dabench.reporting.tables import Table, labels_text, published_mark, shown_in, trained, with_interval
 
 
 def matrix_tables(matrix: Matrix) -> list[Table]:
@@ -22,10 +24,13 @@ def source_only_tables(matrix: Matrix) -> list[Table]:
 def _matrix_table(matrix: Matrix, adapter: str) -> Table:
     datasets, shown = matrix.datasets, shown_in(matrix, adapter)
     cells: list[Cell | Published] = [c for c in matrix.cells if c.adapter in shown]
-    others = [p for p in matrix.published if p.adapter in shown]
+    others: dict[str, list[Cell | Published]] = {}
+    for p in matrix.published:
+        if p.adapter in shown:
+            others.setdefault(published_mark(matrix, p.baseline), []).append(p)
     rows, measured = [], []
-    for sources, target in dict.fromkeys((tuple(c.sources), c.target) for c in [*cells, *others]):
-        for mark, numbers in (("", cells), (PUBLISHED, others)):
+    for sources, target in dict.fromkeys((tuple(c.sources), c.target) for c in chain(cells, *others.values())):
+        for mark, numbers in (("", cells), *others.items()):
             here = {c.test: c for c in numbers if (tuple(c.sources), c.target) == (sources, target)}
             if here:
                 name = trained(matrix, sources, target) + mark

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dabench.analysis.attributes import FEWEST
+from dabench.analysis.baselines import Published
 from dabench.analysis.checkpoints import RuleOutcome
 from dabench.analysis.environments import Mixed, mixed_text
 from dabench.analysis.human import HUMAN
@@ -21,9 +22,9 @@ from dabench.training.selection import ORACLE, RULES, VALIDATORS
 def beside_notes(matrix: Matrix, adapter: str | None = None) -> list[str]:
     """Return the warnings of the sweep, and the notes on human rows and published numbers in the table of `adapter`, or all."""
     shown = {HUMAN, *matrix.record.methods} if adapter is None else shown_in(matrix, adapter)
-    protocols = {p.source: p.protocol for p in matrix.published if p.adapter in shown}
+    published = {p.baseline: p for p in matrix.published if p.adapter in shown}
     lines = [f"Warning: {line}" for line in matrix.record.warnings]
-    lines += [f"Published, not measured here: {source}. {text}".rstrip() for source, text in protocols.items()]
+    lines += [published_note(matrix, p) for p in published.values()]
     for test, people in matrix.human.items() if HUMAN in shown else ():
         empty = f", {people.unanswered} lines without an answer" if people.unanswered else ""
         same = "; ".join(f"{name} {number:.1f}" for name, number in people.networks.items())
@@ -34,6 +35,12 @@ def beside_notes(matrix: Matrix, adapter: str | None = None) -> list[str]:
             + (f" Networks on these images only: {same}." if same else "")
         )
     return lines
+
+
+def published_note(matrix: Matrix, of: Published) -> str:
+    """Return source and protocol of a published table, with its name where the report has several."""
+    name = of.baseline if len({p.baseline for p in (*matrix.published, *matrix.other_networks)}) > 1 else ""
+    return f"Published{f' ({name})' if name else ''}, not measured here: {of.source}. {of.protocol}".rstrip()
 
 
 MARK = "*"

@@ -21,8 +21,8 @@ EMPTY = "-"
 TIE_MARK = "="
 """Stands after a mean that cannot be told apart from the best of its column."""
 
-PUBLISHED = " (published)"
-"""Suffix of the name of a row with published numbers."""
+PUBLISHED = "published"
+"""What marks a row with published numbers."""
 
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -88,7 +88,7 @@ def whole_percent(value: float | None) -> str:
 
 
 def with_interval(of: Any, form: str = ".1f") -> str:
-    """Return a result with its interval, such as "58.1 [52.8, 63.3]"; one without an interval (published) with two decimals.
+    """Return a result with its interval, such as "58.1 [52.8, 63.3]"; a published one as its source prints it.
 
     A partial interval, such as that of one seed, has round brackets.
 
@@ -99,7 +99,7 @@ def with_interval(of: Any, form: str = ".1f") -> str:
         return EMPTY
     known: Mapping[str, Any] = of if isinstance(of, Mapping) else vars(of)
     if known.get("low") is None:
-        return f"{known['mean']:.2f}"
+        return known.get("printed") or f"{known['mean']:.2f}"
     return f"{known['mean']:{form}} {interval_text(known, form)}"
 
 
@@ -118,6 +118,12 @@ def trained(matrix: Matrix, sources: Sequence[str], target: str | None) -> str:
     """Return sources and target as tables name them: "FER -> NAE", or "FER" without a target. Without sources: "Human"."""
     names = "+".join(matrix.datasets[s].short_name for s in sources) or "Human"
     return f"{names} -> {matrix.datasets[target].short_name}" if target else names
+
+
+def published_mark(matrix: Matrix, baseline: str) -> str:
+    """Return the suffix of the name of a row with published numbers; it names their table where there are several."""
+    several = len({p.baseline for p in matrix.published}) > 1
+    return f" ({PUBLISHED}, {baseline})" if several else f" ({PUBLISHED})"
 
 
 def caption(matrix: Matrix, adapters: Collection[str] | None = None) -> str:

@@ -18,6 +18,7 @@ from dabench.reporting.classes import CLASSES_NOTE, class_tables
 from dabench.reporting.gains import gains_notes, gains_table, summary_notes, summary_tables
 from dabench.reporting.matrices import matrix_tables, source_only_tables
 from dabench.reporting.methods import methods_notes, methods_tables
+from dabench.reporting.other_networks import other_networks_hint, other_networks_notes, other_networks_tables
 from dabench.reporting.ranks import ranks_notes, ranks_tables
 from dabench.reporting.tables import TIE_MARK, Table, caption_lines, unfinished
 
@@ -43,6 +44,7 @@ def print_matrix(matrix: Matrix, console: Console, *, rules: bool = False, every
     parts: list[tuple[list[Table], list[str]]] = [
         (methods_tables(matrix), methods_notes(matrix, best=BEST_MARK)),
         (matrix_tables(matrix) if every else source_only_tables(matrix), sections.beside_notes(matrix)),
+        (other_networks_tables(matrix), other_networks_notes(matrix)) if every else ([], other_networks_hint(matrix)),
         ([gains_table(matrix)], gains_notes(matrix)),
         (summary_tables(matrix), summary_notes(matrix)),
         (ranks_tables(matrix, axis=True), ranks_notes(matrix)),

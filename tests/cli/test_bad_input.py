@@ -284,12 +284,9 @@ def test_a_dataset_without_images_is_refused(fails: Fails, tmp_path: Path) -> No
     assert "dataset 'empty', split 'train': is empty" in line
 
 
-@pytest.mark.parametrize("words", [["prepare", "fer2013"], ["sweep", "s.toml"]])
-def test_raw_files_that_are_not_there_are_told_with_where_to_get_and_where_to_put_them(
-    fails: Fails, tmp_path: Path, words: list[str]
-) -> None:
-    (tmp_path / "s.toml").write_text(digits(datasets='["fer2013", "uci-digits"]'))
-    line = fails(*words)
+def test_raw_files_that_are_not_there_are_told_with_where_to_get_and_where_to_put_them(fails: Fails, tmp_path: Path) -> None:
+    """A sweep tells it in several lines: see tests/experiment/test_raw_files.py."""
+    line = fails("prepare", "fer2013")
     assert "dataset 'fer2013'" in line
     assert str(tmp_path / "raw" / "fer2013") in line  # DABENCH_DATA / NAME
     assert "archive.zip" in line

@@ -55,6 +55,28 @@ def test_the_human_row_was_trained_on_none() -> None:
     assert table.rows[-1][:4] == ("Human-None-NAE", "human", "None", "NAE")
 
 
+def test_a_table_of_domains_has_methods_in_rows_and_tasks_in_columns() -> None:
+    (table,) = baseline_tables(read_baseline("office-31-shot"))
+    assert table.columns[:3] == ("adapter", "AMAZON -> DSLR", "AMAZON -> WEBCAM")
+    assert table.rows[1] == ("shot", "94.0", "90.1", "74.7", "98.4", "74.3", "99.9", "88.6")
+
+
+def test_a_table_of_domains_names_its_network_and_its_metric() -> None:
+    (table,) = baseline_tables(read_baseline("visda-2017-shot"))
+    assert table.shared == "balanced-accuracy in %, network timm/resnet101.tv_in1k"
+
+
+def test_all_other_domains_as_sources_are_named_so() -> None:
+    (table,) = baseline_tables(read_baseline("pacs-tll"))
+    assert table.columns[1] == "others -> ARTPAINTING"
+
+
+def test_the_notes_of_a_published_table_state_its_protocol() -> None:
+    assert any(
+        line.startswith("Protocol: ResNet-50, pretrained on ImageNet") for line in baseline_notes(read_baseline("pacs-tll"))
+    )
+
+
 @pytest.mark.parametrize("name", sorted(committed_tables()))
 def test_every_committed_table_can_be_read_and_printed(name: str) -> None:
     value = read_baseline(name)

@@ -13,7 +13,7 @@ from dabench.analysis.results import Cell
 from dabench.reporting.conditions import conditions_text
 from dabench.reporting.html.colors import shade
 from dabench.reporting.intervals import interval_text
-from dabench.reporting.tables import PUBLISHED, foremost, not_adapted, shown_in, trained, with_interval
+from dabench.reporting.tables import PUBLISHED, foremost, not_adapted, published_mark, shown_in, trained, with_interval
 from dabench.storage.schema import CellKey
 
 MOST_COUNTS = 12_000
@@ -78,11 +78,13 @@ def _beside(matrix: Matrix, adapter: str) -> Iterator[tuple[str, tuple[HeatmapCe
     if people:
         yield trained(matrix, [], None), tuple(people.get(test) for test in matrix.datasets)
     numbers = [p for p in matrix.published if p.adapter in shown]
-    for sources in dict.fromkeys(tuple(p.sources) for p in numbers):
+    for sources, mark in dict.fromkeys((tuple(p.sources), published_mark(matrix, p.baseline)) for p in numbers):
         here = {
-            p.test: HeatmapCell(f"{p.mean:.2f}", "published", shade(p.mean), None) for p in numbers if tuple(p.sources) == sources
+            p.test: HeatmapCell(with_interval(p), PUBLISHED, shade(p.mean), None)
+            for p in numbers
+            if (tuple(p.sources), published_mark(matrix, p.baseline)) == (sources, mark)
         }
-        yield trained(matrix, sources, None) + PUBLISHED, tuple(here.get(test) for test in matrix.datasets)
+        yield trained(matrix, sources, None) + mark, tuple(here.get(test) for test in matrix.datasets)
 
 
 def _map(

@@ -30,6 +30,7 @@ from dabench.reporting.html.pictures import pictures_of
 from dabench.reporting.html.text import breaks, clean, numeric, typeset
 from dabench.reporting.matrices import matrix_tables
 from dabench.reporting.methods import methods_notes, methods_tables
+from dabench.reporting.other_networks import other_networks_notes, other_networks_tables
 from dabench.reporting.provenance import command, facts_tables, failures
 from dabench.reporting.ranks import ranks_notes, ranks_tables
 from dabench.reporting.tables import TIE_MARK, Table, caption, conditions, extent, foremost, shots_text, unfinished
@@ -85,6 +86,8 @@ def _results(matrix: Matrix) -> dict[str, Any]:
         "classes_note": CLASSES_NOTE,
         "adapters": adapters,
         "beside": sections.beside_notes(matrix),
+        "other_networks": other_networks_tables(matrix),
+        "other_networks_notes": other_networks_notes(matrix),
         "borrowed": any(m.borrows for a in adapters for m in a["maps"]),
         "gains": gains_table(matrix),
         "gains_notes": gains_notes(matrix),
