@@ -11,7 +11,17 @@ from typing import Any
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.trials import TIE_BREAK, searched_by
 from dabench.experiment.overrides import PATHS, WEIGHTS
-from dabench.reporting.tables import EMPTY, Table, dropped_text, first_line, folds_of, sentence, size_range, trained
+from dabench.reporting.tables import (
+    EMPTY,
+    Table,
+    dropped_text,
+    first_line,
+    folds_of,
+    protocol_text,
+    sentence,
+    size_range,
+    trained,
+)
 from dabench.storage.clock import clock
 from dabench.storage.schema import DatasetRecord, Seconds, to_json
 
@@ -101,6 +111,7 @@ def _settings(matrix: Matrix) -> Table:
         "augmentation": _written(seen.augment if seen else sweep.augment),
         "classes": ", ".join(matrix.classes),
         "seeds": ", ".join(map(str, matrix.record.seeds)),
+        "protocol": protocol_text(sweep.transductive),
         "folds": folds_of(matrix),
         "shots": str(sweep.shots),
         "pairs": sweep.pairs if isinstance(sweep.pairs, str) else "; ".join(sweep.pairs) or "every ordered pair",

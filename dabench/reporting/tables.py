@@ -144,6 +144,8 @@ def caption_lines(matrix: Matrix, adapters: Collection[str] | None = None) -> li
         shots_text(matrix, adapters), f"digest {matrix.digest[:12]}",
     )  # fmt: skip
     tested = f"on all images, each tested once in {folds}" if (folds := folds_of(matrix)) else "on the test split"
+    if matrix.record.sweep.transductive:
+        tested = "on all images of the target, to which methods adapt without their labels (transductive)"
     lines = [
         f"{sentence(matrix.measure.title)}{lower} in % {tested}, {intervals_text(matrix)}",
         f"{sentence(', '.join(filter(None, conditions)))}.",

@@ -18,7 +18,7 @@ from dabench.reporting.citation import cite_results
 from dabench.reporting.formats import to_json
 from dabench.reporting.headline import headline
 from dabench.reporting.html.page import to_html
-from dabench.reporting.tables import conditions
+from dabench.reporting.tables import caption, conditions
 from dabench.storage.run_store import RunStore
 
 SAYS = "transductive: adapted to the unlabelled test images"
@@ -94,6 +94,7 @@ def test_every_output_says_so(store: RunStore, matrix: Matrix) -> None:
     table = baseline_from(store, None)
     texts = [conditions(matrix), to_html(matrix), " ".join(baseline_notes(table)), cite_results(matrix.predictions).sentence]
     assert all(SAYS in text for text in texts)
+    assert "(transductive)" in caption(matrix)
     assert json.loads(to_json(matrix))["protocol"] == "transductive"
     assert "tested on the unlabelled images that methods adapt to" in headline(matrix)
 
