@@ -15,11 +15,12 @@ from typing import Any
 import dabench.adapters
 import pytest
 import torch
-from planted import network, target_of, trainer, view
+from planted import CPU, network, target_of, trainer, view
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from dabench.plugins.contract import Adapter, Target
+from dabench.data.augment import Augmenter
+from dabench.plugins.contract import Adapter, Augment, Target
 from dabench.plugins.registry import Registry
 from dabench.training.network import adapter_network
 from dabench.training.trainer import RunTrainer
@@ -91,6 +92,16 @@ def test_its_steps_wait_for_nothing(recorder: Recorder, name: str) -> None:
     }[adapter.access]
     adapter.adapt(copy.deepcopy(net), sources if adapter.uses_sources else [], given, trainer(steps=2))
     assert recorder.found <= OF_THE_CPU.get(name, set())
+
+
+@pytest.mark.parametrize(
+    "augment", [Augment(crop=12, resized_crop=0.3, flip=True, rotate=5.0), Augment(saturation=0.3, hue=0.1, erasing=0.5)]
+)
+def test_the_augmentation_of_a_batch_waits_for_nothing(augment: Augment) -> None:
+    augmenter, generator, recorder = Augmenter(augment, 16, 16, CPU), torch.Generator(), Recorder()
+    with recorder:
+        augmenter.train(torch.zeros(4, 3, 16, 16, dtype=torch.uint8), generator)
+    assert recorder.found == set()
 
 
 @pytest.mark.parametrize(
