@@ -296,3 +296,15 @@ AVERAGES = {
 def test_a_row_has_the_average_that_its_source_prints(name: str, adapter: str) -> None:
     row = [c["mean"] for c in read_baseline(name)["cells"] if c["adapter"] == adapter]
     assert sum(row) / len(row) == pytest.approx(AVERAGES[name, adapter], abs=0.06)
+
+
+PAGES = Path(__file__).parents[2] / "docs"
+
+
+def test_the_page_of_published_tables_lists_each_of_them() -> None:
+    named = set(re.findall(r"`([a-z0-9-]+)`", (PAGES / "published.md").read_text(encoding="utf-8").partition("## Three ways")[0]))
+    assert set(DOMAINS) <= named
+
+
+def test_the_page_of_results_counts_them() -> None:
+    assert f"| {len(DOMAINS)} published tables of Office-31" in (PAGES / "results.md").read_text(encoding="utf-8")
