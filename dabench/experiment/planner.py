@@ -49,6 +49,8 @@ def make_plan(
     remove_abandoned(cache_folder() / ".*")
     remove_abandoned(temporary_prefix())
     datasets = {name: make_dataset(sweep, name, registry) for name in sweep.datasets}
+    backbone = make_backbone(sweep, registry)
+    weights = _weights_digest(weights_of(backbone), sweep.backbone)  # a missing file ends the plan before data are prepared
     raw = prepare_all(datasets, data, cache_folder(), notify)
     classes = shared_classes(sweep, raw)
     if len(classes) < 2:
@@ -77,9 +79,8 @@ def make_plan(
     adapters = {name: make_adapter(sweep, name, registry) for name in sweep.adapters}
     for name in (n for n, p in prepared.items() if not p.labelled):
         _check_unlabelled(sweep, name, adapters)
-    backbone, where = make_backbone(sweep, registry), _device_and_precision(sweep, gpus, cluster)
+    where = _device_and_precision(sweep, gpus, cluster)
     warnings = tuple(shared_images(sweep.tasks, datasets, folds or (prepared,)))
-    weights = _weights_digest(weights_of(backbone), sweep.backbone)
     plan = Plan(sweep, augment, channels, size, datasets, prepared, adapters, backbone, (), *where, warnings, weights, folds)
     runs = tuple(_runs(plan))
     for run in runs:  # reports classes with too few images for the shots before any run starts

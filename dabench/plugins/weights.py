@@ -62,8 +62,13 @@ def weights_of(backbone: Backbone) -> str:
     Raises:
         PluginError: the file is part of a package that is not installed.
     """
-    file = backbone.options.weights if isinstance(backbone.options, StartOptions) else ""
-    return _packaged(file, backbone.name) if file.startswith(_PACKAGE) else file
+    given = _given(backbone)
+    return _packaged(given, backbone.name) if given.startswith(_PACKAGE) else given
+
+
+def _given(backbone: Backbone) -> str:
+    """Return the option `weights`: a path, package:NAME/FILE, or ""."""
+    return backbone.options.weights if isinstance(backbone.options, StartOptions) else ""
 
 
 def _packaged(file: str, backbone: str) -> str:
@@ -93,13 +98,13 @@ def started(backbone: Backbone) -> Backbone:
     A backbone may have a method `converted(encoder, weights)`, which returns the weights with other names or shapes. The encoder
     has an attribute `note`, one line that says which tensors fitted.
     """
-    file = weights_of(backbone)
-    if not file:
+    if not _given(backbone):
         return backbone
     backbone = backbone.with_facts()
     vars(backbone).pop("build", None)  # of an earlier call
 
     def build(channels: int, size: int, pretrained: bool) -> nn.Module:
+        file = weights_of(backbone)
         if pretrained:
             raise PluginError(f"{backbone.name}: pretrained = true and weights = '{file}' exclude each other; set one of them")
         encoder = backbone.build(channels, size, False)

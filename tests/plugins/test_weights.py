@@ -191,6 +191,10 @@ def test_a_package_that_is_not_installed_is_an_error_with_the_command_that_insta
         encoder(weights="package:my_weights/w.pth")
 
 
+def test_a_sweep_file_can_be_read_without_the_package_of_its_weights() -> None:
+    assert REGISTRY.make("backbone", "lenet", {"weights": "package:my_weights/w.pth"}).options.weights.startswith("package:")
+
+
 @pytest.mark.parametrize("file", ["package:my_weights", "package:my-weights/w.pth", "package:/w.pth"])
 def test_another_form_of_a_file_in_a_package_is_an_error(file: str) -> None:
     with pytest.raises(PluginError, match=r"write package:NAME/FILE, the package as it is imported"):
