@@ -125,7 +125,8 @@ def test_room_on_a_gpu_is_what_other_processes_and_the_share_leave(
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 1000))
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: used)
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: kept)
-    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda device: fraction)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda number: {3: fraction}[number])
     assert room_on(GPU) == room
 
 
