@@ -6,7 +6,7 @@
 
 Each phase runs in a process of its own. Its floor is the resident memory after the same phase of a set of 500 images, which loads
 all libraries. A thread then samples the resident memory every 50 ms. Pages of mapped files count. Images are patterns of their
-class with noise, so that no two are equal and JPEG compresses them about as well as photographs.
+class with noise, so that no two are equal.
 """
 
 from __future__ import annotations
