@@ -63,7 +63,7 @@ class Memory:
     def course(self, parts: int = 10) -> list[float]:
         """Return the highest memory of each tenth of the time."""
         edges = [round(i * len(self.samples) / parts) for i in range(parts + 1)]
-        return [max(self.samples[a : max(b, a + 1)]) for a, b in itertools.pairwise(edges)]
+        return [max(self.samples[min(a, len(self.samples) - 1) : max(b, a + 1)]) for a, b in itertools.pairwise(edges)]
 
 
 def resident() -> float:
