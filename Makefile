@@ -1,6 +1,6 @@
 # make quick     set up .venv and run the quick sweep on the embedded digits
 # make test      set up .venv and run the tests
-# make scale     measure sweeps of 100, 1,000 and 10,000 runs, and kill a node during a sweep (half an hour)
+# make scale     measure sweeps of up to 10,000 runs, kill a node during a sweep, measure sets of up to a million images (an hour)
 # make check     check formatting, lint and types
 # make speed     measure the speed of dabench and write docs/benchmarks.md (about an hour; run nothing else meanwhile)
 # make reference compare adapters with the hooks of pytorch-adapt and write docs/reference.md (half an hour)
@@ -21,6 +21,7 @@ test: dev
 scale: dev
 	$(BIN)/python tests/scale/growth.py
 	$(BIN)/python tests/scale/two_nodes.py
+	$(BIN)/python tests/scale/large_sets.py all --write
 
 check: dev
 	$(BIN)/ruff format --check .

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from dabench.checks.backbone_checks import ALIKE, CLASSES, change_with_the_batch
 from dabench.checks.resuming import resume_problem
 from dabench.checks.rules import Doubtful, Rule, Skipped
 from dabench.data.augment import Augmenter
+from dabench.data.host_images import HostImages, HostImagesError
 from dabench.plugins.contract import Adapter, Augment, ClassPredictions, Correction, Network, Target, View
 from dabench.training.correction import ratios_problem
 from dabench.training.device import reproducible
@@ -38,6 +41,7 @@ def adapter_rules(adapter: Adapter) -> list[Rule]:
         Rule("the logits of an image do not depend on the rest of the batch, at checkpoints and at the end", of.alone),
         Rule("the same seed gives exactly the same logits", of.seeded),
         Rule("the images of sources and target are not changed", of.untouched),
+        Rule("images of a dataset that does not fit on the device are read in parts", of.large),
         Rule("every parameter of the network is trainable afterwards", of.trainable),
         Rule("adapt() can load the network that pretrain() returns", of.loads),
         Rule("an interrupted and resumed run gives exactly the same logits", of.resumes),
@@ -86,6 +90,11 @@ def _view(name: str, seed: int, groups: bool = False) -> View:
     for k in range(3):
         images[labels == k, :, 5 * k : 5 * k + 5] += 100
     return View(name, CLASSES, images.to(torch.uint8), labels, torch.arange(60) // 3 % 4 if groups else None)
+
+
+def _outside(view: View) -> View:
+    """Return a view whose images do not lie on the device."""
+    return replace(view, images=cast(torch.Tensor, HostImages(view.images.numpy(), _CPU, view.name)))
 
 
 def _beside(change: float) -> str:
@@ -185,6 +194,21 @@ class _AdapterUnderCheck:
             if old is not None and new is not None and not torch.equal(old.images, new.images):
                 return f"the images of {new.name} have changed; change a copy of them"
         return ""
+
+    def large(self) -> str:
+        """Compare with a run whose images lie outside the device. Small datasets do not need it, so it is a warning."""
+        if self.seeded():
+            raise Skipped("two runs differ in any case")
+        given = self.target()
+        unlabelled, shots = (view and _outside(view) for view in (given.unlabelled, given.shots))
+        target = replace(given, unlabelled=unlabelled, shots=shots)
+        try:
+            said = self.said(self.run([_outside(_view("source", 1, groups=True))], target))
+        except HostImagesError as e:
+            raise Doubtful(str(e)) from None
+        return (
+            "" if torch.equal(said, self.logits) else "such images give other logits; read them with trainer.stream or view.rows"
+        )
 
     def trainable(self) -> str:
         net = self.run([_view("source", 1, groups=True)], self.target())

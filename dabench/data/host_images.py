@@ -164,9 +164,21 @@ def in_parts(images: Tensor | HostImages, edges: Sequence[int]) -> Iterator[Tens
     if isinstance(images, Tensor):
         yield from (images[start:end] for start, end in itertools.pairwise(edges))
         return
-    reader, parts = RowReader(images), [torch.arange(*pair) for pair in itertools.pairwise(edges)]
+    yield from _ahead(images, [torch.arange(*pair) for pair in itertools.pairwise(edges)])
+
+
+def _ahead(images: HostImages, parts: Sequence[Tensor]) -> Iterator[Tensor]:
+    reader = RowReader(images)
     for at, after in zip(parts, [*parts[1:], None], strict=True):
         yield reader.rows(at, after)
+
+
+def stored_rows(images: Images, parts: Sequence[Tensor]) -> Iterator[Tensor]:
+    """Yield the images at the positions of each part as a tensor on the CPU. Each is a copy."""
+    if isinstance(images, np.ndarray):
+        yield from (torch.from_numpy(images[at.numpy()]) for at in parts)
+    else:
+        yield from _ahead(HostImages(images, torch.device("cpu"), "a split"), parts)
 
 
 def stored_in_parts(images: Images, size: int) -> Iterator[Tensor]:

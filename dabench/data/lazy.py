@@ -48,8 +48,7 @@ class LazyImages:
             DataError: the images cannot be read, or `read` returns another shape or dtype.
         """
         first, *rest = at if isinstance(at, tuple) else (at,)
-        n = len(self)
-        positions = np.arange(*first.indices(n)) if isinstance(first, slice) else np.arange(n)[first]
+        positions = _positions(first, len(self))
         images = self._images(np.atleast_1d(positions))
         taken: NDArray[np.uint8] = images if positions.ndim else images[0]
         return taken[(slice(None), *rest) if positions.ndim else tuple(rest)] if rest else taken
@@ -68,6 +67,18 @@ class LazyImages:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Read all images, for `np.asarray`."""
         return np.asarray(self[:], dtype=dtype)
+
+
+def _positions(at: Any, n: int) -> NDArray[np.int64]:
+    """Return the positions that an index of one dimension of length `n` selects, without making all `n` of them."""
+    if isinstance(at, slice):
+        return np.arange(*at.indices(n))
+    found = np.asarray(at)
+    if found.dtype.kind not in "iu":
+        return np.asarray(np.arange(n)[at])  # a mask, or an error
+    if found.size and not -n <= int(found.min()) <= int(found.max()) < n:
+        raise IndexError(f"positions {found.min()} to {found.max()} are not all in 0 to {n - 1}")
+    return np.asarray(np.where(found < 0, found + n, found), dtype=np.int64)
 
 
 def select_images(images: Images, at: NDArray[np.int64]) -> LazyImages:

@@ -57,7 +57,8 @@ def room_on(device: torch.device) -> int:
     """Return the bytes of GPU memory that this process can still take, as its share and other processes allow."""
     free, total = torch.cuda.mem_get_info(device)
     used, kept = torch.cuda.memory_allocated(device), torch.cuda.memory_reserved(device)
-    share = torch.cuda.get_per_process_memory_fraction(device)
+    number = torch.cuda.current_device() if device.index is None else device.index  # the next call takes no "cuda" without one
+    share = torch.cuda.get_per_process_memory_fraction(number)
     return max(0, min(free + kept - used, int(share * total) - used))
 
 

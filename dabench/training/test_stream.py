@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dabench.data.augment import Augmenter, as_floats
+from dabench.data.host_images import stored_rows
 from dabench.errors import DivergedError, PluginError
 from dabench.plugins.contract import Adapter, Images
 from dabench.training.device import low_precision
@@ -59,10 +60,11 @@ class StreamPredictor:
         adapted = net
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(self._seed)
-            for at in torch.split(order, self._test.stream_batch):
+            parts = torch.split(order, self._test.stream_batch)
+            for at, rows in zip(parts, stored_rows(images, parts), strict=True):
                 if method is None or self._test.stream_reset:
                     method, adapted = self._make(), copy.deepcopy(net).eval()
-                batch = torch.from_numpy(np.asarray(images[at.numpy()])).to(device)
+                batch = rows.to(device)
                 with torch.autocast(device.type, torch.bfloat16, enabled=low_precision(self._precision, device)):
                     logits = method.predict(adapted, as_floats(self._augmenter.test(batch)))
                 found[at] = self._checked(logits, len(at), method.name).float().cpu()

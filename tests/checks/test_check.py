@@ -410,6 +410,18 @@ def draws(self: Adapter, net: Any, sources: Any, target: Any, trainer: Any) -> A
     return net
 
 
+def uses_a_tensor(self: Adapter, net: Any, sources: Any, target: Any, trainer: Any) -> Any:
+    target.unlabelled.images.float().mean()
+    return net
+
+
+def test_an_adapter_that_cannot_use_large_datasets_gets_a_warning() -> None:
+    plugin = adapter(title="t", adapt=uses_a_tensor, access="unlabelled")
+    assert of_plugin(plugin) == []
+    (found,) = [f for f in dabench.check(plugin.name) if f.state == "warning"]
+    assert "the images of 'target' are too large to lie on the device as one tensor" in found.advice
+
+
 @pytest.mark.parametrize(
     ("adapt", "advice"),
     [

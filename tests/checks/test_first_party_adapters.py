@@ -111,6 +111,12 @@ def test_every_parameter_can_be_trained_afterwards(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_images_outside_the_device_give_the_same_logits(name: str) -> None:
+    (rule,) = (r for r in adapter_rules(make(name)) if r.what.startswith("images of a dataset that does not fit"))
+    assert rule.look() == ""
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_an_interrupted_run_resumes_with_the_same_logits(name: str) -> None:
     (rule,) = (r for r in adapter_rules(make(name)) if r.what.startswith("an interrupted and resumed run"))
     assert rule.look() == ""

@@ -17,7 +17,7 @@ from torch import Tensor
 from dabench.data import file_rows, host_images
 from dabench.data.augment import Augmenter, Stream
 from dabench.data.file_rows import open_images
-from dabench.data.host_images import HostImages, RowReader, stored_in_parts
+from dabench.data.host_images import HostImages, RowReader, stored_in_parts, stored_rows
 from dabench.errors import DataError, PluginError
 from dabench.plugins.contract import Augment, View
 from dabench.training.evaluate import logits, outputs
@@ -196,6 +196,15 @@ def test_all_but_the_first_part_of_a_split_are_gathered_ahead(tmp_path: Path, mo
     images = cast(HostImages, outside(view("x", 10, 1), tmp_path).images).stored
     recorded = Recorded(monkeypatch)
     assert [len(part) for part in stored_in_parts(images, 4)] == [4, 4, 2]
+    assert [thread for thread, _ in recorded.calls] == ["MainThread", "gather", "gather"]
+
+
+def test_a_test_stream_reads_ahead_the_same_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = view("x", 10, 1)
+    images = cast(HostImages, outside(of, tmp_path).images).stored
+    recorded = Recorded(monkeypatch)
+    parts = torch.randperm(10, generator=torch.Generator().manual_seed(0)).split(4)
+    assert torch.equal(torch.cat(list(stored_rows(images, parts))), torch.cat(list(stored_rows(of.images.numpy(), parts))))
     assert [thread for thread, _ in recorded.calls] == ["MainThread", "gather", "gather"]
 
 

@@ -43,6 +43,18 @@ def test_a_position_outside_is_an_index_error() -> None:
         Counted()[10]
 
 
+@pytest.mark.parametrize("at", [10, -11, [0, 10], np.array([-11])], ids=repr)
+def test_every_position_outside_is_an_index_error(at: Any) -> None:
+    with pytest.raises(IndexError):
+        Counted()[at]
+
+
+@pytest.mark.parametrize("at", [7, -1, [3, 7], slice(5, 8), np.array([10**12 - 1])], ids=repr)
+def test_reading_some_images_does_not_take_memory_for_all(at: Any) -> None:
+    images = LazyImages((10**12, 1, 1, 1), lambda positions: (positions % 251).astype(np.uint8)[:, None, None, None])
+    assert images[at].size in (1, 2, 3)
+
+
 def test_length_shape_and_dtype_are_known_without_reading() -> None:
     images = Counted()
     assert (len(images), images.shape, images.dtype) == (10, (10, 3, 4, 5), np.uint8)

@@ -11,6 +11,7 @@ import pytest
 from toys import CLASSES, even, toy
 
 from dabench.data import lazy, packed
+from dabench.data.audit import audit_datasets
 from dabench.data.cache import Prepared, problem_of
 from dabench.data.drop_list import DroppedImage, without, write_list
 from dabench.data.file_rows import open_images
@@ -211,3 +212,13 @@ def test_folds_and_cleaned_datasets_hold_the_same_pixels(tmp_path: Path) -> None
     cleaned = without(made, tmp_path / "list.csv", notify=lambda line: None)
     np.testing.assert_array_equal(np.asarray(cleaned.samples("train").images), np.delete(np.asarray(images), 7, axis=0))
     assert {folds[0].store["codec"], cleaned.store["codec"]} == {"jpeg"}
+
+
+def test_an_audit_finds_copies(tmp_path: Path) -> None:
+    train, test = SPLITS["train"], SPLITS["test"]
+    copied = np.concatenate([train.images[3:4], test.images[1:]])
+    of = toy("toy", {"train": train, "test": Samples(copied, test.labels)}).with_facts(store="jpeg")
+    made = prepare_dataset(of, tmp_path / "raw", tmp_path / "cache", notify=lambda line: None)
+    (found,) = audit_datasets([made]).of("identical")
+    assert len(found.members) == 2
+    assert found.across_splits
