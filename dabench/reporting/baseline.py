@@ -190,7 +190,7 @@ def baseline_notes(baseline: Baseline) -> list[str]:
     lines += mark_notes(baseline.get("gains", []), baseline.get("better") == "lower", baseline.get("notes", {}))
     if baseline["kind"] == "measured":
         searched = f"{baseline['search']}, " if baseline.get("search") else ""
-        protocol = protocol_text(baseline["settings"].get("protocol") == TRANSDUCTIVE)
+        protocol = protocol_text(baseline.get("settings", {}).get("protocol") == TRANSDUCTIVE)
         protocol += ", " if protocol else ""
         folds = folds_text(baseline["settings"].get("folds"), baseline["folds"]) + ", " if baseline.get("folds") else ""
         lines.append(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from dabench.backbones.conv4 import Conv4
 from dabench.cli import main
 from dabench.errors import MissingFilesError
-from dabench.experiment import planner
 from dabench.plugins.registry import REGISTRY
 
 OFFICE = 'datasets = ["office-31/*"]'
@@ -91,7 +91,7 @@ def test_files_that_are_there_and_broken_are_an_error_of_one_line(tmp_path: Path
 def test_a_plan_without_raw_files_makes_no_network(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planner, "make_backbone", lambda *_: pytest.fail("the backbone was made"))
+    monkeypatch.setattr(Conv4, "build", lambda *_: pytest.fail("a network was made"))
     told(capsys, sweep(tmp_path, more="pretrained = true"))
 
 
