@@ -21,6 +21,7 @@ from dabench.data.lazy import LazyImages, select_images
 from dabench.data.packed import PackedImages, decoded_jpeg, encoded_jpeg, write_packed
 from dabench.data.prepare import prepare_dataset, reshaped
 from dabench.data.splits import image_digests
+from dabench.data.whole import whole
 from dabench.errors import DataError
 from dabench.hashing import file_digest
 from dabench.plugins.contract import Dataset, Samples
@@ -198,6 +199,14 @@ def test_a_smaller_size_is_stored_in_the_same_way(tmp_path: Path) -> None:
     made = reshaped(prepared(tmp_path), 1, 16, CLASSES, notify=lambda line: None)
     images = made.samples("train").images
     assert (made.store["quality"], images.shape, isinstance(images, PackedImages)) == (95, (54, 1, 16, 16), True)
+
+
+def test_a_dataset_of_the_transductive_protocol_holds_the_same_pixels(tmp_path: Path) -> None:
+    made = prepared(tmp_path)
+    every = sorted(d for s in made.splits for d in image_digests(made.samples(s).images).tolist())
+    tested = whole(made, notify=lambda line: None)
+    assert sorted(image_digests(tested.samples("test").images).tolist()) == every
+    assert tested.store["codec"] == "jpeg"
 
 
 def test_folds_and_cleaned_datasets_hold_the_same_pixels(tmp_path: Path) -> None:
