@@ -45,11 +45,11 @@ def test_all_missing_datasets_are_named_at_once(tmp_path: Path, capsys: pytest.C
 
 def test_a_block_has_folder_instructions_license_and_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dataset = REGISTRY.make("dataset", "office-31/amazon")
-    lines = [line.strip() for line in told(capsys, sweep(tmp_path)).splitlines()]
-    assert f"its raw files are not in {tmp_path / 'raw' / 'office-31'}" in lines
-    assert dataset.download_instructions in " ".join(lines)
-    assert f"License: {dataset.license}" in lines
-    assert f"Page: {dataset.homepage}" in lines
+    text = " ".join(told(capsys, sweep(tmp_path)).split())  # lines are wrapped
+    assert f"its raw files are not in {tmp_path / 'raw' / 'office-31'}" in text
+    assert dataset.download_instructions in text
+    assert f"License: {dataset.license}" in text
+    assert f"Page: {dataset.homepage}" in text
 
 
 def test_domains_in_one_folder_share_a_block(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
