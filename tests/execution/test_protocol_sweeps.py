@@ -59,7 +59,8 @@ def test_the_header_says_what_differs(name: str) -> None:
 def test_the_header_names_the_published_tables_of_its_datasets(name: str) -> None:
     family = "pacs" if name == "pacs-pretrained" else name
     named = set(re.findall(rf"\b{family}-[a-z0-9-]+\b", head(name).partition("Published: ")[2]))
-    assert named == {table for table in committed_tables() if table.startswith(f"{family}-")}
+    published = {table for table, file in committed_tables().items() if file.suffix == ".toml"}
+    assert named == {table for table in published if table.startswith(f"{family}-")}
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("pacs-pretrained", "digits-5")])
