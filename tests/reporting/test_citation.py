@@ -113,7 +113,9 @@ def test_a_committed_table_is_cited_as_it_was_run_whatever_the_sweep_of_its_name
     found, table = citations(name), dabench.baseline(name)
     assert found.digest == table["digest"]
     rule = "" if table["selection"] == "last" else f"checkpoint by {table['selection']}, "
-    assert re.search(rf"; sweep {table['sweep']}( with .*)?, {len(table['seeds'])} seeds?, {rule}table digest", found.sentence)
+    protocol = "transductive: [^,]+, " if table["settings"].get("protocol") == "transductive" else ""
+    conditions = rf"{len(table['seeds'])} seeds?, {protocol}{rule}table digest"
+    assert re.search(rf"; sweep {table['sweep']}( with .*)?, {conditions}", found.sentence)
     methods = re.split(r" the methods? ", found.sentence)[1].partition(";")[0]
     assert re.sub(r" ?\\cite{.*?}", "", methods).replace(" and ", ", ").split(", ") == table["settings"]["adapters"]
 
