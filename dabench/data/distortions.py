@@ -41,8 +41,9 @@ def between(ranges: Tensor, n: int, generator: torch.Generator) -> Tensor:
 def boxes(smallest: float, n: int, sides: tuple[int, int], generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Return the first pixels (2, n) and the sides (2, n) of random boxes in an image, in whole pixels, rows before columns.
 
-    The area is drawn evenly from `smallest` of the image to all of it, the logarithm of the ratio of the sides evenly between
-    3/4 and 4/3, the place evenly. A box that does not fit is drawn anew, at most nine times; then it is the whole image.
+    Area, the logarithm of the ratio of the sides, and place are drawn from uniform distributions. The area is between `smallest`
+    and 1 of that of the image, the ratio between 3/4 and 4/3. If a box does not fit into the image, it is drawn again, up to nine
+    times. If none fits, the box is the whole image.
 
     Args:
         sides: (H, W) of the image.

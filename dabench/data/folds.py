@@ -32,7 +32,7 @@ def fold_count(prepared: Prepared, folds: Folds) -> int:
         DataError: the dataset cannot be divided in this way.
     """
     who = f"dataset '{prepared.name}'"
-    groups = _groups(prepared)
+    groups = groups_of(prepared)
     if not isinstance(folds, int):
         if groups is None:
             raise DataError(f"{who}: its groups are not known, so folds = '{folds}' cannot divide it; set folds = 5, for example")
@@ -139,8 +139,11 @@ def _joined(arrays: Sequence[NDArray[np.int64] | None]) -> NDArray[np.int64] | N
     return np.concatenate(known) if len(known) == len(arrays) else None
 
 
-def _groups(prepared: Prepared) -> NDArray[np.int64] | None:
+def groups_of(prepared: Prepared, what: str = "folds", advice: str = "leave folds out") -> NDArray[np.int64] | None:
     """Return the groups of the images of all splits; None if no split has them.
+
+    Args:
+        what, advice: for the message: what might divide a group, and what helps.
 
     Raises:
         DataError: some splits have groups and others do not, so that a group might be divided.
@@ -148,8 +151,7 @@ def _groups(prepared: Prepared) -> NDArray[np.int64] | None:
     bare = [split for split in prepared.splits if not prepared.has_groups(split)]
     if 0 < len(bare) < len(prepared.splits):
         raise DataError(
-            f"dataset '{prepared.name}': groups are not known in {', '.join(bare)}, so folds might divide a group; "
-            "leave folds out"
+            f"dataset '{prepared.name}': groups are not known in {', '.join(bare)}, so {what} might divide a group; {advice}"
         )
     return None if bare else _joined([prepared.groups(split) for split in prepared.splits])
 

@@ -11,10 +11,9 @@ from dataclasses import replace
 import numpy as np
 
 from dabench.data.cache import FORMAT, DatasetContent, Notify, Prepared, cached
-from dabench.data.folds import pooled
+from dabench.data.folds import groups_of, pooled
 from dabench.data.splits import hash_order, take
 from dabench.data.validation import with_every_class
-from dabench.errors import DataError
 from dabench.hashing import digest
 from dabench.plugins.code_hash import modules_digest
 
@@ -29,12 +28,7 @@ def whole(prepared: Prepared, *, notify: Notify = print) -> Prepared:
         DataError: some splits have groups and others do not.
         StoreError: the cache cannot be written.
     """
-    bare = [split for split in prepared.splits if not prepared.has_groups(split)]
-    if 0 < len(bare) < len(prepared.splits):
-        raise DataError(
-            f"dataset '{prepared.name}': groups are not known in {', '.join(bare)}, so the validation split might divide a "
-            'group; set protocol = "inductive"'
-        )
+    groups_of(prepared, "the validation split", 'set protocol = "inductive"')
 
     def make() -> DatasetContent:
         every = pooled([prepared.samples(split) for split in prepared.splits])

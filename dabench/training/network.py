@@ -109,8 +109,8 @@ def _normalised(encoder: nn.Module, mean: Sequence[float], std: Sequence[float])
         found: nn.Module = encoder
     else:
         found = nn.Sequential(Normalize(mean, std), encoder)
-    first = (", ".join(f"{v:.3g}" for v in values) for values in (mean, std))
-    words = f"[network] normalises images by mean {next(first)} and standard deviation {next(first)}"
+    means, deviations = (", ".join(f"{v:.3g}" for v in values) for values in (mean, std))
+    words = f"[network] normalises images by mean {means} and standard deviation {deviations}"
     notes = [getattr(encoder, "note", ""), words + (" instead" if replaced else "")]
     vars(found)["note"] = "; ".join(filter(None, notes))
     return found

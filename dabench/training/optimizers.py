@@ -52,7 +52,8 @@ def made_for(
         replayed: its steps are captured, so its learning rate is a tensor, (), that is filled.
     """
     parameters = [p for m in modules for p in m.to(device).parameters()]
-    optimizer = _new(settings, _groups(settings, parameters, modules, lr, kind or settings.optimizer), device, kind, replayed)
+    kind = kind or settings.optimizer
+    optimizer = _new(settings, _groups(settings, parameters, modules, lr, kind), device, kind, replayed)
     optimizer.register_step_pre_hook(lambda of, *_: _clip(settings, _moving([of])))
     # Autocast keeps low-precision copies of weights until its block ends. After a step they are old.
     optimizer.register_step_post_hook(lambda *_: torch.clear_autocast_cache())
@@ -73,11 +74,11 @@ def _groups(
     return [{"params": of, "weight_decay": d, _HIGHEST: highest} for (highest, d), of in found.items()]
 
 
-def _new(s: TrainConfig, groups: list[dict[str, Any]], device: torch.device, kind: str | None, replayed: bool) -> Optimizer:
+def _new(s: TrainConfig, groups: list[dict[str, Any]], device: torch.device, kind: str, replayed: bool) -> Optimizer:
     fused = device.type in ("cuda", "cpu")
     for group in groups:
         group["lr"] = torch.tensor(group[_HIGHEST], device=device) if replayed else group[_HIGHEST]
-    if (kind or s.optimizer) == "adamw":
+    if kind == "adamw":
         return torch.optim.AdamW(groups, betas=(s.momentum, 0.999), fused=fused, capturable=replayed)
     return torch.optim.SGD(groups, momentum=s.momentum, nesterov=s.nesterov and s.momentum > 0, fused=fused)
 
