@@ -17,8 +17,8 @@ from dabench.analysis.printed import with_cells
 from dabench.errors import SpecError, StoreError, nearest
 from dabench.storage.text_files import decoded, lines_alike
 
-SECOND_METRIC = "balanced-accuracy"
-"""The second metric of a measured table; it differs from accuracy if classes are imbalanced."""
+BASELINE_METRICS = ("accuracy", "balanced-accuracy")
+"""The metrics of a measured table; they differ if classes are imbalanced. The table names one of them first."""
 
 Baseline = Mapping[str, Any]
 """name, kind ("published" or "measured"), title, source, metric, note, citations, datasets (name -> label), cells, gains.

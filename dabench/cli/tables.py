@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dabench.analysis.baselines import BASELINE_METRICS
 from dabench.cli.common import DONE, FAILED, CommandAdder, stdout_console
 from dabench.errors import SpecError
 
@@ -44,6 +45,11 @@ def add(verb: CommandAdder) -> None:
     sub.add_argument("--from", dest="runs", metavar="RUNS", help="make the table NAME from this output folder")
     sub.add_argument(
         "--select", metavar="RULE", help="with --from: selection rule for the checkpoint of each run, as in dabench report"
+    )
+    sub.add_argument(
+        "--metric",
+        choices=BASELINE_METRICS,
+        help="with --from: metric of the table; the other one stands beside it (default accuracy)",
     )
     sub.add_argument(
         "--counts", action="store_true",
@@ -101,8 +107,9 @@ def _baseline(a: argparse.Namespace) -> int:
 
     if a.runs and not a.name:
         raise SpecError(f"--from {a.runs}: the table needs a name: dabench baseline NAME --from {a.runs}")
-    if not a.runs and (a.select or a.counts):
-        raise SpecError(f"{'--select' if a.select else '--counts'}: makes a table only together with --from RUNS")
+    given = {"--select": a.select, "--metric": a.metric, "--counts": a.counts}
+    if not a.runs and any(given.values()):
+        raise SpecError(f"{next(o for o in given if given[o])}: makes a table only together with --from RUNS")
     if not a.name:
         for name in committed_tables():
             value = read_baseline(name)
@@ -110,7 +117,7 @@ def _baseline(a: argparse.Namespace) -> int:
             print(f"{name}  {value['title']} ({value['kind']}{f'; {source}' if value['kind'] == 'measured' else ''})")
         return DONE
     if a.runs:
-        for file in write_baseline(a.name, Path(a.runs), Path(a.to), a.select, a.counts):
+        for file in write_baseline(a.name, Path(a.runs), Path(a.to), a.select, a.counts, a.metric or BASELINE_METRICS[0]):
             print(file)
         return DONE
     value = read_baseline(a.name)

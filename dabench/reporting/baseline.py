@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dabench.analysis.baselines import SECOND_METRIC, Baseline, short_names_of
+from dabench.analysis.baselines import BASELINE_METRICS, Baseline, short_names_of
 from dabench.analysis.compare import NOTE, CellPair, Comparison, ComparisonSide
 from dabench.analysis.environments import environments_of, mixed_text, settings_of
 from dabench.analysis.export import open_results, write_pack
@@ -42,24 +42,27 @@ from dabench.storage.schema import TRANSDUCTIVE
 from dabench.training.selection import LAST, ORACLE
 
 
-def baseline_from(store: ResultsReader, wall: float | None, select: str | None = None) -> dict[str, Any]:
+def baseline_from(
+    store: ResultsReader, wall: float | None, select: str | None = None, metric: str = BASELINE_METRICS[0]
+) -> dict[str, Any]:
     """Return a measured baseline: results, settings and environment of a finished sweep.
 
     Args:
         wall: duration of the sweep in seconds; None if not known.
         select: selection rule, as in `read_matrix`. For a rule other than the last checkpoint and the oracle, the result of the
             oracle is added, to show how much is lost by not looking at test labels.
+        metric: the one of BASELINE_METRICS that is the metric of the table; the other stands beside it.
 
     Raises:
         DabenchError: runs are missing.
     """
-    matrix = with_published(read_matrix(store, selection=select))
+    matrix = with_published(read_matrix(store, metric, select))
     if matrix.missing:
         many = f"{len(matrix.missing)} of {matrix.total} runs are missing ({matrix.missing[0]}, ...)"
         raise DabenchError(f"{store.place}: {many}; finish the sweep first with dabench sweep")
-    other = {SECOND_METRIC: _beside(read_matrix(store, SECOND_METRIC, select))}
+    other = {name: _beside(read_matrix(store, name, select)) for name in BASELINE_METRICS if name != metric}
     if matrix.selection not in (LAST, ORACLE):
-        other[f"accuracy by {ORACLE}"] = _beside(read_matrix(store, selection=ORACLE))
+        other[f"{metric} by {ORACLE}"] = _beside(read_matrix(store, metric, ORACLE))
     records = matrix.predictions.records.values()
     name = matrix.record.sweep.name
     set_to = "".join(f" --set {shlex.quote(text)}" for text in matrix.record.overrides)
@@ -93,11 +96,18 @@ def _beside(matrix: Matrix) -> dict[str, Any]:
     return beside | ({"omitted_classes": omitted} if (omitted := matrix.omitted_classes) else {})
 
 
-def write_baseline(name: str, runs: Path, folder: Path, select: str | None = None, counts: bool = False) -> list[Path]:
+def write_baseline(
+    name: str,
+    runs: Path,
+    folder: Path,
+    select: str | None = None,
+    counts: bool = False,
+    metric: str = BASELINE_METRICS[0],
+) -> list[Path]:
     """Write NAME.json and NAME.md from a finished sweep, and NAME.zip with its predictions; return the files.
 
     Args:
-        select: selection rule of the checkpoint.
+        select, metric: as in `baseline_from`.
         counts: write NAME.zip without the labels of single images, as in `write_pack`.
 
     Raises:
@@ -110,7 +120,7 @@ def write_baseline(name: str, runs: Path, folder: Path, select: str | None = Non
         with new_file(folder / f"{name}.zip") as pack:
             write_pack(open_results(runs), pack, classes_only=True, counts=counts)
             # computed from the pack, so that the table can be recomputed from it
-            value = baseline_from(open_results(pack), wall, select) | {"name": name}
+            value = baseline_from(open_results(pack), wall, select, metric) | {"name": name}
             files = {f"{name}.json": json.dumps(value, indent=1) + "\n", f"{name}.md": baseline_md(value)}
         for file, text in files.items():
             write_text(folder / file, text)

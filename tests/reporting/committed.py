@@ -19,7 +19,7 @@ def computed_again(name: str) -> dict[str, Any]:
     assert pack is not None, name
     wall = value["provenance"]["wall_seconds"]
     by_hand = {key: value[key] for key in ("note", "notes") if key in value}
-    return {**baseline_from(open_results(pack), wall, value["selection"]), "name": name, **by_hand}
+    return {**baseline_from(open_results(pack), wall, value["selection"], value["metric"]), "name": name, **by_hand}
 
 
 if __name__ == "__main__":

@@ -197,9 +197,20 @@ def test_a_rule_that_chooses_has_the_oracle_beside_it(tmp_path: Path) -> None:
     assert "checkpoint 'entropy'" in "\n".join(baseline_notes(value))
 
 
-def test_a_rule_is_for_making_a_table(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["baseline", "quick", "--select", "oracle"]) == 2
-    assert "--from RUNS" in capsys.readouterr().err
+@pytest.mark.parametrize("option", [("--select", "oracle"), ("--metric", "accuracy"), ("--counts",)])
+def test_options_for_making_a_table_need_results(option: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["baseline", "quick", *option]) == 2
+    assert f"{option[0]}: makes a table only together with --from RUNS" in capsys.readouterr().err
+
+
+def test_balanced_accuracy_can_be_the_metric_of_a_table(tmp_path: Path) -> None:
+    store = two_sets().write(tmp_path / "s")
+    assert main(["baseline", "mine", "--from", str(store.folder), "--to", str(tmp_path), "--metric", "balanced-accuracy"]) == 0
+    value = read_baseline(tmp_path / "mine.json")
+    assert (value["metric"], [*value["other_metrics"]]) == ("balanced-accuracy", ["accuracy"])
+    assert [c["mean"] for c in value["cells"]] == [c.mean for c in read_matrix(store, "balanced-accuracy").cells]
+    first = baseline_tables(value)[0].columns
+    assert first.index("balanced-accuracy %") < first.index("accuracy %")
 
 
 def test_a_baseline_says_its_conditions(tmp_path: Path) -> None:
