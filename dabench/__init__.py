@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         compare,
         drop,
         export,
+        figures,
         human,
         load,
         new,
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_API = "audit check cite compare drop export human load new prepare register report show status sweep"
+_API = "audit check cite compare drop export figures human load new prepare register report show status sweep"
 _WORDS = {name: ("dabench.api", name) for name in _API.split()}
 _WORDS |= {"list": ("dabench.api", "listing"), "baseline": ("dabench.analysis.baselines", "read_baseline")}
 _WORDS["LazyImages"] = ("dabench.data.lazy", "LazyImages")
@@ -88,6 +89,7 @@ __all__ = [
     "compare",
     "drop",
     "export",
+    "figures",
     "human",
     "load",
     "new",

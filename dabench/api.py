@@ -593,6 +593,40 @@ def report(
     return matrix
 
 
+def figures(
+    runs: str | Path,
+    to: str | Path,
+    *,
+    format: Literal["pdf", "svg", "png"] = "pdf",
+    width: str = "3.25in",
+    style: str | Path | None = None,
+    metric: str = "accuracy",
+    select: str | None = None,
+    attributes: Files = None,
+) -> list[Path]:
+    """Draw the results of a sweep as figures for a paper, and return their files and that of their captions.
+
+    Args:
+        runs, metric, select, attributes: as in `report`.
+        to: folder of the figures; those of the same names are replaced.
+        width: a number with a unit: in, cm, mm or pt.
+        style: a matplotlib style file, applied after that of dabench.
+
+    Raises:
+        StoreError: `runs` is neither an output folder nor a pack, or is damaged, or `to` cannot be written.
+        SpecError: format, width, style, metric or rule is wrong.
+    """
+    from dabench.analysis.export import open_results
+    from dabench.analysis.matrix import read_matrix
+    from dabench.reporting.figures.write import FORMATS, inches_of, write_figures
+
+    if format not in FORMATS:
+        raise SpecError(f"format '{format}': must be one of {', '.join(FORMATS)}")
+    wide, look = inches_of(width), None if style is None else Path(style).expanduser()
+    matrix = read_matrix(open_results(runs), metric, select, _files(attributes))
+    return write_figures(matrix, Path(to).expanduser(), format, wide, look)
+
+
 def _files(given: Files) -> dict[str, Path]:
     """Return dataset -> file; the dataset "" means the only dataset of the sweep."""
     files = given if isinstance(given, Mapping) else {"": given} if given else {}

@@ -61,6 +61,16 @@ def add(verb: CommandAdder) -> None:
     sub.add_argument("--all", action="store_true", help="also print the cross matrix of each method and results by class")
     sub.add_argument("--out", metavar="DIR", help="folder of the report; default: RUNS/report (for a pack: nothing is written)")
 
+    sub = verb("figures", _figures, "draw the results as figures for a paper, one file each, with captions")
+    sub.add_argument("runs", help="output folder of dabench sweep, or the .zip of dabench export")
+    sub.add_argument("--to", metavar="DIR", required=True, help="folder of the figures; those of the same names are replaced")
+    sub.add_argument("--format", choices=("pdf", "svg", "png"), default="pdf", help="default pdf; fonts are embedded")
+    sub.add_argument("--width", default="3.25in", help="width with its unit: in, cm, mm or pt (default 3.25in, a column)")
+    sub.add_argument("--style", metavar="FILE", help="a matplotlib style file, applied after that of dabench")
+    sub.add_argument("--metric", default="accuracy", help="as in dabench report")
+    sub.add_argument("--select", metavar="RULE", help="as in dabench report")
+    sub.add_argument("--attributes", action="append", default=[], metavar="[DATASET=]FILE", help="as in dabench report")
+
     sub = verb(
         "export", _export, "write a zip with predictions and labels, without images and networks, for others to check a table"
     )
@@ -103,6 +113,17 @@ def _report(a: argparse.Namespace) -> int:
     folder = api.report_place(a.runs, a.out)
     written = folder and f"Report: {report_folder(matrix, folder) / 'index.html'}"
     print(f"\n{written or 'No report is written for a pack; --out DIR writes one.'}")
+    return DONE
+
+
+def _figures(a: argparse.Namespace) -> int:
+    from dabench import api
+
+    given = _files("--attributes", a.attributes)
+    for file in api.figures(
+        a.runs, a.to, format=a.format, width=a.width, style=a.style, metric=a.metric, select=a.select, attributes=given
+    ):
+        print(file)
     return DONE
 
 
