@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         sweep,
     )
     from dabench.data.lazy import LazyImages
+    from dabench.data.python_sets import dataset_from
 
     __version__: str
 
@@ -59,6 +60,7 @@ _API = "audit check cite compare drop export figures human load new prepare regi
 _WORDS = {name: ("dabench.api", name) for name in _API.split()}
 _WORDS |= {"list": ("dabench.api", "listing"), "baseline": ("dabench.analysis.baselines", "read_baseline")}
 _WORDS["LazyImages"] = ("dabench.data.lazy", "LazyImages")
+_WORDS["dataset_from"] = ("dabench.data.python_sets", "dataset_from")
 
 __all__ = [
     "FACES",
@@ -87,6 +89,7 @@ __all__ = [
     "check",
     "cite",
     "compare",
+    "dataset_from",
     "drop",
     "export",
     "figures",

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,3 +83,12 @@ def test_every_test_passes(name: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:benchmark", name]
     ran = subprocess.run(command, capture_output=True, text=True, cwd=saved(tmp_path))
     assert ran.returncode == 0, ran.stdout
+
+
+@pytest.mark.usefixtures("registry_restored")
+def test_the_program_with_datasets_of_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = examples("datasets.md")["halves.py"].replace('"steps": 20', '"steps": 2, "checkpoints": 1')
+    made: dict[str, Any] = {}
+    exec(compile(text, "halves.py", "exec"), made)
+    assert {cell.test for cell in made["matrix"].cells} == {"ours", "noise"}

@@ -29,7 +29,7 @@ def decoded(content: bytes) -> Image.Image:
     """
     picture = _loaded(content)
     try:
-        return _plain(_upright(picture))
+        return plain_picture(picture)
     except Exception as e:
         raise ValueError(str(e) or type(e).__name__) from e
 
@@ -64,6 +64,11 @@ def _opened(content: bytes, pixels: bool = True) -> Image.Image:
         if pixels:
             picture.load()
         return picture
+
+
+def plain_picture(picture: Image.Image) -> Image.Image:
+    """Return a pillow image as `decoded` returns the content of a file."""
+    return _plain(_upright(picture))
 
 
 def _upright(picture: Image.Image) -> Image.Image:
