@@ -46,7 +46,10 @@ class ClassesTable:
 class DatasetTable:
     """The keys of [dataset.NAME] beside the options of its plugin."""
 
-    plugin: str | None = setting(None, "the dataset plugin to use; default: NAME if it is one, else image-folder")
+    plugin: str | None = setting(
+        None,
+        "the dataset plugin to use; default: NAME if it is one, else parquet-images with the key `parquet`, else image-folder",
+    )
     drop: str = setting("", "a drop list: a CSV of images to leave out, relative to the sweep file")
     store: Literal["raw", "jpeg"] = setting(
         "raw", '"jpeg": prepared images are kept as JPEG, which takes a fraction of the space and changes pixels slightly'

@@ -38,7 +38,7 @@ def value_of(text: str) -> Any:
         return text
 
 
-PATHS = ("path", "drop")
+PATHS = ("path", "parquet", "drop")
 """The keys of a [dataset.NAME] table that are paths."""
 
 WEIGHTS = "weights"

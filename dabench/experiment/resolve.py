@@ -23,8 +23,8 @@ def make_dataset(sweep: Sweep, name: str, registry: Registry) -> Dataset:
     """Return the dataset `name`: a plugin with the options of [dataset.NAME], or a dataset that this table declares.
 
     The table declares a dataset if no plugin has its name. Such a dataset uses the plugin of the key `plugin` (default:
-    image-folder) and reads the raw files of that plugin. The key `drop` names a list of images to leave out, and `store` how
-    prepared images are stored.
+    parquet-images if the table has the key `parquet`, else image-folder) and reads the raw files of that plugin. The key `drop`
+    names a list of images to leave out, and `store` how prepared images are stored.
 
     Raises:
         KeyProblem: a key of the table is wrong.
@@ -41,7 +41,7 @@ def make_dataset(sweep: Sweep, name: str, registry: Registry) -> Dataset:
             raise KeyProblem(
                 f"dataset.{name}", f"[dataset.{name}]: the name of a dataset is letters, digits, '.', '_' and '-'{family}"
             )
-        plugin = (name if name in known else "image-folder") if plugin is None else plugin
+        plugin = plugin or (name if name in known else "parquet-images" if "parquet" in options else "image-folder")
         try:
             registry.find("dataset", plugin)
         except PluginError as e:
