@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         human,
         load,
         new,
+        new_sweep,
         prepare,
         register,
         report,
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_API = "audit check cite compare drop export figures human load new prepare register report show status sweep"
+_API = "audit check cite compare drop export figures human load new new_sweep prepare register report show status sweep"
 _WORDS = {name: ("dabench.api", name) for name in _API.split()}
 _WORDS |= {"list": ("dabench.api", "listing"), "baseline": ("dabench.analysis.baselines", "read_baseline")}
 _WORDS["LazyImages"] = ("dabench.data.lazy", "LazyImages")
@@ -96,6 +97,7 @@ __all__ = [
     "human",
     "load",
     "new",
+    "new_sweep",
     "prepare",
     "register",
     "report",

@@ -165,6 +165,25 @@ def new(kind: PluginKind, name: str, to: str | Path | None = None) -> list[Path]
     return scaffold(kind, name, Path(to).expanduser() if to else Path(name))
 
 
+def new_sweep(*folders: str | Path, to: str | Path = "sweep.toml") -> Path:
+    """Look at folders of images, write a sweep file with what was found, and return the file. Read it before you run it.
+
+    Args:
+        folders: two or more: class folders of images or a zip of them, folders of Parquet files, or folders of videos.
+        to: the file; its name is that of the sweep.
+
+    Raises:
+        SpecError: there are fewer than two folders, or two have the same name.
+        DataError: a folder cannot be read as a dataset, or they share fewer than two classes.
+        StoreError: the file exists, or cannot be written.
+    """
+    from dabench.checks.sweep_draft import draft_sweep
+
+    file = Path(to).expanduser()
+    draft_sweep([Path(folder) for folder in folders], file)
+    return file
+
+
 def check(
     *names: str, raw: str | Path | None = None, data: str | Path | None = None, plugins: Sequence[str | Path] = ()
 ) -> list[Finding]:

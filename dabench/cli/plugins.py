@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dabench.cli.common import DONE, FAILED, CommandAdder, stdout_console, takes_data, takes_set
+from dabench.errors import SpecError
 from dabench.plugins.contract import KINDS
 
 
@@ -24,10 +25,12 @@ def add(verb: CommandAdder) -> None:
     takes_set(sub)
     sub.add_argument("--json", action="store_true", help="as JSON")
 
-    sub = verb("new", _new, "write the package of a new plugin: module, test, README, entry point")
-    sub.add_argument("kind", choices=KINDS)
-    sub.add_argument("name", help="the name of the plugin in lower case, for example my-faces")
-    sub.add_argument("--to", metavar="DIR", help="the folder to create; default: NAME")
+    sub = verb("new", _new, "write the package of a new plugin, or a sweep file about folders of images")
+    sub.add_argument("kind", choices=[*KINDS, "sweep"])
+    sub.add_argument(
+        "name", nargs="+", help="the name of the plugin in lower case, for example my-faces; of a sweep: two folders or more"
+    )
+    sub.add_argument("--to", metavar="DIR", help="the folder to create; default: NAME; of a sweep: the file (default sweep.toml)")
 
     sub = verb("check", _check, "test plugins against the contract and explain each failure", plugins=True)
     sub.add_argument("names", nargs="*", metavar="NAME", help="plugins; default: all")
@@ -142,9 +145,15 @@ def _plain(value: Any) -> str:
 def _new(a: argparse.Namespace) -> int:
     from dabench import api
 
-    files = api.new(a.kind, a.name, a.to)
+    if a.kind == "sweep":
+        file = api.new_sweep(*a.name, to=a.to or "sweep.toml")
+        print(f"{file}\nNext: read it, then dabench sweep {file} --plan")
+        return DONE
+    if len(a.name) > 1:
+        raise SpecError(f"{' '.join(a.name)}: a new {a.kind} has one name, in lower case, with '-' between words")
+    files = api.new(a.kind, a.name[0], a.to)
     print("\n".join(map(str, files)))
-    print(f"Next: pip install -e {files[0].parent} | dabench check {a.name}; {files[1]} says what to fill in")
+    print(f"Next: pip install -e {files[0].parent} | dabench check {a.name[0]}; {files[1]} says what to fill in")
     return DONE
 
 
