@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         load,
         new,
         new_sweep,
+        predictions_template,
         prepare,
         register,
         report,
@@ -57,7 +58,10 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_API = "audit check cite compare drop export figures human load new new_sweep prepare register report show status sweep"
+_API = (
+    "audit check cite compare drop export figures human load new new_sweep predictions_template prepare register report show "
+    "status sweep"
+)
 _WORDS = {name: ("dabench.api", name) for name in _API.split()}
 _WORDS |= {"list": ("dabench.api", "listing"), "baseline": ("dabench.analysis.baselines", "read_baseline")}
 _WORDS["LazyImages"] = ("dabench.data.lazy", "LazyImages")
@@ -98,6 +102,7 @@ __all__ = [
     "load",
     "new",
     "new_sweep",
+    "predictions_template",
     "prepare",
     "register",
     "report",

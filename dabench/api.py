@@ -557,6 +557,7 @@ def report(
     metric: str = "accuracy",
     select: str | None = None,
     human: Files = None,
+    predictions: Mapping[str, str | Path] | None = None,
     attributes: Files = None,
     published: bool = True,
     short_none: bool = False,
@@ -572,6 +573,8 @@ def report(
         select: selection rule for the checkpoint of each run; default: the last checkpoint.
         human: answers of people: a CSV as described in `dabench.analysis.human`, or for several datasets
             {"nae": "answers.csv"}.
+        predictions: predictions of other models, {"my-model": "mine.csv"}: CSVs that `predictions_template` made, filled in.
+            mine.toml beside it states the conditions of the model.
         attributes: attributes of test images: a CSV as described in `dabench.analysis.attributes`, or for several datasets
             {"fer2013": "audit/fer2013/test-fer2013.csv"}.
         published: add published numbers for the same datasets from the committed tables.
@@ -584,11 +587,12 @@ def report(
     Raises:
         StoreError: `runs` is neither an output folder nor a pack, or is damaged, or `out` contains something else.
         SpecError: the metric, the rule or the spread is unknown.
-        DataError: a file of answers or attributes cannot be read, or has a wrong line.
+        DataError: a file of answers, predictions or attributes cannot be read, or has a wrong line.
     """
     from dabench.analysis.export import open_results
     from dabench.analysis.human import with_human
     from dabench.analysis.matrix import read_matrix
+    from dabench.analysis.provided import with_provided
     from dabench.analysis.published import with_published
 
     if spread not in ("interval", "std"):
@@ -597,6 +601,8 @@ def report(
     matrix = replace(read_matrix(open_results(runs), metric, select, _files(attributes), short_none), spread=spread)
     if human:
         matrix = with_human(matrix, _files(human))
+    if predictions:
+        matrix = with_provided(matrix, _files(predictions))
     if published:
         matrix = with_published(matrix)
     if folder:
@@ -650,6 +656,29 @@ def _files(given: Files) -> dict[str, Path]:
     """Return dataset -> file; the dataset "" means the only dataset of the sweep."""
     files = given if isinstance(given, Mapping) else {"": given} if given else {}
     return {name: Path(file).expanduser() for name, file in files.items()}
+
+
+def predictions_template(runs: str | Path, to: str | Path, *, probabilities: bool = False) -> list[Path]:
+    """Write a CSV that names every test image of a results folder, for the predictions of another model; return the files.
+
+    The second file is a TOML file of the same name, for the conditions of the model. `report(runs, predictions=...)` reads both.
+
+    Args:
+        runs: output folder of `sweep`, or the .zip of `export`.
+        to: the CSV to write.
+        probabilities: with a column for each class (probabilities or logits) in place of the column class.
+
+    Raises:
+        StoreError: `runs` is not the output of a sweep, or one of the files exists.
+        SpecError, DataError: `to` is not a .csv, or the test images or classes cannot be listed in such a file.
+    """
+    from dabench.analysis.export import open_results
+    from dabench.analysis.provided_files import write_template
+
+    stored = open_results(runs)
+    record = stored.read_sweep()
+    tests = {name: stored.dataset(name) for name in record.sweep.datasets if name not in record.unlabelled}
+    return write_template(tests, record.classes, Path(to).expanduser(), probabilities)
 
 
 def trials(runs: str | Path, *, test_accuracy: bool = False) -> list[Trial]:

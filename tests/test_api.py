@@ -21,7 +21,21 @@ from dabench.experiment.sweep_file import sweep_file
 from dabench.plugins.registry import REGISTRY
 from dabench.storage.run_store import RunStore
 
-WORDS = ("baseline", "cite", "compare", "export", "human", "list", "load", "prepare", "register", "report", "show", "sweep")
+WORDS = (
+    "baseline",
+    "cite",
+    "compare",
+    "export",
+    "human",
+    "list",
+    "load",
+    "predictions_template",
+    "prepare",
+    "register",
+    "report",
+    "show",
+    "sweep",
+)
 
 
 pytestmark = pytest.mark.usefixtures("registry_restored")

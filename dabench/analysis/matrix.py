@@ -20,6 +20,7 @@ from dabench.analysis.intervals import of_seeds
 from dabench.analysis.methods import MethodTable, TaskComparison, compare_methods, method_tables
 from dabench.analysis.metrics import Metric, confusions, find_metric
 from dabench.analysis.predictions import Predictions
+from dabench.analysis.provided_model import ProvidedModel
 from dabench.analysis.ranks import Ranking, rankings
 from dabench.analysis.results import Cell, EncodedCell, Gain, HumanResult, SubgroupCell, cell_of, change_of, gain_of, subgroups_of
 from dabench.analysis.summary import Summary, mean_of, summaries
@@ -47,6 +48,7 @@ class Matrix:
         mixed: in what the runs differ that can change results.
         human: dataset -> what its human cell is based on; published: published numbers for the same datasets.
         other_networks: published numbers for tasks of the table, with other networks.
+        provided: models that were not trained here; their rows are also in `methods`.
         spread: what reports print beside the means of methods: "interval", or "std" for the standard deviation over seeds.
     """
 
@@ -77,6 +79,7 @@ class Matrix:
     methods: Sequence[MethodTable] = ()
     spread: str = "interval"
     clips: Sequence[Cell] = ()
+    provided: Sequence[ProvidedModel] = ()
 
     @property
     def total(self) -> int:
@@ -163,6 +166,7 @@ class Matrix:
             "subgroups": [asdict(g) | search for g in self.subgroups],
             "rules": [to_json(c) | search for c in self.rules],
             **({"human": {test: asdict(p) for test, p in self.human.items()}} if self.human else {}),
+            **({"provided": [model.as_dict() for model in self.provided]} if self.provided else {}),
             **({"published": [p.as_dict() for p in self.published]} if self.published else {}),
             **({"other_networks": [p.as_dict() for p in self.other_networks]} if self.other_networks else {}),
         }

@@ -44,6 +44,11 @@ def add(verb: CommandAdder) -> None:
         help="add results by attributes of test images from a CSV with the column image and one column per attribute, such "
         "as test-DATASET.csv of dabench audit; may be repeated for other datasets",
     )  # fmt: skip
+    sub.add_argument(
+        "--predictions", action="append", default=[], metavar="NAME=FILE",
+        help="add the results of another model from a CSV with its predictions, as dabench predictions template lists them; "
+        "FILE with the ending .toml states its conditions; may be repeated for other models",
+    )  # fmt: skip
     sub.add_argument("--trials", action="store_true", help="print the trials of a search instead, and which were chosen")
     sub.add_argument(
         "--test-accuracy", action="store_true", help="with --trials: also print test accuracy; not for choosing trials"
@@ -97,7 +102,7 @@ def _report(a: argparse.Namespace) -> int:
         return _trials(a)
     matrix = api.report(
         a.runs, metric=a.metric, select=a.select, human=_files("--human", a.human), attributes=_files("--attributes",
-        a.attributes),
+        a.attributes), predictions=_models(a.predictions),
         published=not a.no_published, short_none=a.short_none, spread=a.spread, write=a.format is None, out=a.out,
     )  # fmt: skip
     if a.format:
@@ -161,6 +166,19 @@ def _files(option: str, given: Sequence[str]) -> dict[str, Path]:
                 f"{option} {text}: a file for {name or 'this dataset'} was already given; put all lines into one file"
             )
         found[name] = path
+    return found
+
+
+def _models(given: Sequence[str]) -> dict[str, Path]:
+    """Return name of a model -> file from texts NAME=FILE."""
+    found: dict[str, Path] = {}
+    for text in given:
+        name, equals, file = text.partition("=")
+        if not equals or not name or not file:
+            raise SpecError(f"--predictions {text}: must be NAME=FILE, such as --predictions my-model=predictions.csv")
+        if name in found:
+            raise SpecError(f"--predictions {text}: the model {name} was already given; use another name for another model")
+        found[name] = Path(file)
     return found
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from dabench.analysis.human import HUMAN
+from dabench.analysis.provided_model import PROVIDED, UNKNOWN
 from dabench.analysis.results import span
 from dabench.reporting.tables import EMPTY, Table
 from dabench.training.selection import ORACLE
@@ -15,6 +16,9 @@ LABELS, IMAGES, STEPS, SEEDS, RULE = "target labels", "target images", "steps", 
 
 _NONE = {LABELS: EMPTY, IMAGES: EMPTY, STEPS: EMPTY, SEEDS: EMPTY, RULE: EMPTY}
 
+
+_ONE_MODEL = "one model"
+"""What stands in place of the seeds of a provided model."""
 
 NOTES = "notes"
 """The column with marks such as "(a)"; notes below the table explain them."""
@@ -52,11 +56,12 @@ def conditions_of(row: Sequence[Any]) -> Mapping[str, str]:
         return _NONE
     steps = span(of.get(key) for of in known for key in ("steps_min", "steps_max"))
     rules = dict.fromkeys(of["selection"] for of in known if of.get("selection"))
+    provided = known[0].get("backbone") == PROVIDED
     return {
         LABELS: known[0]["label_budget"],
         IMAGES: known[0].get("target_images") or EMPTY,
-        STEPS: _range(*steps),
-        SEEDS: _range(*span(of["seeds"] for of in known)),
+        STEPS: UNKNOWN if provided and steps[0] is None else _range(*steps),
+        SEEDS: _ONE_MODEL if provided else _range(*span(of["seeds"] for of in known)),
         RULE: ", ".join(f"{rule} (target test labels)" if rule == ORACLE else rule for rule in rules) or EMPTY,
     }
 

@@ -23,6 +23,7 @@ from dabench.reporting.latex import latex
 from dabench.reporting.matrices import matrix_tables
 from dabench.reporting.methods import methods_latex, methods_notes, methods_rows, methods_tables
 from dabench.reporting.other_networks import other_networks_notes, other_networks_tables
+from dabench.reporting.provided import comparison_rows, provided_cells, provided_notes, provided_tables
 from dabench.reporting.ranks import letters, ranks_latex, ranks_notes, ranks_tables
 from dabench.reporting.tables import TIE_MARK, Table, caption, classes_text, conditions, extent, sentence, unfinished
 from dabench.storage import schema
@@ -70,6 +71,7 @@ _SECTIONS: Mapping[str, Callable[[Matrix], list[str]]] = {
         *_sections(m, matrix_tables(m), sections.beside_notes(m)),
         *_sections(m, other_networks_tables(m), other_networks_notes(m)),
     ],
+    "provided": lambda m: _sections(m, provided_tables(m), provided_notes(m)),
     "gains": _gains,
     "clips": lambda m: _sections(m, [sections.clip_table(m)], [sections.CLIPS_NOTE]) if m.clips else [],
     "subgroups": lambda m: _sections(m, sections.group_tables(m), sections.group_notes(m)),
@@ -143,7 +145,7 @@ FILES: Mapping[str, Callable[[Matrix], str]] = {
     "methods.csv": lambda m: _csv_file(m, methods_rows(m)),
     "methods.tex": methods_latex,
     "matrix.md": lambda m: _markdown_file(m, "matrix", m.record.title),
-    "matrix.csv": lambda m: _csv_file(m, cell_rows(m.cells)),
+    "matrix.csv": lambda m: _csv_file(m, cell_rows([*m.cells, *provided_cells(m)])),
     "matrix.tex": _matrix_tex,
     "gains.md": lambda m: _markdown_file(m, "gains", "Adaptation gains"),
     "gains.csv": lambda m: _csv_file(m, cell_rows(m.gains)),
@@ -154,6 +156,9 @@ FILES: Mapping[str, Callable[[Matrix], str]] = {
     "classes.md": lambda m: _markdown_file(m, "classes", "Results by class"),
     "classes.csv": lambda m: _csv_file(m, class_rows(m), _CONDITIONS[1:]),
     "confusion.csv": lambda m: _csv_file(m, _confusion_rows(m)),
+    "provided.md": lambda m: _markdown_file(m, "provided", "Results of other models"),
+    "provided.csv": lambda m: _csv_file(m, comparison_rows(m)),
+    "provided.tex": lambda m: _latex_file((t, " ".join([caption(m), *provided_notes(m)])) for t in provided_tables(m)),
     "clips.md": lambda m: _markdown_file(m, "clips", "Results on clips"),
     "clips.csv": lambda m: _csv_file(m, cell_rows(m.clips)),
     "clips.tex": lambda m: _latex_file([(sections.clip_table(m), f"{caption(m)} {sections.CLIPS_NOTE}")]),
@@ -164,7 +169,7 @@ FILES: Mapping[str, Callable[[Matrix], str]] = {
     "rules.csv": lambda m: _csv_file(m, cell_rows(m.rules), ("digest", "search", "mixed")),
     "rules.tex": lambda m: _latex_file((t, f"{note} {sentence(extent(m))}.") for t, note in sections.rules_tables(m)),
 }
-"""The files of a report and their texts. Methods, classes, ranks, clips, subgroups and rules have files only if not empty."""
+"""The files of a report and their texts. Most parts have files only if they are not empty, see `files_of`."""
 
 
 def files_of(matrix: Matrix) -> list[str]:
@@ -173,6 +178,7 @@ def files_of(matrix: Matrix) -> list[str]:
         ("methods.", matrix.methods),
         ("classes.", matrix.methods),
         ("ranks.", matrix.ranks),
+        ("provided.", matrix.provided),
         ("clips.", matrix.clips),
         ("subgroups.", matrix.subgroups),
         ("rules.", matrix.rules),

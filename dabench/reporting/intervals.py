@@ -59,7 +59,7 @@ def intervals_text(matrix: Matrix) -> str:
         without = "in round brackets; they do not cover the variation between trainings."
         return f"one seed, with 95 % intervals over {units} only, {without}"
     few = f", because there are only {seeds} seeds" if seeds < _FEW_SEEDS else ""
-    partial = any(is_partial(vars(row)) for row in chain(matrix.cells, matrix.gains))
+    partial = any(is_partial(vars(row)) for row in chain(matrix.cells, matrix.gains, *(model.cells for model in matrix.provided)))
     text = f"mean over {seeds} seeds, with 95 % intervals over seeds and {units}, widened by Student's t{few}."
     return f"{text} {PARTIAL}" if partial else text
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from itertools import chain
 
 from dabench.analysis.baselines import Published
+from dabench.analysis.human import HUMAN
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.results import Cell
 from dabench.reporting.conditions import with_conditions
-from dabench.reporting.tables import Table, labels_text, published_mark, shown_in, trained, with_interval
+from dabench.reporting.provided import provided_rows
+from dabench.reporting.tables import EMPTY, Table, labels_text, published_mark, shown_in, trained, with_interval
 
 
 def matrix_tables(matrix: Matrix) -> list[Table]:
@@ -36,6 +38,10 @@ def _matrix_table(matrix: Matrix, adapter: str) -> Table:
                 name = trained(matrix, sources, target) + mark
                 rows.append((name, *(with_interval(here.get(test)) for test in datasets)))
                 measured.append([c for c in here.values() if isinstance(c, Cell)])
+    # Like human rows, provided models are in the table of the source-only networks.
+    for name, numbers_of, of in provided_rows(matrix) if HUMAN in shown else ():
+        rows.append((name, *(numbers_of.get(test, EMPTY) for test in datasets)))
+        measured.append(of)
     title = "source only" if adapter == matrix.record.plain else matrix.record.adapters[adapter].title
     budget = next((labels_text(c.label_budget) for c in matrix.cells if c.adapter == adapter), "")
     heading = ": ".join(filter(None, (adapter, ", ".join(filter(None, (title, budget))))))

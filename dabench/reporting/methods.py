@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.methods import BEST_SINGLE, IN_DOMAIN, METHOD, MethodRow, MethodTable, TaskResult
+from dabench.analysis.provided_model import PROVIDED, provided_name
 from dabench.analysis.summary import ONE_SOURCE
 from dabench.reporting.conditions import conditions_of, with_conditions
 from dabench.reporting.latex import narrow_latex
@@ -50,6 +51,8 @@ def row_name(row: MethodRow) -> str:
     """Return the name of a row: the method, and what is shown if it does not compete."""
     if row.role == METHOD:
         return row.adapter
+    if row.role == PROVIDED:
+        return provided_name(row.adapter, row.cells[0].sources)
     return IN_DOMAIN if row.role == IN_DOMAIN else f"{row.adapter}, {row.role}"
 
 
@@ -85,6 +88,11 @@ def methods_notes(matrix: Matrix, best: str = "Bold") -> list[str]:
     if BEST_SINGLE in roles:
         lines.append(
             "Best single source: of the method with each source alone, chosen by test result: an oracle, which does not compete."
+        )
+    if matrix.provided:
+        lines.append(
+            "Provided: predictions of models that were not trained here, under the conditions that their users state. They do "
+            "not compete; the table of other models compares them. A model without all test images of a target is only there."
         )
     if matrix.record.unlabelled:
         names = ", ".join(matrix.datasets[name].short_name for name in matrix.record.unlabelled)

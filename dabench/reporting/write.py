@@ -15,8 +15,8 @@ from dabench.training.selection import LAST
 def write_report(matrix: Matrix, report: Path) -> Path:
     """Write the report folder and return it: index.html, results.json, tables as Markdown, CSV and LaTeX, confusion matrices.
 
-    Files of methods, classes, ranks, clips, subgroups or rules from an earlier report are removed if there are no such results
-    now. A metric, a rule or a spread other than the default is written into its own subfolder, so that it overwrites nothing.
+    Files of an earlier report on parts that are empty now, such as clips or provided models, are removed. A metric, a rule or a
+    spread other than the default is written into its own subfolder, so that it overwrites nothing.
 
     Raises:
         StoreError: the report folder cannot be written.

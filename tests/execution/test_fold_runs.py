@@ -15,7 +15,7 @@ from dabench.analysis.export import Pack, write_pack
 from dabench.analysis.matrix import Matrix, read_matrix
 from dabench.cli import main
 from dabench.data.splits import image_digests
-from dabench.errors import StoreError
+from dabench.errors import DataError, StoreError
 from dabench.execution.status import read_status
 from dabench.reporting.baseline import baseline_from, baseline_md
 from dabench.reporting.citation import cite_results
@@ -155,6 +155,11 @@ def test_a_seed_without_all_its_folds_has_no_result(interrupted: RunStore) -> No
     assert unfinished(matrix)[0] == (
         "Unfinished: 1 of 6 runs are missing; the numbers are of the seeds with all their folds."
     )  # fmt: skip
+
+
+def test_test_images_of_folds_are_not_listed_for_other_models(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"are those of several folds.*; use a sweep without folds"):
+        dabench.predictions_template(folder, tmp_path / "images.csv")
 
 
 def test_a_missing_fold_is_pending(interrupted: RunStore) -> None:

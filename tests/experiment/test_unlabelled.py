@@ -15,7 +15,7 @@ from toys import adapter, even, samples, toy
 import dabench
 from dabench.analysis.export import open_results
 from dabench.analysis.matrix import Matrix, read_matrix
-from dabench.errors import SpecError
+from dabench.errors import DataError, SpecError
 from dabench.experiment.plan import Plan
 from dabench.experiment.planner import make_plan
 from dabench.experiment.validation import sweep_from
@@ -150,6 +150,18 @@ def test_results_json_says_that_it_has_no_labels(matrix: Matrix) -> None:
 def test_its_predictions_are_stored(stored: RunStore) -> None:
     run = next(r for r in stored.read_sweep().runs if r.target == "bare")
     assert dabench.load(stored.folder).logits(run.name, "bare").shape == (1, 4, 4)
+
+
+def test_other_models_are_not_asked_to_predict_it(stored: RunStore, tmp_path: Path) -> None:
+    file, _ = dabench.predictions_template(stored.folder, tmp_path / "images.csv")
+    lines = file.read_text(encoding="utf-8").splitlines()[1:]
+    assert {line.split(",")[0] for line in lines} == {"bright", "pale"}
+
+
+def test_predictions_of_another_model_on_it_are_refused(stored: RunStore, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("dataset,image,class\nbare,0,a\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"p\.csv, line 2: bare has no labels in this sweep, so nothing can be computed"):
+        dabench.report(stored.folder, predictions={"mine": tmp_path / "p.csv"}, write=False)
 
 
 def test_a_report_is_written(stored: RunStore) -> None:

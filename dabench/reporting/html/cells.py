@@ -9,10 +9,12 @@ import numpy as np
 
 from dabench.analysis.human import HUMAN
 from dabench.analysis.matrix import Matrix
+from dabench.analysis.provided_model import provided_name
 from dabench.analysis.results import Cell
 from dabench.reporting.conditions import conditions_text
 from dabench.reporting.html.colors import shade
 from dabench.reporting.intervals import interval_text
+from dabench.reporting.provided import of_images
 from dabench.reporting.tables import PUBLISHED, foremost, not_adapted, published_mark, shown_in, trained, with_interval
 from dabench.storage.schema import CellKey
 
@@ -72,11 +74,17 @@ def maps_of(matrix: Matrix, adapter: str) -> list[Heatmap]:
 
 
 def _beside(matrix: Matrix, adapter: str) -> Iterator[tuple[str, tuple[HeatmapCell | None, ...]]]:
-    """Yield the rows of human and of published results."""
+    """Yield the rows of human, of provided and of published results."""
     shown = shown_in(matrix, adapter)
     people = {c.test: _field(c) for c in matrix.cells if c.adapter == HUMAN and HUMAN in shown}
     if people:
         yield trained(matrix, [], None), tuple(people.get(test) for test in matrix.datasets)
+    for model in matrix.provided if HUMAN in shown else ():
+        here = {
+            c.test: HeatmapCell(f"{c.mean:.1f}{of_images(model, c)}", interval_text(vars(c)), shade(c.mean), None)
+            for c in model.cells
+        }
+        yield provided_name(model.name, model.conditions.trained_on), tuple(here.get(test) for test in matrix.datasets)
     numbers = [p for p in matrix.published if p.adapter in shown]
     for sources, mark in dict.fromkeys((tuple(p.sources), published_mark(matrix, p.baseline)) for p in numbers):
         here = {

@@ -32,6 +32,7 @@ from dabench.reporting.matrices import matrix_tables
 from dabench.reporting.methods import methods_notes, methods_tables
 from dabench.reporting.other_networks import other_networks_notes, other_networks_tables
 from dabench.reporting.provenance import command, facts_tables, failures
+from dabench.reporting.provided import provided_notes, provided_tables
 from dabench.reporting.ranks import ranks_notes, ranks_tables
 from dabench.reporting.tables import TIE_MARK, Table, caption, conditions, extent, foremost, shots_text, unfinished
 
@@ -86,6 +87,8 @@ def _results(matrix: Matrix) -> dict[str, Any]:
         "classes_note": CLASSES_NOTE,
         "adapters": adapters,
         "beside": sections.beside_notes(matrix),
+        "provided": provided_tables(matrix),
+        "provided_notes": provided_notes(matrix),
         "other_networks": other_networks_tables(matrix),
         "other_networks_notes": other_networks_notes(matrix),
         "borrowed": any(m.borrows for a in adapters for m in a["maps"]),
