@@ -373,6 +373,31 @@ def test_networks_are_compared_on_the_predicted_images_alone(reported: Reported)
     assert (matrix.provided[0].cells[0].n, matrix.provided[0].of, of.n, of.mean) == (4, {"hand": 10}, 4, 0)
 
 
+def test_source_only_networks_that_are_the_best_method_are_listed_once(tmp_path: Path) -> None:
+    store = two_sets(wrong=lambda run, test: 5 if run.target else 1).write(tmp_path / "plain")
+    found = compared(dabench.report(store.folder, predictions={"svm": predicted(tmp_path, hand=3)}, write=False))
+    assert list(found) == [("source only", "none", ("print",)), ("source only", "none", ("hand",))]
+
+
+def test_the_groups_of_some_images_are_those_of_these_images(tmp_path: Path) -> None:
+    # Of ten images in five groups the last four are predicted, which are of the last two groups: one is wrong, one right.
+    sets = {"print": DatasetContent("P"), "hand": DatasetContent("H", groups=[0, 0, 1, 1, 2, 2, 3, 3, 4, 4])}
+    store = two_sets(datasets=sets).write(tmp_path / "grouped")
+    lines = [f"hand,{i},{CLASSES[(LABELS[i] + (i < 8)) % 3]}" for i in (6, 7, 8, 9)]
+    file = written(tmp_path / "last.csv", *lines, head="dataset,image,class")
+    (cell,) = dabench.report(store.folder, predictions={"svm": file}, write=False).provided[0].cells
+    assert (cell.mean, cell.interval_over) == (50, "groups")
+    assert (cell.low, cell.high) == pytest.approx((0, 100), abs=1)  # two groups say nothing of others
+
+
+def test_the_worst_group_of_some_images_is_that_of_these_images(tmp_path: Path) -> None:
+    sets = {"hand": DatasetContent("H", [0] * 90, attributes={"age": ["old"] * 30 + ["young"] * 60})}
+    store = Fabrication(lambda run, test: 1, sets, {"none": NONE}).write(tmp_path / "s")
+    file = written(tmp_path / "p.csv", *(f"{i},{'y' if i < 45 else 'x'}" for i in range(30, 90)))
+    found = dabench.report(store.folder, metric="worst-group:age", predictions={"svm": file}, write=False)
+    assert found.provided[0].cells[0].mean == pytest.approx(75)
+
+
 def test_a_metric_without_a_value_on_the_predicted_images_makes_no_cell(reported: Reported) -> None:
     model = reported(images=4, metric="recall:z", hand=0).provided[0]
     assert (model.cells, model.undefined_on) == ([], ["hand"])

@@ -20,7 +20,7 @@ from dabench.reporting.html.page import to_html
 from dabench.reporting.matrices import matrix_tables
 from dabench.reporting.methods import methods_notes, methods_tables
 from dabench.reporting.provided import provided_notes, provided_tables
-from dabench.reporting.tables import Table
+from dabench.reporting.tables import Table, caption
 from dabench.storage.run_store import RunStore
 
 CONDITIONS = 'about = "An SVM on pixels."\nsources = ["print"]\ntarget_labels = 5\ntarget_images = "train"\nsteps = 1200\n'
@@ -121,6 +121,11 @@ def test_comparisons_are_in_round_brackets_and_state_the_conditions_of_the_netwo
     assert best["compared with"] == "best method, fine-tune: P -> H"
     assert (best["result of that"], best["target labels"], best["target images"]) == ("90.0", "5 per class", "train")
     assert table.shared == "networks of this sweep: seeds 2, selection last"
+
+
+def test_the_caption_explains_the_round_brackets(store: RunStore, reported: Reported) -> None:
+    plain = dabench.report(store.folder, write=False)
+    assert ["Round brackets" in caption(matrix) for matrix in (plain, reported())] == [False, True]
 
 
 def test_the_notes_say_what_the_user_says_and_where_the_conditions_are_from(reported: Reported) -> None:
