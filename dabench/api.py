@@ -550,13 +550,16 @@ def plan_of(
 Files = str | Path | Mapping[str, str | Path] | None
 """A file about the images of the only dataset of a sweep, or a mapping dataset -> file."""
 
+SeveralFiles = str | Path | Sequence[str | Path] | Mapping[str, str | Path | Sequence[str | Path]] | None
+"""One or more files about the images of the only dataset of a sweep, or a mapping dataset -> files."""
+
 
 def report(
     runs: str | Path,
     *,
     metric: str = "accuracy",
     select: str | None = None,
-    human: Files = None,
+    human: SeveralFiles = None,
     predictions: Mapping[str, str | Path] | None = None,
     attributes: Files = None,
     published: bool = True,
@@ -571,8 +574,8 @@ def report(
         runs: output folder of `sweep` (or its address, s3://...), or the .zip of `export`.
         metric: "accuracy", "balanced-accuracy", "macro-f1", "ece", "recall:CLASS" or "worst-group:ATTRIBUTE".
         select: selection rule for the checkpoint of each run; default: the last checkpoint.
-        human: answers of people: a CSV as described in `dabench.analysis.human`, or for several datasets
-            {"nae": "answers.csv"}.
+        human: answers of people: one or more CSV files as described in `dabench.analysis.answers`, or for several datasets
+            {"nae": ["a.csv", "b.csv"]}.
         predictions: predictions of other models, {"my-model": "mine.csv"}: CSVs that `predictions_template` made, filled in.
             mine.toml beside it states the conditions of the model.
         attributes: attributes of test images: a CSV as described in `dabench.analysis.attributes`, or for several datasets
@@ -590,8 +593,8 @@ def report(
         DataError: a file of answers, predictions or attributes cannot be read, or has a wrong line.
     """
     from dabench.analysis.export import open_results
-    from dabench.analysis.human import with_human
     from dabench.analysis.matrix import read_matrix
+    from dabench.analysis.people import with_human
     from dabench.analysis.provided import with_provided
     from dabench.analysis.published import with_published
 
@@ -600,7 +603,7 @@ def report(
     folder = report_place(runs, out) if write else None
     matrix = replace(read_matrix(open_results(runs), metric, select, _files(attributes), short_none), spread=spread)
     if human:
-        matrix = with_human(matrix, _files(human))
+        matrix = with_human(matrix, _several_files(human))
     if predictions:
         matrix = with_provided(matrix, _files(predictions))
     if published:
@@ -656,6 +659,13 @@ def _files(given: Files) -> dict[str, Path]:
     """Return dataset -> file; the dataset "" means the only dataset of the sweep."""
     files = given if isinstance(given, Mapping) else {"": given} if given else {}
     return {name: Path(file).expanduser() for name, file in files.items()}
+
+
+def _several_files(given: SeveralFiles) -> dict[str, list[Path]]:
+    """Return dataset -> files; the dataset "" means the only dataset of the sweep."""
+    of = given if isinstance(given, Mapping) else {"": given} if given else {}
+    lists = {name: [files] if isinstance(files, (str, Path)) else list(files) for name, files in of.items()}
+    return {name: [Path(file).expanduser() for file in files] for name, files in lists.items()}
 
 
 def predictions_template(runs: str | Path, to: str | Path, *, probabilities: bool = False) -> list[Path]:

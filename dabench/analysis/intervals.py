@@ -100,9 +100,7 @@ class Spread:
         weights = np.zeros(len(self.each))
         weights[[one, other]] = 1, -1
         mean, half = self.mean(weights.tolist()), self.half_width(weights.tolist())
-        if half**2 <= _SAME and np.isin(self.each[[one, other]], (0, 1)).all():
-            half = 1 - 1 / (1 + _nothing_seen(self.count))
-        return max(mean - half, -1.0), min(mean + half, 1.0)
+        return difference_bounds(mean, half, self.each[[one, other]].ravel().tolist(), self.count)
 
     def ratio(self, part: Sequence[float], whole: Sequence[float]) -> Interval | None:
         """Return the interval of the ratio of two weighted sums (M,) of the models; None if it is unbounded.
@@ -173,6 +171,19 @@ def share_interval(mean: float, half: float, count: int) -> Interval:
     middle = (mean + ratio / 2) / (1 + ratio)
     reach = np.sqrt(ratio * variance + ratio**2 / 4) / (1 + ratio)
     return max(float(middle - reach), 0.0), min(float(middle + reach), 1.0)
+
+
+def difference_bounds(mean: float, half: float, each: Sequence[float], count: int) -> Interval:
+    """Return the interval of a difference of two results in [-1, 1] with this half width.
+
+    Args:
+        each: the results of both sides with every seed. If all are 0 or 1 and no unit differs from another, further units may,
+            so the interval has a width.
+        count: number of units.
+    """
+    if half**2 <= _SAME and np.isin(each, (0, 1)).all():
+        half = 1 - 1 / (1 + _nothing_seen(count))
+    return max(mean - half, -1.0), min(mean + half, 1.0)
 
 
 def _nothing_seen(count: int) -> float:

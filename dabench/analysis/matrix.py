@@ -16,13 +16,14 @@ from dabench.analysis.baselines import Published
 from dabench.analysis.checkpoints import RuleOutcome, what_rules_choose
 from dabench.analysis.environments import Mixed, mixed
 from dabench.analysis.guessing import Guessing, guessing
+from dabench.analysis.human_results import HumanResult
 from dabench.analysis.intervals import of_seeds
 from dabench.analysis.methods import MethodTable, TaskComparison, compare_methods, method_tables
 from dabench.analysis.metrics import Metric, confusions, find_metric
 from dabench.analysis.predictions import Predictions
 from dabench.analysis.provided_model import ProvidedModel
 from dabench.analysis.ranks import Ranking, rankings
-from dabench.analysis.results import Cell, EncodedCell, Gain, HumanResult, SubgroupCell, cell_of, change_of, gain_of, subgroups_of
+from dabench.analysis.results import Cell, EncodedCell, Gain, SubgroupCell, cell_of, change_of, gain_of, subgroups_of
 from dabench.analysis.summary import Summary, mean_of, summaries
 from dabench.analysis.trials import searched_by
 from dabench.storage.reader import ResultsReader

@@ -13,26 +13,6 @@ from dabench.analysis.metrics import Metric
 from dabench.analysis.predictions import EvaluatedNetworks
 from dabench.storage.schema import CellKey
 
-
-@dataclass(frozen=True)
-class HumanResult:
-    """What the human result on one dataset is based on.
-
-    Attributes:
-        images: number of answered images, of `of` in the test split.
-        digest: SHA-256 of the file of answers.
-        networks: name of a source-only cell -> its result in % on the answered images only.
-    """
-
-    raters: int
-    images: int
-    of: int
-    answer_count: int
-    unanswered: int
-    digest: str
-    networks: Mapping[str, float]
-
-
 _LEAST_LOSS = 1.0
 """Least drop in points for which gap closed is given; with a smaller drop the ratio would be noise."""
 

@@ -37,7 +37,7 @@ def add(verb: CommandAdder) -> None:
     )  # fmt: skip
     sub.add_argument(
         "--human", action="append", default=[], metavar="[DATASET=]FILE",
-        help="add a human row from a CSV with the columns rater, image, answer; may be repeated for other datasets",
+        help="add a human row from a CSV with the columns rater, image, answer; may be repeated, for further raters and datasets",
     )  # fmt: skip
     sub.add_argument(
         "--attributes", action="append", default=[], metavar="[DATASET=]FILE",
@@ -101,8 +101,8 @@ def _report(a: argparse.Namespace) -> int:
     if a.trials or a.test_accuracy:
         return _trials(a)
     matrix = api.report(
-        a.runs, metric=a.metric, select=a.select, human=_files("--human", a.human), attributes=_files("--attributes",
-        a.attributes), predictions=_models(a.predictions),
+        a.runs, metric=a.metric, select=a.select, human=_lists(a.human), attributes=_files("--attributes", a.attributes),
+        predictions=_models(a.predictions),
         published=not a.no_published, short_none=a.short_none, spread=a.spread, write=a.format is None, out=a.out,
     )  # fmt: skip
     if a.format:
@@ -155,12 +155,25 @@ def _trials(a: argparse.Namespace) -> int:
     return DONE
 
 
+def _named(text: str) -> tuple[str, Path]:
+    """Return dataset and file from a text DATASET=FILE; the dataset is "" if it is not named."""
+    name, equals, file = text.partition("=")
+    return (name, Path(file)) if equals and not Path(text).is_file() else ("", Path(text))
+
+
+def _lists(given: Sequence[str]) -> dict[str, list[Path]]:
+    """Return dataset -> files from texts DATASET=FILE."""
+    found: dict[str, list[Path]] = {}
+    for name, path in map(_named, given):
+        found.setdefault(name, []).append(path)
+    return found
+
+
 def _files(option: str, given: Sequence[str]) -> dict[str, Path]:
-    """Return dataset -> file from texts DATASET=FILE; the dataset is "" if it is not named."""
+    """Return dataset -> file from texts DATASET=FILE."""
     found: dict[str, Path] = {}
     for text in given:
-        name, equals, file = text.partition("=")
-        name, path = (name, Path(file)) if equals and not Path(text).is_file() else ("", Path(text))
+        name, path = _named(text)
         if name in found:
             raise SpecError(
                 f"{option} {text}: a file for {name or 'this dataset'} was already given; put all lines into one file"

@@ -23,6 +23,8 @@ from dabench.reporting.latex import latex
 from dabench.reporting.matrices import matrix_tables
 from dabench.reporting.methods import methods_latex, methods_notes, methods_rows, methods_tables
 from dabench.reporting.other_networks import other_networks_notes, other_networks_tables
+from dabench.reporting.people import comparison_rows as people_rows
+from dabench.reporting.people import people_notes, people_tables, rater_rows
 from dabench.reporting.provided import comparison_rows, provided_cells, provided_notes, provided_tables
 from dabench.reporting.ranks import letters, ranks_latex, ranks_notes, ranks_tables
 from dabench.reporting.tables import TIE_MARK, Table, caption, classes_text, conditions, extent, sentence, unfinished
@@ -72,6 +74,7 @@ _SECTIONS: Mapping[str, Callable[[Matrix], list[str]]] = {
         *_sections(m, other_networks_tables(m), other_networks_notes(m)),
     ],
     "provided": lambda m: _sections(m, provided_tables(m), provided_notes(m)),
+    "people": lambda m: _sections(m, people_tables(m), people_notes(m)),
     "gains": _gains,
     "clips": lambda m: _sections(m, [sections.clip_table(m)], [sections.CLIPS_NOTE]) if m.clips else [],
     "subgroups": lambda m: _sections(m, sections.group_tables(m), sections.group_notes(m)),
@@ -147,6 +150,10 @@ FILES: Mapping[str, Callable[[Matrix], str]] = {
     "matrix.md": lambda m: _markdown_file(m, "matrix", m.record.title),
     "matrix.csv": lambda m: _csv_file(m, cell_rows([*m.cells, *provided_cells(m)])),
     "matrix.tex": _matrix_tex,
+    "people.md": lambda m: _markdown_file(m, "people", "People"),
+    "people.csv": lambda m: _csv_file(m, people_rows(m)),
+    "people.tex": lambda m: _latex_file((t, " ".join([caption(m), *people_notes(m)])) for t in people_tables(m)),
+    "raters.csv": lambda m: _csv_file(m, rater_rows(m)),
     "gains.md": lambda m: _markdown_file(m, "gains", "Adaptation gains"),
     "gains.csv": lambda m: _csv_file(m, cell_rows(m.gains)),
     "gains.tex": _gains_tex,
@@ -176,6 +183,8 @@ def files_of(matrix: Matrix) -> list[str]:
     """Return the names of the files that a report of the matrix has."""
     parts = (
         ("methods.", matrix.methods),
+        ("people.", matrix.human),
+        ("raters.", matrix.human),
         ("classes.", matrix.methods),
         ("ranks.", matrix.ranks),
         ("provided.", matrix.provided),

@@ -42,11 +42,11 @@ def gap_text(of: Mapping[str, Any]) -> str:
 
 
 def is_partial(of: Mapping[str, Any]) -> bool:
-    """Whether an interval is of one seed or of one group, so that it says less than others, however narrow it is."""
+    """Whether an interval is of one seed, rater or group, so that it says less than others, however narrow it is."""
     over: str | None = of.get("interval_over")
     if over is None:  # a result of an earlier version, or a published one
         return of.get("seeds") == 1
-    return " and " not in over or over.endswith(" of one group")
+    return " and " not in over or over.endswith(" of one group") or 1 in (of.get("seeds"), of.get("raters"))
 
 
 def intervals_text(matrix: Matrix) -> str:

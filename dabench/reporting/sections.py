@@ -27,12 +27,10 @@ def beside_notes(matrix: Matrix, adapter: str | None = None) -> list[str]:
     lines += [published_note(matrix, p) for p in published.values()]
     for test, people in matrix.human.items() if HUMAN in shown else ():
         empty = f", {people.unanswered} lines without an answer" if people.unanswered else ""
-        same = "; ".join(f"{name} {number:.1f}" for name, number in people.networks.items())
         lines.append(
             f"Human, {matrix.datasets[test].short_name} test: {counted(people.raters, 'rater')}, "
             f"{people.answer_count:,} answers on {people.images:,} of {people.of:,} images{empty}; intervals over raters and "
             f"{'groups' if matrix.datasets[test].grouped else 'images'}, answers {people.digest[:12]}."
-            + (f" Networks on these images only: {same}." if same else "")
         )
     return lines
 

@@ -274,5 +274,9 @@ def not_adapted(matrix: Matrix) -> list[Cell]:
 
 
 def foremost(cells: Sequence[Cell], most: int) -> list[Cell]:
-    """Return at most `most` cells: source-only cells first, then cells on targets, then adapted networks on their sources."""
-    return sorted(cells, key=lambda c: 0 if c.target is None else 1 if c.test == c.target else 2)[: max(0, most)]
+    """Return at most `most` cells: people, source-only cells, cells on targets, then adapted networks on their sources."""
+
+    def place(of: Cell) -> int:
+        return 0 if of.adapter == HUMAN else 1 if of.target is None else 2 if of.test == of.target else 3
+
+    return sorted(cells, key=place)[: max(0, most)]

@@ -19,6 +19,7 @@ from dabench.reporting.gains import gains_notes, gains_table, summary_notes, sum
 from dabench.reporting.matrices import matrix_tables, source_only_tables
 from dabench.reporting.methods import methods_notes, methods_tables
 from dabench.reporting.other_networks import other_networks_hint, other_networks_notes, other_networks_tables
+from dabench.reporting.people import people_notes, people_tables
 from dabench.reporting.provided import provided_notes, provided_tables
 from dabench.reporting.ranks import ranks_notes, ranks_tables
 from dabench.reporting.tables import TIE_MARK, Table, caption_lines, unfinished
@@ -47,6 +48,7 @@ def print_matrix(matrix: Matrix, console: Console, *, rules: bool = False, every
         (matrix_tables(matrix) if every else source_only_tables(matrix), sections.beside_notes(matrix)),
         (provided_tables(matrix), provided_notes(matrix)),
         (other_networks_tables(matrix), other_networks_notes(matrix)) if every else ([], other_networks_hint(matrix)),
+        (people_tables(matrix), people_notes(matrix)),
         ([gains_table(matrix)], gains_notes(matrix)),
         (summary_tables(matrix), summary_notes(matrix)),
         (ranks_tables(matrix, axis=True), ranks_notes(matrix)),

@@ -14,12 +14,13 @@ from fabricated import CLASSES, LABELS, NONE, DatasetContent, Fabrication, two_s
 from numpy.typing import NDArray
 
 import dabench
+from dabench.analysis.answer_rows import AnswerRows
+from dabench.analysis.answers import HumanAnswers, read_answers
 from dabench.analysis.attributes import ImageIndex
 from dabench.analysis.export import write_pack
-from dabench.analysis.human import HumanAnswers, measured, read_answers
 from dabench.analysis.intervals import student
 from dabench.analysis.matrix import Matrix
-from dabench.analysis.metrics import accuracy
+from dabench.analysis.metrics import Metric, accuracy
 from dabench.cli import main
 from dabench.data.csv_files import image_name
 from dabench.errors import DataError, SpecError
@@ -37,8 +38,8 @@ def written(path: Path, *lines: str, head: str = "rater,image,answer") -> Path:
     return path
 
 
-def read(path: Path) -> HumanAnswers:
-    return read_answers(path, ImageIndex("hand", DIGEST, 10, "make new pictures with dabench human hand --sweep SWEEP"), CLASSES)
+def read(*paths: Path) -> HumanAnswers:
+    return read_answers(paths, ImageIndex("hand", DIGEST, 10, "make new pictures with dabench human hand --sweep SWEEP"), CLASSES)
 
 
 # The file
@@ -46,8 +47,72 @@ def read(path: Path) -> HumanAnswers:
 
 def test_answers_are_numbers_of_raters_images_and_classes(tmp_path: Path) -> None:
     found = read(written(tmp_path / "a.csv", "B,3,y", "A,3,x", "B,0,z"))
-    assert (found.rater.tolist(), found.image.tolist(), found.answer.tolist()) == ([0, 1, 0], [3, 3, 0], [1, 0, 2])
-    assert (found.raters, found.images.tolist()) == (2, [0, 3])
+    assert (found.rater.tolist(), found.image.tolist(), found.answer.tolist()) == ([1, 0, 1], [0, 3, 3], [2, 0, 1])
+    assert (found.raters, found.images.tolist(), found.names) == (2, [0, 3], ("A", "B"))
+
+
+def equal(one: HumanAnswers, other: HumanAnswers) -> bool:
+    """Whether two sets of answers are the same, row by row."""
+    return all(np.array_equal(a, b) for a, b in zip(vars(one).values(), vars(other).values(), strict=True))
+
+
+def test_answers_of_several_files_are_joined_in_the_order_of_the_images(tmp_path: Path) -> None:
+    a, b = written(tmp_path / "a.csv", "A,3,x", "A,1,y"), written(tmp_path / "b.csv", "B,2,z", "B,1,x")
+    found = read(a, b)
+    assert (found.image.tolist(), found.rater.tolist(), found.answer.tolist()) == ([1, 1, 2, 3], [0, 1, 1, 0], [1, 0, 2, 0])
+    assert equal(found, read(b, a))
+
+
+def test_files_may_have_commas_and_semicolons(tmp_path: Path) -> None:
+    a, b = written(tmp_path / "a.csv", "A,3,x"), written(tmp_path / "b.csv", "B;3;y", head="rater;image;answer")
+    assert read(a, b).answer.tolist() == [0, 1]
+
+
+def test_the_same_rater_and_image_in_two_files_is_an_error_that_names_both_lines(tmp_path: Path) -> None:
+    a, b = written(tmp_path / "a.csv", "A,2,y", "A,3,x"), written(tmp_path / "b.csv", "A,3,x")
+    with pytest.raises(DataError, match=r"b\.csv, line 2: rater 'A' already answered image 3 in .*a\.csv, line 3; keep one"):
+        read(a, b)
+
+
+def test_a_file_given_twice_is_an_error(tmp_path: Path) -> None:
+    a = written(tmp_path / "a.csv", "A,2,y")
+    with pytest.raises(DataError, match=r"a\.csv: is given twice"):
+        read(a, a)
+
+
+REPEATED = "rater,image,answer,seconds,repeat"
+
+
+def test_repeats_count_for_consistency_alone(tmp_path: Path) -> None:
+    found = read(written(tmp_path / "a.csv", "A,3,x,1.5,", "A,3,y,2,1", "A,4,x,1,0", "A,4,x,1,1", "B,3,x,1,", head=REPEATED))
+    assert (found.image.tolist(), found.answer.tolist()) == ([3, 3, 4], [0, 0, 0])
+    assert found.consistent == {0: (1, 2)}
+
+
+@pytest.mark.parametrize(("text", "repeats"), [("1", 1), ("yes", 1), ("0", 0), ("no", 0), ("", 0)])
+def test_a_repeat_is_1_or_yes(tmp_path: Path, text: str, repeats: int) -> None:
+    lines = ["A,3,x,1,"] if repeats else []
+    found = read(written(tmp_path / "a.csv", *lines, f"A,3,x,1,{text}", head=REPEATED))
+    assert found.consistent == ({0: (1, 1)} if repeats else {})
+
+
+def test_repeats_may_be_in_another_file_and_come_first(tmp_path: Path) -> None:
+    a, b = written(tmp_path / "a.csv", "A,3,x,1,1", head=REPEATED), written(tmp_path / "b.csv", "A,3,x")
+    assert read(a, b).consistent == read(b, a).consistent == {0: (1, 1)}
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["A,3,x,1,2"], r"line 2: the column repeat is '2'; must be 1 for a second answer, else 0 or empty"),
+        (["A,3,x,1,", "A,4,x,1,1"], r"line 3: repeats image 4, to which rater 'A' has no first answer"),
+        (["A,3,x,1,", "A,3,x,1,1", "A,3,x,1,1"], r"line 4: rater 'A' already repeated image 3 in line 3; keep one of the two"),
+        (["A,3,x,1,1"], r"a\.csv: has no answers"),
+    ],
+)
+def test_a_wrong_repeat_is_an_error(tmp_path: Path, lines: list[str], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read(written(tmp_path / "a.csv", *lines, head=REPEATED))
 
 
 @pytest.mark.parametrize("image", ["7", "007", " 7 ", "0123abcd-7", "0123abcd-7.png"])
@@ -126,6 +191,12 @@ def answers(given: NDArray[np.int64], images: NDArray[np.int64] | None = None) -
     raters, n = given.shape
     images = np.arange(n) if images is None else images
     return HumanAnswers(np.repeat(np.arange(raters), n), np.tile(images, raters), given.reshape(-1), 0)
+
+
+def measured(given: HumanAnswers, of: StoredLabels, metric: Metric) -> tuple[float, float, float]:
+    found = AnswerRows(given, of, metric).of_people()
+    assert found is not None
+    return found
 
 
 def truth(labels: NDArray[np.int64], groups: NDArray[np.int64] | None = None) -> StoredLabels:
@@ -253,11 +324,6 @@ def test_results_say_what_the_human_number_is_of(matrix: Matrix, file: Path) -> 
     }
 
 
-def test_networks_are_told_on_the_same_images(matrix: Matrix) -> None:
-    # Of the first four images of hand: from print 4 of 4 wrong with either seed, at home 0 and 2.
-    assert matrix.human["hand"].networks == {"NET-P-H": 0, "NET-H-H": 75}
-
-
 def test_the_confusion_matrix_counts_the_answers(matrix: Matrix) -> None:
     assert matrix.confusion[CellKey("human", (), None, "hand")].tolist() == [[6, 1, 1], [0, 0, 0], [0, 0, 0]]
 
@@ -329,8 +395,22 @@ def test_a_wrong_line_is_exit_code_2_and_writes_nothing(
     assert list(store.report.iterdir()) == []
 
 
-def test_two_files_for_one_dataset_are_refused(store: RunStore, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", str(store.folder), "--human", f"hand={file}", "--human", f"hand={file}"]) == 2
+def test_report_takes_a_file_of_each_rater(
+    store: RunStore, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = written(tmp_path / "b.csv", "C,0,x")
+    assert main(["report", str(store.folder), "--human", f"hand={file}", "--human", f"hand={other}"]) == 0
+    assert "Human, H test: 3 raters, 9 answers on 4 of 10 images" in capsys.readouterr().out
+
+
+def test_files_of_the_only_dataset_are_joined_with_and_without_its_name(tmp_path: Path, file: Path) -> None:
+    store = Fabrication(lambda run, test: 1, {"hand": DatasetContent("H", LABELS)}, {"none": NONE}).write(tmp_path / "one")
+    other = written(tmp_path / "b.csv", "C,0,x")
+    assert dabench.report(store.folder, human={"": file, "hand": [other]}, write=False).human["hand"].raters == 3
+
+
+def test_one_attribute_file_for_a_dataset(store: RunStore, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(store.folder), "--attributes", f"hand={file}", "--attributes", f"hand={file}"]) == 2
     assert "a file for hand was already given; put all lines into one file" in capsys.readouterr().err
 
 

@@ -12,8 +12,9 @@ from PIL import Image
 from tiny_sweeps import SHAPES, TINY
 
 import dabench
+from dabench.analysis.answers import read_answers
 from dabench.analysis.attributes import ImageIndex
-from dabench.analysis.human import quiz_images, read_answers, write_quiz
+from dabench.analysis.human import quiz_images, write_quiz
 from dabench.cli import main
 from dabench.data.cache import Prepared
 from dabench.errors import DataError, SpecError
@@ -75,9 +76,9 @@ def test_the_file_of_answers_has_a_line_for_each_picture_to_be_filled_in(prepare
     assert {f"{r['image']}.png" for r in rows} == {p.name for p in (tmp_path / "q").glob("*.png")}
     known = ImageIndex(prepared.name, prepared.digest, prepared.count("test"), ""), prepared.classes
     with pytest.raises(DataError, match="has no answers"):
-        read_answers(path, *known)
+        read_answers([path], *known)
     path.write_text(path.read_text().replace("\n,", "\nme,").replace(",\n", f",{prepared.classes[1]}\n"))
-    found = read_answers(path, *known)
+    found = read_answers([path], *known)
     assert (sorted(found.image.tolist()), set(found.answer.tolist())) == (sorted(positions(tmp_path / "q")), {1})
 
 

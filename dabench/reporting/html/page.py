@@ -31,6 +31,7 @@ from dabench.reporting.html.text import breaks, clean, numeric, typeset
 from dabench.reporting.matrices import matrix_tables
 from dabench.reporting.methods import methods_notes, methods_tables
 from dabench.reporting.other_networks import other_networks_notes, other_networks_tables
+from dabench.reporting.people import people_notes, people_tables
 from dabench.reporting.provenance import command, facts_tables, failures
 from dabench.reporting.provided import provided_notes, provided_tables
 from dabench.reporting.ranks import ranks_notes, ranks_tables
@@ -92,6 +93,8 @@ def _results(matrix: Matrix) -> dict[str, Any]:
         "other_networks": other_networks_tables(matrix),
         "other_networks_notes": other_networks_notes(matrix),
         "borrowed": any(m.borrows for a in adapters for m in a["maps"]),
+        "people": people_tables(matrix),
+        "people_notes": people_notes(matrix),
         "gains": gains_table(matrix),
         "gains_notes": gains_notes(matrix),
         "means": summary_tables(matrix),
