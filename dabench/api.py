@@ -562,6 +562,7 @@ def report(
     human: SeveralFiles = None,
     predictions: Mapping[str, str | Path] | None = None,
     attributes: Files = None,
+    errors: str | Sequence[str] = (),
     published: bool = True,
     short_none: bool = False,
     spread: Literal["interval", "std"] = "interval",
@@ -580,6 +581,8 @@ def report(
             mine.toml beside it states the conditions of the model.
         attributes: attributes of test images: a CSV as described in `dabench.analysis.attributes`, or for several datasets
             {"fer2013": "audit/fer2013/test-fer2013.csv"}.
+        errors: cells whose most confident mistakes are drawn, as ADAPTER:SOURCES:TEST, such as "dann:font-digits:uci-digits". The
+            prepared images must be in the cache.
         published: add published numbers for the same datasets from the committed tables.
         short_none: take gains over the pretraining alone. By default `none` is source-only training of the same total length:
             the pretraining, continued on the sources for as many steps as the longest adaptation of the sweep.
@@ -589,8 +592,9 @@ def report(
 
     Raises:
         StoreError: `runs` is neither an output folder nor a pack, or is damaged, or `out` contains something else.
-        SpecError: the metric, the rule or the spread is unknown.
-        DataError: a file of answers, predictions or attributes cannot be read, or has a wrong line.
+        SpecError: the metric, the rule, the spread or a cell is unknown.
+        DataError: a file of answers, predictions or attributes cannot be read, or has a wrong line; or the images of mistakes are
+            not there.
     """
     from dabench.analysis.export import open_results
     from dabench.analysis.matrix import read_matrix
@@ -606,6 +610,10 @@ def report(
         matrix = with_human(matrix, _several_files(human))
     if predictions:
         matrix = with_provided(matrix, _files(predictions))
+    if errors:
+        from dabench.analysis.find_mistakes import with_mistakes
+
+        matrix = with_mistakes(matrix, [errors] if isinstance(errors, str) else errors, cache_folder())
     if published:
         matrix = with_published(matrix)
     if folder:

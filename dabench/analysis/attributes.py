@@ -24,6 +24,12 @@ from dabench.errors import DataError, SpecError, nearest
 from dabench.plugins.contract import NAMING
 from dabench.storage.reader import StoredLabels
 
+FILE = "file"
+"""An attribute that names the raw file of an image, if the dataset has it."""
+
+_NAMES = (FILE, *NAMING)
+"""Attributes that name images; there are no results by them."""
+
 _IMAGE = re.compile(r"(?:([0-9a-f]{8})-)?([0-9]{1,12})(?:\.png)?")
 
 
@@ -53,6 +59,18 @@ class ImageIndex:
                 f"({self.digest[:8]}); {self.again}"
             )
         return int(match[2])
+
+
+def names_of_images(test: StoredLabels) -> dict[str, NDArray[Any]]:
+    """Return column -> (N,) what is known of the test images by which they can be found again.
+
+    "name" is the name that `dabench human` and `dabench audit` give the image. "file", "clip" and "subject" are the attributes of
+    that name and "group" the group, where they are known. In a pack of counts no image has a name.
+    """
+    positions = range(len(test.labels))
+    named = {} if test.facts.sorted else {"name": np.array([image_name(test.facts.digest, i) for i in positions])}
+    known = {name: test.attributes[name].astype(np.str_) for name in _NAMES if name in test.attributes}
+    return named | known | ({} if test.groups is None else {"group": test.groups})
 
 
 def files_on_test_images(
@@ -188,7 +206,7 @@ def _with_subjects(parts: AttributeBins, groups: NDArray[np.int64] | None) -> At
 
 
 def _reason(name: str, values: NDArray[Any], parts: AttributeBins) -> str:
-    if name in NAMING:
+    if name in _NAMES:
         return "names images"
     known = len([n for n in parts.names if n != NOT_KNOWN])
     if values.dtype.kind == "U" and known > MOST_TEXTS:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.analysis.attributes import names_of_images
 from dabench.analysis.matrix import Matrix
 from dabench.analysis.results import Cell, Gain, SubgroupCell
 from dabench.analysis.summary import Summary
@@ -118,7 +119,8 @@ class Results:
         """Return the predictions of the chosen checkpoints: one row for each test image, seed and row of the matrix.
 
         adapter, sources, target: text. seed, image (position in the test split, or among those of all folds), label,
-        predicted: int64, the last two indices into `classes`. group: int64, group of the image; only if groups are known.
+        predicted: int64, the last two indices into `classes`. name: text, the name of the image as `dabench human` writes it.
+        file, clip, subject: text, only if the dataset has an attribute of that name. group: int64, only if groups are known.
 
         Args:
             test: a dataset.
@@ -138,9 +140,9 @@ class Results:
         n, images = len(truth.labels), np.arange(len(truth.labels))
         what = {k: [part[k] for part in found for _ in range(n)] for k in ("adapter", "sources", "target")}
         numbers = {"seed": np.repeat([part["seed"] for part in found], n), "image": np.tile(images, len(found))}
-        groups = {} if truth.groups is None else {"group": np.tile(truth.groups, len(found))}
+        names = {column: np.tile(values, len(found)) for column, values in names_of_images(truth).items()}
         predicted = np.concatenate([part["predicted"] for part in found]) if found else np.empty(0, np.int64)
-        return DataFrame({**what, **numbers, **groups, "label": np.tile(truth.labels, len(found)), "predicted": predicted})
+        return DataFrame({**what, **numbers, **names, "label": np.tile(truth.labels, len(found)), "predicted": predicted})
 
     def _of(self, cell: Cell) -> list[dict[str, Any]]:
         """Return the predictions of each seed for a cell; none for a human cell."""

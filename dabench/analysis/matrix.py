@@ -20,6 +20,7 @@ from dabench.analysis.human_results import HumanResult
 from dabench.analysis.intervals import of_seeds
 from dabench.analysis.methods import MethodTable, TaskComparison, compare_methods, method_tables
 from dabench.analysis.metrics import Metric, confusions, find_metric
+from dabench.analysis.mistakes import Mistakes
 from dabench.analysis.predictions import Predictions
 from dabench.analysis.provided_model import ProvidedModel
 from dabench.analysis.ranks import Ranking, rankings
@@ -36,6 +37,7 @@ class Matrix:
 
     Attributes:
         metric: the name of `measure`.
+        mistakes: images that single cells classify wrongly, for the cells that were asked for.
         clips: cells on clips, of the test splits whose clips are known; `n` is the number of clips.
         subgroups: results by attributes of test images.
         omitted_attributes: dataset -> attribute -> why there are no results by it.
@@ -81,6 +83,7 @@ class Matrix:
     spread: str = "interval"
     clips: Sequence[Cell] = ()
     provided: Sequence[ProvidedModel] = ()
+    mistakes: Sequence[Mistakes] = ()
 
     @property
     def total(self) -> int:

@@ -165,6 +165,20 @@ class Predictions:
         rows = self._chosen(records, target, test, clips)
         return np.stack([1 / np.exp(logits - logits.max(1, keepdims=True)).sum(1) for logits in rows])
 
+    def probabilities(self, key: CellKey) -> NDArray[np.float64]:
+        """Return the probability of each class, the softmax of the logits, for each seed of a cell, (S, N, K).
+
+        Raises:
+            StoreError: only predicted classes were kept.
+        """
+        records = list(self.of(key).values())
+        if any(record.answers for of in records for record in of):
+            raise StoreError(f"{self.store.place}: has predicted classes without logits, so mistakes have no confidences; use "
+                             "the output folder, or a pack that dabench export wrote without --classes-only")  # fmt: skip
+        logits = np.stack(self._chosen(records, key.target, key.test, None)).astype(np.float64)
+        shares = np.exp(logits - logits.max(2, keepdims=True))
+        return np.asarray(shares / shares.sum(2, keepdims=True))
+
     def _chosen(
         self, records: Sequence[list[StoredRun]], target: str | None, test: str, clips: ClipFrames | None
     ) -> list[NDArray[np.float32]]:

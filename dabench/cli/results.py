@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dabench.cli.common import DONE, CommandAdder, stdout_console
 from dabench.errors import SpecError
 from dabench.training.selection import RULES
+
+if TYPE_CHECKING:
+    from dabench.analysis.matrix import Matrix
 
 
 def add(verb: CommandAdder) -> None:
@@ -48,6 +52,11 @@ def add(verb: CommandAdder) -> None:
         "--predictions", action="append", default=[], metavar="NAME=FILE",
         help="add the results of another model from a CSV with its predictions, as dabench predictions template lists them; "
         "FILE with the ending .toml states its conditions; may be repeated for other models",
+    )  # fmt: skip
+    sub.add_argument(
+        "--errors", action="append", default=[], metavar="CELL",
+        help="draw the most confident mistakes of a cell, ADAPTER:SOURCES:TEST such as dann:font-digits:uci-digits, from the "
+        "prepared images; may be repeated",
     )  # fmt: skip
     sub.add_argument("--trials", action="store_true", help="print the trials of a search instead, and which were chosen")
     sub.add_argument(
@@ -100,9 +109,13 @@ def _report(a: argparse.Namespace) -> int:
 
     if a.trials or a.test_accuracy:
         return _trials(a)
+    if a.errors and a.format not in (None, "html"):
+        raise SpecError(f"--errors {a.errors[0]}: draws images, which --format {a.format} cannot show; leave --format out")
+    if a.errors and not a.format and not api.report_place(a.runs, a.out):
+        raise SpecError(f"--errors {a.errors[0]}: no report is written for a pack; add --out DIR")
     matrix = api.report(
         a.runs, metric=a.metric, select=a.select, human=_lists(a.human), attributes=_files("--attributes", a.attributes),
-        predictions=_models(a.predictions),
+        predictions=_models(a.predictions), errors=a.errors,
         published=not a.no_published, short_none=a.short_none, spread=a.spread, write=a.format is None, out=a.out,
     )  # fmt: skip
     if a.format:
@@ -113,12 +126,25 @@ def _report(a: argparse.Namespace) -> int:
     from dabench.reporting.terminal import print_matrix
 
     print_matrix(matrix, stdout_console(), rules=True, every=a.all)
+    for line in _written(matrix, api.report_place(a.runs, a.out)):
+        print(line)
+    return DONE
+
+
+def _written(matrix: Matrix, place: Path | None) -> Iterator[str]:
+    """Yield what is printed of the files of a report."""
+    from dabench.reporting.confusion_images import cell_file
+    from dabench.reporting.mistakes import heading
     from dabench.reporting.write import report_folder
 
-    folder = api.report_place(a.runs, a.out)
-    written = folder and f"Report: {report_folder(matrix, folder) / 'index.html'}"
-    print(f"\n{written or 'No report is written for a pack; --out DIR writes one.'}")
-    return DONE
+    if place is None:
+        yield "\nNo report is written for a pack; --out DIR writes one."
+        return
+    folder = report_folder(matrix, place)
+    for of in matrix.mistakes:
+        sheet = folder / "mistakes" / f"{cell_file(of.cell)}.png"
+        yield f"\n{heading(matrix, of)}\nMistakes: {sheet}; all of them are listed in the .csv beside it"
+    yield f"\nReport: {folder / 'index.html'}"
 
 
 def _figures(a: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dabench.analysis.matrix import Matrix
+from dabench.analysis.results import Cell
 from dabench.hashing import shortened
 from dabench.reporting.intervals import interval_text
 from dabench.reporting.tables import foremost
@@ -26,13 +27,18 @@ def max_pictures(classes: int) -> int:
     return max(6, min(12, 240 // classes))
 
 
+def cell_file(cell: Cell) -> str:
+    """Return the name of a file of a cell, without suffix."""
+    name = "_".join([cell.adapter, "+".join(cell.sources), *([cell.target] if cell.target else []), "on", cell.test])
+    return shortened(re.sub(r"[^A-Za-z0-9.+_-]", "-", name))
+
+
 def draw_confusions(matrix: Matrix, folder: Path) -> list[Path]:
     """Draw the confusion matrices of the most important cells into `folder` as PNG and return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for cell in foremost(matrix.cells, max_pictures(len(matrix.classes))):
-        name = "_".join([cell.adapter, "+".join(cell.sources), *([cell.target] if cell.target else []), "on", cell.test])
-        files.append(folder / (shortened(re.sub(r"[^A-Za-z0-9.+_-]", "-", name)) + ".png"))
+        files.append(folder / f"{cell_file(cell)}.png")
         title = f"{cell.name}, {cell.adapter}{f' for {cell.target}' if cell.target else ''}"
         title += f"\n{cell.metric} {cell.mean:.1f} % {interval_text(vars(cell))}"
         draw_confusion(matrix.confusion[cell.key], matrix.classes, title, files[-1])

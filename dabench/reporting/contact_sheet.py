@@ -15,13 +15,13 @@ from dabench.errors import SpecError, StoreError
 _TILE, _GAP, _TEXT = 96, 8, 14
 
 Tile = tuple[NDArray[np.uint8], str]
-"""An image, (C, H, W) with C 1 or 3, and its caption."""
+"""An image, (C, H, W) with C 1 or 3, and its caption, in one or more lines."""
 
 
 def contact_sheet(lines: Sequence[str | Sequence[Tile | None]]) -> Image.Image:
     """Return a sheet with one line below the other: a text is a heading, a sequence a row of tiles, and None a gap in it."""
     steps = [[_TILE + 2 if tile else _GAP for tile in line] for line in lines if not isinstance(line, str)]
-    heights = [3 * _GAP if isinstance(line, str) else _TILE + _TEXT + _GAP for line in lines]
+    heights = [3 * _GAP if isinstance(line, str) else _TILE + _TEXT * _depth(line) + _GAP for line in lines]
     sheet = Image.new("RGB", (2 * _GAP + max(map(sum, steps), default=_TILE), sum(heights) + _GAP), "white")
     draw, font, top = ImageDraw.Draw(sheet), ImageFont.load_default(), _GAP
     for line, height in zip(lines, heights, strict=True):
@@ -32,10 +32,16 @@ def contact_sheet(lines: Sequence[str | Sequence[Tile | None]]) -> Image.Image:
             for tile in line:
                 if tile:
                     sheet.paste(_scaled(tile[0]), (left, top))
-                    draw.text((left, top + _TILE), _plain(tile[1])[:16], "black", font)
+                    for number, text in enumerate(tile[1].splitlines()):
+                        draw.text((left, top + _TILE + number * _TEXT), _plain(text)[:16], "black", font)
                 left += _TILE + 2 if tile else _GAP
         top += height
     return sheet
+
+
+def _depth(tiles: Sequence[Tile | None]) -> int:
+    """Return the number of lines of the longest caption, at least one."""
+    return max((len(tile[1].splitlines()) for tile in tiles if tile), default=1) or 1
 
 
 def _scaled(image: NDArray[np.uint8]) -> Image.Image:

@@ -13,7 +13,8 @@ from dabench.training.selection import LAST
 
 
 def write_report(matrix: Matrix, report: Path) -> Path:
-    """Write the report folder and return it: index.html, results.json, tables as Markdown, CSV and LaTeX, confusion matrices.
+    """Write the report folder and return it: index.html, results.json, tables as Markdown, CSV and LaTeX, confusion matrices,
+    and sheets of mistakes if there are any. Sheets of an earlier report stay.
 
     Files of an earlier report on parts that are empty now, such as clips or provided models, are removed. A metric, a rule or a
     spread other than the default is written into its own subfolder, so that it overwrites nothing.
@@ -23,6 +24,7 @@ def write_report(matrix: Matrix, report: Path) -> Path:
     """
     # Imported here: other commands do not need matplotlib.
     from dabench.reporting.confusion_images import draw_confusions
+    from dabench.reporting.mistake_files import draw_mistakes
 
     texts = {"index.html": one_text(matrix, "html")} | {name: FILES[name](matrix) for name in files_of(matrix)}
     folder = report_folder(matrix, report)
@@ -33,6 +35,7 @@ def write_report(matrix: Matrix, report: Path) -> Path:
         for name in FILES.keys() - texts.keys():
             (folder / name).unlink(missing_ok=True)
         draw_confusions(matrix, folder / "confusion")
+        draw_mistakes(matrix, folder / "mistakes")
     except OSError as e:
         raise StoreError(
             f"{folder}: cannot be written ({e.strerror or e}); give another folder with --out, or print it with --format md"

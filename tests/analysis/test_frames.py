@@ -15,7 +15,9 @@ from dabench.analysis.export import write_pack
 from dabench.analysis.frames import Results
 from dabench.analysis.results import Cell, Gain, SubgroupCell
 from dabench.analysis.summary import Summary
+from dabench.data.csv_files import image_name
 from dabench.errors import SpecError, StoreError
+from dabench.hashing import digest
 from dabench.plugins.contract import SUPERVISED
 from dabench.storage.run_store import RunStore
 
@@ -95,11 +97,24 @@ def test_predictions_give_the_cells_again(results: Results) -> None:
 
 def test_predictions_have_a_row_for_each_image_seed_and_row_of_the_matrix(results: Results) -> None:
     rows = results.predictions("hand")
-    assert list(rows.columns) == ["adapter", "sources", "target", "seed", "image", "label", "predicted"]
+    assert list(rows.columns) == ["adapter", "sources", "target", "seed", "image", "name", "label", "predicted"]
     assert len(rows) == 10 * 2 * (results.cells.test == "hand").sum()
     one = rows[(rows.adapter == "fine-tune") & (rows.sources == "print") & (rows.seed == 1)]
     assert (one.image.tolist(), one.label.tolist()) == (list(range(10)), list(LABELS))
     assert (one.label != one.predicted).sum() == WRONG["fine-tune", "print", "hand", "hand"][1]
+
+
+def test_predictions_name_each_image_as_people_and_audits_do(results: Results) -> None:
+    rows = results.predictions("hand", adapter="none")
+    assert rows.name.tolist() == [image_name(digest("hand"), i) for i in range(10)] * 4
+
+
+def test_predictions_say_file_clip_and_subject_where_they_are_known(tmp_path: Path) -> None:
+    attributes = {what: [f"{what}{i}" for i in range(10)] for what in ("clip", "file", "subject", "pose")}
+    sets = {"print": DatasetContent("P"), "hand": DatasetContent("H", attributes=attributes)}
+    rows = dabench.load(two_sets(datasets=sets).write(tmp_path / "s").folder).predictions("hand", adapter="none")
+    assert [c for c in rows.columns if c in attributes] == ["file", "subject", "clip"]
+    assert rows.file.tolist() == attributes["file"] * 4
 
 
 def test_predictions_say_the_group_where_groups_are_known(results: Results) -> None:

@@ -26,10 +26,12 @@ from dabench.reporting.headline import headline
 from dabench.reporting.html import plots
 from dabench.reporting.html.cells import confusions_of, maps_of
 from dabench.reporting.html.colors import DASHES, LINES, scale_rules
+from dabench.reporting.html.mistakes import mistake_figures
 from dabench.reporting.html.pictures import pictures_of
 from dabench.reporting.html.text import breaks, clean, numeric, typeset
 from dabench.reporting.matrices import matrix_tables
 from dabench.reporting.methods import methods_notes, methods_tables
+from dabench.reporting.mistakes import RULE as MISTAKES
 from dabench.reporting.other_networks import other_networks_notes, other_networks_tables
 from dabench.reporting.people import people_notes, people_tables
 from dabench.reporting.provenance import command, facts_tables, failures
@@ -125,7 +127,8 @@ def _curves(matrix: Matrix) -> dict[str, Any]:
 
 def _pictures(matrix: Matrix) -> dict[str, Any]:
     figures, total = pictures_of(matrix)
-    return {"figures": figures, "figures_in_all": total}
+    mistakes = {"mistakes": mistake_figures(matrix), "mistakes_note": MISTAKES}
+    return {"figures": figures, "figures_in_all": total, **mistakes}
 
 
 def _fitting(tables: Sequence[Table]) -> list[Table]:
