@@ -95,7 +95,7 @@ class HumanAnalysis:
         return HumanResult(
             a.raters, len(a.images), len(self.truth.labels), len(a.answer), a.unanswered,
             digests[0] if len(digests) == 1 else digest(digests),
-            agreement_of(a, len(self.matrix.classes)),
+            agreement_of(a, len(self.matrix.classes), self.truth.groups),
             [self._rater(number) for number in range(len(a.names))],
             list(self._comparisons()),
         )  # fmt: skip

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from dabench.analysis.agreement import Agreement
 from dabench.analysis.human_results import HumanResult, RaterResult
 from dabench.analysis.matrix import Matrix
 from dabench.reporting.conditions import with_conditions
-from dabench.reporting.tables import EMPTY, Table, counted, number, sentence, trained, with_interval
+from dabench.reporting.tables import EMPTY, Table, conditions, counted, number, sentence, trained, with_interval
 
 NOTE = (
     "People - network: points with the 95 % interval, answer by answer on the same images, over seeds, raters and groups (images "
@@ -20,25 +21,44 @@ NOTE = (
 
 AGREEMENT = (
     "Agreement beyond chance: 1 is full agreement, 0 that of chance. Krippendorff's alpha (2011) uses images with two or more "
-    "answers, Fleiss' kappa (1971) those with the same number. Same answer: how often a rater gave an image the same class "
-    "again. Only first answers count for results."
+    "answers, Fleiss' kappa (1971) those with the same number. Intervals are over groups (images where there are none), for "
+    "these raters."
 )
-"""The note on agreement and on raters."""
+"""The note on agreement."""
+
+RATERS = (
+    "Each rater on the images that this rater answered. Same answer: how often a rater gave an image the same class again. Only "
+    "first answers count for results."
+)
+"""The note on raters."""
 
 
-def people_tables(matrix: Matrix) -> list[Table]:
+@dataclass(frozen=True)
+class PeopleTable:
+    """A table with the conditions of its numbers, and its note."""
+
+    table: Table
+    about: str
+    note: str
+
+
+def people_tables(matrix: Matrix) -> list[PeopleTable]:
     """Return for each dataset with answers: people beside each network, agreement, and each rater."""
-    return [table for test, of in matrix.human.items() for table in _tables(matrix, test, of) if table.rows]
+    return [part for test, of in matrix.human.items() for part in _tables(matrix, test, of) if part.table.rows]
 
 
 def people_notes(matrix: Matrix) -> list[str]:
-    """Return the notes on these tables; none without answers."""
-    return [NOTE, AGREEMENT] if matrix.human else []
+    """Return the notes on these tables, each once; none without answers."""
+    return list(dict.fromkeys(part.note for part in people_tables(matrix)))
 
 
-def _tables(matrix: Matrix, test: str, of: HumanResult) -> list[Table]:
-    where = f"{matrix.datasets[test].short_name} test"
-    return [_beside_networks(matrix, where, of), _agreement(where, of.agreement), _raters(matrix, where, of.by_rater)]
+def _tables(matrix: Matrix, test: str, of: HumanResult) -> list[PeopleTable]:
+    where, answers = f"{matrix.datasets[test].short_name} test", f"answers {of.digest[:12]}"
+    return [
+        PeopleTable(_beside_networks(matrix, where, of), conditions(matrix), NOTE),
+        PeopleTable(_agreement(where, of.agreement), sentence(answers), AGREEMENT),
+        PeopleTable(_raters(matrix, where, of.by_rater), f"{sentence(matrix.measure.title)} in %, {answers}", RATERS),
+    ]
 
 
 def _beside_networks(matrix: Matrix, where: str, of: HumanResult) -> Table:
@@ -49,23 +69,27 @@ def _beside_networks(matrix: Matrix, where: str, of: HumanResult) -> Table:
             f"{c.people:.1f}",
             f"{c.network:.1f}",
             with_interval(c, "+.1f"),
-            f"({c.low_same_raters:+.1f}, {c.high_same_raters:+.1f})",
+            f"{c.mean:+.1f} ({c.low_same_raters:+.1f}, {c.high_same_raters:+.1f})",
         )
         for c in of.comparisons
     )
-    columns = ("adapter", "trained on", "people", "network", "people - network [95 %]", "(same raters)")
+    columns = ("adapter", "trained on", "people", "network", "people - network [95 %]", "same raters [95 %]")
     raters, images = counted(of.raters, "rater"), counted(of.images, "image")
     title = f"{sentence(matrix.measure.title)} of people and networks on the same images, {where} ({raters}, {images})"
     return with_conditions(Table(title, columns, rows), [[c] for c in of.comparisons])
 
 
 def _agreement(where: str, of: Agreement | None) -> Table:
-    columns = ("measure", "value", "images", "answers per image")
+    columns = ("measure", "value [95 %]", "images", "answers per image")
     if of is None:
         return Table("", columns, ())
-    alpha = ("Krippendorff's alpha", number(of.alpha, ".3f"), f"{of.alpha_images:,}", "2 or more")
-    kappa = ("Fleiss' kappa", number(of.kappa, ".3f"), f"{of.kappa_images:,}", str(of.kappa_answers))
+    alpha = ("Krippendorff's alpha", _measure(of.alpha, of.alpha_low, of.alpha_high), f"{of.alpha_images:,}", "2 or more")
+    kappa = ("Fleiss' kappa", _measure(of.kappa, of.kappa_low, of.kappa_high), f"{of.kappa_images:,}", str(of.kappa_answers))
     return Table(f"Agreement of raters, {where}", columns, (alpha, kappa))
+
+
+def _measure(value: float | None, low: float | None, high: float | None) -> str:
+    return number(value, ".3f") if low is None else f"{value:.3f} ({low:.3f}, {high:.3f})"
 
 
 def _raters(matrix: Matrix, where: str, raters: Sequence[RaterResult]) -> Table:

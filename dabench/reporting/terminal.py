@@ -48,7 +48,7 @@ def print_matrix(matrix: Matrix, console: Console, *, rules: bool = False, every
         (matrix_tables(matrix) if every else source_only_tables(matrix), sections.beside_notes(matrix)),
         (provided_tables(matrix), provided_notes(matrix)),
         (other_networks_tables(matrix), other_networks_notes(matrix)) if every else ([], other_networks_hint(matrix)),
-        (people_tables(matrix), people_notes(matrix)),
+        ([part.table for part in people_tables(matrix)], people_notes(matrix)),
         ([gains_table(matrix)], gains_notes(matrix)),
         (summary_tables(matrix), summary_notes(matrix)),
         (ranks_tables(matrix, axis=True), ranks_notes(matrix)),

@@ -88,7 +88,7 @@ def test_alpha_of_complete_answers_corrects_kappa_for_few_answers() -> None:
 def test_answers_of_one_class_have_no_agreement_beyond_chance() -> None:
     found = agreement_of(given("1 1 1\n1 1 1"), 2)
     assert found is not None
-    assert (found.alpha, found.kappa) == (None, None)
+    assert (found.alpha, found.alpha_low, found.kappa, found.kappa_high) == (None, None, None, None)
 
 
 def test_a_single_rater_has_no_agreement() -> None:
@@ -106,3 +106,35 @@ def test_agreement_does_not_depend_on_how_images_are_numbered() -> None:
     table = given(KRIPPENDORFF_2011)
     moved = HumanAnswers(table.rater, 7 * table.image + 100, table.answer, 0)
     assert agreement_of(moved, 5) == agreement_of(table, 5)
+
+
+def test_full_agreement_has_no_interval() -> None:
+    found = agreement_of(given("1 2 1\n1 2 1"), 2)
+    assert found is not None
+    assert (found.alpha, found.alpha_low, found.kappa, found.kappa_low) == (1, None, 1, None)
+
+
+def test_images_of_one_group_are_left_out_together() -> None:
+    table = given("1 2 1 2 1 2 1 2\n1 2 1 2 2 1 2 1")
+    alone, grouped = agreement_of(table, 2), agreement_of(table, 2, np.repeat([0, 1], 4))
+    assert alone is not None
+    assert grouped is not None
+    assert (grouped.alpha, grouped.alpha_low, grouped.alpha_high) == (alone.alpha, -1, 1)
+    assert alone.alpha_low is not None
+    assert alone.alpha_low > -0.9
+
+
+@pytest.mark.parametrize("share", [1.0, 0.7])
+def test_intervals_hold_the_agreement_of_all_images_that_there_could_be(share: float) -> None:
+    # Four raters name one of three classes, the true one in 70 %: two agree in 0.7^2 + 0.3^2 / 2, by chance in 1 / 3.
+    rng, held = np.random.default_rng(0), []
+    truth = (0.7**2 + 0.3**2 / 2 - 1 / 3) / (1 - 1 / 3)
+    for _ in range(300):
+        true = rng.integers(0, 3, 100)
+        named = np.where(rng.random((4, 100)) < 0.7, true, (true + rng.integers(1, 3, (4, 100))) % 3)
+        rater, image = np.nonzero(rng.random((4, 100)) < share)
+        found = agreement_of(HumanAnswers(rater, image, named[rater, image], 0), 3)
+        assert found is not None
+        held.append((found.alpha_low <= truth <= found.alpha_high, found.kappa_low <= truth <= found.kappa_high))  # type: ignore[operator]
+    assert (np.mean(held, axis=0) > 0.92).all()
+    assert (np.mean(held, axis=0) < 0.98).all()
