@@ -251,3 +251,10 @@ def test_answers_on_a_dataset_without_labels_are_refused(store: RunStore, tmp_pa
     unlabelled = replace(found, record=replace(found.record, unlabelled=("hand",)))
     with pytest.raises(SpecError, match="hand has no labels to compare answers with; leave the file out"):
         with_human(unlabelled, {"hand": [written(tmp_path / "a.csv", "A,0,x,")]})
+
+
+def test_names_of_raters_cannot_inject_markup_or_formulas(store: RunStore, tmp_path: Path) -> None:
+    found = dabench.report(store.folder, human={"hand": written(tmp_path / "a.csv", "=1+<b>|x,0,x,")}, write=False)
+    assert "&lt;b&gt;|x" in to_html(found)
+    assert "'=1+<b>|x" in FILES["raters.csv"](found)
+    assert r"=1+\<b>\|x" in FILES["people.md"](found)
