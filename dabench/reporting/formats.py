@@ -23,8 +23,7 @@ from dabench.reporting.latex import latex
 from dabench.reporting.matrices import matrix_tables
 from dabench.reporting.methods import methods_latex, methods_notes, methods_rows, methods_tables
 from dabench.reporting.other_networks import other_networks_notes, other_networks_tables
-from dabench.reporting.people import comparison_rows as people_rows
-from dabench.reporting.people import people_notes, people_tables, rater_rows
+from dabench.reporting.people import people_notes, people_rows, people_tables, rater_rows
 from dabench.reporting.provided import comparison_rows, provided_cells, provided_notes, provided_tables
 from dabench.reporting.ranks import letters, ranks_latex, ranks_notes, ranks_tables
 from dabench.reporting.tables import TIE_MARK, Table, caption, classes_text, conditions, extent, sentence, unfinished

@@ -107,7 +107,7 @@ def _repeats(of: RaterResult) -> tuple[str, str]:
     return (f"{of.repeats:,}", f"{100 * of.same / of.repeats:.1f} %") if of.repeats else (EMPTY, EMPTY)
 
 
-def comparison_rows(matrix: Matrix) -> tuple[list[str], list[list[str]]]:
+def people_rows(matrix: Matrix) -> tuple[list[str], list[list[str]]]:
     """Return people beside networks in long form: column names, and one row for each network."""
     return _long(matrix, [(test, vars(c)) for test, of in matrix.human.items() for c in of.comparisons])
 
