@@ -40,15 +40,19 @@ if TYPE_CHECKING:
         compare,
         drop,
         export,
+        export_network,
         figures,
         human,
         load,
+        network,
         new,
         new_sweep,
+        predict,
         predictions_template,
         prepare,
         register,
         report,
+        score,
         show,
         status,
         sweep,
@@ -59,8 +63,8 @@ if TYPE_CHECKING:
     __version__: str
 
 _API = (
-    "audit check cite compare drop export figures human load new new_sweep predictions_template prepare register report show "
-    "status sweep"
+    "audit check cite compare drop export export_network figures human load network new new_sweep predict predictions_template "
+    "prepare register report score show status sweep"
 )
 _WORDS = {name: ("dabench.api", name) for name in _API.split()}
 _WORDS |= {"list": ("dabench.api", "listing"), "baseline": ("dabench.analysis.baselines", "read_baseline")}
@@ -97,15 +101,19 @@ __all__ = [
     "dataset_from",
     "drop",
     "export",
+    "export_network",
     "figures",
     "human",
     "load",
+    "network",
     "new",
     "new_sweep",
+    "predict",
     "predictions_template",
     "prepare",
     "register",
     "report",
+    "score",
     "setting",
     "show",
     "status",

@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from dabench.execution.sweep import SweepCallbacks
     from dabench.execution.tensorboard import TensorBoardWriter
     from dabench.experiment.plan import Plan
+    from dabench.inference.export import ExportedNetwork
+    from dabench.inference.predict import ImagePredictions
+    from dabench.inference.score import NetworkScores
+    from dabench.inference.stored import StoredNetwork
     from dabench.reporting.citation import Citations
     from dabench.storage.run_store import RunStore
     from dabench.storage.schema import Run
@@ -894,3 +898,159 @@ def human(
     if file.sweep.folds is not None:
         raise SpecError(f"sweep {file.sweep.name} has folds; make the quiz of one test split, without folds in the sweep")
     return write_quiz(plan_of(file, data, note).prepared[dataset], folder, images, seed)
+
+
+def network(
+    runs: str | Path,
+    adapter: str,
+    *,
+    to: str,
+    source: str | None = None,
+    seed: int | None = None,
+    fold: int | None = None,
+    plugins: Sequence[str | Path] = (),
+) -> StoredNetwork:
+    """Return a trained network of a results folder, with its classes and the preprocessing of images.
+
+        found = dabench.network("runs/quick", "dann", to="uci-digits", seed=0)
+        probabilities = found.network(found.preprocessing("image.png")).softmax(1)
+
+    Args:
+        runs: output folder of `sweep`; a pack has no networks.
+        adapter: an adapter of the sweep, as its tables name it; "none" for the network without adaptation.
+        to: the target; for a network without adaptation, the dataset that its images are like.
+        source: the sources, "a" or "a + b", if the choice is not clear without.
+        seed, fold: of the run; default: the first that is complete.
+
+    Raises:
+        SpecError: the choice names something that the sweep does not have, or a test-time method.
+        StoreError: `runs` is no results folder, or the run is not complete or damaged.
+    """
+    from dabench.inference.stored import NetworkChoice, StoredNetworks
+
+    load_plugins(plugins)
+    found = StoredNetworks(runs, NetworkChoice(adapter, to, source, seed, fold), REGISTRY)
+    return found.open(found.runs[0])
+
+
+def predict(
+    runs: str | Path,
+    images: str | Path | Sequence[str | Path],
+    *,
+    adapter: str,
+    to: str,
+    source: str | None = None,
+    seed: int | None = None,
+    fold: int | None = None,
+    frames: int | None = None,
+    out: str | Path | None = None,
+    quiet: bool = True,
+    plugins: Sequence[str | Path] = (),
+) -> ImagePredictions:
+    """Predict images and clips by the networks of a results folder: the mean of their probabilities.
+
+    Args:
+        runs, adapter, to, source: as in `network`. seed, fold: of the run; default: all runs.
+        images: files, folders (with everything below them) or zips of images; clips are predicted frame by frame.
+        frames: frames that are taken from each clip; default: as in the target, else 30.
+        out: a new CSV for the predictions.
+        quiet: show no progress bar.
+
+    Raises:
+        SpecError, StoreError: as `network`; or `out` exists.
+        DataError: no image can be read. If some cannot, they are in `bad` of the result.
+    """
+    from dabench.inference.inputs import input_files, with_frames
+    from dabench.inference.predict import predict_files, refuse_existing, write_predictions
+    from dabench.inference.stored import NetworkChoice, StoredNetworks
+    from dabench.reporting.terminal import progress_bar
+
+    path = Path(out).expanduser() if out else None
+    if path:
+        refuse_existing(path, "--out")
+    load_plugins(plugins)
+    networks = StoredNetworks(runs, NetworkChoice(adapter, to, source, seed, fold), REGISTRY)
+    given = input_files([images] if isinstance(images, str | Path) else images)
+    with progress_bar(stderr_console(quiet), "predicting", len(given.files)) as done:
+        found = predict_files(networks, given, with_frames(networks.preprocessing, frames), done)
+    if path:
+        write_predictions(found, path)
+    return found
+
+
+def export_network(
+    runs: str | Path,
+    out: str | Path,
+    *,
+    adapter: str,
+    to: str,
+    source: str | None = None,
+    seed: int | None = None,
+    fold: int | None = None,
+    format: Literal["safetensors", "pt2", "onnx"] = "safetensors",
+    plugins: Sequence[str | Path] = (),
+) -> ExportedNetwork:
+    """Write a network of a results folder for programs without dabench, with a model card.
+
+    Args:
+        runs, adapter, to, source, seed, fold: as in `network`.
+        out: a new folder.
+        format: "safetensors": weights and plain torch code; "pt2": torch.export; "onnx": needs the extra dabench[onnx].
+
+    Raises:
+        SpecError, StoreError: as `network`; or a package is missing, `out` exists, or the network has no plain code.
+    """
+    from dabench.inference.export import FORMATS, export_stored
+    from dabench.inference.stored import NetworkChoice, StoredNetworks
+
+    if format not in FORMATS:
+        raise SpecError(f"format '{format}': must be {', '.join(FORMATS)}{nearest(format, FORMATS)}")
+    load_plugins(plugins)
+    networks = StoredNetworks(runs, NetworkChoice(adapter, to, source, seed, fold), REGISTRY, whole=True)
+    return export_stored(networks, format, Path(out).expanduser())
+
+
+def score(
+    runs: str | Path,
+    network: str | Path,
+    *,
+    backbone: str | None = None,
+    classes: Sequence[str] = (),
+    name: str | None = None,
+    out: str | Path | None = None,
+    data: str | Path | None = None,
+    quiet: bool = True,
+    plugins: Sequence[str | Path] = (),
+) -> NetworkScores:
+    """Predict the test splits of a sweep by a network of your own, under the preprocessing of the sweep.
+
+    Args:
+        runs: output folder of `sweep`.
+        network: a file of weights (.safetensors, .pth, .pt), or an ONNX file (needs the extra dabench[onnx]).
+        backbone: the backbone of the weights; not for an ONNX file.
+        classes: the classes of the network's outputs in their order; default: those of the sweep.
+        name: its name in tables; default: the name of the file.
+        out: a new CSV for the predictions; default: none.
+        data: folder of raw datasets; default DABENCH_DATA.
+        quiet: show no progress bar.
+
+    Raises:
+        SpecError, PluginError: the file cannot be read or is of another network, or its classes are not those of the sweep.
+        StoreError: `runs` is no results folder, its test images are others than those of `data`, or `out` exists.
+        DataError: raw files are missing.
+    """
+    from dabench.inference.predict import refuse_existing
+    from dabench.inference.score import score_network, write_scores
+    from dabench.reporting.terminal import count_bars
+
+    file, path = Path(network).expanduser(), Path(out).expanduser() if out else None
+    if path:
+        refuse_existing(path, "--out")
+    load_plugins(plugins)
+    console = stderr_console(quiet)
+    notify: Callable[[str], None] = (lambda line: None) if quiet else note
+    with count_bars(console) as done:
+        found = score_network(runs, file, backbone, classes, name or file.stem, data_folder(data), REGISTRY, notify, done)
+    if path:
+        write_scores(found, path)
+    return found

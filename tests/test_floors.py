@@ -28,6 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("experiment", "checks", "adapters"),
     ("execution", "analysis"),
     ("reporting",),
+    ("inference",),
     ("api",),
     ("cli", "__init__"),
     ("__main__",),

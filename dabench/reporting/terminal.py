@@ -8,7 +8,16 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -149,3 +158,35 @@ def download_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]
 
     with bars:
         yield show
+
+
+@contextmanager
+def count_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a callback (name, number done, number in total) that shows a progress bar for each name."""
+    bars = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=console, disable=not console.is_terminal,
+    )  # fmt: skip
+    tasks: dict[str, TaskID] = {}
+
+    def show(name: str, done: int, total: int) -> None:
+        if name not in tasks:
+            tasks[name] = bars.add_task(name, total=total)
+        bars.update(tasks[name], completed=done)
+
+    with bars:
+        yield show
+
+
+@contextmanager
+def progress_bar(console: Console, name: str, total: int) -> Iterator[Callable[[], None]]:
+    """Yield a callback that adds one to a progress bar of `total`."""
+    counted = 0
+
+    def add() -> None:
+        nonlocal counted
+        counted += 1
+        show(name, counted, total)
+
+    with count_bars(console) as show:
+        yield add
