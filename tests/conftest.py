@@ -100,6 +100,16 @@ def quick_runs(_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def trained_runs(_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small sweep over image files (`trained`), really run; a test that writes into it takes a copy."""
+    from trained import train
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DABENCH_CACHE", str(_cache))
+        return train(tmp_path_factory.mktemp("trained"))
+
+
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
     """What follows the path in an address of an S3 server (`elsewhere`)."""

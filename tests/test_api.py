@@ -26,13 +26,17 @@ WORDS = (
     "cite",
     "compare",
     "export",
+    "export_network",
     "human",
     "list",
     "load",
+    "network",
+    "predict",
     "predictions_template",
     "prepare",
     "register",
     "report",
+    "score",
     "show",
     "sweep",
 )
@@ -88,6 +92,7 @@ def test_the_words_stay_functions_after_the_modules_of_those_names_are_imported(
     import importlib
 
     modules = "api cli experiment.sweep_file storage.run_store analysis.matrix analysis.baselines analysis.human analysis.frames"
+    modules += " inference.predict inference.score inference.export"
     for module in (*modules.split(), "reporting", "reporting.write", "reporting.citation", "checks.check", "data.audit"):
         importlib.import_module(f"dabench.{module}")
     kinds = {word: type(getattr(dabench, word)).__name__ for word in WORDS}

@@ -60,7 +60,7 @@ def export_stored(networks: StoredNetworks, form: Format, folder: Path) -> Expor
     if form == "onnx" and (missing := [name for name in _ONNX if not find_spec(name)]):
         raise SpecError(f"--format onnx: needs the package {', '.join(missing)}; install it with: pip install 'dabench[onnx]'")
     stored = networks.open(networks.runs[0])
-    net, steps = PlainNetwork(stored.network), stored.preprocessing
+    net, steps = PlainNetwork(networks.open(networks.runs[0]).network), stored.preprocessing
     images = torch.rand(4, steps.channels, steps.crop, steps.crop, generator=torch.Generator().manual_seed(0))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

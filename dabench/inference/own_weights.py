@@ -95,7 +95,8 @@ def _foreign(net: TorchNetwork, weights: Mapping[str, Tensor], backbone: Backbon
     if fit.missing or fit.unlike:
         raise PluginError(f"--network {file}: does not fill the backbone {backbone.name}: {fit}; check --backbone")
     net.head.load_state_dict(head)
-    return f"encoder: {fit}; head: {', '.join(n for n in weights if n not in rest)}"
+    of_head = sorted(weights.keys() - rest.keys(), reverse=True)
+    return f"encoder: {fit}; head: {', '.join(of_head)}"
 
 
 def _head(

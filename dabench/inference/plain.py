@@ -6,7 +6,6 @@ timm.create_model. Other modules, such as a head that a method defines, have no 
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Iterator
 from typing import Any
@@ -75,8 +74,9 @@ class PlainNetwork(nn.Module):
     log_ratios: Tensor | None
 
     def __init__(self, net: TorchNetwork) -> None:
+        """Take over `net`, which cannot be used afterwards."""
         super().__init__()
-        net = _without_parametrizations(net)
+        _remove_parametrizations(net)
         self.encoder, self.head = net.encoder, net.head
         self.register_buffer("log_ratios", net.log_ratios)
         self.eval().requires_grad_(False)
@@ -87,13 +87,14 @@ class PlainNetwork(nn.Module):
         return logits if self.log_ratios is None else logits + self.log_ratios
 
 
-def _without_parametrizations(net: TorchNetwork) -> TorchNetwork:
-    """Return a copy in which weights that are computed from others, as by weight_norm, are plain weights."""
-    net = copy.deepcopy(net).cpu()
+def _remove_parametrizations(net: nn.Module) -> None:
+    """Make plain weights of those that are computed from others, as by weight_norm.
+
+    Not in a copy: torch keeps such weights in a class that a copy shares with its original.
+    """
     for module in list(net.modules()):
         for name in list(getattr(module, "parametrizations", {})):
             parametrize.remove_parametrizations(module, name)
-    return net
 
 
 def plain_code(net: PlainNetwork, title: str, classes: tuple[str, ...], shape: tuple[int, int], backbone: Backbone) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dabench.data.augment import Augmenter, as_floats
+from dabench.data.augment import as_floats
 from dabench.data.cache import Prepared
 from dabench.data.csv_files import image_name
 from dabench.data.folds import folded
@@ -26,7 +26,7 @@ from dabench.experiment.raw_files import prepare_all
 from dabench.experiment.resolve import make_dataset
 from dabench.inference.own_weights import OwnNetwork, class_order, own_network
 from dabench.inference.predict import probability_texts, softmax, write_new
-from dabench.inference.stored import opened
+from dabench.inference.stored import crops_of, opened
 from dabench.plugins.contract import Augment, Images
 from dabench.plugins.options import build
 from dabench.plugins.registry import Registry
@@ -129,9 +129,7 @@ class _Report:
 
 def _outputs(net: OwnNetwork, record: SweepRecord, images: Images, report: Callable[[int], None]) -> NDArray[np.float32]:
     """Return the outputs for prepared images (N, C, H, W), with the crops of [test]."""
-    assert record.input is not None
-    test, size = build(EvalConfig, record.sweep.test), record.input.size
-    augmenter = Augmenter(build(Augment, record.input.augment), size, size, torch.device("cpu"))
+    test, augmenter = build(EvalConfig, record.sweep.test), crops_of(record)
     parts = []
     for batch in stored_in_parts(images, test.batch):
         crops = augmenter.crops(batch) if test.crops == 10 else [augmenter.test(batch)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -109,14 +110,12 @@ class StoredNetworks:
         """The side of the network's input."""
         return self.preprocessing.crop
 
-    @property
+    @cached_property
     def augmenter(self) -> Augmenter:
         """Crops prepared images as in testing, on the CPU."""
-        assert self.record.input is not None
-        augment = build(Augment, self.record.input.augment)
-        return Augmenter(augment, self.preprocessing.size, self.preprocessing.size, torch.device("cpu"))
+        return crops_of(self.record)
 
-    @property
+    @cached_property
     def test(self) -> EvalConfig:
         """[test] of the sweep."""
         return build(EvalConfig, self.record.sweep.test)
@@ -149,6 +148,9 @@ class StoredNetworks:
             raise PluginError(f"{e}{files}") from e
         if "log_ratios" in weights:
             net.log_ratios = torch.zeros(len(self.record.classes))
+        # A method may keep further modules beside those that predict, such as translators of images.
+        parts = {name for name, _ in net.named_children()}
+        weights = {name: value for name, value in weights.items() if "." not in name or name.partition(".")[0] in parts}
         if problem := misfit(net, weights):
             what = problem.partition(";")[0]
             version = run.facts.environment.get("dabench", "not known")
@@ -181,6 +183,13 @@ class StoredNetworks:
             adapter = self.registry.make("adapter", plugin_of(facts.method), options)
         adapter.source_count = len(facts.sources)
         return adapter
+
+
+def crops_of(record: SweepRecord) -> Augmenter:
+    """Return what crops the test images of a sweep, on the CPU. It cannot rotate, because the tables for that are large."""
+    assert record.input is not None
+    augment = replace(build(Augment, record.input.augment), rotate=0)
+    return Augmenter(augment, record.input.size, record.input.size, torch.device("cpu"))
 
 
 def opened(runs: str | Path) -> tuple[RunStore, SweepRecord]:
