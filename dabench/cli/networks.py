@@ -129,7 +129,7 @@ def _score(a: argparse.Namespace) -> int:
     )
     _print_scores(found, bool(classes))
     row, runs = shlex.quote(f"{found.name}={out}"), shlex.quote(a.runs)
-    print(f"Written: {out}")
+    print(f"Written: {out}, and {Path(out).with_suffix('.toml')} for what is known of the network")
     print(f"Next: dabench report {runs} --predictions {row}")
     return DONE
 

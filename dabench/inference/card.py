@@ -49,7 +49,7 @@ def model_card(networks: StoredNetworks, stored: StoredNetwork, form: str) -> st
         "## Conditions",
         _list(_conditions(networks, stored)),
         "## Data and licenses",
-        _list(_data(networks, stored)),
+        _list(_data(networks)),
         "The license of a dataset may restrict what a network that was trained on it may be used for.",
         "## Citation",
         f"```bibtex\n{_citation(networks)}```",
@@ -139,7 +139,9 @@ def _results(networks: StoredNetworks, stored: StoredNetwork) -> str:
     if not rows:
         return "The test images have no labels, so there are no results."
     columns = ("test split", "this network", f"mean of {counted(seeds, 'seed')}", "test images")
-    note = f"Accuracy in %. The interval is a 95 % interval over {over}, of the mean; this network is one of its seeds."
+    note = f"Accuracy in %. The 95 % interval is over {over}, and is that of the mean over seeds, not of this network."
+    if seeds == 1:
+        note = f"Accuracy in %. The 95 % interval is over {over}; it does not cover the variation between trainings."
     return f"{markdown(Table('', columns, tuple(rows)))}\n\n{note}"
 
 
@@ -161,7 +163,7 @@ def _conditions(networks: StoredNetworks, stored: StoredNetwork) -> list[str]:
     ]
 
 
-def _data(networks: StoredNetworks, stored: StoredNetwork) -> list[str]:
+def _data(networks: StoredNetworks) -> list[str]:
     lines = []
     for name in dict.fromkeys([*networks.key.sources, *([networks.key.target] if networks.key.target else [])]):
         facts = networks.predictions.facts[name]
@@ -169,6 +171,10 @@ def _data(networks: StoredNetworks, stored: StoredNetwork) -> list[str]:
         page = f"; {facts.homepage}" if facts.homepage else ""
         title = one_line(facts.title or name)
         lines.append(f"{escape_md(name)} ({role}): {escape_md(title)}. License: {escape_md(facts.license or 'not known')}{page}")
+    record = networks.record
+    published = f"published weights of {record.backbone.name}" if record.sweep.pretrained else ""
+    if start := record.backbone.weights or published:
+        lines.append(f"The training started from other weights, whose terms apply as well: {escape_md(start)}")
     return lines
 
 

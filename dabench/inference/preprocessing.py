@@ -107,7 +107,7 @@ class Preprocessing:
         first = [f"resized to {self.first}x{self.first}, bilinear"] if self.first not in (None, self.size) else []
         crop = [f"cropped to the {self.crop}x{self.crop} pixels in the middle"] if self.crop != self.size else []
         return [
-            "decoded as image viewers show it: rotated as EXIF says, on white, the first image of an animation",
+            "decoded as image viewers show it (EXIF rotation, transparent pixels on white, first image of an animation)",
             *(["cropped to the largest face that OpenCV's frontal cascade finds"] if self.face else []),
             f"made {colour}{grey}",
             f"{MADE_SQUARE[self.square].partition(' (')[0]} if not square",

@@ -38,6 +38,11 @@ from dabench.training.settings import EvalConfig
 
 COLUMNS = ("dataset", "image")
 
+CONDITIONS = """# What is known of this network, for tables. State here what it was trained on.
+scores = "probabilities"
+"""
+"""The file beside the CSV that says what its numbers are."""
+
 
 @dataclass(frozen=True)
 class ScoredDataset:
@@ -177,7 +182,8 @@ def _check_same(store: RunStore, name: str, parts: Sequence[Prepared], truth: St
 def write_scores(found: NetworkScores, path: Path) -> None:
     """Write predictions as a CSV: dataset, image, and a column with the probability of each class.
 
-    If a class has the name of another column, the file has the column `class` with the predicted class instead.
+    If a class has the name of another column, the file has the column `class` with the predicted class instead. A file of the
+    same name that ends in .toml says that the numbers are probabilities; one that exists stays as it is.
     """
     scored = not {*COLUMNS, "class", "clip"} & set(found.classes)
     rows: list[list[str]] = [[*COLUMNS, *(found.classes if scored else ["class"])]]
@@ -188,3 +194,6 @@ def write_scores(found: NetworkScores, path: Path) -> None:
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(rows)
     write_new(out.getvalue(), path)
+    conditions = path.with_suffix(".toml")
+    if scored and not conditions.exists():
+        write_new(CONDITIONS, conditions)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fabricated import edit
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import nn
@@ -188,6 +190,13 @@ def test_the_card_cites_its_own_adapter_alone(card: str) -> None:
 def test_the_card_says_that_logits_are_corrected(trained_runs: Path, tmp_path: Path) -> None:
     folder = exported(trained_runs, "safetensors", tmp_path, "dann + em-prior")
     assert "The logits contain the correction for the class shares" in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_card_names_the_weights_that_the_training_started_from(trained_runs: Path, tmp_path: Path) -> None:
+    runs = Path(shutil.copytree(trained_runs, tmp_path / "copy"))
+    edit(runs / "sweep.json", lambda text: text.replace('"short_name": "CONV4"', '"short_name": "CONV4", "weights": "mine.pth"'))
+    card = (exported(runs, "safetensors", tmp_path) / "README.md").read_text(encoding="utf-8")
+    assert "- The training started from other weights, whose terms apply as well: mine.pth" in card
 
 
 # Plain code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,17 @@ def test_the_csv_names_images_as_other_commands_do(trained_runs: Path, weights: 
     assert header == ["dataset", "image", "left", "right"]
     assert [row[1] for row in rows if row[0] == "night"] == [image_name(night.facts.digest, i) for i in range(len(night.labels))]
     assert {row[0] for row in rows} == {"day", "night"}
+
+
+def test_a_file_beside_the_csv_says_that_it_holds_probabilities(trained_runs: Path, weights: Path, tmp_path: Path) -> None:
+    dabench.score(trained_runs, weights, backbone="conv4", out=tmp_path / "mine.csv")
+    assert tomllib.loads((tmp_path / "mine.toml").read_text(encoding="utf-8")) == {"scores": "probabilities"}
+
+
+def test_a_file_beside_the_csv_that_exists_stays_as_it_is(trained_runs: Path, weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("mine", encoding="utf-8")
+    dabench.score(trained_runs, weights, backbone="conv4", out=tmp_path / "mine.csv")
+    assert (tmp_path / "mine.toml").read_text(encoding="utf-8") == "mine"
 
 
 def test_a_class_with_the_name_of_a_column_leaves_the_predicted_class(tmp_path: Path) -> None:
