@@ -125,11 +125,12 @@ def _onnx(networks: StoredNetworks, stored: StoredNetwork, net: PlainNetwork, im
     path = folder / "network.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about parts of torch that the exporter uses
-        program = torch.onnx.export(_exported(net, images), dynamo=True, verbose=False)
+        program = torch.onnx.export(
+            _exported(net, images), dynamo=True, verbose=False, input_names=["images"], output_names=["logits"],
+            dynamic_shapes=({0: "batch"},),
+        )  # fmt: skip
     assert program is not None
-    model = program.model
-    model.graph.inputs[0].name, model.graph.outputs[0].name = "images", "logits"
-    for node in model.graph:
+    for node in program.model.graph:
         node.metadata_props.clear()  # the lines of code that each comes from, with the folders of this machine
     program.save(path, external_data=False)
     return OnnxNetwork(path)

@@ -93,6 +93,11 @@ def test_the_files_do_not_name_folders_of_this_machine(folders: Path, trained_ru
         assert [place for place in places if place.encode() in content] == []
 
 
+def test_an_onnx_file_names_its_input_and_takes_any_number_of_images(folders: Path, trained_runs: Path) -> None:
+    net = module.OnnxNetwork(written(folders, trained_runs, "onnx") / "network.onnx")
+    assert net.shape == ("batch", 3, 16, 16)
+
+
 @pytest.mark.parametrize("form", ["safetensors", "pt2"])
 @pytest.mark.parametrize("adapter", ["dann + em-prior", "shot"])
 def test_a_correction_and_weights_made_of_others_are_exported(

@@ -14,7 +14,9 @@ from trained import raw_files
 
 import dabench
 from dabench.cli import main
+from dabench.data.video import ClipSampling, read_clip
 from dabench.errors import DataError, StoreError
+from dabench.inference import preprocessing
 from dabench.inference.inputs import input_files, prepared_rows
 from dabench.inference.predict import ImagePredictions, batches, write_predictions
 from dabench.inference.preprocessing import Preprocessing
@@ -149,6 +151,26 @@ def test_the_frames_of_a_clip_are_rows_and_their_mean_is_the_last(trained_runs: 
     assert header == ["file", "frame", "class", "left", "right"]
     assert [row[1] for row in written] == ["1", "2", "3", "mean"]
     np.testing.assert_allclose(found.probabilities[3], found.probabilities[:3].mean(0))
+
+
+def test_the_frames_of_a_clip_are_those_that_a_dataset_of_clips_prepares(here: Path) -> None:
+    sampling = ClipSampling(frames=5, size=20, skip_start=0.2, square="crop")
+    steps = Preprocessing(1, 20, 20, "crop", first=20, grey=True, sampling=sampling)
+    made = [image[0] for *_, image in prepared_rows(input_files([clip(here / "a.mp4")]).files, steps, {})]
+    assert np.array_equal(np.stack(made), read_clip(here / "a.mp4", sampling))
+
+
+def test_frames_without_a_face_are_left_out(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def every_other(grey: Image.Image) -> tuple[int, int, int, int] | None:
+        seen.append(1)
+        return (0, 0, 20, 20) if len(seen) % 2 else None
+
+    monkeypatch.setattr(preprocessing, "largest_face", every_other)
+    steps = Preprocessing(1, 20, 20, grey=True, face=True, sampling=ClipSampling(frames=6))
+    rows_of_clip = list(prepared_rows(input_files([clip(here / "a.mp4")]).files, steps, {}))
+    assert [frame for _, frame, _ in rows_of_clip] == [1, 2, 3]
 
 
 def test_two_clips_and_an_image_keep_their_rows_apart(trained_runs: Path, images: list[Path], here: Path) -> None:
