@@ -7,6 +7,7 @@ timm.create_model. Other modules, such as a head that a method defines, have no 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from torchvision.transforms.v2 import Normalize
 
 from dabench.errors import StoreError
 from dabench.plugins.contract import Backbone
+from dabench.reporting.escape import one_line
 from dabench.training.network import TorchNetwork
 
 _LINE = 100
@@ -112,7 +114,7 @@ def plain_code(net: PlainNetwork, title: str, classes: tuple[str, ...], shape: t
     normalised = any(isinstance(module, Normalize) for module in net.modules())
     ratios = net.log_ratios is not None
     return _MODULE.format(
-        title=title,
+        title=re.sub(r'["\\]', "'", one_line(title)),  # a name in a record of anybody must not end the docstring
         needs="torch, timm and safetensors" if timm else "torch and safetensors",
         imports="import timm\n" if timm else "",
         classes=_tuple_code(classes),

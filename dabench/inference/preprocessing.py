@@ -27,6 +27,8 @@ from dabench.data.video import ClipSampling, largest_face
 from dabench.errors import DataError, PluginError, SpecError, StoreError
 from dabench.experiment.config import Sweep
 from dabench.experiment.resolve import make_dataset
+from dabench.plugins.contract import Augment
+from dabench.plugins.options import build
 from dabench.plugins.registry import Registry
 from dabench.storage.schema import DatasetRecord, SweepRecord
 
@@ -159,7 +161,7 @@ def preprocessing_of(record: SweepRecord, dataset: str, facts: DatasetRecord, re
             "sweep.json does not hold the size of the network's input, because an early version wrote it; "
             "run the sweep again: complete runs are kept, and the record is rewritten"
         )
-    crop = given.augment.get("crop") or given.size
+    crop = build(Augment, given.augment).crop or given.size
     try:
         made = make_dataset(Sweep(dataset=record.sweep.dataset), dataset, registry)
     except (PluginError, SpecError) as e:

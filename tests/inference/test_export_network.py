@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import runpy
@@ -252,6 +253,15 @@ def test_plain_code_holds_arguments_that_are_not_the_defaults() -> None:
     code = plain_code(PlainNetwork(net), "A network.", ("a", "b"), (1, 16), made)
     assert "nn.Conv2d(1, 2, (3, 5), stride=2, bias=False)" in code
     assert "nn.BatchNorm2d(2, eps=0.1)" in code
+
+
+def test_a_name_cannot_end_the_docstring_of_plain_code() -> None:
+    made = REGISTRY.make("backbone", "lenet")
+    code = plain_code(
+        PlainNetwork(build_network(made, 1, 16, 2)), 'A """\nraise SystemExit\n""" \\', ('"""', "b\n"), (1, 16), made
+    )
+    assert [type(node).__name__ for node in ast.parse(code).body if isinstance(node, ast.Raise)] == []
+    assert str(ast.get_docstring(ast.parse(code))).startswith("A ''' raise SystemExit ''' '\n")
 
 
 def test_the_exported_weights_are_those_that_predict(folders: Path) -> None:

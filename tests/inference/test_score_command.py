@@ -169,6 +169,17 @@ def test_the_test_images_of_all_folds_are_predicted_in_the_order_of_the_store(tm
     assert len(pale.probabilities) == facts.counts["test"]
 
 
+def test_ten_crops_are_taken_where_the_sweep_tests_by_ten(tmp_path: Path) -> None:
+    made = tiny(tmp_path, ["none"], head="size = 20", tables="[test]\ncrops = 10\n[augment]\ncrop = 16\nflip = true\n")
+    made.run(tmp_path / "runs")
+    record = RunStore(tmp_path / "runs").find(made.digest("supervised_bright_s0"))
+    assert record is not None
+    file = tmp_path / "runs" / record.where / "network.safetensors"
+    found = dabench.score(tmp_path / "runs", file, backbone="conv4", plugins=[SHAPES])
+    pale = next(of for of in found.datasets if of.name == "pale")
+    np.testing.assert_allclose(pale.probabilities, softmax(record.logits("pale")[-1]), atol=1e-5)
+
+
 def test_a_dataset_without_labels_has_no_accuracy() -> None:
     assert ScoredDataset("a", "A", "0" * 64, np.array([[0.2, 0.8]]), None).accuracy is None
 

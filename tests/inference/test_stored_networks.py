@@ -181,3 +181,13 @@ def test_a_network_has_the_options_that_a_search_chose(tmp_path: Path) -> None:
     (task,) = RunStore(tmp_path / "runs").read_sweep().search
     chosen = next(trial for trial in task.trials if trial.number == task.chosen)
     assert found.open(found.runs[0]).network.head.in_features == chosen.settings["afn.bottleneck"]
+
+
+def test_ten_crops_are_taken_where_the_sweep_tests_by_ten(tmp_path: Path) -> None:
+    tables = "[test]\ncrops = 10\n[augment]\ncrop = 16\nflip = true\nrotate = 5\n"
+    made = tiny(tmp_path, ["none"], head="size = 20", tables=tables)
+    made.run(tmp_path / "runs")
+    found = StoredNetworks(tmp_path / "runs", NetworkChoice("none", "pale", "bright"), made.registry)
+    images = np.asarray(made.plan.prepared["pale"].samples("test").images[:])
+    logits = network_logits(found, found.open(found.runs[0]), images)
+    np.testing.assert_allclose(logits, found.runs[0].logits("pale")[-1], atol=1e-5)
