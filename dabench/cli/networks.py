@@ -128,8 +128,11 @@ def _score(a: argparse.Namespace) -> int:
         a.runs, a.network, backbone=a.backbone, classes=classes, name=name, out=out, data=a.data, quiet=False, plugins=a.plugin
     )
     _print_scores(found, bool(classes))
+    print(f"Written: {out}, and {Path(out).with_suffix('.toml')} for the conditions of the network; fill in what is known")
+    if found.folds:
+        print("This sweep has folds, so its reports take no predictions; those of a sweep without folds do.")
+        return DONE
     row, runs = shlex.quote(f"{found.name}={out}"), shlex.quote(a.runs)
-    print(f"Written: {out}, and {Path(out).with_suffix('.toml')} for what is known of the network")
     print(f"Next: dabench report {runs} --predictions {row}")
     return DONE
 
@@ -140,5 +143,5 @@ def _print_scores(found: NetworkScores, named: bool) -> None:
         print(f"Its outputs are taken as {', '.join(found.classes)}, in this order; --classes states another.")
     width = max(len(of.name) for of in found.datasets)
     for of in found.datasets:
-        result = "no labels" if of.accuracy is None else f"accuracy {100 * of.accuracy:.1f} %"
+        result = "no labels, so not in the file" if of.accuracy is None else f"accuracy {100 * of.accuracy:.1f} %"
         print(f"  {of.name:<{width}}  {result}, {len(of.probabilities):,} test images")

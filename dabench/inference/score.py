@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dabench.analysis.provided_files import COLUMNS, conditions_path, conditions_text
 from dabench.data.augment import as_floats
 from dabench.data.cache import Prepared
 from dabench.data.csv_files import image_name
@@ -35,13 +36,6 @@ from dabench.storage.reader import StoredLabels
 from dabench.storage.run_store import RunStore
 from dabench.storage.schema import SweepRecord
 from dabench.training.settings import EvalConfig
-
-COLUMNS = ("dataset", "image")
-
-CONDITIONS = """# What is known of this network, for tables. State here what it was trained on.
-scores = "probabilities"
-"""
-"""The file beside the CSV that says what its numbers are."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +65,14 @@ class NetworkScores:
 
     Attributes:
         network: which tensors of the file were used. classes: the classes of the columns.
+        folds: whether the sweep has folds, so that reports take no predictions.
     """
 
     name: str
     network: OwnNetwork
     classes: tuple[str, ...]
     datasets: tuple[ScoredDataset, ...]
+    folds: bool = False
 
 
 def score_network(
@@ -118,7 +114,7 @@ def score_network(
         labels = None if dataset in record.unlabelled else truth.labels
         probabilities = softmax(outputs[:, order])
         found.append(ScoredDataset(dataset, truth.facts.short_name, truth.facts.digest, probabilities, labels))
-    return NetworkScores(name, net, record.classes, tuple(found))
+    return NetworkScores(name, net, record.classes, tuple(found), record.folds > 0)
 
 
 class _Report:
@@ -179,21 +175,22 @@ def _check_same(store: RunStore, name: str, parts: Sequence[Prepared], truth: St
         )
 
 
-def write_scores(found: NetworkScores, path: Path) -> None:
-    """Write predictions as a CSV: dataset, image, and a column with the probability of each class.
+def write_scores(found: NetworkScores, path: Path) -> list[Path]:
+    """Write predictions on the datasets with labels, and the conditions of the network, as reports read them; return the files.
 
-    If a class has the name of another column, the file has the column `class` with the predicted class instead. A file of the
-    same name that ends in .toml says that the numbers are probabilities; one that exists stays as it is.
+    The CSV has the columns dataset, image, and one with the probability of each class. If a class has the name of another column,
+    the column `class` has the predicted class instead. A file of conditions that exists stays as it is.
     """
-    scored = not {*COLUMNS, "class", "clip"} & set(found.classes)
-    rows: list[list[str]] = [[*COLUMNS, *(found.classes if scored else ["class"])]]
-    for of in found.datasets:
+    scored = not set(COLUMNS) & set(found.classes)
+    rows: list[list[str]] = [["dataset", "image", *(found.classes if scored else ["class"])]]
+    for of in (of for of in found.datasets if of.labels is not None):
         for position, row in enumerate(of.probabilities):
             values = probability_texts(row) if scored else [found.classes[int(row.argmax())]]
             rows.append([of.name, image_name(of.digest, position), *values])
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(rows)
     write_new(out.getvalue(), path)
-    conditions = path.with_suffix(".toml")
-    if scored and not conditions.exists():
-        write_new(CONDITIONS, conditions)
+    conditions = conditions_path(path)
+    if not conditions.exists():
+        write_new(conditions_text(scored), conditions)
+    return [path, conditions]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import shutil
-import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,8 @@ from dabench.inference.predict import softmax
 from dabench.inference.score import NetworkScores, ScoredDataset, write_scores
 from dabench.plugins.registry import REGISTRY
 from dabench.storage.run_store import RunStore
+
+NETWORK = OwnNetwork(lambda images: images, "")
 
 
 @pytest.fixture
@@ -62,9 +63,12 @@ def test_the_csv_names_images_as_other_commands_do(trained_runs: Path, weights: 
     assert {row[0] for row in rows} == {"day", "night"}
 
 
-def test_a_file_beside_the_csv_says_that_it_holds_probabilities(trained_runs: Path, weights: Path, tmp_path: Path) -> None:
-    dabench.score(trained_runs, weights, backbone="conv4", out=tmp_path / "mine.csv")
-    assert tomllib.loads((tmp_path / "mine.toml").read_text(encoding="utf-8")) == {"scores": "probabilities"}
+def test_a_report_reads_the_file_and_finds_the_same_accuracy(trained_runs: Path, weights: Path, tmp_path: Path) -> None:
+    found = of_night(dabench.score(trained_runs, weights, backbone="conv4", out=tmp_path / "mine.csv"))
+    assert found.accuracy is not None
+    matrix = dabench.report(trained_runs, predictions={"mine": tmp_path / "mine.csv"}, write=False)
+    (model,) = matrix.provided
+    assert {cell.test: cell.mean for cell in model.cells}["night"] == pytest.approx(100 * found.accuracy, abs=0.01)
 
 
 def test_a_file_beside_the_csv_that_exists_stays_as_it_is(trained_runs: Path, weights: Path, tmp_path: Path) -> None:
@@ -74,10 +78,15 @@ def test_a_file_beside_the_csv_that_exists_stays_as_it_is(trained_runs: Path, we
 
 
 def test_a_class_with_the_name_of_a_column_leaves_the_predicted_class(tmp_path: Path) -> None:
-    network = OwnNetwork(lambda images: images, "")
     scored = ScoredDataset("a", "A", "0" * 64, np.array([[0.2, 0.8]]), np.array([1]))
-    write_scores(NetworkScores("x", network, ("image", "b"), (scored,)), tmp_path / "x.csv")
+    write_scores(NetworkScores("x", NETWORK, ("image", "b"), (scored,)), tmp_path / "x.csv")
     assert (tmp_path / "x.csv").read_text(encoding="utf-8") == "dataset,image,class\na,00000000-0,b\n"
+
+
+def test_a_dataset_without_labels_is_not_in_the_csv(tmp_path: Path) -> None:
+    scored = ScoredDataset("a", "A", "0" * 64, np.array([[0.2, 0.8]]), None)
+    write_scores(NetworkScores("x", NETWORK, ("a", "b"), (scored,)), tmp_path / "x.csv")
+    assert (tmp_path / "x.csv").read_text(encoding="utf-8") == "dataset,image,a,b\n"
 
 
 def test_weights_of_another_program_are_read_by_their_ends(trained_runs: Path, weights: Path, tmp_path: Path) -> None:
@@ -193,6 +202,17 @@ def test_the_command_prints_accuracies_and_the_next_command(
     right = 100 * float((stored(trained_runs).argmax(1) == dabench.load(trained_runs).tests["night"].labels).mean())
     assert f"  night  accuracy {right:.1f} %, 16 test images" in lines
     assert lines[-1] == f"Next: dabench report {trained_runs} --predictions mine=mine.csv"
+
+
+def test_the_command_says_that_reports_of_folds_take_no_predictions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tiny(tmp_path, ["none"], head="folds = 2").run(tmp_path / "runs")
+    file = next((tmp_path / "runs").glob("runs/supervised_bright_s0_f1-*")) / "network.safetensors"
+    given = ["--network", str(file), "--backbone", "conv4", "--name", "mine", "--plugin", str(SHAPES)]
+    assert main(["score", str(tmp_path / "runs"), *given]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("This sweep has folds, so its reports take no predictions")
 
 
 # ONNX
