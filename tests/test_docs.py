@@ -115,8 +115,8 @@ SHOWN = [pytest.param(c, lines, id=f"{page.name}-{c[:60]}") for page in PAGES fo
 
 @pytest.fixture
 def stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a working folder with runs/quick and runs/digits, from the records of the committed tables."""
-    for name in ("quick", "digits"):
+    """Make a working folder with runs/quick and runs/digits-zoo, from the records of the committed tables."""
+    for name in ("quick", "digits-zoo"):
         with zipfile.ZipFile(ROOT / "baselines" / f"{name}.zip") as pack:
             pack.extractall(tmp_path / "runs" / name)
     monkeypatch.chdir(tmp_path)
