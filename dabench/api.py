@@ -271,7 +271,7 @@ def _prepared(dataset: Dataset, raw: Path, rebuild: bool) -> Prepared:
 
     if dataset.files:
         from dabench.data.download import fetch
-        from dabench.reporting.terminal import download_bars
+        from dabench.reporting.progress_bars import download_bars
 
         with download_bars(stderr_console(False)) as bar:
             fetch(dataset.files, raw, notify=note, progress=bar)
@@ -963,7 +963,7 @@ def predict(
     from dabench.inference.inputs import input_files, with_frames
     from dabench.inference.predict import predict_files, refuse_existing, write_predictions
     from dabench.inference.stored import NetworkChoice, StoredNetworks
-    from dabench.reporting.terminal import progress_bar
+    from dabench.reporting.progress_bars import progress_bar
 
     path = Path(out).expanduser() if out else None
     if path:
@@ -1041,7 +1041,7 @@ def score(
     """
     from dabench.inference.predict import refuse_existing
     from dabench.inference.score import score_network, write_scores
-    from dabench.reporting.terminal import count_bars
+    from dabench.reporting.progress_bars import count_bars
 
     file, path = Path(network).expanduser(), Path(out).expanduser() if out else None
     if path:

@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -140,53 +129,3 @@ def _broken(name: str, width: int) -> str:
     if len(name) <= width:
         return name
     return "\n".join(textwrap.wrap(name, max(1, width), break_long_words=False, break_on_hyphens=False)) or name
-
-
-@contextmanager
-def download_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]:
-    """Yield a callback (name, bytes downloaded, bytes in total) that shows a progress bar for each file."""
-    bars = Progress(
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
-        console=console, disable=not console.is_terminal,
-    )  # fmt: skip
-    tasks: dict[str, TaskID] = {}
-
-    def show(name: str, done: int, total: int) -> None:
-        if name not in tasks:
-            tasks[name] = bars.add_task(name, total=total)
-        bars.update(tasks[name], completed=done)
-
-    with bars:
-        yield show
-
-
-@contextmanager
-def count_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]:
-    """Yield a callback (name, number done, number in total) that shows a progress bar for each name."""
-    bars = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=console, disable=not console.is_terminal,
-    )  # fmt: skip
-    tasks: dict[str, TaskID] = {}
-
-    def show(name: str, done: int, total: int) -> None:
-        if name not in tasks:
-            tasks[name] = bars.add_task(name, total=total)
-        bars.update(tasks[name], completed=done)
-
-    with bars:
-        yield show
-
-
-@contextmanager
-def progress_bar(console: Console, name: str, total: int) -> Iterator[Callable[[], None]]:
-    """Yield a callback that adds one to a progress bar of `total`."""
-    counted = 0
-
-    def add() -> None:
-        nonlocal counted
-        counted += 1
-        show(name, counted, total)
-
-    with count_bars(console) as show:
-        yield add
