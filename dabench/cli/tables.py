@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from dabench.analysis.baselines import BASELINE_METRICS
 from dabench.cli.common import DONE, FAILED, CommandAdder, stdout_console
 from dabench.errors import SpecError
+from dabench.storage.clock import clock
 
 if TYPE_CHECKING:
+    from dabench.analysis.baselines import Baseline
     from dabench.analysis.compare import CellPair
 
 
@@ -100,6 +102,19 @@ def _tell(failed: list[CellPair], common: int, what: str) -> None:
     print(f"{len(failed)} of {common} cells {what}{': ' if names else ''}{names}", file=sys.stderr)
 
 
+def _listed(name: str, table: Baseline) -> str:
+    """Return the lines of the list on a committed table: of a measured one with its command, extent, duration and digest."""
+    line = f"{name}  {table['title']} ({table['kind']})"
+    if table["kind"] != "measured":
+        return line
+    made = table["provenance"]
+    took = f" in {clock(made['wall_seconds'])}" if made.get("wall_seconds") else ""
+    seeds, runs = (
+        f"{many} {what}{'s' if many > 1 else ''}" for many, what in ((len(table["seeds"]), "seed"), (made["runs"], "run"))
+    )
+    return f"{line}\n    {table['source']}\n    {seeds}, {runs}{took}, digest {table['digest'][:12]}"
+
+
 def _baseline(a: argparse.Namespace) -> int:
     from dabench.analysis.baselines import committed_tables, read_baseline
     from dabench.reporting.baseline import baseline_notes, baseline_tables, write_baseline
@@ -112,9 +127,7 @@ def _baseline(a: argparse.Namespace) -> int:
         raise SpecError(f"{next(o for o in given if given[o])}: makes a table only together with --from RUNS")
     if not a.name:
         for name in committed_tables():
-            value = read_baseline(name)
-            source = value["source"]
-            print(f"{name}  {value['title']} ({value['kind']}{f'; {source}' if value['kind'] == 'measured' else ''})")
+            print(_listed(name, read_baseline(name)))
         return DONE
     if a.runs:
         for file in write_baseline(a.name, Path(a.runs), Path(a.to), a.select, a.counts, a.metric or BASELINE_METRICS[0]):

@@ -370,6 +370,13 @@ def test_baseline_without_a_name_lists_them(capsys: pytest.CaptureFixture[str]) 
     assert "paper  Expressions of actors against non-actors" in capsys.readouterr().out
 
 
+def test_the_list_states_command_extent_and_digest_of_measured_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["baseline"]) == 0
+    quick = dabench.baseline("quick")
+    extent = rf"3 seeds, {quick['provenance']['runs']} runs in \d+:\d\d min, digest {quick['digest'][:12]}"
+    assert re.search(rf"^quick  .*\(measured\)\n    dabench sweep quick\n    {extent}$", capsys.readouterr().out, flags=re.M)
+
+
 def test_baseline_prints_the_published_numbers_and_their_source(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["baseline", "paper"]) == 0
     out = capsys.readouterr().out
