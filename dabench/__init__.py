@@ -43,6 +43,10 @@ if TYPE_CHECKING:
         export_network,
         figures,
         human,
+        human_export,
+        human_page,
+        human_serve,
+        human_status,
         load,
         network,
         new,
@@ -66,6 +70,7 @@ _API = (
     "audit check cite compare drop export export_network figures human load network new new_sweep predict predictions_template "
     "prepare register report score show status sweep"
 )
+_API += " human_export human_page human_serve human_status"
 _WORDS = {name: ("dabench.api", name) for name in _API.split()}
 _WORDS |= {"list": ("dabench.api", "listing"), "baseline": ("dabench.analysis.baselines", "read_baseline")}
 _WORDS["LazyImages"] = ("dabench.data.lazy", "LazyImages")
@@ -104,6 +109,10 @@ __all__ = [
     "export_network",
     "figures",
     "human",
+    "human_export",
+    "human_page",
+    "human_serve",
+    "human_status",
     "load",
     "network",
     "new",

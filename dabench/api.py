@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from dabench.inference.predict import ImagePredictions
     from dabench.inference.score import NetworkScores
     from dabench.inference.stored import StoredNetwork
+    from dabench.rating.store import StudyStore
+    from dabench.rating.study import StudySettings
     from dabench.reporting.citation import Citations
     from dabench.storage.run_store import RunStore
     from dabench.storage.schema import Run
@@ -886,18 +888,194 @@ def human(
     """
     from dabench.analysis.human import write_quiz
 
-    folder = Path(to).expanduser() if to else Path("human") / dataset.replace("/", "-")
+    prepared = _rated(dataset, sweep, raw, data, plugins, set)
+    return write_quiz(prepared, _human_folder(to, prepared, ""), images, seed)
+
+
+def human_serve(
+    dataset: str,
+    to: str | Path | None = None,
+    *,
+    settings: StudySettings | None = None,
+    raters: int | None = None,
+    host: str = "127.0.0.1",
+    port: int = 8400,
+    url: str | None = None,
+    sweep: str | Path | Mapping[str, Any] | None = None,
+    raw: str | Path | None = None,
+    data: str | Path | None = None,
+    plugins: Sequence[str | Path] = (),
+    set: Overrides = (),
+    announce: Callable[[Path, list[tuple[str, str]]], None] | None = None,
+) -> Path:
+    """Serve the page of a human study until the process is interrupted; return the folder of the study.
+
+    The same call continues a study. So does `dataset` = its folder.
+
+    Args:
+        dataset: a dataset, a sweep with one dataset, or the folder of a study.
+        to: folder of the study; default human/DATASET-study.
+        settings: choice of images and questions; default `StudySettings()`.
+        raters: number of raters; default: 4 for a new study, and those it has for an older one. A study may get more later.
+        host, port: where to listen. Other machines reach the page only if `host` is an address of this machine in their network.
+        url: address of the page in links, if raters reach it through another server.
+        sweep, raw, data, plugins, set: as in `human`.
+        announce: is called with the folder, and the name and link of each rater, as soon as links work; default: print them.
+
+    Raises:
+        SpecError: a setting is out of its range, the packages of dabench[human] are not installed, the port is not free, or the
+            folder has a study with other images or settings.
+        StoreError: the folder has other files or cannot be written.
+    """
+    from dabench.rating.server import address_of, check_installed, is_loopback, listen, run
+    from dabench.rating.store import links
+    from dabench.rating.study import check_raters
+
+    check_installed()
+    check_raters(4 if raters is None else raters)
+    given = to or settings or sweep or raw or set
+    with closing(_study(dataset, to, settings, lambda: _rated(dataset, sweep, raw, data, plugins, set), bool(given))) as store:
+        with listen(host, port) as listening:
+            store.add_raters(raters or len(store.raters) or 4)
+            if not is_loopback(listening):
+                note(
+                    f"{host}: other machines reach this page, and it is sent without encryption; use it in a network that you "
+                    "trust, or behind a server with https (--url)"
+                )
+            (announce or _print_links)(store.folder, links(store.raters, url or address_of(listening)))
+            run(store, listening)
+        return store.folder
+
+
+def _print_links(folder: Path, links: list[tuple[str, str]]) -> None:
+    print(folder, *(f"{name}: {link}" for name, link in links), sep="\n", flush=True)
+
+
+def _study(
+    dataset: str, to: str | Path | None, settings: StudySettings | None, rated: Callable[[], Prepared], given: bool
+) -> StudyStore:
+    """Open the study in the folder `dataset`, which takes no settings, or make or continue one of the images of `rated()`."""
+    from dabench.rating.images import study_images
+    from dabench.rating.store import has_study, make_study, open_study
+    from dabench.rating.study import StudySettings
+
+    folder = Path(dataset).expanduser()
+    if has_study(folder):
+        if given:
+            raise SpecError(
+                f"{folder}: is a study, which keeps its folder, images and settings; give only --raters and the address"
+            )
+        return open_study(folder)
+    settings = settings or StudySettings()
+    settings.check()
+    prepared = rated()
+    return make_study(_human_folder(to, prepared, "-study"), study_images(prepared, settings), settings)
+
+
+def human_page(
+    dataset: str,
+    to: str | Path | None = None,
+    *,
+    settings: StudySettings | None = None,
+    raters: int = 4,
+    sweep: str | Path | Mapping[str, Any] | None = None,
+    raw: str | Path | None = None,
+    data: str | Path | None = None,
+    plugins: Sequence[str | Path] = (),
+    set: Overrides = (),
+) -> list[Path]:
+    """Write the pages of a human study as files that work from disk, one for each rater; return the pages.
+
+    Args:
+        to: a new folder; default human/DATASET-page.
+        settings, raters, sweep, raw, data, plugins, set: as in `human_serve`.
+
+    Raises:
+        SpecError: a setting is out of its range.
+        StoreError: the folder is not empty or cannot be written.
+    """
+    from dabench.rating.images import study_images
+    from dabench.rating.offline import write_pages
+    from dabench.rating.study import StudySettings, check_raters
+
+    settings = settings or StudySettings()
+    settings.check()
+    check_raters(raters)
+    prepared = _rated(dataset, sweep, raw, data, plugins, set)
+    return write_pages(_human_folder(to, prepared, "-page"), study_images(prepared, settings), settings, raters)
+
+
+def human_status(folder: str | Path) -> list[dict[str, str]]:
+    """Return how far each rater of a study is: one dict for each, with the columns that `dabench human status` prints.
+
+    Raises:
+        StoreError: the folder has no study, or its file cannot be read.
+    """
+    from dabench.rating.status import HEAD, status_rows
+    from dabench.rating.store import open_study
+
+    with closing(open_study(Path(folder).expanduser())) as store:
+        return [dict(zip(HEAD, row, strict=True)) for row in status_rows(store)]
+
+
+def human_export(*what: str | Path, to: str | Path | None = None) -> list[Path]:
+    """Write answers.csv and raters.csv, and return them. `report(runs, human=...)` reads answers.csv.
+
+    Args:
+        what: the folder of a study, or the files that raters sent back.
+        to: default: the folder of the study. It is needed for files of raters.
+
+    Raises:
+        DataError: a file cannot be read, or contradicts another one.
+        StoreError: there are no answers, or files in `to` have lines that would be lost.
+    """
+    from dabench.rating.export import read_returned, study_rows, write_answers
+    from dabench.rating.store import open_study
+
+    paths = [Path(w).expanduser() for w in what]
+    folders = [p for p in paths if p.is_dir()]
+    if not paths or (folders and len(paths) > 1):
+        raise SpecError("give the folder of one study, or the CSV files that raters sent back")
+    if folders:
+        with closing(open_study(folders[0])) as store:
+            rows, raters = study_rows(store)
+    elif to is None:
+        raise SpecError(f"{paths[0]}: name the folder for the answers with --to")
+    else:
+        rows, raters = read_returned(paths)
+    return write_answers(Path(to).expanduser() if to else folders[0], rows, raters)
+
+
+def _human_folder(to: str | Path | None, prepared: Prepared, suffix: str) -> Path:
+    return Path(to).expanduser() if to else Path("human") / f"{prepared.name.replace('/', '-')}{suffix}"
+
+
+def _rated(
+    dataset: str,
+    sweep: str | Path | Mapping[str, Any] | None,
+    raw: str | Path | None,
+    data: str | Path | None,
+    plugins: Sequence[str | Path],
+    overrides: Overrides,
+) -> Prepared:
+    """Return the prepared dataset whose test images people rate, with the images and classes of a sweep if one is named."""
+    load_plugins(plugins)
+    if sweep is None and names_sweep(dataset):
+        sweep, names = dataset, sweep_file(dataset, overrides, plugins).sweep.datasets
+        if len(names) > 1:
+            raise SpecError(f"{dataset}: has the datasets {', '.join(names)}; name one: {names[0]} --sweep {dataset}")
+        dataset = names[0]
     if sweep is None:
-        return write_quiz(prepare(dataset, raw=raw, data=data, plugins=plugins, set=set), folder, images, seed)
+        return prepare(dataset, raw=raw, data=data, plugins=plugins, set=overrides)
     if raw:
         raise SpecError(f"raw = {raw}: is the folder of a single dataset, but a sweep is named; use data (--data) instead")
-    file = sweep_file(sweep, set, plugins)
+    file = sweep_file(sweep, overrides, plugins)
     if dataset not in file.sweep.datasets:
         known = ", ".join(file.sweep.datasets)
         raise SpecError(f"'{dataset}' is not in sweep {file.sweep.name}{nearest(dataset, file.sweep.datasets)}; it has {known}")
     if file.sweep.folds is not None:
         raise SpecError(f"sweep {file.sweep.name} has folds; make the quiz of one test split, without folds in the sweep")
-    return write_quiz(plan_of(file, data, note).prepared[dataset], folder, images, seed)
+    return plan_of(file, data, note).prepared[dataset]
 
 
 def network(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_list import command_in
 
 from dabench.cli import main, make_parser
 
@@ -61,10 +62,11 @@ def taken(arguments: list[str]) -> bool:
     return True
 
 
-def flags_of(verb: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
+def flags_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> set[str]:
+    command = command_in(arguments)
     with pytest.raises(SystemExit) as end:
-        main([verb, "--help"])
-    assert end.value.code == 0, verb
+        main([*command, "--help"])
+    assert end.value.code == 0, command
     return set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))
 
 
@@ -80,10 +82,9 @@ def test_dabench_takes_a_command_of_the_docs(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("arguments", parameters(mentions))
 def test_a_command_in_the_text_has_a_verb_and_flags_that_exist(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    verb, *others = arguments
-    if not verb.startswith("-"):
-        flags = {re.match(r"--[a-z-]*", word)[0] for word in others if word.startswith("--")}
-        assert flags <= flags_of(verb, capsys)
+    if not arguments[0].startswith("-"):
+        flags = {re.match(r"--[a-z-]*", word)[0] for word in arguments if word.startswith("--")}
+        assert flags <= flags_of(arguments, capsys)
 
 
 def test_a_command_with_a_wrong_flag_is_found() -> None:

@@ -27,7 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("training", "datasets"),
     ("experiment", "checks", "adapters"),
     ("execution", "analysis"),
-    ("reporting",),
+    ("reporting", "rating"),
     ("inference",),
     ("api",),
     ("cli", "__init__"),

@@ -45,7 +45,7 @@ def with_human(matrix: Matrix, files: Mapping[str, Sequence[Path]]) -> Matrix:
 
 def _answers(matrix: Matrix, files: Mapping[str, Sequence[Path]]) -> Iterator[tuple[str, list[Path], HumanAnswers]]:
     """Yield dataset, files and answers for each dataset with files."""
-    tests, again = matrix.predictions.tests, "make new images with dabench human {} --sweep SWEEP"
+    tests, again = matrix.predictions.tests, "make new images with dabench human images {} --sweep SWEEP"
     paths: dict[str, list[Path]] = {}
     known = {}
     for given, path in ((given, path) for given, of in files.items() for path in of):

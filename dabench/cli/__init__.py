@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from dabench.cli import data, networks, plugins, predictions, results, status, sweep, tables
+from dabench.cli import data, human, networks, plugins, predictions, results, status, sweep, tables
 from dabench.cli.common import DONE, FAILED, CommandAdder
 from dabench.errors import DabenchError
 
@@ -50,6 +50,6 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"dabench {version('dabench')}")
     parser.add_argument("--debug", action="store_true", default=False, help="show the traceback of an error")
     verb = CommandAdder(parser)
-    for family in (plugins, data, sweep, status, results, predictions, tables, networks):
+    for family in (plugins, data, human, sweep, status, results, predictions, tables, networks):
         family.add(verb)
     return parser

@@ -16,10 +16,14 @@ Handler = Callable[[argparse.Namespace], int]
 
 
 class CommandAdder:
-    """Add commands to the command line, one per call."""
+    """Add commands to the command line, or to a group of commands, one per call."""
 
-    def __init__(self, parser: argparse.ArgumentParser) -> None:
-        self._verbs: Any = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+    def __init__(self, parser: argparse.ArgumentParser, dest: str = "verb") -> None:
+        self._verbs: Any = parser.add_subparsers(dest=dest, required=True, metavar="COMMAND")
+
+    def group(self, name: str, about: str) -> CommandAdder:
+        """Add a group of commands, such as `dabench human`, and return what adds its commands."""
+        return CommandAdder(self._verbs.add_parser(name, help=about, description=about), f"{name}_verb")
 
     def __call__(self, name: str, run: Handler, about: str, plugins: bool = False) -> argparse.ArgumentParser:
         """Return the parser of a new command.

@@ -1,10 +1,9 @@
-"""The commands prepare, audit and human: decode datasets, check their images, and write images for people to label."""
+"""The commands prepare and audit: decode datasets and check their images."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,16 +48,6 @@ def add(verb: CommandAdder) -> None:
         "for dabench report --attributes; default: audit/NAME",
     )  # fmt: skip
 
-    sub = verb("human", _human, "write test images without labels, for people to label", plugins=True)
-    sub.add_argument("dataset", help="a dataset")
-    sub.add_argument("--to", metavar="DIR", help="new folder for the images; default: human/DATASET")
-    sub.add_argument("--images", type=int, metavar="N", help="number of images, balanced over classes (default 70)")
-    sub.add_argument("--seed", type=int, default=0, help="seed of the random choice of images (default 0)")
-    sub.add_argument("--sweep", help="sweep whose report is to show the answers: use its image size and classes")
-    sub.add_argument("--raw", metavar="DIR", help="folder with the raw files; default: DATA/DATASET")
-    takes_data(sub)
-    takes_set(sub, "override a key of the sweep, or set an option of the dataset")
-
 
 def _prepare(a: argparse.Namespace) -> int:
     from dabench import api
@@ -96,22 +85,6 @@ def _print_prepared(prepared: Prepared) -> None:
     if prepared.skipped:
         print(f"  {prepared.skipped['files']:,} files skipped: {prepared.skipped_list}")
     print(f"  digest {prepared.digest}\n  cache  {prepared.folder}")
-
-
-def _human(a: argparse.Namespace) -> int:
-    from dabench import api
-
-    if a.seed < 0:
-        raise SpecError(f"--seed {a.seed}: must be 0 or more")
-    files = api.human(
-        a.dataset, a.to, images=a.images, seed=a.seed, sweep=a.sweep, raw=a.raw, data=a.data, plugins=a.plugin, set=a.set
-    )
-    folder = files[0].parent
-    print(f"{folder}: {len(files) - 2} images, classes.txt, and answers.csv with one line per image")
-    print("Each person fills in a copy of answers.csv: a name in column rater, a class in column answer.")
-    answers = shlex.quote(f"{a.dataset}={folder / 'answers.csv'}")
-    print(f"Next: dabench report RUNS --human {answers}")
-    return DONE
 
 
 def _audit(a: argparse.Namespace) -> int:

@@ -98,14 +98,14 @@ def test_a_number_that_cannot_be_is_an_error(prepared: Prepared, tmp_path: Path,
 
 def test_a_folder_that_holds_something_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    assert main(["human", "bright", "--plugin", str(SHAPES), "--to", str(tmp_path)]) == 2
+    assert main(["human", "images", "bright", "--plugin", str(SHAPES), "--to", str(tmp_path)]) == 2
     assert "exists; use another folder with --to" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_the_command_says_what_to_do_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "q"
-    assert main(["human", "bright", "--plugin", str(SHAPES), "--to", str(folder), "--images", "4"]) == 0
+    assert main(["human", "images", "bright", "--plugin", str(SHAPES), "--to", str(folder), "--images", "4"]) == 0
     out = capsys.readouterr().out
     assert f"{folder}: 4 images, classes.txt, and answers.csv with one line per image" in out
     assert out.endswith(f"Next: dabench report RUNS --human bright={folder}/answers.csv\n")
@@ -117,7 +117,7 @@ def test_pictures_of_a_sweep_are_those_that_its_report_knows(tmp_path: Path, mon
     head = 'size = 18\nclasses = ["{}", "{}"]'.format(*dabench.prepare("bright", plugins=[SHAPES]).classes[:2])
     (tmp_path / "tiny.toml").write_text(TINY.format(adapters='["none"]', head=head, tables=""), encoding="utf-8")
     dabench.sweep("tiny.toml", plugins=[SHAPES], engine="inline", quiet=True)
-    assert main(["human", "pale", "--sweep", "tiny.toml", "--to", "q", "--images", "6"]) == 0
+    assert main(["human", "images", "pale", "--sweep", "tiny.toml", "--to", "q", "--images", "6"]) == 0
     labels = np.load("runs/tiny/datasets/pale/labels.npy")
     classes = (tmp_path / "q" / "classes.txt").read_text().split()
     rows = [f"me,{p.stem},{classes[labels[int(p.stem.split('-')[1])]]}" for p in (tmp_path / "q").glob("*.png")]
