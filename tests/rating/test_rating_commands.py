@@ -312,6 +312,7 @@ def test_exported_answers_become_the_human_row(at_once: None, capsys: pytest.Cap
     matrix = dabench.report("runs/tiny", human={"pale": "human/pale-study/answers.csv"}, write=False)
     (cell,) = [c for c in matrix.cells if c.adapter == "human"]
     assert (cell.mean, matrix.human["pale"].raters, matrix.human["pale"].images) == (25, 2, 20)
+    assert [(rater.repeats, rater.same) for rater in matrix.human["pale"].by_rater] == [(2, 2), (2, 2)]
 
 
 # Page
