@@ -19,13 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.data.csv_files import image_name, read_rows
+from dabench.data.csv_files import FILE, image_name, read_rows
 from dabench.errors import DataError, SpecError, nearest
 from dabench.plugins.contract import NAMING
 from dabench.storage.reader import StoredLabels
-
-FILE = "file"
-"""An attribute that names the raw file of an image, if the dataset has it."""
 
 _NAMES = (FILE, *NAMING)
 """Attributes that name images; there are no results by them."""
@@ -189,10 +186,11 @@ def bin_attributes(
     """Return the bins of each usable attribute, and for each other attribute the reason why it is omitted.
 
     Args:
-        attributes: name -> (N,) values.
+        attributes: name -> (N,) values. FILE is left out of both: nobody looks for results by it.
         groups: (N,) group (subject) of each image, None if not known.
     """
-    parts = {name: _with_subjects(attribute_bins(name, values), groups) for name, values in attributes.items()}
+    asked = {name: values for name, values in attributes.items() if name != FILE}
+    parts = {name: _with_subjects(attribute_bins(name, values), groups) for name, values in asked.items()}
     reasons = {name: _reason(name, attributes[name], found) for name, found in parts.items()}
     return {n: p for n, p in parts.items() if not reasons[n]}, {n: r for n, r in reasons.items() if r}
 

@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.analysis.predictions import Predictions
+from dabench.data.csv_files import FILE
 from dabench.errors import DataError, StoreError
 from dabench.storage.atomic import new_file
 from dabench.storage.mirror import OutputMirror
@@ -199,7 +200,8 @@ def _contents(
         yield "sweep.toml", stored.open("sweep.toml")
     for dataset, test in runs.tests.items():
         folder = f"datasets/{file_name_of(dataset)}"
-        files = {f: d for f, d in test.facts.files.items() if attributes or not f.startswith("attribute-")}
+        left_out = "attribute-" if not attributes else f"attribute-{FILE}."  # names of files may say who is shown
+        files = {f: d for f, d in test.facts.files.items() if not f.startswith(left_out)}
         facts = replace(test.facts, files=files)
         if orders:
             order = _pooled(orders, runs, dataset)

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.data.csv_files import FILE
 from dabench.data.file_rows import open_images
 from dabench.data.lazy import chunks
 from dabench.data.packed import write_header, write_packed
@@ -59,6 +60,8 @@ class DatasetContent:
 @dataclass(frozen=True)
 class Prepared:
     """A prepared dataset on disk. `digest` identifies its content: images, labels, groups, classes, splits and their order.
+
+    The names of raw files (the attribute FILE) are no part of the content.
 
     Attributes:
         dropped: what a cleaned variant leaves out: "list" (SHA-256 of the drop list), "images" and "of" (split -> number of
@@ -167,6 +170,8 @@ def write(folder: Path, name: str, made: DatasetContent) -> None:
             **({"decoded": decoded} if decoded else {}),
         }
     content = {s: v["files"] | v.get("decoded", {}) for s, v in record["splits"].items()}
+    for files in content.values():
+        files.pop(f"attribute-{FILE}", None)  # the same images under other names are the same dataset
     record["digest"] = digest([record["classes"], content])
     record |= {"dropped": dict(made.dropped), "notes": list(made.notes)}
     record |= {"store": dict(made.store)} if made.store else {}

@@ -17,6 +17,10 @@ _SHOWN = 1000
 """How many characters at the beginning, of which messages show some, must be those of a text."""
 
 
+FILE = "file"
+"""The attribute that names the raw file of an image, below its folder or zip, if the dataset has it."""
+
+
 def image_name(digest: str, position: int) -> str:
     """Return the name of a test image without its suffix: the first digits of the dataset's digest, and its position."""
     return f"{digest[:8]}-{position}"

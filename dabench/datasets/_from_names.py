@@ -13,6 +13,7 @@ from typing import Literal
 from dabench import DataError, Images, Samples, Splits, setting
 from dabench.data.archives import opened
 from dabench.data.clips import VIDEOS, Clip, refuse_twice
+from dabench.data.csv_files import FILE
 from dabench.data.folders import Picture, files_below, pictures_in
 from dabench.data.skipped import SkippingSplits, skipped_note
 from dabench.data.squares import SQUARE_HELP, Square
@@ -20,6 +21,7 @@ from dabench.datasets._emotions import emotion
 from dabench.datasets._raw_files import RawFiles
 from dabench.datasets.image_folder import ImageFolder
 from dabench.datasets.video_folder import ClipOptions, VideoFolder
+from dabench.errors import printable
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ class NamedPictures(FromNames, ImageFolder):
         kept = [facts[i] for i in pictures.kept.tolist()]
         if gone := {of.label for of in facts} - {of.label for of in kept}:
             raise self.error(f"{root}: no image of class {', '.join(sorted(gone))} can be read; repair or replace them")
-        splits = self.samples(pictures.images, kept, root, notes)
+        files = [printable(str(rows[i][0][0])) for i in pictures.kept.tolist()]
+        splits = self.samples(pictures.images, kept, root, notes, files)
         lost = Counter(of.split or "train" for of in facts) - Counter(of.split or "train" for of in kept)
         return SkippingSplits(splits, skipped, lost=lost, notes=notes)
 
@@ -120,8 +123,10 @@ class NamedPictures(FromNames, ImageFolder):
         rows = [(picture, facts) for picture in found if (facts := self.named(picture[0])) is not None]
         return rows, self.notes("images", len(rows), len(found))
 
-    def samples(self, images: Images, rows: Sequence[ImageFacts], root: Path, notes: Sequence[str]) -> Splits:
-        """Return the splits of the images; `rows` holds the facts of each image."""
+    def samples(
+        self, images: Images, rows: Sequence[ImageFacts], root: Path, notes: Sequence[str], files: Sequence[str] = ()
+    ) -> Splits:
+        """Return the splits of the images; `rows` holds the facts of each image, `files` the name of its file, if it has one."""
         import numpy as np
 
         from dabench.data.splits import take
@@ -133,7 +138,8 @@ class NamedPictures(FromNames, ImageFolder):
         if not any(splits):
             why = f"{root}: no whole subject can be held out without losing a class"
             splits = np.array(self.held_out(labels, groups, why))
-        whole, there = Samples(images, labels, groups), set(splits.tolist())
+        named = {FILE: np.array(files)} if files else {}
+        whole, there = Samples(images, labels, groups, named), set(splits.tolist())
         if lacking := {"train", "test"} - there:
             raise self.refusal(f"{root} has no image of the split {' or '.join(sorted(lacking))}")
         parts = {split: take(whole, np.flatnonzero(splits == split)) for split in ("train", "val", "test") if split in there}

@@ -9,12 +9,14 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from dabench import Samples, Splits, setting
+from dabench.data.csv_files import FILE
 from dabench.data.folder_names import same_name
 from dabench.data.folders import files_below, folders_in, is_leftover, picture_files
 from dabench.data.layouts import Reading, class_names, read_layout, refuse_lost_classes, refuse_untested, shared_text
 from dabench.data.skipped import SkippingSplits, skipped_note
 from dabench.data.squares import SQUARE_HELP, Square
 from dabench.datasets._raw_files import RawFiles
+from dabench.errors import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,7 +118,8 @@ class ImageFolder(RawFiles):
         labels = np.array([classes.index(names[same_name(p.label)]) if names else 0 for p in places], np.int64)
         groups = self._groups(kept, [place.subject for place in places])
         splits, how = self._splits([place.split for place in places], labels, groups)
-        whole = Samples(pictures.images, labels if names else None, groups)
+        files = {FILE: np.array([printable(str(path)) for path in kept])}
+        whole = Samples(pictures.images, labels if names else None, groups, files)
         parts = {split: take(whole, np.flatnonzero(np.array(splits) == split)) for split in dict.fromkeys(splits)}
         facts = [
             f"{len(classes)} classes" if names else "no labels",

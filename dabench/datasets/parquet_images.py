@@ -10,9 +10,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 from dabench import Samples, setting
+from dabench.data.csv_files import FILE
 from dabench.data.skipped import SkippingSplits, skipped_note
 from dabench.data.squares import SQUARE_HELP, Square
 from dabench.datasets._raw_files import RawFiles
+from dabench.errors import printable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -98,7 +100,8 @@ class ParquetImages(RawFiles):
         groups = np.unique([str(g) for g in rows.groups], return_inverse=True)[1].astype(np.int64) if o.group else None
         kept = read.kept
         labels = np.array(numbers, np.int64)[kept]
-        whole = Samples(read.images, labels, None if groups is None else groups[kept])
+        files = {FILE: np.array([printable(str(rows.pictures[i][0])) for i in kept.tolist()])}
+        whole = Samples(read.images, labels, None if groups is None else groups[kept], files)
         splits = np.array(rows.splits)[kept] if any(rows.splits) else self._held_out(whole)
         parts = {split: take(whole, np.flatnonzero(splits == split)) for split in dict.fromkeys(splits.tolist())}
         return SkippingSplits(parts, skipped, notes=[*read.notes, *notes], classes=classes)

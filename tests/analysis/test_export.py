@@ -184,6 +184,13 @@ def test_attributes_are_in_it_and_may_be_left_out(store: RunStore, tmp_path: Pat
     assert b"attribute" not in contents(tmp_path / "less.zip")["datasets/print/facts.json"]
 
 
+def test_names_of_files_are_in_no_pack(tmp_path: Path) -> None:
+    named = {"file": [f"anna/{i}.png" for i in range(10)], "age": [20] * 10}
+    made = two_sets(datasets={"print": DatasetContent("P", attributes=named), "hand": DatasetContent("H")}).write(tmp_path / "s")
+    assert Pack(write_pack(made, tmp_path / "pack.zip")).dataset("print").attributes.keys() == {"age"}
+    assert b"anna" not in (tmp_path / "pack.zip").read_bytes()
+
+
 def test_without_attributes_the_cells_and_gains_are_the_same(store: RunStore, tmp_path: Path) -> None:
     less = read_matrix(Pack(write_pack(store, tmp_path / "less.zip", attributes=False)))
     whole = read_matrix(store)

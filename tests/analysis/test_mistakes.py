@@ -123,7 +123,7 @@ def test_a_mistake_is_named_by_image_file_subject_and_group(store: RunStore) -> 
 def test_a_file_attribute_makes_no_subgroups(store: RunStore) -> None:
     found = dabench.report(store.folder, write=False)
     assert {g.attribute for g in found.subgroups} == {"age"}
-    assert found.omitted_attributes["hand"]["file"] == "names images"
+    assert "file" not in found.omitted_attributes.get("hand", {})
 
 
 def test_the_list_has_a_line_for_each_mistake(store: RunStore) -> None:

@@ -481,3 +481,21 @@ def test_folder_and_zip_have_the_same_content_digest(tmp_path: Path) -> None:
 def test_label_licence_and_citation_can_be_declared() -> None:
     dataset = ImageFolder(ImageFolder.Options(short_name="MINE", license="CC0", citation="@misc{mine}"))
     assert (dataset.short_name, dataset.license, dataset.citation) == ("MINE", "CC0", "@misc{mine}")
+
+
+def test_images_know_the_names_of_their_files(tmp_path: Path) -> None:
+    as_folder(
+        tmp_path / "set", {f"{split}/{label}/{i}.png": png(i) for split in ("train", "test") for label in "ab" for i in range(3)}
+    )
+    files = read(tmp_path / "set")["test"].attributes["file"]
+    assert sorted(files.tolist()) == [f"test/{label}/{i}.png" for label in "ab" for i in range(3)]
+
+
+def test_names_of_files_are_no_part_of_the_content(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        as_folder(
+            tmp_path / name,
+            {f"{split}/{label}/{name}{i}.png": png(i) for split in ("train", "test") for label in "ab" for i in range(3)},
+        )
+    digests = {prepare_dataset(folder_set(tmp_path / name), Path(), tmp_path / "cache").digest for name in ("one", "two")}
+    assert len(digests) == 1
