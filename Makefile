@@ -2,6 +2,7 @@
 # make test      set up .venv and run the tests
 # make scale     measure sweeps of up to 10,000 runs, kill a node during a sweep, measure sets of up to a million images (an hour)
 # make check     check formatting, lint and types
+# make docs      build the documentation as a site in site/ (one minute)
 # make speed     measure the speed of dabench and write docs/benchmarks.md (about an hour; run nothing else meanwhile)
 # make reference compare adapters with the hooks of pytorch-adapt and write docs/reference.md (half an hour)
 # make survival  cause every known fault in a sweep and print the results (half an hour)
@@ -10,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: quick test check speed survival scale reference venv dev clean
+.PHONY: quick test check docs speed survival scale reference venv dev clean
 
 quick: venv
 	$(BIN)/dabench sweep quick
@@ -27,6 +28,9 @@ check: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy dabench adapters
+
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 speed: dev
 	$(BIN)/pytest tests/speed/test_*.py -s --benchmark-json=.benchmarks/speed.json
@@ -56,5 +60,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist site *.egg-info

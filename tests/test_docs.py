@@ -17,7 +17,7 @@ from command_list import command_in
 from dabench.cli import main, make_parser
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 _OTHERWISE = {"make quick": "dabench report runs/quick"}
 """What is run in the place of a command that trains for minutes."""
@@ -140,7 +140,7 @@ def test_an_output_with_another_digit_is_found() -> None:
 INTERVAL = re.compile(r"[+-]?\d+\.\d(?: %)? [\[(][+-]?\d+\.\d, [+-]?\d+\.\d[\])]")
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/results.md", "docs/reading-a-report.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md", "docs/reading-a-report.md", "docs/tour.md"])
 def test_every_number_with_an_interval_is_that_of_a_committed_table(page: str) -> None:
     tables = "".join(table.read_text(encoding="utf-8") for table in (ROOT / "baselines").glob("*.md"))
     tables += "71.8 [70.6, 73.1]"  # paper-fer2013 by the last checkpoint, which its table does not show

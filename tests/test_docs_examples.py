@@ -27,11 +27,12 @@ def examples(page: str) -> dict[str, str]:
     return dict(EXAMPLE.findall((DOCS / page).read_text(encoding="utf-8")))
 
 
-SWEEPS = [(page.name, name) for page in sorted(DOCS.glob("*.md")) for name in examples(page.name) if name.endswith(".toml")]
+PAGES = [page.relative_to(DOCS).as_posix() for page in sorted(DOCS.rglob("*.md"))]
+SWEEPS = [(page, name) for page in PAGES for name in examples(page) if name.endswith(".toml")]
 
 
 def test_every_example_is_found() -> None:
-    text = "".join(page.read_text(encoding="utf-8") for page in DOCS.glob("*.md"))
+    text = "".join(page.read_text(encoding="utf-8") for page in DOCS.rglob("*.md"))
     assert len(re.findall("<!-- example:", text)) == len(EXAMPLE.findall(text)) > 5
 
 
@@ -44,12 +45,13 @@ def test_every_sweep_is_valid(page: str, name: str, tmp_path: Path) -> None:
     assert sweep.tasks
 
 
-PLUGINS = {name: text for name, text in examples("writing-plugins.md").items() if not name.startswith("test_")}
-TESTS = {name: text for name, text in examples("writing-plugins.md").items() if name.startswith("test_")}
+WRITTEN = examples("writing-plugins.md") | examples("tutorials/own-method.md")
+PLUGINS = {name: text for name, text in WRITTEN.items() if not name.startswith("test_")}
+TESTS = {name: text for name, text in WRITTEN.items() if name.startswith("test_")}
 
 
 def saved(folder: Path) -> Path:
-    """A folder with the examples of the page on plugins."""
+    """A folder with the examples of the pages on plugins."""
     for name, text in (PLUGINS | TESTS).items():
         (folder / name).write_text(text, encoding="utf-8")
     return folder

@@ -64,7 +64,7 @@ def test_no_text_names_a_replaced_flag() -> None:
     texts = [
         ROOT / "README.md",
         ROOT / "CONTRIBUTING.md",
-        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("docs/**/*.md"),
         *ROOT.glob("sweeps/*.toml"),
         ROOT / "Makefile",
     ]
@@ -118,7 +118,7 @@ def test_help_texts_and_keys_use_the_words_of_the_glossary(capsys: pytest.Captur
     assert {where: words for where, text in texts.items() if (words := replaced_words(text))} == {}
 
 
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in sorted((ROOT / "docs").glob("*.md")))])
+@pytest.mark.parametrize("page", ["README.md", *(p.relative_to(ROOT).as_posix() for p in sorted((ROOT / "docs").rglob("*.md")))])
 def test_pages_use_the_words_of_the_glossary(page: str) -> None:
     text = re.sub(r"^```.*?^```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.S | re.M)
     assert replaced_words(re.sub(r"\]\([^)]*\)", "]", text)) == set()
