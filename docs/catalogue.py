@@ -71,7 +71,7 @@ def _dataset(plugin: Any) -> str:
     fetched = [f"`{file.name}`" for file in plugin.files]
     facts = {
         "Images": plugin.title,
-        "Short name": f"`{plugin.short_name}`" if plugin.short_name else "",
+        "Short name": "" if plugin.variants else f"`{plugin.short_name}`",
         "Domains": ", ".join(f"`{plugin.name.removesuffix('*')}{variant}`" for variant in plugin.variants),
         "Classes": _classes(plugin.classes),
         "Numbers of images": ", ".join(f"{split} {n:,}" for split, n in plugin.counts.items()),
@@ -132,7 +132,11 @@ def tables() -> str:
 
 
 def _options(plugin: Any) -> str:
-    return "; ".join(f"`{o['key']}` ({o['default']}): {o['doc']}" for o in describe(type(plugin).Options))
+    rows = [
+        (o["key"], "not set" if o["default"] in ("", (), None) else o["default"], o["doc"])
+        for o in describe(type(plugin).Options)
+    ]
+    return "; ".join(f"`{key}` ({default}): {doc}" for key, default, doc in rows)
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -141,11 +145,15 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
-    return re.sub(r"([|])", r"\\\1", " ".join(str(value).split()))
+    return _line(str(value)).replace("|", "\\|")
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _list(facts: Mapping[str, str]) -> str:
-    return "".join(f"- {key}: {_cell(value)}\n" for key, value in facts.items() if value)
+    return "".join(f"- {key}: {_line(value)}\n" for key, value in facts.items() if value)
 
 
 def _bibtex(text: str, title: str) -> str:

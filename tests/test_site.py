@@ -68,8 +68,8 @@ def test_the_catalogue_of_methods_says_what_each_may_see() -> None:
 def test_the_catalogue_of_datasets_says_license_and_where_the_files_are(name: str) -> None:
     plugin = Registry(entry_points=False).make("dataset", name)
     text = section("dataset").split(f"\n## `{name}`\n")[1].split("\n## ")[0]
-    assert f"- License: {catalogue._cell(plugin.license)}\n" in text
-    assert catalogue._cell(plugin.download_instructions) in text
+    assert f"- License: {catalogue._line(plugin.license)}\n" in text
+    assert catalogue._line(plugin.download_instructions) in text
 
 
 @pytest.mark.parametrize(("kind", "name"), PLUGINS)
@@ -120,7 +120,8 @@ def test_a_linked_file_that_is_no_page_is_shown() -> None:
 
 def test_the_pages_of_the_api_have_every_public_name() -> None:
     shown = re.findall(r"^::: dabench\.(\w+)$", (DOCS / "api.md").read_text(encoding="utf-8"), flags=re.M)
-    assert sorted(shown) == sorted({*dabench.__all__} - {*contract.__all__, "__version__"})
+    public = {*dabench.__all__} - {*contract.__all__, "__version__"}
+    assert sorted(shown) == sorted(public), "docs/api.md has one line '::: dabench.NAME' for each public function"
 
 
 # The site
