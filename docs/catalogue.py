@@ -42,7 +42,14 @@ def methods(registry: Registry) -> str:
         if not rows:
             continue
         cells = [
-            (f"[`{r['name']}`](../methods.md#{r['name']})", r["title"], r["family"], r["access"], r["target_images"], _uses(r))
+            (
+                f"[`{r['name']}`](../methods.md#{r['name']})",
+                _text(r["title"]),
+                r["family"],
+                r["access"],
+                r["target_images"],
+                _uses(r),
+            )
             for r in rows
         ]
         headings = ("method", "what it does", "family", "access", "target images", "sources while adapting")
@@ -62,7 +69,7 @@ def datasets(registry: Registry) -> str:
         "# Catalogue of datasets\n\nAll datasets that dabench reads. [Datasets](../datasets.md) explains folders, options and "
         "your own images. dabench contains none of the files of others. The terms of each dataset hold.\n\n"
     )
-    rows = [(f"[`{p.name}`](#{_anchor(p.name)})", p.title, len(p.classes) or "yours", p.license) for p in plugins]
+    rows = [(f"[`{p.name}`](#{_anchor(p.name)})", _text(p.title), len(p.classes) or "yours", _text(p.license)) for p in plugins]
     text += _table(("dataset", "images", "classes", "license"), rows)
     return text + "".join(f"\n{_dataset(p)}" for p in plugins)
 
@@ -70,14 +77,14 @@ def datasets(registry: Registry) -> str:
 def _dataset(plugin: Any) -> str:
     fetched = [f"`{file.name}`" for file in plugin.files]
     facts = {
-        "Images": plugin.title,
+        "Images": _text(plugin.title),
         "Short name": "" if plugin.variants else f"`{plugin.short_name}`",
         "Domains": ", ".join(f"`{plugin.name.removesuffix('*')}{variant}`" for variant in plugin.variants),
         "Classes": _classes(plugin.classes),
         "Numbers of images": ", ".join(f"{split} {n:,}" for split, n in plugin.counts.items()),
-        "License": plugin.license,
+        "License": _text(plugin.license),
         "Page": f"<{plugin.homepage}>" if plugin.homepage else "",
-        "Files": plugin.download_instructions,
+        "Files": _text(plugin.download_instructions),
         "Downloaded by `dabench prepare`": ", ".join(fetched),
         "Options": _options(plugin),
     }
@@ -96,7 +103,7 @@ def backbones(registry: Registry) -> str:
     plugins = [e.make() for e in registry.entries("backbone")]
     text = "# Catalogue of backbones\n\nAll backbones of dabench. `dabench show backbone NAME` prints the number of parameters.\n"
     for p in plugins:
-        facts = {"Network": p.title, "Short name": f"`{p.short_name}`", "Options": _options(p)}
+        facts = {"Network": _text(p.title), "Short name": f"`{p.short_name}`", "Options": _options(p)}
         text += f"\n## `{p.name}`\n\n{_list(facts)}\n{_bibtex(p.citation, 'Citation')}"
     return text
 
@@ -119,7 +126,9 @@ def tables() -> str:
             measured.append((f"[`{row['name']}`](../../baselines/{page.name})", row["title"]))
         else:
             facts = tomllib.loads((ROOT / "baselines" / f"{row['name']}.toml").read_text(encoding="utf-8"))
-            published.append((f"[`{row['name']}`](../../baselines/{row['name']}.toml)", row["title"], facts["source"]))
+            published.append(
+                (f"[`{row['name']}`](../../baselines/{row['name']}.toml)", _text(row["title"]), _text(facts["source"]))
+            )
     return (
         "# Committed tables\n\nThe tables that come with dabench. `dabench baseline NAME` prints one, `dabench compare RUNS "
         "NAME` compares your results with it.\n\n## Measured\n\nComputed from stored predictions. [Results](../results.md) "
@@ -136,7 +145,7 @@ def _options(plugin: Any) -> str:
         (o["key"], "not set" if o["default"] in ("", (), None) else o["default"], o["doc"])
         for o in describe(type(plugin).Options)
     ]
-    return "; ".join(f"`{key}` ({default}): {doc}" for key, default, doc in rows)
+    return "; ".join(f"`{key}` ({default}): {_text(doc)}" for key, default, doc in rows)
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -150,6 +159,14 @@ def _cell(value: Any) -> str:
 
 def _line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _text(text: str) -> str:
+    """Return a text of a plugin as Markdown that shows it as it is, with its addresses as links."""
+    parts = re.split(r"(https?://[^\s,;()]*[^\s,;().])", text)
+    parts[::2] = [re.sub(r"([\\`*_\[\]])", r"\\\1", part).replace("<", "&lt;") for part in parts[::2]]
+    parts[1::2] = [f"<{part}>" for part in parts[1::2]]
+    return _line("".join(parts))
 
 
 def _list(facts: Mapping[str, str]) -> str:

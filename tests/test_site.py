@@ -68,8 +68,20 @@ def test_the_catalogue_of_methods_says_what_each_may_see() -> None:
 def test_the_catalogue_of_datasets_says_license_and_where_the_files_are(name: str) -> None:
     plugin = Registry(entry_points=False).make("dataset", name)
     text = section("dataset").split(f"\n## `{name}`\n")[1].split("\n## ")[0]
-    assert f"- License: {catalogue._line(plugin.license)}\n" in text
-    assert catalogue._line(plugin.download_instructions) in text
+    assert f"- License: {catalogue._text(plugin.license)}\n" in text
+    assert catalogue._text(plugin.download_instructions) in text
+
+
+@pytest.mark.parametrize(
+    ("text", "markdown"),
+    [
+        ("<class>/a_b_c.mp4", "&lt;class>/a\\_b\\_c.mp4"),
+        ("get it from https://a.org/b_c, or not", "get it from <https://a.org/b_c>, or not"),
+        ("one\n  two", "one two"),
+    ],
+)
+def test_a_text_of_a_plugin_is_shown_as_it_is(text: str, markdown: str) -> None:
+    assert catalogue._text(text) == markdown
 
 
 @pytest.mark.parametrize(("kind", "name"), PLUGINS)
