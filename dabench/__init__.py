@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         human_page,
         human_serve,
         human_status,
+        leaderboard,
         load,
         network,
         new,
@@ -67,8 +68,8 @@ if TYPE_CHECKING:
     __version__: str
 
 _API = (
-    "audit check cite compare drop export export_network figures human load network new new_sweep predict predictions_template "
-    "prepare register report score show status sweep"
+    "audit check cite compare drop export export_network figures human leaderboard load network new new_sweep predict "
+    "predictions_template prepare register report score show status sweep"
 )
 _API += " human_export human_page human_serve human_status"
 _WORDS = {name: ("dabench.api", name) for name in _API.split()}
@@ -113,6 +114,7 @@ __all__ = [
     "human_page",
     "human_serve",
     "human_status",
+    "leaderboard",
     "load",
     "network",
     "new",

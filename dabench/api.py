@@ -820,6 +820,30 @@ def compare(a: str | Path, b: str | Path, *, metric: str | None = None, select: 
     return compared(*sides(a, b, metric, select))
 
 
+def leaderboard(*packs: str | Path, to: str | Path) -> list[Path]:
+    """Write a page with a row for each method on each task of several tables, and return its files. Trains nothing.
+
+    The page is `to`/index.html. It sorts and filters its rows, and loads no external resources. leaderboard.csv has the same
+    rows. The folder records has the .md and .zip of tables that `dabench baseline` wrote.
+
+    Args:
+        packs: committed or contributed tables (names, or paths of their .json), packs (.zip), or output folders; none: all
+            measured tables that come with dabench. Numbers are computed from their predictions, by metric and selection rule
+            of the table; a pack without its table is read by accuracy and the last checkpoint.
+        to: the folder to write; an earlier leaderboard in it is replaced.
+
+    Raises:
+        SpecError: a name is unknown, or occurs twice.
+        StoreError: a pack is missing or damaged, or `to` contains something else.
+    """
+    from dabench.reporting.board import board_tables
+    from dabench.reporting.board_files import check_place, write_board
+
+    folder = Path(to).expanduser()
+    check_place(folder)
+    return write_board(board_tables(packs), folder)
+
+
 def cite(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> str:
     """Return BibTeX for the toolkit, the study, and everything that a sweep, its results, or a committed table uses.
 

@@ -17,7 +17,7 @@ from dabench.plugins.registry import Registry
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 ROWS = [row.strip("| ").split(" | ") for row in TEXT.splitlines() if row.startswith("| ") and not row.startswith("| term ")]
-VERBS = ("audit", "human", "list", "new", "prepare", "report", "sweep")
+VERBS = ("audit", "baseline", "human", "list", "new", "prepare", "report", "sweep")
 
 
 def test_each_term_is_defined_once() -> None:

@@ -60,9 +60,24 @@ class Published:
         return {key: value for key, value in asdict(self).items() if value or key not in ("spread", "printed")}
 
 
+def _folder() -> Path:
+    return Path(next(iter(import_module("dabench.baselines").__path__)))
+
+
+def contributed_tables() -> dict[str, Path]:
+    """Return the measured tables of others in baselines/contributed: name -> file."""
+    return {p.stem: p for p in sorted((_folder() / "contributed").glob("*.json"))}
+
+
+def measured_tables() -> dict[str, Path]:
+    """Return the measured tables, contributed ones last: name -> file. Measured tables are the .json files."""
+    committed = {name: path for name, path in committed_tables().items() if path.suffix == ".json"}
+    return committed | {name: path for name, path in contributed_tables().items() if name not in committed}
+
+
 def committed_tables() -> dict[str, Path]:
     """Return the committed tables: name -> file."""
-    folder = Path(next(iter(import_module("dabench.baselines").__path__)))
+    folder = _folder()
     return {p.stem: p for p in sorted(folder.iterdir(), key=lambda p: p.stem) if p.suffix in (".toml", ".json")}
 
 
@@ -75,13 +90,13 @@ def published_tables(datasets: Collection[str]) -> list[Baseline]:
 
 def records_of(name: str | Path) -> Path | None:
     """Return the pack with the runs of a committed table, by name or path, or None if there is none."""
-    path = committed_tables().get(str(name), Path(name)).with_suffix(".zip")
+    path = (contributed_tables() | committed_tables()).get(str(name), Path(name)).with_suffix(".zip")
     return path if path.is_file() else None
 
 
 def read_baseline(name: str | Path) -> Baseline:
     """Return a committed table by name or path; raise SpecError if it does not exist, StoreError if it cannot be read."""
-    known = committed_tables()
+    known = contributed_tables() | committed_tables()
     path = Path(name) if Path(name).suffix in (".toml", ".json") else known.get(str(name))
     if path is None or not path.is_file():
         raise SpecError(

@@ -1,4 +1,4 @@
-"""The commands compare, baseline and cite: compare tables, print or make committed tables, and cite."""
+"""The commands compare, baseline, leaderboard and cite: compare tables, print, make or check committed tables, and cite."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dabench.analysis.baselines import BASELINE_METRICS
 from dabench.cli.common import DONE, FAILED, CommandAdder, stdout_console
-from dabench.errors import SpecError
+from dabench.errors import SpecError, StoreError
 from dabench.storage.clock import clock
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def add(verb: CommandAdder) -> None:
     )  # fmt: skip
     sub.add_argument("--json", action="store_true", help="print JSON")
 
-    sub = verb("baseline", _baseline, "print a committed table, or make one from a finished sweep")
-    sub.add_argument("name", nargs="?", help="a committed table; without a name, all are listed")
+    sub = verb("baseline", _baseline, "print a committed table, make one from a finished sweep, or check one")
+    sub.add_argument("name", nargs="?", help="a committed table, or its .json; without a name, all are listed")
     sub.add_argument("--json", action="store_true", help="print JSON")
     sub.add_argument("--from", dest="runs", metavar="RUNS", help="make the table NAME from this output folder")
     sub.add_argument(
@@ -63,6 +63,20 @@ def add(verb: CommandAdder) -> None:
         help="with --from: folder for NAME.json, NAME.md and NAME.zip (default baselines)",
         default="baselines",
     )
+
+    sub.add_argument(
+        "--check",
+        action="store_true",
+        help="compute all numbers of the table again from the pack beside it, and exit with 1 if one differs; without a name: of "
+        "all measured tables",
+    )
+
+    sub = verb("leaderboard", _leaderboard, "write a page with a row for each method on each task of several tables")
+    sub.add_argument(
+        "packs", nargs="*", metavar="PACK",
+        help="a committed table, a pack, or an output folder; default: all measured tables that come with dabench",
+    )  # fmt: skip
+    sub.add_argument("--to", metavar="DIR", required=True, help="folder of the page; an earlier leaderboard in it is replaced")
 
     sub = verb("cite", _cite, "print BibTeX for everything that a sweep, its results or a committed table uses", plugins=True)
     sub.add_argument("what", help="an output folder, a pack, a sweep, or a committed table")
@@ -116,7 +130,7 @@ def _listed(name: str, table: Baseline) -> str:
 
 
 def _baseline(a: argparse.Namespace) -> int:
-    from dabench.analysis.baselines import committed_tables, read_baseline
+    from dabench.analysis.baselines import committed_tables, contributed_tables, read_baseline
     from dabench.reporting.baseline import baseline_notes, baseline_tables, write_baseline
     from dabench.reporting.terminal import print_table
 
@@ -125,8 +139,10 @@ def _baseline(a: argparse.Namespace) -> int:
     given = {"--select": a.select, "--metric": a.metric, "--counts": a.counts}
     if not a.runs and any(given.values()):
         raise SpecError(f"{next(o for o in given if given[o])}: makes a table only together with --from RUNS")
+    if a.check:
+        return _check(a)
     if not a.name:
-        for name in committed_tables():
+        for name in contributed_tables() | committed_tables():
             print(_listed(name, read_baseline(name)))
         return DONE
     if a.runs:
@@ -141,6 +157,32 @@ def _baseline(a: argparse.Namespace) -> int:
         print_table(table, stdout_console())
         print()
     print("\n".join(baseline_notes(value)))
+    return DONE
+
+
+def _check(a: argparse.Namespace) -> int:
+    from dabench.analysis.baselines import measured_tables
+    from dabench.reporting.recomputed import check_table
+
+    if a.runs:
+        raise SpecError(f"--check: checks a table that exists; make it first: dabench baseline {a.name} --from {a.runs}")
+    refused = 0
+    for name in [a.name] if a.name else measured_tables():
+        try:
+            value = check_table(name)
+        except StoreError as e:
+            refused += 1
+            print(f"dabench: error: {e}", file=sys.stderr)
+        else:
+            print(f"{name}: {len(value['cells'])} cells and {len(value['gains'])} gains follow from the predictions")
+    return FAILED if refused else DONE
+
+
+def _leaderboard(a: argparse.Namespace) -> int:
+    from dabench import api
+
+    for file in api.leaderboard(*a.packs, to=a.to):
+        print(file)
     return DONE
 
 

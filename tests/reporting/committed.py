@@ -7,19 +7,17 @@ import sys
 from typing import Any
 
 from dabench.analysis.baselines import committed_tables, read_baseline, records_of
-from dabench.analysis.export import open_results
-from dabench.reporting.baseline import baseline_from, baseline_md
+from dabench.reporting.baseline import baseline_md
+from dabench.reporting.recomputed import recomputed
 
 MEASURED = sorted(name for name in committed_tables() if read_baseline(name)["kind"] == "measured")
 
 
 def computed_again(name: str) -> dict[str, Any]:
-    """Return a committed table, computed from its pack. What no run knows is kept: the duration, and notes written by hand."""
-    value, pack = read_baseline(name), records_of(name)
+    """Return a committed table, computed from its pack."""
+    pack = records_of(name)
     assert pack is not None, name
-    wall = value["provenance"]["wall_seconds"]
-    by_hand = {key: value[key] for key in ("note", "notes") if key in value}
-    return {**baseline_from(open_results(pack), wall, value["selection"], value["metric"]), "name": name, **by_hand}
+    return recomputed(read_baseline(name), pack)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
-from functools import cache
 from importlib.metadata import version
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from dabench.analysis.curves import curves
@@ -28,7 +23,7 @@ from dabench.reporting.html.cells import confusions_of, maps_of
 from dabench.reporting.html.colors import DASHES, LINES, scale_rules
 from dabench.reporting.html.mistakes import mistake_figures
 from dabench.reporting.html.pictures import pictures_of
-from dabench.reporting.html.text import breaks, clean, numeric, typeset
+from dabench.reporting.html.templates import resource, script, template
 from dabench.reporting.matrices import matrix_tables
 from dabench.reporting.methods import methods_notes, methods_tables
 from dabench.reporting.mistakes import RULE as MISTAKES
@@ -42,20 +37,17 @@ from dabench.reporting.tables import TIE_MARK, Table, caption, conditions, exten
 MOST_FIELDS = 12_000
 """Most table fields in one section; further tables are only in the other files of the report."""
 
-_FOLDER = Path(__file__).parent
-
 _LONGEST = 100_000
 
 
 def to_html(matrix: Matrix) -> str:
     """Return the report as one self-contained HTML page that loads no external resources; equal stores give equal pages."""
-    script = Markup(_text("script.js"))
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    code, digest = script("script.js")
     search = matrix.record.sweep.search
-    return _template().render(
+    return template("index.html.jinja").render(
         matrix=matrix,
         style=_style(),
-        script=script,
+        script=code,
         script_hash=digest,
         title=matrix.record.title,
         headline=headline(matrix),
@@ -166,20 +158,6 @@ def _sweep_file(matrix: Matrix) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n# ... the rest is in sweep.toml, next to the report folder"
 
 
-def _text(file: str) -> str:
-    return (_FOLDER / file).read_text(encoding="utf-8")
-
-
 def _style() -> Markup:
     dark = f"@media screen and (prefers-color-scheme:dark){{{scale_rules(dark=True)}}}"
-    return Markup(f"{_text('style.css')}{scale_rules(dark=False)}{dark}")
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        finalize=clean,
-    )  # fmt: skip
-    environment.filters |= {"numeric": numeric, "typeset": typeset, "breaks": breaks}
-    return environment.get_template("index.html.jinja")
+    return Markup(f"{resource('style.css')}{scale_rules(dark=False)}{dark}")
