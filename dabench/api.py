@@ -83,11 +83,11 @@ def load_plugins(files: Sequence[str | Path]) -> None:
 
 def listing() -> dict[str, list[dict[str, Any]]]:
     """Return all plugins, sweeps and baselines by kind. Imports neither torch nor ray."""
-    from dabench.analysis.baselines import committed_tables
+    from dabench.analysis.baselines import known_tables
 
     found: dict[str, list[dict[str, Any]]] = {f"{kind}s": [_facts(e) for e in REGISTRY.entries(kind)] for kind in KINDS}
     found["sweeps"] = [{"name": name, "title": _title(path)} for name, path in bundled_sweeps().items()]
-    found["baselines"] = [{"name": name, "title": _title(path)} for name, path in committed_tables().items()]
+    found["baselines"] = [{"name": name, "title": _title(path)} for name, path in known_tables().items()]
     return found
 
 
@@ -860,14 +860,14 @@ def cite(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> str:
 
 def citations(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> Citations:
     """Return the sentence, the digest and the entries of which `cite` makes its text."""
-    from dabench.analysis.baselines import committed_tables, read_baseline, records_of
+    from dabench.analysis.baselines import known_tables, read_baseline, records_of
     from dabench.analysis.export import open_results
     from dabench.analysis.predictions import Predictions
     from dabench.reporting.citation import cite_baseline, cite_results, cite_sweep
 
     name, path = str(what), Path(what).expanduser()
     results = path if (path / "sweep.json").is_file() or path.suffix == ".zip" else None
-    committed = read_baseline(what) if not results and (name in committed_tables() or path.suffix == ".json") else None
+    committed = read_baseline(what) if not results and (name in known_tables() or path.suffix == ".json") else None
     if committed and committed["kind"] == "measured":
         results = records_of(what)  # the records are what was run; the sweep of this name may have other settings
     if results:
@@ -877,7 +877,7 @@ def citations(what: str | Path, *, plugins: Sequence[str | Path] = ()) -> Citati
         return cite_baseline(committed)
     if name in bundled_sweeps() or path.suffix == ".toml":
         return cite_sweep(sweep_file(what, (), plugins), REGISTRY)
-    known = sorted({*bundled_sweeps(), *committed_tables()})
+    known = sorted({*bundled_sweeps(), *known_tables()})
     raise SpecError(
         f"'{name}': nothing to cite; use a sweep or baseline ({', '.join(known)}), a .toml file, an output folder or a pack"
     )

@@ -214,7 +214,9 @@ def test_an_unknown_word_is_an_attribute_error() -> None:
 def test_every_package_is_named_for_the_wheel() -> None:
     table = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
     folders = {m for m, path in SOURCES.items() if path.name == "__init__.py"}
-    assert folders | {"dabench.baselines", "dabench.sweeps"} == set(table["tool"]["setuptools"]["packages"])
+    assert folders | {"dabench.baselines", "dabench.baselines.contributed", "dabench.sweeps"} == set(
+        table["tool"]["setuptools"]["packages"]
+    )
 
 
 def main() -> None:

@@ -69,10 +69,15 @@ def contributed_tables() -> dict[str, Path]:
     return {p.stem: p for p in sorted((_folder() / "contributed").glob("*.json"))}
 
 
+def known_tables() -> dict[str, Path]:
+    """Return the committed and the contributed tables: name -> file. A committed table keeps its name."""
+    committed = committed_tables()
+    return committed | {name: path for name, path in contributed_tables().items() if name not in committed}
+
+
 def measured_tables() -> dict[str, Path]:
     """Return the measured tables, contributed ones last: name -> file. Measured tables are the .json files."""
-    committed = {name: path for name, path in committed_tables().items() if path.suffix == ".json"}
-    return committed | {name: path for name, path in contributed_tables().items() if name not in committed}
+    return {name: path for name, path in known_tables().items() if path.suffix == ".json"}
 
 
 def committed_tables() -> dict[str, Path]:
@@ -90,13 +95,13 @@ def published_tables(datasets: Collection[str]) -> list[Baseline]:
 
 def records_of(name: str | Path) -> Path | None:
     """Return the pack with the runs of a committed table, by name or path, or None if there is none."""
-    path = (contributed_tables() | committed_tables()).get(str(name), Path(name)).with_suffix(".zip")
+    path = known_tables().get(str(name), Path(name)).with_suffix(".zip")
     return path if path.is_file() else None
 
 
 def read_baseline(name: str | Path) -> Baseline:
     """Return a committed table by name or path; raise SpecError if it does not exist, StoreError if it cannot be read."""
-    known = contributed_tables() | committed_tables()
+    known = known_tables()
     path = Path(name) if Path(name).suffix in (".toml", ".json") else known.get(str(name))
     if path is None or not path.is_file():
         raise SpecError(

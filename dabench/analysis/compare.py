@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dabench.analysis.baselines import Baseline, committed_tables, read_baseline, records_of, short_names_of
+from dabench.analysis.baselines import Baseline, known_tables, read_baseline, records_of, short_names_of
 from dabench.analysis.environments import environments_of, mixed_text, settings_of, versions_of
 from dabench.analysis.export import open_results
 from dabench.analysis.intervals import Spread, percent, spread
@@ -107,11 +107,11 @@ def _found(what: str | Path) -> ResultsReader | Baseline:
         return open_results(what)
     if (path / "sweep.json").is_file() or path.suffix == ".zip":
         return open_results(path)
-    if path.suffix in (".json", ".toml") or str(what) in committed_tables():
+    if path.suffix in (".json", ".toml") or str(what) in known_tables():
         return read_baseline(what)
     if path.is_dir():
         open_results(path).read_sweep()  # raises the error that the folder is not an output folder
-    known = committed_tables()
+    known = known_tables()
     raise SpecError(
         f"unknown baseline '{what}'{nearest(str(what), known)}; known: {', '.join(known)}, or a .json or .toml file; "
         "or the path of an existing output folder or pack"

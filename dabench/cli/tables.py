@@ -130,7 +130,7 @@ def _listed(name: str, table: Baseline) -> str:
 
 
 def _baseline(a: argparse.Namespace) -> int:
-    from dabench.analysis.baselines import committed_tables, contributed_tables, read_baseline
+    from dabench.analysis.baselines import known_tables, read_baseline
     from dabench.reporting.baseline import baseline_notes, baseline_tables, write_baseline
     from dabench.reporting.terminal import print_table
 
@@ -142,7 +142,7 @@ def _baseline(a: argparse.Namespace) -> int:
     if a.check:
         return _check(a)
     if not a.name:
-        for name in contributed_tables() | committed_tables():
+        for name in known_tables():
             print(_listed(name, read_baseline(name)))
         return DONE
     if a.runs:

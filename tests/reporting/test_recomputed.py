@@ -14,6 +14,7 @@ import pytest
 from fabricated import two_sets
 from packs import contents, zipped
 
+import dabench
 from dabench.analysis import baselines
 from dabench.analysis.baselines import committed_tables, contributed_tables, measured_tables
 from dabench.cli import main
@@ -183,6 +184,13 @@ def shipped(table: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_contributed_table_is_known_by_its_name(shipped: Path) -> None:
     assert contributed_tables() == measured_tables() == {"mine": shipped}
     assert check_table("mine")["name"] == "mine"
+
+
+def test_a_contributed_table_can_be_compared_cited_and_listed(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baselines, "contributed_tables", lambda: {"mine": table})
+    assert all(pair.verdict == "the same" for pair in dabench.compare("mine", table).pairs)
+    assert "table digest" in dabench.cite("mine")
+    assert [entry["name"] for entry in dabench.list()["baselines"]][-1] == "mine"
 
 
 def test_a_contributed_table_takes_no_name_from_a_committed_one(shipped: Path) -> None:
