@@ -11,6 +11,7 @@ from dabench.analysis.baselines import (
     BASELINE_METRICS,
     Baseline,
     committed_tables,
+    contributed_tables,
     measured_tables,
     read_baseline,
     records_of,
@@ -36,6 +37,7 @@ class BoardTable:
         name: of the committed table or the file. matrix: all its results.
         pack: the file or folder with its predictions. text: its committed table as Markdown, None if there is none.
         notes: adapter -> a note on it. note: a sentence on the table. Both were written by hand.
+        contributed: whether it is one of baselines/contributed.
     """
 
     name: str
@@ -44,12 +46,14 @@ class BoardTable:
     text: Path | None
     notes: dict[str, str]
     note: str
+    contributed: bool = False
 
     @property
     def lines(self) -> list[str]:
         """The conditions of all its numbers, and where they were computed."""
         matrix, records = self.matrix, self.matrix.predictions.records.values()
-        lines = [*unfinished(matrix), *caption_lines(matrix), *([self.note] if self.note else [])]
+        lines = ["Contributed: measured by others."] if self.contributed else []
+        lines += [*unfinished(matrix), *caption_lines(matrix), *([self.note] if self.note else [])]
         lines.append(f"{counted(len(matrix.record.seeds), 'seed')}, {counted(len(records), 'run')}.")
         for e in environments_of(records):
             known = [f"{key} {e[key]}" for key in ("dabench", "torch") if key in e]
@@ -116,8 +120,9 @@ def _table(what: str | Path) -> BoardTable:
     text = path.with_suffix(".md")
     by_hand: Baseline = value or {}
     notes = dict(by_hand.get("notes") or matrix.notes)
+    contributed = path.with_suffix(".json") in contributed_tables().values()
     has_text = value is not None and text.is_file()
-    return BoardTable(path.stem, matrix, path, text if has_text else None, notes, by_hand.get("note", ""))
+    return BoardTable(path.stem, matrix, path, text if has_text else None, notes, by_hand.get("note", ""), contributed)
 
 
 def _results(what: str | Path) -> Path:

@@ -13,10 +13,12 @@ from fabricated import NONE, DatasetContent, Fabrication, two_sets
 from test_html import HOSTILE, store_of
 
 import dabench
-from dabench.analysis.export import write_pack
+from dabench.analysis import baselines
+from dabench.analysis.export import open_results, write_pack
 from dabench.analysis.matrix import read_matrix
 from dabench.cli import main
 from dabench.errors import SpecError, StoreError
+from dabench.reporting import board
 from dabench.reporting.baseline import write_baseline
 from dabench.reporting.board import BoardRow, board_csv, board_rows, board_tables
 from dabench.reporting.html.board import board_html
@@ -49,7 +51,7 @@ def test_there_is_a_row_for_each_method_on_each_task(rows: list[BoardRow]) -> No
 
 
 def test_results_and_gains_are_those_of_the_matrix(folder: Path, rows: list[BoardRow]) -> None:
-    matrix, row = read_matrix(dabench.analysis.export.open_results(folder / "bare.zip")), row_of(rows, "adabn", "P -> H")
+    matrix, row = read_matrix(open_results(folder / "bare.zip")), row_of(rows, "adabn", "P -> H")
     gain = next(g for g in matrix.gains if (g.adapter, g.target) == ("adabn", "hand"))
     cell = next(c for c in matrix.cells if (c.adapter, c.target, c.test) == ("adabn", "hand", "hand"))
     assert row.gain == gain
@@ -84,6 +86,13 @@ def test_a_longer_training_than_none_is_marked_and_explained(tmp_path: Path) -> 
     (table,) = board_tables([store.folder])
     assert row_of(board_rows([table]), "adabn", "P -> H").marks == "(a)"
     assert any(line.startswith("(a) trained longer than none") for line in table.lines)
+
+
+def test_a_contributed_table_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not any(line.startswith("Contributed") for line in board_tables([folder / "mine.json"])[0].lines)
+    monkeypatch.setattr(baselines, "contributed_tables", lambda: {"mine": folder / "mine.json"})
+    monkeypatch.setattr(board, "contributed_tables", baselines.contributed_tables)
+    assert board_tables(["mine"])[0].lines[0] == "Contributed: measured by others."
 
 
 def test_a_table_keeps_its_rule_and_its_metric(tmp_path: Path) -> None:
