@@ -52,4 +52,13 @@ def make_parser() -> argparse.ArgumentParser:
     verb = CommandAdder(parser)
     for family in (plugins, data, human, sweep, status, results, predictions, tables, networks):
         family.add(verb)
+    sub = verb("completion", _completion, "print a script that completes commands and flags in a shell")
+    sub.add_argument("shell", choices=("bash", "zsh", "tcsh"))
     return parser
+
+
+def _completion(a: argparse.Namespace) -> int:
+    import shtab
+
+    print(shtab.complete(make_parser(), shell=a.shell))
+    return DONE

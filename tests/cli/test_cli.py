@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from command_list import all_commands
 from fabricated import two_sets
 from pictures import as_folder, classes, tree
 from tiny_sweeps import SHAPES, TINY
@@ -552,3 +553,10 @@ def test_the_next_command_quotes_a_folder_with_blanks(tmp_path: Path, capsys: py
     counts = {"completed": 1, "already_complete": 0, "failed": 0, "trials_failed": 0, "searched": False}
     sweep_command._print_end(SimpleNamespace(store=store, **counts), argparse.Namespace(tensorboard=False))
     assert f"Next: dabench report '{store.folder}' --metric" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_a_script_completes_every_command(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert [words[0] for words in all_commands() if words[0] not in script] == []
