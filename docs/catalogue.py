@@ -1,6 +1,6 @@
 """Write the catalogues of the documentation site from the facts of the plugins: `python docs/catalogue.py FOLDER`.
 
-The site's build calls `pages()` (docs/hooks.py), so that no list of methods, datasets or backbones is kept by hand.
+The site's build calls `pages()` (docs/site_hooks.py), so that no list of methods, datasets or backbones is kept by hand.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from dabench.plugins.registry import Registry
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 sys.path.append(str(DOCS))
-catalogue, hooks = import_module("catalogue"), import_module("hooks")
+catalogue, hooks = import_module("catalogue"), import_module("site_hooks")
 
 CONFIG = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
 PAGES = catalogue.pages()

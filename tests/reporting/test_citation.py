@@ -117,7 +117,8 @@ def test_a_committed_table_is_cited_as_it_was_run_whatever_the_sweep_of_its_name
     conditions = rf"{len(table['seeds'])} seeds?, {protocol}{rule}table digest"
     assert re.search(rf"; sweep {table['sweep']}( with .*)?, {conditions}", found.sentence)
     methods = re.split(r" the methods? ", found.sentence)[1].partition(";")[0]
-    assert re.sub(r" ?\\cite{.*?}", "", methods).replace(" and ", ", ").split(", ") == table["settings"]["adapters"]
+    written = re.sub(r" ?\\cite{.*?}", "", methods).replace(" and ", ", ").replace("(at)", "@")  # BibTeX reads no @ in a comment
+    assert written.split(", ") == table["settings"]["adapters"]
 
 
 def test_a_results_sentence_says_what_was_set_otherwise_than_in_its_file(tmp_path: Path) -> None:
