@@ -1189,7 +1189,7 @@ def export_network(
     source: str | None = None,
     seed: int | None = None,
     fold: int | None = None,
-    format: Literal["safetensors", "pt2", "onnx"] = "safetensors",
+    format: Literal["safetensors", "pt2", "torchscript", "onnx"] = "safetensors",
     plugins: Sequence[str | Path] = (),
 ) -> ExportedNetwork:
     """Write a network of a results folder for programs without dabench, with a model card.
@@ -1197,7 +1197,8 @@ def export_network(
     Args:
         runs, adapter, to, source, seed, fold: as in `network`.
         out: a new folder.
-        format: "safetensors": weights and plain torch code; "pt2": torch.export; "onnx": needs the extra dabench[onnx].
+        format: "safetensors": weights and plain torch code; "pt2": torch.export; "torchscript": its
+            deprecated predecessor; "onnx": needs the extra dabench[onnx].
 
     Raises:
         SpecError, StoreError: as `network`; or a package is missing, `out` exists, or the network has no plain code.

@@ -154,7 +154,7 @@ def _comparison(matrix: Matrix, role: str, cell: Cell, own: EncodedCell, at: NDA
     if tested is None:
         return None
     codes = measure.encode(tested.outcome)[:, at]
-    # The model has no seeds: it stands beside each seed of the networks, and adds no spread of seeds.
+    # The model has no seeds: it is compared with each seed of the networks, and only they vary between seeds.
     found = spread(measure, [np.repeat(own.codes, len(codes), axis=0), codes], own.tested.groups)
     if np.isnan(found.each).any():
         return None

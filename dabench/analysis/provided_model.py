@@ -18,7 +18,7 @@ UNKNOWN = "unknown"
 """A condition that the user does not state."""
 
 SOURCE_ONLY_ROLE, BEST_ROLE = "source only", "best method"
-"""The networks beside which a provided model stands."""
+"""The networks that a provided model is compared with."""
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,9 @@ def add(verb: CommandAdder) -> None:
     sub.add_argument("runs", help="output folder of dabench sweep")
     _takes_choice(sub, "default: the first seed that is complete")
     sub.add_argument(
-        "--format", choices=("safetensors", "pt2", "onnx"), default="safetensors",
-        help="safetensors (default): weights and plain torch code; pt2: torch.export; onnx: needs dabench[onnx]",
+        "--format", choices=("safetensors", "pt2", "torchscript", "onnx"), default="safetensors",
+        help="safetensors (default): weights and plain torch code; pt2: torch.export; torchscript: its deprecated "
+        "predecessor; onnx: needs dabench[onnx]",
     )  # fmt: skip
     sub.add_argument("--out", required=True, metavar="DIR", help="new folder")
 

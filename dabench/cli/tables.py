@@ -51,7 +51,7 @@ def add(verb: CommandAdder) -> None:
     sub.add_argument(
         "--metric",
         choices=BASELINE_METRICS,
-        help="with --from: metric of the table; the other one stands beside it (default accuracy)",
+        help="with --from: first metric of the table (default accuracy); the table has both",
     )
     sub.add_argument(
         "--counts", action="store_true",

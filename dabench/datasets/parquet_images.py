@@ -204,7 +204,7 @@ def _bytes_of(row: Mapping[str, Any], folder: Path) -> bytes:
     if not row.get("path"):
         raise ValueError("the row has no image")
     path = (folder / str(row["path"])).resolve()
-    if not path.is_relative_to(folder.resolve()):  # a file from elsewhere must not read whatever it names
+    if not path.is_relative_to(folder.resolve()):  # a Parquet file of others must not make dabench read other files
         raise ValueError(f"{row['path']}: is not below {folder}")
     try:
         return path.read_bytes()

@@ -70,7 +70,9 @@ def execute_sweep(
         callbacks.notify(left)
     keep = SweepRecorder(file, plan, store, schedule)
     keep.claim_store()
-    return keep.outcome(_do(runs, keep, registry, options, callbacks, resume_command))
+    stopped = _do(runs, keep, registry, options, callbacks, resume_command)
+    store.remove_abandoned()
+    return keep.outcome(stopped)
 
 
 def _do(

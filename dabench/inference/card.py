@@ -20,6 +20,7 @@ from dabench.storage.schema import CellKey, NetworkKey, tests_of
 _LOADED: Mapping[str, tuple[str, str, str]] = {
     "safetensors": ("from network import load_network", "", "load_network()({images})"),
     "pt2": ("", 'net = torch.export.load("network.pt2").module()', "net({images})"),
+    "torchscript": ("", 'net = torch.jit.load("network.pt").eval()', "net({images})"),
     "onnx": (
         "import onnxruntime",
         'session = onnxruntime.InferenceSession("network.onnx")',

@@ -1,10 +1,11 @@
-"""Write a network of a results folder for other programs: its weights with plain torch code, torch.export, or ONNX."""
+"""Write a network of a results folder for other programs: weights with plain torch code, torch.export, TorchScript, or ONNX."""
 
 from __future__ import annotations
 
 import json
 import runpy
 import warnings
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -22,11 +23,12 @@ from dabench.inference.plain import PlainNetwork, plain_code
 from dabench.inference.stored import StoredNetwork, StoredNetworks, backbone_of
 from dabench.storage.atomic import new_folder, write_text
 
-Format = Literal["safetensors", "pt2", "onnx"]
+Format = Literal["safetensors", "pt2", "torchscript", "onnx"]
 
 FORMATS: Mapping[Format, str] = {
     "safetensors": "weights in network.safetensors and plain torch code in network.py",
     "pt2": "weights and computation in network.pt2, by torch.export",
+    "torchscript": "weights and computation in network.pt, by the deprecated torch.jit",
     "onnx": "weights and computation in network.onnx, for ONNX Runtime and other programs",
 }
 
@@ -121,6 +123,21 @@ def _pt2(networks: StoredNetworks, stored: StoredNetwork, net: PlainNetwork, ima
     return written
 
 
+def _torchscript(networks: StoredNetworks, stored: StoredNetwork, net: PlainNetwork, images: Tensor, folder: Path) -> Again:
+    jit: Any = torch.jit  # without types
+    path, whole = folder / "network.pt", folder / "whole.pt"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.jit warns that torch.export is its successor
+        jit.trace(net, images, check_trace=False).save(str(whole))
+        with zipfile.ZipFile(whole) as read, zipfile.ZipFile(path, "w") as kept:
+            # The debug files name the folders of this machine.
+            for name in (name for name in read.namelist() if not name.endswith(".debug_pkl")):
+                kept.writestr(name, read.read(name))
+        whole.unlink()
+        written: Again = jit.load(str(path))
+    return written
+
+
 def _onnx(networks: StoredNetworks, stored: StoredNetwork, net: PlainNetwork, images: Tensor, folder: Path) -> Again:
     path = folder / "network.onnx"
     with warnings.catch_warnings():
@@ -147,6 +164,7 @@ def _exported(net: PlainNetwork, images: Tensor) -> torch.export.ExportedProgram
 _WRITERS: Mapping[Format, Callable[[StoredNetworks, StoredNetwork, PlainNetwork, Tensor, Path], Again]] = {
     "safetensors": _safetensors,
     "pt2": _pt2,
+    "torchscript": _torchscript,
     "onnx": _onnx,
 }
 

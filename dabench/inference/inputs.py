@@ -42,7 +42,7 @@ class InputFiles:
 
 
 def input_files(given: Sequence[str | Path]) -> InputFiles:
-    """Return the images and clips in what a user names. A folder stands for everything below it, a zip for its images."""
+    """Return the images and clips that a user names: files, all files below a folder, and the images of a zip."""
     found = InputFiles()
     for path in dict.fromkeys(Path(name).expanduser() for name in given):
         try:

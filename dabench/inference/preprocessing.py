@@ -50,7 +50,7 @@ class Preprocessing:
         size: side of the square that images are resized to. crop: side of the centre crop of it that the network sees.
         square: how an image that is not square becomes square.
         first: side that the dataset resizes its images to before; None if it keeps their own, or its side is not known.
-        grey: the dataset's own images are grey, whatever `channels`.
+        grey: whether the dataset's own images are grey, also if `channels` is 3.
         face: images are cropped to their largest face first.
         sampling: which frames of a clip are taken.
         notes: what is not known of the dataset's own preparation.

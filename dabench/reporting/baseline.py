@@ -51,7 +51,7 @@ def baseline_from(
         wall: duration of the sweep in seconds; None if not known.
         select: selection rule, as in `read_matrix`. For a rule other than the last checkpoint and the oracle, the result of the
             oracle is added, to show how much is lost by not looking at test labels.
-        metric: the one of BASELINE_METRICS that is the metric of the table; the other stands beside it.
+        metric: the first metric of the table, one of BASELINE_METRICS; the other one has its own columns.
 
     Raises:
         DabenchError: runs are missing.

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from dabench.errors import StoreError, UnwritableError
 from dabench.hashing import file_digest
-from dabench.storage.atomic import new_file, new_folder, write_text
+from dabench.storage.atomic import new_file, new_folder, remove_abandoned, write_text
 from dabench.storage.in_progress import SweepLock
 from dabench.storage.reader import NETWORK, SHORT, ResultsReader, file_name_of, flat, logits_name, picture_name
 from dabench.storage.schema import Claim, DatasetRecord, RunRecord, SweepRecord, sealed
@@ -119,6 +119,10 @@ class RunStore(ResultsReader):
         for pattern in (".sweep.*", "failed/.*", "datasets/*/.*"):
             for leftover in self.folder.glob(pattern):
                 leftover.unlink(missing_ok=True)
+
+    def remove_abandoned(self) -> None:
+        """Remove partial runs that no running process writes: a worker may outlive its node and be killed later."""
+        remove_abandoned(self.runs / ".*")
 
     def check(self, recipe: Mapping[str, Any], *, write: bool = True) -> None:
         """Raise StoreError if the folder cannot be the store of the sweep with this recipe; change nothing.

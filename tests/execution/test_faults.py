@@ -56,6 +56,19 @@ def test_the_runs_that_failed_leave_nothing_half_made(sweep: Faulty) -> None:
     assert sorted(p.name.rsplit("-", 1)[0] for p in sweep[2].runs.iterdir()) == SOUND
 
 
+def test_a_worker_that_outlives_its_node_leaves_nothing_half_made(tmp_path: Path) -> None:
+    planned, made = tiny(tmp_path, ["none"], head='pairs = ["bright -> pale"]'), []
+
+    def leave(event: Event) -> None:  # what a worker of a killed node writes after the sweep has begun, before it dies, too
+        if not made:
+            made.append(tmp_path / "out" / "runs" / ".supervised_bright_s0-0123abcd-4567cdef")
+            made[0].mkdir()
+
+    assert planned.run(tmp_path / "out", "inline", SweepCallbacks(leave)).failed == 0
+    assert [path for path in (tmp_path / "out" / "runs").iterdir() if path.name.startswith(".")] == []
+    assert made
+
+
 def test_a_diverged_run_names_itself_its_step_and_what_to_try(sweep: Faulty) -> None:
     reason = sweep[2].failures()["diverges_bright_pale_s0"]
     assert reason.startswith("diverges_bright_pale_s0: while adapting, the loss became nan at step 3; try a smaller train.lr")

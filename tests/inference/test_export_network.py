@@ -30,7 +30,7 @@ from dabench.plugins.registry import REGISTRY
 from dabench.training.network import build_network
 from dabench.training.settings import NetworkConfig
 
-FORMATS = ("safetensors", "pt2", "onnx")
+FORMATS = ("safetensors", "pt2", "torchscript", "onnx")
 
 TOLERANCE = 1e-5
 """Between the logits of an exported network and those of the stored one."""
@@ -52,7 +52,7 @@ def exported(runs: Path, form: str, to: Path, adapter: str = "dann") -> Path:
 def folders(trained_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The network of dann in every format that can be written here."""
     folder = tmp_path_factory.mktemp("exported")
-    for form in FORMATS[:2]:
+    for form in FORMATS[:3]:
         exported(trained_runs, form, folder)
     return folder
 
@@ -99,7 +99,7 @@ def test_an_onnx_file_names_its_input_and_takes_any_number_of_images(folders: Pa
     assert net.shape == ("batch", 3, 16, 16)
 
 
-@pytest.mark.parametrize("form", ["safetensors", "pt2"])
+@pytest.mark.parametrize("form", ["safetensors", "pt2", "torchscript"])
 @pytest.mark.parametrize("adapter", ["dann + em-prior", "shot"])
 def test_a_correction_and_weights_made_of_others_are_exported(
     trained_runs: Path, tmp_path: Path, adapter: str, form: str
@@ -142,8 +142,8 @@ def test_a_package_that_onnx_needs_is_named(trained_runs: Path, tmp_path: Path, 
 
 
 def test_an_unknown_format_is_named_with_those_that_there_are(trained_runs: Path, tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="format 'torchscript': must be safetensors, pt2, onnx"):
-        dabench.export_network(trained_runs, tmp_path, adapter="dann", to="night", format="torchscript")  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match="format 'keras': must be safetensors, pt2, torchscript, onnx"):
+        dabench.export_network(trained_runs, tmp_path, adapter="dann", to="night", format="keras")  # type: ignore[arg-type]
 
 
 def test_the_command_prints_the_files_and_the_run(trained_runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
